@@ -1,0 +1,110 @@
+/**
+ * Every refusal: a stable code, what the client is told, what the operator is told.
+ *
+ * A refusal is a row here, not logic where it is thrown. `tell` is the reason that Action Cable clients know; `fix` is one
+ * line for whoever has to mend it, and reaches the client only with --dev. Codes are metric labels: never rename one.
+ */
+
+interface Ending {
+  /** The `reason` of the disconnect frame. */
+  tell: string
+  /** Whether the client should come back by itself. */
+  reconnect: boolean
+  /** The WebSocket close that follows: code and text. */
+  close: readonly [code: number, text: string]
+  fix: string
+}
+
+const AUTH_FAILED = [1000, 'Auth Failed'] as const
+const unauthorized = (fix: string): Ending => ({ tell: 'unauthorized', reconnect: false, close: AUTH_FAILED, fix })
+
+/** Why a session is refused, or ended. */
+export const ENDINGS = {
+  token_missing: unauthorized('send ?jid=<token>, an x-jid header or an anycable-token.<token> subprotocol'),
+  token_invalid: unauthorized('sign with HS256, HS384 or HS512 and the same secret as --jwt_secret'),
+  token_not_yet_valid: unauthorized('its nbf is in the future: compare the clocks of both machines'),
+  token_ext_invalid: unauthorized('the ext claim must be a string: the identity as JSON, encoded once more'),
+  token_expired: { tell: 'token_expired', reconnect: false, close: AUTH_FAILED, fix: 'issue a new token' },
+  nobody_can_connect: unauthorized('the cable has no --jwt_secret: set one, or --noauth'),
+  remote: {
+    tell: 'remote',
+    reconnect: false,
+    close: [1000, 'Closed remotely'],
+    fix: 'a backend disconnected this identity',
+  },
+  server_restart: { tell: 'server_restart', reconnect: true, close: [1001, 'Server restart'], fix: 'reconnect' },
+  too_slow: {
+    tell: 'too_slow',
+    reconnect: true,
+    close: [1000, ''],
+    fix: 'it reads slower than it is sent: see --ws_max_pending_size',
+  },
+} as const satisfies Record<string, Ending>
+
+/** Why a subscription is rejected: code → what to do about it. */
+export const REJECTIONS = {
+  identifier_missing: 'send an identifier: a JSON string with a channel',
+  identifier_too_long: 'shorten the identifier, or raise --max_identifier_length',
+  subscriptions_limit: 'one session holds too many subscriptions: see --max_subscriptions',
+  channel_unknown: 'the channel is none of those this cable serves: is --turbo_streams on?',
+  stream_name_missing: 'the identifier has neither signed_stream_name nor stream_name',
+  stream_name_not_a_string: 'a stream name must be a JSON string, signed as such',
+  stream_not_public: 'sign the name, or allow unsigned ones with --public_streams',
+  stream_signature_malformed: 'a signed name is <base64 of JSON>--<hex HMAC-SHA256>',
+  stream_signature_mismatch:
+    'sign with the same secret as the cable: --turbo_streams_secret, --streams_secret or --secret',
+  streams_key_missing: 'the cable has no secret to verify signed names: --streams_secret or --secret',
+} as const
+
+/** Why a command is ignored: the client is told nothing, as the protocol has no words for it. */
+export const COMPLAINTS = {
+  command_malformed: 'a command is a JSON object with a string command and a string identifier',
+  command_unknown: 'the cable knows subscribe and unsubscribe',
+  command_unsupported: 'a stream takes no actions: nothing here performs them',
+  already_subscribed: 'this identifier is subscribed already',
+  not_subscribed: 'this identifier is not subscribed',
+} as const
+
+/** Why an HTTP request of a backend fails: status, and what to do about it. */
+export const FAILURES = {
+  unauthorized: [401, 'send Authorization: Bearer <broadcast key>'],
+  cross_site: [403, 'web pages may not broadcast: set --broadcast_key to use this from elsewhere'],
+  not_found: [404, 'no such route'],
+  too_large: [413, 'the body is larger than --max_broadcast_size'],
+  method_not_allowed: [422, 'broadcasts are POSTed'],
+  stream_missing: [422, 'say which stream: ?stream=<name>'],
+  publication_malformed: [422, ''],
+  internal: [500, 'a bug of the cable: see its log'],
+} as const satisfies Record<string, readonly [status: number, fix: string]>
+
+export type EndingCode = keyof typeof ENDINGS
+export type RejectionCode = keyof typeof REJECTIONS
+export type ComplaintCode = keyof typeof COMPLAINTS
+export type FailureCode = keyof typeof FAILURES
+
+export class SessionRefused extends Error {
+  override readonly name = 'SessionRefused'
+  readonly code: EndingCode
+  constructor(code: EndingCode, options?: ErrorOptions) {
+    super(`${code}: ${ENDINGS[code].fix}`, options)
+    this.code = code
+  }
+}
+
+export class SubscriptionRejected extends Error {
+  override readonly name = 'SubscriptionRejected'
+  readonly code: RejectionCode
+  constructor(code: RejectionCode, options?: ErrorOptions) {
+    super(`${code}: ${REJECTIONS[code]}`, options)
+    this.code = code
+  }
+}
+
+export class PublicationRefused extends Error {
+  override readonly name = 'PublicationRefused'
+  readonly code: FailureCode
+  constructor(code: FailureCode, detail?: string, options?: ErrorOptions) {
+    super(detail ?? FAILURES[code][1], options)
+    this.code = code
+  }
+}

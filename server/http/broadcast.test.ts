@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict'
+import { request } from 'node:http'
+import { test } from 'node:test'
+import { SECRET, startCable } from '../testing.ts'
+
+const ONE = JSON.stringify({ stream: 'a', data: '"x"' })
+
+test('a broadcast without the key, or with another, is 401', async t => {
+  const cable = await startCable(t)
+  const status = async (headers: Record<string, string>) => (await cable.post(ONE, { headers })).status
+
+  assert.equal((await cable.post(ONE)).status, 201)
+  assert.equal(await status({}), 401)
+  assert.equal(await status({ authorization: `Bearer ${SECRET}` }), 401)
+  assert.equal(await status({ authorization: 'Bearer ' }), 401)
+})
+
+test('the method is looked at before the key', async t => {
+  const cable = await startCable(t)
+  const answer = await fetch(cable.url.broadcast)
+
+  assert.equal(answer.status, 422)
+  assert.equal(((await answer.json()) as { error: string }).error, 'method_not_allowed')
+})
+
+test('without a key a web page may not broadcast, whatever it sends, and a backend may', async t => {
+  const cable = await startCable(t, ['--broadcast_key=none', '--http_broadcast_port=0'])
+  const status = async (headers: Record<string, string>) => (await cable.post(ONE, { headers })).status
+
+  assert.equal(await status({}), 201)
+  assert.equal(await status({ origin: 'https://evil.example' }), 403)
+  assert.equal(await status({ origin: 'null' }), 403)
+  assert.equal(await status({ 'sec-fetch-site': 'cross-site' }), 403)
+})
+
+test('broadcasts share the clients’ port only when they need a key', async t => {
+  const [secured, open] = [
+    await startCable(t),
+    await startCable(t, ['--broadcast_key=none', '--http_broadcast_port=0']),
+  ]
+
+  assert.equal(new URL(secured.url.broadcast).port, new URL(secured.url.cable).port)
+  const onClientsPort = new URL('/_broadcast', open.url.cable.replace('ws', 'http'))
+  assert.equal((await fetch(onClientsPort, { method: 'POST', body: ONE })).status, 404)
+})
+
+test('a body over the limit is 413, whether it says its length or not', async t => {
+  const cable = await startCable(t, ['--max_broadcast_size=1000'])
+  const body = JSON.stringify({ stream: 'a', data: 'x'.repeat(1000) })
+  const chunked = new ReadableStream({
+    start(controller) {
+      controller.enqueue(Buffer.from(body))
+      controller.close()
+    },
+  })
+
+  assert.equal((await cable.post(body)).status, 413)
+  const headers = { authorization: `Bearer ${cable.key}` }
+  assert.equal((await cable.post('', { body: chunked, headers, duplex: 'half' } as RequestInit)).status, 413)
+  assert.equal((await cable.post(ONE)).status, 201)
+})
+
+test('a body that is not UTF-8 is 422', async t => {
+  const cable = await startCable(t)
+  const answer = await cable.post('', {
+    headers: { authorization: `Bearer ${cable.key}` },
+    body: Buffer.from([0x7b, 0xff, 0x7d]),
+  })
+
+  assert.equal(answer.status, 422)
+  assert.match(((await answer.json()) as { message: string }).message, /UTF-8/)
+})
+
+test('a position is unknown until there is a history, and wants the key as well', async t => {
+  const cable = await startCable(t)
+  const url = `${cable.url.broadcast}/position?stream=board%2F1`
+  const headers = { authorization: `Bearer ${cable.key}` }
+
+  assert.deepEqual(await (await fetch(url, { headers })).json(), { position: '-' })
+  assert.equal((await fetch(url)).status, 401)
+  assert.equal((await fetch(`${cable.url.broadcast}/position`, { headers })).status, 422)
+})
+
+test('a request that dribbles is cut off', async t => {
+  const cable = await startCable(t)
+  const slow = request(cable.url.broadcast, { method: 'POST', headers: { 'content-length': '100' } })
+  slow.flushHeaders()
+  t.after(() => slow.destroy())
+
+  const outcome = await new Promise(resolve => {
+    slow.on('response', response => resolve(response.statusCode))
+    slow.on('error', () => resolve('cut'))
+  })
+
+  assert.ok(outcome === 'cut' || outcome === 401 || outcome === 408)
+})

@@ -1,0 +1,60 @@
+/**
+ * `npm run cable -- <settings>`: flags and environment in, a running cable out.
+ *
+ * SIGTERM and SIGINT end it in order, with exit code 0; a second one ends it at once.
+ */
+import { readFileSync } from 'node:fs'
+import { createCable } from './cable.ts'
+import { type Config, ConfigInvalid, readConfig } from './config.ts'
+import { help } from './help.ts'
+import { createLog } from './log.ts'
+
+const argv = process.argv.slice(2)
+if (argv.includes('--help') || argv.includes('-h')) {
+  process.stdout.write(help())
+} else if (argv.includes('--version') || argv.includes('-v')) {
+  console.log(JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version)
+} else {
+  await run()
+}
+
+async function run(): Promise<void> {
+  let config: Config
+  try {
+    config = readConfig(argv, process.env)
+  } catch (error) {
+    if (!(error instanceof ConfigInvalid)) throw error
+    for (const problem of error.problems) console.error(`cable: ${problem}`)
+    process.exit(1)
+  }
+  const { settings } = config
+  const log = createLog(settings.debug ? 'debug' : settings.log_level, settings.log_format)
+  for (const warning of config.warnings) log.warn(warning)
+
+  const cable = createCable(config, { log })
+  try {
+    await cable.listen()
+  } catch (error) {
+    const { code, port } = error as NodeJS.ErrnoException & { port?: number }
+    console.error(
+      `cable: cannot listen on ${config.host}:${port ?? settings.port}: ${code === 'EADDRINUSE' ? 'the port is in use' : code}`,
+    )
+    process.exit(1)
+  }
+  log.info({ pid: process.pid }, `clients connect to ${cable.url.cable}`)
+  log.info(
+    { authorization: config.broadcastKey === '' ? 'none' : 'required' },
+    `backends broadcast to ${cable.url.broadcast}`,
+  )
+
+  let stopping = false
+  const stop = async () => {
+    if (stopping) process.exit(0)
+    stopping = true
+    log.info({ timeout_s: settings.shutdown_timeout }, 'shutting down')
+    await cable.close()
+    process.exit(0)
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+}

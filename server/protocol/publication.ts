@@ -1,0 +1,87 @@
+/**
+ * What a backend POSTs: one publication, many, or a command.
+ *
+ *   {"stream":"board/1","data":"\"<turbo-stream …>\"","meta":{"exclude_socket":"<sid>"}}
+ *   [{"stream":…,"data":…},…]                     all are valid, or none is applied
+ *   {"command":"disconnect","payload":{"identifier":"{\"user_id\":42}","reconnect":true}}
+ *
+ * `data` is a string that holds JSON, so HTML is encoded twice; a string that is no JSON is sent as the text it is.
+ * AnyCable answers 201 to garbage; here it is refused with a reason, since a broadcast that nobody gets is the
+ * hardest thing to debug. Pure.
+ */
+import { PublicationRefused } from '../errors.ts'
+
+export interface Publication {
+  stream: string
+  /** The JSON text that goes into the frame as it is. */
+  message: string
+  /** The `sid` of a session that is not sent this, on every subscription it has. */
+  exclude?: string
+  /** Becomes the frame's `type`. */
+  type?: string
+}
+
+export interface RemoteDisconnect {
+  /** Compared byte for byte with what the token's `ext` said. */
+  identity: string
+  reconnect: boolean
+}
+
+export type Request = { publications: Publication[] } | { disconnect: RemoteDisconnect }
+
+/** Throws {@link PublicationRefused} with `publication_malformed` and the place. */
+export function parseRequest(body: string): Request {
+  let value: unknown
+  try {
+    value = JSON.parse(body)
+  } catch {
+    throw malformed('the body is not JSON')
+  }
+  if (Array.isArray(value)) {
+    if (value.length === 0) throw malformed('the list is empty')
+    return { publications: value.map((item, at) => publication(item, `[${at}]`)) }
+  }
+  if (isRecord(value) && value.stream === undefined && value.command !== undefined)
+    return { disconnect: command(value) }
+  return { publications: [publication(value, '')] }
+}
+
+function publication(value: unknown, at: string): Publication {
+  if (!isRecord(value)) throw malformed(`${at || 'the body'} is not an object`)
+  const { stream, data, meta = {} } = value
+  if (typeof stream !== 'string' || stream === '') throw malformed(`${at}.stream must be a string that is not empty`)
+  if (typeof data !== 'string') throw malformed(`${at}.data must be a string (of JSON: encode it once more)`)
+  if (!isRecord(meta)) throw malformed(`${at}.meta must be an object`)
+  const { exclude_socket: exclude, broadcast_type: type, transient } = meta
+  if (exclude !== undefined && typeof exclude !== 'string')
+    throw malformed(`${at}.meta.exclude_socket must be a string`)
+  if (type !== undefined && typeof type !== 'string') throw malformed(`${at}.meta.broadcast_type must be a string`)
+  if (transient !== undefined && typeof transient !== 'boolean')
+    throw malformed(`${at}.meta.transient must be true or false`)
+  return { stream, message: toMessage(data), ...(exclude ? { exclude } : {}), ...(type ? { type } : {}) }
+}
+
+function command({ command, payload }: Record<string, unknown>): RemoteDisconnect {
+  if (command !== 'disconnect') throw malformed('.command must be disconnect')
+  if (!isRecord(payload)) throw malformed('.payload must be an object')
+  const { identifier, reconnect = false } = payload
+  if (typeof identifier !== 'string' || identifier === '')
+    throw malformed('.payload.identifier must be a string that is not empty')
+  if (typeof reconnect !== 'boolean') throw malformed('.payload.reconnect must be true or false')
+  return { identity: identifier, reconnect }
+}
+
+/** The reference decodes and encodes again; keeping the text keeps big numbers and the order of keys. */
+function toMessage(data: string): string {
+  try {
+    if (JSON.parse(data) !== null) return data
+  } catch {
+    // Not JSON: the text itself is the message.
+  }
+  return JSON.stringify(data)
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+const malformed = (detail: string) => new PublicationRefused('publication_malformed', detail.replace(/^\./, ''))

@@ -1,0 +1,152 @@
+/**
+ * What the cable's tests share: a real cable on a free port, and a client that reads frame by frame.
+ *
+ * Each takes the test's `t` and tears itself down.
+ */
+import { createHmac } from 'node:crypto'
+import { once } from 'node:events'
+import { Writable } from 'node:stream'
+import type { TestContext } from 'node:test'
+import { WebSocket } from 'ws'
+import { type Cable, createCable } from './cable.ts'
+import { readConfig } from './config.ts'
+import { createLog, type Log } from './log.ts'
+
+export const SECRET = 'canary-qwerty'
+
+export interface TestCable extends Cable {
+  /** Everything it logged, one line each. */
+  readonly lines: string[]
+  /** POSTs to /_broadcast with the derived key. */
+  post: (body: unknown, init?: RequestInit) => Promise<Response>
+  /** The derived broadcast key. */
+  readonly key: string
+  broadcast: (stream: string, html: string, meta?: object) => Promise<void>
+  connect: (options?: ConnectOptions) => Promise<Client>
+}
+
+export interface ConnectOptions {
+  query?: string
+  headers?: Record<string, string>
+  protocols?: readonly string[]
+}
+
+/** A cable on free ports; `--secret`, Turbo and --noauth unless `flags` says otherwise. */
+export async function startCable(t: TestContext, flags: string[] = []): Promise<TestCable> {
+  const lines: string[] = []
+  const cable = createCable(
+    readConfig([`--secret=${SECRET}`, '--turbo_streams', '--port=0', '--shutdown_timeout=2', ...flags], {}),
+    {
+      log: capture(lines),
+    },
+  )
+  await cable.listen()
+  t.after(() => cable.close())
+  const { cable: url, broadcast } = cable.url
+  const key = createHmac('sha256', SECRET).update('broadcast-cable').digest('hex')
+  const post = (body: unknown, init: RequestInit = {}) =>
+    fetch(broadcast, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}` },
+      body: typeof body === 'string' ? body : JSON.stringify(body),
+      ...init,
+    })
+  return {
+    ...cable,
+    url: cable.url,
+    lines,
+    key,
+    post,
+    async broadcast(stream, html, meta) {
+      const { status } = await post({ stream, data: JSON.stringify(html), meta })
+      if (status !== 201) throw new Error(`broadcast: ${status}`)
+    },
+    connect: options => connect(t, url, options),
+  }
+}
+
+function capture(lines: string[]): Log {
+  const out = new Writable({
+    decodeStrings: false,
+    write(line, _, done) {
+      lines.push(line)
+      done()
+    },
+  })
+  return createLog('debug', 'text', out)
+}
+
+export interface Frame {
+  type?: string
+  identifier?: string
+  message?: unknown
+  reason?: string
+  reconnect?: boolean
+  sid?: string
+  [key: string]: unknown
+}
+
+export class Client {
+  readonly ws: WebSocket
+  readonly #frames: Frame[] = []
+  readonly #waiting: ((frame: Frame) => void)[] = []
+  readonly closed: Promise<{ code: number; text: string }>
+
+  constructor(ws: WebSocket) {
+    this.ws = ws
+    this.closed = once(ws, 'close').then(([code, text]) => ({ code, text: String(text) }))
+    ws.on('message', data => this.#take(JSON.parse(String(data))))
+    ws.on('error', () => {})
+  }
+
+  #take(frame: Frame): void {
+    if (frame.type === 'ping') return
+    const waiting = this.#waiting.shift()
+    if (waiting) waiting(frame)
+    else this.#frames.push(frame)
+  }
+
+  /** The next frame that is no ping. */
+  next(): Promise<Frame> {
+    const frame = this.#frames.shift()
+    return frame ? Promise.resolve(frame) : new Promise(resolve => this.#waiting.push(resolve))
+  }
+
+  send(message: unknown): void {
+    this.ws.send(typeof message === 'string' || message instanceof Buffer ? message : JSON.stringify(message))
+  }
+
+  /** Subscribes, and resolves with the answer. */
+  async subscribe(identifier: string): Promise<Frame> {
+    this.send({ command: 'subscribe', identifier })
+    return await this.next()
+  }
+}
+
+/** Connects, and resolves once the handshake is done: what the cable says comes from `next()`. */
+export async function connect(
+  t: TestContext,
+  url: string,
+  { query = '', headers = {}, protocols = ['actioncable-v1-json'] }: ConnectOptions = {},
+): Promise<Client> {
+  const ws = new WebSocket(url + query, [...protocols], { headers })
+  const client = new Client(ws)
+  t.after(() => ws.terminate())
+  await once(ws, 'open')
+  return client
+}
+
+/** Signs as a backend would; written anew on purpose, from the reference's rules. */
+export function sign(stream: string, secret: string = SECRET): string {
+  const payload = Buffer.from(JSON.stringify(stream)).toString('base64')
+  return `${payload}--${createHmac('sha256', secret).update(payload).digest('hex')}`
+}
+
+export const turbo = (stream: string, extra: object = {}): string =>
+  JSON.stringify({ channel: 'Turbo::StreamsChannel', signed_stream_name: sign(stream), ...extra })
+
+export function token(claims: object, secret: string = SECRET, header: object = { alg: 'HS256' }): string {
+  const digest = (header as { alg: string }).alg.replace('HS', 'sha')
+  const text = [header, claims].map(part => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')
+  return `${text}.${createHmac(digest, secret).update(text).digest('base64url')}`
+}

@@ -1,0 +1,129 @@
+/**
+ * WebSockets: the only file that knows ws.
+ *
+ * `ws` owns the connection: the handshake, fragments, masks, limits, control frames, the close. What we send is written
+ * to the socket that the upgrade handed us, as frames that are already complete: many sessions share one Buffer, and
+ * several frames for one session in one turn of the event loop leave in one write.
+ */
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { type WebSocket, WebSocketServer } from 'ws'
+import { ENDINGS, type EndingCode } from '../errors.ts'
+import { selectSubprotocol } from '../protocol/negotiate.ts'
+
+/** One client, as its session sees it. */
+export interface Connection {
+  /** Takes a complete WebSocket frame. Nothing happens once the connection is closing. */
+  send: (frame: Buffer) => void
+  /** Closes after what was sent, with the ending's code. */
+  close: (code: EndingCode) => void
+}
+
+/** What a connection tells. */
+export interface Listener {
+  /** `undefined`: what came is not text. */
+  message: (text: string | undefined) => void
+  /** The client reads too slowly: more than `maxPendingSize` waits for it. Once. */
+  tooSlow: () => void
+  /** It is over. Once. */
+  closed: () => void
+}
+
+export interface WebSocketSettings {
+  maxMessageSize: number
+  /** Bytes that may wait for one slow client. 0: no limit. */
+  maxPendingSize: number
+  sent: (bytes: number) => void
+  received: (bytes: number) => void
+}
+
+export type Accept = (connection: Connection, request: IncomingMessage) => Listener | undefined
+
+/** A handler of upgrade requests; `accept` is called once the client is connected. */
+export function createWebSockets(
+  settings: WebSocketSettings,
+  accept: Accept,
+): (request: IncomingMessage, socket: Duplex, head: Buffer) => void {
+  const server = new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    // Each deflating session costs 235 KiB; Turbo's messages are small.
+    perMessageDeflate: false,
+    maxPayload: settings.maxMessageSize,
+    handleProtocols: selectSubprotocol,
+    // A peer that does not answer our close frame is gone; nothing waits for it longer than this.
+    ...{ closeTimeout: 2_000 }, // (not in @types/ws yet)
+  })
+  const flush = createFlush()
+
+  return (request, socket, head) =>
+    server.handleUpgrade(request, socket, head, ws => {
+      let listener: Listener | undefined
+      const connection = connect(ws, socket, settings, flush, () => listener?.tooSlow())
+      listener = accept(connection, request)
+      ws.on('error', () => {}) // ws closes with the right code (1002, 1007, 1009) and emits 'close'
+      if (listener !== undefined) listen(ws, listener, settings)
+    })
+}
+
+type Flush = (socket: Duplex) => void
+
+function connect(
+  ws: WebSocket,
+  socket: Duplex,
+  settings: WebSocketSettings,
+  flush: Flush,
+  tooSlow: () => void,
+): Connection {
+  let cut = false
+  return {
+    send(frame) {
+      if (ws.readyState !== ws.OPEN) return
+      if (settings.maxPendingSize > 0 && socket.writableLength >= settings.maxPendingSize && !cut) {
+        cut = true
+        return tooSlow()
+      }
+      flush(socket)
+      socket.write(frame)
+      settings.sent(frame.length)
+    },
+    close(code) {
+      const [status, text] = ENDINGS[code].close
+      ws.close(status, text)
+    },
+  }
+}
+
+function listen(ws: WebSocket, listener: Listener, settings: WebSocketSettings): void {
+  ws.on('message', (data: Buffer, isBinary) => {
+    settings.received(data.length)
+    // A binary frame is read as the text it holds, as in the reference; ws has checked only the others.
+    listener.message(isBinary ? decode(data) : data.toString())
+  })
+  ws.on('close', listener.closed)
+}
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true })
+
+function decode(data: Buffer): string | undefined {
+  try {
+    return UTF8.decode(data)
+  } catch {
+    return undefined
+  }
+}
+
+/** Holds back what is written to a socket until this turn of the event loop is over: one system call, not many. */
+function createFlush(): Flush {
+  const corked = new Set<Duplex>()
+  const uncork = () => {
+    for (const socket of corked) socket.uncork()
+    corked.clear()
+  }
+  return socket => {
+    if (corked.has(socket)) return
+    if (corked.size === 0) setImmediate(uncork)
+    corked.add(socket)
+    socket.cork()
+  }
+}
