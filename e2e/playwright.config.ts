@@ -1,0 +1,54 @@
+/**
+ * The browser tests: the running demo, in an installed Chromium, with secrets that the tests know.
+ *
+ * One worker: the Board is shared by everyone, which is its point, and clearing it is one of the tests.
+ */
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { defineConfig } from 'playwright/test'
+import { chromium } from '../backends/toolchain.ts'
+import { SECRET } from './demo.ts'
+
+// Workers load this file again; what the first one decided reaches them by environment.
+process.env.HOTCABLE_E2E_PORT ??= String(20_000 + Math.floor(Math.random() * 10_000))
+process.env.HOTCABLE_E2E_DB ??= join(mkdtempSync(join(tmpdir(), 'hotcable-e2e-')), 'board.sqlite3')
+const port = process.env.HOTCABLE_E2E_PORT
+const origin = `http://localhost:${port}`
+
+export default defineConfig({
+  testDir: '.',
+  testMatch: '*.spec.ts',
+  outputDir: '../test-results',
+  workers: 1,
+  timeout: 30_000,
+  expect: { timeout: 10_000 },
+  forbidOnly: process.env.CI === 'true',
+  reporter: [['dot'], ['json']],
+  use: {
+    baseURL: origin,
+    trace: 'retain-on-failure',
+    screenshot: 'only-on-failure',
+    launchOptions: {
+      executablePath: chromium.find(),
+      args: [
+        '--disable-background-networking',
+        '--disable-component-update',
+        '--disable-sync',
+        '--no-first-run',
+        '--disable-gpu',
+        '--disable-quic',
+        ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
+      ],
+    },
+  },
+  webServer: {
+    command: `"${process.execPath}" start/main.ts`,
+    cwd: join(import.meta.dirname, '..'),
+    url: `${origin}/compare`,
+    env: { PORT: port, HOTCABLE_DB: process.env.HOTCABLE_E2E_DB, ANYCABLE_SECRET: SECRET },
+    stdout: 'pipe',
+    stderr: 'pipe',
+    gracefulShutdown: { signal: 'SIGTERM', timeout: 10_000 },
+  },
+})

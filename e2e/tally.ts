@@ -1,0 +1,19 @@
+/**
+ * A reporter for node:test that writes what `npm test` adds up: {"passed", "failed", "skipped"}.
+ */
+import type { TestEvent } from 'node:test/reporters'
+
+export default async function* tally(source: AsyncIterable<TestEvent>): AsyncGenerator<string> {
+  for await (const event of source) {
+    // One summary per file, and one without a file for the whole run.
+    if (event.type !== 'test:summary' || event.data.file !== undefined) continue
+    const {
+      passed,
+      failed = 0,
+      cancelled,
+      skipped,
+      todo,
+    } = event.data.counts as Record<'passed' | 'failed' | 'cancelled' | 'skipped' | 'todo' | 'tests', number>
+    yield JSON.stringify({ passed, failed: failed + cancelled, skipped: skipped + todo })
+  }
+}

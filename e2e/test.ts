@@ -1,0 +1,122 @@
+/**
+ * `npm test`: everything, in order, and one line that says how it went.
+ *
+ *   unit       the cable, the Board, start
+ *   languages  the vectors in every language, by its own runner; the boards; what they sign against a running cable
+ *   browser    Playwright
+ *
+ * It installs nothing: what is missing is named, with `npm run setup`. `node e2e/test.ts unit` runs one part.
+ */
+import { spawn, spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+interface Count {
+  passed: number
+  failed: number
+  skipped: number
+}
+
+const scratch = mkdtempSync(join(tmpdir(), 'hotcable-test-'))
+const tally = join(scratch, 'tally.json')
+const { env } = process
+
+const PARTS: Record<string, (() => Promise<Count>)[]> = {
+  unit: [() => nodeTests('server/**/*.test.ts', 'web/**/*.test.ts', 'start/**/*.test.ts')],
+  languages: [
+    () => closingLine('node', 'backends/vectors/generate.ts', '--check'),
+    () => nodeTests('backends/**/*.test.ts', 'e2e/*.test.ts'),
+    () => closingLine('python3', 'backends/python/check.py'),
+    () => closingLine('php', 'backends/php/check.php'),
+    () => closingLine('ruby', 'backends/ruby/check.rb'),
+  ],
+  browser: [playwright],
+}
+
+const wanted = process.argv.slice(2)
+const unknown = wanted.filter(part => !(part in PARTS))
+if (unknown.length > 0) {
+  console.error(`No such part: ${unknown.join(', ')}. There are ${Object.keys(PARTS).join(', ')}.`)
+  process.exit(1)
+}
+
+const missing = spawnSync(process.execPath, ['e2e/setup.ts', '--check'], { stdio: 'inherit' }).status !== 0
+const total: Count = { passed: 0, failed: 0, skipped: 0 }
+for (const part of wanted.length > 0 ? wanted : Object.keys(PARTS)) {
+  for (const step of PARTS[part]!) {
+    const count = await step()
+    for (const key of ['passed', 'failed', 'skipped'] as const) total[key] += count[key]
+  }
+}
+rmSync(scratch, { recursive: true })
+if (missing) console.log('\nSomething that the tests need is missing (see above): npm run setup installs it.')
+console.log(`\n${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ''}`)
+process.exit(total.failed > 0 || total.passed === 0 ? 1 : 0)
+
+async function nodeTests(...patterns: string[]): Promise<Count> {
+  rmSync(tally, { force: true })
+  const reporters = [
+    '--test-reporter=dot',
+    '--test-reporter-destination=stdout',
+    '--test-reporter=./e2e/tally.ts',
+    `--test-reporter-destination=${tally}`,
+  ]
+  const { code } = await run(process.execPath, ['--test', ...reporters, ...patterns])
+  return settle(() => JSON.parse(readFileSync(tally, 'utf8')), code)
+}
+
+async function playwright(): Promise<Count> {
+  const report = join(scratch, 'playwright.json')
+  const { code } = await run(
+    process.execPath,
+    ['node_modules/playwright/cli.js', 'test', '--config', 'e2e/playwright.config.ts'],
+    { PLAYWRIGHT_JSON_OUTPUT_FILE: report },
+  )
+  return settle(() => {
+    const { stats, errors } = JSON.parse(readFileSync(report, 'utf8'))
+    return { passed: stats.expected, failed: stats.unexpected + stats.flaky + errors.length, skipped: stats.skipped }
+  }, code)
+}
+
+/** A program whose last line is `N passed, N failed`. */
+async function closingLine(command: string, ...args: string[]): Promise<Count> {
+  console.log(`\n${command} ${args.join(' ')}`)
+  const { code, output } = await run(command === 'node' ? process.execPath : command, args)
+  if (code === 127)
+    return env.CI === 'true' ? { passed: 0, failed: 1, skipped: 0 } : { passed: 0, failed: 0, skipped: 1 }
+  return settle(() => {
+    const [, passed, failed] = /(\d+) passed, (\d+) failed\s*$/.exec(output)!
+    return { passed: Number(passed), failed: Number(failed), skipped: 0 }
+  }, code)
+}
+
+/** A run whose count cannot be read, or that failed without one failure, is a failure. */
+function settle(read: () => Count, code: number): Count {
+  try {
+    const count = read()
+    return code !== 0 && count.failed === 0 ? { ...count, failed: 1 } : count
+  } catch {
+    return { passed: 0, failed: 1, skipped: 0 }
+  }
+}
+
+async function run(
+  command: string,
+  args: string[],
+  extra: Record<string, string> = {},
+): Promise<{ code: number; output: string }> {
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'], env: { ...env, ...extra } })
+  let output = ''
+  child.stdout.on('data', data => {
+    process.stdout.write(data)
+    output = (output + data).slice(-10_000)
+  })
+  return await new Promise(resolve => {
+    child.on('error', () => {
+      console.log(`${command} is not installed`)
+      resolve({ code: 127, output })
+    })
+    child.on('close', code => resolve({ code: code ?? 1, output }))
+  })
+}

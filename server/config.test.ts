@@ -1,0 +1,151 @@
+import assert from 'node:assert/strict'
+import { createHmac } from 'node:crypto'
+import { test } from 'node:test'
+import { ConfigInvalid, readConfig } from './config.ts'
+
+const problems = (argv: string[], env = {}): readonly string[] => {
+  try {
+    readConfig(argv, env)
+  } catch (error) {
+    if (error instanceof ConfigInvalid) return error.problems
+    throw error
+  }
+  return []
+}
+
+test('a flag wins over the environment, which wins over the default; an empty variable is not set', () => {
+  assert.equal(readConfig([], {}).settings.port, 8080)
+  assert.equal(readConfig([], { PORT: '1' }).settings.port, 1)
+  assert.equal(readConfig([], { PORT: '1', ANYCABLE_PORT: '2' }).settings.port, 2)
+  assert.equal(readConfig(['--port=3'], { ANYCABLE_PORT: '2' }).settings.port, 3)
+  assert.equal(readConfig([], { ANYCABLE_PORT: '' }).settings.port, 8080)
+})
+
+test('flags may be written as Go programs take them', () => {
+  for (const argv of [['--port=3'], ['--port', '3'], ['-port=3'], ['-port', '3']])
+    assert.equal(readConfig(argv, {}).settings.port, 3)
+  assert.equal(readConfig(['--noauth'], {}).noauth, true)
+  assert.equal(readConfig(['--noauth=false'], { ANYCABLE_NOAUTH: 'true' }).noauth, false)
+  assert.equal(readConfig(['--health-path=/up'], {}).settings['health-path'], '/up')
+  assert.equal(readConfig([], { ANYCABLE_HEALTH_PATH: '/up' }).settings['health-path'], '/up')
+})
+
+test('one secret is enough: tokens and streams use it, the broadcast key derives from it', () => {
+  const config = readConfig(['--secret=qwerty'], {})
+
+  assert.equal(config.jwtSecret, 'qwerty')
+  assert.equal(config.streamsSecret, 'qwerty')
+  assert.equal(config.broadcastKey, '42923a28b760e667fc92f7c6123bb07a282822b329dd2ef48e7aee7830d98485')
+  assert.equal(config.broadcastPort, 'main')
+  assert.equal(config.turbo, undefined, '--secret alone must not serve Turbo, or Rails with RPC would be refused')
+})
+
+test("the guide's names work: older flags switch on what they are the key of", () => {
+  const config = readConfig(
+    ['--jwt_id_key=some-secret-key', '--turbo_rails_key=s3cЯeT', '--broadcast_adapter=http'],
+    {},
+  )
+
+  assert.equal(config.jwtSecret, 'some-secret-key')
+  assert.deepEqual(config.turbo, { secret: 's3cЯeT', cleartext: false })
+  assert.equal(config.broadcastKey, '')
+  assert.equal(config.broadcastPort, 8090)
+  const { jwtSecret, turbo } = readConfig([], { ANYCABLE_JWT_ID_KEY: 'a', ANYCABLE_TURBO_RAILS_KEY: 'b' })
+  assert.deepEqual([jwtSecret, turbo], ['a', { secret: 'b', cleartext: false }])
+})
+
+test('newer names win over older ones, and own secrets over shared ones', () => {
+  const config = readConfig(
+    [
+      '--secret=s',
+      '--jwt_secret=j',
+      '--jwt_id_key=old',
+      '--streams_secret=st',
+      '--turbo_streams',
+      '--turbo_rails_key=tr',
+      '--turbo_streams_secret=ts',
+    ],
+    {},
+  )
+
+  assert.deepEqual([config.jwtSecret, config.streamsSecret, config.turbo?.secret], ['j', 'st', 'ts'])
+  assert.equal(readConfig(['--secret=s', '--turbo_streams'], {}).turbo?.secret, 's')
+  assert.equal(readConfig(['--secret=s', '--broadcast_key=k'], {}).broadcastKey, 'k')
+})
+
+test('none is no secret, everywhere', () => {
+  const config = readConfig(['--secret=none', '--streams_secret=none', '--broadcast_key=none'], {})
+
+  assert.deepEqual(
+    [config.jwtSecret, config.streamsSecret, config.broadcastKey, config.broadcastPort],
+    ['', '', '', 8090],
+  )
+  assert.equal(readConfig(['--secret=s', '--broadcast_key=none'], {}).broadcastKey, '')
+})
+
+test('public drops the key, and so the clients’ port', () => {
+  const config = readConfig(['--public', '--secret=s'], {})
+
+  assert.deepEqual(
+    [config.noauth, config.publicStreams, config.broadcastKey, config.broadcastPort],
+    [true, true, '', 8090],
+  )
+})
+
+test('a key is the UTF-8 bytes of the setting', () => {
+  const { broadcastKey } = readConfig(['--secret=s3cЯeT'], {})
+
+  assert.equal(
+    broadcastKey,
+    createHmac('sha256', Buffer.from('s3cЯeT', 'utf8')).update('broadcast-cable').digest('hex'),
+  )
+})
+
+test('cleartext names need tokens, enforced, and are warned about', () => {
+  const config = readConfig(['--turbo_rails_cleartext', '--jwt_id_key=k', '--noauth'], {})
+
+  assert.equal(config.enforceJwt, true)
+  assert.match(config.warnings.join(), /not signed/)
+  assert.match(problems(['--turbo_rails_cleartext']).join(), /needs --jwt_secret/)
+})
+
+test('every problem is reported at once, and none repeats a value', () => {
+  const found = problems([
+    '--port=70000',
+    '--prot=1',
+    '--turbo_streams',
+    '--enforce_jwt',
+    '--log_level=loud',
+    'stray',
+    '--path=cable',
+    '--bogus=hunter2',
+  ])
+
+  assert.equal(found.length, 8)
+  for (const name of [
+    '--port',
+    '--prot',
+    '--turbo_streams',
+    '--enforce_jwt',
+    '--log_level',
+    'stray',
+    '--path',
+    '--bogus',
+  ]) {
+    assert.ok(
+      found.some(problem => problem.includes(name)),
+      name,
+    )
+  }
+  assert.ok(!found.join().includes('hunter2'))
+})
+
+test('the development secrets of the samples are refused without --dev', () => {
+  assert.match(problems(['--secret=development-only-change-me']).join(), /--secret is a development secret/)
+  assert.deepEqual(problems(['--secret=development-only-change-me', '--dev']), [])
+})
+
+test('a cable that nobody could connect to says so', () => {
+  assert.match(readConfig([], {}).warnings.join(), /nobody can connect/)
+  assert.deepEqual(readConfig(['--noauth'], {}).warnings, [])
+})

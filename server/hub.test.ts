@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Hub, type Subscriber } from './hub.ts'
+
+const mailbox = (sid: string) => {
+  const frames: Buffer[] = []
+  return { sid, frames, deliver: (frame: Buffer) => frames.push(frame) } satisfies Subscriber & { frames: Buffer[] }
+}
+
+test('everyone with the same identifier is sent the same bytes', () => {
+  const hub = new Hub()
+  const [ada, bob, cyd] = [mailbox('ada'), mailbox('bob'), mailbox('cyd')]
+  hub.subscribe('a', 'same', ada)
+  hub.subscribe('a', 'same', bob)
+  hub.subscribe('a', 'other', cyd)
+
+  assert.equal(hub.broadcast({ stream: 'a', message: '"x"' }), 3)
+
+  assert.equal(ada.frames[0], bob.frames[0], 'one Buffer, shared')
+  assert.notEqual(ada.frames[0], cyd.frames[0])
+  assert.equal(String(ada.frames[0]!.subarray(2)), '{"identifier":"same","message":"x"}')
+})
+
+test('a broadcast type precedes the identifier', () => {
+  const hub = new Hub()
+  const ada = mailbox('ada')
+  hub.subscribe('a', 'i', ada)
+  hub.broadcast({ stream: 'a', message: '1', type: 'presence' })
+
+  assert.equal(String(ada.frames[0]!.subarray(2)), '{"type":"presence","identifier":"i","message":1}')
+})
+
+test('a hub that nobody listens to holds nothing', () => {
+  const hub = new Hub()
+  const [ada, bob] = [mailbox('ada'), mailbox('bob')]
+  for (const session of [ada, bob]) for (const stream of ['a', 'b']) hub.subscribe(stream, 'i', session)
+  for (const session of [ada, bob]) for (const stream of ['a', 'b', 'never']) hub.unsubscribe(stream, 'i', session)
+
+  assert.equal(hub.size, 0)
+  assert.equal(hub.broadcast({ stream: 'a', message: '1' }), 0)
+})

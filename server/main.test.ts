@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { type TestContext, test } from 'node:test'
+import { connect, sign, token } from './testing.ts'
+
+const MAIN = new URL('main.ts', import.meta.url).pathname
+
+function run(
+  t: TestContext,
+  argv: string[],
+  env: Record<string, string> = {},
+): { child: ChildProcess; output: () => string; until: (pattern: RegExp) => Promise<RegExpExecArray> } {
+  const child = spawn(process.execPath, [MAIN, ...argv], { env: { PATH: process.env.PATH, ...env } })
+  t.after(() => child.kill('SIGKILL'))
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', data => (output += data))
+  const until = async (pattern: RegExp) => {
+    for (;;) {
+      const match = pattern.exec(output)
+      if (match) return match
+      await Promise.race([
+        once(child.stdout, 'data'),
+        once(child.stderr, 'data'),
+        once(child, 'exit').then(([code]) => {
+          throw new Error(`exit ${code}: ${output}`)
+        }),
+      ])
+    }
+  }
+  return { child, output: () => output, until }
+}
+
+const GUIDE = { jwt: 'some-secret-key', turbo: 's3cЯeT' }
+const jid = () => token({ ext: '{"user_id":42}', exp: Math.floor(Date.now() / 1000) + 300 }, GUIDE.jwt)
+
+for (const [how, argv, env] of [
+  ['flags', [`--jwt_id_key=${GUIDE.jwt}`, `--turbo_rails_key=${GUIDE.turbo}`, '--broadcast_adapter=http'], {}],
+  [
+    'environment',
+    [],
+    { ANYCABLE_JWT_ID_KEY: GUIDE.jwt, ANYCABLE_TURBO_RAILS_KEY: GUIDE.turbo, ANYCABLE_BROADCAST_ADAPTER: 'http' },
+  ],
+] as const) {
+  test(`the guide's setup works word for word, by ${how}`, async t => {
+    const { until } = run(t, [...argv, '--port=0', '--http_broadcast_port=0'], env)
+    const [, cable] = await until(/clients connect to (\S+)/)
+    const [, broadcast] = await until(/backends broadcast to (\S+)/)
+    const client = await connect(t, cable!, { query: `?jid=${jid()}` })
+    assert.equal((await client.next()).type, 'welcome')
+    const identifier = JSON.stringify({
+      channel: 'Turbo::StreamsChannel',
+      signed_stream_name: sign('chat/1', GUIDE.turbo),
+    })
+    assert.equal((await client.subscribe(identifier)).type, 'confirm_subscription')
+
+    const { status } = await fetch(broadcast!, {
+      method: 'POST',
+      body: JSON.stringify({ stream: 'chat/1', data: '"<b>hi</b>"' }),
+    })
+
+    assert.equal(status, 201)
+    assert.equal((await client.next()).message, '<b>hi</b>')
+  })
+}
+
+test('with --turbo_rails_cleartext names are plain, a token is required, and the log warns', async t => {
+  const { until } = run(t, [
+    `--jwt_id_key=${GUIDE.jwt}`,
+    '--turbo_rails_cleartext',
+    '--port=0',
+    '--http_broadcast_port=0',
+  ])
+  await until(/WRN.*not signed/)
+  const [, cable] = await until(/clients connect to (\S+)/)
+  const [without, client] = [await connect(t, cable!), await connect(t, cable!, { query: `?jid=${jid()}` })]
+
+  assert.equal((await without.next()).reason, 'unauthorized')
+  assert.equal((await client.next()).type, 'welcome')
+  const identifier = JSON.stringify({ channel: 'Turbo::StreamsChannel', signed_stream_name: 'chat/1' })
+  assert.equal((await client.subscribe(identifier)).type, 'confirm_subscription')
+})
+
+test('every problem is listed, nothing starts, and the exit code is 1', async t => {
+  const { child, output } = run(t, ['--enforce_jwt', '--turbo_streams', '--nonsense'])
+  const [code] = await once(child, 'exit')
+
+  assert.equal(code, 1)
+  assert.deepEqual(output().trim().split('\n').length, 3)
+  for (const name of ['--enforce_jwt', '--turbo_streams', '--nonsense']) assert.ok(output().includes(`cable: ${name}`))
+})
+
+test('--help and --version answer and exit with 0', async t => {
+  for (const [flag, pattern] of [
+    ['--help', /--turbo_streams_secret/],
+    ['--version', /^\d+\.\d+\.\d+\n$/],
+  ] as const) {
+    const { child, output } = run(t, [flag])
+    const [code] = await once(child, 'exit')
+    assert.equal(code, 0)
+    assert.match(output(), pattern)
+  }
+})
+
+test('a port in use is one clear line', async t => {
+  const taken = createServer().listen(0, '127.0.0.1')
+  t.after(() => taken.close())
+  await once(taken, 'listening')
+  const { port } = taken.address() as { port: number }
+  const { child, output } = run(t, ['--noauth', `--port=${port}`])
+  const [code] = await once(child, 'exit')
+
+  assert.equal(code, 1)
+  assert.equal(output(), `cable: cannot listen on 127.0.0.1:${port}: the port is in use\n`)
+})
+
+test('SIGTERM tells clients to come back, and exits with 0 although one never answers', async t => {
+  const { child, until } = run(t, ['--noauth', '--port=0', '--http_broadcast_port=0', '--shutdown_timeout=20'])
+  const [, cable] = await until(/clients connect to (\S+)/)
+  const [polite, mute] = [await connect(t, cable!), await connect(t, cable!)]
+  await Promise.all([polite.next(), mute.next()])
+  mute.ws.pause()
+
+  child.kill('SIGTERM')
+
+  assert.deepEqual(await polite.next(), { type: 'disconnect', reason: 'server_restart', reconnect: true })
+  assert.equal((await polite.closed).code, 1001)
+  assert.deepEqual(await once(child, 'exit'), [0, null])
+})

@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { PublicationRefused } from '../errors.ts'
+import { parseRequest } from './publication.ts'
+
+const message = (data: string) => {
+  const request = parseRequest(JSON.stringify({ stream: 'a', data }))
+  assert.ok('publications' in request)
+  return JSON.parse(request.publications[0]!.message)
+}
+
+test('data is decoded once, and what is no JSON is the text itself', () => {
+  for (const [data, expected] of [
+    ['"<b>x</b>"', '<b>x</b>'],
+    ['"\\"x\\""', '"x"'],
+    ['{"b":1,"a":[true,null]}', { b: 1, a: [true, null] }],
+    ['42', 42],
+    ['false', false],
+    ['null', 'null'],
+    ['', ''],
+    ['abc', 'abc'],
+    ['<turbo-stream>', '<turbo-stream>'],
+    ['"half', '"half'],
+    ['"caf\\u00e9 \\ud83e\\udd84"', 'café 🦄'],
+  ] as const) {
+    assert.deepEqual(message(data), expected, data)
+  }
+})
+
+test('numbers keep their digits and objects the order of their keys', () => {
+  const request = parseRequest(JSON.stringify({ stream: 'a', data: '{"z":12345678901234567890,"a":1}' }))
+  assert.ok('publications' in request)
+  assert.equal(request.publications[0]!.message, '{"z":12345678901234567890,"a":1}')
+})
+
+const GOOD = { stream: 'a', data: '1' }
+for (const [body, complaint] of [
+  ['', 'not JSON'],
+  ['{', 'not JSON'],
+  ['null', 'the body'],
+  ['7', 'the body'],
+  ['"text"', 'the body'],
+  ['[]', 'empty'],
+  ['{}', 'stream'],
+  [{ ...GOOD, stream: '' }, 'stream'],
+  [{ ...GOOD, stream: 7 }, 'stream'],
+  [{ stream: 'a' }, 'data'],
+  [{ ...GOOD, data: { html: 'x' } }, 'data'],
+  [{ ...GOOD, data: null }, 'data'],
+  [{ ...GOOD, meta: 'x' }, 'meta'],
+  [{ ...GOOD, meta: { exclude_socket: 7 } }, 'exclude_socket'],
+  [{ ...GOOD, meta: { broadcast_type: {} } }, 'broadcast_type'],
+  [{ ...GOOD, meta: { transient: 'yes' } }, 'transient'],
+  [[GOOD, null], '[1]'],
+  [[GOOD, GOOD, { stream: 'a', data: 7 }], '[2].data'],
+  [[{ command: 'disconnect', payload: { identifier: 'x' } }], '[0].stream'],
+  [{ command: 'dance' }, 'command'],
+  [{ command: 'disconnect' }, 'payload'],
+  [{ command: 'disconnect', payload: {} }, 'payload.identifier'],
+  [{ command: 'disconnect', payload: { identifier: 'x', reconnect: 'yes' } }, 'reconnect'],
+] as const) {
+  const text = typeof body === 'string' ? body : JSON.stringify(body)
+  test(`a malformed publication is refused, and told where: ${text || 'nothing'}`, () => {
+    assert.throws(
+      () => parseRequest(text),
+      (error: unknown) =>
+        error instanceof PublicationRefused &&
+        error.code === 'publication_malformed' &&
+        error.message.includes(complaint),
+    )
+  })
+}
+
+test('a remote disconnect does not ask to reconnect unless told to', () => {
+  const parse = (payload: object) => parseRequest(JSON.stringify({ command: 'disconnect', payload }))
+
+  assert.deepEqual(parse({ identifier: 'x' }), { disconnect: { identity: 'x', reconnect: false } })
+  assert.deepEqual(parse({ identifier: 'x', reconnect: true }), { disconnect: { identity: 'x', reconnect: true } })
+})
