@@ -7,13 +7,7 @@ export default async function* tally(source: AsyncIterable<TestEvent>): AsyncGen
   for await (const event of source) {
     // One summary per file, and one without a file for the whole run.
     if (event.type !== 'test:summary' || event.data.file !== undefined) continue
-    const {
-      passed,
-      failed = 0,
-      cancelled,
-      skipped,
-      todo,
-    } = event.data.counts as Record<'passed' | 'failed' | 'cancelled' | 'skipped' | 'todo' | 'tests', number>
-    yield JSON.stringify({ passed, failed: failed + cancelled, skipped: skipped + todo })
+    const { tests, passed, skipped, todo } = event.data.counts
+    yield JSON.stringify({ passed, failed: tests - passed - skipped - todo, skipped: skipped + todo })
   }
 }

@@ -1,0 +1,115 @@
+/**
+ * Four languages, two clients, one Board: what is done on one page is seen on every other, at once and without a reload.
+ */
+import { expect, test } from 'playwright/test'
+import { addCard, CLIENTS, card, isMarked, LANGUAGES, languages, mark, unique, visit } from './demo.ts'
+
+for (const client of CLIENTS) {
+  for (const reader of languages) {
+    for (const writer of languages) {
+      test(`a card written in ${writer} appears on a page of ${reader} (${client})`, async ({ browser }) => {
+        const reading = await visit(browser, reader, client)
+        const writing = await visit(browser, writer, client)
+        await mark(reading)
+        const body = unique(`from ${writer}`)
+
+        await addCard(writing, body)
+
+        await expect(card(reading, body)).toHaveCount(1)
+        await expect(card(reading, body)).toHaveAttribute('data-backend', writer)
+        await expect(card(reading, body).locator('.author')).toHaveText('Ada')
+        await expect(card(writing, body)).toHaveCount(1)
+        expect(await isMarked(reading)).toBe(true)
+      })
+    }
+  }
+
+  for (const language of languages) {
+    test(`votes, deletions and clearing are seen by others, in ${language} (${client})`, async ({ browser }) => {
+      const other = languages[(languages.indexOf(language) + 1) % languages.length]!
+      const [doing, seeing, elsewhere] = [
+        await visit(browser, language, client),
+        await visit(browser, language, client),
+        await visit(browser, other, client),
+      ]
+      const [stays, goes] = [unique('stays'), unique('goes')]
+      for (const body of [stays, goes]) {
+        await addCard(doing, body)
+        for (const page of [doing, seeing, elsewhere]) await expect(card(page, body)).toHaveCount(1)
+      }
+
+      await card(doing, stays).getByRole('button', { name: 'Vote' }).click()
+      for (const page of [doing, seeing, elsewhere]) await expect(card(page, stays).locator('.votes')).toHaveText('1')
+
+      await card(doing, goes).getByRole('button', { name: 'Delete' }).click()
+      for (const page of [doing, seeing, elsewhere]) await expect(card(page, goes)).toHaveCount(0)
+      await expect(card(seeing, stays)).toHaveCount(1)
+
+      await doing.getByRole('button', { name: 'Clear' }).click()
+      for (const page of [doing, seeing, elsewhere]) {
+        await expect(page.locator('#cards > .card')).toHaveCount(0)
+        await expect(page.locator('#card-count')).toHaveText('0 cards')
+        await expect(page.locator('.empty')).toBeVisible()
+      }
+    })
+  }
+}
+
+for (const language of languages) {
+  test(`what people type stays text, rendered and live, in ${language}`, async ({ browser }) => {
+    const [writing, reading] = [await visit(browser, language), await visit(browser, 'typescript')]
+    const body = `<script>window.hacked=1</script><img src=x onerror="window.hacked=1"> & "'${unique('evil')}`
+    await addCard(writing, body, '<b>Eve</b>')
+
+    for (const page of [reading, writing]) {
+      await expect(card(page, body).locator('.body')).toHaveText(body)
+      await expect(card(page, body).locator('.author')).toHaveText('<b>Eve</b>')
+      await page.reload()
+      await expect(card(page, body).locator('.body')).toHaveText(body)
+      expect(await page.evaluate(() => 'hacked' in window)).toBe(false)
+    }
+  })
+
+  test(`the Board works as plain forms, in ${language}`, async ({ browser }) => {
+    const page = await (await browser.newContext({ javaScriptEnabled: false })).newPage()
+    const home = LANGUAGES[language]
+    await page.goto(home)
+    const body = unique('plain')
+    await addCard(page, body)
+
+    await expect(page).toHaveURL(home)
+    await expect(card(page, body)).toHaveCount(1)
+    await card(page, body).getByRole('button', { name: 'Vote' }).click()
+    await expect(card(page, body).locator('.votes')).toHaveText('1')
+    await card(page, body).getByRole('button', { name: 'Delete' }).click()
+    await expect(card(page, body)).toHaveCount(0)
+    await page.getByRole('button', { name: 'Clear' }).click()
+    await expect(page).toHaveURL(home)
+    await expect(page.locator('.empty')).toBeVisible()
+  })
+}
+
+test('the line of the README changes every open page', async ({ browser, baseURL }) => {
+  const pages = await Promise.all(languages.map(language => visit(browser, language)))
+  const body = unique('hello from a terminal')
+  const answer = await fetch(`${baseURL}/cards`, {
+    method: 'POST',
+    body: new URLSearchParams({ body }),
+    redirect: 'manual',
+  })
+
+  expect(answer.status).toBe(303)
+  for (const page of pages) await expect(card(page, body)).toHaveCount(1)
+})
+
+test('/compare shows all four, each a page of its own, and all of them live', async ({ page, browser }) => {
+  await page.goto('/compare')
+  const frames = page.locator('iframe')
+  await expect(frames).toHaveCount(4)
+  for (let i = 0; i < 4; i++) await expect(frames.nth(i).contentFrame().locator('#cable-status')).toHaveText('live')
+  const body = unique('seen four times')
+  await addCard(await visit(browser, 'ruby'), body)
+
+  for (let i = 0; i < 4; i++)
+    await expect(frames.nth(i).contentFrame().locator('#cards > .card', { hasText: body })).toHaveCount(1)
+})

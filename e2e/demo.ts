@@ -1,0 +1,51 @@
+/**
+ * The Board as a person uses it, in small verbs; the same for every language, since every language renders the same page.
+ */
+import { createHmac } from 'node:crypto'
+import { type Browser, expect, type Locator, type Page } from 'playwright/test'
+
+export const SECRET = 'canary-e2e-secret'
+export const LANGUAGES = { typescript: '/', python: '/python/', php: '/php/', ruby: '/ruby/' } as const
+export const CLIENTS = ['anycable', 'rails'] as const
+export type Language = keyof typeof LANGUAGES
+export type ClientName = (typeof CLIENTS)[number]
+
+export const languages = Object.keys(LANGUAGES) as Language[]
+
+let serial = 0
+/** A text that no other card has. */
+export const unique = (about: string): string => `${about} ${process.pid}-${++serial}`
+
+/** A person of their own: nothing is shared with other pages but the wire. */
+export async function visit(browser: Browser, language: Language, client: ClientName = 'anycable'): Promise<Page> {
+  const context = await browser.newContext()
+  const page = await context.newPage()
+  await open(page, language, client)
+  return page
+}
+
+/** Opens the Board and waits until the page says that it is live. */
+export async function open(page: Page, language: Language, client: ClientName = 'anycable'): Promise<void> {
+  await page.goto(`${LANGUAGES[language]}?client=${client}`)
+  await expect(page.locator('body')).toHaveAttribute('data-backend', language)
+  await expect(status(page)).toHaveText('live')
+}
+
+export const status = (page: Page): Locator => page.locator('#cable-status')
+
+export const card = (page: Page, body: string): Locator => page.locator('#cards > .card', { hasText: body })
+
+export async function addCard(page: Page, body: string, author = 'Ada'): Promise<void> {
+  await page.getByLabel('Name').fill(author)
+  await page.getByLabel('Card', { exact: true }).fill(body)
+  await page.getByRole('button', { name: 'Add' }).click()
+}
+
+/** The frames of a stream's own `fetch`, not of a reload: a mark in the page that only a full load would wipe out. */
+export const mark = (page: Page): Promise<void> => page.evaluate(() => void Object.assign(window, { marked: true }))
+export const isMarked = (page: Page): Promise<boolean> => page.evaluate(() => 'marked' in window)
+
+export function token(claims: object): string {
+  const text = [{ alg: 'HS256' }, claims].map(part => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')
+  return `${text}.${createHmac('sha256', SECRET).update(text).digest('base64url')}`
+}

@@ -1,0 +1,72 @@
+/**
+ * Who may listen, as a browser meets it: forged names and old tokens.
+ */
+import { expect, test } from 'playwright/test'
+import { addCard, CLIENTS, card, open, status, token, unique, visit } from './demo.ts'
+
+for (const client of CLIENTS) {
+  test(`a forged signed name is rejected, and the page shows no update (${client})`, async ({ browser }) => {
+    const [forger, honest] = [await visit(browser, 'typescript', client), await visit(browser, 'python', client)]
+    await forger.evaluate(() => {
+      const source = document.querySelector('turbo-cable-stream-source')!
+      const forged = source.cloneNode() as Element
+      forged.removeAttribute('connected')
+      forged.setAttribute(
+        'signed-stream-name',
+        source.getAttribute('signed-stream-name')!.replace(/--.*/, `--${'0'.repeat(64)}`),
+      )
+      source.replaceWith(forged)
+    })
+    await expect(status(forger)).toHaveText('refused')
+    const body = unique('not for forgers')
+
+    await addCard(honest, body)
+
+    await expect(card(honest, body)).toHaveCount(1)
+    const later = unique('afterwards')
+    await addCard(honest, later)
+    await expect(card(honest, later)).toHaveCount(1)
+    await expect(card(forger, body)).toHaveCount(0)
+    await forger.reload()
+    await expect(card(forger, body)).toHaveCount(1)
+  })
+}
+
+test('an expired token on an AnyCable page is refreshed, once, and the page goes on', async ({ browser }) => {
+  // What a test serves by itself counts as public, and a public page may not reach localhost unless it is allowed to.
+  const context = await browser.newContext({ permissions: ['local-network-access'] })
+  const page = await context.newPage()
+  const expired = token({ ext: '{"visitor":"0123456789abcdef"}', exp: 1_000_000_000 })
+  let refreshes = 0
+  await page.route('**/*', async route => {
+    const request = route.request()
+    if (request.headers()['x-anycable-operation'] === 'token-refresh') refreshes++
+    else if (request.resourceType() === 'document') {
+      const response = await route.fetch()
+      const html = await response.text()
+      return route.fulfill({ response, body: html.replace(/(name="cable-token" content=")[^"]+/, `$1${expired}`) })
+    }
+    return route.fallback()
+  })
+
+  await open(page, 'python')
+
+  expect(refreshes).toBe(1)
+  const body = unique('after the refresh')
+  await addCard(await visit(browser, 'php'), body)
+  await expect(card(page, body)).toHaveCount(1)
+})
+
+test('a visitor keeps one identity in every language, and others have another', async ({ browser }) => {
+  const identity = async (page: Awaited<ReturnType<typeof visit>>) => {
+    const jid = await page.locator('meta[name="cable-token"]').getAttribute('content')
+    return JSON.parse(Buffer.from(jid!.split('.')[1]!, 'base64url').toString()).ext
+  }
+  const page = await visit(browser, 'typescript')
+  const first = await identity(page)
+  for (const language of ['python', 'php', 'ruby'] as const) {
+    await open(page, language)
+    expect(await identity(page)).toBe(first)
+  }
+  expect(await identity(await visit(browser, 'typescript'))).not.toBe(first)
+})
