@@ -1,0 +1,140 @@
+"""Hotcable for Python (3.9 or later): sign a stream name, issue a token, send HTML. Copy this one file.
+
+A page, in this order, so that nothing is lost between the query and the subscription:
+
+    position = hotcable.position("board/1")                            how far the stream is
+    cards = query()                                                    the data
+    head = hotcable.meta_tags({"visitor": "7"})                        who the client is
+    body = hotcable.stream_from("board/1", position) + render(cards)   what it listens to
+
+A change is committed first, because a page that is told too early reads the old data; then:
+
+    hotcable.broadcast("board/1", hotcable.turbo_stream("append", "cards", "<li>Hello</li>"))
+
+ANYCABLE_SECRET is the one setting needed; arguments win. The contract, backends/README.md, has the rest.
+"""
+from __future__ import annotations
+
+import base64
+import hmac
+import json
+import os
+import re
+import threading
+import time
+from contextlib import closing
+from http.client import HTTPConnection, HTTPSConnection
+from urllib.parse import quote, urlsplit
+
+
+class BroadcastFailed(Exception):
+    """The cable did not take a broadcast. The message has its status and reason, or what kept it from answering."""
+
+
+def issue_token(identity: dict, *, secret: str | None = None, ttl: int = 3600, now: int | None = None) -> str:
+    """A JWT that says who the client is, for `ttl` seconds from `now` (Unix seconds). ValueError without a secret."""
+    key = _secret(secret, "ANYCABLE_JWT_SECRET", "ANYCABLE_SECRET")
+    claims = {"ext": _json(identity), "exp": int(time.time() if now is None else now) + ttl}
+    unsigned = _base64url(b'{"alg":"HS256","typ":"JWT"}') + "." + _base64url(_json(claims).encode())
+    return unsigned + "." + _base64url(hmac.digest(key, unsigned.encode(), "sha256"))
+
+
+def sign_stream(stream: str, *, secret: str | None = None) -> str:
+    """A stream's name with the proof that this backend lets a client listen to it. ValueError without a secret."""
+    key = _secret(secret, "ANYCABLE_TURBO_STREAMS_SECRET", "ANYCABLE_STREAMS_SECRET", "ANYCABLE_SECRET")
+    encoded = base64.b64encode(_json(stream).encode())
+    return encoded.decode() + "--" + hmac.digest(key, encoded, "sha256").hex()
+
+
+def position(stream: str, *, url: str | None = None, key: str | None = None) -> str:
+    """How far a stream is, "<offset>/<epoch>"; ask before the query. "-", unknown, on any failure or after 250 ms."""
+    try:
+        status, body = _request("GET", "/position?stream=" + quote(stream, safe=""), None, url, key, 0.25)
+        return re.fullmatch("[0-9]+/[A-Za-z0-9_-]+", json.loads(body)["position"])[0] if status == 200 else "-"
+    except Exception:  # a page without a position still works; a page that fails does not
+        return "-"
+
+
+def stream_from(stream: str, position: str, *, secret: str | None = None) -> str:
+    """The tag that subscribes a page to a stream, from the position it was made at. ValueError without a secret."""
+    signed = sign_stream(stream, secret=secret)
+    # The id changes with the position: a morph then replaces the element, and the new one subscribes.
+    tag = {"id": f"cable-{signed[-64:-56]}-{position.replace('/', '-')}", "data-position": position}
+    tag.update({"channel": "Turbo::StreamsChannel", "signed-stream-name": signed})
+    return _tag("turbo-cable-stream-source", tag) + "</turbo-cable-stream-source>"
+
+
+def meta_tags(identity: dict, *, url: str | None = None, secret: str | None = None, ttl: int = 3600,
+              now: int | None = None) -> str:
+    """Three <meta> tags for a page's head: where the cable is, and issue_token's token. ValueError without a secret."""
+    url = url or _setting("ANYCABLE_WEBSOCKET_URL") or "ws://localhost:8080/cable"
+    token = issue_token(identity, secret=secret, ttl=ttl, now=now)
+    # @hotwired/turbo-rails reads the first, @anycable/web the other two.
+    tags = {"action-cable-url": f"{url}{'&' if '?' in url else '?'}jid={token}", "cable-url": url, "cable-token": token}
+    return "\n".join(_tag("meta", {"name": name, "content": content}) for name, content in tags.items())
+
+
+def turbo_stream(action: str, target: str | None = None, html: str = "", attributes: dict | None = None) -> str:
+    """A <turbo-stream> tag, as ("append", "cards", "<li>Hi</li>"). `html` goes in as it is: escape what people type."""
+    tag = {**(attributes or {}), "action": action, "target": None if action == "refresh" else target}
+    template = "" if action in ("remove", "refresh") else f"<template>{html}</template>"
+    return _tag("turbo-stream", tag) + template + "</turbo-stream>"
+
+
+def broadcast(stream: str, html: str, *, url: str | None = None, key: str | None = None, timeout: float = 5) -> None:
+    """Sends HTML to all who listen, in `timeout` seconds. Commit first. BroadcastFailed unless the cable took it."""
+    status, reason = _request("POST", "", _json({"stream": stream, "data": _json(html)}).encode(), url, key, timeout)
+    if status != 201:
+        raise BroadcastFailed(f"the cable answered {status}: {reason[:200]}")
+
+
+def _secret(secret: str | None, *names: str) -> bytes:
+    secret = _setting(*names) if secret is None else secret
+    if not secret:  # anybody can forge what an empty key signs
+        raise ValueError(f"no secret: set {' or '.join(names)}")
+    return secret.encode("utf-8", "surrogateescape")
+
+
+def _setting(*names: str) -> str | None:
+    return next((os.environ[name] for name in names if os.environ.get(name)), None)
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))  # as JSON.stringify prints it
+
+
+def _base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def _tag(name: str, attributes: dict) -> str:
+    escapes = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})
+    pairs = (f' {key}="{str(value).translate(escapes)}"' for key, value in attributes.items() if value is not None)
+    return f"<{name}{''.join(pairs)}>"
+
+
+def _request(method: str, path: str, body: bytes | None, url: str | None, key: str | None, timeout: float) -> tuple:
+    derived = (main := _setting("ANYCABLE_SECRET")) and hmac.digest(_secret(main), b"broadcast-cable", "sha256").hex()
+    key = key or _setting("ANYCABLE_BROADCAST_KEY") or derived or "none"
+    if not key.isprintable():  # http.client would print it
+        raise ValueError("the broadcast key has a line break in it, which no header can carry")
+    port = 8090 if key == "none" else 8080
+    at = urlsplit(url or _setting("ANYCABLE_HTTP_BROADCAST_URL") or f"http://localhost:{port}/_broadcast")
+    answers = [("nothing", f"{at.geturl()}: took more than {timeout} s")]
+
+    def ask() -> None:
+        try:
+            connect = HTTPSConnection if at.scheme == "https" else HTTPConnection
+            headers = {"Authorization": b"Bearer " + key.encode()} if key != "none" else {}
+            with closing(connect(at.hostname, at.port, timeout=timeout)) as link:
+                link.request(method, at.path + path, body, {"Content-Type": "application/json", **headers})
+                response = link.getresponse()
+                answers.append((response.status, response.read().decode(errors="replace")))
+        except Exception as error:
+            answers.append(("nothing", f"{at.geturl()}: {error!r}"))
+
+    # In a thread, because a socket's timeout starts anew with every byte and does not count the name server.
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(timeout)
+    return answers[-1]

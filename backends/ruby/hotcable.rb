@@ -1,0 +1,137 @@
+# frozen_string_literal: true
+
+# Hotcable for Ruby (3.0 or later): sign a stream name, issue a token, send HTML. Copy this one file.
+#
+# A page, in this order, so that nothing is lost between the query and the subscription:
+#
+#     position = Hotcable.position("board/1")                            # how far the stream is
+#     cards = query                                                      # the data
+#     head = Hotcable.meta_tags({ visitor: "7" })                        # who the client is
+#     body = Hotcable.stream_from("board/1", position) + render(cards)   # what it listens to
+#
+# A change is committed first, because a page that is told too early reads the old data; then:
+#
+#     Hotcable.broadcast("board/1", Hotcable.turbo_stream("append", "cards", "<li>Hello</li>"))
+#
+# ANYCABLE_SECRET is the one setting needed; arguments win. The contract, backends/README.md, has the rest.
+
+require "erb"
+require "json"
+require "net/http"
+require "openssl"
+
+module Hotcable
+  # The cable did not take a broadcast. The message has its status and reason, or what kept it from answering.
+  class BroadcastFailed < StandardError; end
+
+  class << self
+    # A JWT that says who the client is, for ttl seconds from now (Unix seconds). ArgumentError without a secret.
+    def issue_token(identity, secret: nil, ttl: 3600, now: nil)
+      key = secret(secret, "ANYCABLE_JWT_SECRET", "ANYCABLE_SECRET")
+      ext = JSON.generate(identity.transform_values { |value| value.is_a?(String) ? utf8(value) : value })
+      claims = JSON.generate({ ext: ext, exp: (now || Time.now).to_i + ttl })
+      unsigned = "#{base64url('{"alg":"HS256","typ":"JWT"}')}.#{base64url(claims)}"
+      "#{unsigned}.#{base64url(OpenSSL::HMAC.digest("SHA256", key, unsigned))}"
+    end
+
+    # A stream's name with the proof that this backend lets a client listen to it. ArgumentError without a secret.
+    def sign_stream(stream, secret: nil)
+      key = secret(secret, "ANYCABLE_TURBO_STREAMS_SECRET", "ANYCABLE_STREAMS_SECRET", "ANYCABLE_SECRET")
+      encoded = [JSON.generate(utf8(stream))].pack("m0")
+      "#{encoded}--#{OpenSSL::HMAC.hexdigest("SHA256", key, encoded)}"
+    end
+
+    # How far a stream is, "<offset>/<epoch>"; ask before the query. "-", unknown, on any failure or after 250 ms.
+    def position(stream, url: nil, key: nil)
+      status, body = request("GET", "/position?stream=#{ERB::Util.url_encode(stream)}", nil, url, key, 0.25)
+      known = status == 200 ? JSON.parse(body)["position"] : "-"
+      known.match?(%r{\A[0-9]+/[A-Za-z0-9_-]+\z}) ? known : "-"
+    rescue StandardError # a page without a position still works; a page that fails does not
+      "-"
+    end
+
+    # The tag that subscribes a page to a stream, from the position it was made at. ArgumentError without a secret.
+    def stream_from(stream, position, secret: nil)
+      signed = sign_stream(stream, secret: secret)
+      # The id changes with the position: a morph then replaces the element, and the new one subscribes.
+      id = "cable-#{signed[-64, 8]}-#{position.tr("/", "-")}"
+      tag = { "id" => id, "data-position" => position, "channel" => "Turbo::StreamsChannel" }
+      "#{tag("turbo-cable-stream-source", tag.merge("signed-stream-name" => signed))}</turbo-cable-stream-source>"
+    end
+
+    # Three <meta> tags for a page's head: where the cable is, and issue_token's token. ArgumentError without a secret.
+    def meta_tags(identity, url: nil, secret: nil, ttl: 3600, now: nil)
+      url = first_of(url, ENV["ANYCABLE_WEBSOCKET_URL"], "ws://localhost:8080/cable")
+      token = issue_token(identity, secret: secret, ttl: ttl, now: now)
+      with_token = "#{url}#{url.include?("?") ? "&" : "?"}jid=#{token}" # all that @hotwired/turbo-rails reads
+      tags = { "action-cable-url" => with_token, "cable-url" => url, "cable-token" => token }
+      tags.map { |name, content| tag("meta", { name: name, content: content }) }.join("\n")
+    end
+
+    # A <turbo-stream> tag, as ("append", "cards", "<li>Hi</li>"). html goes in as it is: escape what people type.
+    def turbo_stream(action, target = nil, html = "", attributes = {})
+      tag = attributes.merge("action" => action, "target" => action == "refresh" ? nil : target)
+      template = %w[remove refresh].include?(action) ? "" : "<template>#{utf8(html)}</template>"
+      "#{tag("turbo-stream", tag)}#{template}</turbo-stream>"
+    end
+
+    # Sends HTML to all who listen, in timeout seconds. Commit first. BroadcastFailed unless the cable took it.
+    def broadcast(stream, html, url: nil, key: nil, timeout: 5)
+      body = JSON.generate({ stream: utf8(stream), data: JSON.generate(utf8(html)) })
+      status, reason = request("POST", "", body, url, key, timeout)
+      raise BroadcastFailed, "the cable answered #{status}: #{reason[0, 200]}" unless status == 201
+    end
+
+    private
+
+    def secret(secret, *names)
+      secret = first_of(*ENV.values_at(*names)) if secret.nil?
+      # Anybody can forge what an empty key signs.
+      secret.to_s.empty? ? raise(ArgumentError, "no secret: set #{names.join(" or ")}") : utf8(secret)
+    end
+
+    def first_of(*values)
+      values.map { |value| utf8(value) }.find { |value| !value.empty? }
+    end
+
+    # Rack hands out binary strings, and an environment in the C locale ASCII ones: both hold UTF-8.
+    def utf8(text)
+      bytes = [Encoding::BINARY, Encoding::US_ASCII].include?(text.to_s.encoding)
+      bytes ? text.to_s.dup.force_encoding("UTF-8") : text.to_s.encode("UTF-8")
+    end
+
+    def base64url(bytes)
+      [bytes].pack("m0").tr("+/", "-_").delete("=")
+    end
+
+    def tag(name, attributes)
+      escapes = { "&" => "&amp;", "<" => "&lt;", ">" => "&gt;", '"' => "&quot;" }
+      pairs = attributes.compact.map { |key, value| %( #{key}="#{utf8(value).gsub(/[&<>"]/, escapes)}") }
+      "<#{name}#{pairs.join}>"
+    end
+
+    def request(method, path, body, url, key, timeout)
+      main = first_of(ENV["ANYCABLE_SECRET"])
+      derived = OpenSSL::HMAC.hexdigest("SHA256", main, "broadcast-cable") if main
+      key = first_of(key, ENV["ANYCABLE_BROADCAST_KEY"], derived, "none")
+      raise ArgumentError, "the broadcast key has a line break in it, which no header can carry" if key.match?(/[\r\n]/)
+      port = key == "none" ? 8090 : 8080
+      uri = URI(first_of(url, ENV["ANYCABLE_HTTP_BROADCAST_URL"], "http://localhost:#{port}/_broadcast"))
+      headers = { "Content-Type" => "application/json", "Authorization" => ("Bearer #{key}" if key != "none") }.compact
+      answer = ["nothing", "#{uri}: took more than #{timeout} s"]
+      # In a thread, because a socket's timeout starts anew with every byte and does not count the name server.
+      work = Thread.new do
+        http = Net::HTTP.new(uri.hostname, uri.port, nil) # nil: no proxy, whatever the environment says
+        http.use_ssl = uri.scheme == "https"
+        http.open_timeout = http.read_timeout = http.write_timeout = timeout
+        http.max_retries = 0
+        response = http.send_request(method, uri.path + path, body, headers)
+        answer = [response.code.to_i, utf8(response.body).scrub]
+      rescue StandardError => e
+        answer = ["nothing", "#{uri}: #{e.message}"]
+      end
+      work.join(timeout) || work.kill
+      answer
+    end
+  end
+end

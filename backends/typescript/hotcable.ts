@@ -1,0 +1,140 @@
+/**
+ * Hotcable for TypeScript (Node 22.18 or later): sign a stream name, issue a token, send HTML. Copy this one file.
+ *
+ * A page, in this order, so that nothing is lost between the query and the subscription:
+ *
+ *     const at = await position('board/1')                       // how far the stream is
+ *     const cards = await query()                                // the data
+ *     const head = metaTags({ visitor: '7' })                    // who the client is
+ *     const body = streamFrom('board/1', at) + render(cards)     // what it listens to
+ *
+ * A change is committed first, because a page that is told too early reads the old data; then:
+ *
+ *     await broadcast('board/1', turboStream('append', 'cards', '<li>Hello</li>'))
+ *
+ * ANYCABLE_SECRET is the one setting needed; arguments win. The contract, backends/README.md, has the rest.
+ */
+import { createHmac } from 'node:crypto'
+import http from 'node:http'
+import https from 'node:https'
+import { text } from 'node:stream/consumers'
+
+/** Who the client is. Key order counts: the cable compares identities as text. */
+export type Identity = Record<string, string | number | boolean | null>
+type TokenOptions = { secret?: string; ttl?: number; now?: number }
+type CableOptions = { url?: string; key?: string }
+type BroadcastOptions = CableOptions & { timeoutMs?: number }
+
+/** The cable did not take a broadcast. The message has its status and reason, or what kept it from answering. */
+export class BroadcastFailed extends Error {
+  override readonly name = 'BroadcastFailed'
+}
+
+/** A JWT that says who the client is, for `ttl` seconds from `now` (Unix seconds). Throws without a secret. */
+export function issueToken(identity: Identity, { secret, ttl = 3600, now }: TokenOptions = {}): string {
+  const key = secretOf(secret, 'ANYCABLE_JWT_SECRET', 'ANYCABLE_SECRET')
+  const claims = JSON.stringify({ ext: JSON.stringify(identity), exp: Math.floor(now ?? Date.now() / 1000) + ttl })
+  const unsigned = `${base64url('{"alg":"HS256","typ":"JWT"}')}.${base64url(claims)}`
+  return `${unsigned}.${createHmac('sha256', key).update(unsigned).digest('base64url')}`
+}
+
+/** A stream's name with the proof that this backend lets a client listen to it. Throws without a secret. */
+export function signStream(stream: string, { secret }: { secret?: string } = {}): string {
+  const key = secretOf(secret, 'ANYCABLE_TURBO_STREAMS_SECRET', 'ANYCABLE_STREAMS_SECRET', 'ANYCABLE_SECRET')
+  const encoded = Buffer.from(JSON.stringify(stream)).toString('base64')
+  return `${encoded}--${createHmac('sha256', key).update(encoded).digest('hex')}`
+}
+
+/** How far a stream is, `<offset>/<epoch>`; ask before the query. `-`, unknown, on any failure or after 250 ms. */
+export async function position(stream: string, options: CableOptions = {}): Promise<string> {
+  try {
+    const path = `/position?stream=${encodeURIComponent(stream)}`
+    const [status, body] = await request('GET', path, { ...options, timeoutMs: 250 })
+    const known = status === 200 ? JSON.parse(body).position : '-'
+    return typeof known === 'string' && /^[0-9]+\/[A-Za-z0-9_-]+$/.test(known) ? known : '-'
+  } catch {
+    return '-' // a page without a position still works; a page that fails does not
+  }
+}
+
+/** The tag that subscribes a page to a stream, from the position it was made at. Throws without a secret. */
+export function streamFrom(stream: string, position: string, { secret }: { secret?: string } = {}): string {
+  const signed = signStream(stream, { secret })
+  // The id changes with the position: a morph then replaces the element, and the new one subscribes.
+  const id = `cable-${signed.slice(-64, -56)}-${position.replaceAll('/', '-')}`
+  const attributes = { id, 'data-position': position, channel: 'Turbo::StreamsChannel', 'signed-stream-name': signed }
+  return `${tag('turbo-cable-stream-source', attributes)}</turbo-cable-stream-source>`
+}
+
+/** Three `<meta>` tags for a page's head: where the cable is, and issueToken's token. Throws without a secret. */
+export function metaTags(identity: Identity, { url, ...token }: TokenOptions & { url?: string } = {}): string {
+  const cable = url || setting('ANYCABLE_WEBSOCKET_URL') || 'ws://localhost:8080/cable'
+  const jid = issueToken(identity, token)
+  const withToken = `${cable}${cable.includes('?') ? '&' : '?'}jid=${jid}` // all that @hotwired/turbo-rails reads
+  const tags = { 'action-cable-url': withToken, 'cable-url': cable, 'cable-token': jid }
+  return Object.entries(tags)
+    .map(([name, content]) => tag('meta', { name, content }))
+    .join('\n')
+}
+
+/** A `<turbo-stream>` tag, as `('append', 'cards', '<li>Hi</li>')`. `html` goes in as it is: escape what people type. */
+export function turboStream(action: string, target?: string | null, html = '', attributes: Attributes = {}): string {
+  const open = tag('turbo-stream', { ...attributes, action, target: action === 'refresh' ? null : target })
+  const template = action === 'remove' || action === 'refresh' ? '' : `<template>${html}</template>`
+  return `${open}${template}</turbo-stream>`
+}
+
+/** Sends HTML to all who listen, in `timeoutMs`. Commit first. Rejects with BroadcastFailed unless the cable took it. */
+export async function broadcast(stream: string, html: string, options: BroadcastOptions = {}): Promise<void> {
+  const body = JSON.stringify({ stream, data: JSON.stringify(html) })
+  const [status, reason] = await request('POST', '', { ...options, timeoutMs: options.timeoutMs ?? 5000, body })
+  if (status !== 201) throw new BroadcastFailed(`the cable answered ${status}: ${reason.slice(0, 200)}`)
+}
+
+type Attributes = Record<string, string | null | undefined>
+
+function secretOf(secret: string | undefined, ...names: string[]): string {
+  const found = secret ?? setting(...names)
+  if (!found) throw new TypeError(`no secret: set ${names.join(' or ')}`) // anybody can forge what an empty key signs
+  return found
+}
+
+function setting(...names: string[]): string | undefined {
+  return names.map(name => process.env[name]).find(Boolean)
+}
+
+function base64url(text: string): string {
+  return Buffer.from(text).toString('base64url')
+}
+
+function tag(name: string, attributes: Attributes): string {
+  const escapes: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }
+  const pairs = Object.entries(attributes).filter(([, value]) => value != null)
+  return `<${name}${pairs.map(([key, value]) => ` ${key}="${`${value}`.replace(/[&<>"]/g, c => escapes[c]!)}"`).join('')}>`
+}
+
+type Call = CableOptions & { timeoutMs: number; body?: string }
+
+/** Not fetch: it may use the environment's proxy, or a kept socket whose cable has restarted since. */
+async function request(method: string, path: string, call: Call): Promise<[status: number | 'nothing', body: string]> {
+  const main = setting('ANYCABLE_SECRET')
+  const derived = main && createHmac('sha256', main).update('broadcast-cable').digest('hex')
+  const key = call.key || setting('ANYCABLE_BROADCAST_KEY') || derived || 'none'
+  if (/[\r\n]/.test(key)) throw new TypeError('the broadcast key has a line break in it, which no header can carry')
+  const port = key === 'none' ? 8090 : 8080
+  const url = call.url || setting('ANYCABLE_HTTP_BROADCAST_URL') || `http://localhost:${port}/_broadcast`
+  const headers: Record<string, string> = { 'Content-Type': 'application/json' }
+  if (key !== 'none') headers.Authorization = Buffer.from(`Bearer ${key}`).toString('latin1') // UTF-8 on the wire
+  const signal = AbortSignal.timeout(call.timeoutMs)
+  return new Promise(resolve => {
+    const fail = (error: Error) => {
+      const why = signal.aborted ? `took more than ${call.timeoutMs} ms` : error.message || String(error)
+      resolve(['nothing', `${url}: ${why}`])
+    }
+    const init = { method, headers, signal, agent: false }
+    const sent = (url.startsWith('https:') ? https : http).request(url + path, init)
+    sent.on('error', fail)
+    sent.on('response', response => text(response).then(body => resolve([response.statusCode ?? 0, body]), fail))
+    sent.end(call.body)
+  })
+}
