@@ -43,7 +43,7 @@ function sign_stream(string $stream, #[Hidden] ?string $secret = null): string {
 function position(string $stream, ?string $url = null, #[Hidden] ?string $key = null): string {
     try {
         [$status, $body] = request('GET', '/position?stream=' . rawurlencode($stream), '', $url, $key, 0.25);
-        $known = $status === 200 ? json_decode($body)->position : '-';
+        $known = $status === 200 ? json_decode($body)->position ?? '-' : '-';
         return preg_match('~^[0-9]+/[A-Za-z0-9_-]+$~D', $known) ? $known : '-';
     } catch (\Throwable) { // a page without a position still works; a page that fails does not
         return '-';
@@ -111,19 +111,20 @@ function tag(string $name, array $attributes): string {
     return "<$name>";
 }
 
-function request(string $method, string $path, string $body, ?string $url, #[Hidden] ?string $key, float $timeout): array {
+function request(string $method, string $path, string $body, ?string $url, #[Hidden] ?string $key, float $timeout) {
     $deadline = microtime(true) + $timeout; // over all, because a stream's own timeout starts anew with every byte
     $derived = ($main = setting('ANYCABLE_SECRET')) === null ? 'none' : hash_hmac('sha256', 'broadcast-cable', $main);
     $key = $key ?: setting('ANYCABLE_BROADCAST_KEY') ?? $derived;
     if (preg_match('/[\x00-\x1f]/', $key)) {
-        throw new \InvalidArgumentException('the broadcast key has a line break in it, which no header can carry');
+        return ['nothing', 'the broadcast key has a line break in it'];
     }
     $port = $key === 'none' ? 8090 : 8080;
     $url = $url ?: setting('ANYCABLE_HTTP_BROADCAST_URL') ?? "http://localhost:$port/_broadcast";
     [$transport, $port] = str_starts_with($url, 'https:') ? ['tls', 443] : ['tcp', 80];
-    $at = parse_url($url) + ['port' => $port, 'path' => ''];
+    $at = (parse_url($url) ?: []) + ['host' => '?', 'port' => $port, 'path' => ''];
     $send = "$method $at[path]$path HTTP/1.0\r\nHost: $at[host]:$at[port]\r\nContent-Type: application/json\r\n"
-        . ($key === 'none' ? '' : "Authorization: Bearer $key\r\n") . 'Content-Length: ' . strlen($body) . "\r\n\r\n$body";
+        . ($key === 'none' ? '' : "Authorization: Bearer $key\r\n")
+        . 'Content-Length: ' . strlen($body) . "\r\n\r\n$body";
     if (!$link = @stream_socket_client("$transport://$at[host]:$at[port]", $code, $why, $timeout)) {
         return ['nothing', "$url: $why"];
     }
@@ -135,6 +136,6 @@ function request(string $method, string $path, string $body, ?string $url, #[Hid
         $send = substr($send, $write ? (int) @fwrite($link, $send) : 0);
         $answer .= $read ? @fread($link, 65536) : '';
     }
-    $found = preg_match('~^HTTP/\S+ (\d{3}).*?\r\n\r\n(.*)~s', $answer, $is);
-    return $found ? [(int) $is[1], $is[2]] : ['nothing', "$url: not HTTP"];
+    preg_match('~^HTTP/\S+ (\d{3}).*?\r\n\r\n(.*)~s', $answer, $is);
+    return $is ? [(int) $is[1], $is[2]] : ['nothing', "$url: not HTTP"];
 }

@@ -117,13 +117,14 @@ def _request(method: str, path: str, body: bytes | None, url: str | None, key: s
     derived = (main := _setting("ANYCABLE_SECRET")) and hmac.digest(_secret(main), b"broadcast-cable", "sha256").hex()
     key = key or _setting("ANYCABLE_BROADCAST_KEY") or derived or "none"
     if not key.isprintable():  # http.client would print it
-        raise ValueError("the broadcast key has a line break in it, which no header can carry")
+        return "nothing", "the broadcast key has a line break in it"
     port = 8090 if key == "none" else 8080
-    at = urlsplit(url or _setting("ANYCABLE_HTTP_BROADCAST_URL") or f"http://localhost:{port}/_broadcast")
-    answers = [("nothing", f"{at.geturl()}: took more than {timeout} s")]
+    url = url or _setting("ANYCABLE_HTTP_BROADCAST_URL") or f"http://localhost:{port}/_broadcast"
+    answers = [("nothing", f"{url}: took more than {timeout} s")]
 
     def ask() -> None:
         try:
+            at = urlsplit(url)
             connect = HTTPSConnection if at.scheme == "https" else HTTPConnection
             headers = {"Authorization": b"Bearer " + key.encode()} if key != "none" else {}
             with closing(connect(at.hostname, at.port, timeout=timeout)) as link:
@@ -131,10 +132,9 @@ def _request(method: str, path: str, body: bytes | None, url: str | None, key: s
                 response = link.getresponse()
                 answers.append((response.status, response.read().decode(errors="replace")))
         except Exception as error:
-            answers.append(("nothing", f"{at.geturl()}: {error!r}"))
+            answers.append(("nothing", f"{url}: {error!r}"))
 
     # In a thread, because a socket's timeout starts anew with every byte and does not count the name server.
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
+    (thread := threading.Thread(target=ask, daemon=True)).start()
     thread.join(timeout)
     return answers[-1]

@@ -114,13 +114,15 @@ module Hotcable
       main = first_of(ENV["ANYCABLE_SECRET"])
       derived = OpenSSL::HMAC.hexdigest("SHA256", main, "broadcast-cable") if main
       key = first_of(key, ENV["ANYCABLE_BROADCAST_KEY"], derived, "none")
-      raise ArgumentError, "the broadcast key has a line break in it, which no header can carry" if key.match?(/[\r\n]/)
+      return ["nothing", "the broadcast key has a line break in it"] if key.match?(/[\r\n]/)
+
       port = key == "none" ? 8090 : 8080
-      uri = URI(first_of(url, ENV["ANYCABLE_HTTP_BROADCAST_URL"], "http://localhost:#{port}/_broadcast"))
+      url = first_of(url, ENV["ANYCABLE_HTTP_BROADCAST_URL"], "http://localhost:#{port}/_broadcast")
       headers = { "Content-Type" => "application/json", "Authorization" => ("Bearer #{key}" if key != "none") }.compact
-      answer = ["nothing", "#{uri}: took more than #{timeout} s"]
+      answer = ["nothing", "#{url}: took more than #{timeout} s"]
       # In a thread, because a socket's timeout starts anew with every byte and does not count the name server.
       work = Thread.new do
+        uri = URI(url)
         http = Net::HTTP.new(uri.hostname, uri.port, nil) # nil: no proxy, whatever the environment says
         http.use_ssl = uri.scheme == "https"
         http.open_timeout = http.read_timeout = http.write_timeout = timeout
@@ -128,7 +130,7 @@ module Hotcable
         response = http.send_request(method, uri.path + path, body, headers)
         answer = [response.code.to_i, utf8(response.body).scrub]
       rescue StandardError => e
-        answer = ["nothing", "#{uri}: #{e.message}"]
+        answer = ["nothing", "#{url}: #{e.message}"]
       end
       work.join(timeout) || work.kill
       answer

@@ -110,7 +110,8 @@ function base64url(text: string): string {
 function tag(name: string, attributes: Attributes): string {
   const escapes: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }
   const pairs = Object.entries(attributes).filter(([, value]) => value != null)
-  return `<${name}${pairs.map(([key, value]) => ` ${key}="${`${value}`.replace(/[&<>"]/g, c => escapes[c]!)}"`).join('')}>`
+  const escaped = (value: unknown) => String(value).replace(/[&<>"]/g, character => escapes[character]!)
+  return `<${name}${pairs.map(([key, value]) => ` ${key}="${escaped(value)}"`).join('')}>`
 }
 
 type Call = CableOptions & { timeoutMs: number; body?: string }
@@ -120,21 +121,20 @@ async function request(method: string, path: string, call: Call): Promise<[statu
   const main = setting('ANYCABLE_SECRET')
   const derived = main && createHmac('sha256', main).update('broadcast-cable').digest('hex')
   const key = call.key || setting('ANYCABLE_BROADCAST_KEY') || derived || 'none'
-  if (/[\r\n]/.test(key)) throw new TypeError('the broadcast key has a line break in it, which no header can carry')
+  if (/[\r\n]/.test(key)) return ['nothing', 'the broadcast key has a line break in it']
   const port = key === 'none' ? 8090 : 8080
   const url = call.url || setting('ANYCABLE_HTTP_BROADCAST_URL') || `http://localhost:${port}/_broadcast`
   const headers: Record<string, string> = { 'Content-Type': 'application/json' }
   if (key !== 'none') headers.Authorization = Buffer.from(`Bearer ${key}`).toString('latin1') // UTF-8 on the wire
   const signal = AbortSignal.timeout(call.timeoutMs)
-  return new Promise(resolve => {
-    const fail = (error: Error) => {
-      const why = signal.aborted ? `took more than ${call.timeoutMs} ms` : error.message || String(error)
-      resolve(['nothing', `${url}: ${why}`])
-    }
+  return new Promise<[number, string]>((resolve, reject) => {
     const init = { method, headers, signal, agent: false }
     const sent = (url.startsWith('https:') ? https : http).request(url + path, init)
-    sent.on('error', fail)
-    sent.on('response', response => text(response).then(body => resolve([response.statusCode ?? 0, body]), fail))
+    sent.on('error', reject)
+    sent.on('response', response => text(response).then(body => resolve([response.statusCode ?? 0, body]), reject))
     sent.end(call.body)
+  }).catch(error => {
+    const why = signal.aborted ? `took more than ${call.timeoutMs} ms` : error.message || String(error)
+    return ['nothing', `${url}: ${why}`]
   })
 }
