@@ -1,0 +1,236 @@
+<?php
+/**
+ * The Board in PHP: a router script that renders HTML and says what changed. It holds no sockets.
+ *
+ *     ANYCABLE_SECRET=… PHP_CLI_SERVER_WORKERS=4 php -d display_errors=0 -S 127.0.0.1:3002 backends/php/board.php
+ *
+ * In the same order as board.py and board.rb: routes, what happened, the page, the store, the request, the answer.
+ * Any PHP server that sends it every request can run it. The contract: backends/README.md.
+ */
+declare(strict_types=1);
+
+namespace Board;
+
+require_once __DIR__ . '/hotcable.php';
+
+use Hotcable;
+
+const NAMES = ['typescript' => 'TypeScript', 'python' => 'Python', 'php' => 'PHP', 'ruby' => 'Ruby', 'rails' => 'Rails'];
+const TEXT = ['Content-Type: text/plain; charset=utf-8'];
+
+/** Route => method, and what it does: a change is committed, and each row it changed is announced. */
+function routes(): array {
+    return [
+        '/' => ['GET', show(...)],
+        '/cards' => ['POST', fn() => announce(card_added(...), commit(
+            "INSERT INTO cards (body, author, backend) VALUES (?, ?, 'php') RETURNING *", ...read_form()))],
+        '/cards/([0-9]+)/vote' => ['POST', fn($id) => announce(card_voted(...), commit(
+            'UPDATE cards SET votes = votes + 1 WHERE id = ? RETURNING *', $id))],
+        '/cards/([0-9]+)/delete' => ['POST', fn($id) => announce(card_deleted(...), commit(
+            'DELETE FROM cards WHERE id = ? RETURNING *', $id))],
+        '/clear' => ['POST', fn() => announce(board_cleared(...), [commit('DELETE FROM cards')])], // all of them: once
+        '/health' => ['GET', fn() => [200, TEXT, 'ok']],
+    ];
+}
+
+function show(): array {
+    // The position first, then the data: a card written in between is on the page and replayed, which shows it once.
+    // The other way round it would be in neither, and the page would be wrong without knowing it.
+    $position = Hotcable\position('board/1');
+    $cards = database()->query('SELECT * FROM cards ORDER BY id')->fetchAll();
+    $valid = fn(int $where, string $name, string $pattern) =>
+        filter_input($where, $name, FILTER_VALIDATE_REGEXP, ['options' => ['regexp' => "/^($pattern)$/D"]]);
+    $known = $valid(INPUT_COOKIE, 'visitor', '[0-9a-f]{16}');
+    $asked = $valid(INPUT_GET, 'client', 'anycable|rails');
+    $visitor = $known ?: bin2hex(random_bytes(8));
+    $client = $asked ?: $valid(INPUT_COOKIE, 'client', 'anycable|rails') ?: 'anycable';
+    $headers = ['Content-Type: text/html; charset=utf-8', 'Cache-Control: no-store'];
+    foreach ([...($known ? [] : ["visitor=$visitor"]), ...($asked ? ["client=$client"] : [])] as $pair) {
+        $headers[] = "Set-Cookie: $pair; Path=/; HttpOnly; SameSite=Lax; Max-Age=31536000";
+    }
+    return [200, $headers, page($cards, $position, $visitor, $client)];
+}
+
+// What happened, in one line each; the only place that names a target.
+function card_added(array $c): string { return Hotcable\turbo_stream('append', 'cards', card($c)); }
+function card_voted(array $c): string { return Hotcable\turbo_stream('replace', "card_$c[id]", card($c), ['method' => 'morph']); }
+function card_deleted(array $c): string { return Hotcable\turbo_stream('remove', "card_$c[id]"); }
+function board_cleared(array $_): string { return Hotcable\turbo_stream('refresh'); }
+
+function page(array $cards, string $position, string $visitor, string $client): string {
+    $assets = htmlspecialchars(getenv('HOTCABLE_ASSETS') ?: '/assets');
+    $meta_tags = Hotcable\meta_tags(['visitor' => $visitor], cable_url());
+    $stream_from = Hotcable\stream_from('board/1', $position);
+    $items = implode("\n", array_map(card(...), $cards));
+    $count = count($cards) === 1 ? '1 card' : count($cards) . ' cards';
+    $version = PHP_VERSION;
+    return <<<HTML
+    <!DOCTYPE html>
+    <html lang="en">
+    <head>
+    <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <title>Board · PHP</title>
+    <link rel="icon" href="$assets/icon.svg" type="image/svg+xml">
+    <link rel="stylesheet" href="$assets/board.css">
+    <meta name="turbo-refresh-method" content="morph">
+    <meta name="turbo-refresh-scroll" content="preserve">
+    $meta_tags
+    <script type="module" src="$assets/$client.js" data-turbo-track="reload"></script>
+    </head>
+    <body data-backend="php">
+    <header>
+    <h1><a href="/">Hotcable</a></h1>
+    <p class="rendered">Rendered by <span class="badge" data-backend="php">PHP</span> <small>$version</small></p>
+    <p id="cable-status" role="status" data-turbo-permanent><span>offline</span></p>
+    <nav aria-label="The same Board in other languages">
+    <a href="/" data-backend="typescript">TypeScript</a>
+    <a href="/python/" data-backend="python">Python</a>
+    <a href="/php/" data-backend="php" aria-current="page">PHP</a>
+    <a href="/ruby/" data-backend="ruby">Ruby</a>
+    <a href="/compare">Compare</a>
+    </nav>
+    </header>
+    <main>
+    $stream_from
+    <form class="add" action="cards" method="post">
+    <label for="card-body">Card</label>
+    <input id="card-body" name="body" required maxlength="500" autocomplete="off" placeholder="What should everyone see?" data-turbo-permanent>
+    <label for="card-author">Name</label>
+    <input id="card-author" name="author" maxlength="40" autocomplete="nickname" placeholder="Your name" data-turbo-permanent>
+    <button>Add</button>
+    </form>
+    <ol id="cards">
+    $items
+    </ol>
+    <p class="empty">No cards yet. Write the first one above, then open this page in a second window.</p>
+    <footer>
+    <p><span id="card-count">$count</span> on the board</p>
+    <form class="clear" action="clear" method="post"><button>Clear the board</button></form>
+    </footer>
+    </main>
+    </body>
+    </html>
+
+    HTML;
+}
+
+/** The one partial for a card: the page renders it, and so does every stream. */
+function card(array $c): string {
+    ['id' => $id, 'body' => $body, 'author' => $author, 'backend' => $backend, 'votes' => $votes, 'created_at' => $at]
+        = array_map(fn($value) => htmlspecialchars((string) $value), $c);
+    [$name, $time] = [NAMES[$backend] ?? $backend, substr($at, 11, 5)];
+    return <<<HTML
+    <li id="card_$id" class="card" data-backend="$backend"><p class="body">$body</p><p class="by"><span class="author">$author</span> <span class="badge" data-backend="$backend">$name</span> <time datetime="$at">$time</time></p><form action="cards/$id/vote" method="post"><button class="vote" aria-label="Vote, $votes so far">▲ <b class="votes">$votes</b></button></form><form action="cards/$id/delete" method="post"><button class="delete" aria-label="Delete this card">✕</button></form></li>
+    HTML;
+}
+
+function database(): \PDO {
+    $path = getenv('HOTCABLE_DB') ?: 'data/board.sqlite3';
+    @mkdir(dirname($path), recursive: true); // there already, or opening it says what is wrong
+    $db = new \PDO("sqlite:$path", options: [\PDO::ATTR_TIMEOUT => 5, \PDO::ATTR_DEFAULT_FETCH_MODE => \PDO::FETCH_ASSOC]);
+    try {
+        $db->exec('PRAGMA journal_mode=WAL');
+    } catch (\PDOException) { // busy: another language is switching it just now
+    }
+    $db->exec("CREATE TABLE IF NOT EXISTS cards (
+      id INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL, author TEXT NOT NULL, backend TEXT NOT NULL,
+      votes INTEGER NOT NULL DEFAULT 0, created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now')))");
+    return $db;
+}
+
+/** One statement, committed; the rows it changed. An id stays text: SQLite compares it as a number of any size. */
+function commit(string $statement, string ...$values): array {
+    $query = database()->prepare($statement);
+    $query->execute($values);
+    return $query->fetchAll();
+}
+
+/** Broadcasts what happened to each row. */
+function announce(callable $happened, array $rows): void {
+    // Committed first, broadcast after. The reverse loses: a page whose position is asked for after the broadcast and
+    // whose cards are queried before the commit has neither. And what is stored is stored: a cable that is down fails
+    // no form; when it is back, it begins a new epoch, and the pages that missed something heal.
+    foreach ($rows as $row) {
+        foreach ([0.1, 0.3, null] as $pause) {
+            try {
+                Hotcable\broadcast('board/1', $happened($row), timeout: 0.5);
+                break;
+            } catch (\Exception $failed) {
+                $pause ? usleep((int) ($pause * 1e6)) : log("not broadcast: {$failed->getMessage()}");
+            }
+        }
+    }
+}
+
+/** An answer, not an error: the reason and the status. */
+class Refused extends \Exception {}
+
+function route(string $method, string $path): array {
+    foreach (routes() as $pattern => [$allowed, $handler]) {
+        if (!preg_match("~^$pattern$~D", $path, $ids)) {
+            continue;
+        }
+        if ($allowed !== ($method === 'HEAD' ? 'GET' : $method)) {
+            header('Allow: ' . ($allowed === 'GET' ? 'GET, HEAD' : $allowed));
+            throw new Refused("$allowed only", 405);
+        }
+        if ($method === 'POST' && ($_SERVER['HTTP_SEC_FETCH_SITE'] ?? '') === 'cross-site') {
+            throw new Refused('another site may not change the board', 403);
+        }
+        return $handler(...array_slice($ids, 1)) ?? [303, ['Location: ' . prefix() . '/'], ''];
+    }
+    throw new Refused('not found', 404);
+}
+
+/** body and author, trimmed. A field that is missing is empty; of one that is repeated the first counts. */
+function read_form(): array {
+    $raw = file_get_contents('php://input', length: 2 ** 16 + 1);
+    if (max(strlen($raw), (int) ($_SERVER['CONTENT_LENGTH'] ?? 0)) > 2 ** 16) { // PHP hides a form over post_max_size
+        throw new Refused('64 KiB at most', 413);
+    }
+    if (!preg_match('//u', urldecode($raw))) {
+        throw new Refused('a form is UTF-8', 422);
+    }
+    $form = [];
+    foreach (explode('&', $raw) as $pair) { // by hand: parse_str makes arrays of body[] and lets the last one count
+        [$name, $value] = explode('=', $pair, 2) + ['', ''];
+        $form += [urldecode($name) => urldecode($value)];
+    }
+    // From the first character that is no space to the last one; trim knows only the spaces of ASCII.
+    $trim = fn(string $typed) => preg_match('/[^\s\p{Z}](?:.*[^\s\p{Z}])?/su', $typed, $found) ? $found[0] : '';
+    [$body, $author] = [$trim($form['body'] ?? ''), $trim($form['author'] ?? '')];
+    if ($body === '' || preg_match_all('/./su', $body) > 500 || preg_match_all('/./su', $author) > 40) {
+        throw new Refused('body: 1 to 500 characters; author: 40 at most', 422);
+    }
+    return [$body, $author === '' ? 'anonymous' : $author];
+}
+
+function prefix(): string {
+    $given = $_SERVER['HTTP_X_FORWARDED_PREFIX'] ?? '';
+    return preg_match('~^(/[A-Za-z0-9_-]+)*$~D', $given) ? $given : ''; // //evil.example would lead to another site
+}
+
+function cable_url(): string {
+    $first = fn(string $name) => trim(explode(',', $_SERVER[$name] ?? '')[0]);
+    $scheme = $first('HTTP_X_FORWARDED_PROTO') === 'https' ? 'wss' : 'ws';
+    $host = $first('HTTP_X_FORWARDED_HOST') ?: $first('HTTP_HOST');
+    return getenv('ANYCABLE_WEBSOCKET_URL') ?: "$scheme://$host/cable";
+}
+
+function log(string $line): void { file_put_contents('php://stderr', "board.php: $line\n"); }
+
+header_remove('X-Powered-By');
+try {
+    [$status, $headers, $body] = route($_SERVER['REQUEST_METHOD'], strtok($_SERVER['REQUEST_URI'], '?'));
+} catch (Refused $refused) {
+    [$status, $headers, $body] = [$refused->getCode(), TEXT, $refused->getMessage()];
+} catch (\Throwable $error) {
+    log((string) $error);
+    [$status, $headers, $body] = [500, TEXT, 'something broke here; the log says what'];
+}
+http_response_code($status);
+foreach ([...$headers, 'Content-Length: ' . strlen($body)] as $header) {
+    header($header, replace: false);
+}
+echo $body;

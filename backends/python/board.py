@@ -1,0 +1,255 @@
+"""
+The Board in Python: a WSGI application that renders HTML and says what changed. It holds no sockets.
+
+    ANYCABLE_SECRET=… python3 backends/python/board.py      http://127.0.0.1:3001
+
+In the same order as board.php and board.rb: routes, what happened, the page, the store, the request, the server.
+Any WSGI server runs `application`; the one below needs nothing but Python ≥ 3.9. The contract: backends/README.md.
+"""
+import contextlib
+import http
+import os
+import platform
+import re
+import secrets
+import signal
+import sqlite3
+import sys
+import threading
+import time
+import traceback
+from html import escape
+from socketserver import ThreadingMixIn
+from urllib.parse import parse_qsl
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+import hotcable
+
+NAMES = {"typescript": "TypeScript", "python": "Python", "php": "PHP", "ruby": "Ruby", "rails": "Rails"}
+HTML, TEXT = ("Content-Type", "text/html; charset=utf-8"), ("Content-Type", "text/plain; charset=utf-8")
+
+
+def show(request):
+    # The position first, then the data: a card written in between is on the page and replayed, which shows it once.
+    # The other way round it would be in neither, and the page would be wrong without knowing it.
+    position = hotcable.position("board/1")
+    with database() as db:
+        cards = db.execute("SELECT * FROM cards ORDER BY id").fetchall()
+    query = dict(parse_qsl(request.get("QUERY_STRING", "")))
+    cookies = dict(re.findall("([^=; ]+)=([^; ]*)", request.get("HTTP_COOKIE", "")))
+    known = re.fullmatch("[0-9a-f]{16}", cookies.get("visitor", ""))
+    visitor = known[0] if known else secrets.token_hex(8)
+    asked = query.get("client")
+    client = next(c for c in (asked, cookies.get("client"), "anycable") if c in ("anycable", "rails"))
+    kept = ([] if known else [f"visitor={visitor}"]) + ([f"client={client}"] if asked == client else [])
+    headers = [("Set-Cookie", f"{pair}; Path=/; HttpOnly; SameSite=Lax; Max-Age=31536000") for pair in kept]
+    return 200, [HTML, ("Cache-Control", "no-store"), *headers], page(request, cards, position, visitor, client)
+
+
+# Route: method, and what it does; a change is committed, and each row it changed is announced.
+ROUTES = {
+    "/": ("GET", show),
+    "/cards": ("POST", lambda request: announce(card_added, commit(
+        "INSERT INTO cards (body, author, backend) VALUES (?, ?, 'python') RETURNING *", *read_form(request)))),
+    "/cards/([0-9]+)/vote": ("POST", lambda request, card_id: announce(card_voted, commit(
+        "UPDATE cards SET votes = votes + 1 WHERE id = ? RETURNING *", card_id))),
+    "/cards/([0-9]+)/delete": ("POST", lambda request, card_id: announce(card_deleted, commit(
+        "DELETE FROM cards WHERE id = ? RETURNING *", card_id))),
+    "/clear": ("POST", lambda request: announce(board_cleared, [commit("DELETE FROM cards")])),  # all of them: once
+    "/health": ("GET", lambda request: (200, [TEXT], "ok")),
+}
+
+# What happened, in one line each; the only place that names a target.
+def card_added(c): return hotcable.turbo_stream("append", "cards", card(c))
+def card_voted(c): return hotcable.turbo_stream("replace", f"card_{c['id']}", card(c), {"method": "morph"})
+def card_deleted(c): return hotcable.turbo_stream("remove", f"card_{c['id']}")
+def board_cleared(_): return hotcable.turbo_stream("refresh")
+
+
+def page(request, cards, position, visitor, client):
+    assets = escape(os.environ.get("HOTCABLE_ASSETS") or "/assets")
+    items, count = "\n".join(map(card, cards)), "1 card" if len(cards) == 1 else f"{len(cards)} cards"
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Board · Python</title>
+<link rel="icon" href="{assets}/icon.svg" type="image/svg+xml">
+<link rel="stylesheet" href="{assets}/board.css">
+<meta name="turbo-refresh-method" content="morph">
+<meta name="turbo-refresh-scroll" content="preserve">
+{hotcable.meta_tags({"visitor": visitor}, url=cable_url(request))}
+<script type="module" src="{assets}/{client}.js" data-turbo-track="reload"></script>
+</head>
+<body data-backend="python">
+<header>
+<h1><a href="/">Hotcable</a></h1>
+<p class="rendered">Rendered by <span class="badge" data-backend="python">Python</span> <small>{platform.python_version()}</small></p>
+<p id="cable-status" role="status" data-turbo-permanent><span>offline</span></p>
+<nav aria-label="The same Board in other languages">
+<a href="/" data-backend="typescript">TypeScript</a>
+<a href="/python/" data-backend="python" aria-current="page">Python</a>
+<a href="/php/" data-backend="php">PHP</a>
+<a href="/ruby/" data-backend="ruby">Ruby</a>
+<a href="/compare">Compare</a>
+</nav>
+</header>
+<main>
+{hotcable.stream_from("board/1", position)}
+<form class="add" action="cards" method="post">
+<label for="card-body">Card</label>
+<input id="card-body" name="body" required maxlength="500" autocomplete="off" placeholder="What should everyone see?" data-turbo-permanent>
+<label for="card-author">Name</label>
+<input id="card-author" name="author" maxlength="40" autocomplete="nickname" placeholder="Your name" data-turbo-permanent>
+<button>Add</button>
+</form>
+<ol id="cards">
+{items}
+</ol>
+<p class="empty">No cards yet. Write the first one above, then open this page in a second window.</p>
+<footer>
+<p><span id="card-count">{count}</span> on the board</p>
+<form class="clear" action="clear" method="post"><button>Clear the board</button></form>
+</footer>
+</main>
+</body>
+</html>
+"""
+
+
+def card(c):
+    """The one partial for a card: the page renders it, and so does every stream."""
+    i, votes, at, backend = c["id"], c["votes"], escape(c["created_at"]), escape(c["backend"])
+    return f"""<li id="card_{i}" class="card" data-backend="{backend}"><p class="body">{escape(c["body"])}</p>\
+<p class="by"><span class="author">{escape(c["author"])}</span> <span class="badge" data-backend="{backend}">\
+{NAMES.get(backend, backend)}</span> <time datetime="{at}">{at[11:16]}</time></p><form action="cards/{i}/vote" \
+method="post"><button class="vote" aria-label="Vote, {votes} so far">▲ <b class="votes">{votes}</b></button></form><form \
+action="cards/{i}/delete" method="post"><button class="delete" aria-label="Delete this card">✕</button></form></li>"""
+
+
+@contextlib.contextmanager
+def database():
+    path = os.environ.get("HOTCABLE_DB") or "data/board.sqlite3"
+    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+    with contextlib.closing(sqlite3.connect(path, timeout=5, isolation_level=None)) as db:
+        db.row_factory = sqlite3.Row
+        with contextlib.suppress(sqlite3.OperationalError):  # busy: another language is switching it just now
+            db.execute("PRAGMA journal_mode=WAL")
+        db.execute("""CREATE TABLE IF NOT EXISTS cards (
+          id INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL, author TEXT NOT NULL, backend TEXT NOT NULL,
+          votes INTEGER NOT NULL DEFAULT 0, created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now')))""")
+        yield db
+
+
+def commit(statement, *values):
+    """One statement, committed; the rows it changed. An id stays text: SQLite compares it as a number of any size."""
+    with database() as db:
+        return db.execute(statement, values).fetchall()
+
+
+def announce(happened, rows):
+    """Broadcasts what happened to each row."""
+    # Committed first, broadcast after. The reverse loses: a page whose position is asked for after the broadcast and
+    # whose cards are queried before the commit has neither. And what is stored is stored: a cable that is down fails
+    # no form; when it is back, it begins a new epoch, and the pages that missed something heal.
+    for row in rows:
+        for pause in (0.1, 0.3, None):
+            try:
+                hotcable.broadcast("board/1", happened(row), timeout=0.5)
+                break
+            except Exception as failed:
+                time.sleep(pause) if pause else print("board.py: not broadcast:", failed, file=sys.stderr, flush=True)
+
+
+class Refused(Exception):
+    """Refused(status, reason, *headers): an answer, not an error."""
+
+
+def application(request, start_response):
+    try:
+        status, headers, body = route(request)
+    except Refused as refused:
+        status, body, headers = refused.args[0], refused.args[1], [TEXT, *refused.args[2:]]
+    except Exception:
+        traceback.print_exc()
+        status, headers, body = 500, [TEXT], "something broke here; the log says what"
+    content = body.encode("utf-8", "replace")
+    start_response(f"{status} {http.HTTPStatus(status).phrase}", [*headers, ("Content-Length", str(len(content)))])
+    return [] if request["REQUEST_METHOD"] == "HEAD" else [content]
+
+
+def route(request):
+    method, request["board.body"] = request["REQUEST_METHOD"].replace("HEAD", "GET"), read_body(request)
+    for pattern, (verb, handler) in ROUTES.items():
+        match = re.fullmatch(pattern, request.get("PATH_INFO") or "/")
+        if match and method != verb:
+            raise Refused(405, f"{verb} only", ("Allow", verb.replace("GET", "GET, HEAD")))
+        if match and method == "POST" and request.get("HTTP_SEC_FETCH_SITE") == "cross-site":
+            raise Refused(403, "another site may not change the board")
+        if match:
+            return handler(request, *match.groups()) or (303, [("Location", prefix(request) + "/")], "")
+    raise Refused(404, "not found")
+
+
+def read_body(request):
+    length = request.get("CONTENT_LENGTH") or "0"
+    if not re.fullmatch("[0-9]{1,18}", length) or "HTTP_TRANSFER_ENCODING" in request:
+        raise Refused(411, "a Content-Length is needed")
+    try:
+        body = request["wsgi.input"].read(min(int(length), 2**20))  # all of it: who is still sending reads no answer
+    except OSError:
+        raise Refused(408, "the body did not arrive") from None
+    if int(length) > 2**16:
+        raise Refused(413, "64 KiB at most")
+    if len(body) < int(length):
+        raise Refused(400, "the body was cut off")
+    return body
+
+
+def read_form(request):
+    """body and author, trimmed. A field that is missing is empty; of one that is repeated the first counts."""
+    try:
+        pairs = parse_qsl(request["board.body"].decode(), keep_blank_values=True, errors="strict")
+    except UnicodeDecodeError:
+        raise Refused(422, "a form is UTF-8") from None
+    form = dict(reversed(pairs))
+    body, author = form.get("body", "").strip(), form.get("author", "").strip()
+    if not 1 <= len(body) <= 500 or len(author) > 40:
+        raise Refused(422, "body: 1 to 500 characters; author: 40 at most")
+    return body, author or "anonymous"
+
+
+def prefix(request):
+    given = request.get("HTTP_X_FORWARDED_PREFIX", "")
+    return given if re.fullmatch("(/[A-Za-z0-9_-]+)*", given) else ""  # //evil.example would lead to another site
+
+
+def cable_url(request):
+    scheme = "wss" if request.get("HTTP_X_FORWARDED_PROTO", "").split(",")[0].strip() == "https" else "ws"
+    host = (request.get("HTTP_X_FORWARDED_HOST") or request.get("HTTP_HOST", "")).split(",")[0].strip()
+    return os.environ.get("ANYCABLE_WEBSOCKET_URL") or f"{scheme}://{host}/cable"
+
+
+class Server(ThreadingMixIn, WSGIServer):
+    request_queue_size = 128
+    handle_error = lambda *_: None  # the application logs its own; what is left are clients that went away
+
+
+class Handler(WSGIRequestHandler):
+    timeout = 5  # a client that stops sending does not keep its thread
+    log_message = lambda *_: None
+
+
+if __name__ == "__main__":
+    host, port = os.environ.get("HOST") or "127.0.0.1", int(os.environ.get("PORT") or 3001)
+    try:
+        hotcable.meta_tags({}), hotcable.sign_stream("board/1")  # a missing secret is said now, not by the first page
+        server = Server((host, port), Handler)
+    except (OSError, ValueError) as error:
+        sys.exit(f"board.py: {host}:{port}: {error}")
+    server.set_app(application)
+    for number in (signal.SIGTERM, signal.SIGINT):  # what is under way is finished: committed, so broadcast as well
+        signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
+    with server:
+        server.serve_forever(poll_interval=0.1)

@@ -1,0 +1,238 @@
+# frozen_string_literal: true
+
+# The Board in Ruby: a Rack application that renders HTML and says what changed. It holds no sockets.
+#
+#     ANYCABLE_SECRET=… ruby backends/ruby/board.rb      http://127.0.0.1:3003
+#
+# In the same order as board.py and board.php: routes, what happened, the page, the store, the request, the server.
+# Any Rack server runs Board; Puma is the one below. Its gems are named in the Gemfile beside it.
+
+require "cgi/escape"
+require "erb"
+require "fileutils"
+require "puma"
+require "puma/configuration"
+require "puma/launcher"
+require "rack"
+require "securerandom"
+require "sqlite3"
+require_relative "hotcable"
+
+module Board
+  extend self
+
+  NAMES = { "typescript" => "TypeScript", "python" => "Python", "php" => "PHP", "ruby" => "Ruby", "rails" => "Rails" }.freeze
+  TEXT = { "content-type" => "text/plain; charset=utf-8" }.freeze
+
+  # Route => method, and what it does: a change is committed, and each row it changed is announced.
+  ROUTES = {
+    "/" => ["GET", ->(request) { show(request) }],
+    "/cards" => ["POST", lambda { |request| announce(:card_added, commit(
+      "INSERT INTO cards (body, author, backend) VALUES (?, ?, 'ruby') RETURNING *", *read_form(request))) }],
+    "/cards/([0-9]+)/vote" => ["POST", lambda { |_, id| announce(:card_voted, commit(
+      "UPDATE cards SET votes = votes + 1 WHERE id = ? RETURNING *", id)) }],
+    "/cards/([0-9]+)/delete" => ["POST", lambda { |_, id| announce(:card_deleted, commit(
+      "DELETE FROM cards WHERE id = ? RETURNING *", id)) }],
+    "/clear" => ["POST", ->(_) { announce(:board_cleared, [commit("DELETE FROM cards")]) }], # all of them: once
+    "/health" => ["GET", ->(_) { [200, TEXT, "ok"] }],
+  }.freeze
+
+  def show(request)
+    # The position first, then the data: a card written in between is on the page and replayed, which shows it once.
+    # The other way round it would be in neither, and the page would be wrong without knowing it.
+    position = Hotcable.position("board/1")
+    cards = database { |db| db.execute("SELECT * FROM cards ORDER BY id") }
+    query, cookies = utf8(request["QUERY_STRING"]), utf8(request["HTTP_COOKIE"])
+    known = cookies[/(?:^|;) *visitor=([0-9a-f]{16})(?:;|$)/, 1]
+    asked = query[/(?:^|&)client=(anycable|rails)(?:&|$)/, 1]
+    visitor = known || SecureRandom.hex(8)
+    client = asked || cookies[/(?:^|;) *client=(anycable|rails)(?:;|$)/, 1] || "anycable"
+    headers = { "content-type" => "text/html; charset=utf-8", "cache-control" => "no-store" }
+    { "visitor" => known ? nil : visitor, "client" => asked }.compact.each do |name, value|
+      kept = { value: value, path: "/", httponly: true, same_site: :lax, max_age: 31_536_000 }
+      Rack::Utils.set_cookie_header!(headers, name, kept)
+    end
+    [200, headers, page(request, cards, position, visitor, client)]
+  end
+
+  # What happened, in one line each; the only place that names a target.
+  def card_added(card) = Hotcable.turbo_stream("append", "cards", card(card))
+  def card_voted(card) = Hotcable.turbo_stream("replace", "card_#{card["id"]}", card(card), { method: "morph" })
+  def card_deleted(card) = Hotcable.turbo_stream("remove", "card_#{card["id"]}")
+  def board_cleared(_) = Hotcable.turbo_stream("refresh")
+
+  def page(request, cards, position, visitor, client)
+    assets = ERB::Util.h(setting("HOTCABLE_ASSETS", "/assets"))
+    items = cards.map { |card| card(card) }.join("\n")
+    count = cards.one? ? "1 card" : "#{cards.size} cards"
+    <<~HTML
+      <!DOCTYPE html>
+      <html lang="en">
+      <head>
+      <meta charset="utf-8">
+      <meta name="viewport" content="width=device-width, initial-scale=1">
+      <title>Board · Ruby</title>
+      <link rel="icon" href="#{assets}/icon.svg" type="image/svg+xml">
+      <link rel="stylesheet" href="#{assets}/board.css">
+      <meta name="turbo-refresh-method" content="morph">
+      <meta name="turbo-refresh-scroll" content="preserve">
+      #{Hotcable.meta_tags({ visitor: visitor }, url: cable_url(request))}
+      <script type="module" src="#{assets}/#{client}.js" data-turbo-track="reload"></script>
+      </head>
+      <body data-backend="ruby">
+      <header>
+      <h1><a href="/">Hotcable</a></h1>
+      <p class="rendered">Rendered by <span class="badge" data-backend="ruby">Ruby</span> <small>#{RUBY_VERSION}</small></p>
+      <p id="cable-status" role="status" data-turbo-permanent><span>offline</span></p>
+      <nav aria-label="The same Board in other languages">
+      <a href="/" data-backend="typescript">TypeScript</a>
+      <a href="/python/" data-backend="python">Python</a>
+      <a href="/php/" data-backend="php">PHP</a>
+      <a href="/ruby/" data-backend="ruby" aria-current="page">Ruby</a>
+      <a href="/compare">Compare</a>
+      </nav>
+      </header>
+      <main>
+      #{Hotcable.stream_from("board/1", position)}
+      <form class="add" action="cards" method="post">
+      <label for="card-body">Card</label>
+      <input id="card-body" name="body" required maxlength="500" autocomplete="off" placeholder="What should everyone see?" data-turbo-permanent>
+      <label for="card-author">Name</label>
+      <input id="card-author" name="author" maxlength="40" autocomplete="nickname" placeholder="Your name" data-turbo-permanent>
+      <button>Add</button>
+      </form>
+      <ol id="cards">
+      #{items}
+      </ol>
+      <p class="empty">No cards yet. Write the first one above, then open this page in a second window.</p>
+      <footer>
+      <p><span id="card-count">#{count}</span> on the board</p>
+      <form class="clear" action="clear" method="post"><button>Clear the board</button></form>
+      </footer>
+      </main>
+      </body>
+      </html>
+    HTML
+  end
+
+  # The one partial for a card: the page renders it, and so does every stream.
+  def card(card)
+    id, body, author, backend, votes, at =
+      card.values_at("id", "body", "author", "backend", "votes", "created_at").map { |value| ERB::Util.h(value) }
+    <<~HTML.chomp
+      <li id="card_#{id}" class="card" data-backend="#{backend}"><p class="body">#{body}</p><p class="by"><span class="author">#{author}</span> <span class="badge" data-backend="#{backend}">#{NAMES.fetch(backend, backend)}</span> <time datetime="#{at}">#{at[11, 5]}</time></p><form action="cards/#{id}/vote" method="post"><button class="vote" aria-label="Vote, #{votes} so far">▲ <b class="votes">#{votes}</b></button></form><form action="cards/#{id}/delete" method="post"><button class="delete" aria-label="Delete this card">✕</button></form></li>
+    HTML
+  end
+
+  def database
+    path = setting("HOTCABLE_DB", "data/board.sqlite3")
+    FileUtils.mkdir_p(File.dirname(path))
+    db = SQLite3::Database.new(path, results_as_hash: true)
+    db.busy_handler { |tries| sleep(0.01) && tries < 500 } # and not busy_timeout, which would stop all threads as well
+    begin
+      db.execute("PRAGMA journal_mode=WAL")
+    rescue SQLite3::BusyException # another language is switching it just now
+    end
+    db.execute(<<~SQL)
+      CREATE TABLE IF NOT EXISTS cards (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL, author TEXT NOT NULL, backend TEXT NOT NULL,
+        votes INTEGER NOT NULL DEFAULT 0, created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now')))
+    SQL
+    yield db
+  ensure
+    db&.close
+  end
+
+  # One statement, committed; the rows it changed. An id stays text: SQLite compares it as a number of any size.
+  def commit(statement, *values)
+    database { |db| db.execute(statement, values) }
+  end
+
+  # Broadcasts what happened to each row.
+  def announce(happened, rows)
+    # Committed first, broadcast after. The reverse loses: a page whose position is asked for after the broadcast and
+    # whose cards are queried before the commit has neither. And what is stored is stored: a cable that is down fails
+    # no form; when it is back, it begins a new epoch, and the pages that missed something heal.
+    rows.each do |row|
+      [0.1, 0.3, nil].each do |pause|
+        break Hotcable.broadcast("board/1", send(happened, row), timeout: 0.5)
+      rescue StandardError => e
+        pause ? sleep(pause) : warn("board.rb: not broadcast: #{e.message}")
+      end
+    end
+    nil
+  end
+
+  def call(request)
+    status, headers, body =
+      begin
+        catch(:answer) { route(request) }
+      rescue StandardError => e
+        warn e.full_message(highlight: false)
+        [500, TEXT, "something broke here; the log says what"]
+      end
+    headers = headers.merge("content-length" => body.bytesize.to_s)
+    [status, headers, request["REQUEST_METHOD"] == "HEAD" ? [] : [body]]
+  end
+
+  def refuse(status, reason, headers = {}) = throw(:answer, [status, TEXT.merge(headers), reason])
+
+  def route(request)
+    method = request["REQUEST_METHOD"].sub("HEAD", "GET")
+    ROUTES.each do |pattern, (allowed, handler)|
+      next unless (match = utf8(request["PATH_INFO"]).match(/\A#{pattern}\z/))
+
+      refuse(405, "#{allowed} only", { "allow" => allowed.sub("GET", "GET, HEAD") }) if method != allowed
+      cross_site = method == "POST" && request["HTTP_SEC_FETCH_SITE"] == "cross-site"
+      refuse(403, "another site may not change the board") if cross_site
+      return handler.call(request, *match.captures) || [303, { "location" => "#{prefix(request)}/" }, ""]
+    end
+    refuse(404, "not found")
+  end
+
+  # body and author, trimmed. A field that is missing is empty; of one that is repeated the first counts.
+  def read_form(request)
+    raw = request["rack.input"]&.read((2**16) + 1).to_s
+    refuse(413, "64 KiB at most") if raw.bytesize > 2**16
+    pairs = raw.split("&").map { |pair| pair.split("=", 2).map { |part| CGI.unescape(part).force_encoding("UTF-8") } }
+    refuse(422, "a form is UTF-8") unless pairs.flatten.all?(&:valid_encoding?)
+    # From the first character that is no space to the last; strip knows only the spaces of ASCII.
+    body, author = pairs.reverse.to_h { |name, value| [name, value] }.values_at("body", "author").map do |typed|
+      typed.to_s[/[^[:space:]](?:.*[^[:space:]])?/m].to_s
+    end
+    fits = body.length.between?(1, 500) && author.length <= 40
+    refuse(422, "body: 1 to 500 characters; author: 40 at most") unless fits
+    [body, author.empty? ? "anonymous" : author]
+  end
+
+  def prefix(request)
+    given = utf8(request["HTTP_X_FORWARDED_PREFIX"])
+    given.match?(%r{\A(/[A-Za-z0-9_-]+)*\z}) ? given : "" # //evil.example would lead to another site
+  end
+
+  def cable_url(request)
+    proto, forwarded = %w[PROTO HOST].map { |name| utf8(request["HTTP_X_FORWARDED_#{name}"])[/[^, ]+/] }
+    setting("ANYCABLE_WEBSOCKET_URL", "#{proto == "https" ? "wss" : "ws"}://#{forwarded || utf8(request["HTTP_HOST"])}/cable")
+  end
+
+  # A header is bytes to Rack, of any kind.
+  def utf8(header) = header.to_s.dup.force_encoding("UTF-8").scrub
+
+  def setting(name, default) = ENV[name].to_s.empty? ? default : ENV[name]
+end
+
+if $PROGRAM_NAME == __FILE__
+  begin
+    Hotcable.meta_tags({}) && Hotcable.sign_stream("board/1") # a missing secret is said now, not by the first page
+  rescue ArgumentError => e
+    abort "board.rb: #{e.message}"
+  end
+  config = Puma::Configuration.new(config_files: ["-"]) do |puma|
+    puma.app Board
+    puma.bind "tcp://#{Board.setting("HOST", "127.0.0.1")}:#{Board.setting("PORT", "3003")}"
+    puma.threads 1, 8
+    puma.environment "production" # elsewhere it shows its own errors to the client
+    puma.raise_exception_on_sigterm false
+  end
+  Puma::Launcher.new(config).run
+end
