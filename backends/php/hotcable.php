@@ -43,8 +43,8 @@ function sign_stream(string $stream, #[Hidden] ?string $secret = null): string {
 function position(string $stream, ?string $url = null, #[Hidden] ?string $key = null): string {
     try {
         [$status, $body] = request('GET', '/position?stream=' . rawurlencode($stream), '', $url, $key, 0.25);
-        $known = $status === 200 ? json_decode($body)->position ?? '-' : '-';
-        return preg_match('~^[0-9]+/[A-Za-z0-9_-]+$~D', $known) ? $known : '-';
+        $known = $status === 200 ? json_decode($body, true) : [];
+        return preg_match('~^[0-9]+/[A-Za-z0-9_-]+$~D', $known['position'] ?? '-') ? $known['position'] : '-';
     } catch (\Throwable) { // a page without a position still works; a page that fails does not
         return '-';
     }
@@ -120,12 +120,12 @@ function request(string $method, string $path, string $body, ?string $url, #[Hid
     }
     $port = $key === 'none' ? 8090 : 8080;
     $url = $url ?: setting('ANYCABLE_HTTP_BROADCAST_URL') ?? "http://localhost:$port/_broadcast";
-    [$transport, $port] = str_starts_with($url, 'https:') ? ['tls', 443] : ['tcp', 80];
-    $at = (parse_url($url) ?: []) + ['host' => '?', 'port' => $port, 'path' => ''];
+    $tls = str_starts_with($url, 'https:');
+    $at = (parse_url($url) ?: []) + ['host' => '?', 'port' => $tls ? 443 : 80, 'path' => ''];
     $send = "$method $at[path]$path HTTP/1.0\r\nHost: $at[host]:$at[port]\r\nContent-Type: application/json\r\n"
         . ($key === 'none' ? '' : "Authorization: Bearer $key\r\n")
         . 'Content-Length: ' . strlen($body) . "\r\n\r\n$body";
-    if (!$link = @stream_socket_client("$transport://$at[host]:$at[port]", $code, $why, $timeout)) {
+    if (!$link = @stream_socket_client(($tls ? 'tls' : 'tcp') . "://$at[host]:$at[port]", $code, $why, $timeout)) {
         return ['nothing', "$url: $why"];
     }
     for (stream_set_blocking($link, false), $answer = ''; !stream_get_meta_data($link)['eof'];) {
@@ -136,6 +136,5 @@ function request(string $method, string $path, string $body, ?string $url, #[Hid
         $send = substr($send, $write ? (int) @fwrite($link, $send) : 0);
         $answer .= $read ? @fread($link, 65536) : '';
     }
-    preg_match('~^HTTP/\S+ (\d{3}).*?\r\n\r\n(.*)~s', $answer, $is);
-    return $is ? [(int) $is[1], $is[2]] : ['nothing', "$url: not HTTP"];
+    return preg_match('~^HTTP\S+ (\d+).*?\r\n\r\n(.*)~s', $answer, $is) ? [+$is[1], $is[2]] : ['nothing', 'not HTTP'];
 }
