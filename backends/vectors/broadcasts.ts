@@ -1,0 +1,117 @@
+/** What a backend sends to the cable, and which of its answers to believe. */
+import { hex, SECRET, TEXTS } from './sign.ts'
+
+const FLAGS = {
+  not_201: 'Only 201 says that the broadcast was taken; a 200 may be a proxy, a login page or another server.',
+  not_200: 'Only 200 has a position. 404 is what AnyCable answers, which has no such route.',
+  not_json: 'The answer is not JSON.',
+  not_an_object: 'JSON, but no object with a position.',
+  not_a_position:
+    'A position is digits, a slash, and one or more of A-Z a-z 0-9 _ and -; nothing before it and nothing after.',
+}
+const NOTES = { position: 'A position is handed on as it is.', unknown: 'The cable says that it does not know.' }
+
+const body = (id: string, stream: string, html: string) => ({
+  id,
+  stream,
+  html,
+  body: JSON.stringify({ stream, data: JSON.stringify(html) }),
+})
+const accept = (id: string, flag: keyof typeof NOTES, position: string, answer = JSON.stringify({ position })) => ({
+  id,
+  flag,
+  status: 200,
+  answer,
+  position,
+})
+const refuse = (id: string, flag: keyof typeof FLAGS, answer: unknown, status = 200) => ({
+  id,
+  flag,
+  status,
+  answer: typeof answer === 'string' ? answer : JSON.stringify(answer),
+})
+const fails = (id: string, status: number, answer: unknown) => ({
+  id,
+  flag: 'not_201',
+  status,
+  answer: JSON.stringify(answer),
+})
+const tag = (html: string) => `<turbo-stream action="append" target="cards"><template>${html}</template></turbo-stream>`
+
+export const broadcasts = {
+  about:
+    'Broadcasts. produce: the body that broadcast(stream, html) must POST. keys: the broadcast key derived from a secret. accept: answers from which ' +
+    'position() must return position. refuse: answers after which position() must return "-", unknown; those with the flag not_201 are ' +
+    'answers to broadcast(), which must raise its error with the status in the message.',
+  notes: { ...NOTES, ...FLAGS },
+  produce: [
+    body('a broadcast', 'board/1', tag('<li>Hi</li>')),
+    body('a refresh', 'chat:2021', '<turbo-stream action="refresh"></turbo-stream>'),
+    body('nothing at all', '', ''),
+    ...Object.entries(TEXTS).map(([id, text]) => body(`text: ${id}`, text, tag(text))),
+  ],
+  keys: [SECRET, 's3cЯeT', '🔑', ' ', '00ff', 'k'.repeat(65)].map(secret => ({
+    id: `derived from ${secret.length > 10 ? `${secret.length} letters` : JSON.stringify(secret)}`,
+    secret,
+    key: hex(secret, 'broadcast-cable'),
+  })),
+  accept: [
+    accept('the start of an epoch', 'position', '0/aZ3x'),
+    accept('a position', 'position', '12/aZ3x'),
+    accept('a large offset', 'position', '18446744073709551616/aZ3x'),
+    accept('every character of an epoch', 'position', '7/V1StGXR8_Z5jdHi6B-myT'),
+    accept('an epoch that starts with a dash', 'position', '7/-_'),
+    accept('more than the position', 'position', '12/aZ3x', '{"stream":"board/1","position":"12/aZ3x","ttl":300}'),
+    accept('escaped slashes and white space', 'position', '12/aZ3x', ' {\n "position" : "12\\/aZ3x" }\n'),
+    accept('unknown', 'unknown', '-'),
+  ],
+  refuse: [
+    fails('a broadcast that gets 200', 200, {}),
+    fails('a broadcast that gets 202', 202, {}),
+    fails('a broadcast that gets 204', 204, {}),
+    fails('a broadcast that is redirected', 302, {}),
+    fails('a broadcast with a bad key', 401, {
+      error: 'unauthorized',
+      message: 'send Authorization: Bearer <broadcast key>',
+    }),
+    fails('a broadcast to the wrong path', 404, { error: 'not_found' }),
+    fails('a broadcast that is too large', 413, { error: 'too_large' }),
+    fails('a broadcast that is malformed', 422, {
+      error: 'publication_malformed',
+      message: 'data is not a string é🦄',
+    }),
+    fails('a broadcast that breaks the cable', 500, { error: 'internal' }),
+    fails('a broadcast when the cable is gone', 502, {}),
+    refuse('not found', 'not_200', { position: '12/aZ3x' }, 404),
+    refuse('unauthorized', 'not_200', { position: '12/aZ3x' }, 401),
+    refuse('created', 'not_200', { position: '12/aZ3x' }, 201),
+    refuse('redirected', 'not_200', { position: '12/aZ3x' }, 302),
+    refuse('broken', 'not_200', { position: '12/aZ3x' }, 500),
+    refuse('an empty answer', 'not_json', ''),
+    refuse('HTML', 'not_json', '<h1>Welcome</h1>'),
+    refuse('JSON cut short', 'not_json', '{"position":"12/aZ3x"'),
+    refuse('only the position', 'not_json', '12/aZ3x'),
+    refuse('no position', 'not_an_object', { offset: 12, epoch: 'aZ3x' }),
+    refuse('an array', 'not_an_object', ['12/aZ3x']),
+    refuse('a string', 'not_an_object', '"12/aZ3x"'),
+    refuse('null', 'not_an_object', 'null'),
+    refuse('a number', 'not_an_object', '12'),
+    refuse('a position that is a number', 'not_a_position', { position: 12 }),
+    refuse('a position that is null', 'not_a_position', { position: null }),
+    refuse('a position that is an array', 'not_a_position', { position: ['12/aZ3x'] }),
+    refuse('a position that is an object', 'not_a_position', { position: { offset: 12 } }),
+    refuse('a position that is empty', 'not_a_position', { position: '' }),
+    refuse('no epoch', 'not_a_position', { position: '12/' }),
+    refuse('no slash', 'not_a_position', { position: '12' }),
+    refuse('no offset', 'not_a_position', { position: '/aZ3x' }),
+    refuse('a negative offset', 'not_a_position', { position: '-1/aZ3x' }),
+    refuse('a fraction', 'not_a_position', { position: '1.5/aZ3x' }),
+    refuse('digits of another script', 'not_a_position', { position: '١٢/aZ3x' }),
+    refuse('an epoch in another script', 'not_a_position', { position: '12/эпоха' }),
+    refuse('two slashes', 'not_a_position', { position: '12/aZ3x/1' }),
+    refuse('a space before', 'not_a_position', { position: ' 12/aZ3x' }),
+    refuse('a newline after', 'not_a_position', { position: '12/aZ3x\n' }),
+    refuse('a line before', 'not_a_position', { position: 'x\n12/aZ3x' }),
+    refuse('markup', 'not_a_position', { position: '12/"><script>' }),
+  ],
+}

@@ -1,0 +1,180 @@
+/** HTML: the tags that a page and a broadcast are made of. Nothing is refused here: whatever it is handed, a tag stays a tag. */
+import { CYRILLIC, hex, SECRET, sealJson, base64url, jwt, TEXTS } from './sign.ts'
+
+const NOW = 1_700_000_000
+const escape = (text: string) =>
+  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
+
+const streamFrom = (id: string, stream: string, position: string, secret = SECRET) => {
+  const signed = sealJson(JSON.stringify(stream), secret)
+  const digest = hex(secret, signed.slice(0, -66))
+  const element = `cable-${digest.slice(0, 8)}-${position.split('/').join('-')}`
+  const attributes = `id="${escape(element)}" data-position="${escape(position)}" channel="Turbo::StreamsChannel" signed-stream-name="${signed}"`
+  return {
+    id,
+    make: 'stream_from',
+    ...(secret !== SECRET && { secret }),
+    stream,
+    position,
+    html: `<turbo-cable-stream-source ${attributes}></turbo-cable-stream-source>`,
+  }
+}
+
+const metaTags = (id: string, identity: object, url: string, { ttl = 3600, secret = SECRET } = {}) => {
+  const claims = JSON.stringify({ ext: JSON.stringify(identity), exp: NOW + ttl })
+  const token = jwt(base64url('{"alg":"HS256","typ":"JWT"}'), base64url(claims), secret)
+  const meta = (name: string, content: string) => `<meta name="${name}" content="${escape(content)}">`
+  const html = [
+    meta('action-cable-url', `${url}${url.includes('?') ? '&' : '?'}jid=${token}`),
+    meta('cable-url', url),
+    meta('cable-token', token),
+  ].join('\n')
+  return { id, make: 'meta_tags', ...(secret !== SECRET && { secret }), identity, url, ttl, now: NOW, html }
+}
+
+const turboStream = (
+  id: string,
+  tag: string,
+  action: string,
+  target: string | null,
+  html = '',
+  attributes: Record<string, string | null> = {},
+) => ({
+  id,
+  make: 'turbo_stream',
+  action,
+  target,
+  content: html,
+  attributes,
+  html: tag,
+})
+const wrap = (html: string) =>
+  `<turbo-stream action="append" target="cards"><template>${html}</template></turbo-stream>`
+
+export const tags = {
+  about:
+    'Tags, to the byte. make is the function, html the result; content is the html argument of turbo_stream, and a target of null is none. ' +
+    'A case may have a secret of its own.',
+  secret: SECRET,
+  notes: {},
+  produce: [
+    streamFrom('from the start of an epoch', 'board/1', '0/aZ3x'),
+    streamFrom('from a position', 'board/1', '12/aZ3x'),
+    streamFrom('from an unknown position', 'board/1', '-'),
+    streamFrom('from a long epoch', 'board/1', '9007199254740991/V1StGXR8_Z5jdHi6B-myT'),
+    streamFrom('a position that is none stays an attribute', 'board/1', '1/2/"><script>&'),
+    streamFrom('with a secret that is not ASCII', 'board/1', '12/aZ3x', CYRILLIC),
+    ...Object.entries(TEXTS)
+      .filter(([id]) => id !== 'very_long')
+      .map(([id, text]) => streamFrom(`stream from text: ${id}`, text, '7/e')),
+    metaTags('meta tags', { visitor: '0123456789abcdef' }, 'ws://localhost:8080/cable'),
+    metaTags('meta tags over TLS', { visitor: '7' }, 'wss://example.com/cable'),
+    metaTags('meta tags with a query', { visitor: '7' }, 'wss://example.com/cable?v=1'),
+    metaTags('meta tags with a query that needs escaping', { visitor: '7' }, 'wss://example.com/cable?a=1&b="<é>"'),
+    metaTags('meta tags for somebody in any script', { name: 'Zoë "日本" 🦄 <b>' }, 'ws://localhost:8080/cable', {
+      ttl: 60,
+    }),
+    metaTags('meta tags with a secret that is not ASCII', {}, 'ws://localhost:8080/cable', { secret: CYRILLIC }),
+    turboStream('append', wrap('<li>Hi</li>'), 'append', 'cards', '<li>Hi</li>'),
+    turboStream('append nothing', wrap(''), 'append', 'cards'),
+    turboStream(
+      'HTML goes in as it is',
+      wrap('<b class="x">&amp; é🦄 \u2028</b>\n'),
+      'append',
+      'cards',
+      '<b class="x">&amp; é🦄 \u2028</b>\n',
+    ),
+    turboStream(
+      'replace with morphing',
+      '<turbo-stream method="morph" action="replace" target="card_1"><template><li>1</li></template></turbo-stream>',
+      'replace',
+      'card_1',
+      '<li>1</li>',
+      { method: 'morph' },
+    ),
+    turboStream(
+      'update',
+      '<turbo-stream action="update" target="card-count"><template>3 cards</template></turbo-stream>',
+      'update',
+      'card-count',
+      '3 cards',
+    ),
+    turboStream('remove', '<turbo-stream action="remove" target="card_1"></turbo-stream>', 'remove', 'card_1'),
+    turboStream(
+      'remove has no template',
+      '<turbo-stream action="remove" target="card_1"></turbo-stream>',
+      'remove',
+      'card_1',
+      '<li>Hi</li>',
+    ),
+    turboStream('refresh', '<turbo-stream action="refresh"></turbo-stream>', 'refresh', null),
+    turboStream(
+      'refresh has no target and no template',
+      '<turbo-stream action="refresh"></turbo-stream>',
+      'refresh',
+      'cards',
+      '<li>Hi</li>',
+    ),
+    turboStream(
+      'refresh in a way',
+      '<turbo-stream method="morph" scroll="preserve" request-id="a&quot;b" action="refresh"></turbo-stream>',
+      'refresh',
+      null,
+      '',
+      { method: 'morph', scroll: 'preserve', 'request-id': 'a"b' },
+    ),
+    turboStream(
+      'an attribute of null is left out',
+      '<turbo-stream action="refresh"></turbo-stream>',
+      'refresh',
+      null,
+      '',
+      { 'request-id': null },
+    ),
+    turboStream(
+      'an empty attribute stays',
+      '<turbo-stream data-x="" action="remove" target=""></turbo-stream>',
+      'remove',
+      '',
+      '',
+      { 'data-x': '' },
+    ),
+    turboStream(
+      'attributes in the order given',
+      '<turbo-stream z="1" a="2" m="3" action="remove" target="x"></turbo-stream>',
+      'remove',
+      'x',
+      '',
+      { z: '1', a: '2', m: '3' },
+    ),
+    turboStream(
+      'targets in place of a target',
+      '<turbo-stream targets=".card &gt; b" action="after"><template>x</template></turbo-stream>',
+      'after',
+      null,
+      'x',
+      { targets: '.card > b' },
+    ),
+    turboStream(
+      'a target is escaped',
+      '<turbo-stream action="append" target="&lt;&amp;amp;&gt; \'&quot;é🦄"><template>x</template></turbo-stream>',
+      'append',
+      '<&amp;> \'"é🦄',
+      'x',
+    ),
+    turboStream(
+      'an action of your own',
+      '<turbo-stream title="&lt;hi&gt;" action="notify"><template>x</template></turbo-stream>',
+      'notify',
+      null,
+      'x',
+      { title: '<hi>' },
+    ),
+    turboStream(
+      'an action is escaped',
+      '<turbo-stream action="a&quot;b" target="x"><template></template></turbo-stream>',
+      'a"b',
+      'x',
+    ),
+  ],
+}
