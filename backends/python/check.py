@@ -1,0 +1,232 @@
+"""
+Checks hotcable.py against the shared vectors, and its requests against a server on this machine: python3 check.py
+"""
+import contextlib
+import http.server
+import json
+import os
+import pathlib
+import socket
+import sys
+import threading
+import time
+import unittest
+
+import hotcable
+
+VECTORS = pathlib.Path(__file__).parent.parent / "vectors"
+for name in [name for name in os.environ if name.startswith("ANYCABLE_")]:
+    del os.environ[name]
+# A proxy in the environment must not be asked: nothing listens there, so it would be noticed.
+os.environ.update(http_proxy="http://127.0.0.1:9", HTTP_PROXY="http://127.0.0.1:9", no_proxy="")
+
+
+def vectors(name):
+    return json.loads((VECTORS / name).read_text("utf-8"))
+
+
+class Check(unittest.TestCase):
+    maxDiff = None
+
+
+def check(title, body, *arguments):
+    """Adds one test, so that the closing line counts cases."""
+    assert not hasattr(Check, "test " + title), title
+    setattr(Check, "test " + title, lambda self: body(self, *arguments))
+
+
+@contextlib.contextmanager
+def environment(env):
+    os.environ.update(env)
+    try:
+        yield
+    finally:
+        for key in env:
+            del os.environ[key]
+
+
+class Cable(http.server.BaseHTTPRequestHandler):
+    """Answers what the test says, and remembers what it was asked."""
+    answer, asked = (201, ""), []
+
+    def do_GET(self):
+        body = self.rfile.read(int(self.headers["Content-Length"] or 0)).decode()
+        headers = {name.lower(): value.encode("latin-1").decode() for name, value in self.headers.items()}
+        Cable.asked.append((self.command, self.path, headers, body))
+        status, text = Cable.answer
+        if status == "silent":
+            return time.sleep(2)
+        self.send_response(status)
+        self.send_header("Location", CABLE + "/elsewhere")
+        self.send_header("Content-Length", str(len(text.encode())))
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    do_POST = do_GET
+
+    def log_message(self, *_):
+        pass
+
+
+def drip(client):
+    """Sends a byte every 50 ms, for long: no single read of a client ever waits."""
+    with client, contextlib.suppress(OSError):
+        for byte in b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200:
+            client.send(bytes([byte]))
+            time.sleep(0.05)
+
+
+def accept(listener, serve):
+    while True:
+        threading.Thread(target=serve, args=listener.accept()[:1], daemon=True).start()
+
+
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Cable)
+server.daemon_threads = True
+dripping = socket.create_server(("127.0.0.1", 0))
+threading.Thread(target=server.serve_forever, daemon=True).start()
+threading.Thread(target=accept, args=(dripping, drip), daemon=True).start()
+with socket.create_server(("127.0.0.1", 0)) as closed:
+    REFUSING = f"http://127.0.0.1:{closed.getsockname()[1]}/_broadcast"
+CABLE = f"http://127.0.0.1:{server.server_port}/_broadcast"
+DRIPPING = f"http://127.0.0.1:{dripping.getsockname()[1]}/_broadcast"
+
+
+def is_token(self, case, secret):
+    made = hotcable.issue_token(case["identity"], secret=secret, ttl=case["ttl"], now=case["now"])
+    self.assertEqual(made, case["token"])
+
+
+def is_signed(self, case, secret):
+    self.assertEqual(hotcable.sign_stream(case["stream"], secret=secret), case["signed"])
+
+
+def is_tag(self, case, secret):
+    if case["make"] == "stream_from":
+        html = hotcable.stream_from(case["stream"], case["position"], secret=secret)
+    elif case["make"] == "meta_tags":
+        html = hotcable.meta_tags(case["identity"], url=case["url"], secret=secret, ttl=case["ttl"], now=case["now"])
+    else:
+        html = hotcable.turbo_stream(case["action"], case["target"], case["content"], case["attributes"])
+    self.assertEqual(html, case["html"])
+
+
+PRODUCED = (("tokens", "produce", is_token), ("signed-streams", "sign", is_signed), ("tags", "produce", is_tag))
+for file, cases, body in PRODUCED:
+    shared = vectors(file + ".json")
+    for case in shared[cases]:
+        check(f"{file}: {case['id']}", body, case, case.get("secret", shared["secret"]))
+
+
+def is_body(self, case):
+    Cable.answer = (201, "")
+    hotcable.broadcast(case["stream"], case["html"], url=CABLE)
+    method, path, headers, body = Cable.asked.pop()
+    self.assertEqual((method, path, headers["content-type"], body),
+                     ("POST", "/_broadcast", "application/json", case["body"]))
+
+
+def is_key(self, secret, key):
+    Cable.answer = (201, "")
+    with environment({"ANYCABLE_SECRET": secret}):
+        hotcable.broadcast("x", "y", url=CABLE)
+    self.assertEqual(Cable.asked.pop()[2]["authorization"], f"Bearer {key}")
+
+
+def is_position(self, case):
+    Cable.answer = (case["status"], case["answer"])
+    self.assertEqual(hotcable.position("a/é&b+", url=CABLE, key="s3cret"), case.get("position", "-"))
+    method, path, headers, _ = Cable.asked.pop()
+    self.assertEqual((method, path), ("GET", "/_broadcast/position?stream=a%2F%C3%A9%26b%2B"))
+    self.assertEqual(headers["authorization"], "Bearer s3cret")
+
+
+def is_failure(self, case):
+    Cable.answer = (case["status"], case["answer"])
+    Cable.asked.clear()
+    with self.assertRaises(hotcable.BroadcastFailed) as raised:
+        hotcable.broadcast("x", "y", url=CABLE, key="s3cret")
+    self.assertIn(str(case["status"]), str(raised.exception))
+    self.assertNotIn("s3cret", str(raised.exception))
+    if case["status"] != 204:
+        self.assertIn(case["answer"], str(raised.exception))
+    self.assertEqual(len(Cable.asked), 1)
+
+
+broadcasts = vectors("broadcasts.json")
+for case in broadcasts["produce"]:
+    check(f"broadcasts: {case['id']}", is_body, case)
+for case in broadcasts["keys"]:
+    check(f"key {case['id']}", is_key, case["secret"], case["key"])
+for case in broadcasts["accept"] + broadcasts["refuse"]:
+    check(f"answers: {case['id']}", is_failure if case["flag"] == "not_201" else is_position, case)
+
+
+def is_setting(self, case):
+    with environment(case["env"]):
+        if case["call"] == "sign_stream":
+            self.assertEqual(hotcable.sign_stream("board/1"), case["result"])
+        elif case["call"] == "issue_token":
+            self.assertEqual(hotcable.issue_token({"visitor": "7"}, now=1700000000), case["result"])
+        elif case["call"] == "meta_tags":
+            self.assertIn(case["result"], hotcable.meta_tags({}).split("\n"))
+        else:
+            Cable.answer = (201, "")
+            hotcable.broadcast("x", "y", url=CABLE)
+            self.assertEqual(Cable.asked.pop()[2].get("authorization"), case["result"])
+
+
+def is_refused(self, case):
+    call = hotcable.sign_stream if case["call"] == "sign_stream" else hotcable.issue_token
+    with environment(case["env"]), self.assertRaises(ValueError) as raised:
+        call("board/1" if case["call"] == "sign_stream" else {}, secret=case.get("secret"))
+    for name in case["names"]:
+        self.assertRegex(str(raised.exception), rf"\b{name}\b")
+
+
+for case in vectors("settings.json")["produce"]:
+    check(f"settings: {case['id']}", is_setting, case)
+for case in vectors("settings.json")["refuse"]:
+    check(f"settings: {case['id']}", is_refused, case)
+
+
+def is_late(self, url, answer):
+    Cable.answer = answer
+    start = time.monotonic()
+    self.assertEqual(hotcable.position("board/1", url=url), "-")
+    self.assertLess(time.monotonic() - start, 1)
+
+    with self.assertRaises(hotcable.BroadcastFailed):
+        hotcable.broadcast("board/1", "x" * 100_000, url=url, timeout=0.3)
+    self.assertLess(time.monotonic() - start, 2)
+
+
+def is_broken_key(self):
+    Cable.asked.clear()
+    with self.assertRaises(hotcable.BroadcastFailed) as raised:
+        hotcable.broadcast("x", "y", url=CABLE, key="s3cret\nX-Injected: 1")
+    self.assertNotIn("s3cret", str(raised.exception))
+    self.assertEqual(Cable.asked, [])
+
+
+def is_url_of_the_environment(self):
+    Cable.answer = (201, "")
+    with environment({"ANYCABLE_HTTP_BROADCAST_URL": CABLE + "/mine"}):
+        hotcable.broadcast("x", "y")
+    self.assertEqual(Cable.asked.pop()[1], "/_broadcast/mine")
+
+
+check("requests: a cable that is not there", is_late, REFUSING, None)
+check("requests: a cable that never answers", is_late, CABLE, ("silent", ""))
+check("requests: a cable that drips bytes", is_late, DRIPPING, None)
+check("requests: a host that does not exist", is_late, "http://cable.invalid/_broadcast", None)
+check("requests: a URL that is none", is_late, "cable:8080", None)
+check("requests: a key with a line break", is_broken_key)
+check("requests: the URL of the environment", is_url_of_the_environment)
+
+if __name__ == "__main__":
+    result = unittest.TextTestRunner(verbosity=0).run(unittest.defaultTestLoader.loadTestsFromTestCase(Check))
+    failed = len(result.failures) + len(result.errors)
+    sys.stderr.flush()
+    print(f"{result.testsRun - failed} passed, {failed} failed", flush=True)
+    sys.exit(1 if failed else 0)
