@@ -132,7 +132,7 @@ async function request(method: string, path: string, call: Call): Promise<[statu
     const sent = (url.startsWith('https:') ? https : http).request(url + path, init)
     sent.on('error', reject)
     sent.on('response', response => text(response).then(body => resolve([response.statusCode ?? 0, body]), reject))
-    sent.end(call.body)
+    sent.end(call.body && Buffer.from(call.body)) // bytes, or node:http writes the headers in UTF-8 as well
   }).catch(error => {
     const why = signal.aborted ? `took more than ${call.timeoutMs} ms` : error.message || String(error)
     return ['nothing', `${url}: ${why}`]

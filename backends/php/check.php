@@ -1,0 +1,228 @@
+<?php
+/**
+ * Checks hotcable.php against the shared vectors, and its requests against a server on this machine: php check.php
+ *
+ * Its own few lines and no PHPUnit, because that would be the only thing to install here. A warning is a failure.
+ */
+declare(strict_types=1);
+
+require __DIR__ . '/hotcable.php';
+
+if (($argv[1] ?? '') === 'serve') {
+    serve();
+}
+
+set_error_handler(function (int $level, string $message): bool {
+    return error_reporting() & $level ? throw new ErrorException($message) : false;
+});
+error_reporting(E_ALL);
+foreach (array_keys(getenv()) as $name) {
+    if (str_starts_with($name, 'ANYCABLE_')) {
+        putenv($name);
+    }
+}
+// A proxy in the environment must not be asked: nothing listens there, so it would be noticed.
+putenv('http_proxy=http://127.0.0.1:9');
+putenv('HTTP_PROXY=http://127.0.0.1:9');
+
+$server = proc_open([PHP_BINARY, __FILE__, 'serve'], [['pipe', 'r'], ['pipe', 'w'], STDERR], $pipes);
+$asked = $pipes[1];
+$address = 'http://127.0.0.1:' . trim(fgets($asked));
+$passed = $failed = 0;
+
+$tokens = vectors('tokens');
+foreach ($tokens['produce'] as $c) {
+    $made = fn() => Hotcable\issue_token($c['identity'], $c['secret'] ?? $tokens['secret'], $c['ttl'], $c['now']);
+    check("tokens: $c[id]", fn() => same($c['token'], $made()));
+}
+
+$streams = vectors('signed-streams');
+foreach ($streams['sign'] as $c) {
+    $made = fn() => Hotcable\sign_stream($c['stream'], secret: $c['secret'] ?? $streams['secret']);
+    check("signed streams: $c[id]", fn() => same($c['signed'], $made()));
+}
+
+$tags = vectors('tags');
+foreach ($tags['produce'] as $c) {
+    $secret = $c['secret'] ?? $tags['secret'];
+    $made = fn() => match ($c['make']) {
+        'stream_from' => Hotcable\stream_from($c['stream'], $c['position'], secret: $secret),
+        'meta_tags' => Hotcable\meta_tags($c['identity'], $c['url'], secret: $secret, ttl: $c['ttl'], now: $c['now']),
+        'turbo_stream' => Hotcable\turbo_stream($c['action'], $c['target'], $c['content'], $c['attributes']),
+    };
+    check("tags: $c[id]", fn() => same($c['html'], $made()));
+}
+
+$broadcasts = vectors('broadcasts');
+foreach ($broadcasts['produce'] as $c) {
+    check("broadcasts: $c[id]", function () use ($c) {
+        Hotcable\broadcast($c['stream'], $c['html'], url: answering(201, ''));
+        ['method' => $method, 'path' => $path, 'headers' => $headers, 'body' => $body] = asked();
+        same(['POST', '', 'application/json', $c['body']], [$method, $path, $headers['content-type'], $body]);
+    });
+}
+foreach ($broadcasts['keys'] as $c) {
+    check("key $c[id]", function () use ($c) {
+        with_env(['ANYCABLE_SECRET' => $c['secret']], fn() => Hotcable\broadcast('x', 'y', answering(201, '')));
+        same("Bearer $c[key]", asked()['headers']['authorization']);
+    });
+}
+foreach ([...$broadcasts['accept'], ...$broadcasts['refuse']] as $c) {
+    $url = answering($c['status'], $c['answer']);
+    check("answers: $c[id]", $c['flag'] !== 'not_201' ? function () use ($c, $url) {
+        same($c['position'] ?? '-', Hotcable\position('a/é&b+', $url, key: 's3cret'));
+        ['method' => $method, 'path' => $path, 'headers' => $headers] = asked();
+        same(['GET', '/position?stream=a%2F%C3%A9%26b%2B'], [$method, $path]);
+        same('Bearer s3cret', $headers['authorization']);
+    } : function () use ($c, $url) {
+        $message = failure(fn() => Hotcable\broadcast('x', 'y', $url, key: 's3cret'));
+        same(true, str_contains($message, "$c[status]"));
+        same(true, $c['status'] === 204 || str_contains($message, $c['answer']));
+        same(false, str_contains($message, 's3cret'));
+        same('POST', asked()['method']);
+    });
+}
+
+foreach (vectors('settings')['produce'] as $c) {
+    check("settings: $c[id]", fn() => with_env($c['env'], fn() => match ($c['call']) {
+        'sign_stream' => same($c['result'], Hotcable\sign_stream('board/1')),
+        'issue_token' => same($c['result'], Hotcable\issue_token(['visitor' => '7'], now: 1700000000)),
+        'meta_tags' => same(true, in_array($c['result'], explode("\n", Hotcable\meta_tags([])), true)),
+        'broadcast' => same([null, $c['result']], [
+            Hotcable\broadcast('x', 'y', answering(201, '')), asked()['headers']['authorization'] ?? null,
+        ]),
+    }));
+}
+foreach (vectors('settings')['refuse'] as $c) {
+    check("settings: $c[id]", fn() => with_env($c['env'], function () use ($c) {
+        $whom = $c['call'] === 'sign_stream' ? 'board/1' : [];
+        $call = fn() => ("Hotcable\\$c[call]")($whom, secret: $c['secret'] ?? null);
+        $message = failure($call, InvalidArgumentException::class);
+        foreach ($c['names'] as $name) {
+            same(1, preg_match("/\\b$name\\b/", $message));
+        }
+    }));
+}
+
+$closed = stream_socket_server('tcp://127.0.0.1:0');
+$refusing = 'http://' . stream_socket_get_name($closed, false) . '/_broadcast';
+fclose($closed);
+$late = [
+    'a cable that is not there' => $refusing,
+    'a cable that never answers' => answering('silent', ''),
+    'a cable that drips bytes' => answering('drips', ''),
+    'a host that does not exist' => 'http://cable.invalid/_broadcast',
+    'a URL that is none' => 'cable:8080',
+];
+foreach ($late as $title => $url) {
+    check("requests: $title", function () use ($url) {
+        $start = microtime(true);
+        same('-', Hotcable\position('board/1', $url));
+        same(true, microtime(true) - $start < 1);
+
+        failure(fn() => Hotcable\broadcast('board/1', str_repeat('x', 100_000), $url, timeout: 0.3));
+        same(true, microtime(true) - $start < 2);
+    });
+}
+check('requests: a key with a line break', function () {
+    $key = "s3cret\r\nX-Injected: 1";
+    $message = failure(fn() => Hotcable\broadcast('x', 'y', answering(201, ''), key: $key));
+    same(false, str_contains($message, 's3cret'));
+});
+check('requests: the URL of the environment', function () {
+    $url = answering(201, '') . '/mine';
+    with_env(['ANYCABLE_HTTP_BROADCAST_URL' => $url], fn() => Hotcable\broadcast('x', 'y'));
+    same('/mine', asked()['path']);
+});
+check('requests: none but those that were looked at', function () use ($asked) {
+    $read = [$asked];
+    $write = $except = [];
+    same(0, stream_select($read, $write, $except, 0));
+});
+
+proc_terminate($server);
+echo "$passed passed, $failed failed\n";
+exit($failed > 0 ? 1 : 0);
+
+function check(string $title, Closure $test): void {
+    global $passed, $failed;
+    try {
+        $test();
+        $passed++;
+    } catch (Throwable $error) {
+        $failed++;
+        echo "FAILED $title\n  {$error->getMessage()} ({$error->getFile()}:{$error->getLine()})\n";
+    }
+}
+
+function same(mixed $expected, mixed $actual): void {
+    if ($expected !== $actual) {
+        throw new Exception('expected ' . var_export($expected, true) . "\n  but got  " . var_export($actual, true));
+    }
+}
+
+/** The message of the error that the call throws. */
+function failure(Closure $call, string $class = Hotcable\BroadcastFailed::class): string {
+    try {
+        $call();
+    } catch (Throwable $error) {
+        same($class, $error::class);
+        return $error->getMessage();
+    }
+    throw new Exception("expected $class");
+}
+
+function vectors(string $name): array {
+    return json_decode(file_get_contents(__DIR__ . "/../vectors/$name.json"), true, flags: JSON_THROW_ON_ERROR);
+}
+
+function with_env(array $env, Closure $do): void {
+    array_walk($env, fn($value, $name) => putenv("$name=$value"));
+    try {
+        $do();
+    } finally {
+        array_walk($env, fn($_, $name) => putenv($name));
+    }
+}
+
+/** A broadcast URL that answers so: the server reads its answer from the path. */
+function answering(int|string $status, string $answer): string {
+    global $address;
+    return "$address/" . bin2hex(json_encode([$status, $answer]));
+}
+
+/** What the server was asked, the next that was not looked at. */
+function asked(): array {
+    global $asked;
+    return json_decode(fgets($asked), true, flags: JSON_THROW_ON_ERROR);
+}
+
+/** The server, in a process of its own: prints its port, then each request that it answers. */
+function serve(): never {
+    $listener = stream_socket_server('tcp://127.0.0.1:0');
+    echo explode(':', stream_socket_get_name($listener, false))[1], "\n";
+    for ($silent = $dripping = [];;) {
+        // A byte every 50 ms, for long: no single read of a client ever waits.
+        array_walk($dripping, fn($client) => @fwrite($client, 'x'));
+        if (!$client = @stream_socket_accept($listener, 0.05)) {
+            continue;
+        }
+        $head = stream_get_line($client, 65536, "\r\n\r\n");
+        [$method, $path] = explode(' ', $head);
+        preg_match_all('/^([^:\r\n]+): (.*?)\r?$/m', $head, $pairs);
+        $headers = array_combine(array_map('strtolower', $pairs[1]), $pairs[2]);
+        preg_match('~^/([0-9a-f]+)(.*)~', $path, $parts);
+        [$status, $answer] = json_decode(hex2bin($parts[1]), true);
+        if ($status === 'silent') {
+            $silent[] = $client;
+        } elseif ($status === 'drips') {
+            $dripping[] = $client;
+            fwrite($client, "HTTP/1.1 200 OK\r\nX: ");
+        } else {
+            $body = stream_get_contents($client, (int) ($headers['content-length'] ?? 0));
+            echo json_encode(['method' => $method, 'path' => $parts[2], 'headers' => $headers, 'body' => $body]), "\n";
+            fwrite($client, "HTTP/1.1 $status X\r\nLocation: /$parts[1]/x\r\n\r\n$answer");
+            fclose($client);
+        }
+    }
+}

@@ -1,0 +1,227 @@
+/**
+ * Checks hotcable.ts against the shared vectors, and its requests against a server on this machine.
+ */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createServer, type ServerResponse } from 'node:http'
+import { type AddressInfo, createServer as createTcpServer } from 'node:net'
+import { after, beforeEach, describe, test } from 'node:test'
+import {
+  BroadcastFailed,
+  broadcast,
+  issueToken,
+  metaTags,
+  position,
+  signStream,
+  streamFrom,
+  turboStream,
+} from './hotcable.ts'
+
+const vectors = (name: string) => JSON.parse(readFileSync(new URL(`../vectors/${name}.json`, import.meta.url), 'utf8'))
+const tokens = vectors('tokens')
+const streams = vectors('signed-streams')
+const tags = vectors('tags')
+const broadcasts = vectors('broadcasts')
+const settings = vectors('settings')
+
+for (const name of Object.keys(process.env)) if (name.startsWith('ANYCABLE_')) delete process.env[name]
+
+/** Answers what the test says, and remembers what it was asked. */
+interface Asked {
+  method?: string
+  path?: string
+  type?: string
+  authorization?: string
+  body: string
+}
+let answer: (response: ServerResponse) => void
+const asked: Asked[] = []
+const cable = createServer(async (request, response) => {
+  let body = ''
+  for await (const chunk of request.setEncoding('utf8')) body += chunk
+  const { method, url: path, headers } = request
+  const authorization = headers.authorization && Buffer.from(headers.authorization, 'latin1').toString()
+  asked.push({ method, path, type: headers['content-type'], authorization, body })
+  answer(response)
+})
+const listening = await listen(cable)
+const url = `${listening}/_broadcast`
+/** A byte every 50 ms, for long: no single read of a client ever waits. */
+const dripping = createTcpServer(socket => {
+  socket.write('HTTP/1.1 200 OK\r\nX: ')
+  const drip = setInterval(() => socket.write('x'), 50)
+  socket.on('error', () => {}).on('close', () => clearInterval(drip))
+})
+const closed = createTcpServer()
+const refusing = await listen(closed)
+closed.close()
+
+beforeEach(() => {
+  asked.length = 0
+  answer = says(201)
+})
+after(() => {
+  cable.closeAllConnections()
+  cable.close()
+  dripping.close()
+})
+
+describe('bytes', () => {
+  for (const { id, identity, secret = tokens.secret, ttl, now, token } of tokens.produce)
+    test(`a token: ${id}`, () => assert.equal(issueToken(identity, { secret, ttl, now }), token))
+
+  for (const { id, stream, secret = streams.secret, signed } of streams.sign)
+    test(`a signed stream name: ${id}`, () => assert.equal(signStream(stream, { secret }), signed))
+
+  for (const { id, make, secret = tags.secret, html, ...given } of tags.produce) {
+    const { stream, identity, action, target, content, attributes, ...rest } = given
+    const made: Record<string, () => string> = {
+      stream_from: () => streamFrom(stream, rest.position, { secret }),
+      meta_tags: () => metaTags(identity, { ...rest, secret }),
+      turbo_stream: () => turboStream(action, target, content, attributes),
+    }
+    test(`a tag: ${id}`, () => assert.equal(made[make]!(), html))
+  }
+})
+
+describe('broadcasts', () => {
+  for (const { id, stream, html, body } of broadcasts.produce)
+    test(`the body of a broadcast: ${id}`, async () => {
+      await broadcast(stream, html, { url })
+      const expected = { method: 'POST', path: '/_broadcast', type: 'application/json', authorization: undefined, body }
+      assert.deepEqual(asked, [expected])
+    })
+
+  for (const { id, secret, key } of broadcasts.keys)
+    test(`the key: ${id}`, async t => {
+      setEnv(t, { ANYCABLE_SECRET: secret })
+      await broadcast('x', 'y', { url })
+      assert.equal(asked[0]?.authorization, `Bearer ${key}`)
+    })
+
+  for (const { id, status, answer: text } of broadcasts.refuse.filter(isBroadcast))
+    test(`a broadcast fails: ${id}`, async () => {
+      answer = says(status, text)
+      const error = await failure(broadcast('x', 'y', { url, key: 's3cret' }))
+      assert.match(error.message, new RegExp(`\\b${status}\\b`))
+      if (status !== 204) assert.ok(error.message.includes(text))
+      assert.ok(!error.message.includes('s3cret'))
+      assert.equal(asked.length, 1)
+    })
+
+  test('a key with a line break is sent nowhere and shown to nobody', async () => {
+    const error = await failure(broadcast('x', 'y', { url, key: 's3cret\r\nX-Injected: 1' }))
+    assert.ok(!error.message.includes('s3cret'))
+    assert.deepEqual(asked, [])
+  })
+})
+
+describe('positions', () => {
+  for (const { id, status, answer: text, position: expected = '-' } of [
+    ...broadcasts.accept,
+    ...broadcasts.refuse.filter((c: { flag: string }) => !isBroadcast(c)),
+  ])
+    test(`an answer to position: ${id}`, async () => {
+      answer = says(status, text)
+      assert.equal(await position('a/é&b+', { url, key: 's3cret' }), expected)
+      assert.deepEqual(
+        asked.map(({ method, path, authorization }) => [method, path, authorization]),
+        [['GET', '/_broadcast/position?stream=a%2F%C3%A9%26b%2B', 'Bearer s3cret']],
+      )
+    })
+})
+
+describe('settings', () => {
+  const calls: Record<string, () => unknown> = {
+    sign_stream: () => signStream('board/1'),
+    issue_token: () => issueToken({ visitor: '7' }, { now: 1_700_000_000 }),
+    meta_tags: () => metaTags({}).split('\n')[1],
+    broadcast: async () => {
+      await broadcast('x', 'y', { url })
+      return asked[0]?.authorization ?? null
+    },
+  }
+  for (const { id, call, env, result } of settings.produce)
+    test(id, async t => {
+      setEnv(t, env)
+      assert.equal(await calls[call]!(), result)
+    })
+
+  for (const { id, call, env, secret, names } of settings.refuse)
+    test(`an error that names the variables: ${id}`, t => {
+      setEnv(t, env)
+      assert.throws(
+        () => (call === 'sign_stream' ? signStream('board/1', { secret }) : issueToken({}, { secret })),
+        (error: Error) => names.every((name: string) => error.message.includes(name)),
+      )
+    })
+
+  test('the broadcast URL of the environment', async t => {
+    setEnv(t, { ANYCABLE_HTTP_BROADCAST_URL: `${url}/mine` })
+    await broadcast('x', 'y')
+    assert.equal(asked[0]?.path, '/_broadcast/mine')
+  })
+
+  test('a proxy of the environment is not asked', async () => {
+    const script = `import(process.argv[1]).then(({ broadcast }) => broadcast('x', 'y', { url: process.argv[2] }))`
+    const env = { NODE_USE_ENV_PROXY: '1', HTTP_PROXY: 'http://127.0.0.1:9' }
+    const helper = new URL('hotcable.ts', import.meta.url).href
+    const child = spawn(process.execPath, ['--eval', script, helper, url], { env, stdio: 'inherit' })
+    assert.deepEqual(await once(child, 'exit'), [0, null])
+    assert.equal(asked.length, 1)
+  })
+})
+
+describe('a page never waits', () => {
+  const late: Record<string, () => string | Promise<string>> = {
+    'a cable that is not there': () => refusing,
+    'a cable that never answers': () => url,
+    'a cable that drips bytes': () => listen(dripping),
+    'a host that does not exist': () => 'http://cable.invalid/_broadcast',
+    'a URL that is none': () => 'cable:8080',
+  }
+  for (const [title, to] of Object.entries(late))
+    test(title, async () => {
+      answer = () => {}
+      const where = await to()
+
+      const start = performance.now()
+      assert.equal(await position('board/1', { url: where }), '-')
+      assert.ok(performance.now() - start < 1000)
+
+      await failure(broadcast('board/1', 'x'.repeat(100_000), { url: where, timeoutMs: 300 }))
+      assert.ok(performance.now() - start < 2000)
+    })
+})
+
+function says(status: number, text = '') {
+  return (response: ServerResponse) => response.writeHead(status, { location: `${listening}/elsewhere` }).end(text)
+}
+
+function isBroadcast({ flag }: { flag: string }): boolean {
+  return flag === 'not_201'
+}
+
+async function failure(broadcast: Promise<void>): Promise<Error> {
+  try {
+    await broadcast
+  } catch (error) {
+    assert.ok(error instanceof BroadcastFailed)
+    return error
+  }
+  assert.fail('it did not fail')
+}
+
+function setEnv(t: { after: (undo: () => void) => void }, env: Record<string, string>): void {
+  Object.assign(process.env, env)
+  t.after(() => {
+    for (const name of Object.keys(env)) delete process.env[name]
+  })
+}
+
+async function listen(server: ReturnType<typeof createTcpServer>): Promise<string> {
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
