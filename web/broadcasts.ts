@@ -1,0 +1,67 @@
+/**
+ * What happened on the Board, told to every open page: one verb each, and the only place that names a target.
+ *
+ *   cardAdded    append   #cards
+ *   cardVoted    replace  #card_<id>, morphed, so that focus stays on the button
+ *   cardDeleted  remove   #card_<id>
+ *   boardCleared refresh
+ *
+ * Commit first, then call these. A broadcast that fails does not fail the form: it is tried three times, then logged;
+ * a cable that was down comes back with a new epoch, and pages heal from that.
+ */
+import { setTimeout as pause } from 'node:timers/promises'
+import { turboStream } from '../backends/typescript/hotcable.ts'
+import type { Card } from './board.ts'
+import { card as cardView } from './views/card.ts'
+
+export interface BroadcastParts {
+  /** POSTs HTML to the stream; rejects when the cable did not take it. */
+  send: (html: string) => Promise<void>
+  log: (line: string) => void
+  /** Waits that many milliseconds. */
+  wait?: (ms: number) => Promise<unknown>
+}
+
+export interface Broadcasts {
+  cardAdded: (card: Card) => Promise<void>
+  cardVoted: (card: Card) => Promise<void>
+  cardDeleted: (id: number) => Promise<void>
+  boardCleared: () => Promise<void>
+  /** Resolves when all that was said has been sent, or given up. */
+  settled: () => Promise<void>
+}
+
+const WAITS_MS = [0, 100, 300]
+/** How long a form waits for its broadcast. Only a queue behind a dead cable takes longer. */
+const PATIENCE_MS = 2000
+
+export function createBroadcasts({ send, log, wait = pause }: BroadcastParts): Broadcasts {
+  // In the order of the commits: a vote that overtook another would leave the older count on every page.
+  let last = Promise.resolve()
+  const tell = (html: string): Promise<void> => {
+    last = last.then(() => deliver(html))
+    return Promise.race([last, pause(PATIENCE_MS, undefined, { ref: false })])
+  }
+  const deliver = async (html: string): Promise<void> => {
+    let failure: unknown
+    for (const ms of WAITS_MS) {
+      if (ms > 0) await wait(ms)
+      try {
+        return await send(html)
+      } catch (error) {
+        failure = error
+      }
+    }
+    log(`broadcast lost after ${WAITS_MS.length} tries: ${failure instanceof Error ? failure.message : failure}`)
+  }
+
+  return {
+    cardAdded: card => tell(turboStream('append', 'cards', html(card))),
+    cardVoted: card => tell(turboStream('replace', `card_${card.id}`, html(card), { method: 'morph' })),
+    cardDeleted: id => tell(turboStream('remove', `card_${id}`)),
+    boardCleared: () => tell(turboStream('refresh')),
+    settled: () => last,
+  }
+}
+
+const html = (card: Card): string => String(cardView(card))
