@@ -1,0 +1,29 @@
+/**
+ * The default client: @anycable/web with @anycable/turbo-stream. URL and token come from the page's meta tags; the token
+ * travels as a subprotocol, so that no URL and no log holds it.
+ */
+import '@hotwired/turbo'
+import { start } from '@anycable/turbo-stream'
+import { createCable, fetchTokenFromHTML } from '@anycable/web'
+import { backOffMs, untilDone } from './back-off.ts'
+import { watchPage } from './page.ts'
+import { watchCable } from './status.ts'
+
+const refresh = fetchTokenFromHTML()
+
+const cable = createCable({
+  protocol: 'actioncable-v1-json',
+  websocketAuthStrategy: 'sub-protocol',
+  // The package asks once. A laptop that wakes up with an old token and no network yet must ask again.
+  tokenRefresher: transport => untilDone(() => refresh(transport)),
+  reconnectStrategy: backOffMs,
+  logLevel: 'error',
+})
+
+const status = watchCable()
+cable.transport.on('data', status.frame)
+cable.on('disconnect', status.down)
+cable.on('close', status.down)
+
+watchPage()
+start(cable)
