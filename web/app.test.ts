@@ -1,0 +1,184 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createBroadcasts } from './broadcasts.ts'
+import { DEAD, listen, testApp } from './testing.ts'
+
+test('the page holds the cards, escaped and oldest first', async t => {
+  const { app, board } = testApp(t)
+  board.add({ body: '<script>alert("1")</script> & \'x\'', author: '"><b>', backend: 'python' })
+  board.add({ body: 'Second', author: 'Ada', backend: 'typescript' })
+
+  const page = await app.request('/')
+  const html = await page.text()
+
+  assert.equal(page.status, 200)
+  assert.equal(page.headers.get('content-type'), 'text/html; charset=utf-8')
+  assert.equal(page.headers.get('cache-control'), 'no-store')
+  assert.match(html, /&lt;script&gt;alert\(&quot;1&quot;\)&lt;\/script&gt; &amp; &#39;x&#39;/)
+  assert.match(
+    html,
+    /<span class="author">&quot;&gt;&lt;b&gt;<\/span> <span class="badge" data-backend="python">Python</,
+  )
+  assert.match(html, /<span id="card-count">2 cards<\/span>/)
+  assert.ok(html.indexOf('id="card_1"') < html.indexOf('id="card_2"'))
+})
+
+test('the position is asked for before the cards', async t => {
+  const asked: string[] = []
+  const cable = await listen(t, (request, response) => {
+    asked.push(`position ${request.url}`)
+    response.end('{"position":"12/aZ3x"}')
+  })
+  const { board } = testApp(t)
+  const cards = () => {
+    asked.push('cards')
+    return []
+  }
+  const hotcable = { secret: 's', broadcastUrl: `${cable.url}/_broadcast` }
+  const { app } = testApp(t, { board: { ...board, cards }, hotcable })
+
+  const html = await (await app.request('/')).text()
+
+  assert.deepEqual(asked, ['position /_broadcast/position?stream=board%2F1', 'cards'])
+  assert.match(html, /<turbo-cable-stream-source id="cable-[0-9a-f]{8}-12-aZ3x" data-position="12\/aZ3x" /)
+})
+
+test('a form is committed, broadcast and answered with a way back', async t => {
+  const { board, sent, post } = testApp(t)
+
+  const added = await post('/cards', { body: ' Hello ', author: '' })
+  const [{ id } = { id: 0 }] = board.cards()
+  const voted = await post(`/cards/${id}/vote`)
+  const deleted = await post(`/cards/${id}/delete`)
+  const cleared = await post('/clear')
+
+  for (const answer of [added, voted, deleted, cleared]) {
+    assert.equal(answer.status, 303)
+    assert.equal(answer.headers.get('location'), '/')
+  }
+  assert.deepEqual(
+    sent.map(html => /action="(\w+)"/.exec(html)?.[1]),
+    ['append', 'replace', 'remove', 'refresh'],
+  )
+  assert.match(sent[0]!, /<p class="body">Hello<\/p>.*>anonymous</)
+})
+
+test('a card that is gone is a way back and no broadcast, however odd its id', async t => {
+  const { sent, post } = testApp(t)
+
+  for (const id of ['1', '0', '9'.repeat(30), '9'.repeat(400)]) {
+    assert.equal((await post(`/cards/${id}/vote`)).status, 303)
+    assert.equal((await post(`/cards/${id}/delete`)).status, 303)
+  }
+
+  assert.deepEqual(sent, [])
+})
+
+test('a form is answered although the cable is dead', async t => {
+  const lines: string[] = []
+  const broadcasts = createBroadcasts({
+    send: async () => {
+      throw new Error('dead')
+    },
+    log: line => lines.push(line),
+    wait: async () => {},
+  })
+  const { app, board, post } = testApp(t, { broadcasts })
+
+  assert.equal((await post('/cards', { body: 'Hello' })).status, 303)
+  assert.equal((await app.request('/')).status, 200)
+  assert.equal(board.cards().length, 1)
+  assert.equal(lines.length, 1)
+})
+
+test('what is not a card is refused, and says why', async t => {
+  const { board, sent, post } = testApp(t)
+  const refused = [
+    await post('/cards', { body: '  ' }),
+    await post('/cards', { body: 'x'.repeat(501) }),
+    await post('/cards', 'body=%FF'),
+  ]
+
+  for (const answer of refused) {
+    assert.equal(answer.status, 422)
+    assert.match(answer.headers.get('content-type') ?? '', /^text\/plain/)
+  }
+  assert.equal((await post('/cards', { body: 'x', author: 'y'.repeat(66_000) })).status, 413)
+  assert.deepEqual([board.cards(), sent], [[], []])
+})
+
+test('another site may not post, in whichever language', async t => {
+  const { board, post } = testApp(t, { neighbours: { python: DEAD } })
+
+  for (const path of ['/cards', '/clear', '/cards/1/vote', '/python/cards']) {
+    assert.equal((await post(path, { body: 'x' }, { 'sec-fetch-site': 'cross-site' })).status, 403)
+  }
+  assert.equal((await post('/cards', { body: 'x' }, { 'sec-fetch-site': 'same-origin' })).status, 303)
+  assert.equal(board.cards().length, 1)
+})
+
+test('unknown paths are not here, and known ones say what they answer to', async t => {
+  const { app, post } = testApp(t)
+  const status = async (path: string, method = 'GET') => (await app.request(path, { method })).status
+
+  assert.equal(await status('/nothing'), 404)
+  assert.equal(await status('/cards/x/vote', 'POST'), 404)
+  assert.equal(await status('/cards'), 405)
+  assert.equal(await status('/clear'), 405)
+  assert.equal(await status('/cards/1/vote'), 405)
+  assert.equal(await status('/', 'DELETE'), 405)
+  assert.equal((await post('/')).headers.get('allow'), 'GET')
+  assert.equal(await status('/', 'HEAD'), 200)
+  assert.equal(await status('/health'), 200)
+  assert.equal(await status('/cable'), 426)
+})
+
+test('a visitor keeps an identity and a client', async t => {
+  const { app } = testApp(t)
+  const first = await app.request('/?client=rails')
+  const cookies = first.headers.getSetCookie()
+  assert.match(
+    cookies.find(cookie => cookie.startsWith('visitor='))!,
+    /^visitor=[0-9a-f]{16}; .*HttpOnly; SameSite=Lax$/,
+  )
+
+  const cookie = cookies.map(each => each.split(';')[0]).join('; ')
+  const second = await app.request('/', { headers: { cookie } })
+  const forged = await app.request('/?client=evil', { headers: { cookie: 'visitor=ABCDEF; client=evil' } })
+
+  assert.deepEqual(second.headers.getSetCookie(), [])
+  assert.match(await second.text(), /src="\/assets\/rails.js"/)
+  assert.match(await forged.text(), /src="\/assets\/anycable.js"/)
+  assert.equal(forged.headers.getSetCookie().length, 1)
+})
+
+test("the cable's URL is the browser's own origin, unless there is one", async t => {
+  const { app } = testApp(t)
+  const hotcable = { secret: 's', broadcastUrl: DEAD, cableUrl: 'wss://cable.example/cable' }
+  const { app: elsewhere } = testApp(t, { hotcable })
+  const url = async (headers: Record<string, string>, from = app) =>
+    /name="cable-url" content="([^"]*)"/.exec(await (await from.request('/', { headers })).text())?.[1]
+
+  assert.equal(await url({ host: '192.168.1.5:3000' }), 'ws://192.168.1.5:3000/cable')
+  assert.equal(
+    await url({ host: 'a', 'x-forwarded-host': 'b.example', 'x-forwarded-proto': 'https, http' }),
+    'wss://b.example/cable',
+  )
+  assert.equal(await url({ 'x-forwarded-host': '"><script>' }), 'ws://localhost/cable')
+  assert.equal(await url({}, elsewhere), 'wss://cable.example/cable')
+  const policy = (await elsewhere.request('/')).headers.get('content-security-policy')
+  assert.match(policy ?? '', /connect-src [^;]* wss:\/\/cable\.example(;| )/)
+})
+
+test('all four Boards stand side by side', async t => {
+  const { app } = testApp(t)
+  const compare = await app.request('/compare')
+
+  const frames = [...(await compare.text()).matchAll(/<iframe src="([^"]*)" title="([^"]*)"/g)]
+  assert.deepEqual(
+    frames.map(([, src]) => src),
+    ['/', '/python/', '/php/', '/ruby/'],
+  )
+  assert.equal(new Set(frames.map(([, , title]) => title)).size, 4)
+  assert.match(compare.headers.getSetCookie()[0] ?? '', /^visitor=/)
+})

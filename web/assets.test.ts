@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Hono } from 'hono'
+import { createAssets } from './assets.ts'
+
+const assets = await createAssets()
+const app = new Hono().get('/assets/:name', assets.handler)
+
+for (const [name, type] of [
+  ['anycable.js', 'text/javascript; charset=utf-8'],
+  ['rails.js', 'text/javascript; charset=utf-8'],
+  ['retry.js', 'text/javascript; charset=utf-8'],
+  ['board.css', 'text/css; charset=utf-8'],
+  ['icon.svg', 'image/svg+xml'],
+] as const) {
+  test(`${name} is served, and not twice to who has it`, async () => {
+    const first = await app.request(`/assets/${name}`)
+    const etag = first.headers.get('etag')!
+    const again = await app.request(`/assets/${name}`, { headers: { 'if-none-match': `"other", W/${etag}` } })
+
+    assert.equal(first.status, 200)
+    assert.equal(first.headers.get('content-type'), type)
+    assert.equal(first.headers.get('cache-control'), 'no-cache')
+    assert.ok((await first.text()).length > 100)
+    assert.equal(again.status, 304)
+    assert.equal(await again.text(), '')
+  })
+}
+
+test('nothing else is an asset', async () => {
+  for (const name of ['board.ts', '..%2fmain.ts', 'constructor', '']) {
+    assert.equal((await app.request(`/assets/${name}`)).status, 404, name)
+  }
+})

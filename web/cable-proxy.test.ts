@@ -1,0 +1,162 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer, type IncomingMessage } from 'node:http'
+import { connect, type Socket } from 'node:net'
+import type { TestContext } from 'node:test'
+import { test } from 'node:test'
+import { createCableProxy } from './cable-proxy.ts'
+import { DEAD, listen, type Running } from './testing.ts'
+
+/** A cable that takes any WebSocket, and tells us of it. */
+async function cableStub(t: TestContext) {
+  const server = createServer()
+  const taken = new Promise<{ request: IncomingMessage; socket: Socket }>(resolve => {
+    server.on('upgrade', (request, socket) => {
+      socket.write(
+        'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Protocol: a\r\n\r\n',
+      )
+      resolve({ request, socket: socket as Socket })
+    })
+  })
+  return { ...(await listen(t, server)), taken }
+}
+
+async function webStub(t: TestContext, cable: string) {
+  const proxy = createCableProxy({ to: cable })
+  t.after(proxy.close)
+  const server = createServer((_, response) => response.end('ok'))
+  server.on('upgrade', proxy.upgrade)
+  return { ...(await listen(t, server)), proxy }
+}
+
+/** Says what a browser says, and gives the socket with what was answered first. */
+async function open({ port }: Running, path = '/cable?jid=x', more = '') {
+  const socket = connect(port, '127.0.0.1')
+  socket.on('error', () => {})
+  socket.write(
+    `GET ${path} HTTP/1.1\r\nHost: board.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nOrigin: http://o\r\n${more}\r\n`,
+  )
+  const [answer] = await once(socket, 'data')
+  return { socket, answer: String(answer) }
+}
+
+const gone = (socket: Socket) => Promise.race([once(socket, 'end'), once(socket, 'close')])
+
+test('a WebSocket goes through, both ways, with what the cable needs to know', async t => {
+  const cable = await cableStub(t)
+  const web = await webStub(t, cable.url)
+
+  const { socket, answer } = await open(web)
+  const { request, socket: upstream } = await cable.taken
+  upstream.write('from the cable')
+  const [down] = await once(socket, 'data')
+  socket.write('from the page')
+  const [up] = await once(upstream, 'data')
+
+  assert.match(answer, /^HTTP\/1.1 101 [\s\S]*sec-websocket-protocol: a/i)
+  assert.deepEqual(
+    [request.url, request.headers.host, request.headers.origin],
+    ['/cable?jid=x', 'board.example', 'http://o'],
+  )
+  assert.deepEqual([String(down), String(up)], ['from the cable', 'from the page'])
+  socket.destroy()
+})
+
+for (const [how, end] of [
+  ['breaks off', (socket: Socket) => socket.resetAndDestroy()],
+  ['ends', (socket: Socket) => socket.end()],
+] as const) {
+  test(`a page that ${how} is gone for the cable at once`, async t => {
+    const cable = await cableStub(t)
+    const { socket } = await open(await webStub(t, cable.url))
+    const { socket: upstream } = await cable.taken
+    upstream.on('error', () => {})
+    upstream.resume()
+
+    end(socket)
+
+    await gone(upstream)
+  })
+
+  test(`a cable that ${how} is gone for the page at once`, async t => {
+    const cable = await cableStub(t)
+    const { socket } = await open(await webStub(t, cable.url))
+    const { socket: upstream } = await cable.taken
+    socket.resume()
+
+    end(upstream)
+
+    await once(socket, 'close')
+  })
+}
+
+test('what the cable said before it went arrives', async t => {
+  const cable = await cableStub(t)
+  const { socket } = await open(await webStub(t, cable.url))
+  const { socket: upstream } = await cable.taken
+  let bytes = 0
+  socket.on('data', data => {
+    bytes += data.length
+  })
+
+  upstream.end(Buffer.alloc(1_000_000))
+  await once(socket, 'close')
+
+  assert.equal(bytes, 1_000_000)
+})
+
+test('a cable that is down is a 502, and web goes on', async t => {
+  const web = await webStub(t, DEAD)
+
+  const { answer } = await open(web)
+
+  assert.match(answer, /^HTTP\/1.1 502 /)
+  assert.equal((await fetch(web.url)).status, 200)
+})
+
+test('a page that leaves during the handshake does not disturb', async t => {
+  const { promise: asked, resolve } = Promise.withResolvers<Socket>()
+  const server = createServer()
+  server.on('upgrade', (_, socket) => resolve(socket as Socket))
+  const cable = await listen(t, server)
+  const web = await webStub(t, cable.url)
+  const socket = connect(web.port, '127.0.0.1')
+  socket.write('GET /cable HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
+  const upstream = await asked
+  upstream.on('error', () => {})
+  upstream.resume()
+
+  socket.resetAndDestroy()
+
+  await gone(upstream)
+  assert.equal((await fetch(web.url)).status, 200)
+})
+
+test('a refusal of the cable comes back as it is', async t => {
+  const server = createServer()
+  server.on('upgrade', (_, socket) => socket.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno'))
+  const cable = await listen(t, server)
+
+  const { answer } = await open(await webStub(t, cable.url))
+
+  assert.match(answer, /^HTTP\/1.1 403 Forbidden/)
+})
+
+test('WebSockets are taken at /cable alone', async t => {
+  const web = await webStub(t, DEAD)
+
+  for (const path of ['/', '/cable/', '/python/cable', '//evil.example/cable']) {
+    assert.match((await open(web, path)).answer, /^HTTP\/1.1 404 /, path)
+  }
+})
+
+test('closing cuts what is open', async t => {
+  const cable = await cableStub(t)
+  const web = await webStub(t, cable.url)
+  const { socket } = await open(web)
+  socket.resume()
+
+  web.proxy.close()
+
+  await once(socket, 'close')
+})

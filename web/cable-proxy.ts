@@ -1,0 +1,68 @@
+/**
+ * The cable's WebSocket under our own origin, so that one port, one certificate and a strict CSP do.
+ *
+ *   browser ──/cable──▶ web ──▶ cable
+ *
+ * The two sockets live and die together: a page must notice at once that its cable is gone, and the cable that its page
+ * is. httpxy does the handshake and the copying; what it leaves open is in `tie` and `refuse`.
+ */
+import type { IncomingMessage } from 'node:http'
+import { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { createProxyServer } from 'httpxy'
+
+export interface CableProxy {
+  /** For a server's `upgrade` event. Never throws. */
+  upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void
+  /** Cuts every connection; browsers come back by themselves. */
+  close: () => void
+}
+
+/** `to` is the cable, `http://127.0.0.1:8080`; `path` is where it takes WebSockets, here and there. */
+export function createCableProxy({ to, path = '/cable' }: { to: string; path?: string }): CableProxy {
+  const open = new Set<Socket>()
+  const upgraded = new WeakSet<Duplex>()
+  const proxy = createProxyServer({ target: to, agent: false, upgradeTimeout: 5000 })
+  proxy.on('proxyReqWs', (request, _, socket) => {
+    request.once('upgrade', (_response, upstream: Socket) => {
+      upgraded.add(socket)
+      tie(socket, upstream)
+    })
+  })
+  // After the upgrade the stream is the WebSocket's: no HTTP may be written into it.
+  proxy.on('error', (_error, _request, socket) => {
+    if (socket instanceof Socket && !upgraded.has(socket))
+      refuse(socket, '502 Bad Gateway', 'The cable is not answering.')
+  })
+  return {
+    upgrade: (request, socket, head) => {
+      if (!(socket instanceof Socket)) return void socket.destroy()
+      socket.on('error', () => socket.destroy())
+      if (request.url?.split('?')[0] !== path) return refuse(socket, '404 Not Found', `WebSockets are at ${path}.`)
+      open.add(socket)
+      socket.once('close', () => open.delete(socket))
+      delete request.headers['x-forwarded-prefix']
+      proxy.ws(request, socket, {}, head).catch(() => socket.destroy())
+    },
+    close: () => {
+      for (const socket of open) socket.destroy()
+    },
+  }
+}
+
+/** Whichever ends, the other does, having said what it still had to say. */
+function tie(client: Socket, upstream: Socket): void {
+  client.once('close', () => upstream.destroy())
+  upstream.once('close', () => client.destroySoon())
+}
+
+function refuse(socket: Socket, status: string, reason: string): void {
+  if (!socket.writable) return
+  const head = [
+    `HTTP/1.1 ${status}`,
+    'Connection: close',
+    'Content-Type: text/plain',
+    `Content-Length: ${reason.length}`,
+  ]
+  socket.end(`${head.join('\r\n')}\r\n\r\n${reason}`)
+}

@@ -1,0 +1,59 @@
+/**
+ * `node web/main.ts`: environment in, the Board out. `--watch` builds the assets anew whenever they change.
+ *
+ *   HOST PORT                          where it listens: every interface, 3000
+ *   HOTCABLE_DB                        the SQLite file all languages share: data/board.sqlite3
+ *   HOTCABLE_CABLE_URL                 the cable, as seen from here: http://127.0.0.1:8080
+ *   HOTCABLE_PYTHON_URL _PHP_ _RUBY_   the other Boards; one that is not set is not running here
+ *   ANYCABLE_…                         what the helper reads: secrets, keys, the broadcast URL
+ */
+import { broadcast } from '../backends/typescript/hotcable.ts'
+import { createApp, STREAM } from './app.ts'
+import { createAssets } from './assets.ts'
+import { openBoard } from './board.ts'
+import { createBroadcasts } from './broadcasts.ts'
+import { createCableProxy } from './cable-proxy.ts'
+import { PortInUse, serve } from './serve.ts'
+
+const { env, argv } = process
+const port = Number(env.PORT || 3000)
+const cable = env.HOTCABLE_CABLE_URL || 'http://127.0.0.1:8080'
+
+const assets = await createAssets({ watch: argv.includes('--watch') })
+const board = openBoard(env.HOTCABLE_DB || 'data/board.sqlite3')
+const broadcasts = createBroadcasts({
+  send: html => broadcast(STREAM, html, { timeoutMs: 500 }),
+  log: line => console.error(`web: ${line}`),
+})
+const cableProxy = createCableProxy({ to: cable })
+const app = createApp({
+  board,
+  broadcasts,
+  assets,
+  cable,
+  neighbours: {
+    python: env.HOTCABLE_PYTHON_URL || undefined,
+    php: env.HOTCABLE_PHP_URL || undefined,
+    ruby: env.HOTCABLE_RUBY_URL || undefined,
+  },
+  hotcable: { cableUrl: env.ANYCABLE_WEBSOCKET_URL || undefined },
+})
+
+const server = await serve({ fetch: app.fetch, upgrade: cableProxy.upgrade, host: env.HOST, port }).catch(error => {
+  if (!(error instanceof PortInUse)) throw error
+  console.error(`web: ${error.message}`)
+  process.exit(1)
+})
+console.log(`web: the Board is at ${server.url}`)
+
+let stopping = false
+const stop = async () => {
+  if (stopping) process.exit(0)
+  stopping = true
+  cableProxy.close()
+  await Promise.all([server.close(), broadcasts.settled(), assets.close()])
+  board.close()
+  process.exit(0)
+}
+process.on('SIGTERM', stop)
+process.on('SIGINT', stop)

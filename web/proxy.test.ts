@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer, request as send } from 'node:http'
+import type { TestContext } from 'node:test'
+import { test } from 'node:test'
+import { getRequestListener } from '@hono/node-server'
+import { bodyOf, DEAD, listen, testApp } from './testing.ts'
+
+/** A Board that answers with what it was asked. */
+async function echo(t: TestContext) {
+  return listen(t, async (request, response) => {
+    response.setHeader('set-cookie', ['a=1', 'b=2'])
+    response.end(JSON.stringify({ url: request.url, headers: request.headers, body: await bodyOf(request) }))
+  })
+}
+
+async function running(t: TestContext, parts: Parameters<typeof testApp>[1]) {
+  const { app } = testApp(t, parts)
+  return listen(t, createServer(getRequestListener(app.fetch)))
+}
+
+test('a Board of another language is told where it is mounted and where it was asked for', async t => {
+  const python = await echo(t)
+  const web = await running(t, { neighbours: { python: python.url } })
+
+  const answer = await fetch(`${web.url}/python/cards?x=%C3%A9`, {
+    method: 'POST',
+    body: 'body=Hello',
+    headers: { 'x-forwarded-prefix': '//evil.example', 'x-forwarded-proto': 'https', cookie: 'visitor=1' },
+  })
+  const { url, headers, body } = await answer.json()
+
+  assert.equal(url, '/cards?x=%C3%A9')
+  assert.equal(body, 'body=Hello')
+  assert.equal(headers['x-forwarded-prefix'], '/python')
+  assert.equal(headers['x-forwarded-proto'], 'https')
+  assert.equal(headers['x-forwarded-host'], new URL(web.url).host)
+  assert.equal(headers.host, new URL(web.url).host)
+  assert.equal(headers.cookie, 'visitor=1')
+  assert.deepEqual(answer.headers.getSetCookie(), ['a=1', 'b=2'])
+  assert.match(answer.headers.get('content-security-policy') ?? '', /frame-ancestors 'self'/)
+})
+
+test('a form of unknown length arrives with its length, for gateways that know no chunks', async t => {
+  const php = await echo(t)
+  const web = await running(t, { neighbours: { php: php.url } })
+
+  const request = send(`${web.url}/php/cards`, { method: 'POST', headers: { 'transfer-encoding': 'chunked' } })
+  request.write('body=')
+  request.end('Hello')
+  const [response] = await once(request, 'response')
+  const { headers, body } = JSON.parse(await bodyOf(response))
+
+  assert.equal(body, 'body=Hello')
+  assert.equal(headers['content-length'], '10')
+  assert.equal(headers['transfer-encoding'], undefined)
+})
+
+test('redirects and errors of a Board come back as they are', async t => {
+  const ruby = await listen(t, (_, response) => response.writeHead(303, { location: '/ruby/' }).end())
+  const { app, post } = testApp(t, { neighbours: { ruby: ruby.url } })
+
+  const answer = await post('/ruby/clear')
+
+  assert.deepEqual([answer.status, answer.headers.get('location')], [303, '/ruby/'])
+  assert.equal((await app.request('/ruby?client=rails')).headers.get('location'), '/ruby/?client=rails')
+})
+
+test('a Board that is not running is a page that says how to get it, and a word for a machine', async t => {
+  const { app } = testApp(t, { neighbours: { python: DEAD } })
+  const browser = { accept: 'text/html,*/*' }
+
+  const missing = await app.request('/ruby/', { headers: browser })
+  const down = await app.request('/python/', { headers: browser })
+
+  assert.equal(missing.status, 503)
+  assert.match(await missing.text(), /Ruby is not running here.*npm run setup/s)
+  assert.equal(down.status, 502)
+  assert.match(await down.text(), /Python is not answering/)
+  assert.equal(await (await app.request('/ruby/health')).text(), 'ruby is not running here\n')
+  assert.equal((await app.request('/python/', { method: 'HEAD' })).status, 502)
+})
+
+test('a Board that breaks off does not take web with it', async t => {
+  const php = await listen(t, (_, response) => {
+    response.writeHead(200, { 'content-length': '100' })
+    response.write('half')
+    setImmediate(() => response.destroy())
+  })
+  const web = await running(t, { neighbours: { php: php.url } })
+
+  await assert.rejects(async () => (await fetch(`${web.url}/php/`)).text())
+  assert.equal((await fetch(`${web.url}/health`)).status, 200)
+})
+
+test('the events of the cable come through one by one, and their end goes back', async t => {
+  const { promise: gone, resolve } = Promise.withResolvers<void>()
+  const cable = await listen(t, (request, response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' })
+    response.write(`data: ${request.method} ${request.url}\n\n`)
+    response.once('close', resolve)
+  })
+  const web = await running(t, { cable: cable.url })
+
+  const leaving = new AbortController()
+  const answer = await fetch(`${web.url}/events?stream=x`, { signal: leaving.signal })
+  const { value } = await answer.body!.getReader().read()
+  leaving.abort()
+
+  assert.equal(Buffer.from(value!).toString(), 'data: GET /events?stream=x\n\n')
+  await gone
+})
+
+test('a cable that is down is a 502', async t => {
+  const { app } = testApp(t)
+
+  assert.equal((await app.request('/events')).status, 502)
+})

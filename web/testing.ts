@@ -1,0 +1,66 @@
+/** For tests: an app on a Board of its own, and servers on port 0 that end with their test. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { type AppParts, createApp } from './app.ts'
+import { openBoard } from './board.ts'
+import { createBroadcasts } from './broadcasts.ts'
+
+/** A path for a SQLite file that goes when the test does. */
+export function boardPath(t: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), 'hotcable-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  return join(folder, 'data', 'board.sqlite3')
+}
+
+/** `sent` is what was broadcast. The cable is one that never answers, unless `parts` say otherwise. */
+export function testApp(t: TestContext, parts: Partial<AppParts> = {}) {
+  const board = openBoard(boardPath(t))
+  t.after(() => board.close())
+  const sent: string[] = []
+  const broadcasts = createBroadcasts({ send: async html => void sent.push(html), log: () => {} })
+  const app = createApp({
+    board,
+    broadcasts,
+    assets: { handler: async (_, next) => next() },
+    cable: DEAD,
+    hotcable: { secret: 'a secret', broadcastUrl: `${DEAD}/_broadcast` },
+    ...parts,
+  })
+  const post = (path: string, form: Record<string, string> | string = {}, headers: Record<string, string> = {}) =>
+    app.request(path, {
+      method: 'POST',
+      body: typeof form === 'string' ? form : new URLSearchParams(form).toString(),
+      headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
+    })
+  return { app, board, sent, post }
+}
+
+/** Nothing listens on port 1. */
+export const DEAD = 'http://127.0.0.1:1'
+
+export interface Running {
+  url: string
+  port: number
+  server: Server
+}
+
+export async function listen(t: TestContext, listener: RequestListener | Server): Promise<Running> {
+  const server = typeof listener === 'function' ? createServer(listener) : listener
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  t.after(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const { port } = server.address() as AddressInfo
+  return { url: `http://127.0.0.1:${port}`, port, server }
+}
+
+export async function bodyOf(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = []
+  for await (const chunk of request) chunks.push(chunk)
+  return Buffer.concat(chunks).toString()
+}

@@ -1,0 +1,66 @@
+/** The Board's page, as the contract in backends/README.md spells it; the same in every language. */
+import { html, raw } from 'hono/html'
+import type { Card } from '../board.ts'
+import { card, type Html } from './card.ts'
+import { LANGUAGES } from './languages.ts'
+
+export interface Page {
+  cards: readonly Card[]
+  /** Three `<meta>` tags, from the helper. */
+  metaTags: string
+  /** The `<turbo-cable-stream-source>`, from the helper. */
+  source: string
+  client: 'anycable' | 'rails'
+}
+
+export const page = ({ cards, metaTags, source, client }: Page): Html => html`<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Board · TypeScript</title>
+<link rel="icon" href="/assets/icon.svg" type="image/svg+xml">
+<link rel="stylesheet" href="/assets/board.css">
+<meta name="turbo-refresh-method" content="morph">
+<meta name="turbo-refresh-scroll" content="preserve">
+${raw(metaTags)}
+<script type="module" src="/assets/${client}.js" data-turbo-track="reload"></script>
+</head>
+<body data-backend="typescript">
+<header>
+<h1><a href="/">Hotcable</a></h1>
+<p class="rendered">Rendered by <span class="badge" data-backend="typescript">TypeScript</span> <small>Node ${process.versions.node}</small></p>
+<p id="cable-status" role="status" data-turbo-permanent><span>offline</span></p>
+<nav aria-label="The same Board in other languages">
+${LANGUAGES.map(link)}<a href="/compare">Compare</a>
+</nav>
+</header>
+<main>
+${raw(source)}
+<form class="add" action="cards" method="post">
+<label for="card-body">Card</label>
+<input id="card-body" name="body" required maxlength="500" autocomplete="off" placeholder="What should everyone see?" data-turbo-permanent>
+<label for="card-author">Name</label>
+<input id="card-author" name="author" maxlength="40" autocomplete="nickname" placeholder="Your name" data-turbo-permanent>
+<button>Add</button>
+</form>
+<ol id="cards">
+${cards.map(each => [card(each), raw('\n')])}</ol>
+<p class="empty">No cards yet. Write the first one above, then open this page in a second window.</p>
+<footer>
+<p><span id="card-count">${count(cards.length)}</span> on the board</p>
+<form class="clear" action="clear" method="post"><button>Clear the board</button></form>
+</footer>
+</main>
+</body>
+</html>
+`
+
+const link = ({
+  name,
+  title,
+  href,
+}: (typeof LANGUAGES)[number]): Html => html`<a href="${href}" data-backend="${name}"${raw(name === 'typescript' ? ' aria-current="page"' : '')}>${title}</a>
+`
+
+const count = (cards: number): string => (cards === 1 ? '1 card' : `${cards} cards`)
