@@ -1,0 +1,74 @@
+/**
+ * A cable that takes what boards send and writes it down; or answers badly, or hangs, or is not there.
+ *
+ * It stands in for the real one where a test must know exactly what came in, and when.
+ */
+import { once } from 'node:events'
+import { createServer, type RequestListener } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
+
+export interface Received {
+  authorization: string | undefined
+  contentType: string | undefined
+  body: string
+}
+
+export interface FakeCable {
+  /** For ANYCABLE_HTTP_BROADCAST_URL. */
+  url: string
+  /** What was broadcast, oldest first; take it with `splice(0)`. */
+  received: Received[]
+  /** What it does; tests replace these, and `reset` puts them back. */
+  onPosition: (stream: string | null) => string
+  onBroadcast: () => number
+  hangs: boolean
+  reset: () => void
+  /** Nothing listens any more. */
+  die: () => Promise<void>
+  live: () => Promise<void>
+}
+
+export async function startFakeCable(): Promise<FakeCable> {
+  const listener: RequestListener = async (request, response) => {
+    if (cable.hangs) return
+    const url = new URL(request.url!, cable.url)
+    if (request.method === 'GET' && url.pathname === '/_broadcast/position') {
+      response.setHeader('content-type', 'application/json')
+      return void response.end(JSON.stringify({ position: cable.onPosition(url.searchParams.get('stream')) }))
+    }
+    const { authorization, 'content-type': contentType } = request.headers
+    const body = await text(request)
+    const status = cable.onBroadcast()
+    if (status === 201) cable.received.push({ authorization, contentType, body })
+    response.writeHead(status).end()
+  }
+  const server = createServer(listener).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const cable: FakeCable = {
+    url: `http://127.0.0.1:${port}/_broadcast`,
+    received: [],
+    onPosition: () => '7/test',
+    onBroadcast: () => 201,
+    hangs: false,
+    reset: () => {
+      cable.received.length = 0
+      cable.onPosition = () => '7/test'
+      cable.onBroadcast = () => 201
+      cable.hangs = false
+      server.closeAllConnections()
+    },
+    die: async () => {
+      const closed = once(server, 'close')
+      server.close()
+      server.closeAllConnections()
+      await closed
+    },
+    live: async () => {
+      server.listen(port, '127.0.0.1')
+      await once(server, 'listening')
+    },
+  }
+  return cable
+}
