@@ -183,7 +183,7 @@ describe('a page never waits', () => {
     'a URL that is none': () => 'cable:8080',
   }
   for (const [title, to] of Object.entries(late))
-    test(title, async () => {
+    test(title, { timeout: 5000 }, async () => {
       answer = () => {}
       const where = await to()
 
