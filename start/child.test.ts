@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { PassThrough } from 'node:stream'
+import type { TestContext } from 'node:test'
+import { test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { keepRunning } from './child.ts'
+
+/** A child that runs a script, its lines as they come, and what is said about it. */
+function run(t: TestContext, script: string, waits: number[] = []) {
+  const [lines, said] = [new PassThrough({ objectMode: true }), new PassThrough({ objectMode: true })]
+  const child = keepRunning({
+    title: 'Thing',
+    command: process.execPath,
+    args: ['-e', script],
+    cwd: process.cwd(),
+    env: process.env,
+    onLine: line => lines.write(line),
+    say: line => said.write(line),
+    backOff: { after: () => waits.shift() ?? 10_000 },
+    graceMs: 300,
+  })
+  t.after(child.kill)
+  const next = async (stream: PassThrough): Promise<string> =>
+    (stream.read() ?? (await once(stream, 'data'))[0]) as string
+  return { child, line: () => next(lines), said: () => next(said) }
+}
+
+const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
+
+const FOREVER = 'setInterval(() => {}, 1000);'
+
+test('what a child prints comes line by line, from both of its streams', async t => {
+  const { line } = run(
+    t,
+    `process.stdout.write('one\\r\\ntw')
+     setTimeout(() => process.stdout.write('o\\n', () => console.error('three')), 20); ${FOREVER}`,
+  )
+
+  assert.deepEqual([await line(), await line(), await line()], ['one', 'two', 'three'])
+})
+
+test('a child that dies is started again, and that is said', async t => {
+  const { line, said } = run(t, "console.log('here'); process.exit(3)", [0, 0])
+
+  assert.equal(await line(), 'here')
+  assert.equal(await said(), 'Thing stopped (exit code 3), starting it again in 0 s')
+  assert.equal(await line(), 'here')
+})
+
+test('a command that does not exist is said, not thrown', async t => {
+  const said = new PassThrough({ objectMode: true })
+  const child = keepRunning({
+    title: 'Thing',
+    command: '/nowhere/thing',
+    args: [],
+    cwd: process.cwd(),
+    env: {},
+    onLine: () => {},
+    say: line => said.write(line),
+  })
+  t.after(child.kill)
+
+  assert.match(String((await once(said, 'data'))[0]), /^Thing stopped \(spawn \/nowhere\/thing ENOENT\)/)
+})
+
+test('stopping ends a child and all that it started', async t => {
+  const { child, line } = run(
+    t,
+    `const { spawn } = require('node:child_process')
+     console.log(spawn(process.execPath, ['-e', '${FOREVER}']).pid + ' ' + process.pid); ${FOREVER}`,
+  )
+  const pids = (await line()).split(' ').map(Number)
+  assert.ok(pids.every(isAlive))
+
+  await child.stop()
+
+  // A killed process is a zombie until init reaps it, which is soon but not at once.
+  while (pids.some(isAlive)) await pause(20)
+})
+
+test('what a dead child left behind is ended before it is started again', async t => {
+  const { line, said } = run(
+    t,
+    `const { spawn } = require('node:child_process')
+     console.log(spawn(process.execPath, ['-e', '${FOREVER}'], { stdio: 'ignore' }).pid); process.exit(1)`,
+  )
+  const pid = Number(await line())
+  await said()
+
+  while (isAlive(pid)) await pause(20)
+})
+
+test('a child that will not end is killed', async t => {
+  const { child, line } = run(t, `process.on('SIGTERM', () => {}); console.log('deaf'); ${FOREVER}`)
+  await line()
+
+  await child.stop()
+})
+
+test('a child that waits to be started again is not, once stopped', async t => {
+  const { child, said } = run(t, 'process.exit(1)', [0, 10_000])
+  await said()
+  await said()
+
+  await child.stop()
+})

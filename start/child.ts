@@ -1,0 +1,118 @@
+/**
+ * One child process, kept running: started again when it dies, ended with all that it started.
+ *
+ * Each is the head of a process group of its own, so that PHP's workers (which outlive a killed master) go with it, and
+ * so that a Ctrl-C in the terminal reaches us alone and we end things in order.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { type BackOff, createBackOff } from './back-off.ts'
+
+export interface ChildOptions {
+  title: string
+  command: string
+  args: readonly string[]
+  cwd: string
+  env: NodeJS.ProcessEnv
+  /** One line of its output. */
+  onLine: (line: string) => void
+  /** One line about it: that it died, and when it is tried again. */
+  say: (line: string) => void
+  /** A process group came to life, or is gone. */
+  onGroup?: (pid: number, alive: boolean) => void
+  backOff?: BackOff
+  /** How long it may take to end. */
+  graceMs?: number
+}
+
+export interface Child {
+  /** Ends it; resolves when it and all of its group are gone. */
+  stop: () => Promise<void>
+  /** Ends it now. */
+  kill: () => void
+}
+
+export function keepRunning(options: ChildOptions): Child {
+  const { title, say, onGroup = () => {}, backOff = createBackOff(), graceMs = 5000 } = options
+  let running: ChildProcess | undefined
+  let waiting: NodeJS.Timeout | undefined
+  let stopping = false
+  let gone = () => {}
+
+  const start = (): void => {
+    const started = performance.now()
+    const child = spawnGroup(options)
+    running = child
+    if (child.pid !== undefined) onGroup(child.pid, true)
+    let ended = false
+    const end = (why: string): void => {
+      if (ended) return
+      ended = true
+      running = undefined
+      if (child.pid !== undefined) {
+        signal(child.pid, 'SIGKILL') // whatever it left behind would keep its port
+        onGroup(child.pid, false)
+      }
+      gone()
+      if (stopping) return
+      const waitMs = backOff.after(performance.now() - started)
+      say(`${title} stopped (${why}), starting it again in ${waitMs / 1000} s`)
+      waiting = setTimeout(start, waitMs)
+    }
+    child.once('error', error => end(error.message))
+    child.once('exit', (code, by) => end(by ?? `exit code ${code}`))
+  }
+  start()
+
+  return {
+    stop: async () => {
+      stopping = true
+      clearTimeout(waiting)
+      const pid = running?.pid
+      if (pid === undefined) return
+      const exited = new Promise<void>(resolve => {
+        gone = resolve
+      })
+      signal(pid, 'SIGTERM')
+      const last = setTimeout(() => signal(pid, 'SIGKILL'), graceMs)
+      await exited
+      clearTimeout(last)
+    },
+    kill: () => {
+      stopping = true
+      clearTimeout(waiting)
+      if (running?.pid !== undefined) signal(running.pid, 'SIGKILL')
+    },
+  }
+}
+
+function spawnGroup({ command, args, cwd, env, onLine }: ChildOptions): ChildProcess {
+  const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+  for (const stream of [child.stdout, child.stderr]) eachLine(stream, onLine)
+  return child
+}
+
+/** Signals a whole group; one that is gone has what we wanted. */
+export function signal(group: number, name: NodeJS.Signals | 0): boolean {
+  try {
+    return process.kill(-group, name)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+    return false
+  }
+}
+
+/** Whether any process of the group is left. */
+export const isAlive = (group: number): boolean => signal(group, 0)
+
+function eachLine(stream: NodeJS.ReadableStream, onLine: (line: string) => void): void {
+  let rest = ''
+  stream.setEncoding('utf8')
+  stream.on('data', (chunk: string) => {
+    const lines = (rest + chunk).split(/\r?\n/)
+    rest = lines.pop() ?? ''
+    for (const line of lines) if (line !== '') onLine(line)
+  })
+  stream.on('end', () => {
+    if (rest !== '') onLine(rest)
+  })
+}

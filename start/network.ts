@@ -1,0 +1,40 @@
+/** Ports and addresses of this machine. */
+import { createServer, type Server } from 'node:net'
+import { networkInterfaces } from 'node:os'
+
+/** So many ports of the loopback interface that nobody uses. */
+export async function freePorts(count: number): Promise<number[]> {
+  const held = await Promise.all(Array.from({ length: count }, () => hold(0, '127.0.0.1')))
+  const ports = held.map(server => (server.address() as { port: number }).port)
+  await Promise.all(held.map(release))
+  return ports
+}
+
+/** Whether `port` can be had on `host`; without one, on every interface. */
+export async function isFree(port: number, host?: string): Promise<boolean> {
+  // Each on its own: on some systems an address can be bound beside one that covers it, and then takes its visitors.
+  for (const address of host ? [host] : ['127.0.0.1', '::', '0.0.0.0']) {
+    try {
+      await release(await hold(port, address))
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if (host || code === 'EADDRINUSE' || code === 'EACCES') return false
+    }
+  }
+  return true
+}
+
+/** An address that a phone in the same network reaches; `undefined` when there is no network. */
+export const lanAddress = (): string | undefined =>
+  Object.values(networkInterfaces())
+    .flatMap(addresses => addresses ?? [])
+    .find(({ family, internal, address }) => family === 'IPv4' && !internal && !address.startsWith('169.254.'))?.address
+
+const hold = (port: number, host: string): Promise<Server> =>
+  new Promise((resolve, reject) => {
+    const server = createServer()
+    server.once('error', reject)
+    server.listen({ port, host, exclusive: true }, () => resolve(server))
+  })
+
+const release = (server: Server): Promise<void> => new Promise(resolve => server.close(() => resolve()))

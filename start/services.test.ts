@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { services } from './services.ts'
+
+const plan = {
+  port: 3000,
+  secret: 'the-secret',
+  db: '/tmp/x.sqlite3',
+  languages: ['python', 'ruby'],
+  ports: [5001, 5002, 5003],
+  watch: false,
+} as const
+
+test('everyone has the secret, and nobody as an argument', () => {
+  for (const { env, args, command } of services(plan)) {
+    assert.equal(env.ANYCABLE_SECRET, 'the-secret')
+    assert.ok(![command, ...args].join(' ').includes('the-secret'))
+  }
+})
+
+test('everyone finds the cable, the cards and, from web, the others', () => {
+  const [cable, web, python, ruby] = services(plan)
+
+  assert.ok(cable!.args.includes('--port=5001'))
+  assert.equal(web!.env.HOTCABLE_CABLE_URL, 'http://127.0.0.1:5001')
+  assert.equal(web!.env.HOTCABLE_PYTHON_URL, 'http://127.0.0.1:5002')
+  assert.equal(web!.env.HOTCABLE_RUBY_URL, 'http://127.0.0.1:5003')
+  assert.equal(web!.env.HOTCABLE_PHP_URL, undefined)
+  assert.deepEqual([python!.env.PORT, ruby!.env.PORT], ['5002', '5003'])
+  for (const { env } of [web!, python!, ruby!]) {
+    assert.equal(env.ANYCABLE_HTTP_BROADCAST_URL, 'http://127.0.0.1:5001/_broadcast')
+    assert.equal(env.HOTCABLE_DB, '/tmp/x.sqlite3')
+  }
+})
+
+test('all but web are out of reach from the network', () => {
+  const [cable, web, ...boards] = services(plan)
+
+  assert.ok(cable!.args.includes('--host=127.0.0.1'))
+  assert.equal(web!.env.HOST, '')
+  for (const { env } of boards) assert.equal(env.HOST, '127.0.0.1')
+})
+
+test('watching restarts node, and nobody else', () => {
+  const [cable, web, python] = services({ ...plan, watch: true })
+
+  assert.ok([cable, web].every(each => each!.args.includes('--watch')))
+  assert.ok(!python!.args.includes('--watch'))
+})

@@ -1,0 +1,89 @@
+/**
+ * What runs: the cable, the Board in TypeScript, and the Board of every language that is here.
+ *
+ *   browser ──:3000──▶ web ──▶ cable, python, php, ruby       all but web on loopback ports of the system's choosing
+ *
+ * Secrets travel in the environment: an argument is for every user of the machine to read.
+ */
+import { type Command, LANGUAGES, type LanguageName } from '../backends/toolchain.ts'
+
+export interface Service extends Command {
+  readonly title: string
+  /** Answers 200 once it can be used. */
+  readonly health: string
+  readonly env: Readonly<Record<string, string>>
+  readonly chatter?: RegExp
+}
+
+export interface Plan {
+  port: number
+  /** None: every interface. */
+  host?: string | undefined
+  secret: string
+  db: string
+  /** Languages that are here. */
+  languages: readonly LanguageName[]
+  /** As many as {@link portsNeeded} says. */
+  ports: readonly number[]
+  /** Start node processes anew when their sources change. */
+  watch: boolean
+}
+
+export const portsNeeded = (languages: readonly LanguageName[]): number => languages.length + 1
+
+const LOOPBACK = '127.0.0.1'
+const at = (port: number): string => `http://${LOOPBACK}:${port}`
+
+export function services({ port, host, secret, db, languages, ports, watch }: Plan): Service[] {
+  const [cablePort, ...boardPorts] = ports as [number, ...number[]]
+  const shared = {
+    ANYCABLE_SECRET: secret,
+    ANYCABLE_HTTP_BROADCAST_URL: `${at(cablePort)}/_broadcast`,
+    HOTCABLE_DB: db,
+  }
+  const node = (script: string, ...args: string[]): Command => ({
+    command: process.execPath,
+    args: [
+      '--disable-warning=ExperimentalWarning',
+      ...(watch ? ['--watch', '--watch-preserve-output'] : []),
+      script,
+      ...args,
+    ],
+  })
+  const boards = languages.map((name, index) => {
+    const { title, board, chatter } = LANGUAGES[name]
+    const boardPort = boardPorts[index]!
+    const { env, ...command } = board(LOOPBACK, boardPort)
+    return { ...command, title, chatter, env: { ...shared, ...env }, health: `${at(boardPort)}/health` }
+  })
+  const urls = languages.map((name, index) => [`HOTCABLE_${name.toUpperCase()}_URL`, at(boardPorts[index]!)])
+  const cable = node(
+    'server/main.ts',
+    '--dev',
+    `--host=${LOOPBACK}`,
+    `--port=${cablePort}`,
+    '--turbo_streams',
+    '--broadcast_adapter=http',
+    '--log_level=warn',
+  )
+  const web = node('web/main.ts', ...(watch ? ['--watch'] : []))
+  return [
+    { ...cable, title: 'The cable', env: shared, health: `${at(cablePort)}/health` },
+    {
+      ...web,
+      title: 'TypeScript',
+      chatter: /^web: the Board is at /,
+      env: {
+        ...shared,
+        HOST: host ?? '',
+        PORT: String(port),
+        HOTCABLE_CABLE_URL: at(cablePort),
+        ...Object.fromEntries(urls),
+      },
+      health: `http://${host ? bracketed(host) : 'localhost'}:${port}/health`,
+    },
+    ...boards,
+  ]
+}
+
+const bracketed = (host: string): string => (host.includes(':') ? `[${host}]` : host)

@@ -1,0 +1,23 @@
+/**
+ * Ends what `npm start` leaves behind when it is killed without a chance to do so itself.
+ *
+ *   stdin   +1234   a process group lives        -1234   it is gone        end of input: so is `npm start`
+ *
+ * A process of its own, because a SIGKILL leaves nobody else to notice; a pipe, because the system closes it for the dead.
+ */
+import { createInterface } from 'node:readline'
+import { setTimeout as pause } from 'node:timers/promises'
+import { isAlive, signal } from './child.ts'
+
+const GRACE_MS = 5000
+const groups = new Set<number>()
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const group = Number(line.slice(1))
+  if (line.startsWith('+')) groups.add(group)
+  else groups.delete(group)
+}
+for (const group of groups) signal(group, 'SIGTERM')
+const deadline = performance.now() + GRACE_MS
+while ([...groups].some(isAlive) && performance.now() < deadline) await pause(50)
+for (const group of groups) signal(group, 'SIGKILL')
