@@ -59,7 +59,7 @@ export const LANGUAGES = {
       args: ['-d', 'display_errors=0', '-d', 'log_errors=1', '-S', `${host}:${port}`, 'backends/php/board.php'],
       env: { PHP_CLI_SERVER_WORKERS: '4', ...listening(host, port) },
     }),
-    chatter: / (Accepted|Closing|\[\d{3}\]: \S+ \S+)$|Development Server .* started$/,
+    chatter: / (Accepted|Closing|\[\d{3}\]: \S+ \S+)$| Closed without sending a request|Development Server .* started$/,
   },
   ruby: {
     title: 'Ruby',

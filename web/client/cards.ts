@@ -5,6 +5,8 @@
  * Animations: they leave no attribute or style behind for a morph to compare.
  */
 
+import { isFramed } from './frame.ts'
+
 /** Card ids of a list and their votes, as last seen. A new list is a new page, and nothing on it is news. */
 const seen = new WeakMap<Element, Map<string, string>>()
 
@@ -65,8 +67,6 @@ function isWanted(card: HTMLElement): boolean {
   const { top, height } = card.getBoundingClientRect()
   return isFramed() || top - height < window.innerHeight
 }
-
-const isFramed = (): boolean => 'framed' in document.documentElement.dataset
 
 const calm = matchMedia('(prefers-reduced-motion: reduce)')
 

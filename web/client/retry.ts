@@ -1,4 +1,7 @@
 /** For the page that stands in for a Board that does not answer: comes back by itself. */
+import { markFrame } from './frame.ts'
+
+markFrame()
 setInterval(async () => {
   if (document.querySelector('[data-retry]') === null) return
   const answer = await fetch(location.href, { method: 'HEAD', cache: 'no-store' }).catch(() => undefined)

@@ -56,6 +56,6 @@ export const notRunning = (name: string, setUp: boolean): Html => {
     script: 'retry',
     main: setUp
       ? html`<main class="notice" data-retry><h2>${title} is not answering</h2><p>It is probably starting. This page comes back by itself.</p></main>`
-      : html`<main class="notice" data-retry><h2>${title} is not running here</h2><p><code>npm run setup</code> installs what it needs; then start again with <code>npm start</code>.</p><p>The <a href="/">other Boards</a> do not miss it.</p></main>`,
+      : html`<main class="notice" data-retry><h2>${title} is not running here</h2><p><code>npm run setup</code> installs what it needs; then start again with <code>npm start</code>.</p><p>The other Boards do not miss it.</p></main>`,
   })
 }
