@@ -7,7 +7,7 @@ import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { defineConfig } from 'playwright/test'
-import { chromium } from '../backends/toolchain.ts'
+import { findChromium } from '../backends/toolchain.ts'
 import { SECRET } from './demo.ts'
 
 // Workers load this file again; what the first one decided reaches them by environment.
@@ -30,7 +30,7 @@ export default defineConfig({
     trace: 'retain-on-failure',
     screenshot: 'only-on-failure',
     launchOptions: {
-      executablePath: chromium.find(),
+      executablePath: findChromium(),
       args: [
         '--disable-background-networking',
         '--disable-component-update',

@@ -46,7 +46,7 @@ export function identify(token: string, secret: string, nowSeconds: number): str
 
 /** Unix seconds; zero counts as absent, as it does in the reference. */
 function date(claim: unknown): number | undefined {
-  if (claim === undefined || claim === null || claim === 0) return undefined
+  if (claim === undefined || claim === 0) return undefined
   if (typeof claim !== 'number') throw new SessionRefused('token_invalid')
   return Math.trunc(claim)
 }

@@ -11,9 +11,10 @@ import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 export const deriveKey = (secret: string, phrase: string): string =>
   createHmac('sha256', secret).update(phrase).digest('hex')
 
-/** Whether an `Authorization` header is exactly `Bearer <key>`, in time that depends on neither. */
+/** Whether an `Authorization` header, as Node hands it over, is exactly `Bearer <key>`, in time that depends on neither. */
 export const bearerMatches = (header: string | undefined, key: string): boolean =>
-  header !== undefined && timingSafeEqual(digest(header), digest(`Bearer ${key}`))
+  // Node reads the bytes of a header as Latin-1; keys are UTF-8.
+  header !== undefined && timingSafeEqual(digest(Buffer.from(header, 'latin1')), digest(`Bearer ${key}`))
 
 // Comparing digests makes the lengths equal, so that not even the key's length shows.
-const digest = (text: string) => createHash('sha256').update(text).digest()
+const digest = (bytes: string | Buffer) => createHash('sha256').update(bytes).digest()
