@@ -1,15 +1,15 @@
 /**
  * Four languages, two clients, one Board: what is done on one page is seen on every other, at once and without a reload.
  */
-import { expect, test } from 'playwright/test'
-import { addCard, CLIENTS, card, isMarked, LANGUAGES, languages, mark, unique, visit } from './demo.ts'
+import { expect } from 'playwright/test'
+import { addCard, CLIENTS, card, isMarked, LANGUAGES, languages, mark, test, unique } from './demo.ts'
 
 for (const client of CLIENTS) {
   for (const reader of languages) {
     for (const writer of languages) {
-      test(`a card written in ${writer} appears on a page of ${reader} (${client})`, async ({ browser }) => {
-        const reading = await visit(browser, reader, client)
-        const writing = await visit(browser, writer, client)
+      test(`a card written in ${writer} appears on a page of ${reader} (${client})`, async ({ visit }) => {
+        const reading = await visit(reader, client)
+        const writing = await visit(writer, client)
         await mark(reading)
         const body = unique(`from ${writer}`)
 
@@ -25,12 +25,12 @@ for (const client of CLIENTS) {
   }
 
   for (const language of languages) {
-    test(`votes, deletions and clearing are seen by others, in ${language} (${client})`, async ({ browser }) => {
+    test(`votes, deletions and clearing are seen by others, in ${language} (${client})`, async ({ visit }) => {
       const other = languages[(languages.indexOf(language) + 1) % languages.length]!
       const [doing, seeing, elsewhere] = [
-        await visit(browser, language, client),
-        await visit(browser, language, client),
-        await visit(browser, other, client),
+        await visit(language, client),
+        await visit(language, client),
+        await visit(other, client),
       ]
       const [stays, goes] = [unique('stays'), unique('goes')]
       for (const body of [stays, goes]) {
@@ -56,8 +56,8 @@ for (const client of CLIENTS) {
 }
 
 for (const language of languages) {
-  test(`what people type stays text, rendered and live, in ${language}`, async ({ browser }) => {
-    const [writing, reading] = [await visit(browser, language), await visit(browser, 'typescript')]
+  test(`what people type stays text, rendered and live, in ${language}`, async ({ visit }) => {
+    const [writing, reading] = [await visit(language), await visit('typescript')]
     const body = `<script>window.hacked=1</script><img src=x onerror="window.hacked=1"> & "'${unique('evil')}`
     await addCard(writing, body, '<b>Eve</b>')
 
@@ -71,7 +71,7 @@ for (const language of languages) {
   })
 
   test(`the Board works as plain forms, in ${language}`, async ({ browser }) => {
-    const page = await (await browser.newContext({ javaScriptEnabled: false })).newPage()
+    const page = await browser.newPage({ javaScriptEnabled: false })
     const home = LANGUAGES[language]
     await page.goto(home)
     const body = unique('plain')
@@ -89,8 +89,8 @@ for (const language of languages) {
   })
 }
 
-test('the line of the README changes every open page', async ({ browser, baseURL }) => {
-  const pages = await Promise.all(languages.map(language => visit(browser, language)))
+test('the line of the README changes every open page', async ({ visit, baseURL }) => {
+  const pages = await Promise.all(languages.map(language => visit(language)))
   const body = unique('hello from a terminal')
   const answer = await fetch(`${baseURL}/cards`, {
     method: 'POST',
@@ -102,13 +102,13 @@ test('the line of the README changes every open page', async ({ browser, baseURL
   for (const page of pages) await expect(card(page, body)).toHaveCount(1)
 })
 
-test('/compare shows all four, each a page of its own, and all of them live', async ({ page, browser }) => {
+test('/compare shows all four, each a page of its own, and all of them live', async ({ page, visit }) => {
   await page.goto('/compare')
   const frames = page.locator('iframe')
   await expect(frames).toHaveCount(4)
   for (let i = 0; i < 4; i++) await expect(frames.nth(i).contentFrame().locator('#cable-status')).toHaveText('live')
   const body = unique('seen four times')
-  await addCard(await visit(browser, 'ruby'), body)
+  await addCard(await visit('ruby'), body)
 
   for (let i = 0; i < 4; i++)
     await expect(frames.nth(i).contentFrame().locator('#cards > .card', { hasText: body })).toHaveCount(1)

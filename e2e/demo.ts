@@ -2,7 +2,7 @@
  * The Board as a person uses it, in small verbs; the same for every language, since every language renders the same page.
  */
 import { createHmac } from 'node:crypto'
-import { type Browser, expect, type Locator, type Page } from 'playwright/test'
+import { type BrowserContext, test as base, expect, type Locator, type Page } from 'playwright/test'
 
 export const SECRET = 'canary-e2e-secret'
 export const LANGUAGES = { typescript: '/', python: '/python/', php: '/php/', ruby: '/ruby/' } as const
@@ -16,13 +16,22 @@ let serial = 0
 /** A text that no other card has. */
 export const unique = (about: string): string => `${about} ${process.pid}-${++serial}`
 
-/** A person of their own: nothing is shared with other pages but the wire. */
-export async function visit(browser: Browser, language: Language, client: ClientName = 'anycable'): Promise<Page> {
-  const context = await browser.newContext()
-  const page = await context.newPage()
-  await open(page, language, client)
-  return page
-}
+export type Visit = (language: Language, client?: ClientName) => Promise<Page>
+
+/** `visit` opens the Board as a person of their own, who leaves when the test is over. */
+export const test = base.extend<{ visit: Visit }>({
+  visit: async ({ browser }, use) => {
+    const contexts: BrowserContext[] = []
+    await use(async (language, client = 'anycable') => {
+      const context = await browser.newContext()
+      contexts.push(context)
+      const page = await context.newPage()
+      await open(page, language, client)
+      return page
+    })
+    await Promise.all(contexts.map(context => context.close()))
+  },
+})
 
 /** Opens the Board and waits until the page says that it is live. */
 export async function open(page: Page, language: Language, client: ClientName = 'anycable'): Promise<void> {

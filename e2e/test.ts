@@ -107,6 +107,9 @@ async function run(
   extra: Record<string, string> = {},
 ): Promise<{ code: number; output: string }> {
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'], env: { ...env, ...extra } })
+  // Whoever stops the tests stops what they started.
+  const stop = () => child.kill('SIGTERM')
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop)
   let output = ''
   child.stdout.on('data', data => {
     process.stdout.write(data)
@@ -117,6 +120,10 @@ async function run(
       console.log(`${command} is not installed`)
       resolve({ code: 127, output })
     })
-    child.on('close', code => resolve({ code: code ?? 1, output }))
+    child.on('close', (code, signal) => {
+      for (const name of ['SIGINT', 'SIGTERM'] as const) process.off(name, stop)
+      if (signal !== null) process.exit(1)
+      resolve({ code: code ?? 1, output })
+    })
   })
 }

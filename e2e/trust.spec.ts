@@ -1,12 +1,12 @@
 /**
  * Who may listen, as a browser meets it: forged names and old tokens.
  */
-import { expect, test } from 'playwright/test'
-import { addCard, CLIENTS, card, open, status, token, unique, visit } from './demo.ts'
+import { expect } from 'playwright/test'
+import { addCard, CLIENTS, card, open, status, test, token, unique, type Visit } from './demo.ts'
 
 for (const client of CLIENTS) {
-  test(`a forged signed name is rejected, and the page shows no update (${client})`, async ({ browser }) => {
-    const [forger, honest] = [await visit(browser, 'typescript', client), await visit(browser, 'python', client)]
+  test(`a forged signed name is rejected, and the page shows no update (${client})`, async ({ visit }) => {
+    const [forger, honest] = [await visit('typescript', client), await visit('python', client)]
     await forger.evaluate(() => {
       const source = document.querySelector('turbo-cable-stream-source')!
       const forged = source.cloneNode() as Element
@@ -17,7 +17,7 @@ for (const client of CLIENTS) {
       )
       source.replaceWith(forged)
     })
-    await expect(status(forger)).toHaveText('refused')
+    await expect(status(forger)).toHaveText('refused: stream_signature_mismatch')
     const body = unique('not for forgers')
 
     await addCard(honest, body)
@@ -32,7 +32,7 @@ for (const client of CLIENTS) {
   })
 }
 
-test('an expired token on an AnyCable page is refreshed, once, and the page goes on', async ({ browser }) => {
+test('an expired token on an AnyCable page is refreshed, once, and the page goes on', async ({ browser, visit }) => {
   // What a test serves by itself counts as public, and a public page may not reach localhost unless it is allowed to.
   const context = await browser.newContext({ permissions: ['local-network-access'] })
   const page = await context.newPage()
@@ -53,20 +53,20 @@ test('an expired token on an AnyCable page is refreshed, once, and the page goes
 
   expect(refreshes).toBe(1)
   const body = unique('after the refresh')
-  await addCard(await visit(browser, 'php'), body)
+  await addCard(await visit('php'), body)
   await expect(card(page, body)).toHaveCount(1)
 })
 
-test('a visitor keeps one identity in every language, and others have another', async ({ browser }) => {
-  const identity = async (page: Awaited<ReturnType<typeof visit>>) => {
+test('a visitor keeps one identity in every language, and others have another', async ({ visit }) => {
+  const identity = async (page: Awaited<ReturnType<Visit>>) => {
     const jid = await page.locator('meta[name="cable-token"]').getAttribute('content')
     return JSON.parse(Buffer.from(jid!.split('.')[1]!, 'base64url').toString()).ext
   }
-  const page = await visit(browser, 'typescript')
+  const page = await visit('typescript')
   const first = await identity(page)
   for (const language of ['python', 'php', 'ruby'] as const) {
     await open(page, language)
     expect(await identity(page)).toBe(first)
   }
-  expect(await identity(await visit(browser, 'typescript'))).not.toBe(first)
+  expect(await identity(await visit('typescript'))).not.toBe(first)
 })
