@@ -1,0 +1,132 @@
+/**
+ * Catching up: what a subscription missed is sent before anything live is.
+ *
+ *   confirmed ─▶ replay ─▶ [confirm_history] ─▶ live
+ *             ╰▶ gap ────▶ [reject_history] ──▶ live, and a page is told to refresh
+ *
+ * A subscription joins the hub in the same breath in which its replay ends, so nothing falls between the two and nothing
+ * is sent twice. One replay at a time, and none while much is still waiting to be written: a client that asks for a lot
+ * after a reconnect must not be cut for it.
+ */
+import type { StreamGrant } from './channels.ts'
+import type { Entry, History, Position } from './history/history.ts'
+import type { Start } from './history/start.ts'
+import { broadcastPrefix } from './protocol/action-cable.ts'
+import { confirmHistory, positionTail, rejectHistory } from './protocol/extended.ts'
+import { textFrame } from './protocol/frame.ts'
+
+export interface Subscription {
+  readonly identifier: string
+  readonly grant: StreamGrant
+  state: 'waiting' | 'live' | 'over'
+  /** Once live: everything after this offset was sent, or is being sent as it comes. */
+  covered: number
+}
+
+export interface CatchUpParts {
+  /** `undefined`: nothing is remembered. */
+  history: History | undefined
+  send: (frame: Buffer) => void
+  /** Whether so much waits to be written that replays should, too. */
+  congested: () => boolean
+  /** Bytes that one replay may have. */
+  maxBytes: number
+  /** Whether the session has, or had, this sid. */
+  answersTo: (sid: string) => boolean
+  /** From now on broadcasts are delivered. */
+  join: (subscription: Subscription) => void
+  /** Something may be missing. */
+  gap: (subscription: Subscription) => void
+}
+
+interface Turn {
+  readonly subscription: Subscription
+  readonly start: Exclude<Start, 'now'>
+  /** Whether the client asked for history, and so is told how it went. */
+  readonly asked: boolean
+}
+
+export class CatchUp {
+  readonly #parts: CatchUpParts
+  readonly #turns: Turn[] = []
+
+  constructor(parts: CatchUpParts) {
+    this.#parts = parts
+  }
+
+  /** Sends what came after `start`, now or when its turn comes, then makes the subscription live. */
+  from(start: Start, subscription: Subscription, asked: boolean): void {
+    const { history } = this.#parts
+    if (history === undefined) return this.#without(start, subscription, asked)
+    // «Now» is now, not when its turn comes.
+    const pinned: Turn['start'] = start === 'now' ? { offset: history.offset, epoch: history.epoch } : start
+    this.#turns.push({ subscription, start: pinned, asked })
+    this.resume()
+  }
+
+  /** Goes on as far as the connection can take it. */
+  resume(): void {
+    while (this.#turns.length > 0 && !this.#parts.congested()) {
+      const turn = this.#turns.shift()!
+      if (turn.subscription.state !== 'over') this.#take(turn, this.#parts.history!)
+    }
+  }
+
+  #take({ subscription, start, asked }: Turn, history: History): void {
+    const { send, answersTo, gap } = this.#parts
+    const { identifier, grant } = subscription
+    const frames: Buffer[] = []
+    const found = start === 'gap' ? 'gap' : this.#find(subscription, start, history)
+    let bytes = 0
+    if (found !== 'gap') {
+      const prefix = broadcastPrefix(identifier)
+      for (const { offset, body, exclude } of found) {
+        if (exclude !== undefined && answersTo(exclude)) continue
+        const frame = textFrame(prefix, body, positionTail(grant.stream, { offset, epoch: history.epoch }))
+        frames.push(frame)
+        bytes += frame.length
+      }
+    }
+    const missing = found === 'gap' || bytes > this.#parts.maxBytes
+    if (!missing) for (const frame of frames) send(frame)
+    if (asked) send(missing ? rejectHistory(identifier) : confirmHistory(identifier))
+    this.#goLive(subscription, missing ? history.offset : before(start, found, history))
+    if (missing) gap(subscription)
+  }
+
+  #find(
+    { grant, state, covered }: Subscription,
+    start: Position | { since: number },
+    history: History,
+  ): readonly Entry[] | 'gap' {
+    const entries = 'since' in start ? history.since(grant.stream, start.since) : history.after(grant.stream, start)
+    // What a live subscription has been sent already is not sent again.
+    return entries === 'gap' || state !== 'live' ? entries : entries.filter(({ offset }) => offset <= covered)
+  }
+
+  #goLive(subscription: Subscription, covered: number): void {
+    if (subscription.state === 'live') {
+      subscription.covered = Math.min(subscription.covered, covered)
+      return
+    }
+    subscription.state = 'live'
+    subscription.covered = covered
+    this.#parts.join(subscription)
+  }
+
+  /** Without a history a page's position says nothing, and only who asks is told that there is none. */
+  #without(start: Start, subscription: Subscription, asked: boolean): void {
+    if (asked)
+      this.#parts.send(
+        start === 'now' ? confirmHistory(subscription.identifier) : rejectHistory(subscription.identifier),
+      )
+    this.#goLive(subscription, 0)
+  }
+}
+
+/** The offset after which everything was sent. */
+function before(start: Turn['start'], found: readonly Entry[] | 'gap', history: History): number {
+  if (start !== 'gap' && 'offset' in start) return start.offset
+  const first = found === 'gap' ? undefined : found[0]
+  return first === undefined ? history.offset : first.offset - 1
+}

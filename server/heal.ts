@@ -1,0 +1,51 @@
+/**
+ * Healing: a page from which something may be missing is told to fetch itself again.
+ *
+ *   <turbo-stream action="refresh" method="morph" scroll="preserve"></turbo-stream>
+ *
+ * At most once per stream and session in 30 s, or a page that comes out of an HTTP cache would refresh for ever. Paced,
+ * because every refresh is a request to the app, and after a restart all pages need one at the same moment.
+ */
+
+import type { Subscription } from './catch-up.ts'
+import type { History } from './history/history.ts'
+import { broadcastPrefix, PLAIN_TAIL } from './protocol/action-cable.ts'
+import { positionTail } from './protocol/extended.ts'
+import { textFrame } from './protocol/frame.ts'
+
+const REFRESH = Buffer.from(
+  JSON.stringify('<turbo-stream action="refresh" method="morph" scroll="preserve"></turbo-stream>'),
+)
+const AGAIN_MS = 30_000
+
+/** What healing needs of a session. */
+export interface Patient {
+  deliver: (frame: Buffer) => void
+}
+
+export interface HealSettings {
+  history: History | undefined
+  now: () => number
+  count: (what: 'gap' | 'refresh' | 'refresh_held_back') => void
+}
+
+export type Heal = (session: Patient, subscription: Subscription) => void
+
+export function createHeal({ history, now, count }: HealSettings): Heal {
+  const last = new WeakMap<Patient, Map<string, number>>()
+
+  return (session, { identifier, grant: { stream, kind } }) => {
+    count('gap')
+    if (kind !== 'turbo') return
+    const healed = last.get(session) ?? new Map<string, number>()
+    last.set(session, healed)
+    const time = now()
+    if (time - (healed.get(stream) ?? Number.NEGATIVE_INFINITY) < AGAIN_MS) return count('refresh_held_back')
+    for (const [name, at] of healed) if (time - at >= AGAIN_MS) healed.delete(name)
+    healed.set(stream, time)
+    count('refresh')
+    // It carries a position, so that an extended client does not come back with the one that was a gap.
+    const tail = history === undefined ? PLAIN_TAIL : positionTail(stream, history)
+    session.deliver(textFrame(broadcastPrefix(identifier), REFRESH, tail))
+  }
+}

@@ -1,0 +1,46 @@
+/**
+ * History: what was broadcast, for those who missed it.
+ *
+ *   position   "12/aZ3x"    <offset>/<epoch>; "-" where it is not known
+ *
+ * Offsets come from one counter for all streams, so they rise in each stream but are not contiguous. An epoch is one life
+ * of the history: whoever comes back with another epoch has missed something that nobody can tell.
+ */
+
+export interface Position {
+  readonly offset: number
+  readonly epoch: string
+}
+
+export interface Entry {
+  readonly offset: number
+  /** The message as JSON text, UTF-8. */
+  readonly body: Buffer
+  /** The sid that is not sent it, in replays as well. */
+  readonly exclude: string | undefined
+}
+
+export interface History {
+  readonly epoch: string
+  /** The last offset given out. */
+  readonly offset: number
+  /** A position that no other page has: whatever is broadcast from now on comes after it. Remembers nothing. */
+  position: () => Position
+  /** Takes a message and gives it its offset. `message` is JSON text. */
+  append: (stream: string, message: string, exclude?: string) => Entry
+  /** What came after the position, oldest first; `gap` when that cannot be told any more. */
+  after: (stream: string, position: Position) => readonly Entry[] | 'gap'
+  /** What came since, Unix seconds, inclusive, as far as it is kept. */
+  since: (stream: string, seconds: number) => readonly Entry[]
+  /** Drops what is too old; to be called every second or so. */
+  expire: () => void
+}
+
+export const formatPosition = ({ offset, epoch }: Position): string => `${offset}/${epoch}`
+
+/** `unknown` is what a page carries that was made while the cable did not answer; `undefined`: the text is no position. */
+export function parsePosition(text: unknown): Position | 'unknown' | undefined {
+  if (text === '-') return 'unknown'
+  const [, offset, epoch] = typeof text === 'string' ? (/^(\d{1,15})\/([A-Za-z0-9_-]{1,64})$/.exec(text) ?? []) : []
+  return offset === undefined || epoch === undefined ? undefined : { offset: Number(offset), epoch }
+}

@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { formatPosition, parsePosition } from './history.ts'
+import { createMemoryHistory } from './memory.ts'
+
+function history({ limit = 100, ttlSeconds = 300, maxBytes = 1e9 } = {}) {
+  const clock = { ms: 1_800_000_000_000 }
+  const memory = createMemoryHistory({ epoch: 'aZ3x', limit, ttlSeconds, maxBytes, now: () => clock.ms })
+  const texts = (entries: ReturnType<typeof memory.after>) =>
+    entries === 'gap' ? 'gap' : entries.map(({ body }) => JSON.parse(String(body)))
+  return {
+    memory,
+    texts,
+    pass: (seconds: number) => {
+      clock.ms += seconds * 1000
+      memory.expire()
+    },
+    after: (stream: string, offset: number, epoch = 'aZ3x') => texts(memory.after(stream, { offset, epoch })),
+  }
+}
+
+test('what came after a position is told, in order, and nothing else', () => {
+  const { memory, after } = history()
+  memory.append('a', '1')
+  const { offset } = memory.position()
+  for (const message of ['2', '3']) memory.append('a', message)
+  memory.append('b', '99')
+
+  assert.deepEqual(after('a', offset), [2, 3])
+  assert.deepEqual(after('a', memory.offset), [])
+  assert.deepEqual(after('b', offset), [99])
+})
+
+test('offsets rise over all streams, and no two pages have the same position', () => {
+  const { memory } = history()
+  const numbers = [
+    memory.append('a', '1'),
+    memory.position(),
+    memory.position(),
+    memory.append('b', '1'),
+    memory.position(),
+  ].map(({ offset }) => offset)
+
+  assert.deepEqual(numbers, [1, 2, 3, 4, 5])
+})
+
+test('asking for positions remembers nothing', () => {
+  const { memory } = history()
+  for (let i = 0; i < 1000; i++) memory.position()
+
+  assert.deepEqual([memory.streams, memory.bytes], [0, 0])
+})
+
+test('a position is honoured as long as nothing after it is gone: one before the oldest is enough', () => {
+  const { memory, after } = history({ limit: 3 })
+  for (const message of ['1', '2', '3', '4', '5']) memory.append('a', message)
+
+  assert.deepEqual(after('a', 2), [3, 4, 5])
+  assert.equal(after('a', 1), 'gap')
+  assert.equal(after('a', 0), 'gap')
+})
+
+test('another epoch and a position of the future are gaps', () => {
+  const { memory, after } = history()
+  memory.append('a', '1')
+
+  assert.equal(after('a', 1, 'else'), 'gap')
+  assert.equal(after('a', 2), 'gap')
+  assert.equal(after('never', 1, 'else'), 'gap')
+})
+
+test('who is up to date stays up to date when the messages expire', () => {
+  const { memory, after, pass } = history({ ttlSeconds: 10 })
+  memory.append('a', '1')
+  memory.append('a', '2')
+  pass(11)
+
+  assert.deepEqual(after('a', 2), [])
+  assert.equal(after('a', 1), 'gap')
+  pass(80)
+  assert.deepEqual(after('a', 2), [], 'the horizon outlives the messages')
+})
+
+test('a stream that was idle for long is forgotten, and then only who came later is up to date', () => {
+  const { memory, after, pass } = history({ ttlSeconds: 10 })
+  memory.append('a', '1')
+  memory.append('b', '2')
+  pass(111)
+
+  assert.deepEqual([memory.streams, memory.bytes], [0, 0])
+  assert.equal(after('a', 1), 'gap', 'it may have missed something of a forgotten stream')
+  assert.deepEqual(after('a', 2), [])
+  memory.append('a', '3')
+  assert.deepEqual(after('a', 2), [3])
+  assert.equal(after('a', 1), 'gap')
+})
+
+test('bytes are bounded over all streams: the oldest goes first, whosever it is', () => {
+  const { memory, after } = history({ maxBytes: 5000 })
+  memory.append('quiet', '1')
+  for (let i = 0; i < 20; i++) memory.append('busy', JSON.stringify('x'.repeat(300)))
+
+  assert.ok(memory.bytes <= 5000)
+  assert.equal(after('quiet', 0), 'gap')
+  assert.equal((after('busy', memory.offset - 3) as unknown[]).length, 3)
+})
+
+test('one message larger than all there is room for is not kept, and is a gap', () => {
+  const { memory, after } = history({ maxBytes: 1000 })
+  memory.append('a', JSON.stringify('x'.repeat(5000)))
+
+  assert.ok(memory.bytes <= 1000)
+  assert.equal(after('a', 0), 'gap')
+})
+
+test('many streams with one message each do not outgrow the bound either', () => {
+  const { memory } = history({ maxBytes: 100_000 })
+  for (let i = 0; i < 10_000; i++) memory.append(`stream ${i}`, '1')
+
+  assert.ok(memory.bytes <= 100_000)
+  assert.ok(memory.streams < 1000)
+})
+
+test('since is in whole seconds, inclusive, and knows nothing of gaps', () => {
+  const { memory, texts, pass } = history()
+  memory.append('a', '1')
+  pass(5)
+  memory.append('a', '2')
+
+  assert.deepEqual(texts(memory.since('a', 1_800_000_005)), [2])
+  assert.deepEqual(texts(memory.since('a', 1_800_000_000)), [1, 2])
+  assert.deepEqual(texts(memory.since('a', 1_800_000_006)), [])
+  assert.deepEqual(texts(memory.since('never', 1)), [])
+})
+
+test('a position is written and read', () => {
+  assert.equal(formatPosition({ offset: 12, epoch: 'aZ3x' }), '12/aZ3x')
+  assert.deepEqual(parsePosition('12/aZ3x'), { offset: 12, epoch: 'aZ3x' })
+  assert.equal(parsePosition('-'), 'unknown')
+  for (const other of [
+    '',
+    'left',
+    '12',
+    '12/',
+    '/x',
+    '-1/x',
+    '1.5/x',
+    '1/x/y',
+    '9'.repeat(16) + '/x',
+    12,
+    null,
+    undefined,
+    {},
+  ])
+    assert.equal(parsePosition(other), undefined)
+})

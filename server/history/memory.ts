@@ -1,0 +1,140 @@
+/**
+ * History in memory: bounded by count and age per stream, and by bytes in all.
+ *
+ *   oldest ◀─▶ … ◀─▶ newest        all entries, in order, for age and bytes
+ *   stream ─▶ entries, horizon     what is kept of one stream, and the last offset that is not
+ *   forgotten                      the last offset of any stream of which nothing is known any more
+ *
+ * A position is honoured while nothing after it was dropped: its offset is at or past the stream's horizon. A stream
+ * whose entries are all gone is remembered by its horizon for ten times their age, so that who is up to date stays up
+ * to date; then only `forgotten` speaks for it. Nothing survives a restart, and the new epoch says so.
+ */
+import type { Entry, History, Position } from './history.ts'
+
+export interface MemorySettings {
+  epoch: string
+  /** Messages per stream. */
+  limit: number
+  ttlSeconds: number
+  /** Bytes in all, with what it takes to keep them. */
+  maxBytes: number
+  /** Unix time in ms. */
+  now: () => number
+}
+
+interface Kept extends Entry {
+  readonly stream: Stream
+  readonly at: number
+  older: Kept | undefined
+  newer: Kept | undefined
+}
+
+interface Stream {
+  readonly name: string
+  readonly entries: Kept[]
+  horizon: number
+  touched: number
+}
+
+/** What an entry and a stream cost beside their text, roughly. */
+const OVERHEAD = 200
+
+export function createMemoryHistory({
+  epoch,
+  limit,
+  ttlSeconds,
+  maxBytes,
+  now,
+}: MemorySettings): History & { readonly bytes: number; readonly streams: number } {
+  // In the order in which they were last added to, so that the longest idle comes first.
+  const streams = new Map<string, Stream>()
+  let oldest: Kept | undefined
+  let newest: Kept | undefined
+  let offset = 0
+  let forgotten = 0
+  let bytes = 0
+  const seconds = () => Math.floor(now() / 1000)
+
+  function append(name: string, message: string, exclude?: string): Entry {
+    const stream = streams.get(name) ?? { name, entries: [], horizon: forgotten, touched: 0 }
+    if (!streams.delete(name)) bytes += OVERHEAD + name.length
+    streams.set(name, stream)
+    stream.touched = seconds()
+    const entry: Kept = {
+      stream,
+      offset: ++offset,
+      body: Buffer.from(message),
+      exclude,
+      at: stream.touched,
+      older: newest,
+      newer: undefined,
+    }
+    if (newest !== undefined) newest.newer = entry
+    newest = entry
+    oldest ??= entry
+    stream.entries.push(entry)
+    bytes += OVERHEAD + entry.body.length
+    if (stream.entries.length > limit) drop(stream.entries[0]!)
+    while (bytes > maxBytes && dropOldest());
+    return entry
+  }
+
+  function drop(entry: Kept): void {
+    const { stream, older, newer } = entry
+    stream.entries.shift()
+    stream.horizon = entry.offset
+    if (older === undefined) oldest = newer
+    else older.newer = newer
+    if (newer === undefined) newest = older
+    else newer.older = older
+    bytes -= OVERHEAD + entry.body.length
+  }
+
+  function dropOldest(): boolean {
+    if (oldest !== undefined) drop(oldest)
+    else {
+      const [stream] = streams.values()
+      if (stream === undefined) return false
+      forget(stream)
+    }
+    return true
+  }
+
+  function forget(stream: Stream): void {
+    streams.delete(stream.name)
+    bytes -= OVERHEAD + stream.name.length
+    forgotten = Math.max(forgotten, stream.horizon)
+  }
+
+  return {
+    epoch,
+    get offset() {
+      return offset
+    },
+    get bytes() {
+      return bytes
+    },
+    get streams() {
+      return streams.size
+    },
+    append,
+    // Each page gets a number of its own: an element that a refresh replaced must not look like the one before, even
+    // when nothing was broadcast in between, or a message that arrives during the refresh is lost with the old page.
+    position: () => ({ offset: ++offset, epoch }),
+    after(name, position: Position) {
+      const stream = streams.get(name)
+      if (position.epoch !== epoch || position.offset > offset || position.offset < (stream?.horizon ?? forgotten))
+        return 'gap'
+      return stream?.entries.filter(entry => entry.offset > position.offset) ?? []
+    },
+    since: (name, from) => streams.get(name)?.entries.filter(({ at }) => at >= from) ?? [],
+    expire() {
+      const time = seconds()
+      while (oldest !== undefined && oldest.at < time - ttlSeconds) drop(oldest)
+      for (const stream of streams.values()) {
+        if (stream.touched >= time - 10 * ttlSeconds) break
+        forget(stream)
+      }
+    },
+  }
+}
