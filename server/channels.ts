@@ -1,58 +1,80 @@
 /**
  * What an identifier names: a table from channel to the stream it grants.
  *
- *   {"channel":"Turbo::StreamsChannel","signed_stream_name":"…--…","position":"12/aZ3x"}   ─▶  board/1
+ *   {"channel":"Turbo::StreamsChannel","signed_stream_name":"…--…","position":"12/aZ3x"}   ─▶  board/1, from 12/aZ3x
  *
  * Keys that a channel does not know are ignored: both stock clients copy every data-* attribute of the element in here.
  * Pure; what it grants is decided by the settings it was made with.
  */
 import { verifyStream } from './auth/streams.ts'
 import { SubscriptionRejected } from './errors.ts'
+import { type Position, parsePosition } from './history/history.ts'
 
 export interface StreamGrant {
-  stream: string
+  readonly stream: string
+  /**
+   * What becomes of the messages. `turbo` and `html` are put into the page as HTML, so nothing that a client made
+   * (whispers, presence) may reach them; `turbo` can also be told to refresh itself.
+   */
+  readonly kind: 'turbo' | 'html' | 'data'
+  readonly whisper: boolean
+  readonly presence: boolean
+  /** Where the page was made, if it says so. */
+  readonly position: Position | 'unknown' | undefined
 }
 
 /** Throws {@link SubscriptionRejected}. */
 export type Resolve = (identifier: string) => StreamGrant
 
+interface Signed {
+  readonly secret: string
+  /** Names are not signed at all. */
+  readonly cleartext: boolean
+}
+
 export interface ChannelSettings {
   /** Verifies `$pubsub` names; empty: none verifies. */
-  streamsSecret: string
-  publicStreams: boolean
-  /** Whether `Turbo::StreamsChannel` is served, and how its names are read. */
-  turbo: { secret: string; cleartext: boolean } | undefined
+  readonly streamsSecret: string
+  readonly publicStreams: boolean
+  readonly whisper: boolean
+  readonly presence: boolean
+  /** Whether `Turbo::StreamsChannel` and `CableReady::Stream` are served, and how their names are read. */
+  readonly turbo: Signed | undefined
+  readonly cableReady: Signed | undefined
 }
 
 type Params = Record<string, unknown>
+type Granted = Omit<StreamGrant, 'position'>
 
-export function createChannels({ streamsSecret, publicStreams, turbo }: ChannelSettings): Resolve {
-  const channels = new Map<unknown, (params: Params) => string>([
-    [
-      '$pubsub',
-      params =>
-        params.signed_stream_name ? verifyStream(name(params.signed_stream_name), streamsSecret) : openStream(params),
-    ],
-  ])
-  if (turbo !== undefined) {
-    const { secret, cleartext } = turbo
-    channels.set('Turbo::StreamsChannel', params => {
-      const given = name(params.signed_stream_name)
-      return cleartext ? given : verifyStream(given, secret)
-    })
-  }
-
-  function openStream({ stream_name }: Params): string {
-    const stream = name(stream_name)
+export function createChannels({
+  streamsSecret,
+  publicStreams,
+  whisper,
+  presence,
+  turbo,
+  cableReady,
+}: ChannelSettings): Resolve {
+  const channels = new Map<unknown, (params: Params) => Granted>()
+  channels.set('$pubsub', ({ signed_stream_name: signed, stream_name: open }) => {
+    if (signed) return { stream: verifyStream(name(signed), streamsSecret), kind: 'data', whisper, presence }
+    const stream = name(open)
     if (!publicStreams) throw new SubscriptionRejected('stream_not_public')
-    return stream
-  }
+    return { stream, kind: 'data', whisper: true, presence: true }
+  })
+  const html =
+    (kind: 'turbo' | 'html', field: string, { secret, cleartext }: Signed) =>
+    (params: Params) => {
+      const given = name(params[field])
+      return { stream: cleartext ? given : verifyStream(given, secret), kind, whisper: false, presence: false }
+    }
+  if (turbo) channels.set('Turbo::StreamsChannel', html('turbo', 'signed_stream_name', turbo))
+  if (cableReady) channels.set('CableReady::Stream', html('html', 'identifier', cableReady))
 
   return identifier => {
     const params = parse(identifier)
-    const stream = channels.get(params.channel)
-    if (stream === undefined) throw new SubscriptionRejected('channel_unknown')
-    return { stream: stream(params) }
+    const grant = channels.get(params.channel)
+    if (grant === undefined) throw new SubscriptionRejected('channel_unknown')
+    return { ...grant(params), position: parsePosition(params.position) }
   }
 }
 

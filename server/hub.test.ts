@@ -4,17 +4,22 @@ import { Hub, type Subscriber } from './hub.ts'
 
 const mailbox = (sid: string) => {
   const frames: Buffer[] = []
-  return { sid, frames, deliver: (frame: Buffer) => frames.push(frame) } satisfies Subscriber & { frames: Buffer[] }
+  return {
+    frames,
+    answersTo: (other: string) => other === sid,
+    deliver: (frame: Buffer) => frames.push(frame),
+  } satisfies Subscriber & { frames: Buffer[] }
 }
+const message = (text: string) => ({ body: Buffer.from(text), tail: Buffer.from('}') })
 
 test('everyone with the same identifier is sent the same bytes', () => {
   const hub = new Hub()
   const [ada, bob, cyd] = [mailbox('ada'), mailbox('bob'), mailbox('cyd')]
-  hub.subscribe('a', 'same', ada)
-  hub.subscribe('a', 'same', bob)
-  hub.subscribe('a', 'other', cyd)
+  hub.subscribe('a', 'same', ada, false)
+  hub.subscribe('a', 'same', bob, false)
+  hub.subscribe('a', 'other', cyd, false)
 
-  assert.equal(hub.broadcast({ stream: 'a', message: '"x"' }), 3)
+  assert.equal(hub.broadcast({ stream: 'a', ...message('"x"') }), 3)
 
   assert.equal(ada.frames[0], bob.frames[0], 'one Buffer, shared')
   assert.notEqual(ada.frames[0], cyd.frames[0])
@@ -24,8 +29,8 @@ test('everyone with the same identifier is sent the same bytes', () => {
 test('a broadcast type precedes the identifier', () => {
   const hub = new Hub()
   const ada = mailbox('ada')
-  hub.subscribe('a', 'i', ada)
-  hub.broadcast({ stream: 'a', message: '1', type: 'presence' })
+  hub.subscribe('a', 'i', ada, false)
+  hub.broadcast({ stream: 'a', ...message('1'), type: 'presence' })
 
   assert.equal(String(ada.frames[0]!.subarray(2)), '{"type":"presence","identifier":"i","message":1}')
 })
@@ -33,9 +38,19 @@ test('a broadcast type precedes the identifier', () => {
 test('a hub that nobody listens to holds nothing', () => {
   const hub = new Hub()
   const [ada, bob] = [mailbox('ada'), mailbox('bob')]
-  for (const session of [ada, bob]) for (const stream of ['a', 'b']) hub.subscribe(stream, 'i', session)
+  for (const session of [ada, bob]) for (const stream of ['a', 'b']) hub.subscribe(stream, 'i', session, false)
   for (const session of [ada, bob]) for (const stream of ['a', 'b', 'never']) hub.unsubscribe(stream, 'i', session)
 
   assert.equal(hub.size, 0)
-  assert.equal(hub.broadcast({ stream: 'a', message: '1' }), 0)
+  assert.equal(hub.broadcast({ stream: 'a', ...message('1') }), 0)
+})
+
+test('what a client made never reaches a subscription that is put into a page as HTML', () => {
+  const hub = new Hub()
+  const [page, data] = [mailbox('page'), mailbox('data')]
+  hub.subscribe('a', 'turbo', page, true)
+  hub.subscribe('a', 'pubsub', data, false)
+
+  assert.equal(hub.broadcast({ stream: 'a', ...message('1'), fromClient: true }), 1)
+  assert.deepEqual([page.frames.length, data.frames.length], [0, 1])
 })

@@ -6,19 +6,34 @@
  * Grouping by identifier lets us encode a frame once, however many are listening. Everything here is synchronous, so a
  * broadcast never interleaves with a subscribe. An idle hub holds nothing.
  */
-import { BROADCAST_TAIL, broadcastPrefix } from './protocol/action-cable.ts'
+import { broadcastPrefix } from './protocol/action-cable.ts'
 import { textFrame } from './protocol/frame.ts'
-import type { Publication } from './protocol/publication.ts'
 
 /** What the hub needs of a session. */
 export interface Subscriber {
-  readonly sid: string
   /** Takes a complete WebSocket frame; the Buffer is shared, so nobody may write into it. */
   deliver(frame: Buffer): void
+  /** Whether the session has, or had before it was resumed, this sid. */
+  answersTo(sid: string): boolean
+}
+
+export interface Message {
+  readonly stream: string
+  /** JSON text, UTF-8. */
+  readonly body: Buffer
+  /** What closes the frame: `}`, or the message's position and `}`. */
+  readonly tail: Buffer
+  /** The sid of a session that is not sent this, on every subscription it has. */
+  readonly exclude?: string | undefined
+  /** Becomes the frame's `type`. */
+  readonly type?: string | undefined
+  /** A client made it: it must not reach a page as HTML. */
+  readonly fromClient?: boolean
 }
 
 interface Group {
   readonly prefix: Buffer
+  readonly html: boolean
   readonly sessions: Set<Subscriber>
 }
 
@@ -30,9 +45,19 @@ export class Hub {
     return this.#streams.size
   }
 
-  subscribe(stream: string, identifier: string, session: Subscriber): void {
+  /** How many sessions listen to each, by identifier; a session with two identifiers counts twice. */
+  *listeners(): Iterable<[stream: string, count: number]> {
+    for (const [stream, groups] of this.#streams) {
+      let count = 0
+      for (const { sessions } of groups.values()) count += sessions.size
+      yield [stream, count]
+    }
+  }
+
+  /** `html`: what arrives is put into a page as it is. */
+  subscribe(stream: string, identifier: string, session: Subscriber, html: boolean): void {
     const groups = this.#streams.get(stream) ?? new Map<string, Group>()
-    const group = groups.get(identifier) ?? { prefix: broadcastPrefix(identifier), sessions: new Set() }
+    const group = groups.get(identifier) ?? { prefix: broadcastPrefix(identifier), html, sessions: new Set() }
     this.#streams.set(stream, groups)
     groups.set(identifier, group)
     group.sessions.add(session)
@@ -49,15 +74,15 @@ export class Hub {
   }
 
   /** Hands the message to every session that listens. Returns how many it was handed to. */
-  broadcast({ stream, message, exclude, type }: Publication): number {
+  broadcast({ stream, body, tail, exclude, type, fromClient = false }: Message): number {
     const groups = this.#streams.get(stream)
     if (groups === undefined) return 0
-    const body = Buffer.from(message)
     let delivered = 0
-    for (const [identifier, { prefix, sessions }] of groups) {
-      const frame = textFrame(type === undefined ? prefix : broadcastPrefix(identifier, type), body, BROADCAST_TAIL)
+    for (const [identifier, { prefix, html, sessions }] of groups) {
+      if (html && fromClient) continue
+      const frame = textFrame(type === undefined ? prefix : broadcastPrefix(identifier, type), body, tail)
       for (const session of sessions) {
-        if (session.sid === exclude) continue
+        if (exclude !== undefined && session.answersTo(exclude)) continue
         session.deliver(frame)
         delivered++
       }
