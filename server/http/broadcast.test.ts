@@ -71,14 +71,18 @@ test('a body that is not UTF-8 is 422', async t => {
   assert.match(((await answer.json()) as { message: string }).message, /UTF-8/)
 })
 
-test('a position is unknown until there is a history, and wants the key as well', async t => {
-  const cable = await startCable(t)
-  const url = `${cable.url.broadcast}/position?stream=board%2F1`
-  const headers = { authorization: `Bearer ${cable.key}` }
+test('a position is where a page stands that is made now; it wants the key, and a stream', async t => {
+  const [cable, forgetful] = [await startCable(t), await startCable(t, ['--broker=none'])]
+  const position = async ({ url, key }: typeof cable, query = '?stream=board%2F1', authorization = `Bearer ${key}`) => {
+    const answer = await fetch(`${url.broadcast}/position${query}`, { headers: { authorization } })
+    return answer.ok ? ((await answer.json()) as { position: string }).position : answer.status
+  }
 
-  assert.deepEqual(await (await fetch(url, { headers })).json(), { position: '-' })
-  assert.equal((await fetch(url)).status, 401)
-  assert.equal((await fetch(`${cable.url.broadcast}/position`, { headers })).status, 422)
+  assert.match(String(await position(cable)), /^1\/[\w-]+$/)
+  assert.match(String(await position(cable)), /^2\/[\w-]+$/)
+  assert.equal(await position(forgetful), '-')
+  assert.equal(await position(cable, '?stream=a', 'Bearer x'), 401)
+  assert.equal(await position(cable, ''), 422)
 })
 
 test('a request that dribbles is cut off', async t => {

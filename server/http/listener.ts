@@ -13,6 +13,7 @@ import type { Hono } from 'hono'
 export type Upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
 
 export interface Listener {
+  readonly app: Hono
   listen: (host: string, port: number) => Promise<void>
   /** `http://127.0.0.1:8080`; known once listening. */
   readonly origin: string
@@ -36,6 +37,7 @@ export function createListener(app: Hono, upgrade: Upgrade): Listener {
   server.on('upgrade', upgrade)
 
   return {
+    app,
     async listen(host, port) {
       server.listen(port, host)
       await once(server, 'listening')

@@ -8,15 +8,18 @@
  * printed again, because clients compare it byte for byte. Pure.
  */
 import { ENDINGS, type EndingCode, REJECTIONS, type RejectionCode } from '../errors.ts'
+import type { HistoryRequest } from '../history/start.ts'
 import { textFrame } from './frame.ts'
 
 export interface Command {
   command: string
   identifier: string
   data?: unknown
+  history?: HistoryRequest
+  presence?: { id: string; info: unknown }
 }
 
-/** A command, or `undefined` for anything that is not one. `null` is ignored by the reference as well. */
+/** A command, or `undefined` for anything that is not one. */
 export function parseCommand(text: string): Command | undefined {
   let value: unknown
   try {
@@ -24,16 +27,32 @@ export function parseCommand(text: string): Command | undefined {
   } catch {
     return undefined
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
-  const { command = '', identifier = '', data } = value as Record<string, unknown>
+  if (!isRecord(value)) return undefined
+  const { command = '', identifier = '', data, history, presence } = value
   if (typeof command !== 'string' || typeof identifier !== 'string') return undefined
-  return { command, identifier, data }
+  const parsed: Command = { command, identifier }
+  if (data !== undefined) parsed.data = data
+  if (isRecord(history)) parsed.history = history
+  if (isRecord(presence) && typeof presence.id === 'string') parsed.presence = { id: presence.id, info: presence.info }
+  return parsed
 }
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 export const welcome = (sid: string): Buffer => encode({ type: 'welcome', sid })
 
-/** `time` is Unix seconds. */
-export const ping = (time: number): Buffer => encode({ type: 'ping', message: time })
+export type PingPrecision = 's' | 'ms' | 'ns'
+
+/** `time` is Unix time in ms. Nanoseconds are more than a JavaScript number holds, so digits are appended. */
+export const ping = (time: number, precision: PingPrecision = 's'): Buffer =>
+  textFrame(
+    Buffer.from(
+      `{"type":"ping","message":${precision === 's' ? Math.floor(time / 1000) : `${Math.floor(time)}${precision === 'ns' ? '000000' : ''}`}}`,
+    ),
+  )
+
+export const PONG = encode({ type: 'pong' })
 
 export const confirmSubscription = (identifier: string): Buffer => encode({ type: 'confirm_subscription', identifier })
 
@@ -57,7 +76,13 @@ export const broadcastPrefix = (identifier: string, type?: string): Buffer =>
     `{${type === undefined ? '' : `"type":${JSON.stringify(type)},`}"identifier":${JSON.stringify(identifier)},"message":`,
   )
 
-/** What follows it. */
-export const BROADCAST_TAIL = Buffer.from('}')
+/** What follows the message when it is not in the history. */
+export const PLAIN_TAIL = Buffer.from('}')
 
-const encode = (message: object): Buffer => textFrame(Buffer.from(JSON.stringify(message)))
+/** A frame that is none of the above: `message` under its identifier. */
+export const transmission = (identifier: string, message: unknown, type?: string): Buffer =>
+  encode({ type, identifier, message })
+
+export function encode(message: object): Buffer {
+  return textFrame(Buffer.from(JSON.stringify(message)))
+}

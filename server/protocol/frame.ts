@@ -23,3 +23,9 @@ export function textFrame(...parts: readonly Buffer[]): Buffer {
   for (const part of parts) at += part.copy(frame, at)
   return frame
 }
+
+/** What is inside a frame that {@link textFrame} made. */
+export function payloadOf(frame: Buffer): Buffer {
+  const length = frame[1]
+  return frame.subarray(length === 127 ? 10 : length === 126 ? 4 : 2)
+}

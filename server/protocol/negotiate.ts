@@ -4,9 +4,13 @@
  * Pure: reads the upgrade request's URL and headers.
  */
 import type { IncomingHttpHeaders } from 'node:http'
+import type { PingPrecision } from './action-cable.ts'
+
+/** The subprotocol whose sessions can be resumed. */
+export const EXTENDED = 'actioncable-v1-ext-json'
 
 /** The subprotocols we speak, in order of preference. Clients that offer neither are served the same. */
-const SUBPROTOCOLS = ['actioncable-v1-json'] as const
+const SUBPROTOCOLS = ['actioncable-v1-json', EXTENDED] as const
 const TOKEN_PREFIX = 'anycable-token.'
 
 /** The subprotocol to answer with, or `false` for none. A token offered as a subprotocol is never echoed. */
@@ -26,6 +30,27 @@ export function readToken(url: string, headers: IncomingHttpHeaders, param: stri
     if (name.startsWith(TOKEN_PREFIX) && name !== TOKEN_PREFIX) return name.slice(TOKEN_PREFIX.length)
   }
   return new URLSearchParams(url.split('?')[1] ?? '').get(param) ?? ''
+}
+
+/** What a client may say of itself in the URL. For repeated parameters the last wins, as in the reference. */
+export interface Wishes {
+  /** The sid of the session it had before; empty for none. */
+  readonly previousSid: string
+  /** Seconds between pings; 0 for none at all; `undefined`: as everybody. */
+  readonly pingInterval: number | undefined
+  readonly pingPrecision: PingPrecision | undefined
+}
+
+export function readWishes(url: string, headers: IncomingHttpHeaders): Wishes {
+  const query = new URLSearchParams(url.split('?')[1] ?? '')
+  const restore = headers['x-anycable-restore-sid']
+  const interval = query.getAll('pi').at(-1) ?? ''
+  const precision = query.getAll('ptp').at(-1)
+  return {
+    previousSid: (Array.isArray(restore) ? restore.at(-1) : restore) || (query.getAll('sid').at(-1) ?? ''),
+    pingInterval: /^-?\d{1,9}$/.test(interval) ? Math.max(0, Number(interval)) : undefined,
+    pingPrecision: precision === 's' || precision === 'ms' || precision === 'ns' ? precision : undefined,
+  }
 }
 
 /** Whether the Origin may connect. `allowed` are `host[:port]` entries, `*.example.io` for subdomains; none allows all. */

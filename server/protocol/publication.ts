@@ -19,6 +19,8 @@ export interface Publication {
   exclude?: string
   /** Becomes the frame's `type`. */
   type?: string
+  /** Not kept in the history. */
+  transient: boolean
 }
 
 export interface RemoteDisconnect {
@@ -31,12 +33,7 @@ export type Request = { publications: Publication[] } | { disconnect: RemoteDisc
 
 /** Throws {@link PublicationRefused} with `publication_malformed` and the place. */
 export function parseRequest(body: string): Request {
-  let value: unknown
-  try {
-    value = JSON.parse(body)
-  } catch {
-    throw malformed('the body is not JSON')
-  }
+  const value = parseJson(body)
   if (Array.isArray(value)) {
     if (value.length === 0) throw malformed('the list is empty')
     return { publications: value.map((item, at) => publication(item, `[${at}]`)) }
@@ -48,27 +45,53 @@ export function parseRequest(body: string): Request {
 
 function publication(value: unknown, at: string): Publication {
   if (!isRecord(value)) throw malformed(`${at || 'the body'} is not an object`)
-  const { stream, data, meta = {} } = value
-  if (typeof stream !== 'string' || stream === '') throw malformed(`${at}.stream must be a string that is not empty`)
+  const { data, meta = {} } = value
+  const stream = text(value.stream, `${at}.stream`)
   if (typeof data !== 'string') throw malformed(`${at}.data must be a string (of JSON: encode it once more)`)
   if (!isRecord(meta)) throw malformed(`${at}.meta must be an object`)
-  const { exclude_socket: exclude, broadcast_type: type, transient } = meta
+  const { exclude_socket: exclude, broadcast_type: type } = meta
+  const transient = flag(meta.transient, `${at}.meta.transient`)
   if (exclude !== undefined && typeof exclude !== 'string')
     throw malformed(`${at}.meta.exclude_socket must be a string`)
   if (type !== undefined && typeof type !== 'string') throw malformed(`${at}.meta.broadcast_type must be a string`)
-  if (transient !== undefined && typeof transient !== 'boolean')
-    throw malformed(`${at}.meta.transient must be true or false`)
-  return { stream, message: toMessage(data), ...(exclude ? { exclude } : {}), ...(type ? { type } : {}) }
+  return { stream, message: toMessage(data), transient, ...(exclude ? { exclude } : {}), ...(type ? { type } : {}) }
 }
 
 function command({ command, payload }: Record<string, unknown>): RemoteDisconnect {
   if (command !== 'disconnect') throw malformed('.command must be disconnect')
   if (!isRecord(payload)) throw malformed('.payload must be an object')
-  const { identifier, reconnect = false } = payload
-  if (typeof identifier !== 'string' || identifier === '')
-    throw malformed('.payload.identifier must be a string that is not empty')
-  if (typeof reconnect !== 'boolean') throw malformed('.payload.reconnect must be true or false')
-  return { identity: identifier, reconnect }
+  return {
+    identity: text(payload.identifier, '.payload.identifier'),
+    reconnect: flag(payload.reconnect, '.payload.reconnect'),
+  }
+}
+
+/** The body of /api/disconnect: an identity, or one session. */
+export function parseDisconnect(body: string): RemoteDisconnect | { sid: string; reconnect: boolean } {
+  const value = parseJson(body)
+  if (!isRecord(value)) throw malformed('the body is not an object')
+  const reconnect = flag(value.reconnect, '.reconnect')
+  return value.sid === undefined
+    ? { identity: text(value.identifier, '.identifier'), reconnect }
+    : { sid: text(value.sid, '.sid'), reconnect }
+}
+
+function text(value: unknown, at: string): string {
+  if (typeof value !== 'string' || value === '') throw malformed(`${at} must be a string that is not empty`)
+  return value
+}
+
+function flag(value: unknown, at: string): boolean {
+  if (value !== undefined && typeof value !== 'boolean') throw malformed(`${at} must be true or false`)
+  return value ?? false
+}
+
+function parseJson(body: string): unknown {
+  try {
+    return JSON.parse(body)
+  } catch (cause) {
+    throw new PublicationRefused('publication_malformed', 'the body is not JSON', { cause })
+  }
 }
 
 /** The reference decodes and encodes again; keeping the text keeps big numbers and the order of keys. */

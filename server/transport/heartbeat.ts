@@ -1,42 +1,50 @@
 /**
  * Pings: one frame for everybody whose turn it is.
  *
- * The interval is cut into slots of 100 ms and each session lives in one, so that ten thousand pings are not one stall
- * every three seconds. Clients give up after two missed pings, so an interval is kept exactly; only the first ping
- * comes early.
+ * Clients give up after two missed pings, so an interval is kept exactly; only the first ping comes early. A client may
+ * ask for an interval and a precision of its own (?pi=, ?ptp=); each combination that is in use has a wheel.
  */
-import { ping } from '../protocol/action-cable.ts'
+import { type PingPrecision, ping } from '../protocol/action-cable.ts'
+import { Wheel } from './wheel.ts'
 
-type Send = (frame: Buffer) => void
+export interface Rhythm {
+  /** Seconds; 0: no pings. */
+  readonly interval: number
+  readonly precision: PingPrecision
+}
+
+/** Takes a ping. */
+export type Beat = (frame: Buffer) => void
+
+/** The longest a client may ask for: each interval is a timer. */
+const LONGEST_S = 60
 
 export class Heartbeat {
-  readonly #slots: Set<Send>[]
-  readonly #timer: NodeJS.Timeout
-  #at = 0
+  readonly #wheels = new Map<string, Wheel<Beat>>()
+  readonly #now: () => number
 
   /** `now` is Unix time in ms. */
-  constructor(intervalMs: number, now: () => number = Date.now) {
-    this.#slots = Array.from({ length: Math.max(1, Math.round(intervalMs / 100)) }, () => new Set())
-    this.#timer = setInterval(() => this.#beat(now()), intervalMs / this.#slots.length)
-    this.#timer.unref()
+  constructor(now: () => number = Date.now) {
+    this.#now = now
   }
 
-  /** Pings until the returned function is called. `where` in [0, 1) picks the slot. */
-  add(send: Send, where: number = Math.random()): () => void {
-    const slot = this.#slots[Math.floor(where * this.#slots.length)]!
-    slot.add(send)
-    return () => slot.delete(send)
+  /** Pings until the returned function is called. */
+  add(beat: Beat, { interval, precision }: Rhythm): () => void {
+    if (interval === 0) return () => {}
+    const seconds = Math.min(interval, LONGEST_S)
+    const key = `${seconds}${precision}`
+    let wheel = this.#wheels.get(key)
+    if (wheel === undefined) {
+      wheel = new Wheel(seconds * 1000, beats => {
+        const frame = ping(this.#now(), precision)
+        for (const beat of beats) beat(frame)
+      })
+      this.#wheels.set(key, wheel)
+    }
+    return wheel.add(beat)
   }
 
   stop(): void {
-    clearInterval(this.#timer)
-  }
-
-  #beat(now: number): void {
-    const slot = this.#slots[this.#at]!
-    this.#at = (this.#at + 1) % this.#slots.length
-    if (slot.size === 0) return
-    const frame = ping(Math.floor(now / 1000))
-    for (const send of slot) send(frame)
+    for (const wheel of this.#wheels.values()) wheel.stop()
   }
 }

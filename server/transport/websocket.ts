@@ -4,17 +4,25 @@
  * `ws` owns the connection: the handshake, fragments, masks, limits, control frames, the close. What we send is written
  * to the socket that the upgrade handed us, as frames that are already complete: many sessions share one Buffer, and
  * several frames for one session in one turn of the event loop leave in one write.
+ *
+ * Every connection is probed with a WebSocket ping, which browsers answer by themselves: a peer that vanished without a
+ * word is freed after two probes.
  */
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { ENDINGS, type EndingCode } from '../errors.ts'
 import { selectSubprotocol } from '../protocol/negotiate.ts'
+import { Wheel } from './wheel.ts'
 
 /** One client, as its session sees it. */
 export interface Connection {
+  /** The subprotocol that was agreed on; empty for none. */
+  readonly protocol: string
   /** Takes a complete WebSocket frame. Nothing happens once the connection is closing. */
   send: (frame: Buffer) => void
+  /** Whether much waits to be written; `Listener.drained` tells when it does no more. */
+  congested: () => boolean
   /** Closes after what was sent, with the ending's code. */
   close: (code: EndingCode) => void
 }
@@ -23,6 +31,7 @@ export interface Connection {
 export interface Listener {
   /** `undefined`: what came is not text. */
   message: (text: string | undefined) => void
+  drained: () => void
   /** The client reads too slowly: more than `maxPendingSize` waits for it. Once. */
   tooSlow: () => void
   /** It is over. Once. */
@@ -33,17 +42,27 @@ export interface WebSocketSettings {
   maxMessageSize: number
   /** Bytes that may wait for one slow client. 0: no limit. */
   maxPendingSize: number
+  /** Time between probes; an unanswered one is the last. */
+  probeMs: number
   sent: (bytes: number) => void
   received: (bytes: number) => void
 }
 
 export type Accept = (connection: Connection, request: IncomingMessage) => Listener | undefined
 
-/** A handler of upgrade requests; `accept` is called once the client is connected. */
-export function createWebSockets(
-  settings: WebSocketSettings,
-  accept: Accept,
-): (request: IncomingMessage, socket: Duplex, head: Buffer) => void {
+export interface WebSockets {
+  /** Takes an upgrade request. */
+  open: (request: IncomingMessage, socket: Duplex, head: Buffer) => void
+  stop: () => void
+}
+
+interface Probed {
+  heard: boolean
+  readonly ws: WebSocket
+}
+
+/** `accept` is called once the client is connected. */
+export function createWebSockets(settings: WebSocketSettings, accept: Accept): WebSockets {
   const server = new WebSocketServer({
     noServer: true,
     clientTracking: false,
@@ -55,15 +74,27 @@ export function createWebSockets(
     ...{ closeTimeout: 2_000 }, // (not in @types/ws yet)
   })
   const flush = createFlush()
+  const probes = new Wheel<Probed>(settings.probeMs, slot => {
+    for (const probed of slot) {
+      if (!probed.heard) probed.ws.terminate()
+      else {
+        probed.heard = false
+        probed.ws.ping()
+      }
+    }
+  })
 
-  return (request, socket, head) =>
-    server.handleUpgrade(request, socket, head, ws => {
-      let listener: Listener | undefined
-      const connection = connect(ws, socket, settings, flush, () => listener?.tooSlow())
-      listener = accept(connection, request)
-      ws.on('error', () => {}) // ws closes with the right code (1002, 1007, 1009) and emits 'close'
-      if (listener !== undefined) listen(ws, listener, settings)
-    })
+  return {
+    open: (request, socket, head) =>
+      server.handleUpgrade(request, socket, head, ws => {
+        let listener: Listener | undefined
+        const connection = connect(ws, socket, settings, flush, () => listener?.tooSlow())
+        listener = accept(connection, request)
+        ws.on('error', () => {}) // ws closes with the right code (1002, 1007, 1009) and emits 'close'
+        if (listener !== undefined) listen(ws, socket, listener, settings, probes)
+      }),
+    stop: () => probes.stop(),
+  }
 }
 
 type Flush = (socket: Duplex) => void
@@ -75,11 +106,13 @@ function connect(
   flush: Flush,
   tooSlow: () => void,
 ): Connection {
+  const { maxPendingSize } = settings
   let cut = false
   return {
+    protocol: ws.protocol,
     send(frame) {
       if (ws.readyState !== ws.OPEN) return
-      if (settings.maxPendingSize > 0 && socket.writableLength >= settings.maxPendingSize && !cut) {
+      if (maxPendingSize > 0 && socket.writableLength >= maxPendingSize && !cut) {
         cut = true
         return tooSlow()
       }
@@ -87,6 +120,7 @@ function connect(
       socket.write(frame)
       settings.sent(frame.length)
     },
+    congested: () => socket.writableNeedDrain && maxPendingSize > 0 && socket.writableLength >= maxPendingSize / 2,
     close(code) {
       const [status, text] = ENDINGS[code].close
       ws.close(status, text)
@@ -94,13 +128,29 @@ function connect(
   }
 }
 
-function listen(ws: WebSocket, listener: Listener, settings: WebSocketSettings): void {
+function listen(
+  ws: WebSocket,
+  socket: Duplex,
+  listener: Listener,
+  settings: WebSocketSettings,
+  probes: Wheel<Probed>,
+): void {
+  const probed: Probed = { ws, heard: true }
+  const stopProbes = probes.add(probed)
+  ws.on('pong', () => {
+    probed.heard = true
+  })
   ws.on('message', (data: Buffer, isBinary) => {
+    probed.heard = true
     settings.received(data.length)
     // A binary frame is read as the text it holds, as in the reference; ws has checked only the others.
     listener.message(isBinary ? decode(data) : data.toString())
   })
-  ws.on('close', listener.closed)
+  socket.on('drain', listener.drained)
+  ws.on('close', () => {
+    stopProbes()
+    listener.closed()
+  })
 }
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true })

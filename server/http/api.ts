@@ -1,0 +1,67 @@
+/**
+ * REST for operators and backends: /api, with a key of its own.
+ *
+ *   POST /api/publish                     as /_broadcast
+ *   GET  /api/presence/<stream>/users     who is there; slashes in names are fine
+ *   GET  /api/streams                     who listens to what
+ *   GET  /api/stats                       the numbers of this cable
+ *   POST /api/disconnect                  {"identifier": …} or {"sid": …}, and "reconnect"
+ *
+ * Errors are JSON with a code.
+ */
+import type { Hono } from 'hono'
+import { PublicationRefused } from '../errors.ts'
+import type { Presence } from '../presence/presence.ts'
+import { parseDisconnect, type RemoteDisconnect } from '../protocol/publication.ts'
+import { createRoutes, type RouteSettings, readText } from './routes.ts'
+
+export interface ApiParts {
+  /** Applies a broadcast's body. */
+  publish: (body: string) => void
+  presence: Presence | undefined
+  streams: () => Iterable<readonly [stream: string, sessions: number]>
+  stats: () => object
+  /** Returns how many sessions there were. */
+  disconnect: (request: RemoteDisconnect | { sid: string; reconnect: boolean }) => number
+}
+
+export function createApi(settings: RouteSettings, { publish, presence, streams, stats, disconnect }: ApiParts): Hono {
+  const { path } = settings
+  const { routes, limited } = createRoutes(settings)
+
+  routes.post(`${path}/publish`, limited, async c => {
+    publish(await readText(c.req.raw))
+    return c.body(null, 201)
+  })
+  routes.get(`${path}/presence/*`, c => {
+    // The framework's path is decoded in part; the stream's name is what stands between, decoded once.
+    const [, name] = /\/presence\/(.+)\/users$/.exec(new URL(c.req.url).pathname) ?? []
+    if (name === undefined) throw new PublicationRefused('not_found')
+    if (presence === undefined) throw new PublicationRefused('presence_unsupported')
+    const records = presence.present(decodeName(name))
+    return c.json({ type: 'info', total: records.length, records })
+  })
+  routes.get(`${path}/streams`, c =>
+    c.json({ streams: Array.from(streams(), ([stream, sessions]) => ({ stream, sessions })) }),
+  )
+  routes.get(`${path}/stats`, c => c.json(stats()))
+  routes.post(`${path}/disconnect`, limited, async c =>
+    c.json({ disconnected: disconnect(parseDisconnect(await readText(c.req.raw))) }),
+  )
+  routes.all(`${path}/*`, c => {
+    throw new PublicationRefused(
+      ['publish', 'streams', 'stats', 'disconnect'].includes(c.req.path.slice(path.length + 1))
+        ? 'method_not_allowed'
+        : 'not_found',
+    )
+  })
+  return routes
+}
+
+function decodeName(name: string): string {
+  try {
+    return decodeURIComponent(name)
+  } catch (cause) {
+    throw new PublicationRefused('publication_malformed', 'the stream name is not percent-encoded UTF-8', { cause })
+  }
+}

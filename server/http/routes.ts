@@ -1,0 +1,63 @@
+/**
+ * What the routes of backends have in common: who may use them, how large a body may be, and errors as JSON with a code.
+ */
+import { type Context, Hono, type MiddlewareHandler } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import { bearerMatches } from '../auth/keys.ts'
+import { FAILURES, PublicationRefused } from '../errors.ts'
+
+export interface Routes {
+  routes: Hono
+  /** Refuses bodies that are too large, whether they say their length or not. */
+  limited: MiddlewareHandler
+}
+
+export interface RouteSettings {
+  path: string
+  /** Empty: no authorization. */
+  key: string
+  /** Bytes. */
+  maxSize: number
+  refused: (error: PublicationRefused) => void
+}
+
+/** Routes below `path`, for who has the key. `first` is looked at before the key. */
+export function createRoutes(
+  { path, key, maxSize, refused }: RouteSettings,
+  first: (c: Context) => void = () => {},
+): Routes {
+  const routes = new Hono()
+  routes.use(`${path}/*`, async (c, next) => {
+    first(c)
+    if (key === '') refusePages(c)
+    else if (!bearerMatches(c.req.header('authorization'), key)) throw new PublicationRefused('unauthorized')
+    await next()
+  })
+  routes.onError((error, c) => {
+    if (!(error instanceof PublicationRefused)) throw error
+    refused(error)
+    return c.json({ error: error.code, message: error.message }, FAILURES[error.code][0])
+  })
+  const onError = () => {
+    throw new PublicationRefused('too_large')
+  }
+  return { routes, limited: bodyLimit({ maxSize, onError }) }
+}
+
+/** Without a key whoever reaches the port may use it, and a web page that a developer visits reaches localhost. */
+function refusePages(c: Context): void {
+  if (c.req.header('origin') !== undefined || c.req.header('sec-fetch-site') === 'cross-site')
+    throw new PublicationRefused('cross_site')
+}
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true })
+
+/** The body. Throws {@link PublicationRefused} when it is not UTF-8. */
+export async function readText(request: Request): Promise<string> {
+  const bytes = await request.arrayBuffer()
+  try {
+    return UTF8.decode(bytes)
+  } catch (cause) {
+    throw new PublicationRefused('publication_malformed', 'the body is not UTF-8', { cause })
+  }
+}

@@ -1,0 +1,21 @@
+/**
+ * What actioncable-v1-ext-json adds: resumed sessions, positions, answers to `history`.
+ *
+ *   {"identifier":I,"message":M,"stream_id":"board/1","epoch":"aZ3x","offset":12}
+ *
+ * Clients of the base protocol get the same fields and ignore them. Pure.
+ */
+import type { Position } from '../history/history.ts'
+import { encode } from './action-cable.ts'
+
+/** `restored_ids` is left out when there are none, as in the reference. */
+export const restoredWelcome = (sid: string, identifiers: readonly string[]): Buffer =>
+  encode({ type: 'welcome', sid, restored: true, ...(identifiers.length > 0 ? { restored_ids: identifiers } : {}) })
+
+export const confirmHistory = (identifier: string): Buffer => encode({ type: 'confirm_history', identifier })
+
+export const rejectHistory = (identifier: string): Buffer => encode({ type: 'reject_history', identifier })
+
+/** What follows the message in a frame: where it is in the history. The same for all who are sent it. */
+export const positionTail = (stream: string, { epoch, offset }: Position): Buffer =>
+  Buffer.from(`,"stream_id":${JSON.stringify(stream)},"epoch":"${epoch}","offset":${offset}}`)

@@ -1,0 +1,34 @@
+/**
+ * A wheel: everything in it has its turn once per interval, spread over slots of 100 ms.
+ *
+ * Ten thousand sessions pinged at once would be a stall every few seconds; a hundred at a time is nothing.
+ */
+
+const SLOT_MS = 100
+
+export class Wheel<T> {
+  readonly #slots: Set<T>[]
+  readonly #timer: NodeJS.Timeout
+  #at = 0
+
+  constructor(intervalMs: number, turn: (items: ReadonlySet<T>) => void) {
+    this.#slots = Array.from({ length: Math.max(1, Math.round(intervalMs / SLOT_MS)) }, () => new Set())
+    this.#timer = setInterval(() => {
+      const slot = this.#slots[this.#at]!
+      this.#at = (this.#at + 1) % this.#slots.length
+      if (slot.size > 0) turn(slot)
+    }, intervalMs / this.#slots.length)
+    this.#timer.unref()
+  }
+
+  /** Gives the item its turn, for the first time within one interval, until the returned function is called. */
+  add(item: T): () => void {
+    const slot = this.#slots[Math.floor(Math.random() * this.#slots.length)]!
+    slot.add(item)
+    return () => slot.delete(item)
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+  }
+}
