@@ -99,7 +99,9 @@ test('a broadcast reaches the stream and nobody else', async t => {
   await cable.broadcast('chat/1', '<b>é 🦄 "quoted"</b>')
   await cable.broadcast('chat/2', 'afterwards')
 
-  assert.deepEqual(await ada.next(), { identifier: chat, message: '<b>é 🦄 "quoted"</b>' })
+  const { epoch, ...frame } = await ada.next()
+  assert.match(String(epoch), /^[\w-]{4,}$/)
+  assert.deepEqual(frame, { identifier: chat, message: '<b>é 🦄 "quoted"</b>', stream_id: 'chat/1', offset: 1 })
   assert.deepEqual((await bob.next()).message, 'afterwards')
 })
 

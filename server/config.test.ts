@@ -106,7 +106,7 @@ test('cleartext names need tokens, enforced, and are warned about', () => {
 
   assert.equal(config.enforceJwt, true)
   assert.match(config.warnings.join(), /not signed/)
-  assert.match(problems(['--turbo_rails_cleartext']).join(), /needs --jwt_secret/)
+  assert.match(problems(['--turbo_rails_cleartext']).join(), /need --jwt_secret/)
 })
 
 test('every problem is reported at once, and none repeats a value', () => {

@@ -1,146 +1,15 @@
 /**
- * Settings: one table, from which --help, .env.example and the README's table are printed.
+ * Configuration: flag > environment > default, then older names and fallbacks resolved.
  *
- *   flag > environment > default
- *
- * Names are AnyCable's, so that the cable can be swapped for it and back; what AnyCable does not have is HOTCABLE_… in
- * the environment. Every problem is reported at once, and no message repeats a secret.
+ * Every problem is reported at once, and no message repeats a secret.
  */
 import { deriveKey } from './auth/keys.ts'
+import { envNames, SETTINGS, type SettingName, type Values } from './settings.ts'
 
-type Read<T> = (text: string) => T
-interface Setting<T> {
-  env: readonly string[]
-  read: Read<T>
-  fallback: T
-  help: string
-  /** How the value is named in --help; empty for a switch. */
-  shape: string
+interface Signed {
+  readonly secret: string
+  readonly cleartext: boolean
 }
-
-const bool: Read<boolean> = text => {
-  if (/^(true|1|t)$/i.test(text)) return true
-  if (/^(false|0|f)$/i.test(text)) return false
-  throw new Error('must be true or false')
-}
-const whole =
-  (least: number, most = Number.MAX_SAFE_INTEGER): Read<number> =>
-  text => {
-    const number = Number(text)
-    if (!/^\d+$/.test(text) || number < least || number > most)
-      throw new Error(`must be a whole number from ${least} to ${most}`)
-    return number
-  }
-const choice =
-  <const T extends string>(...names: readonly T[]): Read<T> =>
-  text => {
-    const found = names.find(name => name === text)
-    if (found === undefined) throw new Error(`must be one of ${names.join(', ')}`)
-    return found
-  }
-const list: Read<string[]> = text =>
-  text
-    .split(',')
-    .map(item => item.trim())
-    .filter(item => item !== '')
-const paths: Read<string[]> = text => list(text).map(path)
-const path: Read<string> = text => {
-  if (!/^\/[^\s?#*]*$/.test(text)) throw new Error('must begin with / and hold no ?, # or *')
-  return text
-}
-const text: Read<string> = value => value
-/** `none` switches a secret off, as in AnyCable. */
-const secret: Read<string> = value => (value === 'none' ? '' : value)
-
-const anycable = (name: string) => `ANYCABLE_${name.toUpperCase().replaceAll('-', '_')}`
-const setting = <T>(
-  shape: string,
-  read: Read<T>,
-  fallback: T,
-  help: string,
-  env: readonly string[] = [],
-): Setting<T> => ({ env, read, fallback, help, shape })
-const flag = (help: string, env?: readonly string[]) => setting('', bool, false, help, env)
-
-export const SETTINGS = {
-  host: setting('HOST', text, 'localhost', 'Address to listen on.'),
-  port: setting('PORT', whole(0, 65535), 8080, 'Port for clients, and for broadcasts once a key is set.', [
-    'ANYCABLE_PORT',
-    'PORT',
-  ]),
-  path: setting('PATHS', paths, ['/cable'], 'Where clients connect; comma-separated.'),
-  'health-path': setting('PATH', path, '/health', 'Answers 200 while the cable is alive.'),
-  allowed_origins: setting(
-    'HOSTS',
-    list,
-    [],
-    'Hosts whose pages may connect, as host[:port] or *.host; comma-separated. None: all.',
-  ),
-  shutdown_timeout: setting('SECONDS', whole(0, 3600), 30, 'How long a shutdown may take.'),
-
-  secret: setting(
-    'SECRET',
-    secret,
-    '',
-    'One secret for all: tokens and streams use it, the broadcast key derives from it.',
-  ),
-  jwt_secret: setting('SECRET', secret, '', 'Verifies tokens (HS256, HS384, HS512). Default: --secret.'),
-  jwt_id_key: setting('SECRET', secret, '', "--jwt_secret's older name."),
-  jwt_param: setting(
-    'NAME',
-    text,
-    'jid',
-    'Where a token is: ?NAME=, header x-NAME. (Or subprotocol anycable-token.<token>.)',
-  ),
-  jwt_id_param: setting('NAME', text, '', "--jwt_param's older name."),
-  enforce_jwt: flag('Refuse clients without a token even with --noauth.'),
-  jwt_id_enforce: flag("--enforce_jwt's older name."),
-  noauth: flag('Accept clients without a token.'),
-  public: flag('--noauth, --public_streams and broadcasts without a key.'),
-  norpc: flag('Accepted: this cable calls no RPC server.'),
-
-  streams_secret: setting('SECRET', secret, '', 'Verifies signed stream names. Default: --secret.'),
-  public_streams: flag('Allow unsigned names on $pubsub.'),
-  turbo_streams: flag('Serve Turbo::StreamsChannel.'),
-  turbo_streams_secret: setting('SECRET', secret, '', "Verifies Turbo's signed names. Default: --streams_secret."),
-  turbo_rails_key: setting('SECRET', secret, '', '--turbo_streams_secret and --turbo_streams in one; the older name.'),
-  turbo_rails_cleartext: flag('Turbo names are not signed: whoever has a token may listen to anything.'),
-
-  broadcast_adapter: setting('NAME', choice('http'), 'http', 'How broadcasts come in.'),
-  broadcast_key: setting('KEY', text, '', 'Bearer key of broadcasts; none: no key. Default: derived from --secret.'),
-  http_broadcast_secret: setting('KEY', text, '', "--broadcast_key's older name."),
-  http_broadcast_port: setting(
-    'PORT',
-    whole(0, 65535),
-    -1,
-    'Port for broadcasts. Default: --port with a key, 8090 without.',
-  ),
-  http_broadcast_path: setting('PATH', path, '/_broadcast', 'Where backends POST.'),
-  max_broadcast_size: setting('BYTES', whole(1), 1 << 20, 'Largest body of a broadcast.', [
-    'HOTCABLE_MAX_BROADCAST_SIZE',
-  ]),
-
-  max_message_size: setting('BYTES', whole(1), 65536, 'Largest message of a client.'),
-  max_subscriptions: setting('N', whole(1), 128, 'Subscriptions of one session.', ['HOTCABLE_MAX_SUBSCRIPTIONS']),
-  max_identifier_length: setting('N', whole(1), 4096, 'Longest identifier, in UTF-16 units.', [
-    'HOTCABLE_MAX_IDENTIFIER_LENGTH',
-  ]),
-  ws_max_pending_size: setting('BYTES', whole(0), 1 << 20, 'Bytes that may wait for one slow client; 0: no limit.'),
-  ping_interval: setting('SECONDS', whole(1, 3600), 3, 'Time between pings; clients reconnect after two missed ones.'),
-
-  log_level: setting('LEVEL', choice('debug', 'info', 'warn', 'error'), 'info', 'debug, info, warn or error.'),
-  log_format: setting('FORMAT', choice('text', 'json'), 'text', 'text or json.'),
-  debug: flag('--log_level=debug.'),
-  metrics_http: setting('PATH', path, '', "Serve Prometheus metrics there, on the clients' port. Default: off."),
-  dev: flag('For development: refusals tell the client why, development secrets are accepted.', ['HOTCABLE_DEV']),
-} as const satisfies Record<string, Setting<unknown>>
-
-export type SettingName = keyof typeof SETTINGS
-type Values = { [name in SettingName]: ReturnType<(typeof SETTINGS)[name]['read']> }
-
-/** The environment names of a setting, first wins. */
-export const envNames = (name: SettingName): readonly string[] =>
-  SETTINGS[name].env.length > 0 ? SETTINGS[name].env : [anycable(name)]
 
 /** What the cable runs on: settings, with older names and fallbacks resolved. */
 export interface Config {
@@ -152,11 +21,16 @@ export interface Config {
   readonly noauth: boolean
   readonly streamsSecret: string
   readonly publicStreams: boolean
-  readonly turbo: { readonly secret: string; readonly cleartext: boolean } | undefined
+  readonly whisper: boolean
+  readonly presence: boolean
+  readonly turbo: Signed | undefined
+  readonly cableReady: Signed | undefined
   /** Empty: broadcasts need no key. */
   readonly broadcastKey: string
   /** `main`: the clients' port. */
   readonly broadcastPort: number | 'main'
+  /** `undefined`: none. */
+  readonly api: { readonly key: string; readonly port: number | 'main' } | undefined
   readonly warnings: readonly string[]
 }
 
@@ -221,23 +95,39 @@ function resolve(settings: Values): Config {
     settings.public || key === 'none' ? '' : key || (secret === '' ? '' : deriveKey(secret, 'broadcast-cable'))
   const jwtSecret = settings.jwt_secret || settings.jwt_id_key || secret
   const streamsSecret = settings.streams_secret || secret
-  const cleartext = settings.turbo_rails_cleartext
-  const turbo = settings.turbo_streams || settings.turbo_rails_key !== '' || cleartext
+  const signed = (on: boolean, secret: string, older: string, cleartext: boolean): Signed | undefined =>
+    on || older !== '' || cleartext ? { secret: secret || older || streamsSecret, cleartext } : undefined
   const config = {
     settings,
     // As Go does; Node would take whichever of 127.0.0.1 and ::1 the resolver names first.
     host: settings.host === 'localhost' ? '127.0.0.1' : settings.host,
     jwtSecret,
     jwtParam: settings.jwt_id_param || settings.jwt_param,
-    enforceJwt: settings.enforce_jwt || settings.jwt_id_enforce || cleartext,
+    enforceJwt:
+      settings.enforce_jwt ||
+      settings.jwt_id_enforce ||
+      settings.turbo_rails_cleartext ||
+      settings.cable_ready_cleartext,
     noauth: settings.noauth || settings.public,
     streamsSecret,
     publicStreams: settings.public_streams || settings.public,
-    turbo: turbo
-      ? { secret: settings.turbo_streams_secret || settings.turbo_rails_key || streamsSecret, cleartext }
-      : undefined,
+    whisper: settings.streams_whisper,
+    presence: settings.streams_presence,
+    turbo: signed(
+      settings.turbo_streams,
+      settings.turbo_streams_secret,
+      settings.turbo_rails_key,
+      settings.turbo_rails_cleartext,
+    ),
+    cableReady: signed(
+      settings.cable_ready,
+      settings.cable_ready_secret,
+      settings.cable_ready_key,
+      settings.cable_ready_cleartext,
+    ),
     broadcastKey,
     broadcastPort: broadcastPort(settings, broadcastKey),
+    api: api(settings),
   }
   return { ...config, warnings: warnings(config) }
 }
@@ -248,11 +138,18 @@ function broadcastPort({ port, http_broadcast_port: explicit }: Values, key: str
   return explicit === port && port !== 0 ? 'main' : explicit
 }
 
+/** There is an API where there is a key to it, or a port of its own. */
+function api({ secret, api_secret, api_port, port }: Values): Config['api'] {
+  const key = api_secret || (secret === '' ? '' : deriveKey(secret, 'api-cable'))
+  if (key === '' && api_port < 0) return undefined
+  return { key, port: api_port < 0 || (api_port === port && port !== 0) ? 'main' : api_port }
+}
+
 function warnings(config: Omit<Config, 'warnings'>): string[] {
-  const { turbo, jwtSecret, noauth, settings } = config
+  const { turbo, cableReady, jwtSecret, noauth, settings } = config
   return [
-    turbo?.cleartext &&
-      'turbo_rails_cleartext: stream names are not signed, so whoever has a token may listen to any stream',
+    (turbo?.cleartext || cableReady?.cleartext) &&
+      'cleartext: stream names are not signed, so whoever has a token may listen to any stream',
     turbo?.cleartext &&
       turbo.secret !== '' &&
       settings.turbo_rails_key !== '' &&
@@ -264,19 +161,20 @@ function warnings(config: Omit<Config, 'warnings'>): string[] {
 
 const DEVELOPMENT = /development|change-?me/i
 
-function contradictions({ settings, jwtSecret, enforceJwt, turbo, jwtParam }: Config): string[] {
+function contradictions({ settings, jwtSecret, enforceJwt, turbo, cableReady, jwtParam }: Config): string[] {
   const development = Object.entries(settings).filter(
     ([name, value]) => /secret|key/.test(name) && typeof value === 'string' && DEVELOPMENT.test(value),
   )
+  const cleartext = turbo?.cleartext || cableReady?.cleartext
   return [
-    turbo?.cleartext &&
-      jwtSecret === '' &&
-      '--turbo_rails_cleartext needs --jwt_secret: tokens are all that protects the streams',
-    enforceJwt && !turbo?.cleartext && jwtSecret === '' && '--enforce_jwt needs --jwt_secret or --secret',
-    turbo &&
-      !turbo.cleartext &&
-      turbo.secret === '' &&
-      '--turbo_streams needs --turbo_streams_secret, --streams_secret or --secret',
+    cleartext && jwtSecret === '' && 'cleartext stream names need --jwt_secret: tokens are all that protects them',
+    enforceJwt && !cleartext && jwtSecret === '' && '--enforce_jwt needs --jwt_secret or --secret',
+    ...Object.entries({ turbo, cable_ready: cableReady }).map(
+      ([name, signed]) =>
+        signed?.secret === '' &&
+        !signed.cleartext &&
+        `--${name === 'turbo' ? 'turbo_streams' : name} needs a secret of its own, --streams_secret or --secret`,
+    ),
     !/^[A-Za-z0-9_-]+$/.test(jwtParam) && '--jwt_param must be letters, digits, - and _',
     ...(settings.dev
       ? []

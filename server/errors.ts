@@ -33,6 +33,18 @@ export const ENDINGS = {
     fix: 'a backend disconnected this identity',
   },
   server_restart: { tell: 'server_restart', reconnect: true, close: [1001, 'Server restart'], fix: 'reconnect' },
+  no_pong: {
+    tell: 'no_pong',
+    reconnect: true,
+    close: [1000, 'No Pong'],
+    fix: 'answer pings with {"command":"pong"}: see --pong_timeout',
+  },
+  resumed_elsewhere: {
+    tell: 'remote',
+    reconnect: false,
+    close: [1000, 'Resumed'],
+    fix: 'a newer connection took this session over',
+  },
   too_slow: {
     tell: 'too_slow',
     reconnect: true,
@@ -59,21 +71,27 @@ export const REJECTIONS = {
 /** Why a command is ignored: the client is told nothing, as the protocol has no words for it. */
 export const COMPLAINTS = {
   command_malformed: 'a command is a JSON object with a string command and a string identifier',
-  command_unknown: 'the cable knows subscribe and unsubscribe',
+  command_unknown: 'the cable knows subscribe, unsubscribe, history, whisper, join, leave, presence, ping and pong',
   command_unsupported: 'a stream takes no actions: nothing here performs them',
   already_subscribed: 'this identifier is subscribed already',
   not_subscribed: 'this identifier is not subscribed',
+  history_unusable: 'ask for history with since (Unix seconds) or streams',
+  whisper_not_allowed: 'whispers need a public stream, or --streams_whisper and a name signed for $pubsub',
+  presence_not_allowed: 'presence needs a public stream, or a name signed for $pubsub, and a broker',
+  presence_id_missing: 'join with presence: {"id": …, "info": …}',
+  presence_id_mismatch: 'this session has joined the stream as somebody else',
 } as const
 
 /** Why an HTTP request of a backend fails: status, and what to do about it. */
 export const FAILURES = {
-  unauthorized: [401, 'send Authorization: Bearer <broadcast key>'],
+  unauthorized: [401, 'send Authorization: Bearer <key>'],
   cross_site: [403, 'web pages may not broadcast: set --broadcast_key to use this from elsewhere'],
   not_found: [404, 'no such route'],
   too_large: [413, 'the body is larger than --max_broadcast_size'],
-  method_not_allowed: [422, 'broadcasts are POSTed'],
+  method_not_allowed: [422, 'this route wants another method'],
   stream_missing: [422, 'say which stream: ?stream=<name>'],
   publication_malformed: [422, ''],
+  presence_unsupported: [501, 'there is no presence without a broker'],
   internal: [500, 'a bug of the cable: see its log'],
 } as const satisfies Record<string, readonly [status: number, fix: string]>
 

@@ -1,7 +1,7 @@
 /**
  * The settings, printed: for --help and for .env.example. The README's table is made from the same.
  */
-import { envNames, SETTINGS, type SettingName } from './config.ts'
+import { envNames, SETTINGS, type SettingName } from './settings.ts'
 
 const NAMES = Object.keys(SETTINGS) as SettingName[]
 

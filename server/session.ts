@@ -5,70 +5,120 @@
  * quick succession. Where the protocol has no answer (an unknown command, a second subscribe) the client is told
  * nothing; the operator is. No sockets, no timers: a session is handed what it needs.
  */
-import type { Resolve } from './channels.ts'
+import { CatchUp, type Subscription } from './catch-up.ts'
+import type { Resolve, StreamGrant } from './channels.ts'
 import { type ComplaintCode, type EndingCode, type RejectionCode, SubscriptionRejected } from './errors.ts'
+import type { History } from './history/history.ts'
+import { asksForHistory, historyStart, subscribeStart } from './history/start.ts'
 import type { Hub, Subscriber } from './hub.ts'
 import type { Log } from './log.ts'
+import type { Presence } from './presence/presence.ts'
 import {
   type Command,
   confirmSubscription,
   disconnect,
+  PLAIN_TAIL,
+  PONG,
   parseCommand,
   rejectSubscription,
+  transmission,
   welcome,
 } from './protocol/action-cable.ts'
+import { restoredWelcome } from './protocol/extended.ts'
+import type { Snapshot } from './resume.ts'
 
 /** What a session needs from the world, so that a test can supply it. */
 export interface SessionParts {
   resolve: Resolve
-  hub: Pick<Hub, 'subscribe' | 'unsubscribe'>
+  hub: Pick<Hub, 'subscribe' | 'unsubscribe' | 'broadcast'>
+  history: History | undefined
+  presence: Presence | undefined
   /** Takes a complete WebSocket frame. */
   send: (frame: Buffer) => void
   /** Ends the connection after what was sent. */
   close: (code: EndingCode) => void
+  /** Whether much waits to be written. */
+  congested: () => boolean
+  /** Something may be missing from a stream that this session listens to. `send` tells the page to refresh. */
+  gap: (session: Session, subscription: Subscription) => void
+  /** Calls back in a while, unless cancelled by what it returns. */
+  later: (ms: number, then: () => void) => () => void
   /** Counts what went wrong, by code. */
   count: (code: ComplaintCode | RejectionCode | EndingCode) => void
   log: Log
-  limits: { maxSubscriptions: number; maxIdentifierLength: number }
+  limits: { maxSubscriptions: number; maxIdentifierLength: number; maxReplayBytes: number }
+  /** Whether clients may ask for what came since a time. */
+  historySince: boolean
   /** Whether refusals tell the client their code (--dev). */
   explain: boolean
 }
 
+/** How long a resumed subscription waits for the client to say where it was. */
+const HISTORY_GRACE_MS = 2_000
+/** Former sids that are still left out of what excludes them. */
+const REMEMBERED_SIDS = 8
+
 export class Session implements Subscriber {
-  readonly sid: string
   readonly identity: string
+  /** The present one first, then those it was resumed from. */
+  readonly sids: readonly string[]
   readonly #parts: SessionParts
-  readonly #subscriptions = new Map<string, string>() // identifier → stream
+  readonly #subscriptions = new Map<string, Subscription>()
+  readonly #catchUp: CatchUp
+  #cancelGrace: () => void = () => {}
   #ended = false
 
-  constructor(sid: string, identity: string, parts: SessionParts) {
-    this.sid = sid
+  constructor(sid: string, identity: string, parts: SessionParts, resumed?: Snapshot) {
+    this.sids = [sid, ...(resumed?.sids.slice(0, REMEMBERED_SIDS) ?? [])]
     this.identity = identity
     this.#parts = parts
-    parts.send(welcome(sid))
+    const { history, send, congested, limits } = parts
+    this.#catchUp = new CatchUp({
+      history,
+      send,
+      congested,
+      maxBytes: limits.maxReplayBytes,
+      answersTo: sid => this.answersTo(sid),
+      join: ({ identifier, grant }) => parts.hub.subscribe(grant.stream, identifier, this, grant.kind !== 'data'),
+      gap: subscription => parts.gap(this, subscription),
+    })
+    if (resumed === undefined) send(welcome(sid))
+    else this.#restore(resumed)
+  }
+
+  get sid(): string {
+    return this.sids[0]!
   }
 
   deliver(frame: Buffer): void {
     this.#parts.send(frame)
   }
 
+  answersTo(sid: string): boolean {
+    return this.sids.includes(sid)
+  }
+
   /** One message of the client; `undefined` for one that is not even text. Never throws. */
   receive(text: string | undefined): void {
     if (this.#ended) return
     const command = text === undefined ? undefined : parseCommand(text)
+    if (!this.#parts.historySince) delete command?.history?.since
     if (command === undefined) return this.#complain('command_malformed')
-    switch (command.command) {
-      case 'subscribe':
-        return this.#subscribe(command)
-      case 'unsubscribe':
-        return this.#unsubscribe(command)
-      case 'pong':
-        return
-      case 'message':
-        return this.#complain('command_unsupported')
-      default:
-        return this.#complain('command_unknown')
-    }
+    if (command.command === 'subscribe') return this.#subscribe(command)
+    if (command.command === 'pong') return
+    if (command.command === 'ping') return this.#parts.send(PONG)
+    const answer = COMMANDS.get(command.command)
+    if (answer === undefined)
+      return this.#complain(command.command === 'message' ? 'command_unsupported' : 'command_unknown')
+    const subscription = this.#subscriptions.get(command.identifier)
+    if (subscription === undefined) return this.#complain('not_subscribed')
+    const complaint = this[answer](subscription, command)
+    if (complaint !== undefined) this.#complain(complaint)
+  }
+
+  /** The connection takes more again. */
+  drained(): void {
+    this.#catchUp.resume()
   }
 
   /** Ends it from our side: the client is told why, then the connection closes. */
@@ -81,29 +131,130 @@ export class Session implements Subscriber {
     close(code)
   }
 
-  /** The connection is gone or going: nothing more is delivered, nothing more is heard. */
-  end(): void {
-    this.#ended = true
-    for (const [identifier, stream] of this.#subscriptions) this.#parts.hub.unsubscribe(stream, identifier, this)
-    this.#subscriptions.clear()
+  /** Closes the connection of a session that has ended. */
+  close(code: EndingCode): void {
+    this.#parts.close(code)
   }
 
-  #subscribe({ identifier }: Command): void {
-    const { resolve, hub, send, limits } = this.#parts
+  /** The connection is gone or going: nothing more is delivered, nothing more is heard. Returns what could be resumed. */
+  end(): Omit<Snapshot, 'anonymous'> | undefined {
+    if (this.#ended) return undefined
+    this.#ended = true
+    this.#cancelGrace()
+    const { history, presence } = this.#parts
+    const identifiers = [...this.#subscriptions.keys()]
+    for (const subscription of this.#subscriptions.values()) this.#leave(subscription)
+    this.#subscriptions.clear()
+    presence?.lost(this.sid)
+    return {
+      identity: this.identity,
+      sids: this.sids,
+      identifiers,
+      position: history && { offset: history.offset, epoch: history.epoch },
+    }
+  }
+
+  #restore({ identifiers, position }: Snapshot): void {
+    const held: Subscription[] = []
+    for (const identifier of identifiers) {
+      const grant = this.#resolveAgain(identifier)
+      if (grant === undefined) continue
+      const subscription: Subscription = { identifier, grant, state: 'waiting', covered: 0 }
+      this.#subscriptions.set(identifier, subscription)
+      held.push(subscription)
+    }
+    this.#parts.send(restoredWelcome(this.sid, [...this.#subscriptions.keys()]))
+    // The client now asks for the history of each. Who does not is sent what came since its connection was lost.
+    this.#cancelGrace = this.#parts.later(HISTORY_GRACE_MS, () => {
+      for (const subscription of held)
+        if (subscription.state === 'waiting') this.#catchUp.from(position ?? 'now', subscription, false)
+    })
+  }
+
+  /** A name may have expired since it was granted. */
+  #resolveAgain(identifier: string): StreamGrant | undefined {
+    try {
+      return this.#parts.resolve(identifier)
+    } catch (error) {
+      if (!(error instanceof SubscriptionRejected)) throw error
+      this.#parts.count(error.code)
+      return undefined
+    }
+  }
+
+  #subscribe({ identifier, history, presence }: Command): void {
+    const { resolve, send, limits } = this.#parts
     if (this.#subscriptions.has(identifier)) return this.#complain('already_subscribed')
+    let grant: StreamGrant
     try {
       if (identifier === '') throw new SubscriptionRejected('identifier_missing')
       if (identifier.length > limits.maxIdentifierLength) throw new SubscriptionRejected('identifier_too_long')
       if (this.#subscriptions.size >= limits.maxSubscriptions) throw new SubscriptionRejected('subscriptions_limit')
-      const { stream } = resolve(identifier)
-      this.#subscriptions.set(identifier, stream)
-      // Confirmed first, then live: a client drops what it is sent before it knows that it is subscribed.
-      send(confirmSubscription(identifier))
-      hub.subscribe(stream, identifier, this)
+      grant = resolve(identifier)
     } catch (error) {
       if (!(error instanceof SubscriptionRejected)) throw error
-      this.#reject(identifier, error)
+      return this.#reject(identifier, error)
     }
+    const subscription: Subscription = { identifier, grant, state: 'waiting', covered: 0 }
+    this.#subscriptions.set(identifier, subscription)
+    send(confirmSubscription(identifier))
+    this.#catchUp.from(subscribeStart(grant.stream, grant.position, history), subscription, asksForHistory(history))
+    if (presence !== undefined) {
+      const complaint = this.join(subscription, { command: 'join', identifier, presence })
+      if (complaint !== undefined) this.#complain(complaint)
+    }
+  }
+
+  unsubscribe(subscription: Subscription): undefined {
+    this.#subscriptions.delete(subscription.identifier)
+    this.#leave(subscription)
+    this.#parts.presence?.leave(subscription.grant.stream, this.sid)
+  }
+
+  history(subscription: Subscription, { history }: Command): ComplaintCode | undefined {
+    const { grant } = subscription
+    if (!asksForHistory(history) && (history === undefined || grant.position === undefined)) return 'history_unusable'
+    this.#catchUp.from(historyStart(grant.stream, grant.position, history), subscription, true)
+    return undefined
+  }
+
+  whisper({ grant }: Subscription, { data }: Command): ComplaintCode | undefined {
+    if (!grant.whisper) return 'whisper_not_allowed'
+    // The reference sends the word "null" where there is nothing.
+    const body = Buffer.from(JSON.stringify(data ?? 'null'))
+    this.#parts.hub.broadcast({ stream: grant.stream, body, tail: PLAIN_TAIL, exclude: this.sid, fromClient: true })
+    return undefined
+  }
+
+  join({ grant }: Subscription, { presence }: Command): ComplaintCode | undefined {
+    if (!grant.presence || this.#parts.presence === undefined) return 'presence_not_allowed'
+    if (presence === undefined) return 'presence_id_missing'
+    const outcome = this.#parts.presence.join(grant.stream, this.sid, presence.id, presence.info)
+    return outcome === 'mismatch' ? 'presence_id_mismatch' : undefined
+  }
+
+  leave({ grant }: Subscription): undefined {
+    this.#parts.presence?.leave(grant.stream, this.sid)
+  }
+
+  presence({ identifier, grant }: Subscription): undefined {
+    const { presence, send } = this.#parts
+    if (!grant.presence || presence === undefined)
+      return void send(transmission(identifier, { type: 'error', total: 0 }, 'presence'))
+    const records = presence.present(grant.stream)
+    send(
+      transmission(
+        identifier,
+        { type: 'info', total: records.length, ...(records.length > 0 ? { records } : {}) },
+        'presence',
+      ),
+    )
+  }
+
+  #leave(subscription: Subscription): void {
+    if (subscription.state === 'live')
+      this.#parts.hub.unsubscribe(subscription.grant.stream, subscription.identifier, this)
+    subscription.state = 'over'
   }
 
   #reject(identifier: string, { code, message }: SubscriptionRejected): void {
@@ -113,16 +264,19 @@ export class Session implements Subscriber {
     send(rejectSubscription(identifier, code, explain))
   }
 
-  #unsubscribe({ identifier }: Command): void {
-    const stream = this.#subscriptions.get(identifier)
-    if (stream === undefined) return this.#complain('not_subscribed')
-    this.#subscriptions.delete(identifier)
-    this.#parts.hub.unsubscribe(stream, identifier, this)
-  }
-
   #complain(code: ComplaintCode): void {
     this.#parts.count(code)
     // A flood of these is a client's to make, so it must not be a flood of the log.
     this.#parts.log.debug({ sid: this.sid, code }, 'command ignored')
   }
 }
+
+/** Commands about a subscription that the session has. */
+const COMMANDS = new Map([
+  ['unsubscribe', 'unsubscribe'],
+  ['history', 'history'],
+  ['whisper', 'whisper'],
+  ['join', 'join'],
+  ['leave', 'leave'],
+  ['presence', 'presence'],
+] as const) as ReadonlyMap<string, 'unsubscribe' | 'history' | 'whisper' | 'join' | 'leave' | 'presence'>

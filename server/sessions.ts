@@ -1,43 +1,83 @@
 /**
- * Who is connected, by identity: for remote disconnects, the shutdown, and the count.
+ * Who is connected, and who may come back: by identity for remote disconnects, by sid for resuming.
  */
+import { type Identity, isTheSame } from './admission.ts'
 import type { EndingCode } from './errors.ts'
+import type { Resumables, Snapshot } from './resume.ts'
 import type { Session } from './session.ts'
+
+/** Makes what is kept of a session out of what it leaves; `undefined` for one that cannot be resumed. */
+type Keep = ((left: Omit<Snapshot, 'anonymous'>) => Snapshot) | undefined
 
 export class Sessions {
   readonly #byIdentity = new Map<string, Set<Session>>()
-  #count = 0
+  readonly #bySid = new Map<string, { readonly session: Session; readonly keep: Keep }>()
+  readonly #resumables: Resumables
+
+  constructor(resumables: Resumables) {
+    this.#resumables = resumables
+  }
 
   get count(): number {
-    return this.#count
+    return this.#bySid.size
   }
 
   get identities(): number {
     return this.#byIdentity.size
   }
 
-  add(session: Session): void {
+  add(session: Session, keep: Keep): void {
     const same = this.#byIdentity.get(session.identity)
     if (same === undefined) this.#byIdentity.set(session.identity, new Set([session]))
     else same.add(session)
-    this.#count++
+    this.#bySid.set(session.sid, { session, keep })
   }
 
-  remove(session: Session): void {
-    const same = this.#byIdentity.get(session.identity)
-    if (!same?.delete(session)) return
-    if (same.size === 0) this.#byIdentity.delete(session.identity)
-    this.#count--
+  /** Its connection is gone; it may come back. */
+  lost(session: Session): void {
+    const snapshot = this.#end(session)
+    if (snapshot !== undefined) this.#resumables.keep(snapshot)
   }
 
-  /** All sessions of the identity (AnyCable hits one of them). Returns how many there were. */
+  /** What somebody left behind, which is spent with it. */
+  resume(sid: string, who: Identity): Snapshot | undefined {
+    // A client often notices a dead connection before we do: then the session is still here, and gives way.
+    const { session, keep } = this.#bySid.get(sid) ?? {}
+    if (session === undefined || keep === undefined)
+      return this.#resumables.take(sid, snapshot => isTheSame(who, snapshot))
+    if (!isTheSame(who, keep({ identity: session.identity, sids: [], identifiers: [], position: undefined })))
+      return undefined
+    const snapshot = this.#end(session)
+    session.close('resumed_elsewhere')
+    return snapshot
+  }
+
+  /** All sessions of the identity (AnyCable hits one of them), and those that were lost. Returns how many there were. */
   disconnect(identity: string, code: EndingCode, reconnect: boolean): number {
+    this.#resumables.forget(identity)
     const same = [...(this.#byIdentity.get(identity) ?? [])]
     for (const session of same) session.disconnect(code, reconnect)
     return same.length
   }
 
+  /** One session. */
+  disconnectOne(sid: string, code: EndingCode, reconnect: boolean): number {
+    const { session } = this.#bySid.get(sid) ?? {}
+    session?.disconnect(code, reconnect)
+    return session === undefined ? 0 : 1
+  }
+
   disconnectAll(code: EndingCode): void {
-    for (const same of this.#byIdentity.values()) for (const session of same) session.disconnect(code)
+    for (const { session } of this.#bySid.values()) session.disconnect(code)
+  }
+
+  #end(session: Session): Snapshot | undefined {
+    const { keep } = this.#bySid.get(session.sid) ?? {}
+    this.#bySid.delete(session.sid)
+    const same = this.#byIdentity.get(session.identity)
+    same?.delete(session)
+    if (same?.size === 0) this.#byIdentity.delete(session.identity)
+    const left = session.end()
+    return left === undefined || keep === undefined || left.identifiers.length === 0 ? undefined : keep(left)
   }
 }

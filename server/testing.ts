@@ -7,6 +7,7 @@ import { createHmac } from 'node:crypto'
 import { once } from 'node:events'
 import { Writable } from 'node:stream'
 import type { TestContext } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import { WebSocket } from 'ws'
 import { type Cable, createCable } from './cable.ts'
 import { readConfig } from './config.ts'
@@ -19,11 +20,27 @@ export interface TestCable extends Cable {
   readonly lines: string[]
   /** POSTs to /_broadcast with the derived key. */
   post: (body: unknown, init?: RequestInit) => Promise<Response>
-  /** The derived broadcast key. */
+  /** The derived keys. */
+  readonly apiKey: string
   readonly key: string
   broadcast: (stream: string, html: string, meta?: object) => Promise<void>
+  /** What /api/stats says; `until` waits for it to say so. */
+  stats: () => Promise<Stats>
+  until: (matches: (stats: Stats) => boolean) => Promise<void>
+  /** Where a page stands that is made now. */
+  position: () => Promise<string>
   connect: (options?: ConnectOptions) => Promise<Client>
+  /** Connects and takes the welcome. */
+  welcomed: (options?: ConnectOptions) => Promise<Client & { welcome: Frame }>
 }
+
+export interface Stats {
+  sessions: number
+  lost_sessions: number
+  streams: number
+}
+
+export const EXTENDED = ['actioncable-v1-ext-json']
 
 export interface ConnectOptions {
   query?: string
@@ -32,18 +49,22 @@ export interface ConnectOptions {
 }
 
 /** A cable on free ports; `--secret`, Turbo and --noauth unless `flags` says otherwise. */
-export async function startCable(t: TestContext, flags: string[] = []): Promise<TestCable> {
+export async function startCable(t: TestContext, flags: string[] = [], { now = Date.now } = {}): Promise<TestCable> {
   const lines: string[] = []
   const cable = createCable(
     readConfig([`--secret=${SECRET}`, '--turbo_streams', '--port=0', '--shutdown_timeout=2', ...flags], {}),
     {
       log: capture(lines),
+      now,
     },
   )
   await cable.listen()
   t.after(() => cable.close())
   const { cable: url, broadcast } = cable.url
   const key = createHmac('sha256', SECRET).update('broadcast-cable').digest('hex')
+  const apiKey = createHmac('sha256', SECRET).update('api-cable').digest('hex')
+  const stats = async () =>
+    (await (await fetch(`${cable.url.api}/stats`, { headers: { authorization: `Bearer ${apiKey}` } })).json()) as Stats
   const post = (body: unknown, init: RequestInit = {}) =>
     fetch(broadcast, {
       method: 'POST',
@@ -56,12 +77,25 @@ export async function startCable(t: TestContext, flags: string[] = []): Promise<
     url: cable.url,
     lines,
     key,
+    apiKey,
     post,
     async broadcast(stream, html, meta) {
       const { status } = await post({ stream, data: JSON.stringify(html), meta })
       if (status !== 201) throw new Error(`broadcast: ${status}`)
     },
+    async position() {
+      const answer = await fetch(`${broadcast}/position?stream=any`, { headers: { authorization: `Bearer ${key}` } })
+      return ((await answer.json()) as { position: string }).position
+    },
+    stats,
+    async until(matches) {
+      while (!matches(await stats())) await setImmediate()
+    },
     connect: options => connect(t, url, options),
+    async welcomed(options) {
+      const client = await connect(t, url, options)
+      return Object.assign(client, { welcome: await client.next() })
+    },
   }
 }
 
@@ -117,9 +151,17 @@ export class Client {
   }
 
   /** Subscribes, and resolves with the answer. */
-  async subscribe(identifier: string): Promise<Frame> {
-    this.send({ command: 'subscribe', identifier })
+  async subscribe(identifier: string, more: object = {}): Promise<Frame> {
+    this.send({ command: 'subscribe', identifier, ...more })
     return await this.next()
+  }
+
+  /** All frames until one matches, that one included. */
+  async until(matches: (frame: Frame) => boolean): Promise<Frame[]> {
+    const frames: Frame[] = []
+    do frames.push(await this.next())
+    while (!matches(frames.at(-1)!))
+    return frames
   }
 }
 

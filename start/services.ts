@@ -64,6 +64,7 @@ export function services({ port, host, secret, db, languages, ports, watch }: Pl
     `--port=${cablePort}`,
     '--turbo_streams',
     '--broadcast_adapter=http',
+    '--sse',
     '--log_level=warn',
   )
   const web = node('web/main.ts', ...(watch ? ['--watch'] : []))

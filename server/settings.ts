@@ -1,0 +1,187 @@
+/**
+ * Settings: one table, from which --help, .env.example and the README's table are printed.
+ *
+ * Names are AnyCable's, so that the cable can be swapped for it and back; what AnyCable does not have is HOTCABLE_… in
+ * the environment.
+ */
+
+type Read<T> = (text: string) => T
+interface Setting<T> {
+  env: readonly string[]
+  read: Read<T>
+  fallback: T
+  help: string
+  /** How the value is named in --help; empty for a switch. */
+  shape: string
+}
+
+const bool: Read<boolean> = text => {
+  if (/^(true|1|t)$/i.test(text)) return true
+  if (/^(false|0|f)$/i.test(text)) return false
+  throw new Error('must be true or false')
+}
+const whole =
+  (least: number, most = Number.MAX_SAFE_INTEGER): Read<number> =>
+  text => {
+    const number = Number(text)
+    if (!/^\d+$/.test(text) || number < least || number > most)
+      throw new Error(`must be a whole number from ${least} to ${most}`)
+    return number
+  }
+const choice =
+  <const T extends string>(...names: readonly T[]): Read<T> =>
+  text => {
+    const found = names.find(name => name === text)
+    if (found === undefined) throw new Error(`must be one of ${names.join(', ')}`)
+    return found
+  }
+const list: Read<string[]> = text =>
+  text
+    .split(',')
+    .map(item => item.trim())
+    .filter(item => item !== '')
+const paths: Read<string[]> = text => list(text).map(path)
+const path: Read<string> = text => {
+  if (!/^\/[^\s?#*]*$/.test(text)) throw new Error('must begin with / and hold no ?, # or *')
+  return text
+}
+const text: Read<string> = value => value
+/** `none` switches a secret off, as in AnyCable. */
+const secret: Read<string> = value => (value === 'none' ? '' : value)
+
+const anycable = (name: string) => `ANYCABLE_${name.toUpperCase().replaceAll('-', '_')}`
+const setting = <T>(
+  shape: string,
+  read: Read<T>,
+  fallback: T,
+  help: string,
+  env: readonly string[] = [],
+): Setting<T> => ({ env, read, fallback, help, shape })
+const flag = (help: string, env?: readonly string[]) => setting('', bool, false, help, env)
+
+export const SETTINGS = {
+  host: setting('HOST', text, 'localhost', 'Address to listen on.'),
+  port: setting('PORT', whole(0, 65535), 8080, 'Port for clients, and for broadcasts once a key is set.', [
+    'ANYCABLE_PORT',
+    'PORT',
+  ]),
+  path: setting('PATHS', paths, ['/cable'], 'Where clients connect; comma-separated.'),
+  'health-path': setting('PATH', path, '/health', 'Answers 200 while the cable is alive.'),
+  allowed_origins: setting(
+    'HOSTS',
+    list,
+    [],
+    'Hosts whose pages may connect, as host[:port] or *.host; comma-separated. None: all.',
+  ),
+  shutdown_timeout: setting('SECONDS', whole(0, 3600), 30, 'How long a shutdown may take.'),
+
+  secret: setting(
+    'SECRET',
+    secret,
+    '',
+    'One secret for all: tokens and streams use it, the broadcast key derives from it.',
+  ),
+  jwt_secret: setting('SECRET', secret, '', 'Verifies tokens (HS256, HS384, HS512). Default: --secret.'),
+  jwt_id_key: setting('SECRET', secret, '', "--jwt_secret's older name."),
+  jwt_param: setting(
+    'NAME',
+    text,
+    'jid',
+    'Where a token is: ?NAME=, header x-NAME. (Or subprotocol anycable-token.<token>.)',
+  ),
+  jwt_id_param: setting('NAME', text, '', "--jwt_param's older name."),
+  enforce_jwt: flag('Refuse clients without a token even with --noauth.'),
+  jwt_id_enforce: flag("--enforce_jwt's older name."),
+  noauth: flag('Accept clients without a token.'),
+  public: flag('--noauth, --public_streams and broadcasts without a key.'),
+  norpc: flag('Accepted: this cable calls no RPC server.'),
+
+  streams_secret: setting('SECRET', secret, '', 'Verifies signed stream names. Default: --secret.'),
+  public_streams: flag('Allow unsigned names on $pubsub.'),
+  turbo_streams: flag('Serve Turbo::StreamsChannel.'),
+  turbo_streams_secret: setting('SECRET', secret, '', "Verifies Turbo's signed names. Default: --streams_secret."),
+  turbo_rails_key: setting('SECRET', secret, '', '--turbo_streams_secret and --turbo_streams in one; the older name.'),
+  turbo_rails_cleartext: flag('Turbo names are not signed: whoever has a token may listen to anything.'),
+
+  streams_whisper: flag('Allow whispers on names signed for $pubsub.'),
+  streams_presence: setting('BOOL', bool, true, 'Allow presence on names signed for $pubsub.'),
+  cable_ready: flag('Serve CableReady::Stream.'),
+  cable_ready_secret: setting('SECRET', secret, '', "Verifies CableReady's signed names. Default: --streams_secret."),
+  cable_ready_key: setting('SECRET', secret, '', '--cable_ready_secret and --cable_ready in one; the older name.'),
+  cable_ready_cleartext: flag('CableReady names are not signed: whoever has a token may listen to anything.'),
+
+  broker: setting(
+    'NAME',
+    choice('memory', 'none'),
+    'memory',
+    'Where history, presence and lost sessions are kept; none: nowhere.',
+  ),
+  history_limit: setting('N', whole(1, 100_000), 100, 'Messages kept per stream.'),
+  history_ttl: setting('SECONDS', whole(1, 86_400), 300, 'How long they are kept.'),
+  history_max_size: setting('BYTES', whole(1), 64 << 20, 'Bytes kept in all; the oldest messages give way.', [
+    'HOTCABLE_HISTORY_MAX_SIZE',
+  ]),
+  history_since: setting('BOOL', bool, true, 'Whether clients may ask for what came since a time.', [
+    'HOTCABLE_HISTORY_SINCE',
+  ]),
+  sessions_ttl: setting('SECONDS', whole(0, 86_400), 300, 'How long a lost session can be resumed; 0: never.'),
+  max_lost_sessions: setting('N', whole(0), 100_000, 'Lost sessions kept; the oldest give way.', [
+    'HOTCABLE_MAX_LOST_SESSIONS',
+  ]),
+  presence_ttl: setting('SECONDS', whole(1, 86_400), 15, 'How long a lost session is still taken to be present.'),
+
+  sse: flag('Serve server-sent events.'),
+  sse_path: setting('PATH', path, '/events', 'Where server-sent events are.'),
+
+  broadcast_adapter: setting('NAME', choice('http'), 'http', 'How broadcasts come in.'),
+  broadcast_key: setting('KEY', text, '', 'Bearer key of broadcasts; none: no key. Default: derived from --secret.'),
+  http_broadcast_secret: setting('KEY', text, '', "--broadcast_key's older name."),
+  http_broadcast_port: setting(
+    'PORT',
+    whole(0, 65535),
+    -1,
+    'Port for broadcasts. Default: --port with a key, 8090 without.',
+  ),
+  http_broadcast_path: setting('PATH', path, '/_broadcast', 'Where backends POST.'),
+  api_port: setting('PORT', whole(0, 65535), -1, 'Port of the REST API. Default: --port.'),
+  api_path: setting('PATH', path, '/api', 'Where the REST API is.'),
+  api_secret: setting(
+    'KEY',
+    text,
+    '',
+    'Bearer key of the REST API. Default: derived from --secret; without either there is no API.',
+  ),
+  max_broadcast_size: setting('BYTES', whole(1), 1 << 20, 'Largest body of a broadcast.', [
+    'HOTCABLE_MAX_BROADCAST_SIZE',
+  ]),
+
+  max_message_size: setting('BYTES', whole(1), 65536, 'Largest message of a client.'),
+  max_subscriptions: setting('N', whole(1), 128, 'Subscriptions of one session.', ['HOTCABLE_MAX_SUBSCRIPTIONS']),
+  max_identifier_length: setting('N', whole(1), 4096, 'Longest identifier, in UTF-16 units.', [
+    'HOTCABLE_MAX_IDENTIFIER_LENGTH',
+  ]),
+  ws_max_pending_size: setting('BYTES', whole(0), 1 << 20, 'Bytes that may wait for one slow client; 0: no limit.'),
+  pong_timeout: setting(
+    'SECONDS',
+    whole(0, 3600),
+    0,
+    'How long an extended client may take to answer a ping; 0: for ever.',
+  ),
+  enable_native_pings: flag('Accepted: connections are always probed with WebSocket pings.'),
+  ping_timestamp_precision: setting('UNIT', choice('s', 'ms', 'ns'), 's', 's, ms or ns.'),
+  ping_interval: setting('SECONDS', whole(1, 3600), 3, 'Time between pings; clients reconnect after two missed ones.'),
+
+  log_level: setting('LEVEL', choice('debug', 'info', 'warn', 'error'), 'info', 'debug, info, warn or error.'),
+  log_format: setting('FORMAT', choice('text', 'json'), 'text', 'text or json.'),
+  debug: flag('--log_level=debug.'),
+  metrics_http: setting('PATH', path, '', "Serve Prometheus metrics there, on the clients' port. Default: off."),
+  dev: flag('For development: refusals tell the client why, development secrets are accepted.', ['HOTCABLE_DEV']),
+} as const satisfies Record<string, Setting<unknown>>
+
+export type SettingName = keyof typeof SETTINGS
+/** The values of all settings, as read. */
+export type Values = { [name in SettingName]: ReturnType<(typeof SETTINGS)[name]['read']> }
+
+/** The environment names of a setting, first wins. */
+export const envNames = (name: SettingName): readonly string[] =>
+  SETTINGS[name].env.length > 0 ? SETTINGS[name].env : [anycable(name)]
