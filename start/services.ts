@@ -65,6 +65,7 @@ export function services({ port, host, secret, db, languages, ports, watch }: Pl
     '--turbo_streams',
     '--broadcast_adapter=http',
     '--sse',
+    '--sse',
     '--log_level=warn',
   )
   const web = node('web/main.ts', ...(watch ? ['--watch'] : []))

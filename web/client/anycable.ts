@@ -12,7 +12,7 @@ import { watchCable } from './status.ts'
 const refresh = fetchTokenFromHTML()
 
 const cable = createCable({
-  protocol: 'actioncable-v1-json',
+  protocol: 'actioncable-v1-ext-json',
   websocketAuthStrategy: 'sub-protocol',
   // The package asks once. A laptop that wakes up with an old token and no network yet must ask again.
   tokenRefresher: transport => untilDone(() => refresh(transport)),
