@@ -1,5 +1,6 @@
 /** Signed stream names: what a client may listen to. */
 import { createHash } from 'node:crypto'
+import { envelopes } from './envelopes.ts'
 import { base64, base64url, CYRILLIC, hex, hmac, LONG, SECRET, seal, sealJson, TEXTS } from './sign.ts'
 
 /** Flag → what the cable says, and what went wrong. */
@@ -14,10 +15,7 @@ const FLAGS = {
   digest: ['stream_signature_mismatch', 'The digest is not lower-case hex HMAC-SHA256 over the base64 text.'],
   wrong_key: ['stream_signature_mismatch', 'Signed with something that is not the secret.'],
   tampered: ['stream_signature_mismatch', 'A name that nobody signed, with the digest of another.'],
-  not_a_string: [
-    'stream_name_not_a_string',
-    'Signed well, but the JSON is not a string. Rails puts an envelope around names with a purpose or an expiry.',
-  ],
+  not_a_string: ['stream_name_not_a_string', 'Signed well, but the JSON is not a string.'],
   not_json: [
     'stream_name_not_a_string',
     'Signed well, but it is not JSON: the name was not encoded, or not with JSON.',
@@ -61,10 +59,15 @@ const urlSafe = (text: string) => text.replaceAll('+', '-').replaceAll('/', '_')
 
 export const signedStreams = {
   about:
-    'Signed stream names. sign: sign_stream(stream) must be these bytes, and the cable reads stream from them. accept: the cable reads stream. ' +
-    'refuse: the cable answers code, and flag says what kind of bug it catches. A case may have a secret of its own.',
+    'Signed stream names. sign: sign_stream(stream, expires_in, now) must be these bytes, and the cable reads stream from them. accept: the cable reads ' +
+    'stream. refuse: the cable answers code, and flag says what kind of bug it catches; one with expires_in is also what sign_stream must write. A case ' +
+    'may have a secret of its own; now is the time in Unix seconds; purpose is what the cable expects names to be signed for, absent for none.',
   secret: SECRET,
-  notes: { ...NOTES, ...Object.fromEntries(Object.entries(FLAGS).map(([flag, [, note]]) => [flag, note])) },
+  notes: {
+    ...NOTES,
+    ...Object.fromEntries(Object.entries(FLAGS).map(([flag, [, note]]) => [flag, note])),
+    ...envelopes.notes,
+  },
   sign: [
     sign('a name', STREAM),
     sign('the name of the Board', 'board/1'),
@@ -78,6 +81,7 @@ export const signedStreams = {
     sign('a secret that looks like hex', STREAM, '00ff'),
     sign('a secret longer than a block of SHA-256', STREAM, 'k'.repeat(65)),
     sign('a very long secret', STREAM, LONG),
+    ...envelopes.sign,
   ],
   accept: [
     accept(
@@ -119,6 +123,7 @@ export const signedStreams = {
     accept('either alphabet, without padding', 'url_safe', STREAM, seal(payload.replaceAll('=', ''))),
     accept('either alphabet, two short of padding', 'url_safe', 'ab', seal(base64url('"ab"'))),
     accept('URL-safe, not ASCII', 'url_safe', 'привет?', seal(base64url('"привет?"'))),
+    ...envelopes.accept,
   ],
   refuse: [
     refuse('nothing', 'missing', ''),
@@ -197,11 +202,6 @@ export const signedStreams = {
       'not_a_string',
       'WyJjaGF0IiwxXQ==--59ea7ac3e2b01e7d7496b79463b95acfb630f78a3cd8b676e6ab836cb9031835',
     ),
-    refuse(
-      "the reference with Rails' envelope",
-      'not_a_string',
-      'eyJfcmFpbHMiOnsibWVzc2FnZSI6ImNoYXQ6MjAyMSIsImV4cCI6bnVsbCwicHVyIjoieCJ9fQ==--ce43d137a08e8fc2756cf9b4aacb88046a735cb1d75a74b6c0463b40e218eae7',
-    ),
     refuse('a number', 'not_a_string', sealJson('42')),
     refuse('null', 'not_a_string', sealJson('null')),
     refuse('true', 'not_a_string', sealJson('true')),
@@ -222,5 +222,6 @@ export const signedStreams = {
     refuse('an overlong slash', 'not_utf8', sealJson(Buffer.from([0x22, 0xc0, 0xaf, 0x22]))),
     refuse('a surrogate', 'not_utf8', sealJson(Buffer.from([0x22, 0xed, 0xa0, 0x80, 0x22]))),
     refuse('UTF-16', 'not_utf8', sealJson(Buffer.from('\ufeff"chat"', 'utf16le'))),
+    ...envelopes.refuse,
   ],
 }

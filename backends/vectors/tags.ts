@@ -5,8 +5,9 @@ const NOW = 1_700_000_000
 const escape = (text: string) =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
 
-const streamFrom = (id: string, stream: string, position: string, secret = SECRET) => {
-  const signed = sealJson(JSON.stringify(stream), secret)
+const streamFrom = (id: string, stream: string, position: string, secret = SECRET, expires_in?: number) => {
+  const exp = expires_in === undefined ? undefined : new Date((NOW + expires_in) * 1000).toISOString()
+  const signed = sealJson(JSON.stringify(exp ? { _rails: { data: stream, exp } } : stream), secret)
   const digest = hex(secret, signed.slice(0, -66))
   const element = `cable-${digest.slice(0, 8)}-${position.split('/').join('-')}`
   const attributes = `id="${escape(element)}" data-position="${escape(position)}" channel="Turbo::StreamsChannel" signed-stream-name="${signed}"`
@@ -16,6 +17,7 @@ const streamFrom = (id: string, stream: string, position: string, secret = SECRE
     ...(secret !== SECRET && { secret }),
     stream,
     position,
+    ...(exp && { expires_in, now: NOW }),
     html: `<turbo-cable-stream-source ${attributes}></turbo-cable-stream-source>`,
   }
 }
@@ -64,6 +66,8 @@ export const tags = {
     streamFrom('from a long epoch', 'board/1', '9007199254740991/V1StGXR8_Z5jdHi6B-myT'),
     streamFrom('a position that is none stays an attribute', 'board/1', '1/2/"><script>&'),
     streamFrom('with a secret that is not ASCII', 'board/1', '12/aZ3x', CYRILLIC),
+    streamFrom('for an hour', 'board/1', '12/aZ3x', SECRET, 3600),
+    streamFrom('for no time at all', 'board/1', '12/aZ3x', SECRET, 0),
     ...Object.entries(TEXTS)
       .filter(([id]) => id !== 'very_long')
       .map(([id, text]) => streamFrom(`stream from text: ${id}`, text, '7/e')),
