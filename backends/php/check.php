@@ -42,16 +42,18 @@ foreach ($tokens['produce'] as $c) {
 }
 
 $streams = vectors('signed-streams');
-foreach ($streams['sign'] as $c) {
-    $made = fn() => Hotcable\sign_stream($c['stream'], secret: $c['secret'] ?? $streams['secret']);
+foreach ([...$streams['sign'], ...array_filter($streams['refuse'], fn($c) => isset($c['expires_in']))] as $c) {
+    $expiry = ['expires_in' => $c['expires_in'] ?? null, 'now' => $c['now'] ?? null];
+    $made = fn() => Hotcable\sign_stream($c['stream'], $c['secret'] ?? $streams['secret'], ...$expiry);
     check("signed streams: $c[id]", fn() => same($c['signed'], $made()));
 }
 
 $tags = vectors('tags');
 foreach ($tags['produce'] as $c) {
     $secret = $c['secret'] ?? $tags['secret'];
+    $expiry = ['expires_in' => $c['expires_in'] ?? null, 'now' => $c['now'] ?? null];
     $made = fn() => match ($c['make']) {
-        'stream_from' => Hotcable\stream_from($c['stream'], $c['position'], secret: $secret),
+        'stream_from' => Hotcable\stream_from($c['stream'], $c['position'], $secret, ...$expiry),
         'meta_tags' => Hotcable\meta_tags($c['identity'], $c['url'], secret: $secret, ttl: $c['ttl'], now: $c['now']),
         'turbo_stream' => Hotcable\turbo_stream($c['action'], $c['target'], $c['content'], $c['attributes']),
     };

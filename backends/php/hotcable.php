@@ -2,18 +2,15 @@
 /**
  * Hotcable for PHP (8.1 or later): sign a stream name, issue a token, send HTML. Copy this one file.
  *
- * A page, in this order, so that nothing is lost between the query and the subscription:
+ * ANYCABLE_SECRET is the one setting needed; arguments win; backends/README.md has the rest. In this order nothing is
+ * lost between query and subscription. A change is committed first: a page that is told too early reads the old data.
  *
  *     $position = Hotcable\position('board/1');                             how far the stream is
  *     $cards = query();                                                     the data
  *     $head = Hotcable\meta_tags(['visitor' => '7']);                       who the client is
  *     $body = Hotcable\stream_from('board/1', $position) . render($cards);  what it listens to
  *
- * A change is committed first, because a page that is told too early reads the old data; then:
- *
  *     Hotcable\broadcast('board/1', Hotcable\turbo_stream('append', 'cards', '<li>Hello</li>'));
- *
- * ANYCABLE_SECRET is the one setting needed; arguments win. The contract, backends/README.md, has the rest.
  */
 declare(strict_types=1);
 
@@ -32,10 +29,13 @@ function issue_token(array $identity, #[Hidden] ?string $secret = null, int $ttl
     return $unsigned . '.' . base64url(hash_hmac('sha256', $unsigned, $secret, true));
 }
 
-/** A stream's name with the proof that this backend lets a client listen to it. Throws without a secret. */
-function sign_stream(string $stream, #[Hidden] ?string $secret = null): string {
+/** A stream's name with the proof that this backend lets a client listen to it; with $expires_in, for so many seconds
+ *  from $now, in Rails' envelope, which anycable-go refuses. Throws without a secret. */
+function sign_stream(string $stream, #[Hidden] ?string $secret = null, ?int $expires_in = null,
+    ?int $now = null): string {
     $secret = secret($secret, 'ANYCABLE_TURBO_STREAMS_SECRET', 'ANYCABLE_STREAMS_SECRET', 'ANYCABLE_SECRET');
-    $encoded = base64_encode(json($stream));
+    $exp = $expires_in === null ? null : gmdate('Y-m-d\TH:i:s.000\Z', ($now ?? time()) + $expires_in);
+    $encoded = base64_encode(json($exp === null ? $stream : ['_rails' => ['data' => $stream, 'exp' => $exp]]));
     return $encoded . '--' . hash_hmac('sha256', $encoded, $secret);
 }
 
@@ -51,8 +51,9 @@ function position(string $stream, ?string $url = null, #[Hidden] ?string $key = 
 }
 
 /** The tag that subscribes a page to a stream, from the position it was made at. Throws without a secret. */
-function stream_from(string $stream, string $position, #[Hidden] ?string $secret = null): string {
-    $signed = sign_stream($stream, $secret);
+function stream_from(string $stream, string $position, #[Hidden] ?string $secret = null, ?int $expires_in = null,
+    ?int $now = null): string {
+    $signed = sign_stream($stream, $secret, $expires_in, $now);
     // The id changes with the position: a morph then replaces the element, and the new one subscribes.
     $id = 'cable-' . substr($signed, -64, 8) . '-' . strtr($position, '/', '-');
     $tag = ['id' => $id, 'data-position' => $position, 'channel' => 'Turbo::StreamsChannel'];
@@ -81,9 +82,7 @@ function turbo_stream(string $action, ?string $target = null, string $html = '',
 function broadcast(string $stream, string $html, ?string $url = null, #[Hidden] ?string $key = null,
     float $timeout = 5): void {
     [$status, $reason] = request('POST', '', json(['stream' => $stream, 'data' => json($html)]), $url, $key, $timeout);
-    if ($status !== 201) {
-        throw new BroadcastFailed("the cable answered $status: " . substr($reason, 0, 200));
-    }
+    $status === 201 || throw new BroadcastFailed("the cable answered $status: " . substr($reason, 0, 200));
 }
 
 function secret(#[Hidden] ?string $secret, string ...$names): string {

@@ -98,12 +98,14 @@ def is_token(self, case, secret):
 
 
 def is_signed(self, case, secret):
-    self.assertEqual(hotcable.sign_stream(case["stream"], secret=secret), case["signed"])
+    made = hotcable.sign_stream(case["stream"], secret=secret, expires_in=case.get("expires_in"), now=case.get("now"))
+    self.assertEqual(made, case["signed"])
 
 
 def is_tag(self, case, secret):
     if case["make"] == "stream_from":
-        html = hotcable.stream_from(case["stream"], case["position"], secret=secret)
+        expiry = {"expires_in": case.get("expires_in"), "now": case.get("now")}
+        html = hotcable.stream_from(case["stream"], case["position"], secret=secret, **expiry)
     elif case["make"] == "meta_tags":
         html = hotcable.meta_tags(case["identity"], url=case["url"], secret=secret, ttl=case["ttl"], now=case["now"])
     else:
@@ -114,7 +116,7 @@ def is_tag(self, case, secret):
 PRODUCED = (("tokens", "produce", is_token), ("signed-streams", "sign", is_signed), ("tags", "produce", is_tag))
 for file, cases, body in PRODUCED:
     shared = vectors(file + ".json")
-    for case in shared[cases]:
+    for case in shared[cases] + [case for case in shared.get("refuse", []) if "expires_in" in case]:
         check(f"{file}: {case['id']}", body, case, case.get("secret", shared["secret"]))
 
 

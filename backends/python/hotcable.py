@@ -1,17 +1,14 @@
 """Hotcable for Python (3.9 or later): sign a stream name, issue a token, send HTML. Copy this one file.
 
-A page, in this order, so that nothing is lost between the query and the subscription:
+ANYCABLE_SECRET is the one setting needed; arguments win; backends/README.md has the rest. In this order nothing is
+lost between query and subscription. A change is committed first: a page that is told too early reads the old data.
 
     position = hotcable.position("board/1")                            how far the stream is
     cards = query()                                                    the data
     head = hotcable.meta_tags({"visitor": "7"})                        who the client is
     body = hotcable.stream_from("board/1", position) + render(cards)   what it listens to
 
-A change is committed first, because a page that is told too early reads the old data; then:
-
     hotcable.broadcast("board/1", hotcable.turbo_stream("append", "cards", "<li>Hello</li>"))
-
-ANYCABLE_SECRET is the one setting needed; arguments win. The contract, backends/README.md, has the rest.
 """
 from __future__ import annotations
 
@@ -39,10 +36,14 @@ def issue_token(identity: dict, *, secret: str | None = None, ttl: int = 3600, n
     return unsigned + "." + _base64url(hmac.digest(key, unsigned.encode(), "sha256"))
 
 
-def sign_stream(stream: str, *, secret: str | None = None) -> str:
-    """A stream's name with the proof that this backend lets a client listen to it. ValueError without a secret."""
+def sign_stream(stream: str, *, secret: str | None = None, expires_in: int | None = None,
+                now: int | None = None) -> str:
+    """A stream's name with the proof that this backend lets a client listen to it; with `expires_in`, for so many
+    seconds from `now`, in Rails' envelope, which anycable-go refuses. ValueError without a secret."""
     key = _secret(secret, "ANYCABLE_TURBO_STREAMS_SECRET", "ANYCABLE_STREAMS_SECRET", "ANYCABLE_SECRET")
-    encoded = base64.b64encode(_json(stream).encode())
+    exp = None if expires_in is None else time.gmtime(int(time.time() if now is None else now) + expires_in)
+    name = {"_rails": {"data": stream, "exp": time.strftime("%Y-%m-%dT%H:%M:%S.000Z", exp)}} if exp else stream
+    encoded = base64.b64encode(_json(name).encode())
     return encoded.decode() + "--" + hmac.digest(key, encoded, "sha256").hex()
 
 
@@ -55,9 +56,10 @@ def position(stream: str, *, url: str | None = None, key: str | None = None) -> 
         return "-"
 
 
-def stream_from(stream: str, position: str, *, secret: str | None = None) -> str:
+def stream_from(stream: str, position: str, *, secret: str | None = None, expires_in: int | None = None,
+                now: int | None = None) -> str:
     """The tag that subscribes a page to a stream, from the position it was made at. ValueError without a secret."""
-    signed = sign_stream(stream, secret=secret)
+    signed = sign_stream(stream, secret=secret, expires_in=expires_in, now=now)
     # The id changes with the position: a morph then replaces the element, and the new one subscribes.
     tag = {"id": f"cable-{signed[-64:-56]}-{position.replace('/', '-')}", "data-position": position}
     tag.update({"channel": "Turbo::StreamsChannel", "signed-stream-name": signed})
@@ -68,8 +70,7 @@ def meta_tags(identity: dict, *, url: str | None = None, secret: str | None = No
               now: int | None = None) -> str:
     """Three <meta> tags for a page's head: where the cable is, and issue_token's token. ValueError without a secret."""
     url = url or _setting("ANYCABLE_WEBSOCKET_URL") or "ws://localhost:8080/cable"
-    token = issue_token(identity, secret=secret, ttl=ttl, now=now)
-    # @hotwired/turbo-rails reads the first, @anycable/web the other two.
+    token = issue_token(identity, secret=secret, ttl=ttl, now=now)  # @hotwired/turbo-rails reads only the first tag
     tags = {"action-cable-url": f"{url}{'&' if '?' in url else '?'}jid={token}", "cable-url": url, "cable-token": token}
     return "\n".join(_tag("meta", {"name": name, "content": content}) for name, content in tags.items())
 
@@ -129,8 +130,7 @@ def _request(method: str, path: str, body: bytes | None, url: str | None, key: s
             headers = {"Authorization": b"Bearer " + key.encode()} if key != "none" else {}
             with closing(connect(at.hostname, at.port, timeout=timeout)) as link:
                 link.request(method, at.path + path, body, {"Content-Type": "application/json", **headers})
-                response = link.getresponse()
-                answers.append((response.status, response.read().decode(errors="replace")))
+                answers.append(((response := link.getresponse()).status, response.read().decode(errors="replace")))
         except Exception as error:
             answers.append(("nothing", f"{url}: {error!r}"))
 

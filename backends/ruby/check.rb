@@ -85,11 +85,12 @@ class Check < Minitest::Test
   end
 
   streams = vectors("signed-streams")
-  streams["sign"].each do |c|
+  (streams["sign"] + streams["refuse"].select { |c| c["expires_in"] }).each do |c|
     check "signed streams: #{c["id"]}" do
       secret = c["secret"] || streams["secret"]
-      assert_equal c["signed"], Hotcable.sign_stream(c["stream"], secret: secret)
-      assert_equal c["signed"], Hotcable.sign_stream(c["stream"].b, secret: secret.b)
+      expiry = { expires_in: c["expires_in"], now: c["now"] }
+      assert_equal c["signed"], Hotcable.sign_stream(c["stream"], secret: secret, **expiry)
+      assert_equal c["signed"], Hotcable.sign_stream(c["stream"].b, secret: secret.b, **expiry)
     end
   end
 
@@ -99,7 +100,9 @@ class Check < Minitest::Test
       secret = c["secret"] || tags["secret"]
       html =
         case c["make"]
-        when "stream_from" then Hotcable.stream_from(c["stream"], c["position"], secret: secret)
+        when "stream_from"
+          expiry = { expires_in: c["expires_in"], now: c["now"] }
+          Hotcable.stream_from(c["stream"], c["position"], secret: secret, **expiry)
         when "meta_tags" then Hotcable.meta_tags(c["identity"], secret: secret, **c.slice("url", "ttl", "now").transform_keys(&:to_sym))
         else Hotcable.turbo_stream(*c.values_at("action", "target", "content", "attributes"))
         end

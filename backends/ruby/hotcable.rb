@@ -2,18 +2,15 @@
 
 # Hotcable for Ruby (3.0 or later): sign a stream name, issue a token, send HTML. Copy this one file.
 #
-# A page, in this order, so that nothing is lost between the query and the subscription:
+# ANYCABLE_SECRET is the one setting needed; arguments win; backends/README.md has the rest. In this order nothing is
+# lost between query and subscription. A change is committed first: a page that is told too early reads the old data.
 #
 #     position = Hotcable.position("board/1")                            # how far the stream is
 #     cards = query                                                      # the data
 #     head = Hotcable.meta_tags({ visitor: "7" })                        # who the client is
 #     body = Hotcable.stream_from("board/1", position) + render(cards)   # what it listens to
 #
-# A change is committed first, because a page that is told too early reads the old data; then:
-#
 #     Hotcable.broadcast("board/1", Hotcable.turbo_stream("append", "cards", "<li>Hello</li>"))
-#
-# ANYCABLE_SECRET is the one setting needed; arguments win. The contract, backends/README.md, has the rest.
 
 require "erb"
 require "json"
@@ -34,10 +31,13 @@ module Hotcable
       "#{unsigned}.#{base64url(OpenSSL::HMAC.digest("SHA256", key, unsigned))}"
     end
 
-    # A stream's name with the proof that this backend lets a client listen to it. ArgumentError without a secret.
-    def sign_stream(stream, secret: nil)
+    # A stream's name with the proof that this backend lets a client listen to it; with expires_in, for so many seconds
+    # from now, in Rails' envelope, which anycable-go refuses. ArgumentError without a secret.
+    def sign_stream(stream, secret: nil, expires_in: nil, now: nil)
       key = secret(secret, "ANYCABLE_TURBO_STREAMS_SECRET", "ANYCABLE_STREAMS_SECRET", "ANYCABLE_SECRET")
-      encoded = [JSON.generate(utf8(stream))].pack("m0")
+      exp = Time.at((now || Time.now).to_i + expires_in.to_i).utc.strftime("%FT%T.000Z") if expires_in
+      name = exp ? { _rails: { data: utf8(stream), exp: exp } } : utf8(stream)
+      encoded = [JSON.generate(name)].pack("m0")
       "#{encoded}--#{OpenSSL::HMAC.hexdigest("SHA256", key, encoded)}"
     end
 
@@ -51,8 +51,8 @@ module Hotcable
     end
 
     # The tag that subscribes a page to a stream, from the position it was made at. ArgumentError without a secret.
-    def stream_from(stream, position, secret: nil)
-      signed = sign_stream(stream, secret: secret)
+    def stream_from(stream, position, secret: nil, expires_in: nil, now: nil)
+      signed = sign_stream(stream, secret: secret, expires_in: expires_in, now: now)
       # The id changes with the position: a morph then replaces the element, and the new one subscribes.
       id = "cable-#{signed[-64, 8]}-#{position.tr("/", "-")}"
       tag = { "id" => id, "data-position" => position, "channel" => "Turbo::StreamsChannel" }

@@ -72,13 +72,20 @@ describe('bytes', () => {
   for (const { id, identity, secret = tokens.secret, ttl, now, token } of tokens.produce)
     test(`a token: ${id}`, () => assert.equal(issueToken(identity, { secret, ttl, now }), token))
 
-  for (const { id, stream, secret = streams.secret, signed } of streams.sign)
-    test(`a signed stream name: ${id}`, () => assert.equal(signStream(stream, { secret }), signed))
+  const expiring = streams.refuse.filter((c: object) => 'expires_in' in c)
+  for (const { id, stream, secret = streams.secret, expires_in: expiresIn, now, signed } of [
+    ...streams.sign,
+    ...expiring,
+  ])
+    test(`a signed stream name: ${id}`, () => assert.equal(signStream(stream, { secret, expiresIn, now }), signed))
+
+  test('an expiry that is no number is an error, and not a name for good', () =>
+    assert.throws(() => signStream('board/1', { secret: 's', expiresIn: Number.NaN }), RangeError))
 
   for (const { id, make, secret = tags.secret, html, ...given } of tags.produce) {
     const { stream, identity, action, target, content, attributes, ...rest } = given
     const made: Record<string, () => string> = {
-      stream_from: () => streamFrom(stream, rest.position, { secret }),
+      stream_from: () => streamFrom(stream, rest.position, { ...rest, secret, expiresIn: rest.expires_in }),
       meta_tags: () => metaTags(identity, { ...rest, secret }),
       turbo_stream: () => turboStream(action, target, content, attributes),
     }

@@ -1,18 +1,15 @@
 /**
  * Hotcable for TypeScript (Node 22.18 or later): sign a stream name, issue a token, send HTML. Copy this one file.
  *
- * A page, in this order, so that nothing is lost between the query and the subscription:
+ * ANYCABLE_SECRET is the one setting needed; arguments win; backends/README.md has the rest. In this order nothing is
+ * lost between query and subscription. A change is committed first: a page that is told too early reads the old data.
  *
  *     const at = await position('board/1')                       // how far the stream is
  *     const cards = await query()                                // the data
  *     const head = metaTags({ visitor: '7' })                    // who the client is
  *     const body = streamFrom('board/1', at) + render(cards)     // what it listens to
  *
- * A change is committed first, because a page that is told too early reads the old data; then:
- *
  *     await broadcast('board/1', turboStream('append', 'cards', '<li>Hello</li>'))
- *
- * ANYCABLE_SECRET is the one setting needed; arguments win. The contract, backends/README.md, has the rest.
  */
 import { createHmac } from 'node:crypto'
 import http from 'node:http'
@@ -22,6 +19,7 @@ import { text } from 'node:stream/consumers'
 /** Who the client is. Key order counts: the cable compares identities as text. */
 export type Identity = Record<string, string | number | boolean | null>
 type TokenOptions = { secret?: string; ttl?: number; now?: number }
+type StreamOptions = { secret?: string; expiresIn?: number; now?: number }
 type CableOptions = { url?: string; key?: string }
 type BroadcastOptions = CableOptions & { timeoutMs?: number }
 
@@ -38,10 +36,13 @@ export function issueToken(identity: Identity, { secret, ttl = 3600, now }: Toke
   return `${unsigned}.${createHmac('sha256', key).update(unsigned).digest('base64url')}`
 }
 
-/** A stream's name with the proof that this backend lets a client listen to it. Throws without a secret. */
-export function signStream(stream: string, { secret }: { secret?: string } = {}): string {
+/** A stream's name with the proof that this backend lets a client listen to it; with `expiresIn`, for so many seconds
+ *  from `now`, in Rails' envelope, which anycable-go refuses. Throws without a secret. */
+export function signStream(stream: string, { secret, expiresIn, now }: StreamOptions = {}): string {
   const key = secretOf(secret, 'ANYCABLE_TURBO_STREAMS_SECRET', 'ANYCABLE_STREAMS_SECRET', 'ANYCABLE_SECRET')
-  const encoded = Buffer.from(JSON.stringify(stream)).toString('base64')
+  const from = Math.floor(now ?? Date.now() / 1000)
+  const exp = expiresIn == null ? null : new Date((from + Math.floor(expiresIn)) * 1000).toISOString() // throws at NaN
+  const encoded = Buffer.from(JSON.stringify(exp ? { _rails: { data: stream, exp } } : stream)).toString('base64')
   return `${encoded}--${createHmac('sha256', key).update(encoded).digest('hex')}`
 }
 
@@ -58,8 +59,8 @@ export async function position(stream: string, options: CableOptions = {}): Prom
 }
 
 /** The tag that subscribes a page to a stream, from the position it was made at. Throws without a secret. */
-export function streamFrom(stream: string, position: string, { secret }: { secret?: string } = {}): string {
-  const signed = signStream(stream, { secret })
+export function streamFrom(stream: string, position: string, options: StreamOptions = {}): string {
+  const signed = signStream(stream, options)
   // The id changes with the position: a morph then replaces the element, and the new one subscribes.
   const id = `cable-${signed.slice(-64, -56)}-${position.replaceAll('/', '-')}`
   const attributes = { id, 'data-position': position, channel: 'Turbo::StreamsChannel', 'signed-stream-name': signed }
@@ -71,10 +72,8 @@ export function metaTags(identity: Identity, { url, ...token }: TokenOptions & {
   const cable = url || setting('ANYCABLE_WEBSOCKET_URL') || 'ws://localhost:8080/cable'
   const jid = issueToken(identity, token)
   const withToken = `${cable}${cable.includes('?') ? '&' : '?'}jid=${jid}` // all that @hotwired/turbo-rails reads
-  const tags = { 'action-cable-url': withToken, 'cable-url': cable, 'cable-token': jid }
-  return Object.entries(tags)
-    .map(([name, content]) => tag('meta', { name, content }))
-    .join('\n')
+  const meta = (name: string, content: string) => tag('meta', { name, content })
+  return [meta('action-cable-url', withToken), meta('cable-url', cable), meta('cable-token', jid)].join('\n')
 }
 
 /** A `<turbo-stream>` tag, as `('append', 'cards', '<li>Hi</li>')`. `html` goes in as it is: escape what people type. */
