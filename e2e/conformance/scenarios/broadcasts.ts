@@ -1,0 +1,325 @@
+/** Broadcasts: what becomes of data, who is sent it and who is not, in what order. */
+import assert from 'node:assert/strict'
+import { NO_BROKER, OPEN, PUBLIC } from '../flags.ts'
+import { jwt, open, pubsub, turbo } from '../signing.ts'
+import type { Difference, Scenario, World } from '../world.ts'
+
+type Shape = [about: string, data: string, text: string, differs?: Omit<Difference, 'run'> & { text: string }]
+
+const RECODED = { anycable: 'decodes and encodes again', why: 'choice: bytes that were sent are kept' } as const
+
+const shapes: Shape[] = [
+  ['an object', '{"a":1,"b":[true,null]}', '{"a":1,"b":[true,null]}'],
+  ['JSON text', '"hello"', '"hello"'],
+  ['JSON text that holds JSON stays text', '"{\\"a\\":1}"', '"{\\"a\\":1}"'],
+  ['a number', '42', '42'],
+  ['a fraction', '1.5', '1.5'],
+  ['true', 'true', 'true'],
+  ['a list', '[1,[2]]', '[1,[2]]'],
+  ['null becomes the word', 'null', '"null"'],
+  ['nothing becomes empty text', '', '""'],
+  ['empty JSON text', '""', '""'],
+  ['what is no JSON is the text itself', 'hello "world"', '"hello \\"world\\""'],
+  ['JSON that is cut short is the text itself', '{"a":', '"{\\"a\\":"'],
+  ['text with spaces around JSON', ' "x" ', '"x"'],
+  ['markup', '"<b>&amp;</b>"', '"<b>&amp;</b>"'],
+  ['accents, emoji, line separators', '"é e\u0301 🦄 \u2028"', '"é e\u0301 🦄 \u2028"'],
+  ['controls', '"\\u0000\\n\\t\\u007f"', '"\\u0000\\n\\t\\u007f"'],
+  [
+    'a number that no double can hold',
+    '12345678901234567890',
+    '12345678901234567890',
+    { ...RECODED, text: '12345678901234567000' },
+  ],
+  ['keys that are not sorted', '{"b":1,"a":2}', '{"b":1,"a":2}', { ...RECODED, text: '{"a":2,"b":1}' }],
+]
+
+/** The message as it was written, and as JSON: escapes may differ, the value may not. */
+const written = (frame: string): string => {
+  const [, message] = /"message":(.*),"stream_id"/s.exec(frame) ?? []
+  return message!.trim()
+}
+
+const same = (text: string, wanted: string): boolean =>
+  text === wanted ||
+  (!/\d{17}|"b":1,"a"|"a":2,"b"/.test(wanted) &&
+    JSON.stringify(JSON.parse(text)) === JSON.stringify(JSON.parse(wanted)))
+
+export const broadcasts: Scenario[] = [
+  ...shapes.map(([about, data, text, differs]): Scenario => {
+    const becomes = (wanted: string) => async (world: World) => {
+      const stream = world.stream()
+      const client = await world.listening(pubsub(stream))
+      assert.equal((await world.post({ stream, data })).status, 201)
+      const message = written(await client.text())
+      assert.ok(same(message, wanted), message)
+    }
+    return {
+      title: `what a message becomes: ${about}`,
+      flags: OPEN,
+      run: becomes(text),
+      ...(differs ? { differs: { ...differs, run: becomes(differs.text) } } : {}),
+    }
+  }),
+  {
+    title: 'a broadcast has an identifier, a message, and where it is in the history',
+    flags: OPEN,
+    async run(world) {
+      const stream = world.stream()
+      const client = await world.listening(turbo(stream))
+      await world.broadcast(stream, '<b>x</b>')
+      const { epoch, offset, ...frame } = await client.next()
+      assert.deepEqual(frame, { identifier: turbo(stream), message: '<b>x</b>', stream_id: stream })
+      assert.match(epoch!, /^[\w-]{4,}$/)
+      assert.ok(Number.isSafeInteger(offset) && offset! >= 1)
+    },
+  },
+  {
+    title: 'the keys of a broadcast are in the order of the reference',
+    flags: OPEN,
+    async run(world) {
+      const stream = world.stream()
+      const client = await world.listening(pubsub(stream))
+      await world.broadcast(stream, 1)
+      assert.deepEqual(Object.keys(JSON.parse(await client.text())), [
+        'identifier',
+        'message',
+        'stream_id',
+        'epoch',
+        'offset',
+      ])
+    },
+  },
+  {
+    title: 'without a history a broadcast has an identifier and a message, and nothing else',
+    flags: NO_BROKER,
+    async run(world) {
+      const stream = world.stream()
+      const client = await world.listening(turbo(stream))
+      await world.broadcast(stream, { a: 1 })
+      assert.equal(await client.text(), `{"identifier":${JSON.stringify(turbo(stream))},"message":{"a":1}}`)
+    },
+  },
+  {
+    title: 'a broadcast reaches its stream and nobody else',
+    flags: OPEN,
+    async run(world) {
+      const [one, two] = [world.stream(), world.stream()]
+      const [ada, bob] = [await world.listening(turbo(one)), await world.listening(turbo(two))]
+      await world.broadcast(one, 'for ada')
+      assert.equal((await ada.next()).message, 'for ada')
+      assert.deepEqual(await world.everything(bob, two), [])
+    },
+  },
+  {
+    title: 'names of streams are compared as they are written',
+    flags: OPEN,
+    async run(world) {
+      const stream = world.stream('Chat')
+      const client = await world.listening(turbo(stream))
+      for (const other of [stream.toLowerCase(), `${stream} `, `${stream}/`, stream.normalize('NFD').slice(0, -1)])
+        await world.broadcast(other, 'not for you')
+      assert.deepEqual(await world.everything(client, stream), [])
+    },
+  },
+  {
+    title: 'all channels share one space of names',
+    flags: OPEN,
+    async run(world) {
+      const stream = world.stream()
+      const client = await world.listening(turbo(stream), pubsub(stream))
+      await world.broadcast(stream, 'x')
+      const frames = [await client.next(), await client.next()]
+      assert.deepEqual(frames.map(({ identifier }) => identifier).sort(), [turbo(stream), pubsub(stream)].sort())
+    },
+  },
+  {
+    title: 'two hundred broadcasts arrive once each, in order, at everybody',
+    flags: OPEN,
+    async run(world) {
+      const stream = world.stream()
+      const clients = [await world.listening(turbo(stream)), await world.listening(pubsub(stream))]
+      for (let i = 0; i < 20; i++)
+        await world.post(Array.from({ length: 10 }, (_, j) => ({ stream, data: String(i * 10 + j) })))
+      for (const client of clients) {
+        const frames = (await world.everything(client, stream)) as { message: unknown }[]
+        assert.deepEqual(
+          frames.map(({ message }) => message).filter(message => message !== 'that was all'),
+          Array.from({ length: 200 }, (_, i) => i),
+        )
+      }
+    },
+  },
+  {
+    title: 'messages of every length that changes a frame arrive whole',
+    flags: OPEN,
+    async run(world) {
+      const stream = world.stream()
+      const client = await world.listening(turbo(stream))
+      for (const length of [0, 1, 100, 125, 126, 1000, 1024, 4096, 32_767, 65_000, 65_535, 65_536, 300_000]) {
+        const html = 'é'.repeat(length)
+        await world.broadcast(stream, html)
+        assert.equal((await client.next()).message, html)
+      }
+    },
+  },
+  {
+    title: 'a batch goes out in order, over several streams',
+    flags: OPEN,
+    async run(world) {
+      const [one, two] = [world.stream(), world.stream()]
+      const client = await world.listening(pubsub(one), pubsub(two))
+      const batch = [1, 2, 3, 4].map(i => ({ stream: i % 2 ? one : two, data: String(i) }))
+      assert.equal((await world.post(batch)).status, 201)
+      const frames = await Promise.all([1, 2, 3, 4].map(() => client.next()))
+      const of = (stream: string) => frames.filter(frame => frame.stream_id === stream).map(({ message }) => message)
+      assert.deepEqual(
+        [of(one), of(two)],
+        [
+          [1, 3],
+          [2, 4],
+        ],
+      )
+    },
+  },
+  {
+    title: 'one sid can be left out, on every subscription that it has, and nobody else is',
+    flags: OPEN,
+    async run(world) {
+      const stream = world.stream()
+      const [ada, bob] = [await world.listening(turbo(stream), pubsub(stream)), await world.listening(turbo(stream))]
+      await world.broadcast(stream, 'not for ada', { exclude_socket: ada.sid })
+      await world.broadcast(stream, 'for all')
+      assert.deepEqual([(await bob.next()).message, (await bob.next()).message], ['not for ada', 'for all'])
+      assert.deepEqual([(await ada.next()).message, (await ada.next()).message], ['for all', 'for all'])
+    },
+  },
+  {
+    title: 'leaving out nobody, or somebody who is not here, leaves out nobody',
+    flags: OPEN,
+    async run(world) {
+      const stream = world.stream()
+      const client = await world.listening(turbo(stream))
+      await world.broadcast(stream, 1, { exclude_socket: '' })
+      await world.broadcast(stream, 2, { exclude_socket: 'nobody' })
+      assert.deepEqual([(await client.next()).message, (await client.next()).message], [1, 2])
+    },
+  },
+  {
+    title: 'a broadcast type precedes the identifier',
+    flags: OPEN,
+    async run(world) {
+      const stream = world.stream()
+      const client = await world.listening(pubsub(stream))
+      await world.broadcast(stream, 'x', { broadcast_type: 'custom' })
+      assert.ok((await client.text()).startsWith('{"type":"custom","identifier":'))
+    },
+  },
+  {
+    title: 'a transient broadcast is delivered, and has no place in the history',
+    flags: OPEN,
+    async run(world) {
+      const stream = world.stream()
+      const client = await world.listening(pubsub(stream))
+      await world.broadcast(stream, 'x', { transient: true })
+      assert.deepEqual(await client.next(), { identifier: pubsub(stream), message: 'x' })
+    },
+  },
+  {
+    title: 'what else is in meta, or beside it, does not matter',
+    flags: OPEN,
+    async run(world) {
+      const stream = world.stream()
+      const client = await world.listening(pubsub(stream))
+      await world.post({ stream, data: '1', meta: { colour: 'red', nested: {} }, more: [1] })
+      await world.post({ stream, data: '2', meta: {} })
+      assert.deepEqual([(await client.next()).message, (await client.next()).message], [1, 2])
+    },
+  },
+  {
+    title: 'broadcasts without listeners, and to any name, are taken',
+    flags: OPEN,
+    async run(world) {
+      for (const stream of ['nobody/here', ':', '/', ' ', '🦄', '__proto__', 'x'.repeat(10_000)])
+        assert.equal((await world.post({ stream, data: '1' })).status, 201)
+    },
+  },
+  {
+    title: 'a remote disconnect ends all sessions of the identity and nobody else, with a reason and a legal close',
+    flags: OPEN,
+    async run(world) {
+      const { all, other, identifier } = await people(world)
+      await world.post({ command: 'disconnect', payload: { identifier, reconnect: true } })
+      for (const client of all) {
+        assert.equal(await client.text(), '{"type":"disconnect","reason":"remote","reconnect":true}')
+        assert.equal(await client.closed, '1000 Closed remotely')
+      }
+      assert.deepEqual(await other.answers(), [])
+    },
+    differs: {
+      anycable: 'ends only one of them',
+      why: 'bug: Action Cable ends all',
+      async run(world) {
+        const { all, identifier } = await people(world)
+        await world.post({ command: 'disconnect', payload: { identifier, reconnect: true } })
+        const first = await Promise.race(all.map(client => client.next().then(() => client)))
+        assert.equal(await first.closed, '1000 Closed remotely')
+        // One at a time: the second goes when it is said again.
+        await world.post({ command: 'disconnect', payload: { identifier, reconnect: true } })
+        await Promise.all(all.map(client => client.closed))
+      },
+    },
+  },
+  {
+    title: 'a remote disconnect does not ask to come back unless it says so',
+    flags: OPEN,
+    async run(world) {
+      const identifier = JSON.stringify({ user: world.stream() })
+      const client = await world.welcomed({ query: `?jid=${jwt({ ext: identifier })}` })
+      await world.post({ command: 'disconnect', payload: { identifier } })
+      assert.deepEqual(await client.next(), { type: 'disconnect', reason: 'remote', reconnect: false })
+    },
+  },
+  {
+    title: 'who is anonymous is disconnected by its sid',
+    flags: OPEN,
+    async run(world) {
+      const [one, other] = [await world.welcomed(), await world.welcomed()]
+      await world.post({ command: 'disconnect', payload: { identifier: JSON.stringify({ sid: one.sid }) } })
+      assert.equal((await one.next()).reason, 'remote')
+      assert.deepEqual(await other.answers(), [])
+    },
+  },
+  {
+    title: 'what was broadcast before a disconnect is delivered before it',
+    flags: OPEN,
+    async run(world) {
+      const stream = world.stream()
+      const client = await world.listening(pubsub(stream))
+      await world.broadcast(stream, 'last words')
+      await client.until(({ message }) => message === 'last words')
+      await world.post({ command: 'disconnect', payload: { identifier: JSON.stringify({ sid: client.sid }) } })
+      await world.broadcast(stream, 'too late')
+      assert.deepEqual((await client.next()).reason, 'remote')
+      assert.ok('closed' in (await client.next()))
+    },
+  },
+  {
+    title: 'with --public names and broadcasts need nothing',
+    flags: PUBLIC,
+    async run(world) {
+      const stream = world.stream('é')
+      const client = await world.listening(open(stream))
+      assert.equal((await world.post({ stream, data: '"x"' }, { headers: {} })).status, 201)
+      assert.equal((await client.next()).message, 'x')
+    },
+  },
+]
+
+async function people(world: World) {
+  const identifier = JSON.stringify({ user: world.stream() })
+  const query = `?jid=${jwt({ ext: identifier })}`
+  const all = [await world.welcomed({ query }), await world.welcomed({ query })]
+  const other = await world.welcomed({ query: `?jid=${jwt({ ext: `${identifier} ` })}` })
+  return { all, other, identifier }
+}

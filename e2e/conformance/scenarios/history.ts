@@ -1,0 +1,346 @@
+/** History: what was missed, told in order; and what cannot be told. */
+import assert from 'node:assert/strict'
+import type { Client, Frame } from '../client.ts'
+import { NO_BROKER, OPEN, SMALL } from '../flags.ts'
+import { now, pubsub, turbo } from '../signing.ts'
+import type { Scenario, World } from '../world.ts'
+
+const confirmed = (identifier: string) => ({ type: 'confirm_history', identifier })
+const rejected = (identifier: string) => ({ type: 'reject_history', identifier })
+const messages = (frames: readonly Frame[]) => frames.filter(frame => 'message' in frame).map(({ message }) => message)
+
+/** Broadcasts each, and says where each is. */
+async function told(world: World, stream: string, ...all: unknown[]): Promise<Frame[]> {
+  const client = await world.listening(pubsub(stream))
+  for (const message of all) await world.broadcast(stream, message)
+  const frames = await Promise.all(all.map(() => client.next()))
+  await client.drop()
+  return frames
+}
+
+const at = ({ epoch, offset, stream_id }: Frame, by = 0) => ({
+  streams: { [stream_id!]: { epoch, offset: offset! + by } },
+})
+
+const asked = async (client: Client, identifier: string, history: unknown): Promise<Frame[]> => {
+  client.command('history', identifier, { history })
+  return await client.answers()
+}
+
+export const history: Scenario[] = [
+  {
+    title: 'what came since a time is told, in order, then confirmed',
+    flags: OPEN,
+    async run(world) {
+      const stream = world.stream()
+      const since = now() - 1
+      await told(world, stream, 'a', 'b', 'c')
+      const client = await world.listening(turbo(stream))
+      const frames = await asked(client, turbo(stream), { since })
+      assert.deepEqual(messages(frames), ['a', 'b', 'c'])
+      assert.deepEqual(frames.at(-1), confirmed(turbo(stream)))
+    },
+  },
+  {
+    title: 'what came since a time in the future is nothing, and is confirmed',
+    flags: OPEN,
+    async run(world) {
+      const stream = world.stream()
+      await told(world, stream, 'a')
+      const client = await world.listening(pubsub(stream))
+      assert.deepEqual(await asked(client, pubsub(stream), { since: now() + 60 }), [confirmed(pubsub(stream))])
+    },
+  },
+  {
+    title: 'the history of a stream that nobody ever wrote to is nothing, and is confirmed',
+    flags: OPEN,
+    async run(world) {
+      const stream = world.stream()
+      const client = await world.listening(pubsub(stream))
+      assert.deepEqual(await asked(client, pubsub(stream), { since: 1 }), [confirmed(pubsub(stream))])
+    },
+  },
+  {
+    title: 'what came after an offset is told as it was told before',
+    flags: OPEN,
+    async run(world) {
+      const stream = world.stream()
+      const [first, ...rest] = await told(world, stream, 'a', { b: 1 }, 'c')
+      const client = await world.listening(pubsub(stream))
+      assert.deepEqual(await asked(client, pubsub(stream), at(first!)), [...rest, confirmed(pubsub(stream))])
+    },
+  },
+  {
+    title: 'who is up to date is told nothing, and that is confirmed',
+    flags: OPEN,
+    async run(world) {
+      const stream = world.stream()
+      const frames = await told(world, stream, 'a', 'b')
+      const client = await world.listening(pubsub(stream))
+      assert.deepEqual(await asked(client, pubsub(stream), at(frames.at(-1)!)), [confirmed(pubsub(stream))])
+    },
+  },
+  {
+    title: 'an offset outranks a time',
+    flags: OPEN,
+    async run(world) {
+      const stream = world.stream()
+      const [, second] = await told(world, stream, 'a', 'b', 'c')
+      const client = await world.listening(pubsub(stream))
+      assert.deepEqual(messages(await asked(client, pubsub(stream), { since: 1, ...at(second!) })), ['c'])
+    },
+  },
+  ...(
+    [
+      ['of another epoch', (frame: Frame) => at({ ...frame, epoch: 'other' })],
+      ['of the future', (frame: Frame) => at(frame, 1_000_000)],
+      [
+        'of another epoch, although a time is given as well',
+        (frame: Frame) => ({ since: 1, ...at({ ...frame, epoch: 'x' }) }),
+      ],
+    ] as [string, (frame: Frame) => object][]
+  ).map(
+    ([about, place]): Scenario => ({
+      title: `an offset cannot be honoured, and history is rejected without a message: ${about}`,
+      flags: OPEN,
+      async run(world) {
+        const stream = world.stream()
+        const [first] = await told(world, stream, 'a', 'b')
+        const client = await world.listening(pubsub(stream))
+        assert.deepEqual(await asked(client, pubsub(stream), place(first!)), [rejected(pubsub(stream))])
+        // The subscription is live all the same.
+        await world.broadcast(stream, 'live')
+        assert.equal((await client.next()).message, 'live')
+      },
+    }),
+  ),
+  ...(
+    [
+      ['nothing', undefined],
+      ['null', null],
+      ['an empty object', {}],
+      ['a time of zero', { since: 0 }],
+      ['null for streams', { streams: null }],
+    ] as [string, unknown][]
+  ).map(
+    ([about, history]): Scenario => ({
+      title: `a history command that asks for nothing has no answer: ${about}`,
+      flags: OPEN,
+      async run(world) {
+        const stream = world.stream()
+        const client = await world.listening(pubsub(stream))
+        assert.deepEqual(await asked(client, pubsub(stream), history), [])
+      },
+    }),
+  ),
+  {
+    title: 'a history of no streams is confirmed',
+    flags: OPEN,
+    async run(world) {
+      const stream = world.stream()
+      await told(world, stream, 'a')
+      const client = await world.listening(pubsub(stream))
+      assert.deepEqual(await asked(client, pubsub(stream), { streams: {} }), [confirmed(pubsub(stream))])
+    },
+  },
+  {
+    title: 'offsets of streams that are not subscribed open nothing',
+    flags: OPEN,
+    async run(world) {
+      const [mine, theirs] = [world.stream(), world.stream('secret')]
+      const [secret] = await told(world, theirs, 'x', 'secret')
+      const client = await world.listening(pubsub(mine))
+      assert.deepEqual(await asked(client, pubsub(mine), at(secret!)), [confirmed(pubsub(mine))])
+    },
+  },
+  {
+    title: 'history may be asked for with the subscription: confirmation, messages, confirmation',
+    flags: OPEN,
+    async run(world) {
+      const stream = world.stream()
+      const [first] = await told(world, stream, 'a', 'b', 'c')
+      const client = await world.welcomed()
+      await client.confirmed(turbo(stream), { history: at(first!) })
+      const frames = await client.answers()
+      assert.deepEqual(messages(frames), ['b', 'c'])
+      assert.deepEqual(frames.at(-1), confirmed(turbo(stream)))
+    },
+  },
+  {
+    title: 'the first subscribe of an extended client, with a time and no streams, is answered',
+    flags: OPEN,
+    async run(world) {
+      const stream = world.stream()
+      await told(world, stream, 'a')
+      const client = await world.welcomed()
+      await client.confirmed(turbo(stream), { history: { since: now() - 1, streams: {} } })
+      const frames = await client.answers()
+      assert.deepEqual([messages(frames), frames.at(-1)], [['a'], confirmed(turbo(stream))])
+    },
+  },
+  {
+    title: 'what was broadcast while nobody listened is remembered',
+    flags: OPEN,
+    async run(world) {
+      const stream = world.stream()
+      await world.broadcast(stream, 'early')
+      const client = await world.listening(pubsub(stream))
+      assert.deepEqual(messages(await asked(client, pubsub(stream), { since: now() - 1 })), ['early'])
+    },
+  },
+  {
+    title: 'offsets of a stream rise',
+    flags: OPEN,
+    async run(world) {
+      const stream = world.stream()
+      const offsets = (await told(world, stream, 1, 2, 3)).map(({ offset }) => offset!)
+      assert.ok(offsets[0]! < offsets[1]! && offsets[1]! < offsets[2]!)
+    },
+  },
+  {
+    title: 'offsets rise over all streams, so that an idle stream cannot start anew',
+    flags: OPEN,
+    async run(world) {
+      const [one] = await told(world, world.stream(), 1)
+      const [two] = await told(world, world.stream(), 1)
+      assert.ok(two!.offset! > one!.offset!)
+    },
+    differs: {
+      anycable: 'counts each stream from 1',
+      why: 'bug: a stream that was idle for long counts from 1 again in the same epoch',
+      async run(world) {
+        const [one] = await told(world, world.stream(), 1)
+        assert.equal(one!.offset, 1)
+      },
+    },
+  },
+  {
+    title: 'a transient message is not remembered',
+    flags: OPEN,
+    async run(world) {
+      const stream = world.stream()
+      await world.broadcast(stream, 'gone', { transient: true })
+      await world.broadcast(stream, 'kept')
+      const client = await world.listening(pubsub(stream))
+      assert.deepEqual(messages(await asked(client, pubsub(stream), { since: 1 })), ['kept'])
+    },
+  },
+  {
+    title: 'who was left out of a broadcast is left out of its replay',
+    flags: OPEN,
+    async run(world) {
+      assert.deepEqual(await excluded(world), ['for all'])
+    },
+    differs: {
+      anycable: 'replays to a client what it did itself',
+      why: 'bug: what was done on the page already happens once more',
+      async run(world) {
+        assert.deepEqual(await excluded(world), ['not for you', 'for all'])
+      },
+    },
+  },
+  {
+    title: 'more than --history_limit is not remembered, and an offset before it is rejected',
+    flags: SMALL,
+    async run(world) {
+      const stream = world.stream()
+      const [first] = await told(world, stream, 1, 2, 3, 4, 5)
+      const client = await world.listening(pubsub(stream))
+      assert.deepEqual(await asked(client, pubsub(stream), at(first!)), [rejected(pubsub(stream))])
+      assert.deepEqual(messages(await asked(client, pubsub(stream), { since: 1 })), [3, 4, 5])
+    },
+  },
+  {
+    title: 'an offset right before the oldest message is honoured, as nothing is missing',
+    flags: SMALL,
+    async run(world) {
+      const stream = world.stream()
+      const [first] = await told(world, stream, 1, 2, 3, 4)
+      const client = await world.listening(pubsub(stream))
+      assert.deepEqual(messages(await asked(client, pubsub(stream), at(first!))), [2, 3, 4])
+    },
+    differs: {
+      anycable: 'rejects it',
+      why: 'bug: nothing is missing',
+      async run(world) {
+        const stream = world.stream()
+        const [first] = await told(world, stream, 1, 2, 3, 4)
+        const client = await world.listening(pubsub(stream))
+        assert.deepEqual(await asked(client, pubsub(stream), at(first!)), [rejected(pubsub(stream))])
+      },
+    },
+  },
+  {
+    title: 'without a history, who asks is told that there is none',
+    flags: NO_BROKER,
+    async run(world) {
+      const stream = world.stream()
+      const client = await world.welcomed()
+      await client.confirmed(pubsub(stream), { history: { since: 1 } })
+      assert.deepEqual(await client.answers(), [rejected(pubsub(stream))])
+      assert.deepEqual(await asked(client, pubsub(stream), { streams: {} }), [confirmed(pubsub(stream))])
+      assert.deepEqual(await asked(client, pubsub(stream), { streams: { [stream]: { epoch: 'x', offset: 1 } } }), [
+        rejected(pubsub(stream)),
+      ])
+    },
+  },
+  {
+    title: 'a position in the identifier starts the subscription there',
+    flags: OPEN,
+    async run(world) {
+      const stream = world.stream()
+      const [first] = await told(world, stream, 'a', 'b')
+      const identifier = turbo(stream, { position: `${first!.offset}/${first!.epoch}` })
+      const client = await world.welcomed()
+      await client.confirmed(identifier)
+      assert.deepEqual(messages(await client.answers()), ['b'])
+    },
+    differs: {
+      anycable: 'knows nothing of positions, and goes on without them',
+      why: 'extension: a page says where it was made, and catches up',
+      async run(world) {
+        const client = await world.listening(turbo(world.stream(), { position: '1/abcd' }))
+        assert.deepEqual(await client.answers(), [])
+      },
+    },
+  },
+  {
+    title: 'a position that cannot be honoured is a gap: the page is told to refresh itself',
+    flags: OPEN,
+    async run(world) {
+      const stream = world.stream()
+      const client = await world.welcomed()
+      await client.confirmed(turbo(stream, { position: '1/other' }))
+      assert.match(String((await client.next()).message), /^<turbo-stream action="refresh"/)
+    },
+    differs: { anycable: 'knows nothing of positions', why: 'extension: a page is never silently stale' },
+  },
+  {
+    title: 'a position is told before a page is made, to who has the key',
+    flags: OPEN,
+    async run(world) {
+      const ask = (init?: RequestInit) => fetch(`${world.server.broadcast}/position?stream=any`, init)
+      assert.equal((await ask()).status, 401)
+      const answer = await ask({ headers: { authorization: `Bearer ${world.broadcastKey}` } })
+      assert.match(((await answer.json()) as { position: string }).position, /^\d+\/[\w-]+$/)
+    },
+    differs: {
+      anycable: 'answers 404, which the helpers take for "unknown"',
+      why: 'extension: positions',
+      async run(world) {
+        assert.equal((await fetch(`${world.server.broadcast}/position?stream=any`)).status, 404)
+      },
+    },
+  },
+]
+
+async function excluded(world: World): Promise<unknown[]> {
+  const stream = world.stream()
+  const client = await world.listening(turbo(stream))
+  await world.broadcast(stream, 'not for you', { exclude_socket: client.sid })
+  await world.broadcast(stream, 'for all')
+  await client.next()
+  client.command('unsubscribe', turbo(stream))
+  await client.confirmed(turbo(stream), { history: { since: now() - 5 } })
+  return messages(await client.answers())
+}

@@ -1,0 +1,330 @@
+/** What clients tell each other: whispers and presence; and where they may not. */
+import assert from 'node:assert/strict'
+import type { Client, Frame } from '../client.ts'
+import { CLOSED, NO_BROKER, OPEN, PUBLIC, SMALL } from '../flags.ts'
+import { cableReady, jwt, open, pubsub, turbo } from '../signing.ts'
+import type { Scenario, World } from '../world.ts'
+
+const event = (identifier: string, message: object): Frame => ({ type: 'presence', identifier, message })
+const joined = (identifier: string, id: string, info: unknown) => event(identifier, { type: 'join', id, info })
+const left = (identifier: string, id: string) => event(identifier, { type: 'leave', id })
+const join = (client: Client, identifier: string, id: string, info: unknown = null) =>
+  client.command('join', identifier, { presence: { id, info } })
+const who = async (client: Client, identifier: string): Promise<Frame> => {
+  client.command('presence', identifier)
+  return await client.next()
+}
+
+const whispers: Scenario[] = [
+  ...(
+    [
+      ['text', 'hi', 'hi'],
+      ['an object', { typing: true }, { typing: true }],
+      ['a list', [1, 'a', null], [1, 'a', null]],
+      ['a number', 0, 0],
+      ['false', false, false],
+      ['null, which becomes the word', null, 'null'],
+      ['nothing, which becomes the word', undefined, 'null'],
+      ['markup and emoji', '<b>🦄</b>', '<b>🦄</b>'],
+    ] as [string, unknown, unknown][]
+  ).map(
+    ([about, data, message]): Scenario => ({
+      title: `a whisper reaches the others, and not who whispers: ${about}`,
+      flags: OPEN,
+      async run(world) {
+        const stream = world.stream()
+        const [ada, bob] = [await world.listening(pubsub(stream)), await world.listening(pubsub(stream))]
+        ada.command('whisper', pubsub(stream), { data })
+        assert.deepEqual(await bob.next(), { identifier: pubsub(stream), message })
+        assert.deepEqual(await world.everything(ada, stream), [])
+      },
+    }),
+  ),
+  {
+    title: 'whispers of one session arrive in order',
+    flags: OPEN,
+    async run(world) {
+      const stream = world.stream()
+      const [ada, bob] = [await world.listening(pubsub(stream)), await world.listening(pubsub(stream))]
+      for (let i = 0; i < 50; i++) ada.command('whisper', pubsub(stream), { data: i })
+      const heard = await Promise.all(Array.from({ length: 50 }, () => bob.next()))
+      assert.deepEqual(
+        heard.map(({ message }) => message),
+        Array.from({ length: 50 }, (_, i) => i),
+      )
+    },
+  },
+  {
+    title: 'a whisper is not remembered',
+    flags: OPEN,
+    async run(world) {
+      const stream = world.stream()
+      const [ada, bob] = [await world.listening(pubsub(stream)), await world.listening(pubsub(stream))]
+      ada.command('whisper', pubsub(stream), { data: 'psst' })
+      await bob.next()
+      bob.command('history', pubsub(stream), { history: { since: 1 } })
+      assert.deepEqual(await bob.answers(), [{ type: 'confirm_history', identifier: pubsub(stream) }])
+    },
+  },
+  {
+    title: 'a signed name allows whispers only with --streams_whisper',
+    flags: CLOSED,
+    async run(world) {
+      const stream = world.stream()
+      const query = `?jid=${jwt({ ext: 'ada' })}`
+      const [ada, bob] = [await world.welcomed({ query }), await world.welcomed({ query })]
+      for (const client of [ada, bob]) await client.confirmed(pubsub(stream))
+      ada.command('whisper', pubsub(stream), { data: 'psst' })
+      assert.deepEqual(await ada.answers(), [])
+      assert.deepEqual(await world.everything(bob, stream), [])
+    },
+  },
+  {
+    title: 'a public name allows whispers',
+    flags: PUBLIC,
+    async run(world) {
+      const stream = world.stream()
+      const [ada, bob] = [await world.listening(open(stream)), await world.listening(open(stream))]
+      ada.command('whisper', open(stream), { data: 1 })
+      assert.equal((await bob.next()).message, 1)
+    },
+  },
+  {
+    title: 'who unsubscribed whispers no more',
+    flags: OPEN,
+    async run(world) {
+      const stream = world.stream()
+      const [ada, bob] = [await world.listening(pubsub(stream)), await world.listening(pubsub(stream))]
+      ada.command('unsubscribe', pubsub(stream))
+      ada.command('whisper', pubsub(stream), { data: 'psst' })
+      await ada.answers()
+      assert.deepEqual(await world.everything(bob, stream), [])
+    },
+  },
+  ...[turbo, cableReady].map((channel): Scenario => {
+    const heard = async (world: World) => {
+      const stream = world.stream()
+      const [ada, page] = [await world.listening(pubsub(stream)), await world.listening(channel(stream))]
+      ada.command('whisper', pubsub(stream), { data: '<script>alert(1)</script>' })
+      join(ada, pubsub(stream), 'ada', '<script>alert(2)</script>')
+      assert.equal((await ada.next()).type, 'presence')
+      return (await world.everything(page, stream)) as Frame[]
+    }
+    return {
+      title: `what clients say never reaches a page that would run it: ${JSON.parse(channel('a')).channel}`,
+      flags: OPEN,
+      async run(world) {
+        assert.deepEqual(await heard(world), [])
+      },
+      differs: {
+        anycable: 'delivers the whisper and the presence to the page',
+        why: 'hole: it is put into the page as HTML',
+        async run(world) {
+          assert.equal((await heard(world)).length, 2)
+        },
+      },
+    }
+  }),
+  ...[turbo, cableReady].map(
+    (channel): Scenario => ({
+      title: `a page can neither whisper nor be present: ${JSON.parse(channel('a')).channel}`,
+      flags: OPEN,
+      async run(world) {
+        const stream = world.stream()
+        const [ada, bob] = [await world.listening(channel(stream)), await world.listening(pubsub(stream))]
+        ada.command('whisper', channel(stream), { data: 'psst' })
+        join(ada, channel(stream), 'ada')
+        assert.deepEqual(await who(ada, channel(stream)), event(channel(stream), { type: 'error', total: 0 }))
+        assert.deepEqual(await world.everything(bob, stream), [])
+      },
+    }),
+  ),
+]
+
+const presence: Scenario[] = [
+  {
+    title: 'who joins is told to all, who joins included',
+    flags: OPEN,
+    async run(world) {
+      const stream = world.stream()
+      const [ada, bob] = [await world.listening(pubsub(stream)), await world.listening(pubsub(stream))]
+      join(ada, pubsub(stream), 'ada', { name: 'Ada' })
+      for (const client of [ada, bob])
+        assert.deepEqual(await client.next(), joined(pubsub(stream), 'ada', { name: 'Ada' }))
+    },
+  },
+  {
+    title: 'who is there is told to who asks',
+    flags: OPEN,
+    async run(world) {
+      const stream = world.stream()
+      const client = await world.listening(pubsub(stream))
+      assert.deepEqual(await who(client, pubsub(stream)), event(pubsub(stream), { type: 'info', total: 0 }))
+      join(client, pubsub(stream), 'ada', [1])
+      await client.next()
+      const records = [{ id: 'ada', info: [1] }]
+      assert.deepEqual(await who(client, pubsub(stream)), event(pubsub(stream), { type: 'info', total: 1, records }))
+    },
+  },
+  {
+    title: 'joining with the subscription comes after its confirmation',
+    flags: OPEN,
+    async run(world) {
+      const stream = world.stream()
+      const client = await world.welcomed()
+      await client.confirmed(pubsub(stream), { presence: { id: 'ada', info: 'x' } })
+      assert.deepEqual(await client.next(), joined(pubsub(stream), 'ada', 'x'))
+    },
+  },
+  {
+    title: 'who leaves is told to all, without information',
+    flags: OPEN,
+    async run(world) {
+      const stream = world.stream()
+      const [ada, bob] = [await world.listening(pubsub(stream)), await world.listening(pubsub(stream))]
+      join(ada, pubsub(stream), 'ada', 'x')
+      await Promise.all([ada.next(), bob.next()])
+      ada.command('leave', pubsub(stream))
+      for (const client of [ada, bob]) assert.deepEqual(await client.next(), left(pubsub(stream), 'ada'))
+    },
+  },
+  {
+    title: 'who unsubscribes leaves at once',
+    flags: OPEN,
+    async run(world) {
+      const stream = world.stream()
+      const [ada, bob] = [await world.listening(pubsub(stream)), await world.listening(pubsub(stream))]
+      join(ada, pubsub(stream), 'ada')
+      await bob.next()
+      ada.command('unsubscribe', pubsub(stream))
+      assert.deepEqual(await bob.next(), left(pubsub(stream), 'ada'))
+    },
+  },
+  {
+    title: 'who joins twice is there once, with the newer information, and nobody is told',
+    flags: OPEN,
+    async run(world) {
+      const stream = world.stream()
+      const client = await world.listening(pubsub(stream))
+      join(client, pubsub(stream), 'ada', 1)
+      await client.next()
+      join(client, pubsub(stream), 'ada', 2)
+      const { message } = await who(client, pubsub(stream))
+      assert.deepEqual(message, { type: 'info', total: 1, records: [{ id: 'ada', info: 2 }] })
+    },
+  },
+  {
+    title: 'a person with two sessions joins once and leaves once',
+    flags: OPEN,
+    async run(world) {
+      const stream = world.stream()
+      const watching = await world.listening(pubsub(stream))
+      const [one, two] = [await world.listening(pubsub(stream)), await world.listening(pubsub(stream))]
+      for (const client of [one, two]) {
+        join(client, pubsub(stream), 'ada')
+        await who(client, pubsub(stream))
+      }
+      one.command('leave', pubsub(stream))
+      assert.equal(((await who(watching, pubsub(stream))).message as Frame).type, 'join')
+      assert.equal(((await watching.next()).message as Frame).total, 1)
+      two.command('leave', pubsub(stream))
+      assert.deepEqual(await watching.next(), left(pubsub(stream), 'ada'))
+    },
+  },
+  {
+    title: 'a session may not join a stream as two people, and is told nothing',
+    flags: OPEN,
+    async run(world) {
+      const stream = world.stream()
+      const client = await world.listening(pubsub(stream))
+      join(client, pubsub(stream), 'ada')
+      await client.next()
+      join(client, pubsub(stream), 'bob')
+      assert.equal(((await who(client, pubsub(stream))).message as Frame).total, 1)
+    },
+  },
+  {
+    title: 'joining without saying who, and leaving without having joined, is ignored',
+    flags: OPEN,
+    async run(world) {
+      const stream = world.stream()
+      const client = await world.listening(pubsub(stream))
+      client.command('join', pubsub(stream))
+      client.command('join', pubsub(stream), { presence: null })
+      client.command('leave', pubsub(stream))
+      assert.deepEqual(await client.answers(), [])
+    },
+  },
+  {
+    title: 'asking who is there where nothing is subscribed has no answer, or an error',
+    flags: OPEN,
+    async run(world) {
+      const client = await world.welcomed()
+      client.command('presence', pubsub('not mine'))
+      for (const frame of await client.answers()) assert.equal((frame.message as Frame).type, 'error')
+    },
+  },
+  {
+    title: 'who is lost is present for --presence_ttl, then told to have left',
+    flags: SMALL,
+    async run(world) {
+      const stream = world.stream()
+      const [ada, bob] = [await world.listening(pubsub(stream)), await world.listening(pubsub(stream))]
+      join(ada, pubsub(stream), 'ada')
+      await bob.next()
+      await ada.drop()
+      assert.equal(((await who(bob, pubsub(stream))).message as Frame).total, 1)
+      assert.deepEqual(await bob.next(), left(pubsub(stream), 'ada'))
+    },
+  },
+  {
+    title: 'who stays connected stays present, on the base protocol too',
+    flags: SMALL,
+    async run(world) {
+      const stream = world.stream()
+      const [ada, bob] = [await world.listening(pubsub(stream)), await world.listening(pubsub(stream))]
+      join(ada, pubsub(stream), 'ada')
+      join(bob, pubsub(stream), 'bob')
+      await ada.until(({ message }) => (message as Frame).id === 'bob')
+      await bob.drop()
+      // By the time that bob is gone, ada would have been as well.
+      assert.deepEqual(await ada.next(), left(pubsub(stream), 'bob'))
+      assert.equal(((await who(ada, pubsub(stream))).message as Frame).total, 1)
+    },
+    differs: {
+      anycable: 'takes a connected base session for gone after --presence_ttl',
+      why: 'bug: it is connected',
+      async run(world) {
+        const stream = world.stream()
+        const ada = await world.listening(pubsub(stream))
+        join(ada, pubsub(stream), 'ada')
+        await ada.next()
+        assert.deepEqual(await ada.next(), left(pubsub(stream), 'ada'))
+      },
+    },
+  },
+  {
+    title: 'without a broker there is no presence, and who asks is told so',
+    flags: NO_BROKER,
+    async run(world) {
+      const stream = world.stream()
+      const client = await world.listening(pubsub(stream))
+      join(client, pubsub(stream), 'ada')
+      assert.deepEqual(await who(client, pubsub(stream)), event(pubsub(stream), { type: 'error', total: 0 }))
+    },
+  },
+  {
+    title: 'presence is not remembered',
+    flags: OPEN,
+    async run(world) {
+      const stream = world.stream()
+      const client = await world.listening(pubsub(stream))
+      join(client, pubsub(stream), 'ada')
+      await client.next()
+      client.command('history', pubsub(stream), { history: { since: 1 } })
+      assert.deepEqual(await client.answers(), [{ type: 'confirm_history', identifier: pubsub(stream) }])
+    },
+  },
+]
+
+export const people: Scenario[] = [...whispers, ...presence]

@@ -1,0 +1,233 @@
+/** Resuming: a lost session of the extended protocol comes back, by whom it belongs to, and once. */
+import assert from 'node:assert/strict'
+import { BASE, type Client, type ConnectOptions, EXTENDED, type Frame } from '../client.ts'
+import { CLOSED, NO_BROKER, NO_RESUME, OPEN } from '../flags.ts'
+import { jwt, pubsub, turbo } from '../signing.ts'
+import type { Scenario, World } from '../world.ts'
+
+const EXT = { protocols: [EXTENDED] }
+const as = (who: string): ConnectOptions => ({ ...EXT, query: `?jid=${jwt({ ext: who })}` })
+const back = (sid: string, { query = '?', ...options }: ConnectOptions = EXT): ConnectOptions => ({
+  ...options,
+  query: `${query}&sid=${sid}`,
+})
+
+/** Subscribes, hears one broadcast, and is lost. */
+async function lost(world: World, options: ConnectOptions = EXT, make = turbo) {
+  const stream = world.stream()
+  const identifier = make(stream)
+  const client = await world.welcomed(options)
+  await client.confirmed(identifier)
+  await world.broadcast(stream, 'seen')
+  const { epoch, offset } = await client.next()
+  await client.drop()
+  return { client, sid: client.sid, stream, identifier, streams: { [stream]: { epoch, offset } } }
+}
+
+const plain = async (client: Client): Promise<Frame> => {
+  const welcome = await client.next()
+  assert.deepEqual(Object.keys(welcome), ['type', 'sid'])
+  return welcome
+}
+
+export const resuming: Scenario[] = [
+  {
+    title: 'a lost session is resumed: what it was subscribed to, and what it missed',
+    flags: OPEN,
+    async run(world) {
+      const { sid, stream, identifier, streams } = await lost(world)
+      await world.broadcast(stream, 'missed')
+      const client = await world.connect(back(sid))
+      const welcome = await client.next()
+      assert.deepEqual(welcome, { type: 'welcome', sid: welcome.sid, restored: true, restored_ids: [identifier] })
+      assert.notEqual(welcome.sid, sid)
+      client.command('history', identifier, { history: { since: 1, streams } })
+      const frames = await client.answers()
+      assert.deepEqual([frames[0]!.message, frames[1]], ['missed', { type: 'confirm_history', identifier }])
+      await world.broadcast(stream, 'live')
+      assert.equal((await client.next()).message, 'live')
+    },
+  },
+  {
+    title: 'the keys of a restored welcome are in the order of the reference',
+    flags: OPEN,
+    async run(world) {
+      const { sid, identifier } = await lost(world)
+      const text = await (await world.connect(back(sid))).text()
+      assert.ok(text.endsWith(`","restored":true,"restored_ids":[${JSON.stringify(identifier)}]}`), text)
+    },
+  },
+  {
+    title: 'a session without subscriptions is resumed without a list',
+    flags: OPEN,
+    async run(world) {
+      const first = await world.welcomed(EXT)
+      await first.drop()
+      const welcome = await (await world.connect(back(first.sid))).next()
+      assert.equal(welcome.restored, true)
+      assert.deepEqual(welcome.restored_ids ?? [], [])
+    },
+  },
+  {
+    title: 'what was unsubscribed is not restored, and what was subscribed again is',
+    flags: OPEN,
+    async run(world) {
+      const first = await world.welcomed(EXT)
+      const [gone, kept] = [turbo(world.stream()), turbo(world.stream())]
+      for (const identifier of [gone, kept]) await first.confirmed(identifier)
+      first.command('unsubscribe', gone)
+      await first.answers()
+      await first.drop()
+      const client = await world.connect(back(first.sid))
+      assert.deepEqual((await client.next()).restored_ids, [kept])
+      await client.confirmed(gone)
+    },
+  },
+  {
+    title: 'the session may be named in a header, which outranks the query',
+    flags: OPEN,
+    async run(world) {
+      const { sid, identifier } = await lost(world)
+      const client = await world.connect({ ...back('nobody'), headers: { 'x-anycable-restore-sid': sid } })
+      assert.deepEqual((await client.next()).restored_ids, [identifier])
+    },
+  },
+  {
+    title: 'a session that closed politely can be resumed as well',
+    flags: OPEN,
+    async run(world) {
+      const first = await world.welcomed(EXT)
+      await first.confirmed(turbo('a'))
+      first.ws.close(1000)
+      await first.closed
+      assert.equal((await (await world.connect(back(first.sid))).next()).restored, true)
+    },
+  },
+  ...(
+    [
+      ['an unknown sid', OPEN, () => back('nobody')],
+      ['an empty sid', OPEN, () => back('')],
+      ['a sid, on the base protocol', OPEN, sid => back(sid, { protocols: [BASE] })],
+      ['a sid, with --sessions_ttl=0', NO_RESUME, sid => back(sid)],
+      ['a sid, with --broker=none', NO_BROKER, sid => back(sid)],
+    ] as [string, readonly string[], (sid: string) => ConnectOptions][]
+  ).map(
+    ([about, flags, options]): Scenario => ({
+      title: `nothing is resumed, and the client starts anew: ${about}`,
+      flags,
+      async run(world) {
+        const { sid, identifier } = await lost(world, EXT, pubsub)
+        const client = await world.connect(options(sid))
+        await plain(client)
+        await client.confirmed(identifier)
+      },
+    }),
+  ),
+  {
+    title: 'the sid is passed on with every connection: resuming twice in a row works',
+    flags: OPEN,
+    async run(world) {
+      const { sid, identifier } = await lost(world)
+      const second = await world.connect(back(sid))
+      const welcome = await second.next()
+      await second.drop()
+      assert.deepEqual((await (await world.connect(back(welcome.sid!))).next()).restored_ids, [identifier])
+    },
+  },
+  {
+    title: 'a sid is spent with the session that it restored',
+    flags: OPEN,
+    async run(world) {
+      const { sid } = await lost(world)
+      assert.equal((await (await world.connect(back(sid))).next()).restored, true)
+      await plain(await world.connect(back(sid)))
+    },
+    differs: {
+      anycable: 'restores it as often as it is asked',
+      why: 'hole: who sees a sid in a log can listen along',
+      async run(world) {
+        const { sid } = await lost(world)
+        for (let i = 0; i < 2; i++) assert.equal((await (await world.connect(back(sid))).next()).restored, true)
+      },
+    },
+  },
+  ...(
+    [
+      ['no token', EXT],
+      ['an expired token', { ...EXT, query: `?jid=${jwt({ ext: 'ada', exp: 1_000_000_000 })}` }],
+      ['a forged token', { ...EXT, query: `?jid=${jwt({ ext: 'ada' }, { secret: 'another' })}` }],
+    ] as [string, ConnectOptions][]
+  ).map(
+    ([about, options]): Scenario => ({
+      title: `a sid is no credential: ${about} is refused`,
+      flags: CLOSED,
+      async run(world) {
+        const { sid } = await lost(world, as('ada'), pubsub)
+        assert.equal((await (await world.connect(back(sid, options))).next()).type, 'disconnect')
+      },
+      differs: {
+        anycable: 'resumes without looking at the token',
+        why: 'hole: who was locked out stays in, and a sid from a log opens a session',
+        async run(world) {
+          const { sid } = await lost(world, as('ada'), pubsub)
+          assert.equal((await (await world.connect(back(sid, options))).next()).restored, true)
+        },
+      },
+    }),
+  ),
+  {
+    title: 'another identity does not get the session, and starts its own',
+    flags: CLOSED,
+    async run(world) {
+      const { sid } = await lost(world, as('ada'), pubsub)
+      await plain(await world.connect(back(sid, as('bob'))))
+      assert.equal((await (await world.connect(back(sid, as('ada')))).next()).restored, true)
+    },
+    differs: {
+      anycable: 'hands the session of one user to another',
+      why: 'hole: a sid is in URLs and logs',
+      async run(world) {
+        const { sid, identifier } = await lost(world, as('ada'), pubsub)
+        assert.deepEqual((await (await world.connect(back(sid, as('bob')))).next()).restored_ids, [identifier])
+      },
+    },
+  },
+  {
+    title: 'a session that was disconnected on purpose does not come back',
+    flags: CLOSED,
+    async run(world) {
+      const { client, identity } = await dismissed(world)
+      await client.closed
+      await plain(await world.connect(back(client.sid, as(identity))))
+    },
+    differs: {
+      anycable: 'resumes it',
+      why: 'hole: a remote disconnect must last',
+      async run(world) {
+        const { client, identity } = await dismissed(world)
+        await client.closed
+        assert.equal((await (await world.connect(back(client.sid, as(identity)))).next()).restored, true)
+      },
+    },
+  },
+  {
+    title: 'who does not ask for the history of a restored subscription is sent what it missed all the same',
+    flags: OPEN,
+    async run(world) {
+      const { sid, stream } = await lost(world)
+      await world.broadcast(stream, 'missed')
+      const client = await world.connect(back(sid))
+      await client.next()
+      assert.equal((await client.next()).message, 'missed')
+    },
+    differs: { anycable: 'does not', why: 'extension: never silently stale' },
+  },
+]
+
+async function dismissed(world: World) {
+  const identity = world.stream('user')
+  const client = await world.welcomed(as(identity))
+  await client.confirmed(pubsub('a'))
+  await world.post({ command: 'disconnect', payload: { identifier: identity, reconnect: true } })
+  return { client, identity }
+}

@@ -1,0 +1,83 @@
+/**
+ * ONE suite of black-box scenarios: what a cable must do, whoever wrote it.
+ *
+ * Where AnyCable does otherwise and we do not follow, the scenario says what it does and why we do not; both are
+ * asserted, each on its own cable. One cable per set of flags is started, and shared.
+ */
+import { after, before, describe, test } from 'node:test'
+import { broadcasts } from './scenarios/broadcasts.ts'
+import { handshake } from './scenarios/handshake.ts'
+import { history } from './scenarios/history.ts'
+import { malformed } from './scenarios/malformed.ts'
+import { people } from './scenarios/people.ts'
+import { resuming } from './scenarios/resuming.ts'
+import { subscriptions } from './scenarios/subscriptions.ts'
+import { tokens } from './scenarios/tokens.ts'
+import type { Kind, Server, Start } from './servers.ts'
+import { type Difference, type Scenario, World } from './world.ts'
+
+export const SCENARIOS: Readonly<Record<string, readonly Scenario[]>> = {
+  handshake,
+  tokens,
+  subscriptions,
+  broadcasts,
+  malformed,
+  history,
+  resuming,
+  people,
+}
+
+/** Runs every scenario against the cables that `start` starts. */
+export function cableTests(kind: Kind, start: Start): void {
+  const shared = new Map<string, Promise<Server>>()
+  const running: Promise<Server>[] = []
+  const begin = (flags: readonly string[]) => {
+    const server = start(flags)
+    running.push(server)
+    return server
+  }
+  const sharedServer = (flags: readonly string[]) => {
+    const key = flags.join(' ')
+    if (!shared.has(key)) shared.set(key, begin(flags))
+    return shared.get(key)!
+  }
+  after(async () => {
+    for (const server of await Promise.allSettled(running)) if (server.status === 'fulfilled') await server.value.stop()
+  })
+
+  for (const [chapter, scenarios] of Object.entries(SCENARIOS)) {
+    describe(`${kind}: ${chapter}`, { concurrency: 4 }, () => {
+      // Starting a cable is not what the first scenario is timed for.
+      before(async () => {
+        const sets = new Set(
+          scenarios.filter(scenario => !scenario.alone && runs(kind, scenario)).map(({ flags }) => flags ?? []),
+        )
+        for (const flags of sets) await sharedServer(flags)
+      })
+      for (const scenario of scenarios) {
+        const { title, flags = [], alone, differs } = scenario
+        const skip = runs(kind, scenario) ? false : (scenario.absent ?? `${differs!.anycable} (${differs!.why})`)
+        const run = kind === 'anycable' && differs ? differs.run! : scenario.run
+        const name = kind === 'anycable' && differs ? `${title} · AnyCable ${differs.anycable}` : title
+        test(name, { skip, timeout: 20_000 }, async () => {
+          const world = new World(await (alone ? begin(flags) : sharedServer(flags)))
+          try {
+            await run(world)
+            world.end()
+          } finally {
+            world.close()
+          }
+        })
+      }
+    })
+  }
+}
+
+const runs = (kind: Kind, { absent, differs }: Scenario): boolean =>
+  kind === 'hotcable' || (absent === undefined && (differs === undefined || differs.run !== undefined))
+
+/** Where AnyCable does otherwise, and why ours does not. */
+export const differences = (): (Difference & { title: string })[] =>
+  Object.values(SCENARIOS).flatMap(scenarios =>
+    scenarios.flatMap(({ title, differs }) => (differs ? [{ title, ...differs }] : [])),
+  )

@@ -1,0 +1,109 @@
+/**
+ * What a scenario has: one cable, shared with others, and everything it opened closed when it is over.
+ */
+import assert from 'node:assert/strict'
+import { type Client, type ConnectOptions, connect } from './client.ts'
+import { type Handshake, Raw } from './raw.ts'
+import type { Server } from './servers.ts'
+import { derived } from './signing.ts'
+
+export interface Difference {
+  /** What AnyCable does. */
+  anycable: string
+  /** Why ours does not. */
+  why: `${'bug' | 'hole' | 'extension' | 'choice'}: ${string}`
+  /** Asserts what AnyCable does; without it there is nothing to assert, or nothing that is always the same. */
+  run?: (world: World) => Promise<void>
+}
+
+export interface Scenario {
+  /** A sentence. */
+  title: string
+  /** What the cable is started with. */
+  flags?: readonly string[]
+  /** For itself: it is stopped, or counted. */
+  alone?: boolean
+  run: (world: World) => Promise<void>
+  differs?: Difference
+  /** What the gem's AnyCable does not carry, so that there is nothing to compare. */
+  absent?: string
+}
+
+let streams = 0
+
+export class World {
+  readonly server: Server
+  /** The server's own authorization of broadcasts. */
+  broadcastKey = derived('broadcast-cable')
+  readonly #clients: Client[] = []
+  readonly #raws: Raw[] = []
+
+  constructor(server: Server) {
+    this.server = server
+  }
+
+  /** A name that nobody else uses. */
+  stream(name = 'chat'): string {
+    streams += 1
+    return `${name}/${streams}`
+  }
+
+  async connect(options?: ConnectOptions): Promise<Client> {
+    const client = await connect(this.server.cable, options)
+    this.#clients.push(client)
+    return client
+  }
+
+  /** Connects and takes the welcome. */
+  async welcomed(options?: ConnectOptions): Promise<Client> {
+    const client = await this.connect(options)
+    const welcome = await client.next()
+    assert.equal(welcome.type, 'welcome', JSON.stringify(welcome))
+    client.sid = welcome.sid!
+    return client
+  }
+
+  /** Connects, and subscribes to each. */
+  async listening(...identifiers: string[]): Promise<Client> {
+    const client = await this.welcomed()
+    for (const identifier of identifiers) await client.confirmed(identifier)
+    return client
+  }
+
+  async raw(handshake?: Handshake, rest?: Buffer) {
+    const opened = await Raw.open(this.server.cable, handshake, rest)
+    this.#raws.push(opened.raw)
+    return opened
+  }
+
+  post(body: unknown, init: RequestInit = {}, url: string = this.server.broadcast): Promise<Response> {
+    return fetch(url, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${this.broadcastKey}` },
+      body: typeof body === 'string' || body instanceof Uint8Array ? (body as string) : JSON.stringify(body),
+      ...init,
+    })
+  }
+
+  /** Sends any JSON to a stream. */
+  async broadcast(stream: string, message: unknown, meta?: object): Promise<void> {
+    const { status } = await this.post({ stream, data: JSON.stringify(message), ...(meta ? { meta } : {}) })
+    assert.equal(status, 201)
+  }
+
+  /** Everything that a client was sent until a last broadcast reaches it: what did not come by then never will. */
+  async everything(client: Client, stream: string): Promise<unknown[]> {
+    await this.broadcast(stream, 'that was all', { transient: true })
+    return (await client.until(({ message }) => message === 'that was all')).slice(0, -1)
+  }
+
+  /** A scenario is over when nobody it talked to broke the rules of WebSocket. */
+  end(): void {
+    for (const { errors } of this.#clients) assert.deepEqual(errors, [])
+  }
+
+  close(): void {
+    for (const { ws } of this.#clients) ws.terminate()
+    for (const { socket } of this.#raws) socket.destroy()
+  }
+}
