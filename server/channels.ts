@@ -27,14 +27,15 @@ export interface StreamGrant {
 export type Resolve = (identifier: string) => StreamGrant
 
 interface Signed {
-  readonly secret: string
+  readonly secrets: readonly string[]
   /** Names are not signed at all. */
   readonly cleartext: boolean
 }
 
 export interface ChannelSettings {
-  /** Verifies `$pubsub` names; empty: none verifies. */
-  readonly streamsSecret: string
+  /** Verify `$pubsub` names, the present one first. */
+  readonly streamsSecrets: readonly string[]
+  readonly streamsPurpose: string
   readonly publicStreams: boolean
   readonly whisper: boolean
   readonly presence: boolean
@@ -46,26 +47,32 @@ export interface ChannelSettings {
 type Params = Record<string, unknown>
 type Granted = Omit<StreamGrant, 'position'>
 
-export function createChannels({
-  streamsSecret,
-  publicStreams,
-  whisper,
-  presence,
-  turbo,
-  cableReady,
-}: ChannelSettings): Resolve {
+export interface ChannelParts {
+  /** Unix time in ms. */
+  now: () => number
+  /** Counts what each key verified. */
+  verified: (key: number) => void
+}
+
+export function createChannels(settings: ChannelSettings, { now, verified }: ChannelParts): Resolve {
+  const { streamsSecrets, streamsPurpose: purpose, publicStreams, whisper, presence, turbo, cableReady } = settings
+  const verify = (signed: string, secrets: readonly string[]) => {
+    const { stream, key } = verifyStream(signed, { secrets, purpose }, now() / 1000)
+    verified(key)
+    return stream
+  }
   const channels = new Map<unknown, (params: Params) => Granted>()
   channels.set('$pubsub', ({ signed_stream_name: signed, stream_name: open }) => {
-    if (signed) return { stream: verifyStream(name(signed), streamsSecret), kind: 'data', whisper, presence }
+    if (signed) return { stream: verify(name(signed), streamsSecrets), kind: 'data', whisper, presence }
     const stream = name(open)
     if (!publicStreams) throw new SubscriptionRejected('stream_not_public')
     return { stream, kind: 'data', whisper: true, presence: true }
   })
   const html =
-    (kind: 'turbo' | 'html', field: string, { secret, cleartext }: Signed) =>
+    (kind: 'turbo' | 'html', field: string, { secrets, cleartext }: Signed) =>
     (params: Params) => {
       const given = name(params[field])
-      return { stream: cleartext ? given : verifyStream(given, secret), kind, whisper: false, presence: false }
+      return { stream: cleartext ? given : verify(given, secrets), kind, whisper: false, presence: false }
     }
   if (turbo) channels.set('Turbo::StreamsChannel', html('turbo', 'signed_stream_name', turbo))
   if (cableReady) channels.set('CableReady::Stream', html('html', 'identifier', cableReady))

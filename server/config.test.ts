@@ -33,9 +33,9 @@ test('flags may be written as Go programs take them', () => {
 test('one secret is enough: tokens and streams use it, the broadcast key derives from it', () => {
   const config = readConfig(['--secret=qwerty'], {})
 
-  assert.equal(config.jwtSecret, 'qwerty')
-  assert.equal(config.streamsSecret, 'qwerty')
-  assert.equal(config.broadcastKey, '42923a28b760e667fc92f7c6123bb07a282822b329dd2ef48e7aee7830d98485')
+  assert.equal(config.jwtSecrets[0], 'qwerty')
+  assert.equal(config.streamsSecrets[0], 'qwerty')
+  assert.equal(config.broadcastKeys[0], '42923a28b760e667fc92f7c6123bb07a282822b329dd2ef48e7aee7830d98485')
   assert.equal(config.broadcastPort, 'main')
   assert.equal(config.turbo, undefined, '--secret alone must not serve Turbo, or Rails with RPC would be refused')
 })
@@ -46,12 +46,12 @@ test("the guide's names work: older flags switch on what they are the key of", (
     {},
   )
 
-  assert.equal(config.jwtSecret, 'some-secret-key')
-  assert.deepEqual(config.turbo, { secret: 's3cЯeT', cleartext: false })
-  assert.equal(config.broadcastKey, '')
+  assert.equal(config.jwtSecrets[0], 'some-secret-key')
+  assert.deepEqual(config.turbo, { secrets: ['s3cЯeT'], cleartext: false })
+  assert.deepEqual(config.broadcastKeys, [])
   assert.equal(config.broadcastPort, 8090)
-  const { jwtSecret, turbo } = readConfig([], { ANYCABLE_JWT_ID_KEY: 'a', ANYCABLE_TURBO_RAILS_KEY: 'b' })
-  assert.deepEqual([jwtSecret, turbo], ['a', { secret: 'b', cleartext: false }])
+  const { jwtSecrets, turbo } = readConfig([], { ANYCABLE_JWT_ID_KEY: 'a', ANYCABLE_TURBO_RAILS_KEY: 'b' })
+  assert.deepEqual([jwtSecrets, turbo], [['a'], { secrets: ['b'], cleartext: false }])
 })
 
 test('newer names win over older ones, and own secrets over shared ones', () => {
@@ -68,35 +68,35 @@ test('newer names win over older ones, and own secrets over shared ones', () => 
     {},
   )
 
-  assert.deepEqual([config.jwtSecret, config.streamsSecret, config.turbo?.secret], ['j', 'st', 'ts'])
-  assert.equal(readConfig(['--secret=s', '--turbo_streams'], {}).turbo?.secret, 's')
-  assert.equal(readConfig(['--secret=s', '--broadcast_key=k'], {}).broadcastKey, 'k')
+  assert.deepEqual([config.jwtSecrets[0], config.streamsSecrets[0], config.turbo?.secrets[0]], ['j', 'st', 'ts'])
+  assert.equal(readConfig(['--secret=s', '--turbo_streams'], {}).turbo?.secrets[0], 's')
+  assert.equal(readConfig(['--secret=s', '--broadcast_key=k'], {}).broadcastKeys[0], 'k')
 })
 
 test('none is no secret, everywhere', () => {
   const config = readConfig(['--secret=none', '--streams_secret=none', '--broadcast_key=none'], {})
 
   assert.deepEqual(
-    [config.jwtSecret, config.streamsSecret, config.broadcastKey, config.broadcastPort],
-    ['', '', '', 8090],
+    [config.jwtSecrets, config.streamsSecrets, config.broadcastKeys, config.broadcastPort],
+    [[], [], [], 8090],
   )
-  assert.equal(readConfig(['--secret=s', '--broadcast_key=none'], {}).broadcastKey, '')
+  assert.deepEqual(readConfig(['--secret=s', '--broadcast_key=none'], {}).broadcastKeys, [])
 })
 
 test('public drops the key, and so the clients’ port', () => {
   const config = readConfig(['--public', '--secret=s'], {})
 
   assert.deepEqual(
-    [config.noauth, config.publicStreams, config.broadcastKey, config.broadcastPort],
-    [true, true, '', 8090],
+    [config.noauth, config.publicStreams, config.broadcastKeys, config.broadcastPort],
+    [true, true, [], 8090],
   )
 })
 
 test('a key is the UTF-8 bytes of the setting', () => {
-  const { broadcastKey } = readConfig(['--secret=s3cЯeT'], {})
+  const { broadcastKeys } = readConfig(['--secret=s3cЯeT'], {})
 
   assert.equal(
-    broadcastKey,
+    broadcastKeys[0],
     createHmac('sha256', Buffer.from('s3cЯeT', 'utf8')).update('broadcast-cable').digest('hex'),
   )
 })
@@ -148,4 +148,40 @@ test('the development secrets of the samples are refused without --dev', () => {
 test('a cable that nobody could connect to says so', () => {
   assert.match(readConfig([], {}).warnings.join(), /nobody can connect/)
   assert.deepEqual(readConfig(['--noauth'], {}).warnings, [])
+})
+
+test('former secrets verify after the present one, and without one they open nothing', () => {
+  const config = readConfig(
+    [
+      '--secret=s',
+      '--turbo_streams',
+      '--jwt_previous_secrets=a, b',
+      '--streams_previous_secrets=c',
+      '--broadcast_previous_keys=d',
+      '--api_previous_secrets=e',
+    ],
+    {},
+  )
+
+  assert.deepEqual(config.jwtSecrets, ['s', 'a', 'b'])
+  assert.deepEqual(
+    [config.streamsSecrets, config.turbo?.secrets],
+    [
+      ['s', 'c'],
+      ['s', 'c'],
+    ],
+  )
+  assert.deepEqual([config.broadcastKeys[1], config.api?.keys[1]], ['d', 'e'])
+  assert.deepEqual(readConfig(['--jwt_previous_secrets=a', '--broadcast_previous_keys=d'], {}).jwtSecrets, [])
+  assert.match(problems(['--secret=s', '--jwt_previous_secrets=development-only']).join(), /jwt_previous_secrets/)
+})
+
+test('a variable of AnyCable’s that does nothing here is named, and those of the helpers are not', () => {
+  const { warnings } = readConfig(['--noauth'], { ANYCABLE_RPC_HOST: 'x', ANYCABLE_HTTP_BROADCAST_URL: 'y', HOME: '/' })
+
+  assert.deepEqual(warnings, ['ANYCABLE_RPC_HOST is set, and is not a setting of this cable: it does nothing here'])
+})
+
+test('a certificate needs its key', () => {
+  assert.match(problems(['--noauth', '--ssl_cert=a.pem']).join(), /go together/)
 })

@@ -7,7 +7,7 @@ import { deriveKey } from './auth/keys.ts'
 import { envNames, SETTINGS, type SettingName, type Values } from './settings.ts'
 
 interface Signed {
-  readonly secret: string
+  readonly secrets: readonly string[]
   readonly cleartext: boolean
 }
 
@@ -15,22 +15,24 @@ interface Signed {
 export interface Config {
   readonly settings: Readonly<Values>
   readonly host: string
-  readonly jwtSecret: string
+  /** The present one first; none: no tokens are read. */
+  readonly jwtSecrets: readonly string[]
   readonly jwtParam: string
   readonly enforceJwt: boolean
   readonly noauth: boolean
-  readonly streamsSecret: string
+  readonly streamsSecrets: readonly string[]
+  readonly streamsPurpose: string
   readonly publicStreams: boolean
   readonly whisper: boolean
   readonly presence: boolean
   readonly turbo: Signed | undefined
   readonly cableReady: Signed | undefined
-  /** Empty: broadcasts need no key. */
-  readonly broadcastKey: string
+  /** None: broadcasts need no key. */
+  readonly broadcastKeys: readonly string[]
   /** `main`: the clients' port. */
   readonly broadcastPort: number | 'main'
   /** `undefined`: none. */
-  readonly api: { readonly key: string; readonly port: number | 'main' } | undefined
+  readonly api: { readonly keys: readonly string[]; readonly port: number | 'main' } | undefined
   readonly warnings: readonly string[]
 }
 
@@ -60,11 +62,22 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Con
       }
     }),
   ) as Values
-  const config = resolve(values)
+  const config = resolve(values, strangers(env))
   problems.push(...contradictions(config))
   if (problems.length > 0) throw new ConfigInvalid(problems)
   return config
 }
+
+/** Variables that look like settings and are none: AnyCable's that are not here, and misspelt ones. */
+function strangers(env: NodeJS.ProcessEnv): string[] {
+  const known = new Set([...(Object.keys(SETTINGS) as SettingName[]).flatMap(name => envNames(name)), ...OF_HELPERS])
+  return Object.keys(env)
+    .filter(name => name.startsWith('ANYCABLE_') && !known.has(name))
+    .map(name => `${name} is set, and is not a setting of this cable: it does nothing here`)
+}
+
+/** What the helpers of a backend read, which may stand in the same file. */
+const OF_HELPERS = ['ANYCABLE_HTTP_BROADCAST_URL', 'ANYCABLE_WEBSOCKET_URL']
 
 /** --name=value, --name value, -name value; a switch needs no value. */
 function readFlags(argv: readonly string[], problems: string[]): Map<string, string> {
@@ -88,7 +101,7 @@ function readFlags(argv: readonly string[], problems: string[]): Map<string, str
   return given
 }
 
-function resolve(settings: Values): Config {
+function resolve(settings: Values, strangers: readonly string[]): Config {
   const { secret } = settings
   const key = settings.http_broadcast_secret || settings.broadcast_key
   const broadcastKey =
@@ -96,12 +109,14 @@ function resolve(settings: Values): Config {
   const jwtSecret = settings.jwt_secret || settings.jwt_id_key || secret
   const streamsSecret = settings.streams_secret || secret
   const signed = (on: boolean, secret: string, older: string, cleartext: boolean): Signed | undefined =>
-    on || older !== '' || cleartext ? { secret: secret || older || streamsSecret, cleartext } : undefined
+    on || older !== '' || cleartext
+      ? { secrets: rotation(secret || older || streamsSecret, settings.streams_previous_secrets), cleartext }
+      : undefined
   const config = {
     settings,
     // As Go does; Node would take whichever of 127.0.0.1 and ::1 the resolver names first.
     host: settings.host === 'localhost' ? '127.0.0.1' : settings.host,
-    jwtSecret,
+    jwtSecrets: rotation(jwtSecret, settings.jwt_previous_secrets),
     jwtParam: settings.jwt_id_param || settings.jwt_param,
     enforceJwt:
       settings.enforce_jwt ||
@@ -109,7 +124,8 @@ function resolve(settings: Values): Config {
       settings.turbo_rails_cleartext ||
       settings.cable_ready_cleartext,
     noauth: settings.noauth || settings.public,
-    streamsSecret,
+    streamsSecrets: rotation(streamsSecret, settings.streams_previous_secrets),
+    streamsPurpose: settings.streams_purpose,
     publicStreams: settings.public_streams || settings.public,
     whisper: settings.streams_whisper,
     presence: settings.streams_presence,
@@ -125,12 +141,16 @@ function resolve(settings: Values): Config {
       settings.cable_ready_key,
       settings.cable_ready_cleartext,
     ),
-    broadcastKey,
+    broadcastKeys: rotation(broadcastKey, settings.broadcast_previous_keys),
     broadcastPort: broadcastPort(settings, broadcastKey),
     api: api(settings),
   }
-  return { ...config, warnings: warnings(config) }
+  return { ...config, warnings: [...strangers, ...warnings(config)] }
 }
+
+/** Without a present secret former ones open nothing. */
+const rotation = (present: string, former: readonly string[]): readonly string[] =>
+  present === '' ? [] : [present, ...former]
 
 /** An unsecured port must not be the one that clients reach. */
 function broadcastPort({ port, http_broadcast_port: explicit }: Values, key: string): number | 'main' {
@@ -139,39 +159,46 @@ function broadcastPort({ port, http_broadcast_port: explicit }: Values, key: str
 }
 
 /** There is an API where there is a key to it, or a port of its own. */
-function api({ secret, api_secret, api_port, port }: Values): Config['api'] {
+function api({ secret, api_secret, api_previous_secrets, api_port, port }: Values): Config['api'] {
   const key = api_secret || (secret === '' ? '' : deriveKey(secret, 'api-cable'))
   if (key === '' && api_port < 0) return undefined
-  return { key, port: api_port < 0 || (api_port === port && port !== 0) ? 'main' : api_port }
+  return {
+    keys: rotation(key, api_previous_secrets),
+    port: api_port < 0 || (api_port === port && port !== 0) ? 'main' : api_port,
+  }
 }
 
 function warnings(config: Omit<Config, 'warnings'>): string[] {
-  const { turbo, cableReady, jwtSecret, noauth, settings } = config
+  const { turbo, cableReady, jwtSecrets, noauth, settings } = config
   return [
     (turbo?.cleartext || cableReady?.cleartext) &&
       'cleartext: stream names are not signed, so whoever has a token may listen to any stream',
     turbo?.cleartext &&
-      turbo.secret !== '' &&
+      turbo.secrets.length > 0 &&
       settings.turbo_rails_key !== '' &&
       'turbo_rails_cleartext: --turbo_rails_key is not used',
-    jwtSecret === '' && !noauth && 'nobody can connect: set --jwt_secret (or --secret), or --noauth',
+    jwtSecrets.length === 0 && !noauth && 'nobody can connect: set --jwt_secret (or --secret), or --noauth',
     settings.public && 'public: anyone may connect, listen and broadcast',
   ].filter(warning => typeof warning === 'string')
 }
 
 const DEVELOPMENT = /development|change-?me/i
 
-function contradictions({ settings, jwtSecret, enforceJwt, turbo, cableReady, jwtParam }: Config): string[] {
+function contradictions({ settings, jwtSecrets, enforceJwt, turbo, cableReady, jwtParam }: Config): string[] {
   const development = Object.entries(settings).filter(
-    ([name, value]) => /secret|key/.test(name) && typeof value === 'string' && DEVELOPMENT.test(value),
+    ([name, value]) =>
+      /secret|key/.test(name) && [value].flat().some(one => typeof one === 'string' && DEVELOPMENT.test(one)),
   )
   const cleartext = turbo?.cleartext || cableReady?.cleartext
   return [
-    cleartext && jwtSecret === '' && 'cleartext stream names need --jwt_secret: tokens are all that protects them',
-    enforceJwt && !cleartext && jwtSecret === '' && '--enforce_jwt needs --jwt_secret or --secret',
+    cleartext &&
+      jwtSecrets.length === 0 &&
+      'cleartext stream names need --jwt_secret: tokens are all that protects them',
+    enforceJwt && !cleartext && jwtSecrets.length === 0 && '--enforce_jwt needs --jwt_secret or --secret',
+    (settings.ssl_cert === '') !== (settings.ssl_key === '') && '--ssl_cert and --ssl_key go together',
     ...Object.entries({ turbo, cable_ready: cableReady }).map(
       ([name, signed]) =>
-        signed?.secret === '' &&
+        signed?.secrets.length === 0 &&
         !signed.cleartext &&
         `--${name === 'turbo' ? 'turbo_streams' : name} needs a secret of its own, --streams_secret or --secret`,
     ),

@@ -18,7 +18,7 @@ const vectors: Vectors = JSON.parse(
 
 const outcome = (token: string, secret: string, now: number): string => {
   try {
-    return `ext ${identify(token, secret, now)}`
+    return `ext ${identify(token, [secret], now).identity}`
   } catch (error) {
     if (error instanceof SessionRefused) return error.code
     throw error

@@ -18,13 +18,21 @@ const DIGESTS = new Map([
   ['HS512', 'sha512'],
 ])
 
+export interface Verified {
+  readonly identity: string
+  /** Unix seconds; `undefined`: never. */
+  readonly expires: number | undefined
+  /** Which of the secrets it was. */
+  readonly key: number
+}
+
 /**
  * The identity in a token. Throws {@link SessionRefused}.
  * The signature is checked before the claims: a forged token learns nothing about its dates.
- * `nowSeconds` is Unix time, whole seconds.
+ * Any of the `secrets` verifies, the present one comes first. `nowSeconds` is Unix time, whole seconds.
  */
-export function identify(token: string, secret: string, nowSeconds: number): string {
-  if (secret === '') throw new SessionRefused('nobody_can_connect')
+export function identify(token: string, secrets: readonly string[], nowSeconds: number): Verified {
+  if (secrets.every(secret => secret === '')) throw new SessionRefused('nobody_can_connect')
   const [header = '', claims = '', signature = '', ...rest] = token.split('.')
   if (rest.length > 0) throw new SessionRefused('token_invalid')
 
@@ -32,16 +40,20 @@ export function identify(token: string, secret: string, nowSeconds: number): str
   const digest = typeof alg === 'string' ? DIGESTS.get(alg) : undefined
   // `crit` lists extensions that a verifier must understand (RFC 7515, 4.1.11); we understand none.
   if (digest === undefined || crit !== undefined) throw new SessionRefused('token_invalid')
-  const expected = createHmac(digest, secret).update(`${header}.${claims}`).digest()
   const given = bytes(signature)
-  if (given.length !== expected.length || !timingSafeEqual(given, expected)) throw new SessionRefused('token_invalid')
+  const key = secrets.findIndex(secret => {
+    if (secret === '') return false
+    const expected = createHmac(digest, secret).update(`${header}.${claims}`).digest()
+    return given.length === expected.length && timingSafeEqual(given, expected)
+  })
+  if (key < 0) throw new SessionRefused('token_invalid')
 
   const { ext, exp, nbf } = decode(claims)
   const [expires, begins] = [date(exp), date(nbf)]
   if (expires !== undefined && nowSeconds >= expires) throw new SessionRefused('token_expired')
   if (begins !== undefined && nowSeconds < begins) throw new SessionRefused('token_not_yet_valid')
   if (typeof ext !== 'string') throw new SessionRefused('token_ext_invalid')
-  return ext
+  return { identity: ext, expires, key }
 }
 
 /** Unix seconds; zero counts as absent, as it does in the reference. */

@@ -11,10 +11,19 @@ import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 export const deriveKey = (secret: string, phrase: string): string =>
   createHmac('sha256', secret).update(phrase).digest('hex')
 
-/** Whether an `Authorization` header, as Node hands it over, is exactly `Bearer <key>`, in time that depends on neither. */
-export const bearerMatches = (header: string | undefined, key: string): boolean =>
+/**
+ * Which of the keys an `Authorization` header, as Node hands it over, carries as `Bearer <key>`; -1 for none. All are
+ * compared, in time that depends on neither side.
+ */
+export function bearerKey(header: string | undefined, keys: readonly string[]): number {
+  if (header === undefined) return -1
   // Node reads the bytes of a header as Latin-1; keys are UTF-8.
-  header !== undefined && timingSafeEqual(digest(Buffer.from(header, 'latin1')), digest(`Bearer ${key}`))
+  const given = digest(Buffer.from(header, 'latin1'))
+  return keys.reduce(
+    (found, key, at) => (timingSafeEqual(given, digest(`Bearer ${key}`)) && found < 0 ? at : found),
+    -1,
+  )
+}
 
 // Comparing digests makes the lengths equal, so that not even the key's length shows.
 const digest = (bytes: string | Buffer) => createHash('sha256').update(bytes).digest()

@@ -13,20 +13,58 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { SubscriptionRejected } from '../errors.ts'
 
-/**
- * The stream that a signed name grants. Throws {@link SubscriptionRejected}.
- * An empty key is a missing one: HMAC would accept it, and anybody can sign with nothing.
- */
-export function verifyStream(signed: string, key: string): string {
-  if (key === '') throw new SubscriptionRejected('streams_key_missing')
+export interface StreamKeys {
+  /** Each verifies; the first is the present one. Empty ones verify nothing: anybody can sign with nothing. */
+  readonly secrets: readonly string[]
+  /** What names must have been signed for; empty: nothing in particular. */
+  readonly purpose: string
+}
+
+export interface VerifiedStream {
+  readonly stream: string
+  /** Which of the secrets it was. */
+  readonly key: number
+}
+
+/** The stream that a signed name grants. `nowSeconds` is Unix time. Throws {@link SubscriptionRejected}. */
+export function verifyStream(signed: string, { secrets, purpose }: StreamKeys, nowSeconds: number): VerifiedStream {
+  if (secrets.every(secret => secret === '')) throw new SubscriptionRejected('streams_key_missing')
   const [payload, digest, ...rest] = signed.split('--')
   if (!payload || !digest || rest.length > 0) throw new SubscriptionRejected('stream_signature_malformed')
-  const expected = createHmac('sha256', key).update(payload).digest('hex')
-  if (!sameText(digest, expected)) throw new SubscriptionRejected('stream_signature_mismatch')
-  const name = decode(payload)
+  const key = secrets.findIndex(
+    secret => secret !== '' && sameText(digest, createHmac('sha256', secret).update(payload).digest('hex')),
+  )
+  if (key < 0) throw new SubscriptionRejected('stream_signature_mismatch')
+  return { stream: open(decode(payload), purpose, nowSeconds), key }
+}
+
+/**
+ * The name in a verified payload: the JSON string itself, or the envelope in which Rails' verifier puts what expires or
+ * has a purpose: {"_rails":{"data":"chat/42","exp":"2026-11-23T08:00:00.000Z","pur":"…"}}, and before Rails 7.1
+ * {"_rails":{"message":"<base64 of JSON>",…}}. As in Rails, purposes must be equal, and none is one.
+ */
+function open(value: unknown, purpose: string, nowSeconds: number): string {
+  const { data, message, exp, pur } = typeof value === 'string' ? ({ data: value } as Envelope) : envelope(value)
+  if (exp !== undefined && exp !== null) {
+    const expires = typeof exp === 'string' && ISO_8601.test(exp) ? Date.parse(exp) : Number.NaN
+    if (Number.isNaN(expires)) throw new SubscriptionRejected('stream_name_not_a_string')
+    if (nowSeconds * 1000 >= expires) throw new SubscriptionRejected('stream_name_expired')
+  }
+  if ((pur ?? '') !== purpose) throw new SubscriptionRejected('stream_purpose_mismatch')
+  const name = data === undefined && typeof message === 'string' && STANDARD.test(message) ? decode(message) : data
   if (typeof name !== 'string') throw new SubscriptionRejected('stream_name_not_a_string')
   return name
 }
+
+type Envelope = Record<'data' | 'message' | 'exp' | 'pur', unknown>
+
+function envelope(value: unknown): Envelope {
+  const inner = typeof value === 'object' && value !== null && '_rails' in value ? value._rails : undefined
+  if (typeof inner !== 'object' || inner === null) throw new SubscriptionRejected('stream_name_not_a_string')
+  return inner as Envelope
+}
+
+const ISO_8601 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/
 
 function decode(payload: string): unknown {
   if (!STANDARD.test(payload) && !URL_SAFE.test(payload)) throw new SubscriptionRejected('stream_signature_malformed')
