@@ -15,32 +15,32 @@ import { parseCommand } from '../protocol/action-cable.ts'
 import { originAllowed } from '../protocol/negotiate.ts'
 import { Session } from '../session.ts'
 import type { Sessions } from '../sessions.ts'
+import type { Values } from '../settings.ts'
 import type { Heartbeat } from '../transport/heartbeat.ts'
-import { createEventStream, type EventStreamSettings } from '../transport/sse.ts'
-
-export interface EventSettings extends EventStreamSettings {
-  path: string
-  allowedOrigins: readonly string[]
-  /** Bytes of a POSTed list of commands. */
-  maxSize: number
-  /** Seconds between pings. */
-  pingInterval: number
-  explain: boolean
-}
+import { createEventStream } from '../transport/sse.ts'
 
 export interface EventParts {
   admission: Admission
   sessions: Sessions
   heartbeat: Heartbeat
+  sent: (bytes: number) => void
   slow: () => void
+  /** Whether nobody is let in any more. */
+  draining: () => boolean
 }
 
 type Env = { Bindings: HttpBindings }
 
-export function createEventRoutes(settings: EventSettings, { admission, sessions, heartbeat, slow }: EventParts): Hono {
-  const { path, allowedOrigins, explain } = settings
+export function createEventRoutes(settings: Values, parts: EventParts): Hono {
+  const { admission, sessions, heartbeat } = parts
+  const {
+    sse_path: path,
+    allowed_origins: allowedOrigins,
+    dev: explain,
+    ws_max_pending_size: maxPendingSize,
+  } = settings
   const routes = new Hono<Env>()
-  const fail = (c: Context, status: 400 | 401 | 403 | 405, code: string, fix: string) =>
+  const fail = (c: Context, status: 400 | 401 | 403 | 405 | 503, code: string, fix: string) =>
     c.json({ error: code, ...(explain ? { message: fix } : {}) }, status)
 
   routes.use(path, async (c, next) => {
@@ -48,6 +48,7 @@ export function createEventRoutes(settings: EventSettings, { admission, sessions
     // Without an Origin it is the same origin, or no browser at all.
     if (origin !== undefined && !originAllowed(origin, allowedOrigins))
       return fail(c, 403, 'origin_not_allowed', 'add its host to --allowed_origins')
+    if (parts.draining()) return fail(c, 503, 'draining', 'connect again')
     return await next()
   })
   routes.options(path, c =>
@@ -58,7 +59,7 @@ export function createEventRoutes(settings: EventSettings, { admission, sessions
     }),
   )
   routes.get(path, c => begin(c, [subscribeCommand(c)], true))
-  routes.post(path, bodyLimit({ maxSize: settings.maxSize }), async c => {
+  routes.post(path, bodyLimit({ maxSize: settings.max_message_size }), async c => {
     const lines = (await c.req.text()).split('\n').filter(line => line.trim() !== '')
     return begin(
       c,
@@ -72,7 +73,10 @@ export function createEventRoutes(settings: EventSettings, { admission, sessions
     const { outgoing } = c.env
     const sid = newSid()
     const format = { raw: /^(1|t|y|true)$/i.test(c.req.query('raw') ?? ''), unwrapped }
-    const stream = createEventStream(outgoing as import('node:http').ServerResponse, format, settings)
+    const stream = createEventStream(outgoing as import('node:http').ServerResponse, format, {
+      maxPendingSize,
+      sent: parts.sent,
+    })
     let session: Session
     try {
       const { identity } = admission.authenticate(
@@ -94,11 +98,11 @@ export function createEventRoutes(settings: EventSettings, { admission, sessions
       return fail(c, 400, explain ? code : 'rejected', REJECTIONS[code])
     }
     sessions.add(session, undefined)
-    const stopPings = heartbeat.add(stream.send, { interval: settings.pingInterval, precision: 's' })
+    const stopPings = heartbeat.add(stream.ping, { interval: settings.ping_interval, precision: 's' })
     stream.listen({
       drained: () => session.drained(),
       tooSlow: () => {
-        slow()
+        parts.slow()
         outgoing.destroy()
       },
       closed: () => {

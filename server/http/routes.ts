@@ -3,7 +3,7 @@
  */
 import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
-import { bearerMatches } from '../auth/keys.ts'
+import { bearerKey } from '../auth/keys.ts'
 import { FAILURES, PublicationRefused } from '../errors.ts'
 
 export interface Routes {
@@ -14,8 +14,10 @@ export interface Routes {
 
 export interface RouteSettings {
   path: string
-  /** Empty: no authorization. */
-  key: string
+  /** None: no authorization. */
+  keys: readonly string[]
+  /** Counts what each key let in. */
+  verified: (key: number) => void
   /** Bytes. */
   maxSize: number
   refused: (error: PublicationRefused) => void
@@ -23,14 +25,18 @@ export interface RouteSettings {
 
 /** Routes below `path`, for who has the key. `first` is looked at before the key. */
 export function createRoutes(
-  { path, key, maxSize, refused }: RouteSettings,
+  { path, keys, verified, maxSize, refused }: RouteSettings,
   first: (c: Context) => void = () => {},
 ): Routes {
   const routes = new Hono()
   routes.use(`${path}/*`, async (c, next) => {
     first(c)
-    if (key === '') refusePages(c)
-    else if (!bearerMatches(c.req.header('authorization'), key)) throw new PublicationRefused('unauthorized')
+    if (keys.length === 0) refusePages(c)
+    else {
+      const key = bearerKey(c.req.header('authorization'), keys)
+      if (key < 0) throw new PublicationRefused('unauthorized')
+      verified(key)
+    }
     await next()
   })
   routes.onError((error, c) => {

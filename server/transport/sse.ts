@@ -63,16 +63,22 @@ export function createEventStream(
     sent(text.length)
   }
 
+  const send = (buffer: Buffer) => {
+    if (state === 'closed') return
+    const frame: Frame = JSON.parse(payloadOf(buffer).toString())
+    if (state === 'open') write(frame)
+    else held.push(frame)
+  }
+
   return {
     protocol: '',
     held,
-    send(buffer) {
-      if (state === 'closed') return
-      const frame: Frame = JSON.parse(payloadOf(buffer).toString())
-      if (state === 'open') write(frame)
-      else held.push(frame)
+    send,
+    ping(buffer) {
+      if (maxPendingSize === 0 || response.writableLength < maxPendingSize) send(buffer)
     },
     congested: () => response.writableNeedDrain && maxPendingSize > 0 && response.writableLength >= maxPendingSize / 2,
+    pending: () => response.writableLength,
     close() {
       if (state === 'open') response.end()
       state = 'closed'

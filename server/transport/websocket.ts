@@ -13,6 +13,7 @@ import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { ENDINGS, type EndingCode } from '../errors.ts'
 import { selectSubprotocol } from '../protocol/negotiate.ts'
+import { createBucket, type Rate } from './rate.ts'
 import { Wheel } from './wheel.ts'
 
 /** One client, as its session sees it. */
@@ -21,8 +22,12 @@ export interface Connection {
   readonly protocol: string
   /** Takes a complete WebSocket frame. Nothing happens once the connection is closing. */
   send: (frame: Buffer) => void
+  /** Takes a ping, which is let go when much waits to be written: whoever is sent something knows that we live. */
+  ping: (frame: Buffer) => void
   /** Whether much waits to be written; `Listener.drained` tells when it does no more. */
   congested: () => boolean
+  /** Bytes that wait to be written. */
+  pending: () => number
   /** Closes after what was sent, with the ending's code. */
   close: (code: EndingCode) => void
 }
@@ -44,6 +49,11 @@ export interface WebSocketSettings {
   maxPendingSize: number
   /** Time between probes; an unanswered one is the last. */
   probeMs: number
+  rate: Rate
+  /** Counts what ended a connection, or made it wait. */
+  refused: (
+    code: 'message_too_large' | 'text_malformed' | 'frame_malformed' | 'commands_limit' | 'peer_vanished',
+  ) => void
   sent: (bytes: number) => void
   received: (bytes: number) => void
 }
@@ -76,8 +86,11 @@ export function createWebSockets(settings: WebSocketSettings, accept: Accept): W
   const flush = createFlush()
   const probes = new Wheel<Probed>(settings.probeMs, slot => {
     for (const probed of slot) {
-      if (!probed.heard) probed.ws.terminate()
-      else {
+      if (probed.ws.isPaused) continue // it is we who do not listen
+      if (!probed.heard) {
+        settings.refused('peer_vanished')
+        probed.ws.terminate()
+      } else {
         probed.heard = false
         probed.ws.ping()
       }
@@ -90,12 +103,18 @@ export function createWebSockets(settings: WebSocketSettings, accept: Accept): W
         let listener: Listener | undefined
         const connection = connect(ws, socket, settings, flush, () => listener?.tooSlow())
         listener = accept(connection, request)
-        ws.on('error', () => {}) // ws closes with the right code (1002, 1007, 1009) and emits 'close'
+        // ws closes with the right code (1009, 1007, 1002) and emits 'close'.
+        ws.on('error', ({ code }: NodeJS.ErrnoException) => settings.refused(ERRORS.get(code) ?? 'frame_malformed'))
         if (listener !== undefined) listen(ws, socket, listener, settings, probes)
       }),
     stop: () => probes.stop(),
   }
 }
+
+const ERRORS = new Map<string | undefined, 'message_too_large' | 'text_malformed'>([
+  ['WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', 'message_too_large'],
+  ['WS_ERR_INVALID_UTF8', 'text_malformed'],
+])
 
 type Flush = (socket: Duplex) => void
 
@@ -108,19 +127,25 @@ function connect(
 ): Connection {
   const { maxPendingSize } = settings
   let cut = false
+  const full = () => maxPendingSize > 0 && socket.writableLength >= maxPendingSize
+  const write = (frame: Buffer) => {
+    flush(socket)
+    socket.write(frame)
+    settings.sent(frame.length)
+  }
   return {
     protocol: ws.protocol,
     send(frame) {
       if (ws.readyState !== ws.OPEN) return
-      if (maxPendingSize > 0 && socket.writableLength >= maxPendingSize && !cut) {
-        cut = true
-        return tooSlow()
-      }
-      flush(socket)
-      socket.write(frame)
-      settings.sent(frame.length)
+      if (cut || !full()) return write(frame)
+      cut = true
+      tooSlow()
+    },
+    ping(frame) {
+      if (ws.readyState === ws.OPEN && !full()) write(frame)
     },
     congested: () => socket.writableNeedDrain && maxPendingSize > 0 && socket.writableLength >= maxPendingSize / 2,
+    pending: () => socket.writableLength,
     close(code) {
       const [status, text] = ENDINGS[code].close
       ws.close(status, text)
@@ -140,14 +165,27 @@ function listen(
   ws.on('pong', () => {
     probed.heard = true
   })
+  const take = createBucket(settings.rate, () => performance.now())
+  let waiting: NodeJS.Timeout | undefined
   ws.on('message', (data: Buffer, isBinary) => {
     probed.heard = true
+    const waitMs = take()
+    if (waitMs > 0) {
+      if (waiting === undefined) settings.refused('commands_limit')
+      clearTimeout(waiting)
+      ws.pause()
+      waiting = setTimeout(() => {
+        waiting = undefined
+        ws.resume()
+      }, waitMs)
+    }
     settings.received(data.length)
     // A binary frame is read as the text it holds, as in the reference; ws has checked only the others.
     listener.message(isBinary ? decode(data) : data.toString())
   })
   socket.on('drain', listener.drained)
   ws.on('close', () => {
+    clearTimeout(waiting)
     stopProbes()
     listener.closed()
   })

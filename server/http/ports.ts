@@ -1,0 +1,45 @@
+/**
+ * Which routes are on which port: several may share one, and clients connect on the first.
+ */
+import { Hono } from 'hono'
+import { FAILURES } from '../errors.ts'
+import type { Log } from '../log.ts'
+import { createListener, type Listener, type ListenerSettings, refuseUpgrade, type Upgrade } from './listener.ts'
+
+export interface Ports {
+  /** The listener of a port, made when it is first asked for. The first is the clients'; `main` names it as well. */
+  serve: (port: number | 'main') => Listener
+  listen: (host: string) => Promise<void>
+  close: (timeoutMs: number) => Promise<void>
+}
+
+export function createPorts(upgrade: Upgrade, { log, ...settings }: ListenerSettings & { log: Log }): Ports {
+  const ports: { port: number; listener: Listener }[] = []
+
+  return {
+    serve(port) {
+      const found = port === 'main' ? ports[0] : ports.find(({ port: taken }) => taken === port && port !== 0)
+      if (found !== undefined) return found.listener
+      const nowhere: Upgrade = (_, socket) => refuseUpgrade(socket, '404 Not Found')
+      const listener = createListener(createApp(log), ports.length === 0 ? upgrade : nowhere, settings)
+      ports.push({ port: port as number, listener })
+      return listener
+    },
+    async listen(host) {
+      for (const { port, listener } of ports) await listener.listen(host, port)
+    },
+    async close(timeoutMs) {
+      await Promise.all(ports.map(({ listener }) => listener.close(timeoutMs)))
+    },
+  }
+}
+
+function createApp(log: Log): Hono {
+  const app = new Hono()
+  app.notFound(c => c.json({ error: 'not_found', message: FAILURES.not_found[1] }, 404))
+  app.onError((error, c) => {
+    log.error({ stack: error.stack }, 'a request failed')
+    return c.json({ error: 'internal', message: FAILURES.internal[1] }, 500)
+  })
+  return app
+}

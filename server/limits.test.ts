@@ -1,0 +1,171 @@
+/**
+ * Bounds: each has an answer and a counter, and nobody else notices.
+ */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect as dial } from 'node:net'
+import { test } from 'node:test'
+import type { WebSocket } from 'ws'
+import { SECRET, startCable, type TestCable, token, turbo } from './testing.ts'
+
+const METRICS = '--metrics_http=/metrics'
+const http = (cable: TestCable, path: string) => cable.url.cable.replace('ws', 'http').replace('/cable', path)
+
+async function counted(cable: TestCable, code: string): Promise<number> {
+  const text = await (await fetch(http(cable, '/metrics'))).text()
+  return Number(new RegExp(`refusals_total\\{code="${code}"\\} (\\d+)`).exec(text)?.[1] ?? 0)
+}
+
+/** What a server says to these bytes, until it closes. */
+async function raw(cable: TestCable, ...chunks: string[]): Promise<string> {
+  const { port } = new URL(cable.url.cable)
+  const socket = dial(Number(port), '127.0.0.1')
+  socket.on('error', () => {})
+  let answer = ''
+  socket.on('data', data => {
+    answer += data
+  })
+  for (const chunk of chunks) socket.write(chunk)
+  await new Promise(resolve => socket.on('close', resolve))
+  return answer
+}
+
+test('headers that are too large are 431, and garbage is 400', async t => {
+  const cable = await startCable(t, ['--max_header_size=2000', METRICS])
+
+  assert.match(await raw(cable, `GET /health HTTP/1.1\r\nHost: x\r\nX: ${'y'.repeat(4000)}\r\n\r\n`), /^HTTP\/1.1 431/)
+  assert.match(await raw(cable, 'nonsense\r\n\r\n'), /^HTTP\/1.1 400/)
+  assert.deepEqual([await counted(cable, 'header_too_large'), await counted(cable, 'request_malformed')], [1, 1])
+})
+
+test('a client that dribbles its headers is cut with 408', async t => {
+  const cable = await startCable(t, ['--handshake_timeout=1', METRICS])
+
+  assert.match(await raw(cable, 'GET /cable HTTP/1.1\r\nHost: x\r\n'), /^HTTP\/1.1 408/)
+  assert.equal(await counted(cable, 'handshake_timeout'), 1)
+})
+
+test('connections that are no session are bounded, and sessions do not count', async t => {
+  const cable = await startCable(t, ['--noauth', '--max_unauthenticated=3', METRICS])
+  const sessions = [await cable.welcomed(), await cable.welcomed(), await cable.welcomed(), await cable.welcomed()]
+  const { port } = new URL(cable.url.cable)
+  const idle = Array.from({ length: 3 }, () => dial(Number(port), '127.0.0.1'))
+  t.after(() => idle.forEach(socket => socket.destroy()))
+  for (const socket of idle) socket.on('error', () => {})
+  await Promise.all(idle.map(socket => once(socket, 'connect')))
+
+  assert.equal(await raw(cable, 'GET /health HTTP/1.1\r\nHost: x\r\n\r\n'), '')
+  sessions[0]!.send({ command: 'ping' })
+  assert.equal((await sessions[0]!.next()).type, 'pong')
+  for (const socket of idle) socket.destroy()
+  for (;;) if ((await counted(cable, 'connections_limit').catch(() => 0)) > 0) break
+})
+
+test('sessions are bounded in all and per identity: one too many is told to come back later', async t => {
+  const cable = await startCable(t, ['--max_sessions=3', '--max_sessions_per_identity=2', METRICS])
+  const query = (user: number) => `?jid=${token({ ext: String(user) })}`
+  const first = await cable.welcomed({ query: query(1) })
+  await cable.welcomed({ query: query(1) })
+  const third = await cable.connect({ query: query(1) })
+  await cable.welcomed({ query: query(2) })
+  const fourth = await cable.connect({ query: query(3) })
+
+  for (const client of [third, fourth]) {
+    assert.deepEqual(await client.next(), { type: 'disconnect', reason: 'sessions_limit', reconnect: true })
+    assert.equal((await client.closed).code, 1013)
+  }
+  assert.deepEqual([await counted(cable, 'identity_limit'), await counted(cable, 'sessions_limit')], [1, 1])
+  first.ws.close()
+  await first.closed
+  await cable.until(({ sessions }) => sessions === 2)
+  assert.equal((await cable.welcomed({ query: query(1) })).welcome.type, 'welcome')
+})
+
+test('a client that commands too fast is made to wait, not refused, and loses nothing', async t => {
+  const cable = await startCable(t, ['--noauth', '--max_command_burst=20', '--max_command_rate=100', METRICS])
+  const [hasty, calm] = [await cable.welcomed(), await cable.welcomed()]
+  await calm.subscribe(turbo('a'))
+  for (let i = 0; i < 120; i++) hasty.send({ command: 'subscribe', identifier: turbo('a', { i }) })
+  for (let i = 0; i < 120; i++) assert.equal((await hasty.next()).type, 'confirm_subscription')
+  const started = performance.now()
+  hasty.send({ command: 'ping' })
+
+  assert.equal((await hasty.next()).type, 'pong')
+  assert.ok(performance.now() - started > 500, 'what was read too early is paid for')
+  assert.ok((await counted(cable, 'commands_limit')) > 0)
+  await cable.broadcast('a', 'x')
+  assert.equal((await calm.next()).message, 'x')
+})
+
+test('a burst like that of a client that reconnects does not wait', async t => {
+  const cable = await startCable(t, ['--noauth', METRICS])
+  const client = await cable.welcomed()
+  for (let i = 0; i < 128; i++) client.send({ command: 'subscribe', identifier: turbo('a', { i }) })
+  for (let i = 0; i < 128; i++) assert.equal((await client.next()).type, 'confirm_subscription')
+
+  assert.equal(await counted(cable, 'commands_limit'), 0)
+})
+
+for (const [code, break_] of [
+  ['message_too_large', (ws: WebSocket) => ws.send('x'.repeat(70_000))],
+  ['text_malformed', (ws: WebSocket) => socketOf(ws).write(Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0xc3, 0x28]))],
+  ['frame_malformed', (ws: WebSocket) => socketOf(ws).write(Buffer.from([0x83, 0x80, 0, 0, 0, 0]))],
+] as const) {
+  test(`what ends a connection is counted: ${code}`, async t => {
+    const cable = await startCable(t, ['--noauth', METRICS])
+    const client = await cable.welcomed()
+    break_(client.ws)
+    await client.closed
+
+    assert.equal(await counted(cable, code), 1)
+  })
+}
+
+const socketOf = (ws: WebSocket) => (ws as unknown as { _socket: NodeJS.WritableStream })._socket
+
+test('a session ends when its token does, if that is wanted', async t => {
+  const [strict, lax] = [await startCable(t, ['--jwt_close_on_expiry']), await startCable(t)]
+  const query = `?jid=${token({ ext: 'x', exp: Math.floor(Date.now() / 1000) + 2 })}`
+  const far = await strict.welcomed({ query: `?jid=${token({ ext: 'x', exp: 9_999_999_999 })}` })
+  const [ends, goesOn] = [await strict.welcomed({ query }), await lax.welcomed({ query })]
+
+  assert.deepEqual(await ends.next(), { type: 'disconnect', reason: 'token_expired', reconnect: false })
+  for (const client of [far, goesOn]) {
+    client.send({ command: 'ping' })
+    assert.equal((await client.next()).type, 'pong')
+  }
+})
+
+test('former keys still work, and what each verified is counted', async t => {
+  const cable = await startCable(t, [
+    '--jwt_previous_secrets=old-jwt',
+    '--streams_previous_secrets=old-streams',
+    '--broadcast_previous_keys=old-key',
+    METRICS,
+  ])
+  const client = await cable.welcomed({ query: `?jid=${token({ ext: 'x' }, 'old-jwt')}` })
+  const payload = turbo('a')
+  await client.subscribe(payload)
+  const { sign } = await import('./testing.ts')
+  await client.subscribe(
+    JSON.stringify({ channel: 'Turbo::StreamsChannel', signed_stream_name: sign('a', 'old-streams') }),
+  )
+  assert.equal(
+    (await cable.post({ stream: 'a', data: '1' }, { headers: { authorization: 'Bearer old-key' } })).status,
+    201,
+  )
+  assert.equal((await client.next()).message, 1)
+
+  const text = await (await fetch(http(cable, '/metrics'))).text()
+  for (const line of [
+    'kind="jwt",key="previous_1"} 1',
+    'kind="streams",key="present"} 1',
+    'kind="streams",key="previous_1"} 1',
+    'kind="broadcast",key="previous_1"} 1',
+  ]) {
+    assert.ok(text.includes(`verified_total{${line}`), line)
+  }
+  for (const name of ['command_seconds_count', 'broadcast_seconds_count 1', 'event_loop_lag_seconds', 'pending_bytes'])
+    assert.ok(text.includes(name), name)
+  assert.ok(!text.includes(SECRET))
+})
