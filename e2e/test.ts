@@ -26,7 +26,7 @@ const PARTS: Record<string, (() => Promise<Count>)[]> = {
   unit: [() => nodeTests('server/**/*.test.ts', 'web/**/*.test.ts', 'start/**/*.test.ts')],
   languages: [
     () => closingLine('node', 'backends/vectors/generate.ts', '--check'),
-    () => nodeTests('backends/**/*.test.ts', 'e2e/*.test.ts'),
+    () => nodeTests('backends/**/*.test.ts', 'e2e/**/*.test.ts'),
     () => closingLine('python3', 'backends/python/check.py'),
     () => closingLine('php', 'backends/php/check.php'),
     () => closingLine('ruby', 'backends/ruby/check.rb'),
@@ -41,6 +41,11 @@ if (unknown.length > 0) {
   process.exit(1)
 }
 
+// Every secret of the tests says «canary»; tokens and signed names are known by their shape. None may be printed by
+// anything that runs here.
+const LEAK = /canary|eyJ[\w-]{10,}\.[\w-]{10,}\.|[\w+/=-]{8,}--[0-9a-f]{64}|[?&]jid=\w/i
+const leaks: string[] = []
+
 const missing = spawnSync(process.execPath, ['e2e/setup.ts', '--check'], { stdio: 'inherit' }).status !== 0
 const total: Count = { passed: 0, failed: 0, skipped: 0 }
 for (const part of wanted.length > 0 ? wanted : Object.keys(PARTS)) {
@@ -50,6 +55,8 @@ for (const part of wanted.length > 0 ? wanted : Object.keys(PARTS)) {
   }
 }
 rmSync(scratch, { recursive: true })
+for (const leak of leaks) console.log(`\nA secret, a token or a signed name was printed: ${leak.slice(0, 12)}…`)
+total.failed += leaks.length
 if (missing) console.log('\nSomething that the tests need is missing (see above): npm run setup installs it.')
 console.log(`\n${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ''}`)
 process.exit(total.failed > 0 || total.passed === 0 ? 1 : 0)
@@ -106,15 +113,22 @@ async function run(
   args: string[],
   extra: Record<string, string> = {},
 ): Promise<{ code: number; output: string }> {
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'], env: { ...env, ...extra } })
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...env, ...extra } })
   // Whoever stops the tests stops what they started.
   const stop = () => child.kill('SIGTERM')
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop)
   let output = ''
-  child.stdout.on('data', data => {
-    process.stdout.write(data)
-    output = (output + data).slice(-10_000)
-  })
+  for (const stream of [child.stdout, child.stderr]) {
+    let line = ''
+    stream.on('data', data => {
+      ;(stream === child.stdout ? process.stdout : process.stderr).write(data)
+      output = (output + data).slice(-10_000)
+      line += data
+      const [leak] = LEAK.exec(line) ?? []
+      if (leak !== undefined) leaks.push(leak)
+      line = leak === undefined ? line.slice(line.lastIndexOf('\n') + 1) : ''
+    })
+  }
   return await new Promise(resolve => {
     child.on('error', () => {
       console.log(`${command} is not installed`)

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { type TestContext, test } from 'node:test'
-import { connect, sign, token } from './testing.ts'
+import { connect, LEAK, sign, token } from './testing.ts'
 
 const MAIN = new URL('main.ts', import.meta.url).pathname
 
@@ -13,8 +13,11 @@ function run(
   env: Record<string, string> = {},
 ): { child: ChildProcess; output: () => string; until: (pattern: RegExp) => Promise<RegExpExecArray> } {
   const child = spawn(process.execPath, [MAIN, ...argv], { env: { PATH: process.env.PATH, ...env } })
-  t.after(() => child.kill('SIGKILL'))
   let output = ''
+  t.after(() => {
+    child.kill('SIGKILL')
+    assert.doesNotMatch(output, LEAK)
+  })
   for (const stream of [child.stdout, child.stderr]) stream.on('data', data => (output += data))
   const until = async (pattern: RegExp) => {
     for (;;) {
@@ -32,7 +35,7 @@ function run(
   return { child, output: () => output, until }
 }
 
-const GUIDE = { jwt: 'some-secret-key', turbo: 's3cЯeT' }
+const GUIDE = { jwt: 'canary-some-secret-key', turbo: 'canary-s3cЯeT' }
 const jid = () => token({ ext: '{"user_id":42}', exp: Math.floor(Date.now() / 1000) + 300 }, GUIDE.jwt)
 
 for (const [how, argv, env] of [

@@ -3,6 +3,7 @@
  *
  * Each takes the test's `t` and tears itself down.
  */
+import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import { once } from 'node:events'
 import { Writable } from 'node:stream'
@@ -14,6 +15,9 @@ import { readConfig } from './config.ts'
 import { createLog, type Log } from './log.ts'
 
 export const SECRET = 'canary-qwerty'
+
+/** What no line of a log may hold: a secret of these tests, a token, a query, a whole signed name. */
+export const LEAK = /canary|eyJ[\w-]{10,}\.[\w-]{10,}\.|[\w+/=-]{8,}--[0-9a-f]{64}|[?&]jid=\w/i
 
 export interface TestCable extends Cable {
   /** Everything it logged, one line each. */
@@ -59,7 +63,10 @@ export async function startCable(t: TestContext, flags: string[] = [], { now = D
     },
   )
   await cable.listen()
-  t.after(() => cable.close())
+  t.after(async () => {
+    await cable.close()
+    assert.doesNotMatch(lines.join(''), LEAK)
+  })
   const { cable: url, broadcast } = cable.url
   const key = createHmac('sha256', SECRET).update('broadcast-cable').digest('hex')
   const apiKey = createHmac('sha256', SECRET).update('api-cable').digest('hex')
