@@ -11,7 +11,7 @@ import { randomBytes } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import { identify } from './auth/identity.ts'
 import type { Config } from './config.ts'
-import { type EndingCode, SessionRefused } from './errors.ts'
+import { ENDINGS, type EndingCode, SessionRefused } from './errors.ts'
 import type { Metrics } from './metrics.ts'
 import { disconnect, type PingPrecision } from './protocol/action-cable.ts'
 import { EXTENDED, readToken, readWishes } from './protocol/negotiate.ts'
@@ -22,7 +22,7 @@ import type { Heartbeat } from './transport/heartbeat.ts'
 import { createPongWatch } from './transport/pongs.ts'
 import type { Accept, Connection } from './transport/websocket.ts'
 
-type Shared = Omit<SessionParts, 'send' | 'close' | 'congested'>
+type Shared = Omit<SessionParts, 'send' | 'close' | 'congested' | 'pending'>
 
 export interface AdmissionParts extends Omit<Shared, 'limits' | 'historySince' | 'explain' | 'count' | 'later'> {
   sessions: Sessions
@@ -38,6 +38,8 @@ export interface Caller {
 
 export interface Identity {
   readonly identity: string
+  /** Unix seconds; `undefined`: never. */
+  readonly expires: number | undefined
   /** Nobody vouches for it: --noauth. */
   readonly anonymous: boolean
 }
@@ -72,10 +74,15 @@ export function createAdmission(config: Config, { sessions, heartbeat, metrics, 
 
   function authenticate(caller: Caller, sid: string): Identity {
     try {
-      return identityOf(config, caller, sid)
+      const { key, ...who } = identityOf(config, caller, sid)
+      if (key !== undefined) metrics.verified('jwt', key)
+      if (sessions.count >= settings.max_sessions) throw new SessionRefused('sessions_limit')
+      if (sessions.countOf(who.identity) >= settings.max_sessions_per_identity)
+        throw new SessionRefused('identity_limit')
+      return who
     } catch (error) {
       if (error instanceof SessionRefused) {
-        metrics.failed_auths_total++
+        if (ENDINGS[error.code].tell !== 'sessions_limit') metrics.failed_auths_total++
         metrics.refused(error.code)
         parts.log.warn({ code: error.code }, `session refused: ${error.message}`)
       }
@@ -107,13 +114,18 @@ export function createAdmission(config: Config, { sessions, heartbeat, metrics, 
       interval: pingInterval ?? settings.ping_interval,
       precision: pingPrecision ?? (settings.ping_timestamp_precision as PingPrecision),
     }
-    const beat = pongs === undefined ? connection.send : (frame: Buffer) => (connection.send(frame), pongs.pinged())
+    const beat = pongs === undefined ? connection.ping : (frame: Buffer) => (connection.ping(frame), pongs.pinged())
     const stopPings = heartbeat.add(beat, rhythm)
+    const stopClock = settings.jwt_close_on_expiry
+      ? atTime(who.expires, () => session.disconnect('token_expired'))
+      : undefined
     return {
       message: text => {
         metrics.client_msg_total++
         pongs?.heard()
+        const started = performance.now()
         session.receive(text)
+        metrics.commandTook(performance.now() - started)
       },
       drained: () => session.drained(),
       tooSlow: () => {
@@ -123,6 +135,7 @@ export function createAdmission(config: Config, { sessions, heartbeat, metrics, 
       closed: () => {
         stopPings()
         pongs?.stop()
+        stopClock?.()
         sessions.lost(session)
       },
     }
@@ -131,22 +144,37 @@ export function createAdmission(config: Config, { sessions, heartbeat, metrics, 
   return { accept, authenticate, shared }
 }
 
+/** The longest that a timer of Node's can run. */
+const LONGEST_MS = 2 ** 31 - 1
+
+/** Calls back at a time, Unix seconds, unless cancelled by what it returns. */
+function atTime(seconds: number | undefined, then: () => void): () => void {
+  if (seconds === undefined) return () => {}
+  let timer: NodeJS.Timeout
+  const wait = () => {
+    const left = seconds * 1000 - Date.now()
+    timer = setTimeout(left > LONGEST_MS ? wait : then, Math.min(Math.max(0, left), LONGEST_MS))
+  }
+  wait()
+  return () => clearTimeout(timer)
+}
+
 function refuse(connection: Connection, code: EndingCode, explain: boolean): void {
   connection.send(disconnect(code, explain))
   connection.close(code)
 }
 
 function identityOf(
-  { jwtSecret, jwtParam, enforceJwt, noauth }: Config,
+  { jwtSecrets, jwtParam, enforceJwt, noauth }: Config,
   { url, headers }: Caller,
   sid: string,
-): Identity {
+): Identity & { key?: number } {
   const token = readToken(url, headers, jwtParam)
   // A bad token is refused even where none is needed: whoever sends one means it.
-  if (token !== '' && jwtSecret !== '')
-    return { identity: identify(token, jwtSecret, Math.floor(Date.now() / 1000)), anonymous: false }
-  if (noauth && !enforceJwt) return { identity: JSON.stringify({ sid }), anonymous: true }
-  throw new SessionRefused(jwtSecret === '' ? 'nobody_can_connect' : 'token_missing')
+  if (token !== '' && jwtSecrets.length > 0)
+    return { ...identify(token, jwtSecrets, Math.floor(Date.now() / 1000)), anonymous: false }
+  if (noauth && !enforceJwt) return { identity: JSON.stringify({ sid }), expires: undefined, anonymous: true }
+  throw new SessionRefused(jwtSecrets.length === 0 ? 'nobody_can_connect' : 'token_missing')
 }
 
 /** Whether a lost session is this caller's. */

@@ -195,7 +195,7 @@ test('a subscribe without an identifier is rejected without one', async t => {
 })
 
 test('a flood of subscribes is rejected past the limit, and others do not notice', async t => {
-  const cable = await startCable(t, ['--noauth', '--max_subscriptions=5'])
+  const cable = await startCable(t, ['--noauth', '--max_subscriptions=5', '--max_command_burst=2000'])
   const [flooding, calm] = [await cable.connect(), await cable.connect()]
   await Promise.all([flooding.next(), calm.next()])
   await calm.subscribe(turbo('a'))

@@ -3,28 +3,26 @@
  *
  *   client ──▶ transport ──▶ admission ──▶ session ──▶ hub ◀── history ◀── backend
  */
-import { randomBytes } from 'node:crypto'
-import { Hono } from 'hono'
+import { setTimeout as pause } from 'node:timers/promises'
 import { createAdmission } from './admission.ts'
 import { createBackend } from './backend.ts'
 import { createChannels } from './channels.ts'
 import type { Config } from './config.ts'
-import { FAILURES, type PublicationRefused } from './errors.ts'
+import { drain } from './drain.ts'
+import type { PublicationRefused } from './errors.ts'
 import { createHeal } from './heal.ts'
 import { formatPosition } from './history/history.ts'
-import { createMemoryHistory } from './history/memory.ts'
 import { createApi } from './http/api.ts'
 import { createBroadcastRoutes } from './http/broadcast.ts'
 import { createEventRoutes } from './http/events.ts'
-import { createListener, refuseUpgrade, type Upgrade } from './http/listener.ts'
+import { refuseUpgrade, type Upgrade } from './http/listener.ts'
+import { createPorts } from './http/ports.ts'
 import { Hub } from './hub.ts'
 import type { Log } from './log.ts'
+import { createMemory } from './memory.ts'
 import { createMetrics } from './metrics.ts'
-import { createMemoryPresence } from './presence/memory.ts'
-import { PLAIN_TAIL } from './protocol/action-cable.ts'
 import { originAllowed } from './protocol/negotiate.ts'
 import { createPublish } from './publish.ts'
-import { Resumables } from './resume.ts'
 import { Sessions } from './sessions.ts'
 import { Heartbeat } from './transport/heartbeat.ts'
 import { createWebSockets } from './transport/websocket.ts'
@@ -38,81 +36,57 @@ export interface Cable {
   readonly url: { readonly cable: string; readonly broadcast: string; readonly api: string }
 }
 
+/** `now` is Unix time in ms. */
 export function createCable(config: Config, { log, now = Date.now }: { log: Log; now?: () => number }): Cable {
   const { settings } = config
   const hub = new Hub()
-  const resumables = new Resumables({
-    ttlSeconds: settings.broker === 'none' ? 0 : settings.sessions_ttl,
-    max: settings.max_lost_sessions,
-    now,
-  })
+  const { history, presence, resumables, expire } = createMemory(settings, hub, now)
+  const upkeep = setInterval(expire, 1000)
+  upkeep.unref()
   const sessions = new Sessions(resumables)
   const heartbeat = new Heartbeat(now)
-  const history =
-    settings.broker === 'none'
-      ? undefined
-      : createMemoryHistory({
-          epoch: randomBytes(6).toString('base64url'),
-          limit: settings.history_limit,
-          ttlSeconds: settings.history_ttl,
-          maxBytes: settings.history_max_size,
-          now,
-        })
-  const presence =
-    settings.broker === 'none'
-      ? undefined
-      : createMemoryPresence({
-          ttlSeconds: settings.presence_ttl,
-          now,
-          tell: ({ stream, type, id, info }) => {
-            const body = Buffer.from(JSON.stringify(type === 'join' ? { id, info, type } : { id, type }))
-            hub.broadcast({ stream, body, tail: PLAIN_TAIL, type: 'presence', fromClient: true })
-          },
-        })
-  const upkeep = setInterval(() => {
-    for (const kept of [history, presence, resumables]) kept?.expire()
-  }, 1000)
-  upkeep.unref()
+  let draining = false
 
   const metrics = createMetrics({
     clients_num: ['Connected sessions.', () => sessions.count],
     clients_uniq_num: ['Distinct identities among them.', () => sessions.identities],
     broadcast_streams_num: ['Streams that have a listener.', () => hub.size],
     lost_sessions_num: ['Lost sessions that can still be resumed.', () => resumables.size],
+    pending_bytes: ['Bytes that wait to be written to clients.', () => sessions.pending],
     history_bytes: ['Bytes of history.', () => history?.bytes ?? 0],
     history_streams_num: ['Streams that have a history.', () => history?.streams ?? 0],
-  })
-  const gap = createHeal({ history, now, count: what => metrics.refused(what) })
-  const admission = createAdmission(config, {
-    resolve: createChannels(config),
-    hub,
-    history,
-    presence,
-    gap,
-    sessions,
-    heartbeat,
-    metrics,
-    log,
   })
   const sent = (bytes: number) => {
     metrics.server_msg_total++
     metrics.data_sent_total += bytes
   }
+  const slow = () => {
+    metrics.disconnected_slow_clients_total++
+  }
+
+  const admission = createAdmission(config, {
+    resolve: createChannels(config, { now, verified: key => metrics.verified('streams', key) }),
+    gap: createHeal({ history, now, count: what => metrics.refused(what) }),
+    ...{ hub, history, presence, sessions, heartbeat, metrics, log },
+  })
   const webSockets = createWebSockets(
     {
       maxMessageSize: settings.max_message_size,
       maxPendingSize: settings.ws_max_pending_size,
       probeMs: Math.min(2 * settings.ping_interval, 6) * 1000,
-      sent,
+      rate: { burst: settings.max_command_burst, perSecond: settings.max_command_rate },
+      refused: metrics.refused,
       received: bytes => {
         metrics.data_rcvd_total += bytes
       },
+      sent,
     },
     admission.accept,
   )
   const upgrade: Upgrade = (request, socket, head) => {
     const path = (request.url ?? '').split('?', 1)[0]!
     if (!settings.path.includes(path)) return refuseUpgrade(socket, '404 Not Found')
+    if (draining) return refuseUpgrade(socket, '503 Service Unavailable')
     const { origin } = request.headers
     if (originAllowed(origin, settings.allowed_origins)) return webSockets.open(request, socket, head)
     metrics.refused('origin_not_allowed')
@@ -120,91 +94,93 @@ export function createCable(config: Config, { log, now = Date.now }: { log: Log;
     refuseUpgrade(socket, '403 Forbidden')
   }
 
-  const backend = createBackend({ publish: createPublish(hub, history), sessions, metrics })
-  const routed = {
+  const ports = createPorts(upgrade, {
+    handshakeMs: settings.handshake_timeout * 1000,
+    maxHeaderSize: settings.max_header_size,
+    crowded: connections => connections - sessions.count > settings.max_unauthenticated,
+    tls: settings.ssl_cert === '' ? undefined : { cert: settings.ssl_cert, key: settings.ssl_key },
+    refused: metrics.refused,
+    log,
+  })
+  const clients = ports.serve(settings.port)
+  clients.app.all(settings['health-path'], c => c.text('ok'))
+  clients.app.all(settings['ready-path'], c => (draining ? c.text('draining', 503) : c.text('ready')))
+  for (const path of settings.path) clients.app.all(path, c => c.text('expected a WebSocket', 400))
+  if (settings.metrics_http !== '') clients.app.get(settings.metrics_http, async c => c.text(await metrics.text()))
+  if (settings.sse)
+    clients.app.route(
+      '/',
+      createEventRoutes(settings, { admission, sessions, heartbeat, sent, slow, draining: () => draining }),
+    )
+
+  const backend = createBackend({ publish: createPublish(hub, history, metrics.broadcastTook), sessions, metrics })
+  const routed = (kind: 'broadcast' | 'api', path: string, keys: readonly string[]) => ({
+    path,
+    keys,
     maxSize: settings.max_broadcast_size,
+    verified: (key: number) => metrics.verified(kind, key),
     refused: ({ code, message }: PublicationRefused) => {
       metrics.failed_broadcast_msg_total++
       metrics.refused(code)
       log.warn({ code }, `backend refused: ${message}`)
     },
-  }
-  const broadcasts = createBroadcastRoutes(
-    { ...routed, path: settings.http_broadcast_path, key: config.broadcastKey },
-    { ...backend, position: () => (history === undefined ? '-' : formatPosition(history.position())) },
+  })
+  const backends = ports.serve(config.broadcastPort)
+  backends.app.route(
+    '/',
+    createBroadcastRoutes(routed('broadcast', settings.http_broadcast_path, config.broadcastKeys), {
+      ...backend,
+      position: () => (history === undefined ? '-' : formatPosition(history.position())),
+    }),
   )
-  const api = createApi(
-    { ...routed, path: settings.api_path, key: config.api?.key ?? '' },
-    {
+  const operators = ports.serve(config.api?.port ?? 'main')
+  if (config.api !== undefined) {
+    const stats = () => ({
+      sessions: sessions.count,
+      identities: sessions.identities,
+      streams: hub.size,
+      lost_sessions: resumables.size,
+      history: history && {
+        bytes: history.bytes,
+        streams: history.streams,
+        epoch: history.epoch,
+        offset: history.offset,
+      },
+    })
+    const api = createApi(routed('api', settings.api_path, config.api.keys), {
       ...backend,
       presence,
       streams: () => hub.listeners(),
-      stats: () => ({
-        sessions: sessions.count,
-        identities: sessions.identities,
-        streams: hub.size,
-        lost_sessions: resumables.size,
-        history: history && {
-          bytes: history.bytes,
-          streams: history.streams,
-          epoch: history.epoch,
-          offset: history.offset,
-        },
-      }),
-    },
-  )
-
-  const main = createApp(log)
-  main.all(settings['health-path'], c => c.text('ok'))
-  for (const path of settings.path) main.all(path, c => c.text('expected a WebSocket', 400))
-  if (settings.metrics_http !== '') main.get(settings.metrics_http, async c => c.text(await metrics.text()))
-  if (settings.sse) {
-    const events = createEventRoutes(
-      {
-        path: settings.sse_path,
-        allowedOrigins: settings.allowed_origins,
-        maxSize: settings.max_message_size,
-        maxPendingSize: settings.ws_max_pending_size,
-        pingInterval: settings.ping_interval,
-        explain: settings.dev,
-        sent,
-      },
-      { admission, sessions, heartbeat, slow: () => metrics.disconnected_slow_clients_total++ },
-    )
-    main.route('/', events)
+      stats,
+    })
+    operators.app.route('/', api)
   }
-  const clients = createListener(main, upgrade)
 
-  const ports = [{ listener: clients, port: settings.port }]
-  /** Routes on the clients' port, or on one of their own. */
-  const serve = (routes: Hono, port: number | 'main') => {
-    if (port === 'main') return main.route('/', routes) && clients
-    const shared = ports.find(({ port: taken }) => taken === port && port !== 0)
-    const listener =
-      shared?.listener ?? createListener(createApp(log), (_, socket) => refuseUpgrade(socket, '404 Not Found'))
-    listener.app.route('/', routes)
-    if (shared === undefined) ports.push({ listener, port })
-    return listener
+  const end = async (timeoutMs: number) => {
+    heartbeat.stop()
+    webSockets.stop()
+    metrics.stop()
+    clearInterval(upkeep)
+    await ports.close(timeoutMs)
   }
-  const backends = serve(broadcasts, config.broadcastPort)
-  const operators = config.api === undefined ? clients : serve(api, config.api.port)
-
   return {
     async listen() {
       try {
-        for (const { listener, port } of ports) await listener.listen(config.host, port)
+        await ports.listen(config.host)
       } catch (error) {
-        await this.close()
+        await end(0)
         throw error
       }
     },
     async close() {
-      heartbeat.stop()
-      webSockets.stop()
-      clearInterval(upkeep)
-      const closed = Promise.all(ports.map(({ listener }) => listener.close(settings.shutdown_timeout * 1000)))
-      sessions.disconnectAll('server_restart')
-      await closed
+      draining = true
+      const timeoutMs = settings.shutdown_timeout * 1000
+      const drainMs = settings.shutdown_drain < 0 ? timeoutMs / 3 : settings.shutdown_drain * 1000
+      await pause(settings.shutdown_delay * 1000)
+      const started = now()
+      // Backends are heard to the last: what they POST meanwhile reaches whoever is still here.
+      await drain(sessions, Math.min(drainMs, timeoutMs))
+      await end(Math.max(0, timeoutMs - (now() - started)))
     },
     get url() {
       return {
@@ -214,14 +190,4 @@ export function createCable(config: Config, { log, now = Date.now }: { log: Log;
       }
     },
   }
-}
-
-function createApp(log: Log): Hono {
-  const app = new Hono()
-  app.notFound(c => c.json({ error: 'not_found', message: FAILURES.not_found[1] }, 404))
-  app.onError((error, c) => {
-    log.error({ stack: error.stack }, 'a request failed')
-    return c.json({ error: 'internal', message: FAILURES.internal[1] }, 500)
-  })
-  return app
 }

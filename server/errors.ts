@@ -26,6 +26,18 @@ export const ENDINGS = {
   token_ext_invalid: unauthorized('the ext claim must be a string: the identity as JSON, encoded once more'),
   token_expired: { tell: 'token_expired', reconnect: false, close: AUTH_FAILED, fix: 'issue a new token' },
   nobody_can_connect: unauthorized('the cable has no --jwt_secret: set one, or --noauth'),
+  sessions_limit: {
+    tell: 'sessions_limit',
+    reconnect: true,
+    close: [1013, 'Try again later'],
+    fix: 'there are too many sessions: see --max_sessions',
+  },
+  identity_limit: {
+    tell: 'sessions_limit',
+    reconnect: true,
+    close: [1013, 'Try again later'],
+    fix: 'this identity has too many sessions: see --max_sessions_per_identity',
+  },
   remote: {
     tell: 'remote',
     reconnect: false,
@@ -65,6 +77,8 @@ export const REJECTIONS = {
   stream_signature_malformed: 'a signed name is <base64 of JSON>--<hex HMAC-SHA256>',
   stream_signature_mismatch:
     'sign with the same secret as the cable: --turbo_streams_secret, --streams_secret or --secret',
+  stream_name_expired: 'the name was signed for a time that is over: render the page again',
+  stream_purpose_mismatch: 'the name was signed for another purpose than --streams_purpose',
   streams_key_missing: 'the cable has no secret to verify signed names: --streams_secret or --secret',
 } as const
 

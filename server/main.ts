@@ -43,7 +43,7 @@ async function run(): Promise<void> {
   }
   log.info({ pid: process.pid }, `clients connect to ${cable.url.cable}`)
   log.info(
-    { authorization: config.broadcastKey === '' ? 'none' : 'required' },
+    { authorization: config.broadcastKeys.length === 0 ? 'none' : 'required' },
     `backends broadcast to ${cable.url.broadcast}`,
   )
 

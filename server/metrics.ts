@@ -3,7 +3,8 @@
  *
  * The hot path adds to plain numbers; Prometheus reads them when it asks (--metrics_http).
  */
-import { Counter, Gauge, Registry } from 'prom-client'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 
 const COUNTERS = {
   failed_auths_total: 'Sessions refused because of their token.',
@@ -24,8 +25,15 @@ type Counts = { -readonly [name in keyof typeof COUNTERS]: number }
 export interface Metrics extends Counts {
   /** Refusals of every kind, by their code. */
   refused: (code: string) => void
+  /** What verified, by its kind and by which of its keys: 0 is the present one. */
+  verified: (kind: 'jwt' | 'streams' | 'broadcast' | 'api', key: number) => void
+  /** How long a command took, ms. */
+  commandTook: (ms: number) => void
+  /** How long it took from a publication until it was written to the last socket, ms. */
+  broadcastTook: (ms: number) => void
   /** Prometheus' text. */
   text: () => Promise<string>
+  stop: () => void
 }
 
 /** `gauges` are read at each scrape. */
@@ -54,13 +62,37 @@ export function createMetrics(gauges: Record<string, [help: string, read: () => 
       },
     })
   }
-  const refusals = new Counter({
-    name: `${PREFIX}refusals_total`,
-    help: 'Refusals by code.',
-    labelNames: ['code'],
+  const labelled = (name: string, help: string, labelNames: string[]) =>
+    new Counter({ name: PREFIX + name, help, labelNames, registers: [registry] })
+  const refusals = labelled('refusals_total', 'Refusals by code.', ['code'])
+  const verified = labelled('verified_total', 'What was verified, by its kind and key.', ['kind', 'key'])
+  const timed = (name: string, help: string) =>
+    new Histogram({ name: PREFIX + name, help, buckets: SECONDS, registers: [registry] })
+  const commands = timed('command_seconds', 'Time that a command of a client took.')
+  const broadcasts = timed('broadcast_seconds', 'Time from a publication until it was written to the last socket.')
+
+  const delay = monitorEventLoopDelay({ resolution: 20 })
+  delay.enable()
+  new Gauge({
+    name: `${PREFIX}event_loop_lag_seconds`,
+    help: 'Lag of the event loop since the last scrape, 99th percentile.',
     registers: [registry],
+    collect() {
+      this.set(Math.max(0, delay.percentile(99) - 20e6) / 1e9)
+      delay.reset()
+    },
   })
-  return Object.assign(counts, { refused: (code: string) => refusals.inc({ code }), text: () => registry.metrics() })
+
+  return Object.assign(counts, {
+    refused: (code: string) => refusals.inc({ code }),
+    verified: (kind: string, key: number) => verified.inc({ kind, key: key === 0 ? 'present' : `previous_${key}` }),
+    commandTook: (ms: number) => commands.observe(ms / 1000),
+    broadcastTook: (ms: number) => broadcasts.observe(ms / 1000),
+    text: () => registry.metrics(),
+    stop: () => delay.disable(),
+  })
 }
+
+const SECONDS = [0.00001, 0.0001, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5]
 
 const PREFIX = 'anycable_go_'

@@ -39,6 +39,8 @@ export interface SessionParts {
   close: (code: EndingCode) => void
   /** Whether much waits to be written. */
   congested: () => boolean
+  /** Bytes that wait to be written. */
+  pending: () => number
   /** Something may be missing from a stream that this session listens to. `send` tells the page to refresh. */
   gap: (session: Session, subscription: Subscription) => void
   /** Calls back in a while, unless cancelled by what it returns. */
@@ -86,8 +88,18 @@ export class Session implements Subscriber {
     else this.#restore(resumed)
   }
 
+  /** Whether nothing is delivered or heard any more. */
+  get ended(): boolean {
+    return this.#ended
+  }
+
   get sid(): string {
     return this.sids[0]!
+  }
+
+  /** Bytes that wait to be written to it. */
+  get pending(): number {
+    return this.#parts.pending()
   }
 
   deliver(frame: Buffer): void {

@@ -26,6 +26,17 @@ export class Sessions {
     return this.#byIdentity.size
   }
 
+  /** Bytes that wait to be written, to all of them. */
+  get pending(): number {
+    let bytes = 0
+    for (const { session } of this.#bySid.values()) bytes += session.pending
+    return bytes
+  }
+
+  countOf(identity: string): number {
+    return this.#byIdentity.get(identity)?.size ?? 0
+  }
+
   add(session: Session, keep: Keep): void {
     const same = this.#byIdentity.get(session.identity)
     if (same === undefined) this.#byIdentity.set(session.identity, new Set([session]))
@@ -67,8 +78,15 @@ export class Sessions {
     return session === undefined ? 0 : 1
   }
 
-  disconnectAll(code: EndingCode): void {
-    for (const { session } of this.#bySid.values()) session.disconnect(code)
+  /** Up to `most` sessions that were not yet; returns how many such are left. */
+  disconnectSome(code: EndingCode, most: number): number {
+    let left = 0
+    for (const { session } of this.#bySid.values()) {
+      if (session.ended) continue
+      if (most-- > 0) session.disconnect(code)
+      else left++
+    }
+    return left
   }
 
   #end(session: Session): Snapshot | undefined {

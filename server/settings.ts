@@ -40,6 +40,8 @@ const list: Read<string[]> = text =>
     .split(',')
     .map(item => item.trim())
     .filter(item => item !== '')
+/** Former secrets, which still verify. */
+const secrets: Read<string[]> = text => list(text).filter(item => item !== 'none')
 const paths: Read<string[]> = text => list(text).map(path)
 const path: Read<string> = text => {
   if (!/^\/[^\s?#*]*$/.test(text)) throw new Error('must begin with / and hold no ?, # or *')
@@ -73,6 +75,24 @@ export const SETTINGS = {
     [],
     'Hosts whose pages may connect, as host[:port] or *.host; comma-separated. None: all.',
   ),
+  'ready-path': setting('PATH', path, '/ready', 'Answers 200 while clients are welcome, 503 while the cable drains.', [
+    'HOTCABLE_READY_PATH',
+  ]),
+  ssl_cert: setting('FILE', text, '', 'Serve TLS with this certificate (PEM).'),
+  ssl_key: setting('FILE', text, '', 'And this key.'),
+  shutdown_delay: setting(
+    'SECONDS',
+    whole(0, 3600),
+    0,
+    'How long to wait, not ready any more, before a shutdown begins.',
+  ),
+  shutdown_drain: setting(
+    'SECONDS',
+    whole(0, 3600),
+    -1,
+    'Over how long clients are sent away. Default: a third of --shutdown_timeout.',
+    ['HOTCABLE_SHUTDOWN_DRAIN'],
+  ),
   shutdown_timeout: setting('SECONDS', whole(0, 3600), 30, 'How long a shutdown may take.'),
 
   secret: setting(
@@ -82,6 +102,12 @@ export const SETTINGS = {
     'One secret for all: tokens and streams use it, the broadcast key derives from it.',
   ),
   jwt_secret: setting('SECRET', secret, '', 'Verifies tokens (HS256, HS384, HS512). Default: --secret.'),
+  jwt_previous_secrets: setting('SECRETS', secrets, [], 'Former token secrets that still verify; comma-separated.', [
+    'HOTCABLE_JWT_PREVIOUS_SECRETS',
+  ]),
+  jwt_close_on_expiry: flag('End a session when its token expires, with token_expired.', [
+    'HOTCABLE_JWT_CLOSE_ON_EXPIRY',
+  ]),
   jwt_id_key: setting('SECRET', secret, '', "--jwt_secret's older name."),
   jwt_param: setting(
     'NAME',
@@ -97,6 +123,20 @@ export const SETTINGS = {
   norpc: flag('Accepted: this cable calls no RPC server.'),
 
   streams_secret: setting('SECRET', secret, '', 'Verifies signed stream names. Default: --secret.'),
+  streams_previous_secrets: setting(
+    'SECRETS',
+    secrets,
+    [],
+    'Former secrets of signed names, of every channel; comma-separated.',
+    ['HOTCABLE_STREAMS_PREVIOUS_SECRETS'],
+  ),
+  streams_purpose: setting(
+    'TEXT',
+    text,
+    '',
+    "The purpose that signed names must have been made for, as Rails' verifier writes it. Default: none.",
+    ['HOTCABLE_STREAMS_PURPOSE'],
+  ),
   public_streams: flag('Allow unsigned names on $pubsub.'),
   turbo_streams: flag('Serve Turbo::StreamsChannel.'),
   turbo_streams_secret: setting('SECRET', secret, '', "Verifies Turbo's signed names. Default: --streams_secret."),
@@ -135,6 +175,9 @@ export const SETTINGS = {
 
   broadcast_adapter: setting('NAME', choice('http'), 'http', 'How broadcasts come in.'),
   broadcast_key: setting('KEY', text, '', 'Bearer key of broadcasts; none: no key. Default: derived from --secret.'),
+  broadcast_previous_keys: setting('KEYS', secrets, [], 'Former broadcast keys that still work; comma-separated.', [
+    'HOTCABLE_BROADCAST_PREVIOUS_KEYS',
+  ]),
   http_broadcast_secret: setting('KEY', text, '', "--broadcast_key's older name."),
   http_broadcast_port: setting(
     'PORT',
@@ -151,11 +194,31 @@ export const SETTINGS = {
     '',
     'Bearer key of the REST API. Default: derived from --secret; without either there is no API.',
   ),
+  api_previous_secrets: setting('KEYS', secrets, [], 'Former keys of the REST API that still work; comma-separated.', [
+    'HOTCABLE_API_PREVIOUS_SECRETS',
+  ]),
   max_broadcast_size: setting('BYTES', whole(1), 1 << 20, 'Largest body of a broadcast.', [
     'HOTCABLE_MAX_BROADCAST_SIZE',
   ]),
 
   max_message_size: setting('BYTES', whole(1), 65536, 'Largest message of a client.'),
+  max_header_size: setting('BYTES', whole(1024, 1 << 20), 16_384, 'Largest headers of a request.', [
+    'HOTCABLE_MAX_HEADER_SIZE',
+  ]),
+  handshake_timeout: setting('SECONDS', whole(1, 3600), 5, 'How long a client may take for its headers.', [
+    'HOTCABLE_HANDSHAKE_TIMEOUT',
+  ]),
+  max_unauthenticated: setting('N', whole(1), 10_000, 'Connections that are no session (yet).', [
+    'HOTCABLE_MAX_UNAUTHENTICATED',
+  ]),
+  max_sessions: setting('N', whole(1), 100_000, 'Sessions in all.', ['HOTCABLE_MAX_SESSIONS']),
+  max_sessions_per_identity: setting('N', whole(1), 10_000, 'Sessions of one identity.', [
+    'HOTCABLE_MAX_SESSIONS_PER_IDENTITY',
+  ]),
+  max_command_burst: setting('N', whole(1), 300, 'Commands that a client may send at once; more have to wait.', [
+    'HOTCABLE_MAX_COMMAND_BURST',
+  ]),
+  max_command_rate: setting('N', whole(1), 50, 'Commands a second after that.', ['HOTCABLE_MAX_COMMAND_RATE']),
   max_subscriptions: setting('N', whole(1), 128, 'Subscriptions of one session.', ['HOTCABLE_MAX_SUBSCRIPTIONS']),
   max_identifier_length: setting('N', whole(1), 4096, 'Longest identifier, in UTF-16 units.', [
     'HOTCABLE_MAX_IDENTIFIER_LENGTH',

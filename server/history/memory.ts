@@ -22,6 +22,11 @@ export interface MemorySettings {
   now: () => number
 }
 
+export interface MemoryHistory extends History {
+  readonly bytes: number
+  readonly streams: number
+}
+
 interface Kept extends Entry {
   readonly stream: Stream
   readonly at: number
@@ -39,13 +44,7 @@ interface Stream {
 /** What an entry and a stream cost beside their text, roughly. */
 const OVERHEAD = 200
 
-export function createMemoryHistory({
-  epoch,
-  limit,
-  ttlSeconds,
-  maxBytes,
-  now,
-}: MemorySettings): History & { readonly bytes: number; readonly streams: number } {
+export function createMemoryHistory({ epoch, limit, ttlSeconds, maxBytes, now }: MemorySettings): MemoryHistory {
   // In the order in which they were last added to, so that the longest idle comes first.
   const streams = new Map<string, Stream>()
   let oldest: Kept | undefined

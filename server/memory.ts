@@ -1,0 +1,50 @@
+/**
+ * What the cable remembers, in memory (--broker=memory) or not at all: history, presence, lost sessions.
+ */
+import { randomBytes } from 'node:crypto'
+import { createMemoryHistory, type MemoryHistory } from './history/memory.ts'
+import type { Hub } from './hub.ts'
+import { createMemoryPresence } from './presence/memory.ts'
+import type { Presence } from './presence/presence.ts'
+import { PLAIN_TAIL } from './protocol/action-cable.ts'
+import { Resumables } from './resume.ts'
+import type { Values } from './settings.ts'
+
+export interface Memory {
+  readonly history: MemoryHistory | undefined
+  readonly presence: Presence | undefined
+  readonly resumables: Resumables
+  /** Forgets what is too old; to be called every second or so. */
+  expire: () => void
+}
+
+export function createMemory(settings: Values, hub: Hub, now: () => number): Memory {
+  if (settings.broker === 'none') {
+    return {
+      history: undefined,
+      presence: undefined,
+      resumables: new Resumables({ ttlSeconds: 0, max: 0, now }),
+      expire() {},
+    }
+  }
+  const history = createMemoryHistory({
+    epoch: randomBytes(6).toString('base64url'),
+    limit: settings.history_limit,
+    ttlSeconds: settings.history_ttl,
+    maxBytes: settings.history_max_size,
+    now,
+  })
+  const presence = createMemoryPresence({
+    ttlSeconds: settings.presence_ttl,
+    now,
+    tell({ stream, type, id, info }) {
+      const body = Buffer.from(JSON.stringify(type === 'join' ? { id, info, type } : { id, type }))
+      hub.broadcast({ stream, body, tail: PLAIN_TAIL, type: 'presence', fromClient: true })
+    },
+  })
+  const resumables = new Resumables({ ttlSeconds: settings.sessions_ttl, max: settings.max_lost_sessions, now })
+  const expire = () => {
+    for (const kept of [history, presence, resumables]) kept.expire()
+  }
+  return { history, presence, resumables, expire }
+}
