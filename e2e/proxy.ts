@@ -1,0 +1,142 @@
+/**
+ * The network between a page and its server, as bad as a test wants it: plain TCP, so whatever speaks through it notices
+ * no difference until something goes wrong.
+ *
+ *   page ──▶ proxy ──▶ server
+ *
+ *   pass       both ways
+ *   drop       ends what is open; new connections pass
+ *   cut        ends what is open, and every new connection, until it passes again
+ *   freeze     nothing moves, nobody is told: what is written now is acknowledged by a kernel, and stays here
+ *   halfOpen   the server sees its clients leave; the clients see nothing, and hear nothing any more
+ *   delay      both ways, by so many milliseconds
+ *
+ * A browser's `setOffline` does not do: it stalls an open WebSocket and delivers the backlog afterwards, so that a page
+ * without any healing looks healed.
+ */
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+
+export interface TcpProxy {
+  readonly port: number
+  readonly origin: string
+  pass: () => void
+  drop: () => void
+  cut: () => void
+  /** `only`: just the connections that were opened for such a path. */
+  freeze: (only?: RegExp) => void
+  halfOpen: () => void
+  delay: (ms: number) => void
+  /** Connections that were made so far for such a path. */
+  count: (path: RegExp) => number
+  close: () => Promise<void>
+}
+
+interface Link {
+  readonly client: Socket
+  readonly server: Socket
+  path: string
+  state: 'passing' | 'frozen' | 'half-open'
+}
+
+/** Listens on a free port, and hands on to `port` of this machine. */
+export async function createProxy(port: number): Promise<TcpProxy> {
+  const links = new Set<Link>()
+  const paths: string[] = []
+  let isCut = false
+  let frozen: RegExp | undefined
+  let delayMs = 0
+
+  const listener = createServer(client => {
+    if (isCut) return void client.resetAndDestroy()
+    const link: Link = { client, server: connect(port, '127.0.0.1'), path: '', state: 'passing' }
+    links.add(link)
+    // Why it was opened is known with its first bytes, and only then can it be frozen for that.
+    client.once('data', head => {
+      link.path = /^\w+ (\S+)/.exec(head.toString('latin1'))?.[1] ?? ''
+      paths.push(link.path)
+      if (frozen?.test(link.path)) freeze(link)
+    })
+    carry(link, client, link.server)
+    carry(link, link.server, client)
+  })
+
+  const carry = (link: Link, from: Socket, to: Socket) => {
+    from.setNoDelay(true)
+    from.on('data', bytes => {
+      if (link.state === 'half-open') return
+      if (delayMs > 0) setTimeout(() => to.write(bytes), delayMs)
+      else to.write(bytes)
+    })
+    from.on('error', () => {})
+    from.on('close', () => {
+      if (link.state === 'passing' || from === link.client) end(link)
+    })
+  }
+  const end = (link: Link) => {
+    links.delete(link)
+    link.server.destroy()
+    if (link.client.readable && link.state === 'passing') link.client.destroySoon()
+    else link.client.destroy()
+  }
+  const drop = () => {
+    for (const { client, server } of links) {
+      client.resetAndDestroy()
+      server.resetAndDestroy()
+    }
+    links.clear()
+  }
+
+  listener.listen(0, '127.0.0.1')
+  await once(listener, 'listening')
+  const { port: own } = listener.address() as AddressInfo
+  return {
+    port: own,
+    origin: `http://localhost:${own}`,
+    pass: () => {
+      isCut = false
+      frozen = undefined
+      delayMs = 0
+      for (const link of links) thaw(link, end)
+    },
+    drop,
+    cut: () => {
+      isCut = true
+      drop()
+    },
+    freeze: (only = /^/) => {
+      frozen = only
+      for (const link of links) if (only.test(link.path)) freeze(link)
+    },
+    halfOpen: () => {
+      for (const link of links) {
+        link.state = 'half-open'
+        link.server.destroy()
+      }
+    },
+    delay: ms => {
+      delayMs = ms
+    },
+    count: path => paths.filter(each => path.test(each)).length,
+    close: async () => {
+      drop()
+      listener.close()
+      await once(listener, 'close')
+    },
+  }
+}
+
+function freeze(link: Link): void {
+  if (link.state !== 'passing') return
+  link.state = 'frozen'
+  link.client.pause()
+  link.server.pause()
+}
+
+function thaw(link: Link, end: (link: Link) => void): void {
+  if (link.state !== 'frozen') return
+  link.state = 'passing'
+  if (link.client.destroyed || link.server.destroyed) return end(link)
+  link.client.resume()
+  link.server.resume()
+}
