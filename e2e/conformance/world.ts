@@ -3,6 +3,7 @@
  */
 import assert from 'node:assert/strict'
 import { type Client, type ConnectOptions, connect } from './client.ts'
+import { Events } from './events.ts'
 import { type Handshake, Raw } from './raw.ts'
 import type { Server } from './servers.ts'
 import { derived } from './signing.ts'
@@ -25,6 +26,8 @@ export interface Scenario {
   alone?: boolean
   run: (world: World) => Promise<void>
   differs?: Difference
+  /** Ours does not do this yet: it is run, and may fail. */
+  todo?: string
   /** What the gem's AnyCable does not carry, so that there is nothing to compare. */
   absent?: string
 }
@@ -37,6 +40,7 @@ export class World {
   broadcastKey = derived('broadcast-cable')
   readonly #clients: Client[] = []
   readonly #raws: Raw[] = []
+  readonly #events: Events[] = []
 
   constructor(server: Server) {
     this.server = server
@@ -76,6 +80,13 @@ export class World {
     return opened
   }
 
+  /** Asks for server-sent events. */
+  async events(query: Record<string, string>, init?: RequestInit): Promise<Events> {
+    const events = await Events.open(`${this.server.http}/events?${new URLSearchParams(query)}`, init)
+    this.#events.push(events)
+    return events
+  }
+
   post(body: unknown, init: RequestInit = {}, url: string = this.server.broadcast): Promise<Response> {
     return fetch(url, {
       method: 'POST',
@@ -97,6 +108,19 @@ export class World {
     return (await client.until(({ message }) => message === 'that was all')).slice(0, -1)
   }
 
+  /** What is counted, under AnyCable's names. */
+  async gauge(name: string): Promise<number> {
+    const text = await (await fetch(this.server.metrics)).text()
+    const [, value] = new RegExp(`^anycable_go_${name}(?:\\{[^}]*\\})? (\\d+)$`, 'm').exec(text) ?? []
+    assert.ok(value, `no ${name} in the metrics`)
+    return Number(value)
+  }
+
+  /** Waits until it is zero, one answer at a time. */
+  async untilZero(...gauges: string[]): Promise<void> {
+    for (const name of gauges) while ((await this.gauge(name)) > 0);
+  }
+
   /** A scenario is over when nobody it talked to broke the rules of WebSocket. */
   end(): void {
     for (const { errors } of this.#clients) assert.deepEqual(errors, [])
@@ -105,5 +129,6 @@ export class World {
   close(): void {
     for (const { ws } of this.#clients) ws.terminate()
     for (const { socket } of this.#raws) socket.destroy()
+    for (const events of this.#events) events.close()
   }
 }

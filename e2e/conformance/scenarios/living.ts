@@ -1,0 +1,176 @@
+/** Pings, and how a session ends from the cable's side. */
+import assert from 'node:assert/strict'
+import { type ConnectOptions, EXTENDED } from '../client.ts'
+import { DEV, OPEN, PONGS, SMALL } from '../flags.ts'
+import { encode } from '../raw.ts'
+import { pubsub, sign, turbo } from '../signing.ts'
+import type { Scenario, World } from '../world.ts'
+
+async function pings(world: World, options: ConnectOptions, count = 2): Promise<number[]> {
+  const client = await world.welcomed({ ...options, pings: true })
+  const texts = []
+  for (let i = 0; i < count; i++) texts.push(await client.text())
+  return texts.map(text => {
+    const [, digits] = /^\{"type":"ping","message":(\d+)\}$/.exec(text) ?? []
+    assert.ok(digits, text)
+    return Number(digits)
+  })
+}
+
+const about = (actual: number, wanted: number) => assert.ok(Math.abs(actual - wanted) < wanted * 1e-6, `${actual}`)
+
+export const living: Scenario[] = [
+  {
+    title: 'pings come without being asked for, with growing whole seconds',
+    flags: SMALL,
+    async run(world) {
+      const [one, two] = await pings(world, {})
+      about(one!, Date.now() / 1000)
+      assert.ok(two! > one!)
+    },
+  },
+  ...(
+    [
+      ['?pi=1 asks for one every second', '?pi=1', 1],
+      ['of repeated wishes the last counts', '?pi=60&pi=1', 1],
+      ['?ptp=ms asks for milliseconds', '?pi=1&ptp=ms', 1e3],
+      ['?ptp=ns asks for nanoseconds', '?pi=1&ptp=ns', 1e9],
+      ['?ptp= of another kind means seconds', '?pi=1&ptp=h', 1],
+    ] as [string, string, number][]
+  ).map(
+    ([title, query, unit]): Scenario => ({
+      title: `a client may wish for other pings: ${title}`,
+      flags: OPEN,
+      async run(world) {
+        const [one, two] = await pings(world, { query })
+        about(one!, (Date.now() / 1000) * unit)
+        assert.ok(two! > one!)
+      },
+    }),
+  ),
+  {
+    title: 'a wish that is no number is not heard',
+    flags: SMALL,
+    async run(world) {
+      await Promise.all(['?pi=soon', '?pi=', '?pi=1.5'].map(query => pings(world, { query }, 1)))
+    },
+  },
+  {
+    title: 'a client may wish for no pings at all',
+    flags: SMALL,
+    async run(world) {
+      const quiet = await Promise.all(['?pi=0', '?pi=-1'].map(query => world.welcomed({ query, pings: true })))
+      await pings(world, {}, 3)
+      for (const client of quiet) assert.deepEqual(await client.answers(), [])
+    },
+  },
+  {
+    title: 'a client that asks gets a pong, and one that says pong gets nothing',
+    flags: OPEN,
+    async run(world) {
+      const client = await world.welcomed()
+      client.send({ command: 'pong' }, { command: 'ping' }, { command: 'ping', identifier: 'x', data: 1 })
+      assert.deepEqual([await client.text(), await client.text()], ['{"type":"pong"}', '{"type":"pong"}'])
+      client.send({ command: 'pong' })
+      assert.deepEqual(await client.answers(), [])
+    },
+  },
+  {
+    title: 'with --pong_timeout an extended client that says nothing is told no_pong, and closed with 1000',
+    flags: PONGS,
+    async run(world) {
+      const client = await world.welcomed({ protocols: [EXTENDED] })
+      assert.equal(await client.text(), '{"type":"disconnect","reason":"no_pong","reconnect":true}')
+      assert.equal(await client.closed, '1000 No Pong')
+    },
+  },
+  {
+    title: 'with --pong_timeout who answers stays, and so does who speaks the base protocol',
+    flags: PONGS,
+    async run(world) {
+      const [answering, base] = [
+        await world.welcomed({ protocols: [EXTENDED], pings: true }),
+        await world.welcomed({ pings: true }),
+      ]
+      for (let i = 0; i < 4; i++) {
+        assert.equal((await answering.next()).type, 'ping')
+        answering.send({ command: 'pong' })
+      }
+      await answering.answers()
+      for (let i = 0; i < 3; i++) assert.equal((await base.next()).type, 'ping')
+    },
+  },
+  {
+    title: 'a stop tells every client to come back, closes with 1001, ends events, and exits with 0',
+    flags: OPEN,
+    alone: true,
+    absent: "the gem's proxy ends without a word",
+    async run(world) {
+      const [base, extended] = [await world.welcomed(), await world.welcomed({ protocols: [EXTENDED] })]
+      const events = await world.events({ signed_stream: sign('a') })
+      await events.next()
+      await events.next()
+      const exit = world.server.stop()
+      for (const client of [base, extended]) {
+        assert.equal(await client.text(), '{"type":"disconnect","reason":"server_restart","reconnect":true}')
+        assert.equal(await client.closed, '1001 Server restart')
+      }
+      const last = (await events.next())!
+      assert.deepEqual(
+        [last.event, JSON.parse(last.data).reason, last.retry],
+        ['disconnect', 'server_restart', undefined],
+      )
+      assert.equal(await events.next(), undefined)
+      assert.equal(await exit, 0)
+    },
+  },
+  {
+    title: 'a client that does not read is told too_slow and cut, and others do not wait for it',
+    flags: OPEN,
+    alone: true,
+    absent: 'its write deadline may come first, and then there is nothing to read',
+    async run(world) {
+      const stream = world.stream()
+      const reading = await world.listening(pubsub(stream))
+      const { raw } = await world.raw()
+      await raw.text()
+      raw.write(encode(JSON.stringify({ command: 'subscribe', identifier: turbo(stream) })))
+      await raw.text()
+      raw.socket.pause()
+      for (let i = 0; i < 30; i++) {
+        await world.broadcast(stream, 'x'.repeat(500_000))
+        await reading.next()
+      }
+      raw.socket.resume()
+      let last: string | undefined
+      for (let text = await raw.text(); text !== undefined; text = await raw.text()) last = text
+      assert.equal(last, '{"type":"disconnect","reason":"too_slow","reconnect":true}')
+    },
+  },
+  {
+    title: 'connecting, subscribing and leaving leaves nothing behind',
+    flags: OPEN,
+    alone: true,
+    absent: 'its gauges are refreshed every five seconds',
+    async run(world) {
+      for (let i = 0; i < 30; i++) {
+        const client = await world.listening(pubsub(world.stream()), turbo(world.stream()))
+        if (i % 2) client.ws.close()
+        else client.ws.terminate()
+        await client.closed
+      }
+      await world.untilZero('clients_num', 'broadcast_streams_num')
+    },
+  },
+  {
+    title: 'with --dev refusals say their code and what to do',
+    flags: DEV,
+    async run(world) {
+      const { code, fix, ...frame } = await (await world.connect()).next()
+      assert.deepEqual(frame, { type: 'disconnect', reason: 'unauthorized', reconnect: false })
+      assert.equal(code, 'token_missing')
+      assert.match(String(fix), /jid/)
+    },
+    differs: { anycable: 'has no such flag', why: 'extension: refusals say why' },
+  },
+]

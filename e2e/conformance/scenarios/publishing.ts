@@ -1,0 +1,348 @@
+/** HTTP for backends: broadcasts and the REST API, their keys and their statuses. */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { Agent, type IncomingMessage, request } from 'node:http'
+import { CLOSED, KEYS, NO_BROKER, OPEN, OWN_PORT, PUBLIC } from '../flags.ts'
+import { derived, jwt, pubsub, turbo } from '../signing.ts'
+import type { Scenario, World } from '../world.ts'
+
+const NO_API = "the gem's AnyCable serves no REST API"
+
+const keys: Scenario[] = (
+  [
+    ['the derived key', CLOSED, `Bearer ${derived('broadcast-cable')}`, 201],
+    ['no key', CLOSED, undefined, 401],
+    ['the secret itself', CLOSED, 'Bearer canary-conformance', 401],
+    ['a key that is too long', CLOSED, `Bearer ${derived('broadcast-cable')}0`, 401],
+    ['a key that is too short', CLOSED, `Bearer ${derived('broadcast-cable').slice(1)}`, 401],
+    ['the key without Bearer', CLOSED, derived('broadcast-cable'), 401],
+    ['the key after Basic', CLOSED, `Basic ${derived('broadcast-cable')}`, 401],
+    ['the key of the API', CLOSED, `Bearer ${derived('api-cable')}`, 401],
+    ['a key of its own', KEYS, 'Bearer of-broadcasts', 201],
+    ['the derived key where there is one of its own', KEYS, `Bearer ${derived('broadcast-cable')}`, 401],
+    ['no key where none is needed', PUBLIC, undefined, 201],
+    ['any key where none is needed', PUBLIC, 'Bearer whatever', 201],
+  ] as [string, readonly string[], string | undefined, number][]
+).map(([about, flags, authorization, status]) => ({
+  title: `a broadcast is answered with ${status}: ${about}`,
+  flags,
+  async run(world) {
+    const headers: Record<string, string> = authorization === undefined ? {} : { authorization }
+    assert.equal((await world.post({ stream: 'a', data: '1' }, { headers })).status, status)
+  },
+}))
+
+const malformed: Scenario[] = (
+  [
+    ['nothing', ''],
+    ['text that is no JSON', 'hello'],
+    ['JSON that is cut short', '{"stream":"a"'],
+    ['null', 'null'],
+    ['a number', '1'],
+    ['an empty list', '[]'],
+    ['an empty object', '{}'],
+    ['no stream', '{"data":"1"}'],
+    ['an empty stream', '{"stream":"","data":"1"}'],
+    ['a stream that is a number', '{"stream":1,"data":"1"}'],
+    ['data that is an object', '{"stream":"a","data":{}}'],
+    ['data that is a number', '{"stream":"a","data":1}'],
+    ['a meta that is text', '{"stream":"a","data":"1","meta":"x"}'],
+    ['an unknown command', '{"command":"fly","payload":{}}'],
+    ['a disconnect without a payload', '{"command":"disconnect"}'],
+    ['a disconnect of nobody', '{"command":"disconnect","payload":{}}'],
+    ['a list of commands', '[{"command":"disconnect","payload":{"identifier":"x"}}]'],
+  ] as [string, string][]
+).map(([about, body]) => ({
+  title: `a broadcast that says nothing is refused with 422 and a reason: ${about}`,
+  flags: OPEN,
+  async run(world) {
+    const answer = await world.post(body)
+    assert.equal(answer.status, 422)
+    const { error, message } = (await answer.json()) as { error: string; message: string }
+    assert.equal(error, 'publication_malformed')
+    assert.ok(message.length > 5)
+  },
+  differs: {
+    anycable: 'answers 201',
+    why: 'bug: a broadcast that nobody gets is the hardest thing to debug',
+    async run(world) {
+      assert.equal((await world.post(body)).status, 201)
+    },
+  },
+}))
+
+const broadcasts: Scenario[] = [
+  {
+    title: 'a broadcast is answered with 201 and nothing else, whatever its type is called',
+    flags: OPEN,
+    async run(world) {
+      for (const type of ['application/json', 'text/plain', 'application/x-www-form-urlencoded', 'nonsense']) {
+        const headers = { authorization: `Bearer ${world.broadcastKey}`, 'content-type': type }
+        const answer = await world.post({ stream: 'a', data: '1' }, { headers })
+        assert.deepEqual([answer.status, await answer.text()], [201, ''])
+      }
+    },
+  },
+  {
+    title: 'a method that is none is 422, with the key and without',
+    flags: CLOSED,
+    async run(world) {
+      for (const method of ['GET', 'PUT', 'DELETE', 'OPTIONS'])
+        for (const authorization of ['', `Bearer ${world.broadcastKey}`])
+          assert.equal(
+            (await fetch(world.server.broadcast, { method, headers: { authorization } })).status,
+            422,
+            method,
+          )
+    },
+  },
+  {
+    title: 'other paths are 404',
+    flags: OPEN,
+    async run(world) {
+      const { origin } = new URL(world.server.broadcast)
+      for (const path of ['/_broadcasts', '/_broadcast/', '/_BROADCAST', '/broadcast']) {
+        const { status } = await world.post({ stream: 'a', data: '1' }, {}, origin + path)
+        assert.equal(status, 404, path)
+      }
+    },
+  },
+  {
+    title: 'with a key, broadcasts come in on the clients’ port',
+    flags: CLOSED,
+    absent: "the gem's clients have a port of their own",
+    async run(world) {
+      assert.equal(new URL(world.server.broadcast).port, new URL(world.server.http).port)
+    },
+  },
+  {
+    title: 'without a key, broadcasts have a port of their own, and the clients’ port does not take them',
+    flags: OWN_PORT,
+    absent: "the gem's clients have a port of their own",
+    async run(world) {
+      assert.equal((await world.post({ stream: 'a', data: '1' }, { headers: {} })).status, 201)
+      const { status } = await world.post({ stream: 'a', data: '1' }, {}, `${world.server.http}/_broadcast`)
+      assert.equal(status, 404)
+    },
+  },
+  {
+    title: 'without a key, a web page may not broadcast, and a backend may',
+    flags: OWN_PORT,
+    async run(world) {
+      const headers = { origin: 'https://evil.test', 'content-type': 'text/plain' }
+      assert.equal((await world.post({ stream: 'a', data: '1' }, { headers })).status, 403)
+      assert.equal((await world.post({ stream: 'a', data: '1' }, { headers: {} })).status, 201)
+    },
+    differs: {
+      anycable: 'lets any page that a developer visits broadcast to localhost',
+      why: 'hole: what is broadcast is put into pages as HTML',
+      async run(world) {
+        const headers = { origin: 'https://evil.test', 'content-type': 'text/plain' }
+        assert.equal((await world.post({ stream: 'a', data: '1' }, { headers })).status, 201)
+      },
+    },
+  },
+  {
+    title: 'a batch with one bad entry is refused whole',
+    flags: OPEN,
+    async run(world) {
+      const stream = world.stream()
+      const client = await world.listening(pubsub(stream))
+      for (const bad of [null, 1, {}, { stream, data: {} }, { stream: 7, data: '1' }])
+        assert.equal((await world.post([{ stream, data: '1' }, bad, { stream, data: '2' }])).status, 422)
+      assert.deepEqual(await world.everything(client, stream), [])
+    },
+    differs: { anycable: 'applies what it can, or falls over a null', why: 'bug: half a batch is no batch' },
+  },
+  {
+    title: 'a body over --max_broadcast_size is 413',
+    flags: OPEN,
+    async run(world) {
+      assert.equal((await large(world)).status, 413)
+    },
+    differs: {
+      anycable: 'takes any size',
+      why: 'hole: memory is finite',
+      async run(world) {
+        assert.equal((await large(world)).status, 201)
+      },
+    },
+  },
+  {
+    title: 'a body that is refused does not take the next broadcast on its connection with it',
+    flags: OPEN,
+    todo: 'the connection is closed after a 413 that says keep-alive',
+    absent: 'it refuses no body',
+    async run(world) {
+      assert.equal((await large(world)).connection, 'close')
+    },
+  },
+  {
+    title: 'a body that is not UTF-8 is refused',
+    flags: OPEN,
+    async run(world) {
+      assert.equal((await world.post(Buffer.from('{"stream":"a","data":"\xff"}', 'latin1'))).status, 422)
+    },
+    differs: {
+      anycable: 'reads bad bytes as U+FFFD',
+      why: 'bug: nobody meant that',
+      async run(world) {
+        assert.equal((await world.post(Buffer.from('{"stream":"a","data":"\xff"}', 'latin1'))).status, 201)
+      },
+    },
+  },
+  {
+    title: 'broadcasts of many backends at once are all taken, each once',
+    flags: OPEN,
+    async run(world) {
+      const stream = world.stream()
+      const client = await world.listening(turbo(stream))
+      await Promise.all(Array.from({ length: 40 }, (_, i) => world.broadcast(stream, i)))
+      const heard = (await world.everything(client, stream)) as { message: number }[]
+      assert.deepEqual(
+        heard.map(({ message }) => message).sort((a, b) => a - b),
+        Array.from({ length: 40 }, (_, i) => i),
+      )
+    },
+  },
+]
+
+/** More than is taken, on a connection of its own. */
+async function large(world: World): Promise<{ status: number; connection: string | undefined }> {
+  const sent = request(world.server.broadcast, {
+    method: 'POST',
+    agent: new Agent({ keepAlive: true }),
+    headers: { authorization: `Bearer ${world.broadcastKey}` },
+  })
+  sent.on('error', () => {}) // refused before all of it was sent
+  sent.end(JSON.stringify({ stream: 'a', data: 'x'.repeat(2 ** 20) }))
+  const [answer] = (await once(sent, 'response')) as [IncomingMessage]
+  answer.resume()
+  sent.destroy()
+  return { status: answer.statusCode!, connection: answer.headers.connection }
+}
+
+const api = (world: World, path: string, init: RequestInit = {}, key = derived('api-cable')) =>
+  fetch(`${world.server.http}/api/${path}`, { headers: { authorization: `Bearer ${key}` }, ...init })
+const json = async (answer: Promise<Response>): Promise<unknown> => (await answer).json()
+
+const rest: readonly Scenario[] = [
+  {
+    title: 'the API wants its own key',
+    flags: OPEN,
+    async run(world) {
+      for (const key of ['', 'canary-conformance', derived('broadcast-cable')])
+        for (const path of ['publish', 'streams', 'stats', 'presence/a/users', 'disconnect'])
+          assert.equal((await api(world, path, {}, key)).status, 401, path)
+    },
+  },
+  {
+    title: 'the API takes the key that was made for it',
+    flags: KEYS,
+    async run(world) {
+      assert.equal((await api(world, 'stats', {}, 'of-the-api')).status, 200)
+      assert.equal((await api(world, 'stats')).status, 401)
+    },
+  },
+  {
+    title: 'publishing with the API is broadcasting',
+    flags: OPEN,
+    async run(world) {
+      const stream = world.stream()
+      const client = await world.listening(turbo(stream))
+      const publish = (body: unknown) => api(world, 'publish', { method: 'POST', body: JSON.stringify(body) })
+      assert.equal((await publish({ stream, data: '"x"' })).status, 201)
+      assert.equal((await publish([{ stream, data: '"y"' }])).status, 201)
+      assert.equal((await publish({ stream })).status, 422)
+      assert.deepEqual([(await client.next()).message, (await client.next()).message], ['x', 'y'])
+    },
+  },
+  {
+    title: 'the API tells who is present, whatever the stream is called',
+    flags: OPEN,
+    async run(world) {
+      for (const name of ['chat', 'chat/é 🦄', '?a=b&c', '100%']) {
+        const stream = world.stream(name)
+        const client = await world.listening(pubsub(stream))
+        client.command('join', pubsub(stream), { presence: { id: 'ada', info: { a: 1 } } })
+        await client.next()
+        const path = `presence/${encodeURIComponent(stream)}/users`
+        assert.deepEqual(await json(api(world, path)), {
+          type: 'info',
+          total: 1,
+          records: [{ id: 'ada', info: { a: 1 } }],
+        })
+      }
+    },
+  },
+  {
+    title: 'without a broker the API has no presence to tell: 501',
+    flags: NO_BROKER,
+    async run(world) {
+      assert.equal((await api(world, 'presence/a/users')).status, 501)
+    },
+  },
+  {
+    title: 'the API tells who listens to what, and how many sessions there are',
+    flags: OPEN,
+    async run(world) {
+      const stream = world.stream()
+      await world.listening(turbo(stream))
+      await world.listening(turbo(stream))
+      const { streams } = (await json(api(world, 'streams'))) as { streams: { stream: string; sessions: number }[] }
+      assert.deepEqual(
+        streams.filter(entry => entry.stream === stream),
+        [{ stream, sessions: 2 }],
+      )
+      assert.ok(((await json(api(world, 'stats'))) as { sessions: number }).sessions >= 2)
+    },
+  },
+  {
+    title: 'a session that listens twice is one session to the API',
+    flags: OPEN,
+    todo: 'it counts subscriptions',
+    async run(world) {
+      const stream = world.stream()
+      await world.listening(turbo(stream), pubsub(stream))
+      const { streams } = (await json(api(world, 'streams'))) as { streams: { stream: string; sessions: number }[] }
+      assert.deepEqual(
+        streams.filter(entry => entry.stream === stream),
+        [{ stream, sessions: 1 }],
+      )
+    },
+  },
+  {
+    title: 'the API disconnects an identity, or one session of it',
+    flags: OPEN,
+    async run(world) {
+      const identifier = world.stream('user')
+      const query = `?jid=${jwt({ ext: identifier })}`
+      const [one, two] = [await world.welcomed({ query }), await world.welcomed({ query })]
+      const other = await world.welcomed()
+      const disconnect = (body: object) =>
+        json(api(world, 'disconnect', { method: 'POST', body: JSON.stringify(body) }))
+      assert.deepEqual(await disconnect({ identifier }), { disconnected: 2 })
+      for (const client of [one, two]) assert.equal((await client.next()).reconnect, false)
+      assert.deepEqual(await disconnect({ sid: other.sid, reconnect: true }), { disconnected: 1 })
+      assert.deepEqual(await other.next(), { type: 'disconnect', reason: 'remote', reconnect: true })
+      assert.deepEqual(await disconnect({ identifier: 'nobody' }), { disconnected: 0 })
+    },
+  },
+  {
+    title: 'what the API does not have is 404, and what it has is 422 by another method',
+    flags: OPEN,
+    async run(world) {
+      for (const path of ['', 'nonsense', 'presence', 'presence/a', 'streams/a'])
+        assert.equal((await api(world, path)).status, 404, path)
+      assert.equal((await api(world, 'publish')).status, 422)
+      assert.equal((await api(world, 'stats', { method: 'POST' })).status, 422)
+    },
+  },
+]
+
+export const publishing: Scenario[] = [
+  ...keys,
+  ...malformed,
+  ...broadcasts,
+  ...rest.map(scenario => ({ ...scenario, absent: NO_API })),
+]
