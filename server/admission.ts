@@ -127,6 +127,7 @@ export function createAdmission(config: Config, { sessions, heartbeat, metrics, 
         session.receive(text)
         metrics.commandTook(performance.now() - started)
       },
+      heard: () => session.heard(),
       drained: () => session.drained(),
       tooSlow: () => {
         metrics.disconnected_slow_clients_total++

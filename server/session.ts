@@ -68,6 +68,8 @@ export class Session implements Subscriber {
   readonly #subscriptions = new Map<string, Subscription>()
   readonly #catchUp: CatchUp
   #cancelGrace: () => void = () => {}
+  /** Where the history was when the client was last heard of: what was sent since may never have arrived. */
+  #heardAt = 0
   #ended = false
 
   constructor(sid: string, identity: string, parts: SessionParts, resumed?: Snapshot) {
@@ -84,6 +86,7 @@ export class Session implements Subscriber {
       join: ({ identifier, grant }) => parts.hub.subscribe(grant.stream, identifier, this, grant.kind !== 'data'),
       gap: subscription => parts.gap(this, subscription),
     })
+    this.heard()
     if (resumed === undefined) send(welcome(sid))
     else this.#restore(resumed)
   }
@@ -110,9 +113,15 @@ export class Session implements Subscriber {
     return this.sids.includes(sid)
   }
 
+  /** The client lives, and has read what was sent to it until a moment ago. */
+  heard(): void {
+    this.#heardAt = this.#parts.history?.offset ?? 0
+  }
+
   /** One message of the client; `undefined` for one that is not even text. Never throws. */
   receive(text: string | undefined): void {
     if (this.#ended) return
+    this.heard()
     const command = text === undefined ? undefined : parseCommand(text)
     if (!this.#parts.historySince) delete command?.history?.since
     if (command === undefined) return this.#complain('command_malformed')
@@ -162,7 +171,7 @@ export class Session implements Subscriber {
       identity: this.identity,
       sids: this.sids,
       identifiers,
-      position: history && { offset: history.offset, epoch: history.epoch },
+      position: history && { offset: this.#heardAt, epoch: history.epoch },
     }
   }
 

@@ -96,6 +96,6 @@ export class Sessions {
     same?.delete(session)
     if (same?.size === 0) this.#byIdentity.delete(session.identity)
     const left = session.end()
-    return left === undefined || keep === undefined || left.identifiers.length === 0 ? undefined : keep(left)
+    return left === undefined || keep === undefined ? undefined : keep(left)
   }
 }

@@ -34,7 +34,7 @@ export interface EventStream extends Connection {
   readonly held: readonly Frame[]
   /** Sends what was held, and from now on at once. */
   open: (headers: Record<string, string>) => void
-  listen: (listener: Omit<Listener, 'message'>) => void
+  listen: (listener: Omit<Listener, 'message' | 'heard'>) => void
 }
 
 export interface Frame {
@@ -52,7 +52,7 @@ export function createEventStream(
   { maxPendingSize, sent }: EventStreamSettings,
 ): EventStream {
   const held: Frame[] = []
-  let listener: Omit<Listener, 'message'> | undefined
+  let listener: Omit<Listener, 'message' | 'heard'> | undefined
   let state: 'held' | 'open' | 'closed' = 'held'
 
   const write = (frame: Frame) => {

@@ -36,6 +36,8 @@ export interface Connection {
 export interface Listener {
   /** `undefined`: what came is not text. */
   message: (text: string | undefined) => void
+  /** The client lives: it answered a probe. */
+  heard: () => void
   drained: () => void
   /** The client reads too slowly: more than `maxPendingSize` waits for it. Once. */
   tooSlow: () => void
@@ -164,6 +166,7 @@ function listen(
   const stopProbes = probes.add(probed)
   ws.on('pong', () => {
     probed.heard = true
+    listener.heard()
   })
   const take = createBucket(settings.rate, () => performance.now())
   let waiting: NodeJS.Timeout | undefined
