@@ -21,6 +21,7 @@ import { Hub } from './hub.ts'
 import type { Log } from './log.ts'
 import { createMemory } from './memory.ts'
 import { createMetrics } from './metrics.ts'
+import { answersBelow500, createPace } from './pace.ts'
 import { originAllowed } from './protocol/negotiate.ts'
 import { createPublish } from './publish.ts'
 import { Sessions } from './sessions.ts'
@@ -53,6 +54,7 @@ export function createCable(config: Config, { log, now = Date.now }: { log: Log;
     broadcast_streams_num: ['Streams that have a listener.', () => hub.size],
     lost_sessions_num: ['Lost sessions that can still be resumed.', () => resumables.size],
     pending_bytes: ['Bytes that wait to be written to clients.', () => sessions.pending],
+    refreshes_waiting_num: ['Refreshes that wait for their turn.', () => pace?.waiting ?? 0],
     history_bytes: ['Bytes of history.', () => history?.bytes ?? 0],
     history_streams_num: ['Streams that have a history.', () => history?.streams ?? 0],
   })
@@ -64,9 +66,19 @@ export function createCable(config: Config, { log, now = Date.now }: { log: Log;
     metrics.disconnected_slow_clients_total++
   }
 
+  const pace =
+    settings.heal === 'off'
+      ? undefined
+      : createPace({
+          rate: settings.heal_rate,
+          notBefore: now() + settings.heal_delay * 1000,
+          check: settings.heal_check === '' ? undefined : answersBelow500(settings.heal_check),
+          later: (ms, then) => setTimeout(then, ms).unref(),
+          now,
+        })
   const admission = createAdmission(config, {
     resolve: createChannels(config, { now, verified: key => metrics.verified('streams', key) }),
-    gap: createHeal({ history, now, count: what => metrics.refused(what) }),
+    gap: createHeal({ history, now, count: metrics.refused, pace }),
     ...{ hub, history, presence, sessions, heartbeat, metrics, log },
   })
   const webSockets = createWebSockets(

@@ -9,6 +9,7 @@
 
 import type { Subscription } from './catch-up.ts'
 import type { History } from './history/history.ts'
+import type { Pace } from './pace.ts'
 import { broadcastPrefix, PLAIN_TAIL } from './protocol/action-cable.ts'
 import { positionTail } from './protocol/extended.ts'
 import { textFrame } from './protocol/frame.ts'
@@ -20,6 +21,7 @@ const AGAIN_MS = 30_000
 
 /** What healing needs of a session. */
 export interface Patient {
+  readonly ended: boolean
   deliver: (frame: Buffer) => void
 }
 
@@ -27,25 +29,34 @@ export interface HealSettings {
   history: History | undefined
   now: () => number
   count: (what: 'gap' | 'refresh' | 'refresh_held_back') => void
+  /** `undefined`: pages are not told to refresh. */
+  pace: Pace | undefined
 }
 
 export type Heal = (session: Patient, subscription: Subscription) => void
 
-export function createHeal({ history, now, count }: HealSettings): Heal {
+export function createHeal({ history, now, count, pace }: HealSettings): Heal {
   const last = new WeakMap<Patient, Map<string, number>>()
 
-  return (session, { identifier, grant: { stream, kind } }) => {
+  return (session, subscription) => {
+    const { identifier, grant } = subscription
+    const { stream, kind } = grant
     count('gap')
-    if (kind !== 'turbo') return
+    if (kind !== 'turbo' || pace === undefined) return
     const healed = last.get(session) ?? new Map<string, number>()
     last.set(session, healed)
     const time = now()
     if (time - (healed.get(stream) ?? Number.NEGATIVE_INFINITY) < AGAIN_MS) return count('refresh_held_back')
     for (const [name, at] of healed) if (time - at >= AGAIN_MS) healed.delete(name)
     healed.set(stream, time)
-    count('refresh')
-    // It carries a position, so that an extended client does not come back with the one that was a gap.
-    const tail = history === undefined ? PLAIN_TAIL : positionTail(stream, history)
-    session.deliver(textFrame(broadcastPrefix(identifier), REFRESH, tail))
+    pace.ask({
+      wanted: () => !session.ended && subscription.state !== 'over',
+      run() {
+        count('refresh')
+        // It carries a position, so that an extended client does not come back with the one that was a gap.
+        const tail = history === undefined ? PLAIN_TAIL : positionTail(stream, history)
+        session.deliver(textFrame(broadcastPrefix(identifier), REFRESH, tail))
+      },
+    })
   }
 }

@@ -247,3 +247,19 @@ test('many replays wait for each other, and a client that reads gets them all', 
   await cable.broadcast('a', 'last')
   for (let i = 0; i < 100; i++) assert.equal((await client.next()).message, 'last')
 })
+
+test('with --heal=off a gap is only said to who asked', async t => {
+  const cable = await startCable(t, ['--noauth', '--heal=off'])
+  const client = await cable.welcomed()
+  await client.subscribe(turbo('a', { position: '-' }))
+
+  assert.deepEqual(await seen(cable, client), [])
+})
+
+test('refreshes wait until the app is well', async t => {
+  const cable = await startCable(t, ['--noauth', '--heal_check=http://127.0.0.1:1/'])
+  const client = await cable.welcomed()
+  await client.subscribe(turbo('a', { position: '-' }))
+
+  assert.deepEqual(await seen(cable, client), [])
+})

@@ -48,6 +48,10 @@ const path: Read<string> = text => {
   return text
 }
 const text: Read<string> = value => value
+const url: Read<string> = value => {
+  if (!/^https?:$/.test(URL.parse(value)?.protocol ?? '')) throw new Error('must be an http(s) URL')
+  return value
+}
 /** `none` switches a secret off, as in AnyCable. */
 const secret: Read<string> = value => (value === 'none' ? '' : value)
 
@@ -163,6 +167,20 @@ export const SETTINGS = {
   ]),
   history_since: setting('BOOL', bool, true, 'Whether clients may ask for what came since a time.', [
     'HOTCABLE_HISTORY_SINCE',
+  ]),
+  heal: setting(
+    'HOW',
+    choice('refresh', 'off'),
+    'refresh',
+    'What happens to a Turbo page from which something may be missing.',
+    ['HOTCABLE_HEAL'],
+  ),
+  heal_rate: setting('N', whole(1), 50, 'Refreshes a second.', ['HOTCABLE_HEAL_RATE']),
+  heal_delay: setting('SECONDS', whole(0, 3600), 5, 'How long after its start the cable asks for none.', [
+    'HOTCABLE_HEAL_DELAY',
+  ]),
+  heal_check: setting('URL', url, '', 'Refresh only while this answers below 500: pages would show the error.', [
+    'HOTCABLE_HEAL_CHECK',
   ]),
   sessions_ttl: setting('SECONDS', whole(0, 86_400), 300, 'How long a lost session can be resumed; 0: never.'),
   max_lost_sessions: setting('N', whole(0), 100_000, 'Lost sessions kept; the oldest give way.', [

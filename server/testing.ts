@@ -56,7 +56,10 @@ export interface ConnectOptions {
 export async function startCable(t: TestContext, flags: string[] = [], { now = Date.now } = {}): Promise<TestCable> {
   const lines: string[] = []
   const cable = createCable(
-    readConfig([`--secret=${SECRET}`, '--turbo_streams', '--port=0', '--shutdown_timeout=2', ...flags], {}),
+    readConfig(
+      [`--secret=${SECRET}`, '--turbo_streams', '--port=0', '--shutdown_timeout=2', '--heal_delay=0', ...flags],
+      {},
+    ),
     {
       log: capture(lines),
       now,

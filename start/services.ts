@@ -32,6 +32,7 @@ export interface Plan {
 export const portsNeeded = (languages: readonly LanguageName[]): number => languages.length + 1
 
 const LOOPBACK = '127.0.0.1'
+const WILDCARDS = ['::', '0.0.0.0']
 const at = (port: number): string => `http://${LOOPBACK}:${port}`
 
 export function services({ port, host, secret, db, languages, ports, watch }: Plan): Service[] {
@@ -65,6 +66,8 @@ export function services({ port, host, secret, db, languages, ports, watch }: Pl
     '--turbo_streams',
     '--broadcast_adapter=http',
     '--sse',
+    // A page is told to fetch itself again only while there is somebody to answer.
+    `--heal_check=http://${host === undefined || WILDCARDS.includes(host) ? LOOPBACK : host}:${port}/health`,
     '--sse',
     '--log_level=warn',
   )
