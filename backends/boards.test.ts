@@ -16,7 +16,7 @@ import { type Answer, type BoardProcess, startBoard } from './board-process.ts'
 import { type FakeCable, startFakeCable } from './fake-cable.ts'
 import { type Command, LANGUAGES, type Language, missing } from './toolchain.ts'
 
-const SECRET = 'boards s3cЯeT'
+const SECRET = 'canary boards s3cЯeT'
 const POSTS = ['/cards', '/cards/1/vote', '/cards/1/delete', '/clear']
 const web = (host: string, port: number): Command => ({
   command: process.execPath,

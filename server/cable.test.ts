@@ -324,7 +324,7 @@ test('pings come without being asked for, with growing whole seconds', async t =
 })
 
 test('a page of another origin is refused with 403, and one that is allowed is not', async t => {
-  const cable = await startCable(t, ['--noauth', '--allowed_origins=example.com, *.example.io'])
+  const cable = await startCable(t, ['--noauth', '--allowed_origins=example.com, *.example.io,*example.net,'])
   const status = async (origin?: string) => {
     const ws = new WebSocket(cable.url.cable, ['actioncable-v1-json'], origin === undefined ? {} : { origin })
     t.after(() => ws.terminate())
@@ -339,6 +339,9 @@ test('a page of another origin is refused with 403, and one that is allowed is n
   assert.equal(await status('https://EXAMPLE.com'), 101)
   assert.equal(await status('https://a.example.io'), 101)
   assert.equal(await status('https://evilexample.io'), 403)
+  assert.equal(await status('https://example.io'), 403)
+  for (const host of ['example.net', 'a.example.net']) assert.equal(await status(`https://${host}`), 101)
+  assert.equal(await status('https://evilexample.net'), 403)
   assert.equal(await status('https://example.com:8443'), 403)
   assert.equal(await status('null'), 403)
   assert.equal(await status(), 403)

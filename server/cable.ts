@@ -56,6 +56,9 @@ export function createCable(config: Config, { log, now = Date.now }: { log: Log;
     pending_bytes: ['Bytes that wait to be written to clients.', () => sessions.pending],
     refreshes_waiting_num: ['Refreshes that wait for their turn.', () => pace?.waiting ?? 0],
     history_bytes: ['Bytes of history.', () => history?.bytes ?? 0],
+    history_evicted_total: ['Messages that gave way to newer ones: --history_max_size.', () => history?.evicted ?? 0],
+    sse_clients_num: ['Sessions of server-sent events.', () => sessions.count - webSockets.count],
+    mem_sys_bytes: ['Resident memory.', () => process.memoryUsage.rss()],
     history_streams_num: ['Streams that have a history.', () => history?.streams ?? 0],
   })
   const sent = (bytes: number) => {

@@ -26,5 +26,5 @@ function asText(line: string): string {
   const pairs = Object.entries(fields).map(
     ([key, value]) => ` ${key}=${typeof value === 'string' && !/[\s"=]/.test(value) ? value : JSON.stringify(value)}`,
   )
-  return `${time.replace('T', ' ').replace('Z', '')} ${LEVELS[level]} ${msg}${pairs.join('')}\n`
+  return `${time.replace('T', ' ').replace('Z', '')} ${LEVELS[level]} ${msg.replaceAll(/[\r\n]+/g, ' ')}${pairs.join('')}\n`
 }

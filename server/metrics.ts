@@ -36,7 +36,7 @@ export interface Metrics extends Counts {
   stop: () => void
 }
 
-/** `gauges` are read at each scrape. */
+/** `gauges` are read at each scrape; those whose name ends in _total only rise. */
 export function createMetrics(gauges: Record<string, [help: string, read: () => number]>): Metrics {
   const registry = new Registry()
   const counts = Object.fromEntries(Object.keys(COUNTERS).map(name => [name, 0])) as Counts
@@ -53,14 +53,23 @@ export function createMetrics(gauges: Record<string, [help: string, read: () => 
     })
   }
   for (const [name, [help, read]] of Object.entries(gauges)) {
-    new Gauge({
-      name: PREFIX + name,
-      help,
-      registers: [registry],
-      collect() {
-        this.set(read())
-      },
-    })
+    const options = { name: PREFIX + name, help, registers: [registry] }
+    if (name.endsWith('_total')) {
+      new Counter({
+        ...options,
+        collect() {
+          this.reset()
+          this.inc(read())
+        },
+      })
+    } else {
+      new Gauge({
+        ...options,
+        collect() {
+          this.set(read())
+        },
+      })
+    }
   }
   const labelled = (name: string, help: string, labelNames: string[]) =>
     new Counter({ name: PREFIX + name, help, labelNames, registers: [registry] })

@@ -4,7 +4,7 @@ import { services } from './services.ts'
 
 const plan = {
   port: 3000,
-  secret: 'the-secret',
+  secret: 'canary-of-start',
   db: '/tmp/x.sqlite3',
   languages: ['python', 'ruby'],
   ports: [5001, 5002, 5003],
@@ -13,8 +13,8 @@ const plan = {
 
 test('everyone has the secret, and nobody as an argument', () => {
   for (const { env, args, command } of services(plan)) {
-    assert.equal(env.ANYCABLE_SECRET, 'the-secret')
-    assert.ok(![command, ...args].join(' ').includes('the-secret'))
+    assert.equal(env.ANYCABLE_SECRET, 'canary-of-start')
+    assert.ok(![command, ...args].join(' ').includes('canary-of-start'))
   }
 })
 

@@ -34,7 +34,7 @@ test('the position is asked for before the cards', async t => {
     asked.push('cards')
     return []
   }
-  const hotcable = { secret: 's', broadcastUrl: `${cable.url}/_broadcast` }
+  const hotcable = { secret: 'canary', broadcastUrl: `${cable.url}/_broadcast` }
   const { app } = testApp(t, { board: { ...board, cards }, hotcable })
 
   const html = await (await app.request('/')).text()
@@ -154,7 +154,7 @@ test('a visitor keeps an identity and a client', async t => {
 
 test("the cable's URL is the browser's own origin, unless there is one", async t => {
   const { app } = testApp(t)
-  const hotcable = { secret: 's', broadcastUrl: DEAD, cableUrl: 'wss://cable.example/cable' }
+  const hotcable = { secret: 'canary', broadcastUrl: DEAD, cableUrl: 'wss://cable.example/cable' }
   const { app: elsewhere } = testApp(t, { hotcable })
   const url = async (headers: Record<string, string>, from = app) =>
     /name="cable-url" content="([^"]*)"/.exec(await (await from.request('/', { headers })).text())?.[1]

@@ -27,7 +27,7 @@ export function testApp(t: TestContext, parts: Partial<AppParts> = {}) {
     broadcasts,
     assets: { handler: async (_, next) => next() },
     cable: DEAD,
-    hotcable: { secret: 'a secret', broadcastUrl: `${DEAD}/_broadcast` },
+    hotcable: { secret: 'canary of web', broadcastUrl: `${DEAD}/_broadcast` },
     ...parts,
   })
   const post = (path: string, form: Record<string, string> | string = {}, headers: Record<string, string> = {}) =>

@@ -25,6 +25,8 @@ export interface MemorySettings {
 export interface MemoryHistory extends History {
   readonly bytes: number
   readonly streams: number
+  /** Messages that gave way to newer ones because of `maxBytes`. */
+  readonly evicted: number
 }
 
 interface Kept extends Entry {
@@ -52,6 +54,7 @@ export function createMemoryHistory({ epoch, limit, ttlSeconds, maxBytes, now }:
   let offset = 0
   let forgotten = 0
   let bytes = 0
+  let evicted = 0
   const seconds = () => Math.floor(now() / 1000)
 
   function append(name: string, message: string, exclude?: string): Entry {
@@ -90,8 +93,10 @@ export function createMemoryHistory({ epoch, limit, ttlSeconds, maxBytes, now }:
   }
 
   function dropOldest(): boolean {
-    if (oldest !== undefined) drop(oldest)
-    else {
+    if (oldest !== undefined) {
+      evicted++
+      drop(oldest)
+    } else {
       const [stream] = streams.values()
       if (stream === undefined) return false
       forget(stream)
@@ -112,6 +117,9 @@ export function createMemoryHistory({ epoch, limit, ttlSeconds, maxBytes, now }:
     },
     get bytes() {
       return bytes
+    },
+    get evicted() {
+      return evicted
     },
     get streams() {
       return streams.size

@@ -53,10 +53,17 @@ export function readWishes(url: string, headers: IncomingHttpHeaders): Wishes {
   }
 }
 
-/** Whether the Origin may connect. `allowed` are `host[:port]` entries, `*.example.io` for subdomains; none allows all. */
+/**
+ * Whether the Origin may connect. `allowed` are `host[:port]` entries; `*.example.io` means its subdomains, `*example.io` the
+ * domain as well. (To the reference the latter is any suffix, evilexample.io included.) None allows all.
+ */
 export function originAllowed(origin: string | undefined, allowed: readonly string[]): boolean {
   if (allowed.length === 0 || allowed.includes('*')) return true
   const host = origin === undefined ? '' : (URL.parse(origin)?.host ?? '')
   if (host === '') return false
-  return allowed.some(entry => (entry.startsWith('*.') ? host.endsWith(entry.slice(1)) : host === entry))
+  return allowed.some(entry => {
+    const domain = entry.toLowerCase().replace(/^\*\.?/, '')
+    if (!entry.startsWith('*')) return host === domain
+    return host.endsWith(`.${domain}`) || (host === domain && !entry.startsWith('*.'))
+  })
 }

@@ -66,6 +66,8 @@ export interface WebSockets {
   /** Takes an upgrade request. */
   open: (request: IncomingMessage, socket: Duplex, head: Buffer) => void
   stop: () => void
+  /** Connections that were accepted and are open. */
+  readonly count: number
 }
 
 interface Probed {
@@ -110,6 +112,9 @@ export function createWebSockets(settings: WebSocketSettings, accept: Accept): W
         if (listener !== undefined) listen(ws, socket, listener, settings, probes)
       }),
     stop: () => probes.stop(),
+    get count() {
+      return probes.size
+    },
   }
 }
 

@@ -28,6 +28,10 @@ export class Wheel<T> {
     return () => slot.delete(item)
   }
 
+  get size(): number {
+    return this.#slots.reduce((sum, slot) => sum + slot.size, 0)
+  }
+
   stop(): void {
     clearInterval(this.#timer)
   }
