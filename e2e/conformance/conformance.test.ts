@@ -5,7 +5,7 @@ import { after } from 'node:test'
 import { findAnycable, startAnycable, startHotcable } from './servers.ts'
 import { cableTests, differences } from './suite.ts'
 
-cableTests('hotcable', startHotcable)
+cableTests('hotcable', flags => startHotcable(flags))
 
 const anycable = findAnycable()
 if (anycable) cableTests('anycable', startAnycable(anycable))

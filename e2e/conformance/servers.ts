@@ -32,8 +32,9 @@ export type Start = (flags: readonly string[]) => Promise<Server>
 const HOST = '127.0.0.1'
 const { env } = process
 
-export async function startHotcable(flags: readonly string[]): Promise<Server> {
+export async function startHotcable(flags: readonly string[], nodeFlags: readonly string[] = []): Promise<Server> {
   const argv = [
+    ...nodeFlags,
     'server/main.ts',
     `--host=${HOST}`,
     '--port=0',

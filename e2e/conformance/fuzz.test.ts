@@ -1,0 +1,110 @@
+/**
+ * Random sequences of good and broken commands, against a cable and its model.
+ *
+ *   HOTCABLE_SEED=<the seed printed>   repeats a run
+ *   HOTCABLE_FUZZ=10000                is a full run; 1,000 sequences otherwise
+ *
+ * A failure names the sequence and prints the shortest beginning of it that fails.
+ */
+import assert from 'node:assert/strict'
+import { randomInt } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { after, before, test } from 'node:test'
+import { OPEN } from './flags.ts'
+import { Random } from './fuzz/random.ts'
+import { Inconclusive, Sequence } from './fuzz/sequence.ts'
+import { type Server, startHotcable } from './servers.ts'
+import { World } from './world.ts'
+
+const { env } = process
+const COUNT = Number(env.HOTCABLE_FUZZ ?? 1000)
+const SEED = Number(env.HOTCABLE_SEED ?? randomInt(2 ** 31))
+const AT_ONCE = 6
+/** What the cable may keep: a leak ends it. */
+const HEAP_MB = 64
+const GROWTH_MB = 64
+const FLAGS = [
+  ...OPEN,
+  // What may be kept is little, so that what is kept by mistake shows.
+  '--history_max_size=4194304',
+  '--max_lost_sessions=500',
+  '--presence_ttl=60',
+  // A settling is a ping, and there are many.
+  '--max_command_burst=100000',
+]
+
+let cable: Server
+before(async () => {
+  cable = await startHotcable(FLAGS, [`--max-old-space-size=${HEAP_MB}`])
+})
+after(() => cable.stop())
+
+test(`${COUNT} random sequences are answered as they must be (HOTCABLE_SEED=${SEED})`, {
+  timeout: 3_600_000,
+}, async t => {
+  let next = 0
+  const memory: number[] = []
+  let inconclusive = 0
+  const failures: string[] = []
+  const work = async () => {
+    while (next < COUNT && failures.length === 0) {
+      const n = next++
+      if (n % Math.ceil(COUNT / 10) === 0) memory.push(residentMb(cable.pid))
+      const outcome = await attempt(n)
+      if (outcome.error instanceof Inconclusive) inconclusive++
+      else if (outcome.error) failures.push(await shortest(n, outcome))
+    }
+  }
+  await Promise.all(Array.from({ length: AT_ONCE }, work))
+
+  assert.deepEqual(failures, [])
+  assert.ok(inconclusive <= COUNT / 10, `${inconclusive} of ${COUNT} were too slow to tell`)
+  const world = new World(cable)
+  await world.untilZero('clients_num', 'broadcast_streams_num')
+  memory.push(residentMb(cable.pid))
+  // It is warm after a third.
+  const grown = memory.at(-1)! - memory[4]!
+  t.diagnostic(`seed ${SEED}, ${inconclusive} inconclusive, resident MB: ${memory.join(' ')}`)
+  assert.ok(grown < GROWTH_MB, `memory grew by ${grown} MB`)
+})
+
+interface Outcome {
+  error: unknown
+  log: string[]
+}
+
+const length = (n: number) => 5 + (n % 31)
+
+async function attempt(n: number, steps = length(n)): Promise<Outcome> {
+  const world = new World(cable)
+  const sequence = new Sequence(world, new Random(Math.imul(SEED, 0x9e3779b1) + n), world.stream(`fuzz/${n}`))
+  try {
+    await sequence.run(steps)
+    return { error: undefined, log: sequence.log }
+  } catch (error) {
+    return { error, log: sequence.log }
+  } finally {
+    world.close()
+  }
+}
+
+/** The shortest beginning that fails, or the whole if that was chance. */
+async function shortest(n: number, whole: Outcome): Promise<string> {
+  for (let steps = 0; steps <= length(n); steps++) {
+    const { error, log } = await attempt(n, steps)
+    if (error && !(error instanceof Inconclusive)) return told(n, { error, log })
+  }
+  return `${told(n, whole)}\n(and did not fail again)`
+}
+
+const told = (n: number, { error, log }: Outcome): string =>
+  `HOTCABLE_SEED=${SEED}, sequence ${n}:\n  ${log.join('\n  ')}\n${error instanceof Error ? error.stack : error}`
+
+function residentMb(pid: number): number {
+  try {
+    const [, kb] = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
+    return Math.round(Number(kb) / 1024)
+  } catch {
+    return 0 // no Linux
+  }
+}

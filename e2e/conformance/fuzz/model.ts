@@ -1,0 +1,233 @@
+/**
+ * What a cable must do, in the smallest form that can be compared with one: who listens, what was said, what is owed.
+ *
+ *   command or broadcast ─▶ model ─▶ frames that are owed, in order ─▶ compared with what came
+ *
+ * A message is known by where it is in its stream. The offset that the cable gives it is learned when it is first seen,
+ * and must be the same ever after, and rise. Pure: no sockets, no clock.
+ */
+import assert from 'node:assert/strict'
+import type { Frame } from '../client.ts'
+
+export interface Message {
+  readonly body: unknown
+  readonly type?: string | undefined
+  readonly exclude?: string | undefined
+  /** Learned. */
+  offset?: number
+  epoch?: string
+}
+
+/** Where a page or a client says that it is: an index into the stream. */
+export type Place = number | 'gap' | undefined
+
+export interface Subscription {
+  readonly identifier: string
+  readonly stream: string
+  readonly kind: 'turbo' | 'html' | 'data'
+  /** What the identifier says. */
+  readonly page: Place
+  live: boolean
+  /** Everything from here on was sent. */
+  covered: number
+}
+
+/** What a client asks the history for. */
+export interface Asked {
+  /** What goes over the wire; `undefined`: nothing. */
+  readonly wire: object | undefined
+  readonly place: Place
+  readonly since: 'all' | 'none' | undefined
+}
+
+interface Owed {
+  readonly frame: Frame
+  readonly message?: Message | undefined
+}
+
+export class Listener {
+  /** The present one first, then those it was resumed from. */
+  sids: string[] = []
+  readonly subscriptions = new Map<string, Subscription>()
+  connected = false
+  /** Whether a lost session can be resumed. */
+  resumable = false
+  /** Frames that are owed; those of one event in any order. */
+  #owed: Owed[][] = []
+  /** Where a page may be told to refresh itself. */
+  readonly gaps = new Set<string>()
+
+  owe(...group: Owed[]): void {
+    if (group.length > 0) this.#owed.push(group)
+  }
+
+  /** Compares what came with what was owed; nothing is owed afterwards. */
+  settle(frames: readonly Frame[]): void {
+    const came = frames.filter(frame => !this.#isRefresh(frame))
+    for (const group of this.#owed.splice(0)) {
+      const rest = [...group]
+      for (const frame of came.splice(0, group.length)) {
+        const { offset, epoch, ...bare } = frame
+        const at = rest.findIndex(owed => same(owed.frame, bare))
+        assert.ok(at >= 0, `came ${JSON.stringify(frame)}\nowed ${JSON.stringify(rest.map(owed => owed.frame))}`)
+        const [{ message }] = rest.splice(at, 1) as [Owed]
+        if (message) learn(message, offset, epoch)
+        else assert.equal(offset, undefined)
+      }
+      assert.deepEqual(
+        rest.map(({ frame }) => frame),
+        [],
+        'owed, and did not come',
+      )
+    }
+    assert.deepEqual(came, [], 'came, and was not owed')
+  }
+
+  #isRefresh({ identifier = '', message }: Frame): boolean {
+    return this.gaps.has(identifier) && String(message).startsWith('<turbo-stream action="refresh"')
+  }
+}
+
+export class Room {
+  readonly listeners: readonly Listener[]
+  readonly #streams = new Map<string, Message[]>()
+  /** stream → id → sids */
+  readonly #present = new Map<string, Map<string, Set<string>>>()
+
+  constructor(listeners: readonly Listener[]) {
+    this.listeners = listeners
+  }
+
+  messages(stream: string): Message[] {
+    const messages = this.#streams.get(stream) ?? []
+    this.#streams.set(stream, messages)
+    return messages
+  }
+
+  /** A message whose place is known, and that place. */
+  known(stream: string): { message: Message; at: number }[] {
+    return this.messages(stream).flatMap((message, at) => (message.offset === undefined ? [] : [{ message, at }]))
+  }
+
+  broadcast(stream: string, message: Message, transient: boolean): void {
+    if (!transient) this.messages(stream).push(message)
+    const { body, type, exclude } = message
+    this.#tell(
+      stream,
+      identifier => ({
+        frame: { ...(type ? { type } : {}), identifier, message: body, ...(transient ? {} : { stream_id: stream }) },
+        message: transient ? undefined : message,
+      }),
+      exclude,
+    )
+  }
+
+  whisper(from: Listener, { stream, kind }: Subscription, data: unknown): void {
+    if (kind !== 'data') return
+    this.#tell(stream, identifier => ({ frame: { identifier, message: data ?? 'null' } }), from.sids[0], true)
+  }
+
+  subscribe(listener: Listener, subscription: Subscription, asked: Asked): void {
+    listener.subscriptions.set(subscription.identifier, subscription)
+    listener.owe({ frame: { type: 'confirm_subscription', identifier: subscription.identifier } })
+    const { page } = subscription
+    this.#replay(listener, subscription, page ?? this.#placeOf(subscription, asked), asked.wire !== undefined)
+  }
+
+  history(listener: Listener, subscription: Subscription, asked: Asked): void {
+    const { page } = subscription
+    const place = asked.place ?? page ?? this.#placeOf(subscription, asked)
+    this.#replay(listener, subscription, place, true)
+  }
+
+  #placeOf({ stream }: Subscription, { place, since }: Asked): Place {
+    return place ?? (since === 'all' ? 0 : since === 'none' ? this.messages(stream).length : undefined)
+  }
+
+  #replay(listener: Listener, subscription: Subscription, place: Place, asked: boolean): void {
+    const { identifier, stream, kind, live } = subscription
+    const messages = this.messages(stream)
+    const until = live ? subscription.covered : messages.length
+    const start = place === 'gap' || place === undefined ? until : Math.min(place, until)
+    for (const message of messages.slice(start, until)) {
+      if (message.exclude !== undefined && listener.sids.includes(message.exclude)) continue
+      listener.owe({ frame: { identifier, message: message.body, stream_id: stream }, message })
+    }
+    if (place === 'gap' && kind === 'turbo') listener.gaps.add(identifier)
+    if (asked) listener.owe({ frame: { type: place === 'gap' ? 'reject_history' : 'confirm_history', identifier } })
+    subscription.live = true
+    subscription.covered = start
+  }
+
+  unsubscribe(listener: Listener, subscription: Subscription): void {
+    listener.subscriptions.delete(subscription.identifier)
+    this.leave(listener, subscription.stream)
+  }
+
+  join(listener: Listener, { stream, kind }: Subscription, id: string): void {
+    if (kind !== 'data') return
+    const people = this.#present.get(stream) ?? new Map<string, Set<string>>()
+    this.#present.set(stream, people)
+    const sid = listener.sids[0]!
+    const mine = [...people].find(([, sids]) => sids.has(sid))
+    if (mine !== undefined && mine[0] !== id) return
+    const sids = people.get(id)
+    if (sids !== undefined) return void sids.add(sid)
+    people.set(id, new Set([sid]))
+    this.#event(stream, { type: 'join', id, info: { of: id } })
+  }
+
+  leave(listener: Listener, stream: string): void {
+    const sid = listener.sids[0]!
+    for (const [id, sids] of this.#present.get(stream) ?? []) {
+      if (!sids.delete(sid) || sids.size > 0) continue
+      this.#present.get(stream)!.delete(id)
+      this.#event(stream, { type: 'leave', id })
+    }
+  }
+
+  /** Who is there, as the API tells it. */
+  present(stream: string): { id: string; info: unknown }[] {
+    return [...(this.#present.get(stream)?.keys() ?? [])].map(id => ({ info: { of: id }, id }))
+  }
+
+  askPresence(listener: Listener, { identifier, stream, kind }: Subscription): void {
+    const records = this.present(stream)
+    const message =
+      kind === 'data'
+        ? { type: 'info', total: records.length, ...(records.length > 0 ? { records } : {}) }
+        : { type: 'error', total: 0 }
+    listener.owe({ frame: { type: 'presence', identifier, message } })
+  }
+
+  #event(stream: string, message: object): void {
+    this.#tell(stream, identifier => ({ frame: { type: 'presence', identifier, message } }), undefined, true)
+  }
+
+  #tell(stream: string, owed: (identifier: string) => Owed, exclude?: string, fromClient = false): void {
+    for (const listener of this.listeners) {
+      if (!listener.connected || (exclude !== undefined && listener.sids.includes(exclude))) continue
+      const mine = [...listener.subscriptions.values()].filter(
+        subscription =>
+          subscription.stream === stream && subscription.live && !(fromClient && subscription.kind !== 'data'),
+      )
+      listener.owe(...mine.map(({ identifier }) => owed(identifier)))
+    }
+  }
+}
+
+function learn(message: Message, offset: number | undefined, epoch: string | undefined): void {
+  assert.ok(Number.isSafeInteger(offset) && epoch, `no position: ${JSON.stringify(message)}`)
+  message.offset ??= offset!
+  message.epoch ??= epoch
+  assert.deepEqual([offset, epoch], [message.offset, message.epoch], 'a message has one position')
+}
+
+function same(a: unknown, b: unknown): boolean {
+  try {
+    assert.deepStrictEqual(a, b)
+    return true
+  } catch {
+    return false
+  }
+}

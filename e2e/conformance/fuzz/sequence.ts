@@ -1,0 +1,480 @@
+/**
+ * One sequence: two clients and a backend say at random what they may and may not say, to a cable and to its model.
+ *
+ * A session's own commands are sent without waiting; before anything that others notice all of them are settled, so that
+ * the order is the same here and there. What is owed is compared frame by frame.
+ */
+import assert from 'node:assert/strict'
+import { BASE, type Client, EXTENDED, type Frame } from '../client.ts'
+import { closeFrame, encode } from '../raw.ts'
+import { cableReady, derived, jwt, now, pubsub, sign, turbo } from '../signing.ts'
+import type { World } from '../world.ts'
+import { type Asked, Listener, type Place, Room, type Subscription } from './model.ts'
+import type { Random } from './random.ts'
+
+/** The machine was too slow to tell anything: a resumed client was not heard in time. */
+export class Inconclusive extends Error {}
+/** A resumed subscription waits two seconds for its client. */
+const GRACE_MS = 1_500
+
+const NOTHING: Asked = { wire: undefined, place: undefined, since: undefined }
+
+/** Answered by nothing. */
+const GARBAGE: readonly (string | Buffer)[] = [
+  '',
+  'hello',
+  'null',
+  '[]',
+  '42',
+  '{}',
+  '{"command":',
+  '{"command":1}',
+  '{"command":"fly"}',
+  '{"command":"toString","identifier":"__proto__"}',
+  '{"command":"pong"}',
+  '{"command":"subscribe","identifier":{}}',
+  '{"command":"history","identifier":"not mine","history":{"since":1}}',
+  '{"command":"whisper","identifier":"not mine","data":{}}',
+  '{"command":"message","identifier":"not mine","data":"{}"}',
+  `{"command":"x","data":${'['.repeat(500)}${']'.repeat(500)}}`,
+  Buffer.from([0xff, 0x00, 0x80]),
+  Buffer.from('{"command":"pong"}'),
+  Buffer.alloc(0),
+]
+
+/** Rejected, with the identifier they came with. */
+const REJECTED: readonly ((stream: string) => string)[] = [
+  () => '',
+  () => 'chat',
+  () => 'null',
+  () => '{"channel":"ChatChannel"}',
+  () => '{"channel":"$pubsub"}',
+  () => JSON.stringify({ channel: '$pubsub', signed_stream_name: 7 }),
+  () => JSON.stringify({ channel: '$pubsub', x: 'x'.repeat(5000) }),
+  stream => JSON.stringify({ channel: '$pubsub', stream_name: stream }),
+  stream => JSON.stringify({ channel: '$pubsub', signed_stream_name: sign(stream, 'another') }),
+  stream => JSON.stringify({ channel: 'Turbo::StreamsChannel', signed_stream_name: `${sign(stream)}0` }),
+  stream => JSON.stringify({ channel: 'Turbo::StreamsChannel', signed_stream_name: sign([stream]) }),
+]
+
+/** Closed with a code. */
+const FATAL: readonly (readonly [about: string, bytes: () => Buffer, code: number])[] = [
+  ['an unmasked frame', () => encode('{}', { mask: false }), 1002],
+  ['a reserved bit', () => encode('{}', { rsv: 0x10 }), 1002],
+  ['an unknown opcode', () => encode('{}', { opcode: 3 }), 1002],
+  ['a continuation of nothing', () => encode('{}', { opcode: 0 }), 1002],
+  ['text that is not UTF-8', () => encode(Buffer.from([0xc3, 0x28])), 1007],
+  ['a message over the limit', () => encode('x'.repeat(65_537)), 1009],
+  ['a close', () => closeFrame(4321), 4321],
+]
+
+const BAD_BROADCASTS: readonly string[] = [
+  '',
+  '{',
+  'null',
+  '[]',
+  '[null]',
+  '{"stream":"","data":"x"}',
+  '{"stream":"a","data":1}',
+  '{"stream":"a","data":"x","meta":[]}',
+  '{"command":"fly"}',
+  '{"command":"disconnect","payload":{}}',
+]
+
+const BODIES: readonly unknown[] = [
+  '<b>é 🦄</b>',
+  { a: [1, null] },
+  0,
+  false,
+  '',
+  [],
+  'x'.repeat(3000),
+  '\u2028"\\\u0000',
+]
+
+class Actor extends Listener {
+  readonly name: string
+  readonly extended: boolean
+  /** With a token; without, it is anonymous. */
+  readonly known: boolean
+  identity: string
+  client!: Client
+
+  constructor(name: string, random: Random, identity: string) {
+    super()
+    this.name = name
+    this.extended = random.chance(0.7)
+    this.known = random.chance(0.6)
+    this.identity = identity
+  }
+
+  get mine(): Subscription[] {
+    return [...this.subscriptions.values()]
+  }
+}
+
+export class Sequence {
+  /** What was said, one line each. */
+  readonly log: string[] = []
+  readonly #world: World
+  readonly #random: Random
+  readonly #actors: readonly Actor[]
+  readonly #room: Room
+  readonly #streams: readonly string[]
+  #said = 0
+
+  constructor(world: World, random: Random, name: string) {
+    this.#world = world
+    this.#random = random
+    this.#streams = ['a', 'b/é', 'c'].map(stream => `${name}/${stream}`)
+    this.#actors = ['ada', 'bob'].map(who => new Actor(who, random, JSON.stringify({ user: `${name}/${who}` })))
+    this.#room = new Room(this.#actors)
+  }
+
+  /** Throws when the cable does not do what it must. */
+  async run(steps: number): Promise<void> {
+    for (const actor of this.#actors) await this.#connect(actor)
+    for (let i = 0; i < steps; i++) await this.#step()
+    await this.#settle()
+    for (const actor of this.#actors) {
+      if (this.#random.chance(0.5)) actor.client.ws.close()
+      else actor.client.ws.terminate()
+      await actor.client.closed
+    }
+  }
+
+  async #step(): Promise<void> {
+    const actor = this.#random.pick(this.#actors)
+    const does = this.#random.weighted([
+      [this.#subscribe, 16],
+      [this.#subscribeInVain, 5],
+      [this.#unsubscribe, 6],
+      [this.#history, 7],
+      [this.#whisper, 5],
+      [this.#join, 5],
+      [this.#leave, 2],
+      [this.#askPresence, 3],
+      [this.#garbage, 7],
+      [this.#fragments, 3],
+      [this.#broadcast, 18],
+      [this.#broadcastInVain, 3],
+      [this.#rest, 3],
+      [this.#lose, 5],
+      [this.#break, 4],
+      [this.#intrude, 3],
+      [this.#dismiss, 2],
+    ] as const)
+    await does.call(this, actor)
+  }
+
+  #note(actor: Actor | undefined, text: string): void {
+    this.log.push(`${actor?.name ?? 'backend'} ${text.length > 300 ? `${text.slice(0, 300)}…` : text}`)
+  }
+
+  #say(actor: Actor, command: object): void {
+    const text = JSON.stringify(command)
+    this.#note(actor, text)
+    actor.client.send(this.#random.chance(0.1) ? Buffer.from(text) : text)
+  }
+
+  /** All commands are answered; what came is what was owed. */
+  async #settle(): Promise<void> {
+    for (const actor of this.#actors) {
+      if (!actor.connected) continue
+      actor.settle(await actor.client.answers())
+      assert.deepEqual(actor.client.errors, [])
+    }
+  }
+
+  async #connect(actor: Actor): Promise<void> {
+    const random = this.#random
+    const wanted = actor.sids.length === 0 || random.chance(0.2) ? random.pick(['', 'nobody']) : actor.sids[0]!
+    const inHeader = random.chance(0.3)
+    const query = [
+      ...(actor.known ? [`jid=${jwt({ ext: actor.identity })}`] : []),
+      ...(inHeader ? [] : [`sid=${wanted}`]),
+      'pi=0',
+    ].join('&')
+    this.#note(
+      actor,
+      `connects, ${actor.extended ? 'extended' : 'base'}, ${actor.known ? 'known' : 'anonymous'}, sid=${wanted}`,
+    )
+    const begun = Date.now()
+    actor.client = await this.#world.connect({
+      query: `?${query}`,
+      headers: inHeader ? { 'x-anycable-restore-sid': wanted } : {},
+      protocols: [actor.extended ? EXTENDED : BASE],
+    })
+    const welcome = await actor.client.next()
+    const restored = actor.extended && actor.resumable && wanted !== '' && wanted === actor.sids[0]
+    const ids = [...actor.subscriptions.keys()]
+    assert.deepEqual(
+      { ...welcome, ...(welcome.restored_ids ? { restored_ids: [...welcome.restored_ids].sort() } : {}) },
+      {
+        type: 'welcome',
+        sid: welcome.sid,
+        ...(restored ? { restored: true } : {}),
+        ...(restored && ids.length > 0 ? { restored_ids: ids.sort() } : {}),
+      },
+    )
+    actor.connected = true
+    actor.resumable = true
+    actor.sids = [welcome.sid!, ...(restored ? actor.sids.slice(0, 8) : [])]
+    if (!restored) {
+      actor.subscriptions.clear()
+      if (!actor.known) actor.identity = JSON.stringify({ sid: welcome.sid })
+      return
+    }
+    for (const subscription of actor.mine) subscription.live = false
+    if (random.chance(0.5)) await this.#broadcast()
+    for (const subscription of actor.mine) {
+      const asked = this.#askable(subscription.stream, true)
+      this.#say(actor, { command: 'history', identifier: subscription.identifier, history: asked.wire })
+      this.#room.history(actor, subscription, asked)
+    }
+    const frames = await actor.client.answers()
+    if (Date.now() - begun > GRACE_MS) throw new Inconclusive()
+    actor.settle(frames)
+  }
+
+  /** What a client may ask the history of a stream for. `sure`: something. */
+  #askable(stream: string, sure = false): Asked {
+    const random = this.#random
+    const known = this.#room.known(stream)
+    const all = now() - 1000
+    const streams = (epoch: string, offset: unknown) => ({ streams: { [stream]: { epoch, offset } } })
+    const from = () => {
+      const { message, at } = random.pick(known)
+      return { wire: streams(message.epoch!, message.offset), place: at + 1, since: undefined }
+    }
+    const options: Asked[] = [
+      { wire: { since: all }, place: undefined, since: 'all' },
+      { wire: { since: all, streams: {} }, place: undefined, since: 'all' },
+      { wire: { since: now() + 1000 }, place: undefined, since: 'none' },
+      ...(known.length > 0 ? [from(), from(), from()] : []),
+      ...(sure ? [] : [NOTHING, NOTHING, NOTHING]),
+      { wire: { streams: {} }, place: undefined, since: undefined },
+      { wire: streams('other', 1), place: 'gap', since: undefined },
+      { wire: { since: all, ...streams('other', -1) }, place: 'gap', since: 'all' },
+    ]
+    return random.pick(options)
+  }
+
+  async #subscribe(actor: Actor): Promise<void> {
+    const random = this.#random
+    const stream = random.pick(this.#streams)
+    const known = this.#room.known(stream)
+    let page: Place
+    let extra: object = random.pick([{}, { x: '</script>\u2028' }])
+    if (random.chance(0.3)) {
+      page = 'gap'
+      extra = { position: random.pick(['-', '1/other', `999999999/other`]) }
+      if (known.length > 0 && random.chance(0.8)) {
+        const { message, at } = random.pick(known)
+        page = at + 1
+        extra = { position: `${message.offset}/${message.epoch}` }
+      }
+    }
+    const kind = random.pick(['turbo', 'turbo', 'data', 'data', 'html'] as const)
+    const identifier =
+      kind === 'turbo' ? turbo(stream, extra) : kind === 'data' ? pubsub(stream, extra) : cableReady(stream)
+    const asked = this.#askable(stream)
+    const joins = random.chance(0.15) ? random.pick(['x', 'y']) : undefined
+    const presence = joins === undefined ? {} : { presence: { id: joins, info: { of: joins } } }
+    if (joins !== undefined) await this.#settle()
+    this.#say(actor, { command: 'subscribe', identifier, ...(asked.wire ? { history: asked.wire } : {}), ...presence })
+    if (actor.subscriptions.has(identifier)) return
+    const subscription = { identifier, stream, kind, page: kind === 'html' ? undefined : page, live: false, covered: 0 }
+    this.#room.subscribe(actor, subscription, asked)
+    if (joins === undefined) return
+    this.#room.join(actor, subscription, joins)
+    await this.#settle()
+  }
+
+  async #subscribeInVain(actor: Actor): Promise<void> {
+    const identifier = this.#random.pick(REJECTED)(this.#random.pick(this.#streams))
+    this.#say(actor, { command: 'subscribe', identifier, history: { since: 1 }, presence: { id: 'x' } })
+    actor.owe({ frame: { type: 'reject_subscription', ...(identifier === '' ? {} : { identifier }) } })
+  }
+
+  /** Something the actor is subscribed to; now and then something it is not. */
+  #some(actor: Actor): Subscription | undefined {
+    return this.#random.chance(0.9) && actor.subscriptions.size > 0 ? this.#random.pick(actor.mine) : undefined
+  }
+
+  /** Says something about a subscription that others notice. */
+  async #aloud(actor: Actor, command: string, more: object, then: (subscription: Subscription) => void): Promise<void> {
+    await this.#settle()
+    const subscription = this.#some(actor)
+    this.#say(actor, { command, identifier: subscription?.identifier ?? 'not mine', ...more })
+    if (subscription) then(subscription)
+    await this.#settle()
+  }
+
+  #unsubscribe(actor: Actor): Promise<void> {
+    return this.#aloud(actor, 'unsubscribe', {}, subscription => this.#room.unsubscribe(actor, subscription))
+  }
+
+  async #history(actor: Actor): Promise<void> {
+    const subscription = this.#some(actor)
+    const asked = subscription ? this.#askable(subscription.stream, subscription.page !== undefined) : NOTHING
+    const identifier = subscription?.identifier ?? 'not mine'
+    this.#say(actor, { command: 'history', identifier, history: asked.wire })
+    if (subscription && asked.wire) this.#room.history(actor, subscription, asked)
+  }
+
+  #whisper(actor: Actor): Promise<void> {
+    const data = this.#random.pick([...BODIES, null])
+    return this.#aloud(actor, 'whisper', { data }, subscription => this.#room.whisper(actor, subscription, data))
+  }
+
+  #join(actor: Actor): Promise<void> {
+    const id = this.#random.pick(['x', 'y', 'z'])
+    if (this.#random.chance(0.15)) return this.#aloud(actor, 'join', { presence: { id: 7 } }, () => {})
+    const presence = { id, info: { of: id } }
+    return this.#aloud(actor, 'join', { presence }, subscription => this.#room.join(actor, subscription, id))
+  }
+
+  #leave(actor: Actor): Promise<void> {
+    return this.#aloud(actor, 'leave', {}, ({ stream }) => this.#room.leave(actor, stream))
+  }
+
+  async #askPresence(actor: Actor): Promise<void> {
+    const subscription = this.#some(actor)
+    this.#say(actor, { command: 'presence', identifier: subscription?.identifier ?? 'not mine' })
+    if (subscription) this.#room.askPresence(actor, subscription)
+  }
+
+  async #garbage(actor: Actor): Promise<void> {
+    const garbage = this.#random.pick(GARBAGE)
+    this.#note(actor, `garbage: ${garbage}`)
+    actor.client.send(garbage)
+  }
+
+  async #fragments(actor: Actor): Promise<void> {
+    const text = Buffer.from('{"command":"ping","identifier":"é🦄"}')
+    const at = this.#random.below(text.length)
+    this.#note(actor, `a ping in fragments, cut at ${at}`)
+    write(
+      actor,
+      encode(text.subarray(0, at), { fin: false }),
+      encode('probe', { opcode: 9 }),
+      encode(text.subarray(at), { opcode: 0 }),
+    )
+    actor.owe({ frame: { type: 'pong' } })
+    // The answer looks like that of a settling, so it is taken here.
+    actor.settle(await actor.client.until(({ type }) => type === 'pong'))
+  }
+
+  async #broadcast(): Promise<void> {
+    await this.#settleLive()
+    const random = this.#random
+    const batch = Array.from({ length: random.chance(0.2) ? 1 + random.below(4) : 1 }, () => {
+      const stream = random.pick([...this.#streams, 'nobody/listens'])
+      const body = random.chance(0.5) ? random.pick(BODIES) : `said ${this.#said++}`
+      const transient = random.chance(0.15)
+      const type = random.chance(0.1) ? 'custom' : undefined
+      const actor = random.pick(this.#actors)
+      const exclude = random.chance(0.2) ? random.pick([...actor.sids, 'nobody']) : undefined
+      return { stream, message: { body, type, exclude }, transient }
+    })
+    const wire = batch.map(({ stream, message: { body, type, exclude }, transient }) => ({
+      stream,
+      data: JSON.stringify(body),
+      meta: { transient, broadcast_type: type, exclude_socket: exclude },
+    }))
+    this.#note(undefined, JSON.stringify(wire))
+    const { status } = await this.#world.post(wire.length === 1 ? wire[0] : wire)
+    assert.equal(status, 201)
+    for (const { stream, message, transient } of batch) this.#room.broadcast(stream, message, transient)
+  }
+
+  /** While a resumed session has not said where it is, nothing is asked of it. */
+  async #settleLive(): Promise<void> {
+    if (this.#actors.every(actor => actor.mine.every(({ live }) => live))) await this.#settle()
+    else
+      for (const actor of this.#actors)
+        if (actor.connected && actor.mine.every(({ live }) => live)) actor.settle(await actor.client.answers())
+  }
+
+  async #broadcastInVain(): Promise<void> {
+    const body = this.#random.pick([
+      ...BAD_BROADCASTS,
+      JSON.stringify([{ stream: this.#streams[0], data: '1' }, { stream: this.#streams[1] }]),
+    ])
+    const unauthorized = this.#random.chance(0.3)
+    this.#note(undefined, `${unauthorized ? 'without the key ' : ''}${body}`)
+    const init = unauthorized ? { headers: { authorization: 'Bearer guessed' } } : {}
+    assert.equal((await this.#world.post(body, init)).status, unauthorized ? 401 : 422)
+  }
+
+  async #rest(): Promise<void> {
+    await this.#settle()
+    const stream = this.#random.pick(this.#streams)
+    const url = `${this.#world.server.http}/api/presence/${encodeURIComponent(stream)}/users`
+    this.#note(undefined, `who is at ${stream}?`)
+    const answer = await fetch(url, { headers: { authorization: `Bearer ${derived('api-cable')}` } })
+    const { records } = (await answer.json()) as { records: { id: string }[] }
+    assert.deepEqual(records, this.#room.present(stream))
+  }
+
+  /** The connection goes, in the middle of a frame or politely, and the client comes back. */
+  async #lose(actor: Actor): Promise<void> {
+    await this.#settle()
+    const how = this.#random.pick(['vanishes', 'vanishes in the middle of a frame', 'closes'] as const)
+    this.#note(actor, how)
+    if (how === 'closes') actor.client.ws.close(1000)
+    else {
+      if (how !== 'vanishes') write(actor, encode('{"command":"unsubscribe"}').subarray(0, 9))
+      actor.client.ws.terminate()
+    }
+    actor.connected = false
+    await actor.client.closed
+    if (this.#random.chance(0.5)) await this.#broadcast()
+    await this.#connect(actor)
+  }
+
+  async #break(actor: Actor): Promise<void> {
+    await this.#settle()
+    const [about, bytes, code] = this.#random.pick(FATAL)
+    this.#note(actor, `sends ${about}`)
+    write(actor, bytes())
+    actor.connected = false
+    assert.match(await actor.client.closed, new RegExp(`^${code}`))
+    await this.#connect(actor)
+  }
+
+  /** Somebody with a bad token and a good sid gets nothing, and spends nothing. */
+  async #intrude(actor: Actor): Promise<void> {
+    const token = this.#random.pick([
+      jwt({ ext: actor.identity }, { secret: 'guessed' }),
+      'x.y.z',
+      jwt({ ext: actor.identity, exp: 1 }),
+    ])
+    this.#note(undefined, `somebody comes with a bad token and the sid of ${actor.name}`)
+    const intruder = await this.#world.connect({ query: `?jid=${token}&sid=${actor.sids[0]}`, protocols: [EXTENDED] })
+    intruder.send({ command: 'subscribe', identifier: pubsub(this.#streams[0]!), history: { since: 1 } })
+    const frame: Frame = await intruder.next()
+    assert.deepEqual([frame.type, frame.reconnect], ['disconnect', false])
+    assert.ok('closed' in (await intruder.next()))
+    assert.equal(await intruder.closed, '1000 Auth Failed')
+  }
+
+  async #dismiss(actor: Actor): Promise<void> {
+    await this.#settle()
+    const reconnect = this.#random.chance(0.5)
+    this.#note(undefined, `disconnects ${actor.name}`)
+    await this.#world.post({ command: 'disconnect', payload: { identifier: actor.identity, reconnect } })
+    assert.deepEqual(await actor.client.next(), { type: 'disconnect', reason: 'remote', reconnect })
+    assert.equal(await actor.client.closed, '1000 Closed remotely')
+    actor.connected = false
+    actor.resumable = false
+    await this.#connect(actor)
+  }
+}
+
+/** Behind the back of ws, which would not send this. */
+function write({ client }: Actor, ...bytes: Buffer[]): void {
+  const { _socket: socket } = client.ws as unknown as { _socket: { write: (bytes: Buffer) => void } }
+  socket.write(Buffer.concat(bytes))
+}
