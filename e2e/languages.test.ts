@@ -139,7 +139,10 @@ async function ask(command: string, script: string, questions: object[]): Promis
   const answers = []
   for await (const line of createInterface({ input: child.stdout })) answers.push(JSON.parse(line))
   assert.deepEqual(await exited, [0, null])
-  return answers.map(answer => (assert.equal(answer.error, undefined), answer.result))
+  return answers.map(({ error, result }) => {
+    assert.equal(error, undefined)
+    return result
+  })
 }
 
 async function startCable() {

@@ -114,7 +114,10 @@ export function createAdmission(config: Config, { sessions, heartbeat, metrics, 
       interval: pingInterval ?? settings.ping_interval,
       precision: pingPrecision ?? (settings.ping_timestamp_precision as PingPrecision),
     }
-    const beat = pongs === undefined ? connection.ping : (frame: Buffer) => (connection.ping(frame), pongs.pinged())
+    const beat = (frame: Buffer) => {
+      connection.ping(frame)
+      pongs?.pinged()
+    }
     const stopPings = heartbeat.add(beat, rhythm)
     const stopClock = settings.jwt_close_on_expiry
       ? atTime(who.expires, () => session.disconnect('token_expired'))

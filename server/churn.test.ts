@@ -19,7 +19,11 @@ async function alive() {
     await new Promise(setImmediate)
     gc()
   }
-  return { sessions: queryObjects(Session), sockets: queryObjects(Socket), heap: process.memoryUsage().heapUsed }
+  return {
+    sessions: queryObjects(Session),
+    sockets: Number(queryObjects(Socket)),
+    heap: process.memoryUsage().heapUsed,
+  }
 }
 
 test('connecting, subscribing, hearing, leaving and being lost keep the heap flat', async t => {

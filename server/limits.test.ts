@@ -50,7 +50,9 @@ test('connections that are no session are bounded, and sessions do not count', a
   const sessions = [await cable.welcomed(), await cable.welcomed(), await cable.welcomed(), await cable.welcomed()]
   const { port } = new URL(cable.url.cable)
   const idle = Array.from({ length: 3 }, () => dial(Number(port), '127.0.0.1'))
-  t.after(() => idle.forEach(socket => socket.destroy()))
+  t.after(() => {
+    for (const socket of idle) socket.destroy()
+  })
   for (const socket of idle) socket.on('error', () => {})
   await Promise.all(idle.map(socket => once(socket, 'connect')))
 

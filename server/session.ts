@@ -7,9 +7,10 @@
  */
 import { CatchUp, type Subscription } from './catch-up.ts'
 import type { Resolve, StreamGrant } from './channels.ts'
+import { COMMANDS, join, type Speaker } from './commands.ts'
 import { type ComplaintCode, type EndingCode, type RejectionCode, SubscriptionRejected } from './errors.ts'
 import type { History } from './history/history.ts'
-import { asksForHistory, historyStart, subscribeStart } from './history/start.ts'
+import { asksForHistory, subscribeStart } from './history/start.ts'
 import type { Hub, Subscriber } from './hub.ts'
 import type { Log } from './log.ts'
 import type { Presence } from './presence/presence.ts'
@@ -17,11 +18,9 @@ import {
   type Command,
   confirmSubscription,
   disconnect,
-  PLAIN_TAIL,
   PONG,
   parseCommand,
   rejectSubscription,
-  transmission,
   welcome,
 } from './protocol/action-cable.ts'
 import { restoredWelcome } from './protocol/extended.ts'
@@ -67,6 +66,7 @@ export class Session implements Subscriber {
   readonly #parts: SessionParts
   readonly #subscriptions = new Map<string, Subscription>()
   readonly #catchUp: CatchUp
+  readonly #speaker: Speaker
   #cancelGrace: () => void = () => {}
   /** Where the history was when the client was last heard of: what was sent since may never have arrived. */
   #heardAt = 0
@@ -86,6 +86,7 @@ export class Session implements Subscriber {
       join: ({ identifier, grant }) => parts.hub.subscribe(grant.stream, identifier, this, grant.kind !== 'data'),
       gap: subscription => parts.gap(this, subscription),
     })
+    this.#speaker = { sid, catchUp: this.#catchUp, hub: parts.hub, presence: parts.presence, send }
     this.heard()
     if (resumed === undefined) send(welcome(sid))
     else this.#restore(resumed)
@@ -128,12 +129,14 @@ export class Session implements Subscriber {
     if (command.command === 'subscribe') return this.#subscribe(command)
     if (command.command === 'pong') return
     if (command.command === 'ping') return this.#parts.send(PONG)
-    const answer = COMMANDS.get(command.command)
-    if (answer === undefined)
+    const act = COMMANDS.get(command.command)
+    if (act === undefined && command.command !== 'unsubscribe') {
       return this.#complain(command.command === 'message' ? 'command_unsupported' : 'command_unknown')
+    }
     const subscription = this.#subscriptions.get(command.identifier)
     if (subscription === undefined) return this.#complain('not_subscribed')
-    const complaint = this[answer](subscription, command)
+    if (act === undefined) return this.#unsubscribe(subscription)
+    const complaint = act(this.#speaker, subscription, command)
     if (complaint !== undefined) this.#complain(complaint)
   }
 
@@ -221,55 +224,15 @@ export class Session implements Subscriber {
     send(confirmSubscription(identifier))
     this.#catchUp.from(subscribeStart(grant.stream, grant.position, history), subscription, asksForHistory(history))
     if (presence !== undefined) {
-      const complaint = this.join(subscription, { command: 'join', identifier, presence })
+      const complaint = join(this.#speaker, subscription, { command: 'join', identifier, presence })
       if (complaint !== undefined) this.#complain(complaint)
     }
   }
 
-  unsubscribe(subscription: Subscription): undefined {
+  #unsubscribe(subscription: Subscription): void {
     this.#subscriptions.delete(subscription.identifier)
     this.#leave(subscription)
     this.#parts.presence?.leave(subscription.grant.stream, this.sid)
-  }
-
-  history(subscription: Subscription, { history }: Command): ComplaintCode | undefined {
-    const { grant } = subscription
-    if (!asksForHistory(history) && (history === undefined || grant.position === undefined)) return 'history_unusable'
-    this.#catchUp.from(historyStart(grant.stream, grant.position, history), subscription, true)
-    return undefined
-  }
-
-  whisper({ grant }: Subscription, { data }: Command): ComplaintCode | undefined {
-    if (!grant.whisper) return 'whisper_not_allowed'
-    // The reference sends the word "null" where there is nothing.
-    const body = Buffer.from(JSON.stringify(data ?? 'null'))
-    this.#parts.hub.broadcast({ stream: grant.stream, body, tail: PLAIN_TAIL, exclude: this.sid, fromClient: true })
-    return undefined
-  }
-
-  join({ grant }: Subscription, { presence }: Command): ComplaintCode | undefined {
-    if (!grant.presence || this.#parts.presence === undefined) return 'presence_not_allowed'
-    if (presence === undefined) return 'presence_id_missing'
-    const outcome = this.#parts.presence.join(grant.stream, this.sid, presence.id, presence.info)
-    return outcome === 'mismatch' ? 'presence_id_mismatch' : undefined
-  }
-
-  leave({ grant }: Subscription): undefined {
-    this.#parts.presence?.leave(grant.stream, this.sid)
-  }
-
-  presence({ identifier, grant }: Subscription): undefined {
-    const { presence, send } = this.#parts
-    if (!grant.presence || presence === undefined)
-      return void send(transmission(identifier, { type: 'error', total: 0 }, 'presence'))
-    const records = presence.present(grant.stream)
-    send(
-      transmission(
-        identifier,
-        { type: 'info', total: records.length, ...(records.length > 0 ? { records } : {}) },
-        'presence',
-      ),
-    )
   }
 
   #leave(subscription: Subscription): void {
@@ -291,13 +254,3 @@ export class Session implements Subscriber {
     this.#parts.log.debug({ sid: this.sid, code }, 'command ignored')
   }
 }
-
-/** Commands about a subscription that the session has. */
-const COMMANDS = new Map([
-  ['unsubscribe', 'unsubscribe'],
-  ['history', 'history'],
-  ['whisper', 'whisper'],
-  ['join', 'join'],
-  ['leave', 'leave'],
-  ['presence', 'presence'],
-] as const) as ReadonlyMap<string, 'unsubscribe' | 'history' | 'whisper' | 'join' | 'leave' | 'presence'>

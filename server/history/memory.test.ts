@@ -146,7 +146,7 @@ test('a position is written and read', () => {
     '-1/x',
     '1.5/x',
     '1/x/y',
-    '9'.repeat(16) + '/x',
+    `${'9'.repeat(16)}/x`,
     12,
     null,
     undefined,

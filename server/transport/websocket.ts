@@ -13,6 +13,7 @@ import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { ENDINGS, type EndingCode } from '../errors.ts'
 import { selectSubprotocol } from '../protocol/negotiate.ts'
+import { createFlush, type Flush } from './flush.ts'
 import { createBucket, type Rate } from './rate.ts'
 import { Wheel } from './wheel.ts'
 
@@ -123,8 +124,6 @@ const ERRORS = new Map<string | undefined, 'message_too_large' | 'text_malformed
   ['WS_ERR_INVALID_UTF8', 'text_malformed'],
 ])
 
-type Flush = (socket: Duplex) => void
-
 function connect(
   ws: WebSocket,
   socket: Duplex,
@@ -206,20 +205,5 @@ function decode(data: Buffer): string | undefined {
     return UTF8.decode(data)
   } catch {
     return undefined
-  }
-}
-
-/** Holds back what is written to a socket until this turn of the event loop is over: one system call, not many. */
-function createFlush(): Flush {
-  const corked = new Set<Duplex>()
-  const uncork = () => {
-    for (const socket of corked) socket.uncork()
-    corked.clear()
-  }
-  return socket => {
-    if (corked.has(socket)) return
-    if (corked.size === 0) setImmediate(uncork)
-    corked.add(socket)
-    socket.cork()
   }
 }

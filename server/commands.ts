@@ -1,0 +1,66 @@
+/**
+ * Commands about a subscription that a session has: a table from their names to what they do.
+ *
+ * Each returns what is wrong with it, if anything; the client is not told, as the protocol has no words for it.
+ */
+import type { CatchUp, Subscription } from './catch-up.ts'
+import type { ComplaintCode } from './errors.ts'
+import { asksForHistory, historyStart } from './history/start.ts'
+import type { Hub } from './hub.ts'
+import type { Presence } from './presence/presence.ts'
+import { type Command, PLAIN_TAIL, transmission } from './protocol/action-cable.ts'
+
+/** What a command needs of the session that it came from. */
+export interface Speaker {
+  readonly sid: string
+  readonly catchUp: CatchUp
+  readonly hub: Pick<Hub, 'broadcast'>
+  readonly presence: Presence | undefined
+  readonly send: (frame: Buffer) => void
+}
+
+type Act = (from: Speaker, subscription: Subscription, command: Command) => ComplaintCode | undefined
+
+const history: Act = ({ catchUp }, subscription, { history }) => {
+  const { stream, position } = subscription.grant
+  if (!asksForHistory(history) && (history === undefined || position === undefined)) return 'history_unusable'
+  catchUp.from(historyStart(stream, position, history), subscription, true)
+  return undefined
+}
+
+const whisper: Act = ({ sid, hub }, { grant }, { data }) => {
+  if (!grant.whisper) return 'whisper_not_allowed'
+  // The reference sends the word "null" where there is nothing.
+  const body = Buffer.from(JSON.stringify(data ?? 'null'))
+  hub.broadcast({ stream: grant.stream, body, tail: PLAIN_TAIL, exclude: sid, fromClient: true })
+  return undefined
+}
+
+export const join: Act = ({ sid, presence }, { grant }, { presence: who }) => {
+  if (!grant.presence || presence === undefined) return 'presence_not_allowed'
+  if (who === undefined) return 'presence_id_missing'
+  return presence.join(grant.stream, sid, who.id, who.info) === 'mismatch' ? 'presence_id_mismatch' : undefined
+}
+
+const leave: Act = ({ sid, presence }, { grant }) => {
+  presence?.leave(grant.stream, sid)
+  return undefined
+}
+
+const present: Act = ({ presence, send }, { identifier, grant }) => {
+  const records = grant.presence ? presence?.present(grant.stream) : undefined
+  const message =
+    records === undefined
+      ? { type: 'error', total: 0 }
+      : { type: 'info', total: records.length, ...(records.length > 0 ? { records } : {}) }
+  send(transmission(identifier, message, 'presence'))
+  return undefined
+}
+
+export const COMMANDS: ReadonlyMap<string, Act> = new Map([
+  ['history', history],
+  ['whisper', whisper],
+  ['join', join],
+  ['leave', leave],
+  ['presence', present],
+])
