@@ -23,6 +23,8 @@ const AT_ONCE = 6
 /** What the cable may keep: a leak ends it. */
 const HEAP_MB = 64
 const GROWTH_MB = 64
+/** No sequence takes this long, on the slowest machine. */
+const WEDGED_MS = 20_000
 const FLAGS = [
   ...OPEN,
   // What may be kept is little, so that what is kept by mistake shows.
@@ -78,12 +80,17 @@ const length = (n: number) => 5 + (n % 31)
 async function attempt(n: number, steps = length(n)): Promise<Outcome> {
   const world = new World(cable)
   const sequence = new Sequence(world, new Random(Math.imul(SEED, 0x9e3779b1) + n), world.stream(`fuzz/${n}`))
+  let watch: NodeJS.Timeout | undefined
+  const wedged = new Promise((_, fail) => {
+    watch = setTimeout(() => fail(new Error('wedged: nothing came of the last line')), WEDGED_MS)
+  })
   try {
-    await sequence.run(steps)
+    await Promise.race([sequence.run(steps), wedged])
     return { error: undefined, log: sequence.log }
   } catch (error) {
     return { error, log: sequence.log }
   } finally {
+    clearTimeout(watch)
     world.close()
   }
 }
