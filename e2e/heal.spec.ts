@@ -1,0 +1,311 @@
+/**
+ * Pages that heal themselves: whatever happens between a page and its cable, the page shows in the end what a fresh
+ * render shows, and every card once. With both stock clients, against the real cable, over a network that really breaks.
+ */
+import { expect } from 'playwright/test'
+import { CLIENTS, card, LANGUAGES, status, token, unique } from './demo.ts'
+import { recorded } from './recorder.ts'
+import { addCards, expectTrue, look, type Person, test } from './tab.ts'
+
+/** Each client with a Board of either language; where it is slow, each client with one. */
+const PEOPLE: readonly Person[] = CLIENTS.flatMap(client => [
+  { client, language: 'typescript' },
+  { client, language: 'python' },
+])
+const FEW: readonly Person[] = [
+  { client: 'anycable', language: 'typescript' },
+  { client: 'rails', language: 'python' },
+]
+const who = ({ client, language }: Person): string => `(${client}, ${language})`
+const SOCKET = /^\/cable/
+
+for (const person of PEOPLE) {
+  test(`a card added between a page's query and its subscription is on the page ${who(person)}`, async ({
+    stack,
+    tab,
+  }) => {
+    const mine = await tab(person)
+    const { page, network } = mine
+    await addCards(stack, mine, 2, 'there before')
+    network.freeze(SOCKET)
+    await page.goto(`${network.origin}${LANGUAGES[person.language]}?client=${person.client}`)
+    await expect.poll(() => network.count(SOCKET)).toBe(1)
+
+    const bodies = await addCards(stack, mine, 3, 'born late')
+    expect(await page.locator('#cards > .card').count()).toBe(2)
+    network.pass()
+
+    for (const body of bodies) await expect(card(page, body)).toHaveCount(1)
+    await expectTrue(stack, mine)
+    expect(mine.fetches()).toBe(1)
+    expect(Object.values((await recorded(page)).added)).toEqual([1, 1, 1, 1, 1, 1])
+  })
+}
+
+for (const person of PEOPLE) {
+  test(`what was broadcast while the network was gone is on the page ${who(person)}`, async ({ stack, tab }) => {
+    const mine = await tab(person)
+    const { page, network } = mine
+    await mine.visit()
+    await addCards(stack, mine, 3, 'seen')
+
+    // Written, acknowledged by a kernel, and never seen by the page: the cable believes that these arrived.
+    network.freeze()
+    await addCards(stack, mine, 20, 'swallowed')
+    network.cut()
+    await addCards(stack, mine, 40, 'missed')
+    network.pass()
+    await look(mine)
+
+    await expectTrue(stack, mine)
+    expect(mine.fetches()).toBe(1)
+    const { added, order } = await recorded(page)
+    expect(order).toEqual([...order].sort((a, b) => Number(a.slice(5)) - Number(b.slice(5))))
+    // Only a session of the extended protocol is taken up again where it was.
+    if (person.client === 'anycable') expect(new Set(Object.values(added))).toEqual(new Set([1]))
+  })
+}
+
+for (const person of FEW) {
+  test(`ten drops in a row lose nothing ${who(person)}`, async ({ stack, tab }) => {
+    const mine = await tab(person)
+    const { network } = mine
+    await mine.visit()
+
+    for (let drop = 1; drop <= 10; drop++) {
+      await addCards(stack, mine, 1, `before drop ${drop}`)
+      network.drop()
+      await addCards(stack, mine, 1, `after drop ${drop}`)
+      await expect(async () => {
+        await look(mine)
+        await expect.poll(() => network.count(SOCKET), { timeout: 1000 }).toBeGreaterThan(drop)
+      }).toPass()
+    }
+
+    await expectTrue(stack, mine)
+  })
+
+  test(`a connection that only looks open is given up, and nothing is lost ${who(person)}`, async ({ stack, tab }) => {
+    const mine = await tab(person)
+    await mine.visit()
+
+    mine.network.halfOpen()
+    await addCards(stack, mine, 3, 'into the void')
+
+    await expectTrue(stack, mine)
+    expect(mine.network.count(SOCKET)).toBe(2)
+  })
+
+  test(`a page whose cable was killed is true again when it is back ${who(person)}`, async ({ stack, tab }) => {
+    const mine = await tab(person)
+    await mine.visit()
+    await addCards(stack, mine, 2, 'seen')
+
+    await stack.cable.kill()
+    await addCards(stack, mine, 3, 'told to nobody')
+    await stack.cable.start()
+    await look(mine)
+
+    await expectTrue(stack, mine, { timeout: 10_000 })
+    expect(mine.fetches()).toBe(2)
+  })
+
+  test(`a cable that leaves in order takes nothing with it ${who(person)}`, async ({ stack, tab }) => {
+    const mine = await tab(person)
+    await mine.visit()
+
+    await stack.cable.kill('SIGTERM')
+    await addCards(stack, mine, 1, 'told to nobody')
+    await stack.cable.start()
+
+    await expectTrue(stack, mine)
+  })
+
+  test(`more than the cable remembers is one refresh, and disturbs nobody ${who(person)}`, async ({ stack, tab }) => {
+    await stack.cable.start('--history_limit=5')
+    const mine = await tab(person)
+    const { page, network } = mine
+    await addCards(stack, mine, 40, 'a long list')
+    await mine.visit()
+    await page.getByLabel('Card', { exact: true }).pressSequentially('half a thou')
+    await page.evaluate(() => window.scrollTo({ top: 700, behavior: 'instant' }))
+    const top = await page.evaluate(() => window.scrollY)
+    expect(top).toBeGreaterThan(300)
+
+    network.cut()
+    await addCards(stack, mine, 30, 'too many')
+    network.pass()
+    await look(mine)
+
+    await expectTrue(stack, mine)
+    expect(mine.fetches()).toBe(2)
+    await expect(page.getByLabel('Card', { exact: true })).toHaveValue('half a thou')
+    await expect(page.getByLabel('Card', { exact: true })).toBeFocused()
+    expect(await page.evaluate(() => window.scrollY)).toBe(top)
+  })
+}
+
+for (const person of PEOPLE) {
+  test(`a page made while the cable was down is there in time, and heals ${who(person)}`, async ({ stack, tab }) => {
+    const mine = await tab(person)
+    const { page, network } = mine
+    await stack.cable.kill()
+    const from = performance.now()
+    await page.goto(`${network.origin}${LANGUAGES[person.language]}?client=${person.client}`)
+    expect(performance.now() - from).toBeLessThan(2000)
+    await expect(page.locator('turbo-cable-stream-source')).toHaveAttribute('data-position', '-')
+    const [body] = await addCards(stack, mine, 1, 'told to nobody')
+
+    await stack.cable.start()
+    await look(mine)
+
+    await expect(card(page, body!)).toHaveCount(1)
+    await expectTrue(stack, mine)
+    expect(mine.fetches()).toBe(2)
+  })
+}
+
+for (const person of FEW) {
+  test(`a page that is gone back to shows what it missed ${who(person)}`, async ({ stack, tab }) => {
+    const mine = await tab(person)
+    const { page } = mine
+    await mine.visit()
+    await addCards(stack, mine, 2, 'seen')
+    const elsewhere = person.language === 'python' ? 'TypeScript' : 'Python'
+    await page.getByRole('link', { name: elsewhere }).click()
+    await expect(page.locator('body')).toHaveAttribute('data-backend', elsewhere.toLowerCase())
+    await expect(status(page)).toHaveText('live')
+    const [missed] = await addCards(stack, mine, 1, 'while elsewhere')
+    await expect(card(page, missed!)).toHaveCount(1)
+
+    await page.goBack()
+
+    await expect(page.locator('body')).toHaveAttribute('data-backend', person.language)
+    await expect(card(page, missed!)).toHaveCount(1)
+    await expectTrue(stack, mine)
+  })
+
+  for (const minutes of [-5, 5]) {
+    test(`a browser's clock ${minutes} minutes off loses nothing ${who(person)}`, async ({ stack, tab }) => {
+      const mine = await tab(person)
+      const { page, network } = mine
+      await page.addInitScript(shift => {
+        const { now } = Date
+        const shifted = () => now() + shift
+        globalThis.Date = new Proxy(Date, {
+          construct: (date, parts) => Reflect.construct(date, parts.length === 0 ? [shifted()] : parts),
+          get: (date, key) => (key === 'now' ? shifted : Reflect.get(date, key)),
+        })
+      }, minutes * 60_000)
+      network.freeze(SOCKET)
+      await page.goto(`${network.origin}${LANGUAGES[person.language]}?client=${person.client}`)
+      await addCards(stack, mine, 2, 'born late')
+      network.pass()
+      await expectTrue(stack, mine)
+
+      network.cut()
+      await addCards(stack, mine, 3, 'missed')
+      network.pass()
+      await look(mine)
+
+      await expectTrue(stack, mine)
+      expect(mine.fetches()).toBe(1)
+    })
+  }
+
+  test(`the same stream twice on a page doubles nothing ${who(person)}`, async ({ stack, tab }) => {
+    const mine = await tab(person)
+    const { page, network } = mine
+    await page.route(/\/(\?.*)?$/, async route => {
+      const response = await route.fetch()
+      const body = (await response.text()).replace(/<turbo-cable-stream-source.*?<\/turbo-cable-stream-source>/, '$&$&')
+      await route.fulfill({ response, body })
+    })
+    await mine.visit()
+    await expect(page.locator('turbo-cable-stream-source')).toHaveCount(2)
+    await expectTrue(stack, mine)
+
+    network.cut()
+    await addCards(stack, mine, 2, 'missed')
+    network.pass()
+    await look(mine)
+    await expectTrue(stack, mine)
+
+    await page
+      .locator('turbo-cable-stream-source')
+      .first()
+      .evaluate(source => source.remove())
+    await expectTrue(stack, mine)
+  })
+
+  test(`a token that expires in an open page is replaced, and nothing is lost ${who(person)}`, async ({
+    stack,
+    tab,
+  }) => {
+    await stack.cable.start('--jwt_close_on_expiry')
+    const mine = await tab(person)
+    const { page } = mine
+    let refreshes = 0
+    await page.route(/\/(\?.*)?$/, async route => {
+      if (route.request().headers()['x-anycable-operation'] === 'token-refresh') refreshes++
+      if (route.request().resourceType() !== 'document') return route.continue()
+      const response = await route.fetch()
+      await route.fulfill({ response, body: (await response.text()).replace(JWT, expiring) })
+    })
+    await mine.visit()
+    const ended = page.waitForRequest(request => request.headers()['x-anycable-operation'] === 'token-refresh')
+
+    await addCards(stack, mine, 3, 'before')
+    await ended
+    await addCards(stack, mine, 3, 'after')
+
+    await expectTrue(stack, mine)
+    expect(refreshes).toBe(1)
+    expect(mine.fetches()).toBe(1)
+  })
+
+  test(`a card added while a page refreshes itself is on the page ${who(person)}`, async ({ stack, tab }) => {
+    const mine = await tab(person)
+    const { page } = mine
+    await mine.visit()
+    await addCards(stack, mine, 3, 'cleared')
+    const body = unique('in between')
+    await page.route(/\/(\?.*)?$/, async route => {
+      const response = await route.fetch()
+      await stack.add(person.language, body)
+      await expect(card(page, body)).toHaveCount(1)
+      await route.fulfill({ response })
+    })
+
+    await stack.clear()
+
+    await expect(page.locator('#cards > .card')).toHaveCount(1)
+    await expectTrue(stack, mine)
+  })
+
+  test(`clicking about fast leaves a true page ${who(person)}`, async ({ stack, tab }) => {
+    const mine = await tab(person)
+    const { page } = mine
+    await mine.visit()
+    const home = person.language === 'python' ? 'Python' : 'TypeScript'
+
+    for (let round = 0; round < 3; round++) {
+      for (const name of ['TypeScript', 'Python', 'TypeScript', 'Python']) {
+        await page.getByRole('link', { name }).click({ noWaitAfter: true })
+        await addCards(stack, mine, 1, `on the way to ${name}`)
+      }
+    }
+    await page.getByRole('link', { name: home }).click()
+
+    await expect(page.locator('body')).toHaveAttribute('data-backend', person.language)
+    await expectTrue(stack, mine)
+  })
+}
+
+const JWT = /eyJ[\w-]+\.[\w-]+\.[\w-]+/g
+
+/** The same identity, for three seconds more. */
+function expiring(jwt: string): string {
+  const { ext } = JSON.parse(Buffer.from(jwt.split('.')[1]!, 'base64url').toString())
+  return token({ ext, exp: Math.floor(Date.now() / 1000) + 3 })
+}
