@@ -431,6 +431,7 @@ export class Sequence {
     actor.connected = false
     await actor.client.closed
     if (this.#random.chance(0.5)) await this.#broadcast()
+    if (this.#random.chance(0.3)) await this.#intrude(actor)
     await this.#connect(actor)
   }
 
@@ -444,8 +445,17 @@ export class Sequence {
     await this.#connect(actor)
   }
 
-  /** Somebody with a bad token and a good sid gets nothing, and spends nothing. */
+  /** Somebody with a good sid, and a bad token or one of somebody else, gets nothing of it and spends nothing. */
   async #intrude(actor: Actor): Promise<void> {
+    if (this.#random.chance(0.4)) {
+      this.#note(undefined, `somebody else comes with the sid of ${actor.name}`)
+      const query = `?jid=${jwt({ ext: 'somebody else' })}&sid=${actor.sids[0]}`
+      const other = await this.#world.connect({ query, protocols: [EXTENDED] })
+      const welcome = await other.next()
+      assert.deepEqual(welcome, { type: 'welcome', sid: welcome.sid })
+      await other.drop()
+      return
+    }
     const token = this.#random.pick([
       jwt({ ext: actor.identity }, { secret: 'guessed' }),
       'x.y.z',
@@ -465,7 +475,9 @@ export class Sequence {
     const reconnect = this.#random.chance(0.5)
     this.#note(undefined, `disconnects ${actor.name}`)
     await this.#world.post({ command: 'disconnect', payload: { identifier: actor.identity, reconnect } })
-    assert.deepEqual(await actor.client.next(), { type: 'disconnect', reason: 'remote', reconnect })
+    const frames = await actor.client.until(({ type }) => type === 'disconnect')
+    assert.deepEqual(frames.pop(), { type: 'disconnect', reason: 'remote', reconnect })
+    actor.settle(frames)
     assert.equal(await actor.client.closed, '1000 Closed remotely')
     actor.connected = false
     actor.resumable = false
