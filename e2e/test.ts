@@ -77,7 +77,7 @@ async function playwright(): Promise<Count> {
   const report = join(scratch, 'playwright.json')
   const { code } = await run(
     process.execPath,
-    ['node_modules/playwright/cli.js', 'test', '--config', 'e2e/playwright.config.ts'],
+    ['node_modules/playwright/cli.js', 'test', '--config', 'e2e/playwright.config.ts', '--project', 'board'],
     { PLAYWRIGHT_JSON_OUTPUT_FILE: report },
   )
   return settle(() => {
