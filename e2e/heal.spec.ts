@@ -2,10 +2,10 @@
  * Pages that heal themselves: whatever happens between a page and its cable, the page shows in the end what a fresh
  * render shows, and every card once. With both stock clients, against the real cable, over a network that really breaks.
  */
-import { expect } from 'playwright/test'
+import { chromium, expect } from 'playwright/test'
 import { CLIENTS, card, LANGUAGES, status, token, unique } from './demo.ts'
 import { recorded } from './recorder.ts'
-import { addCards, expectTrue, look, type Person, test } from './tab.ts'
+import { addCards, expectTrue, look, openTab, type Person, test } from './tab.ts'
 
 /** Each client with a Board of either language; where it is slow, each client with one. */
 const PEOPLE: readonly Person[] = CLIENTS.flatMap(client => [
@@ -283,6 +283,22 @@ for (const person of FEW) {
     await expectTrue(stack, mine)
   })
 
+  test(`a page that was frozen catches up when it is thawed ${who(person)}`, async ({ stack, tab }) => {
+    const mine = await tab(person)
+    const { page } = mine
+    await mine.visit()
+    const devtools = await page.context().newCDPSession(page)
+    await devtools.send('Page.setWebLifecycleState', { state: 'frozen' })
+
+    await addCards(stack, mine, 5, 'while frozen')
+    mine.network.drop()
+    await addCards(stack, mine, 5, 'while frozen and cut off')
+    await devtools.send('Page.setWebLifecycleState', { state: 'active' })
+    await look(mine)
+
+    await expectTrue(stack, mine)
+  })
+
   test(`clicking about fast leaves a true page ${who(person)}`, async ({ stack, tab }) => {
     const mine = await tab(person)
     const { page } = mine
@@ -299,6 +315,95 @@ for (const person of FEW) {
 
     await expect(page.locator('body')).toHaveAttribute('data-backend', person.language)
     await expectTrue(stack, mine)
+    await expect.poll(() => stack.cable.listeners()).toBe(1)
+  })
+}
+
+for (const client of CLIENTS) {
+  test(`a page that the browser had put aside whole catches up when it is taken out again (${client})`, async ({
+    stack,
+  }, { project }) => {
+    // Playwright switches the back-forward cache off; users have it.
+    const browser = await chromium.launch({
+      ...project.use.launchOptions,
+      ignoreDefaultArgs: ['--disable-back-forward-cache'],
+    })
+    const { tab, close } = await openTab(browser, stack, { client, language: 'typescript' })
+    const { page } = tab
+    // The Board's own pages say no-store, and those no browser puts aside once they had a WebSocket.
+    await page.route(/\/(\?.*)?$/, async route => {
+      const response = await route.fetch()
+      await route.fulfill({ response, headers: { ...response.headers(), 'cache-control': 'no-cache' } })
+    })
+    await tab.visit()
+    await page.evaluate(() => addEventListener('pageshow', ({ persisted }) => Object.assign(window, { persisted })))
+    await page.goto(`${tab.network.origin}/health`)
+    await addCards(stack, tab, 3, 'while put aside')
+
+    // Not goBack: it waits for a load, which there is none of.
+    await page.evaluate(() => void setTimeout(() => history.back()))
+
+    await page.waitForFunction(() => 'persisted' in window && window.persisted === true)
+    await expectTrue(stack, tab)
+    await close()
+    await browser.close()
+  })
+
+  test(`a page that comes out of a cache, however old, does not refresh for ever (${client})`, async ({
+    stack,
+    tab,
+  }) => {
+    const mine = await tab({ client, language: 'typescript' })
+    const { page, network } = mine
+    const url = `${network.origin}/?client=${client}`
+    const old = await (await fetch(url)).text()
+    await stack.cable.kill()
+    await stack.cable.start()
+    await page.route(/\/(\?.*)?$/, async route => {
+      const response = await route.fetch()
+      await route.fulfill({ response, body: old })
+    })
+
+    await page.addInitScript(() => addEventListener('turbo:render', () => Object.assign(window, { rendered: true })))
+    await page.goto(url)
+    // What arrives before the refresh is done is undone by it: such a page knows no better than its cache.
+    await page.waitForFunction(() => 'rendered' in window)
+
+    for (let round = 0; round < 3; round++) {
+      const [body] = await addCards(stack, mine, 1, 'still live')
+      await expect(card(page, body!)).toHaveCount(1)
+    }
+    expect(mine.fetches()).toBe(2)
+  })
+
+  test(`a page whose app is down when its cable comes back stays, and heals later (${client})`, async ({
+    stack,
+    tab,
+  }) => {
+    const mine = await tab({ client, language: 'python' })
+    const { page } = mine
+    await mine.visit()
+    const [seen] = await addCards(stack, mine, 1, 'seen')
+    await expect(card(page, seen!)).toHaveCount(1)
+    await stack.cable.kill()
+    const missed = unique('told to nobody')
+    await stack.add('typescript', missed)
+    await stack.python.kill()
+
+    await stack.cable.start(`--heal_check=${stack.python.url}/health`)
+    await look(mine)
+
+    await expect(status(page)).toHaveText('live')
+    const live = unique('live again')
+    await stack.add('typescript', live)
+    await expect(card(page, live)).toHaveCount(1)
+    await expect(card(page, seen!)).toHaveCount(1)
+    expect(mine.fetches()).toBe(1)
+
+    await stack.python.start()
+    await expect(card(page, missed)).toHaveCount(1)
+    await expectTrue(stack, mine)
+    expect(mine.fetches()).toBe(2)
   })
 }
 

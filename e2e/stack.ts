@@ -5,6 +5,7 @@
  *                         ╰────▶ cable      dies, comes back on its port, with other settings
  */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { createHmac } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
@@ -25,7 +26,11 @@ export interface Stack {
     /** Starts it, if it is not running just so already; resolves when it lets clients in. */
     start: (...settings: string[]) => Promise<void>
     kill: (signal?: NodeJS.Signals) => Promise<void>
+    /** How many subscriptions the Board's stream has. */
+    listeners: () => Promise<number>
   }
+  /** The Board in Python; the page of one that is down is a 502. */
+  readonly python: { url: string; start: () => Promise<void>; kill: () => Promise<void> }
   /** Adds a card as a form without a browser does; resolves when it is committed, and broadcast if the cable is there. */
   add: (language: Language, body: string) => Promise<void>
   clear: () => Promise<void>
@@ -71,16 +76,24 @@ export async function startStack(): Promise<Stack> {
     await healthy(`http://127.0.0.1:${cablePort}/health`)
   }
 
-  const python = LANGUAGES.python.board('127.0.0.1', pythonPort)
-  const boards = [
-    start(process.execPath, ['--disable-warning=ExperimentalWarning', 'web/main.ts'], {
-      ...env,
-      HOST: '127.0.0.1',
-      PORT: String(port),
-    }),
-    start(python.command, python.args, { ...env, ...python.env }),
-  ]
-  await Promise.all([startCable(), healthy(`${origin}/health`), healthy(`http://127.0.0.1:${pythonPort}/health`)])
+  let python: ChildProcess | undefined
+  const startPython = async () => {
+    const board = LANGUAGES.python.board('127.0.0.1', pythonPort)
+    python ??= start(board.command, board.args, { ...env, ...board.env })
+    await healthy(`${env.HOTCABLE_PYTHON_URL}/health`)
+  }
+  const killPython = async () => {
+    const running = python
+    python = undefined
+    if (running !== undefined) await end(running, 'SIGKILL')
+  }
+
+  const web = start(process.execPath, ['--disable-warning=ExperimentalWarning', 'web/main.ts'], {
+    ...env,
+    HOST: '127.0.0.1',
+    PORT: String(port),
+  })
+  await Promise.all([startCable(), startPython(), healthy(`${origin}/health`)])
 
   const post = async (path: string, form: Record<string, string>) => {
     const { status } = await fetch(origin + path, {
@@ -92,12 +105,24 @@ export async function startStack(): Promise<Stack> {
   }
   return {
     port,
-    cable: { start: startCable, kill: killCable },
+    cable: {
+      start: startCable,
+      kill: killCable,
+      listeners: async () => {
+        const key = createHmac('sha256', SECRET).update('api-cable').digest('hex')
+        const answer = await fetch(`${env.HOTCABLE_CABLE_URL}/api/streams`, {
+          headers: { authorization: `Bearer ${key}` },
+        })
+        const { streams }: { streams: { stream: string; sessions: number }[] } = await answer.json()
+        return streams.find(({ stream }) => stream === 'board/1')?.sessions ?? 0
+      },
+    },
+    python: { url: env.HOTCABLE_PYTHON_URL, start: startPython, kill: killPython },
     add: (language, body) => post(`${HOMES[language]}cards`, { body, author: 'Ada' }),
     clear: () => post('/clear', {}),
     render: async language => await (await fetch(origin + HOMES[language])).text(),
     close: async () => {
-      await Promise.all([killCable(), ...boards.map(child => end(child, 'SIGTERM'))])
+      await Promise.all([killCable(), killPython(), end(web, 'SIGTERM')])
       rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
     },
   }

@@ -43,6 +43,7 @@ export const test = base.extend<Fixtures & { stack: Stack }, Omit<WorkerFixtures
   ],
   stack: async ({ everything }, use) => {
     await everything.cable.start()
+    await everything.python.start()
     await everything.clear()
     await use(everything)
   },
