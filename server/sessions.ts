@@ -66,7 +66,7 @@ export class Sessions {
   /** All sessions of the identity (AnyCable hits one of them), and those that were lost. Returns how many there were. */
   disconnect(identity: string, code: EndingCode, reconnect: boolean): number {
     this.#resumables.forget(identity)
-    const same = [...(this.#byIdentity.get(identity) ?? [])]
+    const same = [...(this.#byIdentity.get(identity) ?? [])].filter(({ ended }) => !ended)
     for (const session of same) session.disconnect(code, reconnect)
     return same.length
   }
@@ -74,8 +74,9 @@ export class Sessions {
   /** One session. */
   disconnectOne(sid: string, code: EndingCode, reconnect: boolean): number {
     const { session } = this.#bySid.get(sid) ?? {}
-    session?.disconnect(code, reconnect)
-    return session === undefined ? 0 : 1
+    if (session === undefined || session.ended) return 0
+    session.disconnect(code, reconnect)
+    return 1
   }
 
   /** Up to `most` sessions that were not yet; returns how many such are left. */

@@ -68,7 +68,6 @@ export function services({ port, host, secret, db, languages, ports, watch }: Pl
     '--sse',
     // A page is told to fetch itself again only while there is somebody to answer.
     `--heal_check=http://${host === undefined || WILDCARDS.includes(host) ? LOOPBACK : host}:${port}/health`,
-    '--sse',
     '--log_level=warn',
   )
   const web = node('web/main.ts', ...(watch ? ['--watch'] : []))

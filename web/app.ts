@@ -43,7 +43,7 @@ export function createApp({ board, broadcasts, assets, cable, neighbours = {}, h
   const { secret, broadcastUrl, key } = hotcable
   const app = new Hono()
   app.use(securityHeaders(hotcable.cableUrl && new URL(hotcable.cableUrl).origin))
-  app.all('/events', proxy({ to: cable, unreachable: c => c.text('The cable is not answering.\n', 502) }))
+  app.all('/events', proxy({ to: cable, unreachable: comeBack }))
   app.use(sameSite, bodyLimit({ maxSize: FORM_MAX_BYTES, onError: c => c.text('That is too much.\n', 413) }))
 
   app.get('/', async c => {
@@ -117,6 +117,15 @@ function absent(c: Context, name: Neighbour, status: 502 | 503): Response | Prom
   if (c.req.header('accept')?.includes('text/html')) return c.html(notRunning(name, status === 502), status)
   return c.text(`${name} is not ${status === 502 ? 'answering' : 'running here'}\n`, status)
 }
+
+/**
+ * The cable is not there to be listened to. A browser that is told so by a status never tries again, and the page goes
+ * stale in silence; an event stream that only says when to come back keeps it coming.
+ */
+const comeBack = (c: Context): Response =>
+  c.req.method === 'GET'
+    ? c.body('retry: 3000\n\n', 200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' })
+    : c.text('The cable is not answering.\n', 502)
 
 /** What each path answers to, once nothing above did. */
 const METHODS = [

@@ -111,8 +111,22 @@ test('the events of the cable come through one by one, and their end goes back',
   await gone
 })
 
-test('a cable that is down is a 502', async t => {
+test('a cable that is down is a stream that says when to come back: told a status, a browser never would', async t => {
   const { app } = testApp(t)
+  const answer = await app.request('/events')
 
-  assert.equal((await app.request('/events')).status, 502)
+  assert.deepEqual([answer.status, answer.headers.get('content-type')], [200, 'text/event-stream'])
+  assert.equal(await answer.text(), 'retry: 3000\n\n')
+  assert.equal((await app.request('/events', { method: 'POST' })).status, 502)
+})
+
+test('a cable that dies under its listeners ends their streams', async t => {
+  const cable = await listen(t, (_, response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' })
+    response.write('data: x\n\n')
+    setImmediate(() => response.destroy())
+  })
+  const web = await running(t, { cable: cable.url })
+
+  assert.equal(await (await fetch(`${web.url}/events`)).text(), 'data: x\n\n')
 })

@@ -31,19 +31,39 @@ export const proxy =
     const body = c.req.raw.body && (whole ? Buffer.from(await c.req.arrayBuffer()) : c.req.raw.body)
     if (body instanceof Buffer) headers.set('content-length', String(body.length))
     try {
-      return await proxyFetch(
+      const response = await proxyFetch(
         to,
         new URL(path + search, 'http://proxy'),
         { method, headers, body, signal },
         // No kept connections: a board that restarts would fail the first form after it.
         { agent: false },
       )
+      const isEvents = response.headers.get('content-type')?.startsWith('text/event-stream')
+      return isEvents && response.body ? new Response(untilBroken(response.body), response) : response
     } catch (error) {
       if (signal.aborted) return new Response(null, { status: 499 })
       if (!isDown(error)) console.error(`${mount || pathname}: ${error instanceof Error ? error.message : error}`)
       return unreachable(c)
     }
   }
+
+/** A stream of events that breaks has ended: the browser comes back, and there is nobody to blame. */
+function untilBroken(body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
+  const reader = body.getReader()
+  let left = false
+  return new ReadableStream({
+    async pull(controller) {
+      const { done, value } = await reader.read().catch(() => ({ done: true, value: undefined }))
+      if (left) return
+      if (done || value === undefined) controller.close()
+      else controller.enqueue(value)
+    },
+    cancel(reason) {
+      left = true
+      return reader.cancel(reason)
+    },
+  })
+}
 
 const isDown = (error: unknown): boolean =>
   ['ECONNREFUSED', 'ECONNRESET', 'EPIPE'].includes((error as NodeJS.ErrnoException).code ?? '')

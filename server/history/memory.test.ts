@@ -121,6 +121,18 @@ test('many streams with one message each do not outgrow the bound either', () =>
   assert.ok(memory.streams < 1000)
 })
 
+test('streams that are remembered only by their horizon give way before any message does', () => {
+  const { memory, after, pass } = history({ maxBytes: 50_000, ttlSeconds: 10 })
+  for (let i = 0; i < 120; i++) memory.append(`idle ${i}`, '1')
+  pass(11)
+  const { offset } = memory.position()
+  for (let i = 0; i < 50; i++) memory.append('busy', JSON.stringify('x'.repeat(500)))
+
+  assert.equal((after('busy', offset) as unknown[]).length, 50)
+  assert.equal(memory.evicted, 0)
+  assert.ok(memory.streams < 100 && memory.bytes <= 50_000)
+})
+
 test('since is in whole seconds, inclusive, and knows nothing of gaps', () => {
   const { memory, texts, pass } = history()
   memory.append('a', '1')

@@ -93,14 +93,14 @@ export function createMemoryHistory({ epoch, limit, ttlSeconds, maxBytes, now }:
   }
 
   function dropOldest(): boolean {
-    if (oldest !== undefined) {
+    // The longest idle stream comes first. Once it is empty it goes before any message does: many streams that nobody
+    // uses any more must not crowd out what is said on others.
+    const [idle] = streams.values()
+    if (idle !== undefined && idle.entries.length === 0) forget(idle)
+    else if (oldest !== undefined) {
       evicted++
       drop(oldest)
-    } else {
-      const [stream] = streams.values()
-      if (stream === undefined) return false
-      forget(stream)
-    }
+    } else return false
     return true
   }
 

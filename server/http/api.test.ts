@@ -78,8 +78,8 @@ test('streams and numbers can be read', async t => {
 
   assert.deepEqual((await api(cable, '/streams')).body, {
     streams: [
-      { stream: 'a', sessions: 2 },
-      { stream: 'b', sessions: 1 },
+      { stream: 'a', subscriptions: 2 },
+      { stream: 'b', subscriptions: 1 },
     ],
   })
   const { sessions, streams } = (await api(cable, '/stats')).body

@@ -19,7 +19,7 @@ export interface ApiParts {
   /** Applies a broadcast's body. */
   publish: (body: string) => void
   presence: Presence | undefined
-  streams: () => Iterable<readonly [stream: string, sessions: number]>
+  streams: () => Iterable<readonly [stream: string, subscriptions: number]>
   stats: () => object
   /** Returns how many sessions there were. */
   disconnect: (request: RemoteDisconnect | { sid: string; reconnect: boolean }) => number
@@ -42,7 +42,7 @@ export function createApi(settings: RouteSettings, { publish, presence, streams,
     return c.json({ type: 'info', total: records.length, records })
   })
   routes.get(`${path}/streams`, c =>
-    c.json({ streams: Array.from(streams(), ([stream, sessions]) => ({ stream, sessions })) }),
+    c.json({ streams: Array.from(streams(), ([stream, subscriptions]) => ({ stream, subscriptions })) }),
   )
   routes.get(`${path}/stats`, c => c.json(stats()))
   routes.post(`${path}/disconnect`, limited, async c =>

@@ -40,7 +40,7 @@ export function createEventRoutes(settings: Values, parts: EventParts): Hono {
     ws_max_pending_size: maxPendingSize,
   } = settings
   const routes = new Hono<Env>()
-  const fail = (c: Context, status: 400 | 401 | 403 | 405 | 503, code: string, fix: string) =>
+  const fail = (c: Context, status: 400 | 401 | 403 | 405, code: string, fix: string) =>
     c.json({ error: code, ...(explain ? { message: fix } : {}) }, status)
 
   routes.use(path, async (c, next) => {
@@ -48,7 +48,9 @@ export function createEventRoutes(settings: Values, parts: EventParts): Hono {
     // Without an Origin it is the same origin, or no browser at all.
     if (origin !== undefined && !originAllowed(origin, allowedOrigins))
       return fail(c, 403, 'origin_not_allowed', 'add its host to --allowed_origins')
-    if (parts.draining()) return fail(c, 503, 'draining', 'connect again')
+    // Any other answer than 200 and a browser never comes back.
+    if (parts.draining())
+      return c.body('retry: 3000\n\n', 200, { 'content-type': 'text/event-stream', connection: 'close' })
     return await next()
   })
   routes.options(path, c =>

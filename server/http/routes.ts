@@ -42,6 +42,8 @@ export function createRoutes(
   routes.onError((error, c) => {
     if (!(error instanceof PublicationRefused)) throw error
     refused(error)
+    // What is left of a body that is too large is not read, so the connection is of no use to anybody.
+    if (error.code === 'too_large') c.header('connection', 'close')
     return c.json({ error: error.code, message: error.message }, FAILURES[error.code][0])
   })
   const onError = () => {
