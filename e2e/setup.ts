@@ -1,6 +1,7 @@
 /**
  * `npm run setup`: what the tests need beyond npm. As root on Debian or Ubuntu it installs what is missing; elsewhere it
- * says what to install. `--check` only looks. Exit code 0: everything is here.
+ * says what to install. `--check` only looks; `--reference` adds the real AnyCable, to compare with. Exit code 0: everything is
+ * here.
  */
 import { spawnSync } from 'node:child_process'
 import { globSync } from 'node:fs'
@@ -8,11 +9,10 @@ import { CHROMIUM, LANGUAGES, missing, type Tool } from '../backends/toolchain.t
 
 const TOOLS: readonly Tool[] = [...Object.values(LANGUAGES), CHROMIUM]
 
-const check = process.argv.includes('--check')
 const absent = await find()
 if (absent.length === 0) {
   console.log(`setup: everything is here: ${TOOLS.map(({ title }) => title).join(', ')}`)
-} else if (check) {
+} else if (process.argv.includes('--check')) {
   for (const tool of absent) console.error(`setup: ${missing(tool)}`)
   process.exitCode = 1
 } else if (canInstall()) {
@@ -30,7 +30,7 @@ if (absent.length === 0) {
   process.exitCode = 1
 }
 
-if (!check && process.exitCode !== 1) installReference()
+if (process.argv.includes('--reference')) installReference()
 
 /** The real AnyCable, which the conformance suite is also held to when it is here; nothing else needs it. */
 function installReference(): void {

@@ -52,7 +52,7 @@ test('a client that asks gets a pong', async t => {
 })
 
 test('with --pong_timeout an extended client that says nothing is told no_pong; one that speaks, and a base one, stay', async t => {
-  const cable = await startCable(t, ['--noauth', '--ping_interval=1', '--pong_timeout=1'])
+  const cable = await startCable(t, ['--noauth', '--ping_interval=1', '--pong_timeout=2'])
   const [mute, polite, base] = [
     await cable.welcomed({ protocols: EXTENDED }),
     await cable.welcomed({ protocols: EXTENDED }),

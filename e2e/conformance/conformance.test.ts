@@ -9,10 +9,7 @@ cableTests('hotcable', flags => startHotcable(flags))
 
 const anycable = findAnycable()
 if (anycable) cableTests('anycable', startAnycable(anycable))
-else
-  console.log(
-    'NOT COMPARED WITH ANYCABLE: gem install --install-dir tmp/gems --no-document anycable-thruster, and run this again.',
-  )
+else console.log('NOT COMPARED WITH ANYCABLE: npm run setup -- --reference, and run this again.')
 
 after(() => {
   const all = differences()
