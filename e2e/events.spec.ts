@@ -77,7 +77,7 @@ test('a page that has no cable client catches up after its network was gone', as
   for (const body of [missed, after]) expect(added.filter(text => text.includes(body))).toHaveLength(1)
   // It remembers where it was: nothing that it had is sent again.
   expect(added.filter(text => text.includes(before))).toHaveLength(0)
-  expect(network.count(/^\/events/)).toBeGreaterThan(1)
+  expect(network.requests(/^\/events/)).toBeGreaterThan(1)
 })
 
 /** The Board's page with the same stream, at the same position, as events: the tag of another client is the whole difference. */

@@ -29,6 +29,8 @@ export interface TcpProxy {
   delay: (ms: number) => void
   /** Connections that were made so far for such a path. */
   count: (path: RegExp) => number
+  /** Requests for such a path so far, on whatever connection: a browser uses one again. */
+  requests: (path: RegExp) => number
   close: () => Promise<void>
 }
 
@@ -43,6 +45,7 @@ interface Link {
 export async function createProxy(port: number): Promise<TcpProxy> {
   const links = new Set<Link>()
   const paths: string[] = []
+  const requested: string[] = []
   let isCut = false
   let frozen: RegExp | undefined
   let delayMs = 0
@@ -56,6 +59,10 @@ export async function createProxy(port: number): Promise<TcpProxy> {
       link.path = /^\w+ (\S+)/.exec(head.toString('latin1'))?.[1] ?? ''
       paths.push(link.path)
       if (frozen?.test(link.path)) freeze(link)
+    })
+    client.on('data', bytes => {
+      const [, path] = /^(?:GET|POST) (\S+) HTTP/.exec(bytes.toString('latin1')) ?? []
+      if (path !== undefined) requested.push(path)
     })
     carry(link, client, link.server)
     carry(link, link.server, client)
@@ -117,6 +124,7 @@ export async function createProxy(port: number): Promise<TcpProxy> {
     delay: ms => {
       delayMs = ms
     },
+    requests: path => requested.filter(each => path.test(each)).length,
     count: path => paths.filter(each => path.test(each)).length,
     close: async () => {
       drop()
