@@ -81,7 +81,7 @@ export function createCable(config: Config, { log, now = Date.now }: { log: Log;
         })
   const admission = createAdmission(config, {
     resolve: createChannels(config, { now, verified: key => metrics.verified('streams', key) }),
-    gap: createHeal({ history, now, count: metrics.refused, pace }),
+    gap: createHeal({ history, now, count: metrics.refused, pace, explain: settings.dev }),
     ...{ hub, history, presence, sessions, heartbeat, metrics, log },
   })
   const webSockets = createWebSockets(

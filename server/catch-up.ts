@@ -9,11 +9,13 @@
  * after a reconnect must not be cut for it.
  */
 import type { StreamGrant } from './channels.ts'
+import type { GapCode } from './errors.ts'
 import type { Entry, History, Position } from './history/history.ts'
 import type { Start } from './history/start.ts'
 import { broadcastPrefix } from './protocol/action-cable.ts'
 import { confirmHistory, positionTail, rejectHistory } from './protocol/extended.ts'
 import { textFrame } from './protocol/frame.ts'
+import { catchingUp, caughtUp } from './protocol/source-events.ts'
 
 export interface Subscription {
   readonly identifier: string
@@ -36,7 +38,7 @@ export interface CatchUpParts {
   /** From now on broadcasts are delivered. */
   join: (subscription: Subscription) => void
   /** Something may be missing. */
-  gap: (subscription: Subscription) => void
+  gap: (subscription: Subscription, code: GapCode) => void
 }
 
 interface Turn {
@@ -87,11 +89,17 @@ export class CatchUp {
         bytes += frame.length
       }
     }
-    const missing = found === 'gap' || bytes > this.#parts.maxBytes
-    if (!missing) for (const frame of frames) send(frame)
-    if (asked) send(missing ? rejectHistory(identifier) : confirmHistory(identifier))
-    this.#goLive(subscription, missing ? history.offset : before(start, found, history))
-    if (missing) gap(subscription)
+    if (found === 'gap' || bytes > this.#parts.maxBytes) {
+      if (asked) send(rejectHistory(identifier))
+      this.#goLive(subscription, history.offset)
+      return gap(subscription, found === 'gap' ? whyGap(start, history) : 'gap_too_large')
+    }
+    const tells = grant.events && (asked || frames.length > 0)
+    if (tells) send(catchingUp(identifier, frames.length))
+    for (const frame of frames) send(frame)
+    if (tells) send(caughtUp(identifier, frames.length))
+    if (asked) send(confirmHistory(identifier))
+    this.#goLive(subscription, before(start, found, history))
   }
 
   #find(
@@ -124,9 +132,11 @@ export class CatchUp {
   }
 }
 
+const whyGap = (start: Turn['start'], { epoch }: History): GapCode =>
+  start === 'gap' || 'since' in start ? 'gap_position_unknown' : start.epoch === epoch ? 'gap_too_old' : 'gap_restarted'
+
 /** The offset after which everything was sent. */
-function before(start: Turn['start'], found: readonly Entry[] | 'gap', history: History): number {
+function before(start: Turn['start'], [first]: readonly Entry[], history: History): number {
   if (start !== 'gap' && 'offset' in start) return start.offset
-  const first = found === 'gap' ? undefined : found[0]
   return first === undefined ? history.offset : first.offset - 1
 }

@@ -19,6 +19,8 @@ export interface StreamGrant {
   readonly kind: 'turbo' | 'html' | 'data'
   readonly whisper: boolean
   readonly presence: boolean
+  /** Whether the page wants to be told how it is catching up: see protocol/source-events.ts. */
+  readonly events: boolean
   /** Where the page was made, if it says so. */
   readonly position: Position | 'unknown' | undefined
 }
@@ -45,7 +47,7 @@ export interface ChannelSettings {
 }
 
 type Params = Record<string, unknown>
-type Granted = Omit<StreamGrant, 'position'>
+type Granted = Omit<StreamGrant, 'position' | 'events'>
 
 export interface ChannelParts {
   /** Unix time in ms. */
@@ -81,7 +83,9 @@ export function createChannels(settings: ChannelSettings, { now, verified }: Cha
     const params = parse(identifier)
     const grant = channels.get(params.channel)
     if (grant === undefined) throw new SubscriptionRejected('channel_unknown')
-    return { ...grant(params), position: parsePosition(params.position) }
+    const granted = grant(params)
+    const events = granted.kind === 'turbo' && params.events !== undefined
+    return { ...granted, events, position: parsePosition(params.position) }
   }
 }
 

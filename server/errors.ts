@@ -96,6 +96,14 @@ export const COMPLAINTS = {
   presence_id_mismatch: 'this session has joined the stream as somebody else',
 } as const
 
+/** Why something may be missing from a stream: its page has to be fetched again. */
+export const GAPS = {
+  gap_position_unknown: 'the page does not know where it stands: could its backend reach the cable while rendering?',
+  gap_restarted: 'the page was made before the cable was started',
+  gap_too_old: 'more came since than the history holds: see --history_limit, --history_ttl and --history_max_size',
+  gap_too_large: 'what was missed is more than may wait for one client: see --ws_max_pending_size',
+} as const
+
 /** Why an HTTP request of a backend fails: status, and what to do about it. */
 export const FAILURES = {
   unauthorized: [401, 'send Authorization: Bearer <key>'],
@@ -112,6 +120,7 @@ export const FAILURES = {
 export type EndingCode = keyof typeof ENDINGS
 export type RejectionCode = keyof typeof REJECTIONS
 export type ComplaintCode = keyof typeof COMPLAINTS
+export type GapCode = keyof typeof GAPS
 export type FailureCode = keyof typeof FAILURES
 
 export class SessionRefused extends Error {

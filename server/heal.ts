@@ -8,11 +8,13 @@
  */
 
 import type { Subscription } from './catch-up.ts'
+import type { GapCode } from './errors.ts'
 import type { History } from './history/history.ts'
 import type { Pace } from './pace.ts'
 import { broadcastPrefix, PLAIN_TAIL } from './protocol/action-cable.ts'
 import { positionTail } from './protocol/extended.ts'
 import { textFrame } from './protocol/frame.ts'
+import { gap, type RefreshFate } from './protocol/source-events.ts'
 
 const REFRESH = Buffer.from(
   JSON.stringify('<turbo-stream action="refresh" method="morph" scroll="preserve"></turbo-stream>'),
@@ -28,27 +30,35 @@ export interface Patient {
 export interface HealSettings {
   history: History | undefined
   now: () => number
-  count: (what: 'gap' | 'refresh' | 'refresh_held_back') => void
+  count: (what: GapCode | 'refresh' | 'refresh_held_back') => void
   /** `undefined`: pages are not told to refresh. */
   pace: Pace | undefined
+  /** Whether pages that want to know are told why (--dev). */
+  explain: boolean
 }
 
-export type Heal = (session: Patient, subscription: Subscription) => void
+export type Heal = (session: Patient, subscription: Subscription, code: GapCode) => void
 
-export function createHeal({ history, now, count, pace }: HealSettings): Heal {
+export function createHeal({ history, now, count, pace, explain }: HealSettings): Heal {
   const last = new WeakMap<Patient, Map<string, number>>()
 
-  return (session, subscription) => {
+  return (session, subscription, code) => {
     const { identifier, grant } = subscription
-    const { stream, kind } = grant
-    count('gap')
-    if (kind !== 'turbo' || pace === undefined) return
+    const { stream, kind, events } = grant
+    const tell = (refresh: RefreshFate) => events && session.deliver(gap(identifier, refresh, code, explain))
+    count(code)
+    if (kind !== 'turbo') return
+    if (pace === undefined) return void tell('off')
     const healed = last.get(session) ?? new Map<string, number>()
     last.set(session, healed)
     const time = now()
-    if (time - (healed.get(stream) ?? Number.NEGATIVE_INFINITY) < AGAIN_MS) return count('refresh_held_back')
+    if (time - (healed.get(stream) ?? Number.NEGATIVE_INFINITY) < AGAIN_MS) {
+      count('refresh_held_back')
+      return void tell('held-back')
+    }
     for (const [name, at] of healed) if (time - at >= AGAIN_MS) healed.delete(name)
     healed.set(stream, time)
+    tell('coming')
     pace.ask({
       wanted: () => !session.ended && subscription.state !== 'over',
       run() {

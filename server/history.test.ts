@@ -103,6 +103,47 @@ for (const [about, position] of [
   })
 }
 
+const told = (details: string) => `<turbo-stream action="hotcable" ${details}></turbo-stream>`
+
+test('a source that asked is told what it is catching up with, and when it has', async t => {
+  const cable = await startCable(t, ['--noauth'])
+  const position = await cable.position()
+  await send(cable, 'one', 'two')
+  const client = await cable.welcomed({ protocols: EXTENDED })
+  const asking = turbo('a', { position, events: '' })
+
+  await client.subscribe(asking)
+  const replay = [told('event="catching-up" messages="2"'), 'one', 'two', told('event="caught-up" messages="2"')]
+  assert.deepEqual(await seen(cable, client), replay)
+  await client.subscribe(turbo('a', { position: await cable.position(), events: '' }))
+  assert.deepEqual(await seen(cable, client), [], 'nothing was missed, so nothing is said')
+})
+
+for (const [about, flags, place, details] of [
+  ['in production', [], '-', 'event="gap" refresh="coming"'],
+  ['with --heal=off', ['--heal=off'], '-', 'event="gap" refresh="off"'],
+  ['with --dev: unknown', ['--dev'], '-', 'event="gap" refresh="coming" code="gap_position_unknown"'],
+  ['with --dev: restarted', ['--dev'], '1/gone', 'event="gap" refresh="coming" code="gap_restarted"'],
+  ['with --dev: too old', ['--dev', '--history_limit=1'], undefined, 'event="gap" refresh="coming" code="gap_too_old"'],
+] as const) {
+  test(`a source that asked is told of a gap, ${about}`, async t => {
+    const cable = await startCable(t, ['--noauth', ...flags])
+    const position = place ?? (await cable.position())
+    await send(cable, 'one', 'two')
+    const client = await cable.welcomed()
+    await client.subscribe(turbo('a', { position, events: '' }))
+
+    const { message } = await client.next()
+    const [said, fix] = String(message).replace('></turbo-stream>', '').split(' fix=')
+    assert.equal(said, `<turbo-stream action="hotcable" ${details}`)
+    assert.equal(fix !== undefined, about.startsWith('with --dev'))
+
+    await client.subscribe(turbo('a', { position, events: 'too' }))
+    const second = await client.until(({ message }) => String(message).includes('event="gap"'))
+    if (!about.includes('off')) assert.match(String(second.at(-1)?.message), /refresh="held-back"/)
+  })
+}
+
 test('a gap of a subscription that is not Turbo’s refreshes nothing', async t => {
   const cable = await startCable(t, ['--noauth', '--public_streams'])
   const client = await cable.welcomed()

@@ -8,7 +8,13 @@
 import { CatchUp, type Subscription } from './catch-up.ts'
 import type { Resolve, StreamGrant } from './channels.ts'
 import { COMMANDS, join, type Speaker } from './commands.ts'
-import { type ComplaintCode, type EndingCode, type RejectionCode, SubscriptionRejected } from './errors.ts'
+import {
+  type ComplaintCode,
+  type EndingCode,
+  type GapCode,
+  type RejectionCode,
+  SubscriptionRejected,
+} from './errors.ts'
 import type { History } from './history/history.ts'
 import { asksForHistory, subscribeStart } from './history/start.ts'
 import type { Hub, Subscriber } from './hub.ts'
@@ -41,7 +47,7 @@ export interface SessionParts {
   /** Bytes that wait to be written. */
   pending: () => number
   /** Something may be missing from a stream that this session listens to. `send` tells the page to refresh. */
-  gap: (session: Session, subscription: Subscription) => void
+  gap: (session: Session, subscription: Subscription, code: GapCode) => void
   /** Calls back in a while, unless cancelled by what it returns. */
   later: (ms: number, then: () => void) => () => void
   /** Counts what went wrong, by code. */
@@ -84,7 +90,7 @@ export class Session implements Subscriber {
       maxBytes: limits.maxReplayBytes,
       answersTo: sid => this.answersTo(sid),
       join: ({ identifier, grant }) => parts.hub.subscribe(grant.stream, identifier, this, grant.kind !== 'data'),
-      gap: subscription => parts.gap(this, subscription),
+      gap: (subscription, code) => parts.gap(this, subscription, code),
     })
     this.#speaker = { sid, catchUp: this.#catchUp, hub: parts.hub, presence: parts.presence, send }
     this.heard()

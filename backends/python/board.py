@@ -86,7 +86,7 @@ def page(request, cards, position, visitor, client):
 <header>
 <h1><a href="/">Hotcable</a></h1>
 <p class="rendered">Rendered by <span class="badge" data-backend="python">Python</span> <small>{platform.python_version()}</small></p>
-<p id="cable-status" role="status" data-turbo-permanent><span>offline</span></p>
+<hotcable-status id="cable-status" role="status" data-turbo-permanent><span>offline</span></hotcable-status>
 <nav aria-label="The same Board in other languages">
 <a href="/" data-backend="typescript">TypeScript</a>
 <a href="/python/" data-backend="python" aria-current="page">Python</a>

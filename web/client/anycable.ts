@@ -6,8 +6,8 @@ import '@hotwired/turbo'
 import { start } from '@anycable/turbo-stream'
 import { createCable, fetchTokenFromHTML } from '@anycable/web'
 import { backOffMs, untilDone } from './back-off.ts'
+import './hotcable-status.js'
 import { watchPage } from './page.ts'
-import { watchCable } from './status.ts'
 
 const refresh = fetchTokenFromHTML()
 
@@ -19,11 +19,6 @@ const cable = createCable({
   reconnectStrategy: backOffMs,
   logLevel: 'error',
 })
-
-const status = watchCable()
-cable.transport.on('data', status.frame)
-cable.on('disconnect', status.down)
-cable.on('close', status.down)
 
 watchPage()
 start(cable)

@@ -3,6 +3,4 @@ declare module '@hotwired/turbo' {
   export const config: { forms: { submitter: 'disabled' | 'aria-disabled' } }
 }
 
-declare module '@hotwired/turbo-rails' {
-  export const cable: { getConsumer: () => Promise<import('./rails-consumer.ts').Consumer> }
-}
+declare module '@hotwired/turbo-rails'

@@ -30,7 +30,7 @@ ${raw(metaTags)}
 <header>
 <h1><a href="/">Hotcable</a></h1>
 <p class="rendered">Rendered by <span class="badge" data-backend="typescript">TypeScript</span> <small>Node ${process.versions.node}</small></p>
-<p id="cable-status" role="status" data-turbo-permanent><span>offline</span></p>
+<hotcable-status id="cable-status" role="status" data-turbo-permanent><span>offline</span></hotcable-status>
 <nav aria-label="The same Board in other languages">
 ${LANGUAGES.map(link)}<a href="/compare">Compare</a>
 </nav>
