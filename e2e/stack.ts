@@ -113,8 +113,8 @@ export async function startStack(): Promise<Stack> {
         const answer = await fetch(`${env.HOTCABLE_CABLE_URL}/api/streams`, {
           headers: { authorization: `Bearer ${key}` },
         })
-        const { streams }: { streams: { stream: string; sessions: number }[] } = await answer.json()
-        return streams.find(({ stream }) => stream === 'board/1')?.sessions ?? 0
+        const { streams }: { streams: { stream: string; subscriptions: number }[] } = await answer.json()
+        return streams.find(({ stream }) => stream === 'board/1')?.subscriptions ?? 0
       },
     },
     python: { url: env.HOTCABLE_PYTHON_URL, start: startPython, kill: killPython },

@@ -31,7 +31,7 @@
  * @typedef {{ webSocket?: WebSocket, installEventHandlers: () => void }} Connection What we touch of @rails/actioncable's.
  * @typedef {{ subprotocols: string[], connect: () => void, connection: Connection }} Consumer
  * @typedef {{ identifier: string, receiver?: Emitter & { transport: Emitter } }} Channel What we touch of @anycable/core's.
- * @typedef {HTMLElement & { channel?: Channel, subscription?: { identifier: string, consumer: Consumer } }} Source
+ * @typedef {HTMLElement & { channel?: Partial<Channel>, subscription?: { identifier: string, consumer: Consumer } }} Source
  * @typedef {{ type?: string, identifier?: string, reason?: string, reconnect?: boolean, restored_ids?: string[], code?: string, fix?: string }} Frame
  * @typedef {'live' | 'connecting' | 'offline' | 'refused'} State
  */
@@ -64,7 +64,7 @@ class HotcableStatus extends HTMLElement {
 
 /** @returns {Source[]} */
 const sources = () => /** @type {Source[]} */ ([...document.querySelectorAll(SOURCE)])
-/** @param {Source} source */
+/** Empty while its client has not attached. @param {Source} source */
 const identifierOf = ({ channel, subscription }) => channel?.identifier ?? subscription?.identifier ?? ''
 
 /** @param {string} identifier */
@@ -181,7 +181,7 @@ function look() {
     }
     names.add(name)
     const { channel, subscription } = source
-    if (channel === undefined && subscription === undefined) late = true
+    if (identifierOf(source) === '') late = true
     else if (!listened.has(source)) meet(source)
     if (channel?.receiver) once(channel.receiver, listenAnyCable)
     if (subscription) once(subscription.consumer, listenRails)
