@@ -29,7 +29,12 @@ export interface Child {
   stop: () => Promise<void>
   /** Ends it now. */
   kill: () => void
+  /** Kills it, and starts it again after {@link OUTAGE_MS}. */
+  outage: () => void
 }
+
+/** How long an outage on purpose lasts. */
+export const OUTAGE_MS = 10_000
 
 export function keepRunning(options: ChildOptions): Child {
   const { title, say, onGroup = () => {}, backOff = createBackOff(), graceMs = 5000 } = options
@@ -37,6 +42,7 @@ export function keepRunning(options: ChildOptions): Child {
   let waiting: NodeJS.Timeout | undefined
   let stopping = false
   let gone = () => {}
+  let held = false
 
   const start = (): void => {
     const started = performance.now()
@@ -54,7 +60,8 @@ export function keepRunning(options: ChildOptions): Child {
       }
       gone()
       if (stopping) return
-      const waitMs = backOff.after(performance.now() - started)
+      const waitMs = held ? OUTAGE_MS : backOff.after(performance.now() - started)
+      held = false
       say(`${title} stopped (${why}), starting it again in ${waitMs / 1000} s`)
       waiting = setTimeout(start, waitMs)
     }
@@ -82,6 +89,11 @@ export function keepRunning(options: ChildOptions): Child {
       clearTimeout(waiting)
       if (running?.pid !== undefined) signal(running.pid, 'SIGKILL')
     },
+    outage: () => {
+      if (running?.pid === undefined) return
+      held = true
+      signal(running.pid, 'SIGKILL')
+    },
   }
 }
 
@@ -92,17 +104,22 @@ function spawnGroup({ command, args, cwd, env, onLine }: ChildOptions): ChildPro
 }
 
 /** Signals a whole group; one that is gone has what we wanted. */
-export function signal(group: number, name: NodeJS.Signals | 0): boolean {
+export const signal = (group: number, name: NodeJS.Signals | 0): boolean => send(-group, name)
+
+/** Whether any process of the group is left. */
+export const isAlive = (group: number): boolean => signal(group, 0)
+
+/** Whether there is a process of that number. */
+export const isProcess = (pid: number): boolean => send(pid, 0)
+
+function send(to: number, name: NodeJS.Signals | 0): boolean {
   try {
-    return process.kill(-group, name)
+    return process.kill(to, name)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
     return false
   }
 }
-
-/** Whether any process of the group is left. */
-export const isAlive = (group: number): boolean => signal(group, 0)
 
 function eachLine(stream: NodeJS.ReadableStream, onLine: (line: string) => void): void {
   let rest = ''

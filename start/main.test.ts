@@ -108,6 +108,17 @@ test('a child that dies comes back, and that is said', linux, async t => {
   await until(() => (cable() ?? first) !== first)
 })
 
+test('an outage on purpose kills the cable, and keeps it away while cards are added', linux, async t => {
+  const { ready, url, env, lines } = await start(t)
+  await ready
+
+  const outage = spawn(process.execPath, [fileURLToPath(new URL('outage.ts', import.meta.url))], { env })
+  t.after(() => outage.kill())
+  await until(() => lines.includes('The cable stopped (SIGKILL), starting it again in 10 s'))
+  const away = `Written while the cable was away, 1 of 8`
+  while (!(await (await fetch(url)).text()).includes(away)) await pause(50)
+})
+
 test('a port that is in use is one line', async t => {
   const holder = createServer().listen(0, '127.0.0.1')
   await once(holder, 'listening')

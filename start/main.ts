@@ -4,16 +4,17 @@
  *   PORT HOST          where the Board is: 3000, every interface
  *   HOTCABLE_DB        its SQLite file: data/board.sqlite3
  *   ANYCABLE_SECRET    one secret for all; none: a random one that dies with us
+ *   SIGUSR2            the cable is killed and stays away for ten seconds: `npm run demo:outage`
  *   --watch            `npm run dev`: restarts node processes when their sources change
  */
 import { randomBytes } from 'node:crypto'
-import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { LANGUAGES, type LanguageName, missing } from '../backends/toolchain.ts'
 import { type Child, keepRunning } from './child.ts'
 import { createGuard } from './guard.ts'
 import { untilHealthy } from './health.ts'
 import { freePorts, isFree, lanAddress } from './network.ts'
+import { announce, databaseFile } from './running.ts'
 import { portsNeeded, type Service, services } from './services.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
@@ -30,19 +31,21 @@ if (!Number.isInteger(port) || port < 1 || port > 65535) fail(`PORT must be a nu
 if (!(await isFree(port, host)))
   fail(`Port ${port} is in use: stop what uses it, or take another: PORT=${port + 1} npm start`)
 
+const db = databaseFile(env.HOTCABLE_DB)
 const languages = await present()
 const plan = services({
   port,
   host,
   languages,
   secret: env.ANYCABLE_SECRET || randomBytes(32).toString('hex'),
-  db: resolve(ROOT, env.HOTCABLE_DB || 'data/board.sqlite3'),
+  db,
   ports: await freePorts(portsNeeded(languages)),
   watch: process.argv.includes('--watch'),
 })
 const { onGroup } = createGuard()
 const children = plan.map(run)
 stopOnSignal()
+process.on('SIGUSR2', () => children[0]!.outage())
 
 const late = await untilHealthy(
   plan.map(({ health }) => health),
@@ -52,6 +55,7 @@ for (const { title, health } of plan) if (late.includes(health)) say(`${title} d
 // A Board may come later; without these two there is nothing to look at.
 const core = plan.slice(0, 2).map(({ health }) => health)
 while ((await untilHealthy(core, READY_MS)).length > 0);
+announce(db, { pid: process.pid, url: `http://localhost:${port}` })
 console.log(`Hotcable is live at http://localhost:${port}`)
 const lan = host === undefined ? lanAddress() : undefined
 if (lan !== undefined) console.log(`and for phones nearby at http://${lan}:${port}`)

@@ -1,0 +1,37 @@
+/** How a second command finds the running demo: a file beside its database, gone when the demo is. */
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { isProcess } from './child.ts'
+
+export interface Running {
+  /** Of the starter. */
+  pid: number
+  /** Of the Board. */
+  url: string
+}
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+
+/** The Board's SQLite file: the setting as it was given, or `data/board.sqlite3`. */
+export const databaseFile = (setting: string | undefined): string => resolve(ROOT, setting || 'data/board.sqlite3')
+
+const fileFor = (db: string): string => join(dirname(db), 'running.json')
+
+/** Says where the demo with this database is, until it ends. */
+export function announce(db: string, running: Running): void {
+  const file = fileFor(db)
+  mkdirSync(dirname(db), { recursive: true })
+  writeFileSync(file, JSON.stringify(running))
+  process.once('exit', () => rmSync(file, { force: true }))
+}
+
+/** The demo that runs with this database, if one does. */
+export function find(db: string): Running | undefined {
+  try {
+    const running = JSON.parse(readFileSync(fileFor(db), 'utf8')) as Running
+    return isProcess(running.pid) ? running : undefined
+  } catch {
+    return undefined
+  }
+}
