@@ -15,16 +15,14 @@ import { ENDINGS, type EndingCode, SessionRefused } from './errors.ts'
 import type { Metrics } from './metrics.ts'
 import { disconnect, type PingPrecision } from './protocol/action-cable.ts'
 import { EXTENDED, readToken, readWishes } from './protocol/negotiate.ts'
-import type { Snapshot } from './resume.ts'
 import { Session, type SessionParts } from './session.ts'
 import type { Sessions } from './sessions.ts'
-import type { Heartbeat } from './transport/heartbeat.ts'
-import { createPongWatch } from './transport/pongs.ts'
-import type { Accept, Connection } from './transport/websocket.ts'
+import type { Beat, Heartbeat } from './transport/heartbeat.ts'
+import { createPongWatch, type PongWatch } from './transport/pongs.ts'
+import type { Accept, Connection, Listener } from './transport/websocket.ts'
+import type { Slot } from './transport/wheel.ts'
 
-type Shared = Omit<SessionParts, 'send' | 'close' | 'congested' | 'pending'>
-
-export interface AdmissionParts extends Omit<Shared, 'limits' | 'historySince' | 'explain' | 'count' | 'later'> {
+export interface AdmissionParts extends Omit<SessionParts, 'limits' | 'historySince' | 'explain' | 'count' | 'later'> {
   sessions: Sessions
   heartbeat: Heartbeat
   metrics: Metrics
@@ -44,19 +42,21 @@ export interface Identity {
   readonly anonymous: boolean
 }
 
+type Owner = Pick<Identity, 'identity' | 'anonymous'>
+
 export interface Admission {
   accept: Accept
   /** Who the caller is. Throws {@link SessionRefused}, which was counted and logged. */
   authenticate: (caller: Caller, sid: string) => Identity
   /** What every session is made with. */
-  readonly shared: Shared
+  readonly shared: SessionParts
 }
 
 export const newSid = (): string => randomBytes(16).toString('base64url')
 
 export function createAdmission(config: Config, { sessions, heartbeat, metrics, ...parts }: AdmissionParts): Admission {
   const { settings } = config
-  const shared: Shared = {
+  const shared: SessionParts = {
     ...parts,
     limits: {
       maxSubscriptions: settings.max_subscriptions,
@@ -103,49 +103,72 @@ export function createAdmission(config: Config, { sessions, heartbeat, metrics, 
     const extended = connection.protocol === EXTENDED
     const { previousSid, pingInterval, pingPrecision } = readWishes(url, headers)
     const resumed = extended && previousSid !== '' ? sessions.resume(previousSid, who) : undefined
-    const session = new Session(sid, resumed?.identity ?? who.identity, { ...shared, ...connection }, resumed)
-    sessions.add(session, extended ? snapshot => ({ ...snapshot, anonymous: who.anonymous }) : undefined)
+    const identity = resumed?.identity ?? who.identity
+    const arrival = { sid, identity, anonymous: who.anonymous, resumable: extended, connection, resumed }
+    const session = new Session(arrival, shared)
+    sessions.add(session)
 
-    const pongs =
-      extended && settings.pong_timeout > 0
-        ? createPongWatch(settings.pong_timeout * 1000, () => session.disconnect('no_pong'))
-        : undefined
-    const rhythm = {
+    const client = new Client(session, sessions, metrics)
+    if (extended && settings.pong_timeout > 0)
+      client.pongs = createPongWatch(settings.pong_timeout * 1000, () => session.disconnect('no_pong'))
+    client.pings = heartbeat.add(client, {
       interval: pingInterval ?? settings.ping_interval,
       precision: pingPrecision ?? (settings.ping_timestamp_precision as PingPrecision),
-    }
-    const beat = (frame: Buffer) => {
-      connection.ping(frame)
-      pongs?.pinged()
-    }
-    const stopPings = heartbeat.add(beat, rhythm)
-    const stopClock = settings.jwt_close_on_expiry
-      ? atTime(who.expires, () => session.disconnect('token_expired'))
-      : undefined
-    return {
-      message: text => {
-        metrics.client_msg_total++
-        pongs?.heard()
-        const started = performance.now()
-        session.receive(text)
-        metrics.commandTook(performance.now() - started)
-      },
-      heard: () => session.heard(),
-      drained: () => session.drained(),
-      tooSlow: () => {
-        metrics.disconnected_slow_clients_total++
-        session.disconnect('too_slow')
-      },
-      closed: () => {
-        stopPings()
-        pongs?.stop()
-        stopClock?.()
-        sessions.lost(session)
-      },
-    }
+    })
+    if (settings.jwt_close_on_expiry) client.stopClock = atTime(who.expires, () => session.disconnect('token_expired'))
+    return client
   }
 
   return { accept, authenticate, shared }
+}
+
+/** Between a connection and its session. There are very many of these, so it is no set of closures. */
+class Client implements Listener, Beat {
+  readonly #session: Session
+  readonly #sessions: Sessions
+  readonly #metrics: Metrics
+  pongs: PongWatch | undefined
+  pings: Slot<Beat> | undefined
+  stopClock: (() => void) | undefined
+
+  constructor(session: Session, sessions: Sessions, metrics: Metrics) {
+    this.#session = session
+    this.#sessions = sessions
+    this.#metrics = metrics
+  }
+
+  message(text: string | undefined): void {
+    this.#metrics.client_msg_total++
+    this.pongs?.heard()
+    const started = performance.now()
+    this.#session.receive(text)
+    this.#metrics.commandTook(performance.now() - started)
+  }
+
+  heard(): void {
+    this.#session.heard()
+  }
+
+  drained(): void {
+    this.#session.drained()
+  }
+
+  tooSlow(): void {
+    this.#metrics.disconnected_slow_clients_total++
+    this.#session.disconnect('too_slow')
+  }
+
+  beat(ping: Buffer): void {
+    this.#session.connection.ping(ping)
+    this.pongs?.pinged()
+  }
+
+  closed(): void {
+    this.pings?.delete(this)
+    this.pongs?.stop()
+    this.stopClock?.()
+    this.#sessions.lost(this.#session)
+  }
 }
 
 /** The longest that a timer of Node's can run. */
@@ -182,5 +205,5 @@ function identityOf(
 }
 
 /** Whether a lost session is this caller's. */
-export const isTheSame = ({ identity, anonymous }: Identity, snapshot: Snapshot): boolean =>
-  anonymous ? snapshot.anonymous : !snapshot.anonymous && snapshot.identity === identity
+export const isTheSame = (who: Owner, lost: Owner): boolean =>
+  who.anonymous ? lost.anonymous : !lost.anonymous && lost.identity === who.identity

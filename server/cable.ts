@@ -26,6 +26,7 @@ import { originAllowed } from './protocol/negotiate.ts'
 import { createPublish } from './publish.ts'
 import { Sessions } from './sessions.ts'
 import { Heartbeat } from './transport/heartbeat.ts'
+import { Turn } from './transport/turn.ts'
 import { createWebSockets } from './transport/websocket.ts'
 
 export interface Cable {
@@ -40,7 +41,8 @@ export interface Cable {
 /** `now` is Unix time in ms. */
 export function createCable(config: Config, { log, now = Date.now }: { log: Log; now?: () => number }): Cable {
   const { settings } = config
-  const hub = new Hub()
+  const turn = new Turn()
+  const hub = new Hub(flush => turn.defer(flush))
   const { history, presence, resumables, expire } = createMemory(settings, hub, now)
   const upkeep = setInterval(expire, 1000)
   upkeep.unref()
@@ -61,8 +63,8 @@ export function createCable(config: Config, { log, now = Date.now }: { log: Log;
     mem_sys_bytes: ['Resident memory.', () => process.memoryUsage.rss()],
     history_streams_num: ['Streams that have a history.', () => history?.streams ?? 0],
   })
-  const sent = (bytes: number) => {
-    metrics.server_msg_total++
+  const sent = (bytes: number, frames = 1) => {
+    metrics.server_msg_total += frames
     metrics.data_sent_total += bytes
   }
   const slow = () => {
@@ -90,6 +92,7 @@ export function createCable(config: Config, { log, now = Date.now }: { log: Log;
       maxPendingSize: settings.ws_max_pending_size,
       probeMs: Math.min(2 * settings.ping_interval, 6) * 1000,
       rate: { burst: settings.max_command_burst, perSecond: settings.max_command_rate },
+      turn,
       refused: metrics.refused,
       received: bytes => {
         metrics.data_rcvd_total += bytes
@@ -128,7 +131,11 @@ export function createCable(config: Config, { log, now = Date.now }: { log: Log;
       createEventRoutes(settings, { admission, sessions, heartbeat, sent, slow, draining: () => draining }),
     )
 
-  const backend = createBackend({ publish: createPublish(hub, history, metrics.broadcastTook), sessions, metrics })
+  const backend = createBackend({
+    publish: createPublish({ hub, history, turn, took: metrics.broadcastTook }),
+    sessions,
+    metrics,
+  })
   const routed = (kind: 'broadcast' | 'api', path: string, keys: readonly string[]) => ({
     path,
     keys,

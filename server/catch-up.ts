@@ -16,6 +16,7 @@ import { broadcastPrefix } from './protocol/action-cable.ts'
 import { confirmHistory, positionTail, rejectHistory } from './protocol/extended.ts'
 import { textFrame } from './protocol/frame.ts'
 import { catchingUp, caughtUp } from './protocol/source-events.ts'
+import type { Connection } from './transport/websocket.ts'
 
 export interface Subscription {
   readonly identifier: string
@@ -25,20 +26,20 @@ export interface Subscription {
   covered: number
 }
 
-export interface CatchUpParts {
+/** What catching up needs of its session. */
+export interface Behind {
   /** `undefined`: nothing is remembered. */
-  history: History | undefined
-  send: (frame: Buffer) => void
-  /** Whether so much waits to be written that replays should, too. */
-  congested: () => boolean
+  readonly history: History | undefined
+  /** `congested`: whether so much waits to be written that replays should, too. */
+  readonly connection: Pick<Connection, 'send' | 'congested'>
   /** Bytes that one replay may have. */
-  maxBytes: number
+  readonly maxReplayBytes: number
   /** Whether the session has, or had, this sid. */
   answersTo: (sid: string) => boolean
   /** From now on broadcasts are delivered. */
-  join: (subscription: Subscription) => void
+  goLive: (subscription: Subscription) => void
   /** Something may be missing. */
-  gap: (subscription: Subscription, code: GapCode) => void
+  missed: (subscription: Subscription, code: GapCode) => void
 }
 
 interface Turn {
@@ -49,33 +50,38 @@ interface Turn {
 }
 
 export class CatchUp {
-  readonly #parts: CatchUpParts
-  readonly #turns: Turn[] = []
+  readonly #session: Behind
+  /** `undefined`: nobody waits. */
+  #turns: Turn[] | undefined
 
-  constructor(parts: CatchUpParts) {
-    this.#parts = parts
+  constructor(session: Behind) {
+    this.#session = session
   }
 
   /** Sends what came after `start`, now or when its turn comes, then makes the subscription live. */
   from(start: Start, subscription: Subscription, asked: boolean): void {
-    const { history } = this.#parts
+    const { history } = this.#session
     if (history === undefined) return this.#without(start, subscription, asked)
     // «Now» is now, not when its turn comes.
     const pinned: Turn['start'] = start === 'now' ? { offset: history.offset, epoch: history.epoch } : start
+    this.#turns ??= []
     this.#turns.push({ subscription, start: pinned, asked })
     this.resume()
   }
 
   /** Goes on as far as the connection can take it. */
   resume(): void {
-    while (this.#turns.length > 0 && !this.#parts.congested()) {
-      const turn = this.#turns.shift()!
-      if (turn.subscription.state !== 'over') this.#take(turn, this.#parts.history!)
+    const turns = this.#turns
+    if (turns === undefined) return
+    while (turns.length > 0 && !this.#session.connection.congested()) {
+      const turn = turns.shift()!
+      if (turn.subscription.state !== 'over') this.#take(turn, this.#session.history!)
     }
+    if (turns.length === 0) this.#turns = undefined
   }
 
   #take({ subscription, start, asked }: Turn, history: History): void {
-    const { send, answersTo, gap } = this.#parts
+    const { connection } = this.#session
     const { identifier, grant } = subscription
     const frames: Buffer[] = []
     const found = start === 'gap' ? 'gap' : this.#find(subscription, start, history)
@@ -83,22 +89,22 @@ export class CatchUp {
     if (found !== 'gap') {
       const prefix = broadcastPrefix(identifier)
       for (const { offset, body, exclude } of found) {
-        if (exclude !== undefined && answersTo(exclude)) continue
+        if (exclude !== undefined && this.#session.answersTo(exclude)) continue
         const frame = textFrame(prefix, body, positionTail(grant.stream, { offset, epoch: history.epoch }))
         frames.push(frame)
         bytes += frame.length
       }
     }
-    if (found === 'gap' || bytes > this.#parts.maxBytes) {
-      if (asked) send(rejectHistory(identifier))
+    if (found === 'gap' || bytes > this.#session.maxReplayBytes) {
+      if (asked) connection.send(rejectHistory(identifier))
       this.#goLive(subscription, history.offset)
-      return gap(subscription, found === 'gap' ? whyGap(start, history) : 'gap_too_large')
+      return this.#session.missed(subscription, found === 'gap' ? whyGap(start, history) : 'gap_too_large')
     }
     const tells = grant.events && (asked || frames.length > 0)
-    if (tells) send(catchingUp(identifier, frames.length))
-    for (const frame of frames) send(frame)
-    if (tells) send(caughtUp(identifier, frames.length))
-    if (asked) send(confirmHistory(identifier))
+    if (tells) connection.send(catchingUp(identifier, frames.length))
+    for (const frame of frames) connection.send(frame)
+    if (tells) connection.send(caughtUp(identifier, frames.length))
+    if (asked) connection.send(confirmHistory(identifier))
     this.#goLive(subscription, before(start, found, history))
   }
 
@@ -119,13 +125,13 @@ export class CatchUp {
     }
     subscription.state = 'live'
     subscription.covered = covered
-    this.#parts.join(subscription)
+    this.#session.goLive(subscription)
   }
 
   /** Without a history a page's position says nothing, and only who asks is told that there is none. */
   #without(start: Start, subscription: Subscription, asked: boolean): void {
     if (asked)
-      this.#parts.send(
+      this.#session.connection.send(
         start === 'now' ? confirmHistory(subscription.identifier) : rejectHistory(subscription.identifier),
       )
     this.#goLive(subscription, 0)

@@ -8,7 +8,8 @@ import type { ComplaintCode } from './errors.ts'
 import { asksForHistory, historyStart } from './history/start.ts'
 import type { Hub } from './hub.ts'
 import type { Presence } from './presence/presence.ts'
-import { type Command, PLAIN_TAIL, transmission } from './protocol/action-cable.ts'
+import { type Command, transmission } from './protocol/action-cable.ts'
+import type { Connection } from './transport/websocket.ts'
 
 /** What a command needs of the session that it came from. */
 export interface Speaker {
@@ -16,7 +17,7 @@ export interface Speaker {
   readonly catchUp: CatchUp
   readonly hub: Pick<Hub, 'broadcast'>
   readonly presence: Presence | undefined
-  readonly send: (frame: Buffer) => void
+  readonly connection: Pick<Connection, 'send'>
 }
 
 type Act = (from: Speaker, subscription: Subscription, command: Command) => ComplaintCode | undefined
@@ -31,8 +32,8 @@ const history: Act = ({ catchUp }, subscription, { history }) => {
 const whisper: Act = ({ sid, hub }, { grant }, { data }) => {
   if (!grant.whisper) return 'whisper_not_allowed'
   // The reference sends the word "null" where there is nothing.
-  const body = Buffer.from(JSON.stringify(data ?? 'null'))
-  hub.broadcast({ stream: grant.stream, body, tail: PLAIN_TAIL, exclude: sid, fromClient: true })
+  const body = Buffer.from(`${JSON.stringify(data ?? 'null')}}`)
+  hub.broadcast({ stream: grant.stream, body, exclude: sid, fromClient: true })
   return undefined
 }
 
@@ -47,13 +48,13 @@ const leave: Act = ({ sid, presence }, { grant }) => {
   return undefined
 }
 
-const present: Act = ({ presence, send }, { identifier, grant }) => {
+const present: Act = ({ presence, connection }, { identifier, grant }) => {
   const records = grant.presence ? presence?.present(grant.stream) : undefined
   const message =
     records === undefined
       ? { type: 'error', total: 0 }
       : { type: 'info', total: records.length, ...(records.length > 0 ? { records } : {}) }
-  send(transmission(identifier, message, 'presence'))
+  connection.send(transmission(identifier, message, 'presence'))
   return undefined
 }
 

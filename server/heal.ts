@@ -24,7 +24,7 @@ const AGAIN_MS = 30_000
 /** What healing needs of a session. */
 export interface Patient {
   readonly ended: boolean
-  deliver: (frame: Buffer) => void
+  readonly connection: { send: (frame: Buffer) => void }
 }
 
 export interface HealSettings {
@@ -45,7 +45,7 @@ export function createHeal({ history, now, count, pace, explain }: HealSettings)
   return (session, subscription, code) => {
     const { identifier, grant } = subscription
     const { stream, kind, events } = grant
-    const tell = (refresh: RefreshFate) => events && session.deliver(gap(identifier, refresh, code, explain))
+    const tell = (refresh: RefreshFate) => events && session.connection.send(gap(identifier, refresh, code, explain))
     count(code)
     if (kind !== 'turbo') return
     if (pace === undefined) return void tell('off')
@@ -65,7 +65,7 @@ export function createHeal({ history, now, count, pace, explain }: HealSettings)
         count('refresh')
         // It carries a position, so that an extended client does not come back with the one that was a gap.
         const tail = history === undefined ? PLAIN_TAIL : positionTail(stream, history)
-        session.deliver(textFrame(broadcastPrefix(identifier), REFRESH, tail))
+        session.connection.send(textFrame(broadcastPrefix(identifier), REFRESH, tail))
       },
     })
   }

@@ -3,26 +3,30 @@
  *
  *   stream ─▶ identifier ─▶ sessions
  *
- * Grouping by identifier lets us encode a frame once, however many are listening. Everything here is synchronous, so a
- * broadcast never interleaves with a subscribe. An idle hub holds nothing.
+ * Grouping by identifier lets us encode a frame once, however many are listening. What is broadcast in one turn of the
+ * event loop waits for its end, and leaves as one piece: the busier the cable is, the less a message costs. A stream
+ * whose listeners change is brought up to date first, so a broadcast reaches exactly who was listening when it came. An
+ * idle hub holds nothing.
  */
+import { countOf, each, type Few, withOne, withoutOne } from './few.ts'
 import { broadcastPrefix } from './protocol/action-cable.ts'
-import { textFrame } from './protocol/frame.ts'
+import { textFrame, textFrames } from './protocol/frame.ts'
 
 /** What the hub needs of a session. */
 export interface Subscriber {
-  /** Takes a complete WebSocket frame; the Buffer is shared, so nobody may write into it. */
-  deliver(frame: Buffer): void
+  /**
+   * Takes complete WebSocket frames, so many; the Buffer is shared, so nobody may write into it. `alone`: it is sent
+   * nothing else in this turn.
+   */
+  deliver(frames: Buffer, count: number, alone: boolean): void
   /** Whether the session has, or had before it was resumed, this sid. */
   answersTo(sid: string): boolean
 }
 
 export interface Message {
   readonly stream: string
-  /** JSON text, UTF-8. */
+  /** What follows the prefix: JSON text and what closes the frame, `}` or the message's position and `}`. UTF-8. */
   readonly body: Buffer
-  /** What closes the frame: `}`, or the message's position and `}`. */
-  readonly tail: Buffer
   /** The sid of a session that is not sent this, on every subscription it has. */
   readonly exclude?: string | undefined
   /** Becomes the frame's `type`. */
@@ -32,13 +36,33 @@ export interface Message {
 }
 
 interface Group {
-  readonly prefix: Buffer
+  readonly identifier: string
   readonly html: boolean
-  readonly sessions: Set<Subscriber>
+  /** Made for the first broadcast. */
+  prefix: Buffer | undefined
+  sessions: Few<Subscriber>
 }
 
+interface Stream {
+  readonly groups: Map<string, Group>
+  /** What waits for the end of the turn. */
+  waiting: Message[]
+}
+
+/** Bytes that leave in one piece, about. */
+const BATCH_SIZE = 64 * 1024
+const NOTHING: Message[] = []
+
 export class Hub {
-  readonly #streams = new Map<string, Map<string, Group>>()
+  readonly #streams = new Map<string, Stream>()
+  readonly #defer: (flush: () => void) => void
+  /** Streams with something waiting. */
+  #waiting: Stream[] = []
+
+  /** `defer` calls back at the end of this turn of the event loop. */
+  constructor(defer: (flush: () => void) => void) {
+    this.#defer = defer
+  }
 
   /** How many streams have a listener. */
   get size(): number {
@@ -47,46 +71,96 @@ export class Hub {
 
   /** How many sessions listen to each, by identifier; a session with two identifiers counts twice. */
   *listeners(): Iterable<[stream: string, count: number]> {
-    for (const [stream, groups] of this.#streams) {
+    for (const [stream, { groups }] of this.#streams) {
       let count = 0
-      for (const { sessions } of groups.values()) count += sessions.size
+      for (const { sessions } of groups.values()) count += countOf(sessions)
       yield [stream, count]
     }
   }
 
   /** `html`: what arrives is put into a page as it is. */
-  subscribe(stream: string, identifier: string, session: Subscriber, html: boolean): void {
-    const groups = this.#streams.get(stream) ?? new Map<string, Group>()
-    const group = groups.get(identifier) ?? { prefix: broadcastPrefix(identifier), html, sessions: new Set() }
-    this.#streams.set(stream, groups)
-    groups.set(identifier, group)
-    group.sessions.add(session)
+  subscribe(name: string, identifier: string, session: Subscriber, html: boolean): void {
+    let stream = this.#streams.get(name)
+    if (stream === undefined) {
+      stream = { groups: new Map(), waiting: NOTHING }
+      this.#streams.set(name, stream)
+    }
+    this.#deliver(stream, false)
+    const group = stream.groups.get(identifier)
+    if (group !== undefined) group.sessions = withOne(group.sessions, session)
+    else stream.groups.set(identifier, { identifier, html, prefix: undefined, sessions: session })
   }
 
-  unsubscribe(stream: string, identifier: string, session: Subscriber): void {
-    const groups = this.#streams.get(stream)
-    const group = groups?.get(identifier)
-    if (groups === undefined || group === undefined) return
-    group.sessions.delete(session)
-    if (group.sessions.size > 0) return
-    groups.delete(identifier)
-    if (groups.size === 0) this.#streams.delete(stream)
+  unsubscribe(name: string, identifier: string, session: Subscriber): void {
+    const stream = this.#streams.get(name)
+    const group = stream?.groups.get(identifier)
+    if (stream === undefined || group === undefined) return
+    this.#deliver(stream, false)
+    const left = withoutOne(group.sessions, session)
+    if (left !== undefined) {
+      group.sessions = left
+      return
+    }
+    stream.groups.delete(identifier)
+    if (stream.groups.size === 0) this.#streams.delete(name)
   }
 
-  /** Hands the message to every session that listens. Returns how many it was handed to. */
-  broadcast({ stream, body, tail, exclude, type, fromClient = false }: Message): number {
-    const groups = this.#streams.get(stream)
-    if (groups === undefined) return 0
-    let delivered = 0
-    for (const [identifier, { prefix, html, sessions }] of groups) {
-      if (html && fromClient) continue
-      const frame = textFrame(type === undefined ? prefix : broadcastPrefix(identifier, type), body, tail)
-      for (const session of sessions) {
-        if (exclude !== undefined && session.answersTo(exclude)) continue
-        session.deliver(frame)
-        delivered++
+  /** Hands the message to every session that listens, at the end of the turn. */
+  broadcast(message: Message): void {
+    const stream = this.#streams.get(message.stream)
+    if (stream === undefined) return
+    if (stream.waiting.length > 0) return void stream.waiting.push(message)
+    stream.waiting = [message]
+    if (this.#waiting.push(stream) === 1) this.#defer(this.#flush)
+  }
+
+  readonly #flush = () => {
+    const streams = this.#waiting
+    this.#waiting = []
+    for (const stream of streams) this.#deliver(stream, streams.length === 1)
+  }
+
+  #deliver(stream: Stream, alone: boolean): void {
+    const { waiting } = stream
+    if (waiting.length === 0) return
+    stream.waiting = NOTHING
+    let bodies: Buffer[] = []
+    let size = 0
+    for (const message of waiting) {
+      const { body, exclude, type, fromClient } = message
+      const special = exclude !== undefined || type !== undefined || fromClient
+      if (bodies.length > 0 && (special || size + body.length > BATCH_SIZE)) {
+        this.#send(stream, bodies, false)
+        bodies = []
+        size = 0
+      }
+      if (special) this.#sendSpecial(stream, message)
+      else {
+        bodies.push(body)
+        size += body.length
       }
     }
-    return delivered
+    if (bodies.length > 0) this.#send(stream, bodies, alone && bodies.length === waiting.length)
+  }
+
+  #send({ groups }: Stream, bodies: readonly Buffer[], alone: boolean): void {
+    const count = bodies.length
+    for (const group of groups.values()) {
+      group.prefix ??= broadcastPrefix(group.identifier)
+      const frames = textFrames(group.prefix, bodies)
+      const { sessions } = group
+      if (!(sessions instanceof Set)) sessions.deliver(frames, count, alone)
+      else for (const session of sessions) session.deliver(frames, count, alone)
+    }
+  }
+
+  #sendSpecial({ groups }: Stream, { body, exclude, type, fromClient }: Message): void {
+    for (const { identifier, html, sessions } of groups.values()) {
+      if (html && fromClient) continue
+      const frame = textFrame(broadcastPrefix(identifier, type), body)
+      for (const session of each(sessions)) {
+        if (exclude === undefined || !session.answersTo(exclude)) session.deliver(frame, 1, false)
+      }
+    }
   }
 }

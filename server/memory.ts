@@ -6,7 +6,6 @@ import { createMemoryHistory, type MemoryHistory } from './history/memory.ts'
 import type { Hub } from './hub.ts'
 import { createMemoryPresence } from './presence/memory.ts'
 import type { Presence } from './presence/presence.ts'
-import { PLAIN_TAIL } from './protocol/action-cable.ts'
 import { Resumables } from './resume.ts'
 import type { Values } from './settings.ts'
 
@@ -38,8 +37,8 @@ export function createMemory(settings: Values, hub: Hub, now: () => number): Mem
     ttlSeconds: settings.presence_ttl,
     now,
     tell({ stream, type, id, info }) {
-      const body = Buffer.from(JSON.stringify(type === 'join' ? { id, info, type } : { id, type }))
-      hub.broadcast({ stream, body, tail: PLAIN_TAIL, type: 'presence', fromClient: true })
+      const body = Buffer.from(`${JSON.stringify(type === 'join' ? { id, info, type } : { id, type })}}`)
+      hub.broadcast({ stream, body, type: 'presence', fromClient: true })
     },
   })
   const resumables = new Resumables({ ttlSeconds: settings.sessions_ttl, max: settings.max_lost_sessions, now })

@@ -3,22 +3,27 @@
  */
 import type { History } from './history/history.ts'
 import type { Hub } from './hub.ts'
-import { PLAIN_TAIL } from './protocol/action-cable.ts'
 import { positionTail } from './protocol/extended.ts'
 import type { Publication } from './protocol/publication.ts'
+import type { Turn } from './transport/turn.ts'
 
-/** Returns how many sessions here were handed it. */
-export type Publish = (publication: Publication) => number
+export type Publish = (publication: Publication) => void
 
-/** `took` is told the ms until all sockets have it. */
-export function createPublish(hub: Hub, history: History | undefined, took: (ms: number) => void): Publish {
+export interface PublishParts {
+  hub: Hub
+  history: History | undefined
+  turn: Turn
+  /** Is told the ms until all sockets have it. */
+  took: (ms: number) => void
+}
+
+export function createPublish({ hub, history, turn, took }: PublishParts): Publish {
   let measuring = false
-  /** Sockets are flushed when this turn of the event loop is over, and then this is. */
   const measure = () => {
     if (measuring) return
     measuring = true
     const started = performance.now()
-    setImmediate(() => {
+    turn.after(() => {
       measuring = false
       took(performance.now() - started)
     })
@@ -27,9 +32,10 @@ export function createPublish(hub: Hub, history: History | undefined, took: (ms:
   return ({ stream, message, exclude, type, transient }) => {
     measure()
     if (history === undefined || transient) {
-      return hub.broadcast({ stream, body: Buffer.from(message), tail: PLAIN_TAIL, exclude, type })
+      return hub.broadcast({ stream, body: Buffer.from(`${message}}`), exclude, type })
     }
     const { offset, body } = history.append(stream, message, exclude)
-    return hub.broadcast({ stream, body, tail: positionTail(stream, { offset, epoch: history.epoch }), exclude, type })
+    const tail = positionTail(stream, { offset, epoch: history.epoch })
+    hub.broadcast({ stream, body: Buffer.concat([body, tail]), exclude, type })
   }
 }

@@ -5,7 +5,7 @@
  * quick succession. Where the protocol has no answer (an unknown command, a second subscribe) the client is told
  * nothing; the operator is. No sockets, no timers: a session is handed what it needs.
  */
-import { CatchUp, type Subscription } from './catch-up.ts'
+import { type Behind, CatchUp, type Subscription } from './catch-up.ts'
 import type { Resolve, StreamGrant } from './channels.ts'
 import { COMMANDS, join, type Speaker } from './commands.ts'
 import {
@@ -31,22 +31,15 @@ import {
 } from './protocol/action-cable.ts'
 import { restoredWelcome } from './protocol/extended.ts'
 import type { Snapshot } from './resume.ts'
+import type { Connection } from './transport/websocket.ts'
 
-/** What a session needs from the world, so that a test can supply it. */
+/** What all sessions need from the world, so that a test can supply it. */
 export interface SessionParts {
   resolve: Resolve
   hub: Pick<Hub, 'subscribe' | 'unsubscribe' | 'broadcast'>
   history: History | undefined
   presence: Presence | undefined
-  /** Takes a complete WebSocket frame. */
-  send: (frame: Buffer) => void
-  /** Ends the connection after what was sent. */
-  close: (code: EndingCode) => void
-  /** Whether much waits to be written. */
-  congested: () => boolean
-  /** Bytes that wait to be written. */
-  pending: () => number
-  /** Something may be missing from a stream that this session listens to. `send` tells the page to refresh. */
+  /** Something may be missing from a stream that this session listens to: its page is told to refresh. */
   gap: (session: Session, subscription: Subscription, code: GapCode) => void
   /** Calls back in a while, unless cancelled by what it returns. */
   later: (ms: number, then: () => void) => () => void
@@ -60,41 +53,53 @@ export interface SessionParts {
   explain: boolean
 }
 
+/** Who is connected, how, and what they left behind when they were here before. */
+export interface Arrival {
+  sid: string
+  identity: string
+  /** Whether the identity is only the sid it had (--noauth). */
+  anonymous: boolean
+  /** Whether it may come back after it was lost. */
+  resumable: boolean
+  connection: Connection
+  resumed?: Snapshot | undefined
+}
+
 /** How long a resumed subscription waits for the client to say where it was. */
 const HISTORY_GRACE_MS = 2_000
 /** Former sids that are still left out of what excludes them. */
 const REMEMBERED_SIDS = 8
 
-export class Session implements Subscriber {
+const nothing = (): void => {}
+const NO_SIDS: readonly string[] = []
+
+// There are very many of these: no closure and no copy of what they share.
+export class Session implements Subscriber, Behind, Speaker {
   readonly identity: string
-  /** The present one first, then those it was resumed from. */
-  readonly sids: readonly string[]
+  readonly anonymous: boolean
+  readonly resumable: boolean
+  readonly sid: string
+  readonly connection: Connection
   readonly #parts: SessionParts
+  /** Those it was resumed from, the latest first. */
+  readonly #formerSids: readonly string[]
   readonly #subscriptions = new Map<string, Subscription>()
-  readonly #catchUp: CatchUp
-  readonly #speaker: Speaker
-  #cancelGrace: () => void = () => {}
+  readonly catchUp = new CatchUp(this)
+  #cancelGrace = nothing
   /** Where the history was when the client was last heard of: what was sent since may never have arrived. */
   #heardAt = 0
   #ended = false
 
-  constructor(sid: string, identity: string, parts: SessionParts, resumed?: Snapshot) {
-    this.sids = [sid, ...(resumed?.sids.slice(0, REMEMBERED_SIDS) ?? [])]
+  constructor({ sid, identity, anonymous, resumable, connection, resumed }: Arrival, parts: SessionParts) {
+    this.sid = sid
     this.identity = identity
+    this.anonymous = anonymous
+    this.resumable = resumable
+    this.connection = connection
+    this.#formerSids = resumed?.sids.slice(0, REMEMBERED_SIDS) ?? NO_SIDS
     this.#parts = parts
-    const { history, send, congested, limits } = parts
-    this.#catchUp = new CatchUp({
-      history,
-      send,
-      congested,
-      maxBytes: limits.maxReplayBytes,
-      answersTo: sid => this.answersTo(sid),
-      join: ({ identifier, grant }) => parts.hub.subscribe(grant.stream, identifier, this, grant.kind !== 'data'),
-      gap: (subscription, code) => parts.gap(this, subscription, code),
-    })
-    this.#speaker = { sid, catchUp: this.#catchUp, hub: parts.hub, presence: parts.presence, send }
     this.heard()
-    if (resumed === undefined) send(welcome(sid))
+    if (resumed === undefined) connection.send(welcome(sid))
     else this.#restore(resumed)
   }
 
@@ -103,21 +108,36 @@ export class Session implements Subscriber {
     return this.#ended
   }
 
-  get sid(): string {
-    return this.sids[0]!
+  get hub(): SessionParts['hub'] {
+    return this.#parts.hub
   }
 
-  /** Bytes that wait to be written to it. */
-  get pending(): number {
-    return this.#parts.pending()
+  get history(): History | undefined {
+    return this.#parts.history
   }
 
-  deliver(frame: Buffer): void {
-    this.#parts.send(frame)
+  get presence(): Presence | undefined {
+    return this.#parts.presence
+  }
+
+  get maxReplayBytes(): number {
+    return this.#parts.limits.maxReplayBytes
+  }
+
+  deliver(frames: Buffer, count = 1, alone = false): void {
+    this.connection.send(frames, count, alone)
   }
 
   answersTo(sid: string): boolean {
-    return this.sids.includes(sid)
+    return this.sid === sid || this.#formerSids.includes(sid)
+  }
+
+  goLive({ identifier, grant }: Subscription): void {
+    this.#parts.hub.subscribe(grant.stream, identifier, this, grant.kind !== 'data')
+  }
+
+  missed(subscription: Subscription, code: GapCode): void {
+    this.#parts.gap(this, subscription, code)
   }
 
   /** The client lives, and has read what was sent to it until a moment ago. */
@@ -134,7 +154,7 @@ export class Session implements Subscriber {
     if (command === undefined) return this.#complain('command_malformed')
     if (command.command === 'subscribe') return this.#subscribe(command)
     if (command.command === 'pong') return
-    if (command.command === 'ping') return this.#parts.send(PONG)
+    if (command.command === 'ping') return this.connection.send(PONG)
     const act = COMMANDS.get(command.command)
     if (act === undefined && command.command !== 'unsubscribe') {
       return this.#complain(command.command === 'message' ? 'command_unsupported' : 'command_unknown')
@@ -142,32 +162,27 @@ export class Session implements Subscriber {
     const subscription = this.#subscriptions.get(command.identifier)
     if (subscription === undefined) return this.#complain('not_subscribed')
     if (act === undefined) return this.#unsubscribe(subscription)
-    const complaint = act(this.#speaker, subscription, command)
+    const complaint = act(this, subscription, command)
     if (complaint !== undefined) this.#complain(complaint)
   }
 
   /** The connection takes more again. */
   drained(): void {
-    this.#catchUp.resume()
+    this.catchUp.resume()
   }
 
   /** Ends it from our side: the client is told why, then the connection closes. */
   disconnect(code: EndingCode, reconnect?: boolean): void {
     if (this.#ended) return
-    const { send, close, count, explain } = this.#parts
+    const { count, explain } = this.#parts
     this.end()
     count(code)
-    send(disconnect(code, explain, reconnect))
-    close(code)
-  }
-
-  /** Closes the connection of a session that has ended. */
-  close(code: EndingCode): void {
-    this.#parts.close(code)
+    this.connection.send(disconnect(code, explain, reconnect))
+    this.connection.close(code)
   }
 
   /** The connection is gone or going: nothing more is delivered, nothing more is heard. Returns what could be resumed. */
-  end(): Omit<Snapshot, 'anonymous'> | undefined {
+  end(): Snapshot | undefined {
     if (this.#ended) return undefined
     this.#ended = true
     this.#cancelGrace()
@@ -178,7 +193,8 @@ export class Session implements Subscriber {
     presence?.lost(this.sid)
     return {
       identity: this.identity,
-      sids: this.sids,
+      anonymous: this.anonymous,
+      sids: [this.sid, ...this.#formerSids],
       identifiers,
       position: history && { offset: this.#heardAt, epoch: history.epoch },
     }
@@ -193,11 +209,11 @@ export class Session implements Subscriber {
       this.#subscriptions.set(identifier, subscription)
       held.push(subscription)
     }
-    this.#parts.send(restoredWelcome(this.sid, [...this.#subscriptions.keys()]))
+    this.connection.send(restoredWelcome(this.sid, [...this.#subscriptions.keys()]))
     // The client now asks for the history of each. Who does not is sent what came since its connection was lost.
     this.#cancelGrace = this.#parts.later(HISTORY_GRACE_MS, () => {
       for (const subscription of held)
-        if (subscription.state === 'waiting') this.#catchUp.from(position ?? 'now', subscription, false)
+        if (subscription.state === 'waiting') this.catchUp.from(position ?? 'now', subscription, false)
     })
   }
 
@@ -213,7 +229,7 @@ export class Session implements Subscriber {
   }
 
   #subscribe({ identifier, history, presence }: Command): void {
-    const { resolve, send, limits } = this.#parts
+    const { resolve, limits } = this.#parts
     if (this.#subscriptions.has(identifier)) return this.#complain('already_subscribed')
     let grant: StreamGrant
     try {
@@ -227,10 +243,10 @@ export class Session implements Subscriber {
     }
     const subscription: Subscription = { identifier, grant, state: 'waiting', covered: 0 }
     this.#subscriptions.set(identifier, subscription)
-    send(confirmSubscription(identifier))
-    this.#catchUp.from(subscribeStart(grant.stream, grant.position, history), subscription, asksForHistory(history))
+    this.connection.send(confirmSubscription(identifier))
+    this.catchUp.from(subscribeStart(grant.stream, grant.position, history), subscription, asksForHistory(history))
     if (presence !== undefined) {
-      const complaint = join(this.#speaker, subscription, { command: 'join', identifier, presence })
+      const complaint = join(this, subscription, { command: 'join', identifier, presence })
       if (complaint !== undefined) this.#complain(complaint)
     }
   }
@@ -248,10 +264,10 @@ export class Session implements Subscriber {
   }
 
   #reject(identifier: string, { code, message }: SubscriptionRejected): void {
-    const { send, count, log, explain } = this.#parts
+    const { count, log, explain } = this.#parts
     count(code)
     log.warn({ sid: this.sid, code }, `subscription rejected: ${message}`)
-    send(rejectSubscription(identifier, code, explain))
+    this.connection.send(rejectSubscription(identifier, code, explain))
   }
 
   #complain(code: ComplaintCode): void {

@@ -33,6 +33,7 @@ type Env = { Bindings: HttpBindings }
 
 export function createEventRoutes(settings: Values, parts: EventParts): Hono {
   const { admission, sessions, heartbeat } = parts
+  const explained = { ...admission.shared, explain: true }
   const {
     sse_path: path,
     allowed_origins: allowedOrigins,
@@ -85,7 +86,7 @@ export function createEventRoutes(settings: Values, parts: EventParts): Hono {
         { url: c.env.incoming.url ?? '', headers: c.env.incoming.headers },
         sid,
       )
-      session = new Session(sid, identity, { ...admission.shared, ...stream, explain: true })
+      session = new Session({ sid, identity, anonymous: false, resumable: false, connection: stream }, explained)
     } catch (error) {
       if (!(error instanceof SessionRefused)) throw error
       return fail(c, 401, ENDINGS[error.code].tell, error.message)
@@ -99,8 +100,9 @@ export function createEventRoutes(settings: Values, parts: EventParts): Hono {
       const code = rejection?.code ?? 'identifier_missing'
       return fail(c, 400, explain ? code : 'rejected', REJECTIONS[code])
     }
-    sessions.add(session, undefined)
-    const stopPings = heartbeat.add(stream.ping, { interval: settings.ping_interval, precision: 's' })
+    sessions.add(session)
+    const pinged = { beat: stream.ping }
+    const pings = heartbeat.add(pinged, { interval: settings.ping_interval, precision: 's' })
     stream.listen({
       drained: () => session.drained(),
       tooSlow: () => {
@@ -108,7 +110,7 @@ export function createEventRoutes(settings: Values, parts: EventParts): Hono {
         outgoing.destroy()
       },
       closed: () => {
-        stopPings()
+        pings?.delete(pinged)
         sessions.lost(session)
       },
     })

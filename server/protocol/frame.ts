@@ -1,31 +1,83 @@
 /**
- * A WebSocket text frame, server to client (RFC 6455, 5.2): final, unmasked, in one piece.
+ * WebSocket text frames, server to client (RFC 6455, 5.2): final, unmasked, in one piece.
  *
  * Built once and shared by every session that is sent the same bytes, which is what makes a broadcast cheap.
  */
+
+/** Frames are short-lived, so they are cut out of a common slab: one allocation for many. */
+const SLAB = 64 * 1024
+let slab = Buffer.allocUnsafeSlow(SLAB)
+let used = 0
+
+function allocate(size: number): Buffer {
+  if (size > SLAB / 4) return Buffer.allocUnsafeSlow(size)
+  if (used + size > SLAB) {
+    slab = Buffer.allocUnsafeSlow(SLAB)
+    used = 0
+  }
+  used += size
+  return slab.subarray(used - size, used)
+}
+
+const headerSize = (length: number): number => (length < 126 ? 2 : length < 65536 ? 4 : 10)
+
+/** Returns where the payload begins. */
+function writeHeader(frame: Buffer, at: number, length: number): number {
+  frame[at] = 0x81
+  if (length < 126) {
+    frame[at + 1] = length
+    return at + 2
+  }
+  if (length < 65536) {
+    frame[at + 1] = 126
+    frame[at + 2] = length >> 8
+    frame[at + 3] = length & 255
+    return at + 4
+  }
+  frame[at + 1] = 127
+  frame.writeBigUInt64BE(BigInt(length), at + 2)
+  return at + 10
+}
 
 /** The frame around the concatenated `parts`, UTF-8. */
 export function textFrame(...parts: readonly Buffer[]): Buffer {
   let length = 0
   for (const part of parts) length += part.length
-  const start = length < 126 ? 2 : length < 65536 ? 4 : 10
-  const frame = Buffer.allocUnsafe(start + length)
-  frame[0] = 0x81
-  if (start === 2) frame[1] = length
-  else if (start === 4) {
-    frame[1] = 126
-    frame.writeUInt16BE(length, 2)
-  } else {
-    frame[1] = 127
-    frame.writeBigUInt64BE(BigInt(length), 2)
+  const frame = allocate(headerSize(length) + length)
+  let at = writeHeader(frame, 0, length)
+  for (const part of parts) {
+    frame.set(part, at)
+    at += part.length
   }
-  let at = start
-  for (const part of parts) at += part.copy(frame, at)
   return frame
 }
 
-/** What is inside a frame that {@link textFrame} made. */
-export function payloadOf(frame: Buffer): Buffer {
-  const length = frame[1]
-  return frame.subarray(length === 127 ? 10 : length === 126 ? 4 : 2)
+/** One frame for each of `bodies`, all after the same `prefix`: in one piece, to be written at once. */
+export function textFrames(prefix: Buffer, bodies: readonly Buffer[]): Buffer {
+  let size = 0
+  for (const body of bodies) {
+    const length = prefix.length + body.length
+    size += headerSize(length) + length
+  }
+  const frames = allocate(size)
+  let at = 0
+  for (const body of bodies) {
+    at = writeHeader(frames, at, prefix.length + body.length)
+    frames.set(prefix, at)
+    frames.set(body, at + prefix.length)
+    at += prefix.length + body.length
+  }
+  return frames
+}
+
+/** What is inside the frames that the above made. */
+export function* payloadsOf(frames: Buffer): Iterable<Buffer> {
+  for (let at = 0; at < frames.length; ) {
+    const short = frames[at + 1]!
+    const start = at + (short === 127 ? 10 : short === 126 ? 4 : 2)
+    const length =
+      short === 127 ? Number(frames.readBigUInt64BE(at + 2)) : short === 126 ? frames.readUInt16BE(at + 2) : short
+    at = start + length
+    yield frames.subarray(start, at)
+  }
 }

@@ -5,7 +5,7 @@
  * ask for an interval and a precision of its own (?pi=, ?ptp=); each combination that is in use has a wheel.
  */
 import { type PingPrecision, ping } from '../protocol/action-cable.ts'
-import { Wheel } from './wheel.ts'
+import { type Slot, Wheel } from './wheel.ts'
 
 export interface Rhythm {
   /** Seconds; 0: no pings. */
@@ -14,7 +14,9 @@ export interface Rhythm {
 }
 
 /** Takes a ping. */
-export type Beat = (frame: Buffer) => void
+export interface Beat {
+  beat: (frame: Buffer) => void
+}
 
 /** The longest a client may ask for: each interval is a timer. */
 const LONGEST_S = 60
@@ -28,16 +30,16 @@ export class Heartbeat {
     this.#now = now
   }
 
-  /** Pings until the returned function is called. */
-  add(beat: Beat, { interval, precision }: Rhythm): () => void {
-    if (interval === 0) return () => {}
+  /** Pings until it is deleted from the slot; `undefined`: never. */
+  add(beat: Beat, { interval, precision }: Rhythm): Slot<Beat> | undefined {
+    if (interval === 0) return undefined
     const seconds = Math.min(interval, LONGEST_S)
     const key = `${seconds}${precision}`
     let wheel = this.#wheels.get(key)
     if (wheel === undefined) {
       wheel = new Wheel(seconds * 1000, beats => {
         const frame = ping(this.#now(), precision)
-        for (const beat of beats) beat(frame)
+        for (const one of beats) one.beat(frame)
       })
       this.#wheels.set(key, wheel)
     }

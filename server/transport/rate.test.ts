@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createBucket } from './rate.ts'
+import { Bucket } from './rate.ts'
 
 test('a burst passes, then commands pass at the rate, and what was read too early is a debt', () => {
   const clock = { ms: 0 }
-  const take = createBucket({ burst: 3, perSecond: 10 }, () => clock.ms)
+  const bucket = new Bucket()
+  const take = () => bucket.take({ burst: 3, perSecond: 10 }, clock.ms)
 
   assert.deepEqual([take(), take(), take()], [0, 0, 0])
   assert.equal(take(), 100)

@@ -11,14 +11,14 @@ export interface Rate {
   readonly perSecond: number
 }
 
-/** Takes one command; returns the ms for which nothing more should be read, 0 for none. `now` is any clock in ms. */
-export function createBucket({ burst, perSecond }: Rate, now: () => number): () => number {
-  let tokens = burst
-  let filled = now()
-  return () => {
-    const time = now()
-    tokens = Math.min(burst, tokens + ((time - filled) / 1000) * perSecond) - 1
-    filled = time
-    return tokens >= 0 ? 0 : Math.ceil((-tokens / perSecond) * 1000)
+export class Bucket {
+  #tokens = Number.POSITIVE_INFINITY
+  #filled = 0
+
+  /** Takes one command; returns the ms for which nothing more should be read, 0 for none. `now` is any clock in ms. */
+  take({ burst, perSecond }: Rate, now: number): number {
+    this.#tokens = Math.min(burst, this.#tokens + ((now - this.#filled) / 1000) * perSecond) - 1
+    this.#filled = now
+    return this.#tokens >= 0 ? 0 : Math.ceil((-this.#tokens / perSecond) * 1000)
   }
 }

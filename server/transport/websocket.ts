@@ -10,22 +10,25 @@
  */
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { type WebSocket, WebSocketServer } from 'ws'
+import { WebSocket, WebSocketServer } from 'ws'
 import { ENDINGS, type EndingCode } from '../errors.ts'
 import { selectSubprotocol } from '../protocol/negotiate.ts'
-import { createFlush, type Flush } from './flush.ts'
-import { createBucket, type Rate } from './rate.ts'
-import { Wheel } from './wheel.ts'
+import { Bucket, type Rate } from './rate.ts'
+import type { Turn } from './turn.ts'
+import { type Slot, Wheel } from './wheel.ts'
 
 /** One client, as its session sees it. */
 export interface Connection {
   /** The subprotocol that was agreed on; empty for none. */
   readonly protocol: string
-  /** Takes a complete WebSocket frame. Nothing happens once the connection is closing. */
-  send: (frame: Buffer) => void
+  /**
+   * Takes complete WebSocket frames, one unless `count` says otherwise. `alone`: nothing else is sent in this turn of
+   * the event loop. Nothing happens once the connection is closing.
+   */
+  send: (frames: Buffer, count?: number, alone?: boolean) => void
   /** Takes a ping, which is let go when much waits to be written: whoever is sent something knows that we live. */
   ping: (frame: Buffer) => void
-  /** Whether much waits to be written; `Listener.drained` tells when it does no more. */
+  /** Whether much waits to be written; if so, `Listener.drained` tells when it does no more. */
   congested: () => boolean
   /** Bytes that wait to be written. */
   pending: () => number
@@ -53,11 +56,12 @@ export interface WebSocketSettings {
   /** Time between probes; an unanswered one is the last. */
   probeMs: number
   rate: Rate
+  turn: Turn
   /** Counts what ended a connection, or made it wait. */
   refused: (
     code: 'message_too_large' | 'text_malformed' | 'frame_malformed' | 'commands_limit' | 'peer_vanished',
   ) => void
-  sent: (bytes: number) => void
+  sent: (bytes: number, frames: number) => void
   received: (bytes: number) => void
 }
 
@@ -71,14 +75,10 @@ export interface WebSockets {
   readonly count: number
 }
 
-interface Probed {
-  heard: boolean
-  readonly ws: WebSocket
-}
-
 /** `accept` is called once the client is connected. */
 export function createWebSockets(settings: WebSocketSettings, accept: Accept): WebSockets {
   const server = new WebSocketServer({
+    WebSocket: Client,
     noServer: true,
     clientTracking: false,
     // Each deflating session costs 235 KiB; Turbo's messages are small.
@@ -88,30 +88,20 @@ export function createWebSockets(settings: WebSocketSettings, accept: Accept): W
     // A peer that does not answer our close frame is gone; nothing waits for it longer than this.
     ...{ closeTimeout: 2_000 }, // (not in @types/ws yet)
   })
-  const flush = createFlush()
-  const probes = new Wheel<Probed>(settings.probeMs, slot => {
-    for (const probed of slot) {
-      if (probed.ws.isPaused) continue // it is we who do not listen
-      if (!probed.heard) {
-        settings.refused('peer_vanished')
-        probed.ws.terminate()
-      } else {
-        probed.heard = false
-        probed.ws.ping()
-      }
-    }
+  const probes = new Wheel<Socket>(settings.probeMs, slot => {
+    for (const socket of slot) socket.probe()
   })
 
   return {
-    open: (request, socket, head) =>
+    open: (request, socket, head) => {
+      // The answer to the upgrade leaves together with the welcome.
+      settings.turn.hold(socket)
       server.handleUpgrade(request, socket, head, ws => {
-        let listener: Listener | undefined
-        const connection = connect(ws, socket, settings, flush, () => listener?.tooSlow())
-        listener = accept(connection, request)
-        // ws closes with the right code (1009, 1007, 1002) and emits 'close'.
-        ws.on('error', ({ code }: NodeJS.ErrnoException) => settings.refused(ERRORS.get(code) ?? 'frame_malformed'))
-        if (listener !== undefined) listen(ws, socket, listener, settings, probes)
-      }),
+        const connection = new Socket(ws as Client, socket, settings)
+        const listener = accept(connection, request)
+        if (listener !== undefined) connection.listen(listener, probes)
+      })
+    },
     stop: () => probes.stop(),
     get count() {
       return probes.size
@@ -124,78 +114,147 @@ const ERRORS = new Map<string | undefined, 'message_too_large' | 'text_malformed
   ['WS_ERR_INVALID_UTF8', 'text_malformed'],
 ])
 
-function connect(
-  ws: WebSocket,
-  socket: Duplex,
-  settings: WebSocketSettings,
-  flush: Flush,
-  tooSlow: () => void,
-): Connection {
-  const { maxPendingSize } = settings
-  let cut = false
-  const full = () => maxPendingSize > 0 && socket.writableLength >= maxPendingSize
-  const write = (frame: Buffer) => {
-    flush(socket)
-    socket.write(frame)
-    settings.sent(frame.length)
-  }
-  return {
-    protocol: ws.protocol,
-    send(frame) {
-      if (ws.readyState !== ws.OPEN) return
-      if (cut || !full()) return write(frame)
-      cut = true
-      tooSlow()
-    },
-    ping(frame) {
-      if (ws.readyState === ws.OPEN && !full()) write(frame)
-    },
-    congested: () => socket.writableNeedDrain && maxPendingSize > 0 && socket.writableLength >= maxPendingSize / 2,
-    pending: () => socket.writableLength,
-    close(code) {
-      const [status, text] = ENDINGS[code].close
-      ws.close(status, text)
-    },
-  }
+/** The package's WebSocket, which knows its connection: what it tells is heard by functions that all of them share. */
+class Client extends WebSocket {
+  connection: Socket | undefined
 }
 
-function listen(
-  ws: WebSocket,
-  socket: Duplex,
-  listener: Listener,
-  settings: WebSocketSettings,
-  probes: Wheel<Probed>,
-): void {
-  const probed: Probed = { ws, heard: true }
-  const stopProbes = probes.add(probed)
-  ws.on('pong', () => {
-    probed.heard = true
-    listener.heard()
-  })
-  const take = createBucket(settings.rate, () => performance.now())
-  let waiting: NodeJS.Timeout | undefined
-  ws.on('message', (data: Buffer, isBinary) => {
-    probed.heard = true
-    const waitMs = take()
-    if (waitMs > 0) {
-      if (waiting === undefined) settings.refused('commands_limit')
-      clearTimeout(waiting)
-      ws.pause()
-      waiting = setTimeout(() => {
-        waiting = undefined
-        ws.resume()
-      }, waitMs)
+const connectionOf = (ws: WebSocket): Socket | undefined => (ws as Client).connection
+
+// ws closes with the right code (1009, 1007, 1002) and emits 'close'.
+function onError(this: WebSocket, { code }: NodeJS.ErrnoException): void {
+  connectionOf(this)?.settings.refused(ERRORS.get(code) ?? 'frame_malformed')
+}
+function onPong(this: WebSocket): void {
+  connectionOf(this)?.answered()
+}
+function onMessage(this: WebSocket, data: Buffer, isBinary: boolean): void {
+  connectionOf(this)?.received(data, isBinary)
+}
+function onClose(this: WebSocket): void {
+  connectionOf(this)?.closed()
+}
+
+// There are very many of these, so what they share is kept once.
+class Socket implements Connection {
+  readonly settings: WebSocketSettings
+  readonly #ws: WebSocket
+  readonly #socket: Duplex
+  #listener: Listener | undefined
+  #slot: Slot<Socket> | undefined
+  #bucket: Bucket | undefined
+  #waiting: NodeJS.Timeout | undefined
+  #alive = true
+  #cut = false
+  #drains = false
+
+  constructor(ws: Client, socket: Duplex, settings: WebSocketSettings) {
+    this.#ws = ws
+    this.#socket = socket
+    this.settings = settings
+    ws.connection = this
+    ws.on('error', onError)
+  }
+
+  get protocol(): string {
+    return this.#ws.protocol
+  }
+
+  listen(listener: Listener, probes: Wheel<Socket>): void {
+    this.#listener = listener
+    this.#slot = probes.add(this)
+    this.#bucket = new Bucket()
+    this.#ws.on('pong', onPong)
+    this.#ws.on('message', onMessage)
+    this.#ws.on('close', onClose)
+  }
+
+  send(frames: Buffer, count = 1, alone = false): void {
+    if (this.#ws.readyState !== WebSocket.OPEN) return
+    const { maxPendingSize, turn, sent } = this.settings
+    const socket = this.#socket
+    if (maxPendingSize > 0 && socket.writableLength >= maxPendingSize) {
+      if (this.#cut) return
+      this.#cut = true
+      return this.#listener?.tooSlow()
     }
-    settings.received(data.length)
+    // Holding back a socket that is written to once only costs time.
+    if (!alone) turn.hold(socket)
+    socket.write(frames)
+    sent(frames.length, count)
+  }
+
+  ping(frame: Buffer): void {
+    const { maxPendingSize } = this.settings
+    if (maxPendingSize === 0 || this.#socket.writableLength < maxPendingSize) this.send(frame, 1, true)
+  }
+
+  congested(): boolean {
+    const { maxPendingSize } = this.settings
+    const socket = this.#socket
+    const much = maxPendingSize > 0 && socket.writableNeedDrain && socket.writableLength >= maxPendingSize / 2
+    if (much && !this.#drains) {
+      this.#drains = true
+      socket.once('drain', () => {
+        this.#drains = false
+        this.#listener?.drained()
+      })
+    }
+    return much
+  }
+
+  pending(): number {
+    return this.#socket.writableLength
+  }
+
+  close(code: EndingCode): void {
+    const [status, text] = ENDINGS[code].close
+    this.#ws.close(status, text)
+  }
+
+  /** Asks the peer whether it lives; who has not answered the last time is gone. */
+  probe(): void {
+    const ws = this.#ws
+    if (ws.isPaused) return // it is we who do not listen
+    if (!this.#alive) {
+      this.settings.refused('peer_vanished')
+      ws.terminate()
+    } else {
+      this.#alive = false
+      ws.ping()
+    }
+  }
+
+  answered(): void {
+    this.#alive = true
+    this.#listener?.heard()
+  }
+
+  received(data: Buffer, isBinary: boolean): void {
+    const { rate, received } = this.settings
+    this.#alive = true
+    const waitMs = this.#bucket?.take(rate, performance.now()) ?? 0
+    if (waitMs > 0) this.#pause(waitMs)
+    received(data.length)
     // A binary frame is read as the text it holds, as in the reference; ws has checked only the others.
-    listener.message(isBinary ? decode(data) : data.toString())
-  })
-  socket.on('drain', listener.drained)
-  ws.on('close', () => {
-    clearTimeout(waiting)
-    stopProbes()
-    listener.closed()
-  })
+    this.#listener?.message(isBinary ? decode(data) : data.toString())
+  }
+
+  #pause(ms: number): void {
+    if (this.#waiting === undefined) this.settings.refused('commands_limit')
+    clearTimeout(this.#waiting)
+    this.#ws.pause()
+    this.#waiting = setTimeout(() => {
+      this.#waiting = undefined
+      this.#ws.resume()
+    }, ms)
+  }
+
+  closed(): void {
+    clearTimeout(this.#waiting)
+    this.#slot?.delete(this)
+    this.#listener?.closed()
+  }
 }
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true })

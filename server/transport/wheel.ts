@@ -6,6 +6,9 @@
 
 const SLOT_MS = 100
 
+/** Where something has its turn. */
+export type Slot<T> = Pick<Set<T>, 'delete'>
+
 export class Wheel<T> {
   readonly #slots: Set<T>[]
   readonly #timer: NodeJS.Timeout
@@ -21,11 +24,11 @@ export class Wheel<T> {
     this.#timer.unref()
   }
 
-  /** Gives the item its turn, for the first time within one interval, until the returned function is called. */
-  add(item: T): () => void {
+  /** Gives the item its turn, for the first time within one interval, until it is deleted from the slot. */
+  add(item: T): Slot<T> {
     const slot = this.#slots[Math.floor(Math.random() * this.#slots.length)]!
     slot.add(item)
-    return () => slot.delete(item)
+    return slot
   }
 
   get size(): number {
