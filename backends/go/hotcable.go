@@ -154,7 +154,8 @@ func TurboStream(action, target, html string, attributes ...string) string {
 	return tag("turbo-stream", pairs...) + template + "</turbo-stream>"
 }
 
-// BroadcastKey is the key for broadcasts that the cable derives from its secret. An error without a secret. Options: Secret.
+// BroadcastKey is the key for broadcasts that the cable derives from its secret. An error without a secret.
+// Options: Secret.
 func BroadcastKey(given ...Option) (string, error) {
 	secret, err := read(given).secretOf("ANYCABLE_SECRET")
 	if err != nil {
