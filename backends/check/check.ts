@@ -31,7 +31,7 @@ export async function check(family: Family, command: Command, options: ProgramOp
     const at = family.cases[results.length]
     failure = at ? `${error.message} (at ${JSON.stringify(at.id)})` : error.message
   } finally {
-    program.kill()
+    await program.end()
     process.off('exit', stop)
   }
   const findings = explain(results)

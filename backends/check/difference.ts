@@ -10,7 +10,8 @@ export function difference(expected: string, got: string): string[] {
   let at = 0
   while (at < right.length && right[at] === wrong[at]) at++
   const from = right.length <= SHOWN && wrong.length <= SHOWN ? 0 : Math.max(0, at - BEFORE)
-  return [`expected  ${part(right, from)}`, `got       ${part(wrong, from)}`, `${' '.repeat(10 + at - from)}^`]
+  const caret = `${' '.repeat('expected  '.length + (from > 0 ? 1 : 0) + at - from)}^`
+  return [`expected  ${part(right, from)}`, `got       ${part(wrong, from)}`, caret]
 }
 
 /** Which part of an answer is the first to differ, in words. */

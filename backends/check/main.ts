@@ -37,7 +37,8 @@ process.exitCode = verdicts.every(({ says }) => says === 'passed') ? 0 : 1
 function print(verdicts: readonly Verdict[]): void {
   const rows = families().map(({ name, file, cases }) => {
     const verdict = verdicts.find(({ family }) => family.name === name)
-    return [name, file, `${verdict?.passed ?? 0} of ${cases.length}`, verdict?.says ?? 'not asked']
+    const more = (verdict?.findings.length ?? 0) > 1 ? `, and ${verdict!.findings.length - 1} more` : ''
+    return [name, file, `${verdict?.passed ?? 0} of ${cases.length}`, verdict ? verdict.says + more : 'not asked']
   })
   const titles = ['asked', 'vectors', 'right', '']
   const widths = titles.map((title, column) => Math.max(title.length, ...rows.map(row => row[column]!.length)))

@@ -60,10 +60,15 @@ export class Program {
   /** Ends stdin, and the program if it stays. Rejects with ProgramFailed when it said more than it was asked. */
   async close(): Promise<void> {
     this.#child.stdin.end()
-    await Promise.race([this.#ended, new Promise(resolve => setTimeout(resolve, LEAVE_MS).unref())])
-    this.kill()
-    await this.#ended
+    await this.#gone()
+    await this.end()
     if (this.#lines.length > 0) throw this.#chatter()
+  }
+
+  /** Kills it, and waits until all that it started has let go of its stdout. */
+  async end(): Promise<void> {
+    this.kill()
+    await this.#gone()
   }
 
   kill(): void {
@@ -74,6 +79,15 @@ export class Program {
     } catch {
       // It went between the look and the signal.
     }
+  }
+
+  async #gone(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<void>(resolve => {
+      timer = setTimeout(resolve, LEAVE_MS)
+    })
+    await Promise.race([this.#ended, late])
+    clearTimeout(timer)
   }
 
   #read(): void {

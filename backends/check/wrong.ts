@@ -153,7 +153,7 @@ function answer(line: string): void {
   if (is('ends') && asked === 3) throw new Error('no such column: streams')
   if (is('debugs')) console.log('signing', ask.stream)
   if (is('bare_result')) return say(ANSWERS[ask.do]!(ask))
-  if (is('bytes_result')) return say({ result: [...Buffer.from(String(ANSWERS[ask.do]!(ask)))] })
+  if (is('number_result')) return say({ result: String(ANSWERS[ask.do]!(ask)).length })
   if (is('refuses')) return say({ error: 'not implemented' })
   say({ result: ANSWERS[ask.do]!(ask) })
   if (is('says_twice')) say({ result: 'and more' })
