@@ -26,7 +26,7 @@
 
 /**
  * @typedef {{ code: string, fix: string }} Refusal
- * @typedef {{ confirmed: boolean, known: boolean, behind: boolean, gap: boolean, rejected?: Refusal | undefined }} Stream
+ * @typedef {{ confirmed: boolean, known: boolean, again: boolean, behind: boolean, gap: boolean, rejected?: Refusal | undefined }} Stream
  * @typedef {{ on: (event: string, then: (data: unknown) => void) => void }} Emitter
  * @typedef {{ webSocket?: WebSocket, installEventHandlers: () => void }} Connection What we touch of @rails/actioncable's.
  * @typedef {{ subprotocols: string[], connect: () => void, connection: Connection }} Consumer
@@ -69,7 +69,7 @@ const identifierOf = ({ channel, subscription }) => channel?.identifier ?? subsc
 
 /** @param {string} identifier */
 function streamOf(identifier) {
-  const stream = streams.get(identifier) ?? { confirmed: false, known: false, behind: false, gap: false }
+  const stream = streams.get(identifier) ?? { confirmed: false, known: false, again: false, behind: false, gap: false }
   streams.set(identifier, stream)
   return stream
 }
@@ -102,7 +102,8 @@ function heard(data) {
   else if (type === 'reject_subscription') {
     streamOf(identifier).rejected = { code, fix }
     tell(identifier, 'rejected', { code, fix })
-  } else if (type === 'confirm_history') tell(identifier, 'resumed', {}, source => !asks(source))
+  } else if (type === 'confirm_history')
+    tell(identifier, 'resumed', {}, source => !asks(source) && streamOf(identifier).again)
   else if (type === 'reject_history') tell(identifier, 'gap', { code, fix }, source => !asks(source))
   else if (type !== 'disconnect') return
   show()
@@ -112,7 +113,7 @@ function heard(data) {
 function confirm(identifier) {
   const stream = streamOf(identifier)
   const reconnected = stream.known
-  Object.assign(stream, { confirmed: true, known: true, rejected: undefined })
+  Object.assign(stream, { confirmed: true, known: true, again: reconnected, rejected: undefined })
   tell(identifier, 'connected', { reconnected })
 }
 
@@ -152,7 +153,9 @@ function told(message) {
   if (event === 'catching-up') stream.behind = true
   else if (event === 'caught-up') {
     stream.behind = false
-    dispatch(source, 'resumed', { messages: Number(value('messages')) })
+    const messages = Number(value('messages'))
+    // A first subscription that had missed nothing resumes nothing.
+    if (stream.again || messages > 0) dispatch(source, 'resumed', { messages })
   } else if (event === 'gap') {
     stream.gap = true
     dispatch(source, 'gap', { refresh: value('refresh'), code: value('code'), fix: value('fix') })
