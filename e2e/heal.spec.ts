@@ -85,6 +85,25 @@ for (const person of FEW) {
     await expectTrue(stack, mine)
   })
 
+  test(`a connection that breaks before the page's subscription is confirmed is made up for ${who(person)}`, async ({
+    stack,
+    tab,
+  }) => {
+    const mine = await tab(person)
+    const { page, network } = mine
+    network.delay(800)
+    await page.goto(`${network.origin}${LANGUAGES[person.language]}?client=${person.client}`)
+    await expect.poll(() => stack.cable.listeners(), { intervals: [50] }).toBe(1)
+
+    network.cut()
+    await addCards(stack, mine, 3, 'missed')
+    network.pass()
+    await look(mine)
+
+    await expectTrue(stack, mine)
+    expect(mine.fetches()).toBe(1)
+  })
+
   test(`a connection that only looks open is given up, and nothing is lost ${who(person)}`, async ({ stack, tab }) => {
     const mine = await tab(person)
     await mine.visit()

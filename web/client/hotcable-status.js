@@ -22,6 +22,7 @@
  * What only the cable knows (that it is catching up, a gap, why) it tells sources with a `data-events` attribute. Without
  * it `resumed` and `gap` are heard from the extended protocol alone. When a token expires, @anycable/web brings a new one
  * and @hotwired/turbo-rails would stop for good, so for that client this file fetches one from the page, rendered anew.
+ * And where @anycable/core gives a source up, because the connection broke before it was confirmed, it is subscribed again.
  */
 
 /**
@@ -30,7 +31,8 @@
  * @typedef {{ on: (event: string, then: (data: unknown) => void) => void }} Emitter
  * @typedef {{ webSocket?: WebSocket, installEventHandlers: () => void }} Connection What we touch of @rails/actioncable's.
  * @typedef {{ subprotocols: string[], connect: () => void, connection: Connection }} Consumer
- * @typedef {{ identifier: string, receiver?: Emitter & { transport: Emitter } }} Channel What we touch of @anycable/core's.
+ * @typedef {Emitter & { transport: Emitter, subscribe: (channel: object) => void }} Cable What we touch of @anycable/core's.
+ * @typedef {{ identifier: string, state: string, receiver?: Cable }} Channel
  * @typedef {HTMLElement & { channel?: Partial<Channel>, subscription?: { identifier: string, consumer: Consumer } }} Source
  * @typedef {{ type?: string, identifier?: string, reason?: string, reconnect?: boolean, restored_ids?: string[], code?: string, fix?: string }} Frame
  * @typedef {'live' | 'connecting' | 'offline' | 'refused'} State
@@ -218,9 +220,14 @@ function once(thing, then) {
   then(thing)
 }
 
-/** @param {NonNullable<Channel['receiver']>} cable */
+/** @param {Cable} cable */
 function listenAnyCable(cable) {
   cable.transport.on('data', heard)
+  cable.on('connect', () => {
+    for (const source of sources())
+      if (source.channel?.state === 'closed' && !streams.get(identifierOf(source))?.rejected)
+        cable.subscribe(source.channel)
+  })
   cable.on('disconnect', lost)
   cable.on('close', lost)
 }
