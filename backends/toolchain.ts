@@ -75,6 +75,14 @@ export const LANGUAGES = {
 
 export type LanguageName = keyof typeof LANGUAGES
 
+/** The language that proves the contract: a helper, and no Board. */
+export const GO: Tool = {
+  title: 'Go',
+  needs: 'Go 1.19 or newer',
+  packages: ['golang-go'],
+  isPresent: () => probe('go', 'version'),
+}
+
 /** Only the browser tests need it. */
 export const CHROMIUM: Tool = {
   title: 'Chromium',

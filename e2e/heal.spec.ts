@@ -85,6 +85,25 @@ for (const person of FEW) {
     await expectTrue(stack, mine)
   })
 
+  test(`a connection that breaks before the page's subscription is confirmed is made up for ${who(person)}`, async ({
+    stack,
+    tab,
+  }) => {
+    const mine = await tab(person)
+    const { page, network } = mine
+    network.delay(800)
+    await page.goto(`${network.origin}${LANGUAGES[person.language]}?client=${person.client}`)
+    await expect.poll(() => stack.cable.listeners(), { intervals: [50] }).toBe(1)
+
+    network.cut()
+    await addCards(stack, mine, 3, 'missed')
+    network.pass()
+    await look(mine)
+
+    await expectTrue(stack, mine)
+    expect(mine.fetches()).toBe(1)
+  })
+
   test(`a connection that only looks open is given up, and nothing is lost ${who(person)}`, async ({ stack, tab }) => {
     const mine = await tab(person)
     await mine.visit()
@@ -221,8 +240,11 @@ for (const person of FEW) {
       const body = (await response.text()).replace(/<turbo-cable-stream-source.*?<\/turbo-cable-stream-source>/, '$&$&')
       await route.fulfill({ response, body })
     })
+    const warnings: string[] = []
+    page.on('console', message => message.type() === 'warning' && warnings.push(message.text()))
     await mine.visit()
     await expect(page.locator('turbo-cable-stream-source')).toHaveCount(2)
+    expect(warnings.filter(text => text.includes('one stream twice'))).toHaveLength(1)
     await expectTrue(stack, mine)
 
     network.cut()
@@ -413,4 +435,44 @@ const JWT = /eyJ[\w-]+\.[\w-]+\.[\w-]+/g
 function expiring(jwt: string): string {
   const { ext } = JSON.parse(Buffer.from(jwt.split('.')[1]!, 'base64url').toString())
   return token({ ext, exp: Math.floor(Date.now() / 1000) + 3 })
+}
+
+for (const client of CLIENTS) {
+  test(`the stream's element tells what happens to it (${client})`, async ({ stack, tab }) => {
+    const mine = await tab({ client, language: 'python' })
+    const { page } = mine
+    // The opt-in is an attribute of the tag, which a page's author writes.
+    await page.route(/\/python\/(\?|$)/, async route => {
+      const answer = await route.fetch()
+      const body = (await answer.text()).replace('<turbo-cable-stream-source', '<turbo-cable-stream-source data-events')
+      await route.fulfill({ response: answer, body })
+    })
+    await page.addInitScript(() => {
+      const told: unknown[] = []
+      Object.assign(window, { told })
+      for (const name of ['connected', 'disconnected', 'rejected', 'resumed', 'gap'])
+        addEventListener(`hotcable:${name}`, event => told.push([name, (event as CustomEvent).detail]))
+    })
+    const told = () => page.evaluate(() => (window as unknown as { told: [string, object][] }).told.splice(0))
+    await mine.visit()
+    expect(await told()).toEqual([['connected', { reconnected: false }]])
+
+    mine.network.cut()
+    await addCards(stack, mine, 3, 'meanwhile')
+    mine.network.pass()
+    await look(mine)
+    await expectTrue(stack, mine)
+    expect(await told()).toEqual([
+      ['disconnected', { reconnect: true }],
+      ['connected', { reconnected: true }],
+      ['resumed', { messages: 3 }],
+    ])
+
+    await stack.cable.kill()
+    await stack.cable.start()
+    await look(mine)
+    await expectTrue(stack, mine, { timeout: 30_000 })
+    const gaps = (await told()).filter(([name]) => name === 'gap')
+    expect(gaps).toEqual([['gap', expect.objectContaining({ refresh: 'coming', code: 'gap_restarted' })]])
+  })
 }

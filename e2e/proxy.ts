@@ -70,10 +70,13 @@ export async function createProxy(port: number): Promise<TcpProxy> {
 
   const carry = (link: Link, from: Socket, to: Socket) => {
     from.setNoDelay(true)
+    // Nothing overtakes what is still on its way, whatever happens to the delay meanwhile.
+    const onTheWay: Buffer[] = []
     from.on('data', bytes => {
       if (link.state === 'half-open') return
-      if (delayMs > 0) setTimeout(() => to.write(bytes), delayMs)
-      else to.write(bytes)
+      if (delayMs === 0 && onTheWay.length === 0) return void to.write(bytes)
+      onTheWay.push(bytes)
+      setTimeout(() => to.write(onTheWay.shift()!), delayMs)
     })
     from.on('error', () => {})
     from.on('close', () => {

@@ -5,9 +5,9 @@
  */
 import { spawnSync } from 'node:child_process'
 import { globSync } from 'node:fs'
-import { CHROMIUM, LANGUAGES, missing, type Tool } from '../backends/toolchain.ts'
+import { CHROMIUM, GO, LANGUAGES, missing, type Tool } from '../backends/toolchain.ts'
 
-const TOOLS: readonly Tool[] = [...Object.values(LANGUAGES), CHROMIUM]
+const TOOLS: readonly Tool[] = [...Object.values(LANGUAGES), GO, CHROMIUM]
 
 const absent = await find()
 if (absent.length === 0) {

@@ -30,6 +30,7 @@ const PARTS: Record<string, (() => Promise<Count>)[]> = {
     () => closingLine('python3', 'backends/python/check.py'),
     () => closingLine('php', 'backends/php/check.php'),
     () => closingLine('ruby', 'backends/ruby/check.rb'),
+    () => closingLine('sh', '-c', 'cd backends/go && go test -count=1 -timeout=60s'),
   ],
   browser: [playwright],
 }
@@ -86,14 +87,14 @@ async function playwright(): Promise<Count> {
   }, code)
 }
 
-/** A program whose last line is `N passed, N failed`. */
+/** A program that prints `N passed, N failed` as a line of its own. */
 async function closingLine(command: string, ...args: string[]): Promise<Count> {
   console.log(`\n${command} ${args.join(' ')}`)
   const { code, output } = await run(command === 'node' ? process.execPath : command, args)
   if (code === 127)
     return env.CI === 'true' ? { passed: 0, failed: 1, skipped: 0 } : { passed: 0, failed: 0, skipped: 1 }
   return settle(() => {
-    const [, passed, failed] = /(\d+) passed, (\d+) failed\s*$/.exec(output)!
+    const [, passed, failed] = [...output.matchAll(/^(\d+) passed, (\d+) failed$/gm)].at(-1)!
     return { passed: Number(passed), failed: Number(failed), skipped: 0 }
   }, code)
 }

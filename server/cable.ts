@@ -71,6 +71,7 @@ export function createCable(config: Config, { log, now = Date.now }: { log: Log;
     metrics.disconnected_slow_clients_total++
   }
 
+  const later = (ms: number, then: () => void) => void setTimeout(then, ms).unref()
   const pace =
     settings.heal === 'off'
       ? undefined
@@ -78,12 +79,12 @@ export function createCable(config: Config, { log, now = Date.now }: { log: Log;
           rate: settings.heal_rate,
           notBefore: now() + settings.heal_delay * 1000,
           check: settings.heal_check === '' ? undefined : answersBelow500(settings.heal_check),
-          later: (ms, then) => setTimeout(then, ms).unref(),
+          later,
           now,
         })
   const admission = createAdmission(config, {
     resolve: createChannels(config, { now, verified: key => metrics.verified('streams', key) }),
-    gap: createHeal({ history, now, count: metrics.refused, pace, explain: settings.dev }),
+    gap: createHeal({ history, now, later, count: metrics.refused, pace, explain: settings.dev }),
     ...{ hub, history, presence, sessions, heartbeat, metrics, log },
   })
   const webSockets = createWebSockets(

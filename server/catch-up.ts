@@ -24,6 +24,10 @@ export interface Subscription {
   state: 'waiting' | 'live' | 'over'
   /** Once live: everything after this offset was sent, or is being sent as it comes. */
   covered: number
+  /** Whether the client was told of it in this session; of one that was restored it hears with the welcome. */
+  confirmed: boolean
+  /** Whether its page lacks something and was told to refresh itself. Once it has, it leaves this for a subscription of its own. */
+  healing: boolean
 }
 
 /** What catching up needs of its session. */

@@ -25,17 +25,33 @@ function clockwork() {
 
 test('a few jobs are done at once, many are spread at the rate, and those unwanted take no turn', () => {
   const { now, later, pass } = clockwork()
-  const pace = createPace({ rate: 10, notBefore: 0, now, later, check: undefined })
+  const pace = createPace({ rate: 50, notBefore: 0, now, later, check: undefined })
   let done = 0
-  for (let i = 0; i < 35; i++) pace.ask({ wanted: () => true, run: () => done++ })
+  for (let i = 0; i < 175; i++) pace.ask({ wanted: () => true, run: () => done++ })
   for (let i = 0; i < 500; i++) pace.ask({ wanted: () => false, run: () => done++ })
 
-  assert.equal(done, 10)
+  assert.equal(done, 5)
   pass(1000)
-  assert.ok(done >= 19 && done <= 21, String(done))
-  pass(1600)
-  assert.deepEqual([done, pace.waiting], [35, 0])
+  assert.ok(done >= 54 && done <= 56, String(done))
+  pass(2500)
+  assert.deepEqual([done, pace.waiting], [175, 0])
 })
+
+for (const rate of [1, 4, 50, 1000]) {
+  test(`no second has more than 1.1 times ${rate} jobs, or one more, however long there was nothing to do`, () => {
+    const { now, later, pass } = clockwork()
+    const pace = createPace({ rate, notBefore: 5000, now, later, check: undefined })
+    const times: number[] = []
+    for (let i = 0; i < 5 * rate; i++) pace.ask({ wanted: () => true, run: () => void times.push(now()) })
+    pass(60_000)
+    for (let i = 0; i < 5 * rate; i++) pace.ask({ wanted: () => true, run: () => void times.push(now()) })
+    pass(60_000)
+
+    assert.equal(times.length, 10 * rate)
+    const most = Math.max(...times.map(from => times.filter(at => at >= from && at < from + 1000).length))
+    assert.ok(most <= Math.max(rate + 1, 1.1 * rate), `${most} in a second`)
+  })
+}
 
 test('nothing is done before its time', () => {
   const { now, later, pass } = clockwork()
@@ -57,7 +73,7 @@ test('nothing is done while the app is not well, and everything when it is again
     asked++
     return well
   }
-  const pace = createPace({ rate: 10, notBefore: 0, now, later, check })
+  const pace = createPace({ rate: 50, notBefore: 0, now, later, check })
   let done = 0
   for (let i = 0; i < 3; i++) pace.ask({ wanted: () => true, run: () => done++ })
   for (let second = 0; second < 5; second++) {

@@ -1,5 +1,6 @@
 /**
- * Pacing: jobs are done at once while they are few, and in their turn when they are many.
+ * Pacing: jobs are done at once while they are few, and in their turn when they are many: a tenth of a second's jobs, then
+ * evenly, so that no second has more than 1.1 times the rate.
  *
  * Every refresh is a request to the app. After a restart all pages want one at the same moment, and an app that is being
  * deployed must not be asked at all: what it answers with 502 would replace the page.
@@ -28,7 +29,8 @@ const CHECK_MS = 1_000
 
 export function createPace({ rate, notBefore, now, later, check }: PaceSettings): Pace {
   const jobs: { wanted: () => boolean; run: () => void }[] = []
-  let turns = rate
+  const atOnce = Math.max(1, rate / 10)
+  let turns = atOnce
   let counted = now()
   let checkedAt = Number.NEGATIVE_INFINITY
   let asleep = false
@@ -46,7 +48,7 @@ export function createPace({ rate, notBefore, now, later, check }: PaceSettings)
     const time = now()
     if (time < notBefore) return sleep(notBefore - time)
     if (check !== undefined && time - checkedAt >= CHECK_MS) return void look(check)
-    turns = Math.min(rate, turns + ((time - counted) / 1000) * rate)
+    turns = Math.min(atOnce, turns + ((time - counted) / 1000) * rate)
     counted = time
     while (jobs.length > 0 && turns >= 1) {
       const job = jobs.shift()!

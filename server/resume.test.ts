@@ -110,6 +110,52 @@ for (const [about, query, reason] of [
   })
 }
 
+test('a page that lacks something is not taken up where its client is, but where it was made', async t => {
+  // The refresh that it was promised is still to come when its connection is lost.
+  const cable = await startCable(t, ['--heal_delay=60'])
+  const [whole, torn] = [turbo('a', { position: await cable.position() }), turbo('b', { position: '1/gone' })]
+  const first = await connect(cable, jid())
+  for (const identifier of [whole, torn]) await first.subscribe(identifier)
+  await cable.broadcast('b', 'live')
+  const last = await first.next()
+  await lose(cable, first)
+
+  const second = await connect(cable, `${jid()}&sid=${first.welcome.sid}`)
+  assert.deepEqual([second.welcome.restored, second.welcome.restored_ids], [true, [whole]])
+  await second.subscribe(torn, { history: from(last) })
+  assert.equal((await second.next()).type, 'reject_history')
+})
+
+test('a session without subscriptions says so: its client would take all that it knows for restored', async t => {
+  const cable = await startCable(t)
+  const first = await connect(cable, jid())
+  await lose(cable, first)
+
+  const { welcome } = await connect(cable, `${jid()}&sid=${first.welcome.sid}`)
+  assert.deepEqual([welcome.restored, welcome.restored_ids], [true, []])
+})
+
+test('a client that never heard of what was restored subscribes, is confirmed, and is sent nothing twice', async t => {
+  const cable = await startCable(t)
+  const identifier = turbo('a', { position: await cable.position() })
+  const first = await connect(cable, jid())
+  await first.subscribe(identifier)
+  await lose(cable, first)
+  await cable.broadcast('a', 'missed')
+
+  const second = await connect(cable, `${jid()}&sid=${first.welcome.sid}`)
+  const history = { streams: {} }
+  second.send({ command: 'history', identifier, history })
+  for (let i = 0; i < 2; i++) second.send({ command: 'subscribe', identifier, history })
+  await cable.broadcast('a', 'live')
+
+  const frames = await second.until(({ message }) => message === 'live')
+  assert.deepEqual(
+    frames.map(({ type, message }) => type ?? message),
+    ['missed', 'confirm_history', 'confirm_subscription', 'confirm_history', 'live'],
+  )
+})
+
 test('a session is resumed once', async t => {
   const cable = await startCable(t)
   const first = await connect(cable, jid())

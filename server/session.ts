@@ -187,7 +187,10 @@ export class Session implements Subscriber, Behind, Speaker {
     this.#ended = true
     this.#cancelGrace()
     const { history, presence } = this.#parts
-    const identifiers = [...this.#subscriptions.keys()]
+    // A page that is not whole must not be taken up where its client is: from its own position it is a gap again.
+    const identifiers = [...this.#subscriptions.values()].flatMap(({ healing, identifier }) =>
+      healing ? [] : [identifier],
+    )
     for (const subscription of this.#subscriptions.values()) this.#leave(subscription)
     this.#subscriptions.clear()
     presence?.lost(this.sid)
@@ -205,9 +208,7 @@ export class Session implements Subscriber, Behind, Speaker {
     for (const identifier of identifiers) {
       const grant = this.#resolveAgain(identifier)
       if (grant === undefined) continue
-      const subscription: Subscription = { identifier, grant, state: 'waiting', covered: 0 }
-      this.#subscriptions.set(identifier, subscription)
-      held.push(subscription)
+      held.push(this.#add(identifier, grant))
     }
     this.connection.send(restoredWelcome(this.sid, [...this.#subscriptions.keys()]))
     // The client now asks for the history of each. Who does not is sent what came since its connection was lost.
@@ -229,26 +230,48 @@ export class Session implements Subscriber, Behind, Speaker {
   }
 
   #subscribe({ identifier, history, presence }: Command): void {
-    const { resolve, limits } = this.#parts
-    if (this.#subscriptions.has(identifier)) return this.#complain('already_subscribed')
-    let grant: StreamGrant
-    try {
-      if (identifier === '') throw new SubscriptionRejected('identifier_missing')
-      if (identifier.length > limits.maxIdentifierLength) throw new SubscriptionRejected('identifier_too_long')
-      if (this.#subscriptions.size >= limits.maxSubscriptions) throw new SubscriptionRejected('subscriptions_limit')
-      grant = resolve(identifier)
-    } catch (error) {
-      if (!(error instanceof SubscriptionRejected)) throw error
-      return this.#reject(identifier, error)
-    }
-    const subscription: Subscription = { identifier, grant, state: 'waiting', covered: 0 }
-    this.#subscriptions.set(identifier, subscription)
+    const held = this.#subscriptions.get(identifier)
+    if (held?.confirmed) return this.#complain('already_subscribed')
+    const subscription = held ?? this.#grant(identifier)
+    if (subscription === undefined) return
+    const { grant, state } = subscription
+    subscription.confirmed = true
     this.connection.send(confirmSubscription(identifier))
-    this.catchUp.from(subscribeStart(grant.stream, grant.position, history), subscription, asksForHistory(history))
+    // One that was restored may have been told already where the client was.
+    const start = state === 'live' ? 'now' : subscribeStart(grant.stream, grant.position, history)
+    this.catchUp.from(start, subscription, asksForHistory(history))
     if (presence !== undefined) {
       const complaint = join(this, subscription, { command: 'join', identifier, presence })
       if (complaint !== undefined) this.#complain(complaint)
     }
+  }
+
+  /** `undefined`: rejected. */
+  #grant(identifier: string): Subscription | undefined {
+    const { resolve, limits } = this.#parts
+    try {
+      if (identifier === '') throw new SubscriptionRejected('identifier_missing')
+      if (identifier.length > limits.maxIdentifierLength) throw new SubscriptionRejected('identifier_too_long')
+      if (this.#subscriptions.size >= limits.maxSubscriptions) throw new SubscriptionRejected('subscriptions_limit')
+      return this.#add(identifier, resolve(identifier))
+    } catch (error) {
+      if (!(error instanceof SubscriptionRejected)) throw error
+      this.#reject(identifier, error)
+      return undefined
+    }
+  }
+
+  #add(identifier: string, grant: StreamGrant): Subscription {
+    const subscription: Subscription = {
+      identifier,
+      grant,
+      state: 'waiting',
+      covered: 0,
+      confirmed: false,
+      healing: false,
+    }
+    this.#subscriptions.set(identifier, subscription)
+    return subscription
   }
 
   #unsubscribe(subscription: Subscription): void {

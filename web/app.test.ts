@@ -81,7 +81,6 @@ test('a form is answered although the cable is dead', async t => {
       throw new Error('dead')
     },
     log: line => lines.push(line),
-    wait: async () => {},
   })
   const { app, board, post } = testApp(t, { broadcasts })
 

@@ -6,8 +6,8 @@
  *   cardDeleted  remove   #card_<id>
  *   boardCleared refresh
  *
- * Commit first, then call these. A broadcast that fails does not fail the form: it is tried three times, then logged;
- * a cable that was down comes back with a new epoch, and pages heal from that.
+ * Commit first, then call these. A broadcast that fails does not fail the form: it is logged. A cable that was down comes
+ * back with a new epoch, and pages heal from that.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { turboStream } from '../backends/typescript/hotcable.ts'
@@ -18,8 +18,6 @@ export interface BroadcastParts {
   /** POSTs HTML to the stream; rejects when the cable did not take it. */
   send: (html: string) => Promise<void>
   log: (line: string) => void
-  /** Waits that many milliseconds. */
-  wait?: (ms: number) => Promise<unknown>
 }
 
 export interface Broadcasts {
@@ -31,11 +29,10 @@ export interface Broadcasts {
   settled: () => Promise<void>
 }
 
-const WAITS_MS = [0, 100, 300]
 /** How long a form waits for its broadcast. Only a queue behind a dead cable takes longer. */
 const PATIENCE_MS = 2000
 
-export function createBroadcasts({ send, log, wait = pause }: BroadcastParts): Broadcasts {
+export function createBroadcasts({ send, log }: BroadcastParts): Broadcasts {
   // In the order of the commits: a vote that overtook another would leave the older count on every page.
   let last = Promise.resolve()
   const tell = (html: string): Promise<void> => {
@@ -43,16 +40,11 @@ export function createBroadcasts({ send, log, wait = pause }: BroadcastParts): B
     return Promise.race([last, pause(PATIENCE_MS, undefined, { ref: false })])
   }
   const deliver = async (html: string): Promise<void> => {
-    let failure: unknown
-    for (const ms of WAITS_MS) {
-      if (ms > 0) await wait(ms)
-      try {
-        return await send(html)
-      } catch (error) {
-        failure = error
-      }
+    try {
+      await send(html)
+    } catch (error) {
+      log(`not broadcast: ${error instanceof Error ? error.message : error}`)
     }
-    log(`broadcast lost after ${WAITS_MS.length} tries: ${failure instanceof Error ? failure.message : failure}`)
   }
 
   return {

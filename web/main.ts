@@ -22,7 +22,7 @@ const cable = env.HOTCABLE_CABLE_URL || 'http://127.0.0.1:8080'
 const assets = await createAssets({ watch: argv.includes('--watch') })
 const board = openBoard(env.HOTCABLE_DB || 'data/board.sqlite3')
 const broadcasts = createBroadcasts({
-  send: html => broadcast(STREAM, html, { timeoutMs: 500 }),
+  send: html => broadcast(STREAM, html, { timeoutMs: 500, retries: 2 }),
   log: line => console.error(`web: ${line}`),
 })
 const cableProxy = createCableProxy({ to: cable })

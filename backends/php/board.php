@@ -152,13 +152,10 @@ function announce(callable $happened, array $rows): void {
     // whose cards are queried before the commit has neither. And what is stored is stored: a cable that is down fails
     // no form; when it is back, it begins a new epoch, and the pages that missed something heal.
     foreach ($rows as $row) {
-        foreach ([0.1, 0.3, null] as $pause) {
-            try {
-                Hotcable\broadcast('board/1', $happened($row), timeout: 0.5);
-                break;
-            } catch (\Exception $failed) {
-                $pause ? usleep((int) ($pause * 1e6)) : log("not broadcast: {$failed->getMessage()}");
-            }
+        try {
+            Hotcable\broadcast('board/1', $happened($row), timeout: 0.5, retries: 2);
+        } catch (\Exception $failed) {
+            log("not broadcast: {$failed->getMessage()}");
         }
     }
 }

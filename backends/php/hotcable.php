@@ -78,11 +78,25 @@ function turbo_stream(string $action, ?string $target = null, string $html = '',
     return tag('turbo-stream', $attributes + $tag) . $template . '</turbo-stream>';
 }
 
-/** Sends HTML to all who listen, in $timeout seconds. Commit first. BroadcastFailed unless the cable took it. */
+/** The key for broadcasts that the cable derives from its secret. Throws without a secret. */
+function broadcast_key(#[Hidden] ?string $secret = null): string {
+    return hash_hmac('sha256', 'broadcast-cable', secret($secret, 'ANYCABLE_SECRET'));
+}
+
+/** Sends HTML to all who listen, in $timeout seconds. Commit first. BroadcastFailed unless the cable took it; no answer
+ *  and a 5xx are tried $retries times more, after 0.1, 0.3, 0.9 and then every 2 s: it may arrive twice. */
 function broadcast(string $stream, string $html, ?string $url = null, #[Hidden] ?string $key = null,
-    float $timeout = 5): void {
-    [$status, $reason] = request('POST', '', json(['stream' => $stream, 'data' => json($html)]), $url, $key, $timeout);
-    $status === 201 || throw new BroadcastFailed("the cable answered $status: " . substr($reason, 0, 200));
+    float $timeout = 5, int $retries = 0): void {
+    $body = json(['stream' => $stream, 'data' => json($html)]);
+    for ($tried = 0; [$status, $reason] = request('POST', '', $body, $url, $key, $timeout); $tried++) {
+        if ($status === 201) {
+            return;
+        }
+        if ($tried >= $retries || $status !== 'nothing' && $status < 500) {
+            throw new BroadcastFailed("the cable answered $status: " . substr($reason, 0, 200));
+        }
+        usleep((int) min(1e5 * 3 ** $tried, 2e6));
+    }
 }
 
 function secret(#[Hidden] ?string $secret, string ...$names): string {
@@ -112,8 +126,7 @@ function tag(string $name, array $attributes): string {
 
 function request(string $method, string $path, string $body, ?string $url, #[Hidden] ?string $key, float $timeout) {
     $deadline = microtime(true) + $timeout; // over all, because a stream's own timeout starts anew with every byte
-    $derived = ($main = setting('ANYCABLE_SECRET')) === null ? 'none' : hash_hmac('sha256', 'broadcast-cable', $main);
-    $key = $key ?: setting('ANYCABLE_BROADCAST_KEY') ?? $derived;
+    $key = $key ?: setting('ANYCABLE_BROADCAST_KEY') ?? (setting('ANYCABLE_SECRET') === null ? 'none' : broadcast_key());
     if (preg_match('/[\x00-\x1f]/', $key)) {
         return ['nothing', 'the broadcast key has a line break in it'];
     }

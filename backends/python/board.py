@@ -16,7 +16,6 @@ import signal
 import sqlite3
 import sys
 import threading
-import time
 import traceback
 from html import escape
 from socketserver import ThreadingMixIn
@@ -154,12 +153,10 @@ def announce(happened, rows):
     # whose cards are queried before the commit has neither. And what is stored is stored: a cable that is down fails
     # no form; when it is back, it begins a new epoch, and the pages that missed something heal.
     for row in rows:
-        for pause in (0.1, 0.3, None):
-            try:
-                hotcable.broadcast("board/1", happened(row), timeout=0.5)
-                break
-            except Exception as failed:
-                time.sleep(pause) if pause else print("board.py: not broadcast:", failed, file=sys.stderr, flush=True)
+        try:
+            hotcable.broadcast("board/1", happened(row), timeout=0.5, retries=2)
+        except Exception as failed:
+            print("board.py: not broadcast:", failed, file=sys.stderr, flush=True)
 
 
 class Refused(Exception):

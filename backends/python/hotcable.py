@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import base64
 import hmac
+import itertools
 import json
 import os
 import re
@@ -82,11 +83,23 @@ def turbo_stream(action: str, target: str | None = None, html: str = "", attribu
     return _tag("turbo-stream", tag) + template + "</turbo-stream>"
 
 
-def broadcast(stream: str, html: str, *, url: str | None = None, key: str | None = None, timeout: float = 5) -> None:
-    """Sends HTML to all who listen, in `timeout` seconds. Commit first. BroadcastFailed unless the cable took it."""
-    status, reason = _request("POST", "", _json({"stream": stream, "data": _json(html)}).encode(), url, key, timeout)
-    if status != 201:
-        raise BroadcastFailed(f"the cable answered {status}: {reason[:200]}")
+def broadcast_key(*, secret: str | None = None) -> str:
+    """The key for broadcasts that the cable derives from its secret. ValueError without a secret."""
+    return hmac.digest(_secret(secret, "ANYCABLE_SECRET"), b"broadcast-cable", "sha256").hex()
+
+
+def broadcast(stream: str, html: str, *, url: str | None = None, key: str | None = None, timeout: float = 5,
+              retries: int = 0) -> None:
+    """Sends HTML to all who listen, in `timeout` seconds. Commit first. BroadcastFailed unless the cable took it; no
+    answer and a 5xx are tried `retries` times more, after 0.1, 0.3, 0.9 and then every 2 s: it may arrive twice."""
+    body = _json({"stream": stream, "data": _json(html)}).encode()
+    for tried in itertools.count():
+        status, reason = _request("POST", "", body, url, key, timeout)
+        if status == 201:
+            return
+        if tried >= retries or status != "nothing" and status < 500:
+            raise BroadcastFailed(f"the cable answered {status}: {reason[:200]}")
+        time.sleep(min(0.1 * 3 ** tried, 2))
 
 
 def _secret(secret: str | None, *names: str) -> bytes:
@@ -115,8 +128,7 @@ def _tag(name: str, attributes: dict) -> str:
 
 
 def _request(method: str, path: str, body: bytes | None, url: str | None, key: str | None, timeout: float) -> tuple:
-    derived = (main := _setting("ANYCABLE_SECRET")) and hmac.digest(_secret(main), b"broadcast-cable", "sha256").hex()
-    key = key or _setting("ANYCABLE_BROADCAST_KEY") or derived or "none"
+    key = key or _setting("ANYCABLE_BROADCAST_KEY") or (broadcast_key() if _setting("ANYCABLE_SECRET") else "none")
     if not key.isprintable():  # http.client would print it
         return "nothing", "the broadcast key has a line break in it"
     port = 8090 if key == "none" else 8080

@@ -154,11 +154,9 @@ module Board
     # whose cards are queried before the commit has neither. And what is stored is stored: a cable that is down fails
     # no form; when it is back, it begins a new epoch, and the pages that missed something heal.
     rows.each do |row|
-      [0.1, 0.3, nil].each do |pause|
-        break Hotcable.broadcast("board/1", send(happened, row), timeout: 0.5)
-      rescue StandardError => e
-        pause ? sleep(pause) : warn("board.rb: not broadcast: #{e.message}")
-      end
+      Hotcable.broadcast("board/1", send(happened, row), timeout: 0.5, retries: 2)
+    rescue StandardError => e
+      warn "board.rb: not broadcast: #{e.message}"
     end
     nil
   end

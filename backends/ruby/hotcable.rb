@@ -75,11 +75,24 @@ module Hotcable
       "#{tag("turbo-stream", tag)}#{template}</turbo-stream>"
     end
 
-    # Sends HTML to all who listen, in timeout seconds. Commit first. BroadcastFailed unless the cable took it.
-    def broadcast(stream, html, url: nil, key: nil, timeout: 5)
+    # The key for broadcasts that the cable derives from its secret. ArgumentError without a secret.
+    def broadcast_key(secret: nil)
+      OpenSSL::HMAC.hexdigest("SHA256", secret(secret, "ANYCABLE_SECRET"), "broadcast-cable")
+    end
+
+    # Sends HTML to all who listen, in timeout seconds. Commit first. BroadcastFailed unless the cable took it; no answer
+    # and a 5xx are tried retries times more, after 0.1, 0.3, 0.9 and then every 2 s: it may arrive twice.
+    def broadcast(stream, html, url: nil, key: nil, timeout: 5, retries: 0)
       body = JSON.generate({ stream: utf8(stream), data: JSON.generate(utf8(html)) })
-      status, reason = request("POST", "", body, url, key, timeout)
-      raise BroadcastFailed, "the cable answered #{status}: #{reason[0, 200]}" unless status == 201
+      (0..).each do |tried|
+        status, reason = request("POST", "", body, url, key, timeout)
+        return if status == 201
+
+        final = tried >= retries || (status != "nothing" && status < 500)
+        raise BroadcastFailed, "the cable answered #{status}: #{reason[0, 200]}" if final
+
+        sleep [0.1 * 3**tried, 2].min
+      end
     end
 
     private
@@ -111,9 +124,8 @@ module Hotcable
     end
 
     def request(method, path, body, url, key, timeout)
-      main = first_of(ENV["ANYCABLE_SECRET"])
-      derived = OpenSSL::HMAC.hexdigest("SHA256", main, "broadcast-cable") if main
-      key = first_of(key, ENV["ANYCABLE_BROADCAST_KEY"], derived, "none")
+      derived = first_of(ENV["ANYCABLE_SECRET"]) ? broadcast_key : "none"
+      key = first_of(key, ENV["ANYCABLE_BROADCAST_KEY"], derived)
       return ["nothing", "the broadcast key has a line break in it"] if key.match?(/[\r\n]/)
 
       port = key == "none" ? 8090 : 8080

@@ -15,13 +15,14 @@ import { createHmac } from 'node:crypto'
 import http from 'node:http'
 import https from 'node:https'
 import { text } from 'node:stream/consumers'
+import { setTimeout as pause } from 'node:timers/promises'
 
 /** Who the client is. Key order counts: the cable compares identities as text. */
 export type Identity = Record<string, string | number | boolean | null>
 type TokenOptions = { secret?: string; ttl?: number; now?: number }
 type StreamOptions = { secret?: string; expiresIn?: number; now?: number }
 type CableOptions = { url?: string; key?: string }
-type BroadcastOptions = CableOptions & { timeoutMs?: number }
+type BroadcastOptions = CableOptions & { timeoutMs?: number; retries?: number }
 
 /** The cable did not take a broadcast. The message has its status and reason, or what kept it from answering. */
 export class BroadcastFailed extends Error {
@@ -83,11 +84,23 @@ export function turboStream(action: string, target?: string | null, html = '', a
   return `${open}${template}</turbo-stream>`
 }
 
-/** Sends HTML to all who listen, in `timeoutMs`. Commit first. Rejects with BroadcastFailed unless the cable took it. */
+/** The key for broadcasts that the cable derives from its secret. Throws without a secret. */
+export function broadcastKey({ secret }: { secret?: string } = {}): string {
+  return createHmac('sha256', secretOf(secret, 'ANYCABLE_SECRET')).update('broadcast-cable').digest('hex')
+}
+
+/** Sends HTML to all who listen, in `timeoutMs`. Commit first. Rejects with BroadcastFailed unless the cable took it; no
+ *  answer and a 5xx are tried `retries` times more, after 0.1, 0.3, 0.9 and then every 2 s: it may arrive twice. */
 export async function broadcast(stream: string, html: string, options: BroadcastOptions = {}): Promise<void> {
+  const { timeoutMs = 5000, retries = 0 } = options
   const body = JSON.stringify({ stream, data: JSON.stringify(html) })
-  const [status, reason] = await request('POST', '', { ...options, timeoutMs: options.timeoutMs ?? 5000, body })
-  if (status !== 201) throw new BroadcastFailed(`the cable answered ${status}: ${reason.slice(0, 200)}`)
+  for (let tried = 0; ; tried++) {
+    const [status, reason] = await request('POST', '', { ...options, timeoutMs, body })
+    if (status === 201) return
+    if (tried >= retries || (status !== 'nothing' && status < 500))
+      throw new BroadcastFailed(`the cable answered ${status}: ${reason.slice(0, 200)}`)
+    await pause(Math.min(100 * 3 ** tried, 2000))
+  }
 }
 
 type Attributes = Record<string, string | null | undefined>
@@ -117,9 +130,8 @@ type Call = CableOptions & { timeoutMs: number; body?: string }
 
 /** Not fetch: it may use the environment's proxy, or a kept socket whose cable has restarted since. */
 async function request(method: string, path: string, call: Call): Promise<[status: number | 'nothing', body: string]> {
-  const main = setting('ANYCABLE_SECRET')
-  const derived = main && createHmac('sha256', main).update('broadcast-cable').digest('hex')
-  const key = call.key || setting('ANYCABLE_BROADCAST_KEY') || derived || 'none'
+  const derived = setting('ANYCABLE_SECRET') ? broadcastKey() : 'none'
+  const key = call.key || setting('ANYCABLE_BROADCAST_KEY') || derived
   if (/[\r\n]/.test(key)) return ['nothing', 'the broadcast key has a line break in it']
   const port = key === 'none' ? 8090 : 8080
   const url = call.url || setting('ANYCABLE_HTTP_BROADCAST_URL') || `http://localhost:${port}/_broadcast`

@@ -88,6 +88,7 @@ export const settings = {
     key('key: none without a secret', null, {}),
     key('key: derived', derived('main'), { ANYCABLE_SECRET: 'main' }),
     key('key: derived from a secret that is not ASCII', derived(CYRILLIC), { ANYCABLE_SECRET: CYRILLIC }),
+    key('key: derived from a zero', derived('0'), { ANYCABLE_SECRET: '0' }),
     key('key: not derived from the others', null, { ANYCABLE_JWT_SECRET: 'jwt', ANYCABLE_STREAMS_SECRET: 'streams' }),
     key('key: its own wins', 'key', { ANYCABLE_SECRET: 'main', ANYCABLE_BROADCAST_KEY: 'key' }),
     key('key: an empty one does not count', derived('main'), { ANYCABLE_SECRET: 'main', ANYCABLE_BROADCAST_KEY: '' }),

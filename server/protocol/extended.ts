@@ -8,9 +8,9 @@
 import type { Position } from '../history/history.ts'
 import { encode } from './action-cable.ts'
 
-/** `restored_ids` is left out when there are none, as in the reference. */
+/** The reference leaves an empty list out, and its client then takes all that it ever subscribed to for restored. */
 export const restoredWelcome = (sid: string, identifiers: readonly string[]): Buffer =>
-  encode({ type: 'welcome', sid, restored: true, ...(identifiers.length > 0 ? { restored_ids: identifiers } : {}) })
+  encode({ type: 'welcome', sid, restored: true, restored_ids: identifiers })
 
 export const confirmHistory = (identifier: string): Buffer => encode({ type: 'confirm_history', identifier })
 

@@ -22,15 +22,17 @@
  * What only the cable knows (that it is catching up, a gap, why) it tells sources with a `data-events` attribute. Without
  * it `resumed` and `gap` are heard from the extended protocol alone. When a token expires, @anycable/web brings a new one
  * and @hotwired/turbo-rails would stop for good, so for that client this file fetches one from the page, rendered anew.
+ * And where @anycable/core gives a source up, because the connection broke before it was confirmed, it is subscribed again.
  */
 
 /**
  * @typedef {{ code: string, fix: string }} Refusal
- * @typedef {{ confirmed: boolean, known: boolean, behind: boolean, gap: boolean, rejected?: Refusal | undefined }} Stream
+ * @typedef {{ confirmed: boolean, known: boolean, again: boolean, behind: boolean, gap: boolean, rejected?: Refusal | undefined }} Stream
  * @typedef {{ on: (event: string, then: (data: unknown) => void) => void }} Emitter
  * @typedef {{ webSocket?: WebSocket, installEventHandlers: () => void }} Connection What we touch of @rails/actioncable's.
  * @typedef {{ subprotocols: string[], connect: () => void, connection: Connection }} Consumer
- * @typedef {{ identifier: string, receiver?: Emitter & { transport: Emitter } }} Channel What we touch of @anycable/core's.
+ * @typedef {Emitter & { transport: Emitter, subscribe: (channel: object) => void }} Cable What we touch of @anycable/core's.
+ * @typedef {{ identifier: string, state: string, receiver?: Cable }} Channel
  * @typedef {HTMLElement & { channel?: Partial<Channel>, subscription?: { identifier: string, consumer: Consumer } }} Source
  * @typedef {{ type?: string, identifier?: string, reason?: string, reconnect?: boolean, restored_ids?: string[], code?: string, fix?: string }} Frame
  * @typedef {'live' | 'connecting' | 'offline' | 'refused'} State
@@ -69,7 +71,7 @@ const identifierOf = ({ channel, subscription }) => channel?.identifier ?? subsc
 
 /** @param {string} identifier */
 function streamOf(identifier) {
-  const stream = streams.get(identifier) ?? { confirmed: false, known: false, behind: false, gap: false }
+  const stream = streams.get(identifier) ?? { confirmed: false, known: false, again: false, behind: false, gap: false }
   streams.set(identifier, stream)
   return stream
 }
@@ -102,7 +104,8 @@ function heard(data) {
   else if (type === 'reject_subscription') {
     streamOf(identifier).rejected = { code, fix }
     tell(identifier, 'rejected', { code, fix })
-  } else if (type === 'confirm_history') tell(identifier, 'resumed', {}, source => !asks(source))
+  } else if (type === 'confirm_history')
+    tell(identifier, 'resumed', {}, source => !asks(source) && streamOf(identifier).again)
   else if (type === 'reject_history') tell(identifier, 'gap', { code, fix }, source => !asks(source))
   else if (type !== 'disconnect') return
   show()
@@ -112,7 +115,7 @@ function heard(data) {
 function confirm(identifier) {
   const stream = streamOf(identifier)
   const reconnected = stream.known
-  Object.assign(stream, { confirmed: true, known: true, rejected: undefined })
+  Object.assign(stream, { confirmed: true, known: true, again: reconnected, rejected: undefined })
   tell(identifier, 'connected', { reconnected })
 }
 
@@ -152,7 +155,9 @@ function told(message) {
   if (event === 'catching-up') stream.behind = true
   else if (event === 'caught-up') {
     stream.behind = false
-    dispatch(source, 'resumed', { messages: Number(value('messages')) })
+    const messages = Number(value('messages'))
+    // A first subscription that had missed nothing resumes nothing.
+    if (stream.again || messages > 0) dispatch(source, 'resumed', { messages })
   } else if (event === 'gap') {
     stream.gap = true
     dispatch(source, 'gap', { refresh: value('refresh'), code: value('code'), fix: value('fix') })
@@ -215,9 +220,14 @@ function once(thing, then) {
   then(thing)
 }
 
-/** @param {NonNullable<Channel['receiver']>} cable */
+/** @param {Cable} cable */
 function listenAnyCable(cable) {
   cable.transport.on('data', heard)
+  cable.on('connect', () => {
+    for (const source of sources())
+      if (source.channel?.state === 'closed' && !streams.get(identifierOf(source))?.rejected)
+        cable.subscribe(source.channel)
+  })
   cable.on('disconnect', lost)
   cable.on('close', lost)
 }

@@ -30,6 +30,10 @@ export interface Subscription {
   live: boolean
   /** Everything from here on was sent. */
   covered: number
+  /** Whether the client was told of it by name since it connected. */
+  confirmed: boolean
+  /** Whether its page has a position, and was to refresh itself: it is not restored. */
+  healing: boolean
 }
 
 /** What a client asks the history for. */
@@ -130,8 +134,10 @@ export class Room {
   subscribe(listener: Listener, subscription: Subscription, asked: Asked): void {
     listener.subscriptions.set(subscription.identifier, subscription)
     listener.owe({ frame: { type: 'confirm_subscription', identifier: subscription.identifier } })
-    const { page } = subscription
-    this.#replay(listener, subscription, page ?? this.#placeOf(subscription, asked), asked.wire !== undefined)
+    const { page, live, covered } = subscription
+    subscription.confirmed = true
+    const place = live ? covered : (page ?? this.#placeOf(subscription, asked))
+    this.#replay(listener, subscription, place, asked.wire !== undefined)
   }
 
   history(listener: Listener, subscription: Subscription, asked: Asked): void {
@@ -153,7 +159,10 @@ export class Room {
       if (message.exclude !== undefined && listener.sids.includes(message.exclude)) continue
       listener.owe({ frame: { identifier, message: message.body, stream_id: stream }, message })
     }
-    if (place === 'gap' && kind === 'turbo') listener.gaps.add(identifier)
+    if (place === 'gap' && kind === 'turbo') {
+      listener.gaps.add(identifier)
+      subscription.healing = subscription.page !== undefined
+    }
     if (asked) listener.owe({ frame: { type: place === 'gap' ? 'reject_history' : 'confirm_history', identifier } })
     subscription.live = true
     subscription.covered = start

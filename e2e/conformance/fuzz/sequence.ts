@@ -207,6 +207,7 @@ export class Sequence {
     })
     const welcome = await actor.client.next()
     const restored = actor.extended && actor.resumable && wanted !== '' && wanted === actor.sids[0]
+    for (const { identifier, healing } of actor.mine) if (healing) actor.subscriptions.delete(identifier)
     const ids = [...actor.subscriptions.keys()]
     assert.deepEqual(
       { ...welcome, ...(welcome.restored_ids ? { restored_ids: [...welcome.restored_ids].sort() } : {}) },
@@ -214,7 +215,7 @@ export class Sequence {
         type: 'welcome',
         sid: welcome.sid,
         ...(restored ? { restored: true } : {}),
-        ...(restored && ids.length > 0 ? { restored_ids: ids.sort() } : {}),
+        ...(restored ? { restored_ids: ids.sort() } : {}),
       },
     )
     actor.connected = true
@@ -225,7 +226,7 @@ export class Sequence {
       if (!actor.known) actor.identity = JSON.stringify({ sid: welcome.sid })
       return
     }
-    for (const subscription of actor.mine) subscription.live = false
+    for (const subscription of actor.mine) Object.assign(subscription, { live: false, confirmed: false })
     if (random.chance(0.5)) await this.#broadcast()
     for (const subscription of actor.mine) {
       const asked = this.#askable(subscription.stream, true)
@@ -283,8 +284,10 @@ export class Sequence {
     const presence = joins === undefined ? {} : { presence: { id: joins, info: { of: joins } } }
     if (joins !== undefined) await this.#settle()
     this.#say(actor, { command: 'subscribe', identifier, ...(asked.wire ? { history: asked.wire } : {}), ...presence })
-    if (actor.subscriptions.has(identifier)) return
-    const subscription = { identifier, stream, kind, page: kind === 'html' ? undefined : page, live: false, covered: 0 }
+    const held = actor.subscriptions.get(identifier)
+    if (held?.confirmed) return
+    const states = { live: false, covered: 0, confirmed: false, healing: false }
+    const subscription = held ?? { identifier, stream, kind, page: kind === 'html' ? undefined : page, ...states }
     this.#room.subscribe(actor, subscription, asked)
     if (joins === undefined) return
     this.#room.join(actor, subscription, joins)

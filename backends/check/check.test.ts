@@ -1,0 +1,272 @@
+/**
+ * The check is told the truth by every helper, and tells every wrong backend its own mistake. Real programs, each in a
+ * process of its own; a language that is not installed is skipped aloud, and with CI=true that is a failure.
+ */
+import assert from 'node:assert/strict'
+import { spawn, spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { ADAPTERS } from '../adapters.ts'
+import { check } from './check.ts'
+import { RECIPES } from './explain.ts'
+import { families } from './families.ts'
+import type { Command } from './program.ts'
+
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+const FAMILIES = Object.fromEntries(families().map(family => [family.name, family]))
+const wrong = (mistake: string): Command => [process.execPath, here('wrong.ts'), mistake]
+
+/** What each wrong backend is told, to the letter: mistake → question → words. */
+const TOLD: Record<string, Record<string, string>> = {
+  no_padding: { sign_stream: 'your base64 has no padding', stream_from: 'your base64 has no padding' },
+  url_safe: { sign_stream: 'your base64 is URL-safe (- and _): it takes the standard alphabet (+ and /)' },
+  line_breaks: {
+    sign_stream: 'your base64 has line breaks, after 60 characters and at the end (Ruby: pack("m0"))',
+  },
+  signed_json: { sign_stream: 'you signed the JSON, not the base64 of it' },
+  signed_name: { sign_stream: 'you signed the name, not the base64 of its JSON' },
+  raw_name: { sign_stream: 'you signed the name, and not the JSON of it' },
+  one_dash: { sign_stream: 'there is - between base64 and digest: it takes --' },
+  no_expiry: { sign_stream: 'you ignored expires_in', stream_from: 'you ignored expires_in' },
+  no_millis: { sign_stream: 'exp is without its .000' },
+  upper_hex: { sign_stream: 'the digest is upper case', broadcast_key: 'the digest is upper case' },
+  base64_digest: {
+    sign_stream: 'the digest is base64, and not hex',
+    stream_from: 'the digest is base64, and not hex',
+    broadcast_key: 'the digest is base64, and not hex',
+  },
+  sha1: { sign_stream: 'your digest is SHA-1, and not SHA-256', issue_token: 'your digest is SHA-1, and not SHA-256' },
+  sha512: { stream_from: 'your digest is SHA-512, and not SHA-256' },
+  swapped: { sign_stream: 'your HMAC has key and message the wrong way round' },
+  plain_hash: { issue_token: 'your digest is a hash of secret and message, and not an HMAC' },
+  key_latin1: {
+    sign_stream: 'your key bytes are Latin-1, and not UTF-8',
+    issue_token: 'your key bytes are Latin-1, and not UTF-8',
+    stream_from: 'your key bytes are Latin-1, and not UTF-8',
+    broadcast_key: 'your key bytes are Latin-1, and not UTF-8',
+  },
+  key_hex: { sign_stream: 'your key is decoded from hex when it looks like it: it is text' },
+  key_trimmed: { issue_token: 'your key is trimmed: a space is part of it' },
+  key_newline: { broadcast_key: 'your key has a newline at its end' },
+  json_ascii: { sign_stream: 'your JSON writes é as \\u00e9 (Python: ensure_ascii=False)' },
+  json_slashes: { issue_token: 'your JSON writes / as \\/ (PHP: JSON_UNESCAPED_SLASHES)' },
+  json_html: { sign_stream: 'your JSON writes < > & as \\u003c \\u003e \\u0026 (Rails: JSON.generate)' },
+  json_newline: { sign_stream: 'your JSON ends with a newline (echo, or an encoder that adds one)' },
+  ext_object: { issue_token: 'ext is an object: it takes the JSON of the identity, as a string' },
+  exp_missing: { issue_token: 'exp is missing' },
+  exp_ms: { issue_token: 'exp is in milliseconds: it takes seconds' },
+  exp_string: { issue_token: 'exp is a string: it takes a number' },
+  exp_clock: { issue_token: 'exp is reckoned from the clock: it takes now' },
+  iat: { issue_token: 'the claims have an iat: leave it out' },
+  typ_first: { issue_token: 'the header has typ before alg: {"alg":"HS256","typ":"JWT"}' },
+  alg_hs512: { issue_token: 'alg is HS512: it takes HS256' },
+  token_padding: { issue_token: 'your token has padding: base64url goes without =' },
+  token_alphabet: {
+    issue_token: 'your token is in the standard alphabet of base64 (+ and /): it takes the URL-safe one (- and _)',
+  },
+  hex_signature: { issue_token: 'the signature is base64url of its hex: it takes the bytes' },
+  id_digits: {
+    stream_from: 'the digits of the id are the first of the base64: it takes the first 8 of the signature',
+  },
+  id_slash: { stream_from: 'the id has / in it: it takes - for every /' },
+  no_position: { stream_from: 'data-position is missing' },
+  self_closing: { stream_from: 'the tag closes itself: HTML needs </turbo-cable-stream-source>' },
+  not_escaped: { stream_from: 'attributes are not escaped', turbo_stream: 'attributes are not escaped' },
+  escaped_twice: { turbo_stream: 'attributes are escaped twice' },
+  apostrophes: { turbo_stream: "attributes have ' escaped as &#39;: it takes ' itself" },
+  targets: { turbo_stream: 'target is written as targets' },
+  no_template: { turbo_stream: 'the content is not in a <template>' },
+  remove_template: { turbo_stream: 'remove has a <template>: leave it out' },
+  content_escaped: { turbo_stream: 'the content is escaped: HTML goes in as it is' },
+  attributes_last: { turbo_stream: 'the attributes come last: they come before action and target' },
+  key_itself: { broadcast_key: 'that is the secret itself: the key is derived from it' },
+  key_message: { broadcast_key: 'the message is broadcast_cable: it takes broadcast-cable' },
+  'no_padding+upper_hex': { sign_stream: 'your base64 has no padding; and the digest is upper case' },
+  number_result: { broadcast_key: 'a result is a string, and not 64' },
+  refuses: { sign_stream: 'your program answers with an error: not implemented' },
+}
+
+/** Programs that do not keep to the line protocol. */
+const BROKEN: Record<string, RegExp> = {
+  greets: /^it printed a line that is not JSON: "Ready\."\. stdout is for answers/,
+  debugs: /^it printed a line that is not JSON: "signing chat:2021"/,
+  byte_order_mark: /^it printed a line that is not JSON, because a byte order mark is before it/,
+  not_utf8: /^its stdout is not UTF-8/,
+  bare_result: /^an answer is \{"result":…\} or \{"error":"why"\}, and not /,
+  says_twice: /^it printed more than one line for a question: /,
+  ends: /^it ended \(exit code 1\).*no such column: streams.* \(at "a GlobalID"\)$/,
+  hangs: /^it did not answer within 2 s \(at "a name"\)$/,
+  hangs_later: /^it did not answer within 2 s \(at "a GlobalID"\)$/,
+  reads_all: /^it answers only when stdin ends: flush stdout after each line/,
+}
+
+/** What a language does unless it is told otherwise, each in its own program. */
+const DEFAULTS: Record<string, { language: string; program: Command; says: string }> = {
+  "Python's json.dumps": {
+    language: 'python',
+    program: [
+      'python3',
+      '-c',
+      [
+        'import base64, hashlib, hmac, json, sys',
+        'for line in sys.stdin:',
+        '    ask = json.loads(line)',
+        '    data = base64.b64encode(json.dumps(ask["stream"]).encode())',
+        '    digest = hmac.new(ask["secret"].encode(), data, hashlib.sha256).hexdigest()',
+        '    print(json.dumps({"result": data.decode() + "--" + digest}), flush=True)',
+      ].join('\n'),
+    ],
+    says: 'your JSON writes é as \\u00e9 (Python: ensure_ascii=False)',
+  },
+  "PHP's json_encode": {
+    language: 'php',
+    program: [
+      'php',
+      '-r',
+      `while ($line = fgets(STDIN)) {
+        $ask = json_decode($line, true);
+        $data = base64_encode(json_encode($ask['stream']));
+        echo json_encode(['result' => $data . '--' . hash_hmac('sha256', $data, $ask['secret'])]), "\\n";
+      }`,
+    ],
+    says: 'your JSON writes / as \\/ and é as \\u00e9 (PHP: JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE)',
+  },
+  "Ruby's Base64.encode64": {
+    language: 'ruby',
+    program: [
+      'ruby',
+      '-rjson',
+      '-ropenssl',
+      '-e',
+      `$stdout.sync = true
+       $stdin.each_line do |line|
+         ask = JSON.parse(line)
+         data = [JSON.generate(ask["stream"])].pack("m")
+         puts JSON.generate({ result: data + "--" + OpenSSL::HMAC.hexdigest("SHA256", ask["secret"], data) })
+       end`,
+    ],
+    says: 'your base64 has line breaks, after 60 characters and at the end (Ruby: pack("m0"))',
+  },
+}
+
+describe('the right answers', { concurrency: 4 }, () => {
+  for (const { name, cases } of families())
+    test(`the recipe that mistakes are measured by makes every vector: ${name}`, () => {
+      for (const { id, question, expected } of cases) assert.equal(RECIPES[name]!.make(question), expected, id)
+    })
+
+  for (const [language, { absent, command }] of Object.entries(ADAPTERS)) {
+    if (absent !== undefined) console.error(`\n!!! ${absent}\n`)
+    test(`the helper in ${language} passes`, { skip: process.env.CI !== 'true' && absent }, async () => {
+      const { code, stdout } = await run(command())
+      assert.match(stdout, /\n162 passed, 0 failed\n$/)
+      assert.equal(stdout.match(/^\w+ +[\w-]+\.json +(\d+) of \1 +passed$/gm)?.length, 5)
+      assert.equal(code, 0)
+    })
+  }
+})
+
+describe('a wrong backend is told its mistake', { concurrency: 4 }, () => {
+  for (const [mistake, told] of Object.entries(TOLD))
+    test(mistake, async () => {
+      const names = Object.keys(told)
+      const cases = names.flatMap(name => FAMILIES[name]!.cases)
+      const { findings } = await check({ name: names.join(), file: '', cases }, wrong(mistake))
+      // One mistake is one finding, which explains all that is wrong.
+      assert.deepEqual(
+        findings.map(({ says }) => says),
+        [...new Set(Object.values(told))],
+      )
+      assert.deepEqual(
+        [...new Set(findings.flatMap(({ results }) => results.map(result => result.case.question.do)))],
+        names,
+      )
+    })
+
+  test('what only one question does is no mistake of the others', async () => {
+    const { code, stdout } = await run(wrong('no_padding'))
+    // README.md shows this very table.
+    const [table] = stdout.split('\n\n')
+    assert.ok(readFileSync(here('../README.md'), 'utf8').includes(`\n${table}\n`), table)
+    assert.equal(code, 1)
+  })
+
+  test('two mistakes in different places are two findings', async () => {
+    const { findings } = await check(FAMILIES.sign_stream!, wrong('key_trimmed+json_slashes'))
+    assert.deepEqual(
+      findings.map(({ says }) => says),
+      ['your JSON writes / as \\/ (PHP: JSON_UNESCAPED_SLASHES)', 'your key is trimmed: a space is part of it'],
+    )
+  })
+
+  for (const [name, words] of Object.entries({
+    sign_stream: 'the base64 is right, but the digest (HMAC-SHA256 of it, in lower-case hex) is not the right one',
+    issue_token:
+      'header and payload are right, but the signature (HMAC-SHA256 of both, in base64url) is not the right one',
+    stream_from: 'the tag is not the right one',
+  }))
+    test(`a mistake that nobody foresaw is shown where it begins: ${name}`, async () => {
+      const { says, findings } = await check(FAMILIES[name]!, wrong('key_reversed'))
+      assert.equal(says, words)
+      const [, , expected, got, caret] = findings[0]!.shows
+      const at = caret!.indexOf('^')
+      assert.ok(at > 10)
+      assert.equal(expected!.slice(10, at), got!.slice(10, at))
+      assert.notEqual(expected![at], got![at])
+    })
+})
+
+describe('what a language does by default is told', { concurrency: 4 }, () => {
+  for (const [title, { language, program, says }] of Object.entries(DEFAULTS))
+    test(title, { skip: process.env.CI !== 'true' && ADAPTERS[language]!.absent }, async () => {
+      const { findings } = await check(FAMILIES.sign_stream!, program)
+      assert.ok(
+        findings.some(finding => finding.says === says),
+        findings.map(finding => finding.says).join('\n'),
+      )
+    })
+})
+
+describe('a program that does not keep to the lines is told so, and never waited for', { concurrency: 4 }, () => {
+  for (const [mistake, words] of Object.entries(BROKEN))
+    test(mistake, { timeout: 8000 }, async () => {
+      const timeoutMs = /hangs|reads_all/.test(mistake) ? 2000 : 5000
+      const { says } = await check(FAMILIES.sign_stream!, wrong(mistake), { timeoutMs })
+      assert.match(says, words)
+    })
+
+  test('a program that is not there', async () => {
+    const { code, stdout } = await run(['/no/such/program'])
+    assert.match(stdout, /^sign_stream .* it did not start: .*ENOENT/m)
+    assert.match(stdout, /^issue_token .* not asked$/m)
+    assert.equal(code, 1)
+  })
+
+  test('no command at all', () => {
+    const { status, stderr } = spawnSync(process.execPath, [here('main.ts')], { encoding: 'utf8' })
+    assert.equal(status, 2)
+    assert.match(stderr, /COMMAND/)
+  })
+
+  test('a program that hangs ends with the check, and so does what it started', async () => {
+    const program: Command = ['sh', '-c', 'sleep 4242 & echo "{\\"error\\":\\"$!\\"}"; wait']
+    const { findings } = await check(FAMILIES.sign_stream!, program, { timeoutMs: 2000 })
+    const pid = Number(/an error: (\d+)/.exec(findings[0]!.says)?.[1])
+    // Gone, or dead and waiting for its new parent to look.
+    assert.match(spawnSync('ps', ['-o', 'stat=', '-p', String(pid)], { encoding: 'utf8' }).stdout, /^Z|^$/)
+  })
+})
+
+/** As `npm run check:backend` does. */
+async function run(command: Command): Promise<{ code: number | null; stdout: string }> {
+  const child = spawn(process.execPath, [here('main.ts'), ...command], {
+    env: { ...process.env, INIT_CWD: '' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  let stdout = ''
+  child.stdout.setEncoding('utf8').on('data', text => {
+    stdout += text
+  })
+  return await new Promise(resolve => child.once('close', code => resolve({ code, stdout })))
+}

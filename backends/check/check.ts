@@ -1,0 +1,40 @@
+/** Asks a program all questions of a family, and says what became of it. */
+import { explain, type Finding, isRight, type Result } from './explain.ts'
+import type { Family } from './families.ts'
+import { type Command, Program, ProgramFailed, type ProgramOptions } from './program.ts'
+
+export interface Verdict {
+  readonly family: Family
+  readonly answered: number
+  readonly passed: number
+  /** In one line: `passed`, or what is wrong first of all. */
+  readonly says: string
+  readonly findings: readonly Finding[]
+}
+
+/** Each family has the program anew, so that one which ends at a question is asked the next family. */
+export async function check(family: Family, command: Command, options: ProgramOptions = {}): Promise<Verdict> {
+  const program = new Program(command, options)
+  // Whoever stops the check stops the program, which has a group of its own.
+  const stop = () => program.kill()
+  process.once('exit', stop)
+  const results: Result[] = []
+  let failure: string | undefined
+  try {
+    for (const one of family.cases) {
+      const answer = await program.ask(one.question)
+      results.push({ case: one, answer, clock: Math.floor(Date.now() / 1000) })
+    }
+    await program.close()
+  } catch (error) {
+    if (!(error instanceof ProgramFailed)) throw error
+    const at = family.cases[results.length]
+    failure = at ? `${error.message} (at ${JSON.stringify(at.id)})` : error.message
+  } finally {
+    await program.end()
+    process.off('exit', stop)
+  }
+  const findings = explain(results)
+  const says = failure ?? findings[0]?.says ?? 'passed'
+  return { family, answered: results.length, passed: results.filter(isRight).length, says, findings }
+}

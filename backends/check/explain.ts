@@ -1,0 +1,84 @@
+/** What a program got wrong, in words for its author. */
+import { difference, localise } from './difference.ts'
+import type { Case } from './families.ts'
+import type { Answer } from './program.ts'
+import { broadcastKey } from './recipes/broadcast-key.ts'
+import { issueToken } from './recipes/issue-token.ts'
+import type { Recipe } from './recipes/recipe.ts'
+import { signStream } from './recipes/sign-stream.ts'
+import { streamFrom } from './recipes/stream-from.ts'
+import { turboStream } from './recipes/turbo-stream.ts'
+
+// biome-ignore lint/suspicious/noExplicitAny: each recipe knows its own question.
+export const RECIPES: Readonly<Record<string, Recipe<any>>> = {
+  sign_stream: signStream,
+  issue_token: issueToken,
+  stream_from: streamFrom,
+  turbo_stream: turboStream,
+  broadcast_key: broadcastKey,
+}
+
+export interface Result {
+  readonly case: Case
+  readonly answer: Answer
+  /** When it was answered, in Unix seconds. */
+  readonly clock: number
+}
+
+export interface Finding {
+  /** In one line. */
+  readonly says: string
+  /** The cases that it explains. */
+  readonly results: Result[]
+  /** The first of them: what was asked, expected and got. */
+  readonly shows: readonly string[]
+}
+
+export const isRight = ({ case: { expected }, answer }: Result): boolean =>
+  'result' in answer && answer.result === expected
+
+/** Findings until every wrong answer is explained. */
+export function explain(results: readonly Result[]): Finding[] {
+  const findings: Finding[] = []
+  let wrong = results.filter(result => !isRight(result))
+  while (wrong.length > 0) {
+    const { says, covers } = explainFirst(wrong[0]!, results)
+    const covered = wrong.filter((result, at) => at === 0 || covers(result))
+    const known = findings.find(finding => finding.says === says)
+    if (known) known.results.push(...covered)
+    else findings.push({ says, results: covered, shows: shows(covered[0]!) })
+    wrong = wrong.filter(result => !covered.includes(result))
+  }
+  return findings
+}
+
+function explainFirst(first: Result, all: readonly Result[]): { says: string; covers: (result: Result) => boolean } {
+  const { case: asked, answer } = first
+  if ('error' in answer)
+    return {
+      says: `your program answers with an error: ${answer.error}`,
+      covers: ({ answer: other }) => 'error' in other && other.error === answer.error,
+    }
+  if (typeof answer.result !== 'string')
+    return {
+      says: `a result is a string, and not ${JSON.stringify(answer.result)}`,
+      covers: ({ answer: other }) => 'result' in other && typeof other.result !== 'string',
+    }
+  const name = asked.question.do
+  const said = (result: Result) => ({
+    question: { ...result.case.question, clock: result.clock },
+    got: 'result' in result.answer ? result.answer.result : undefined,
+  })
+  const found = RECIPES[name]!.explain(said(first), all.map(said))
+  if (found) return { says: found.says, covers: result => found.covers(said(result)) }
+  // No mistake that is known: what cannot be explained together is shown once.
+  return { says: localise(name, asked.expected, answer.result), covers: () => true }
+}
+
+function shows({ case: { id, question, expected }, answer }: Result): string[] {
+  const asked = JSON.stringify(question)
+  const lines = [`case      ${id}`, `asked     ${asked.length > 200 ? `${asked.slice(0, 200)}…` : asked}`]
+  return 'result' in answer && typeof answer.result === 'string'
+    ? [...lines, ...difference(expected, answer.result)]
+    : [...lines, `expected  ${expected.slice(0, 200)}`]
+}

@@ -1,0 +1,58 @@
+/** The vectors as questions: what a program is asked, and the bytes that it must answer. */
+import { readFileSync } from 'node:fs'
+import type { Question } from './program.ts'
+
+export interface Case {
+  readonly id: string
+  readonly question: Question
+  readonly expected: string
+}
+
+export interface Family {
+  /** What is asked, as {@link Question.do}. */
+  readonly name: string
+  readonly file: string
+  readonly cases: readonly Case[]
+}
+
+export function families(): Family[] {
+  return [
+    family('sign_stream', 'signed-streams', ({ sign, refuse }) => [...sign, ...refuse.filter(isIssued)], 'signed'),
+    family('issue_token', 'tokens', ({ produce }) => produce, 'token'),
+    family('stream_from', 'tags', made('stream_from'), 'html'),
+    family('turbo_stream', 'tags', made('turbo_stream'), 'html'),
+    family('broadcast_key', 'broadcasts', ({ keys }) => keys, 'key'),
+  ]
+}
+
+type Row = Record<string, unknown>
+type Rows = Record<'sign' | 'refuse' | 'produce' | 'keys', Row[]>
+
+const ASKED = [
+  ...['stream', 'identity', 'position', 'action', 'target', 'content', 'attributes'],
+  ...['secret', 'ttl', 'expires_in', 'now'],
+]
+
+function family(name: string, file: string, rows: (vectors: Rows) => Row[], answer: string): Family {
+  const vectors = JSON.parse(readFileSync(new URL(`../vectors/${file}.json`, import.meta.url), 'utf8'))
+  const isSigned = name !== 'turbo_stream'
+  const cases = rows(vectors).map(row => {
+    const given = { ...(isSigned && { secret: vectors.secret }), ...row }
+    const asked = Object.entries(given).filter(([key]) => ASKED.includes(key))
+    const named = asked.map(([key, value]) => [key === 'content' ? 'html' : key, value])
+    return {
+      id: String(row.id),
+      question: { do: name, ...Object.fromEntries(named) },
+      expected: String(row[answer]),
+    }
+  })
+  return { name, file: `${file}.json`, cases }
+}
+
+/** A name that has expired is refused by the cable, and written like any other. */
+const isIssued = (row: Row): boolean => 'expires_in' in row
+
+const made =
+  (make: string) =>
+  ({ produce }: Rows): Row[] =>
+    produce.filter(row => row.make === make)

@@ -1,0 +1,84 @@
+/** The tag that changes a page. */
+import { escaped, MARKUP, open, type Pairs } from './markup.ts'
+import { type Choice, recipe, type Steps, ways } from './recipe.ts'
+
+interface TurboStreams {
+  action: string
+  target: string | null
+  html: string
+  attributes: Record<string, string | null>
+}
+
+const TURBO_STREAM = {
+  ...MARKUP,
+  target: ways(({ action, target }: TurboStreams): Pairs => [['target', action === 'refresh' ? null : target]], {
+    'refresh has a target: leave it out': ({ target }) => [['target', target]],
+    'target is written as targets': ({ action, target }) => [['targets', action === 'refresh' ? null : target]],
+    'target is a selector (#…): it takes the id': ({ action, target }) => [
+      ['target', action === 'refresh' || target === null ? null : `#${target}`],
+    ],
+    'a target of null is written: leave it out': ({ action, target }) => [
+      ['target', action === 'refresh' ? null : String(target)],
+    ],
+    'a target of null is an empty one: leave it out': ({ action, target }) => [
+      ['target', action === 'refresh' ? null : (target ?? '')],
+    ],
+    'an empty target is left out: only null is none': ({ action, target }) => [
+      ['target', action === 'refresh' ? null : target || null],
+    ],
+  }),
+  extra: ways((attributes: TurboStreams['attributes']): Pairs => Object.entries(attributes), {
+    'attributes of null are written: leave them out': attributes =>
+      Object.entries(attributes).map(([name, value]) => [name, String(value)] as const),
+    'attributes of null are empty ones: leave them out': attributes =>
+      Object.entries(attributes).map(([name, value]) => [name, value ?? ''] as const),
+    'empty attributes are left out: only null is none': attributes =>
+      Object.entries(attributes).map(([name, value]) => [name, value || null] as const),
+    'the attributes are sorted: they take the order given': attributes =>
+      Object.entries(attributes).toSorted(([a], [b]) => (a < b ? -1 : 1)),
+    'the attributes are ignored': () => [],
+  }),
+  order: ways((extra: Pairs, action: Pairs, target: Pairs): Pairs => [...extra, ...action, ...target], {
+    'the attributes come last: they come before action and target': (extra, action, target) => [
+      ...action,
+      ...target,
+      ...extra,
+    ],
+    'target is before action: action comes first': (extra, action, target) => [...extra, ...target, ...action],
+  }),
+  content: ways((html: string) => html, {
+    'the content is escaped: HTML goes in as it is': html => escaped(html),
+    'the content is escaped, quotes too: HTML goes in as it is': html => escaped(html).replaceAll("'", '&#39;'),
+    'the content is escaped, quotes as numbers: HTML goes in as it is': html =>
+      escaped(html, '&#34;').replaceAll("'", '&#39;'),
+    'the content is trimmed: HTML goes in as it is': html => html.trim(),
+  }),
+  template: ways(
+    (action: string, html: string): string =>
+      action === 'remove' || action === 'refresh' ? '' : `<template>${html}</template>`,
+    {
+      'the content is not in a <template>': (action, html) => (action === 'remove' || action === 'refresh' ? '' : html),
+      'remove and refresh have a <template>: leave it out': (_, html) => `<template>${html}</template>`,
+      'remove has a <template>: leave it out': (action, html) =>
+        action === 'refresh' ? '' : `<template>${html}</template>`,
+      'refresh has a <template>: leave it out': (action, html) =>
+        action === 'remove' ? '' : `<template>${html}</template>`,
+      'without content there is no <template>: only remove and refresh go without': (action, html) =>
+        action === 'remove' || action === 'refresh' || html === '' ? '' : `<template>${html}</template>`,
+      'there are line breaks around the <template>': (action, html) =>
+        action === 'remove' || action === 'refresh' ? '' : `\n<template>${html}</template>\n`,
+    },
+  ),
+  closed: ways((text: string) => `${text}</turbo-stream>`, {
+    'the tag is not closed': text => text,
+    'there is a newline after the tag': text => `${text}</turbo-stream>\n`,
+  }),
+} satisfies Steps
+
+function element(how: Choice<typeof TURBO_STREAM>, question: TurboStreams): string {
+  const { action, attributes, html } = question
+  const pairs = how.order(how.extra(attributes), [['action', action]], how.target(question))
+  return how.closed(`${open(how, 'turbo-stream', pairs)}${how.template(action, how.content(html))}`)
+}
+
+export const turboStream = recipe(TURBO_STREAM, element)

@@ -1,0 +1,160 @@
+/**
+ * A backend that is wrong on purpose: `node wrong.ts MISTAKE`. Written like a first try, without the helper and without the
+ * recipes that explain it; each mistake is one of those that people make.
+ */
+import { createHash, createHmac } from 'node:crypto'
+
+const mistake = process.argv[2] ?? ''
+const is = (...names: string[]): boolean => names.some(name => mistake.split('+').includes(name))
+
+function json(value: unknown): string {
+  const text = JSON.stringify(value)
+  if (is('json_ascii')) return text.replace(/[\u0080-\uffff]/g, unicode)
+  if (is('json_slashes')) return text.split('/').join('\\/')
+  if (is('json_html'))
+    return text
+      .replace(/</g, '\\u003c')
+      .replace(/>/g, '\\u003e')
+      .replace(/&/g, '\\u0026')
+      .replace(/[\u2028\u2029]/g, unicode)
+  if (is('json_newline')) return `${text}\n`
+  return text
+}
+
+const unicode = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
+
+function keyOf(secret: string): Buffer {
+  if (is('key_latin1')) return Buffer.from(secret, 'latin1')
+  if (is('key_hex') && /^[0-9a-f]+$/.test(secret) && secret.length % 2 === 0) return Buffer.from(secret, 'hex')
+  if (is('key_trimmed')) return Buffer.from(secret.trim())
+  if (is('key_newline')) return Buffer.from(`${secret}\n`)
+  if (is('key_reversed')) return Buffer.from([...secret].reverse().join(''))
+  return Buffer.from(secret)
+}
+
+function digest(secret: string, message: string | Buffer): Buffer {
+  if (is('swapped')) return createHmac('sha256', message).update(keyOf(secret)).digest()
+  if (is('plain_hash')) return createHash('sha256').update(keyOf(secret)).update(message).digest()
+  const hash = is('sha1') ? 'sha1' : is('sha512') ? 'sha512' : 'sha256'
+  return createHmac(hash, keyOf(secret)).update(message).digest()
+}
+
+function hex(bytes: Buffer): string {
+  if (is('upper_hex')) return bytes.toString('hex').toUpperCase()
+  if (is('base64_digest')) return bytes.toString('base64')
+  return bytes.toString('hex')
+}
+
+interface Ask {
+  do: string
+  stream: string
+  secret: string
+  expires_in?: number
+  now: number
+  identity: object
+  ttl: number
+  position: string
+  action: string
+  target: string | null
+  html: string
+  attributes: Record<string, string | null>
+}
+
+function signStream({ stream, secret, expires_in: expires, now }: Ask): string {
+  let text = json(stream)
+  if (expires !== undefined && !is('no_expiry')) {
+    const exp = new Date((now + expires) * 1000).toISOString()
+    text = json({ _rails: { data: stream, exp: is('no_millis') ? exp.replace('.000', '') : exp } })
+  } else if (is('raw_name')) text = stream
+  let encoded = Buffer.from(text).toString('base64')
+  if (is('no_padding')) encoded = encoded.replace(/=+$/, '')
+  if (is('url_safe')) encoded = encoded.replace(/\+/g, '-').replace(/\//g, '_')
+  if (is('line_breaks')) encoded = encoded.replace(/.{1,60}/g, '$&\n')
+  const signed = is('signed_json') ? text : is('signed_name') ? stream : encoded
+  return encoded + (is('one_dash') ? '-' : '--') + hex(digest(secret, signed))
+}
+
+function issueToken({ identity, secret, ttl, now }: Ask): string {
+  const base64 = (bytes: Buffer) => {
+    if (is('token_padding')) return bytes.toString('base64').replace(/\+/g, '-').replace(/\//g, '_')
+    if (is('token_alphabet')) return bytes.toString('base64').replace(/=/g, '')
+    return bytes.toString('base64url')
+  }
+  const claims: Record<string, unknown> = { ext: is('ext_object') ? identity : json(identity) }
+  const exp = (is('exp_clock') ? Math.floor(Date.now() / 1000) : now) + ttl
+  if (!is('exp_missing')) claims.exp = is('exp_ms') ? exp * 1000 : is('exp_string') ? `${exp}` : exp
+  if (is('iat')) claims.iat = now
+  const header = is('typ_first')
+    ? { typ: 'JWT', alg: 'HS256' }
+    : { alg: is('alg_hs512') ? 'HS512' : 'HS256', typ: 'JWT' }
+  const unsigned = `${base64(Buffer.from(JSON.stringify(header)))}.${base64(Buffer.from(json(claims)))}`
+  const signature = digest(secret, unsigned)
+  return `${unsigned}.${is('hex_signature') ? base64(Buffer.from(signature.toString('hex'))) : base64(signature)}`
+}
+
+function escaped(text: string): string {
+  if (is('not_escaped')) return text
+  const once = text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;').replace(/"/g, '&quot;')
+  return is('escaped_twice') ? once.replace(/&/g, '&amp;') : is('apostrophes') ? once.replace(/'/g, '&#39;') : once
+}
+
+function streamFrom(ask: Ask): string {
+  const signed = signStream(ask)
+  const digits = (is('id_digits') ? signed : signed.split('--').pop()!).slice(0, 8)
+  const id = `cable-${digits}-${is('id_slash') ? ask.position : ask.position.replace(/\//g, '-')}`
+  const position = is('no_position') ? '' : ` data-position="${escaped(ask.position)}"`
+  const tail = is('self_closing') ? '/>' : '></turbo-cable-stream-source>'
+  return `<turbo-cable-stream-source id="${escaped(id)}"${position} channel="Turbo::StreamsChannel" signed-stream-name="${signed}"${tail}`
+}
+
+function turboStream({ action, target, html, attributes }: Ask): string {
+  const pairs = Object.entries(attributes).filter(([, value]) => value !== null)
+  const own: [string, string | null][] = [['action', action]]
+  if (action !== 'refresh' && target !== null) own.push([is('targets') ? 'targets' : 'target', target])
+  const all = is('attributes_last') ? [...own, ...pairs] : [...pairs, ...own]
+  const open = `<turbo-stream${all.map(([name, value]) => ` ${name}="${escaped(value!)}"`).join('')}>`
+  const content = is('content_escaped') ? escaped(html) : html
+  const inside = is('no_template') ? content : `<template>${content}</template>`
+  const bare = (action === 'remove' && !is('remove_template')) || action === 'refresh'
+  return `${open}${bare ? '' : inside}</turbo-stream>`
+}
+
+function broadcastKey({ secret }: Ask): string {
+  if (is('key_itself')) return secret
+  return hex(digest(secret, is('key_message') ? 'broadcast_cable' : 'broadcast-cable'))
+}
+
+const ANSWERS: Record<string, (ask: Ask) => unknown> = {
+  sign_stream: signStream,
+  issue_token: issueToken,
+  stream_from: streamFrom,
+  turbo_stream: turboStream,
+  broadcast_key: broadcastKey,
+}
+
+const say = (answer: unknown): void => void process.stdout.write(`${JSON.stringify(answer)}\n`)
+
+if (is('greets')) console.log('Ready.')
+if (is('byte_order_mark')) process.stdout.write('\ufeff')
+if (is('not_utf8')) process.stdout.write(Buffer.from('{"result":"caf\xe9"}\n', 'latin1'))
+let [rest, asked] = ['', 0]
+for await (const chunk of process.stdin.setEncoding('utf8')) {
+  const lines = `${rest}${chunk}`.split('\n')
+  rest = lines.pop()!
+  if (is('reads_all')) rest = `${lines.join('\n')}\n${rest}`
+  else for (const line of lines) answer(line)
+}
+if (is('reads_all')) for (const line of rest.trim().split('\n')) answer(line)
+
+function answer(line: string): void {
+  const ask: Ask = JSON.parse(line)
+  asked++
+  if (is('hangs') || (is('hangs_later') && asked === 3)) return
+  if (is('ends') && asked === 3) throw new Error('no such column: streams')
+  if (is('debugs')) console.log('signing', ask.stream)
+  if (is('bare_result')) return say(ANSWERS[ask.do]!(ask))
+  if (is('number_result')) return say({ result: String(ANSWERS[ask.do]!(ask)).length })
+  if (is('refuses')) return say({ error: 'not implemented' })
+  say({ result: ANSWERS[ask.do]!(ask) })
+  if (is('says_twice')) say({ result: 'and more' })
+}

@@ -1,0 +1,91 @@
+// Answers questions about hotcable.go, a JSON line each: see README.md
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"time"
+
+	"hotcable"
+)
+
+type question struct {
+	Do, Stream, Position, Action, HTML, URL, Key, Secret string
+	Target                                               *string
+	Identity, Attributes                                 json.RawMessage // in the order of their keys
+	Now, TTL                                             *int64
+	ExpiresIn                                            *int64 `json:"expires_in"`
+	Timeout                                              float64
+	Retries                                              int
+}
+
+func main() {
+	for lines := bufio.NewReader(os.Stdin); ; {
+		line, err := lines.ReadBytes('\n')
+		if err != nil {
+			return
+		}
+		var ask question
+		answer := map[string]any{}
+		if err = json.Unmarshal(line, &ask); err == nil {
+			answer["result"], err = ask.answer()
+		}
+		if err != nil {
+			answer = map[string]any{"error": err.Error()}
+		}
+		json.NewEncoder(os.Stdout).Encode(answer)
+	}
+}
+
+func (ask question) answer() (string, error) {
+	options := []hotcable.Option{hotcable.Secret(ask.Secret)}
+	if ask.Now != nil {
+		options = append(options, hotcable.Now(time.Unix(*ask.Now, 0)))
+	}
+	if ask.TTL != nil {
+		options = append(options, hotcable.TTL(time.Duration(*ask.TTL)*time.Second))
+	}
+	if ask.ExpiresIn != nil {
+		options = append(options, hotcable.ExpiresIn(time.Duration(*ask.ExpiresIn)*time.Second))
+	}
+	switch ask.Do {
+	case "sign_stream":
+		return hotcable.SignStream(ask.Stream, options...)
+	case "issue_token":
+		return hotcable.IssueToken(ask.Identity, options...)
+	case "stream_from":
+		return hotcable.StreamFrom(ask.Stream, ask.Position, options...)
+	case "turbo_stream":
+		target := hotcable.None
+		if ask.Target != nil {
+			target = *ask.Target
+		}
+		return hotcable.TurboStream(ask.Action, target, ask.HTML, pairs(ask.Attributes)...), nil
+	case "broadcast_key":
+		return hotcable.BroadcastKey(options...)
+	case "broadcast":
+		timeout := hotcable.Timeout(time.Duration(ask.Timeout * float64(time.Second)))
+		url, key, retries := hotcable.URL(ask.URL), hotcable.Key(ask.Key), hotcable.Retries(ask.Retries)
+		return "", hotcable.Broadcast(ask.Stream, ask.HTML, url, key, timeout, retries)
+	}
+	return "", errors.New("do what?")
+}
+
+// Names and values by turns, in the order given; null is None.
+func pairs(attributes json.RawMessage) (pairs []string) {
+	decoder := json.NewDecoder(bytes.NewReader(attributes))
+	for {
+		token, err := decoder.Token()
+		if err != nil {
+			return pairs
+		}
+		if text, ok := token.(string); ok {
+			pairs = append(pairs, text)
+		} else if token == nil {
+			pairs = append(pairs, hotcable.None)
+		}
+	}
+}

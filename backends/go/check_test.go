@@ -1,0 +1,362 @@
+// Checks hotcable.go against the shared vectors, and its requests against a server on this machine: go test
+package hotcable
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Case is any case of any vector file; what a file does not have stays zero.
+type Case struct {
+	ID, Flag, Make, Call     string
+	Secret                   *string
+	Stream, Position, URL    string
+	Identity, Attributes     json.RawMessage
+	Action, Content, HTML    string
+	Target, Result           *string
+	TTL, Now                 int64
+	ExpiresIn                *int64 `json:"expires_in"`
+	Token, Signed, Body, Key string
+	Status                   int
+	Answer                   string
+	Env                      map[string]string
+	Names                    []string
+}
+
+var passed, failed int
+
+func TestMain(m *testing.M) {
+	for _, pair := range os.Environ() {
+		if name, _, _ := strings.Cut(pair, "="); strings.HasPrefix(name, "ANYCABLE_") {
+			os.Unsetenv(name)
+		}
+	}
+	// A proxy in the environment must not be asked: nothing listens there, so it would be noticed.
+	os.Setenv("HTTP_PROXY", "http://127.0.0.1:9")
+	os.Setenv("http_proxy", "http://127.0.0.1:9")
+	code := m.Run()
+	fmt.Printf("%d passed, %d failed\n", passed, failed)
+	os.Exit(code)
+}
+
+func TestBytes(t *testing.T) {
+	for _, c := range vectors(t, "tokens", "produce") {
+		check(t, "token: "+c.ID, func(t *testing.T) {
+			token, err := IssueToken(plain(c.Identity), c.secret(), TTL(seconds(c.TTL)), Now(time.Unix(c.Now, 0)))
+			same(t, c.Token, token, err)
+		})
+	}
+	names := vectors(t, "signed-streams", "sign")
+	for _, c := range vectors(t, "signed-streams", "refuse") {
+		if c.ExpiresIn != nil {
+			names = append(names, c)
+		}
+	}
+	for _, c := range names {
+		check(t, "signed stream name: "+c.ID, func(t *testing.T) {
+			signed, err := SignStream(c.Stream, c.expiry()...)
+			same(t, c.Signed, signed, err)
+		})
+	}
+	for _, c := range vectors(t, "tags", "produce") {
+		check(t, "tag: "+c.ID, func(t *testing.T) {
+			var html string
+			var err error
+			switch c.Make {
+			case "stream_from":
+				html, err = StreamFrom(c.Stream, c.Position, c.expiry()...)
+			case "meta_tags":
+				now := Now(time.Unix(c.Now, 0))
+				html, err = MetaTags(plain(c.Identity), c.secret(), URL(c.URL), TTL(seconds(c.TTL)), now)
+			default:
+				target := None
+				if c.Target != nil {
+					target = *c.Target
+				}
+				html = TurboStream(c.Action, target, c.Content, pairs(t, c.Attributes)...)
+			}
+			same(t, c.HTML, html, err)
+		})
+	}
+	for _, c := range vectors(t, "broadcasts", "keys") {
+		check(t, c.ID, func(t *testing.T) {
+			key, err := BroadcastKey(c.secret())
+			same(t, c.Key, key, err)
+		})
+	}
+}
+
+func TestRequests(t *testing.T) {
+	cable := start(t)
+	for _, c := range vectors(t, "broadcasts", "produce") {
+		check(t, "body: "+c.ID, func(t *testing.T) {
+			cable.says(201, "")
+			same(t, nil, Broadcast(c.Stream, c.HTML, URL(cable.url)), nil)
+			same(t, "POST /_broadcast application/json  "+c.Body, cable.last(), nil)
+		})
+	}
+	for _, c := range append(vectors(t, "broadcasts", "accept"), vectors(t, "broadcasts", "refuse")...) {
+		check(t, "answer: "+c.ID, func(t *testing.T) {
+			cable.says(c.Status, c.Answer)
+			if c.Flag != "not_201" {
+				expected := c.Position
+				if expected == "" {
+					expected = "-"
+				}
+				same(t, expected, Position("a/é&b+ c", URL(cable.url), Key("s3cret")), nil)
+				asked := "GET /_broadcast/position?stream=a%2F%C3%A9%26b%2B%20c application/json Bearer s3cret "
+				same(t, asked, cable.last(), nil)
+				return
+			}
+			message := failure(t, Broadcast("x", "y", URL(cable.url), Key("s3cret")))
+			same(t, true, strings.Contains(message, strconv.Itoa(c.Status)), nil)
+			same(t, true, c.Status == 204 || strings.Contains(message, c.Answer), nil)
+			same(t, false, strings.Contains(message, "s3cret"), nil)
+			cable.last()
+		})
+	}
+	check(t, "a key with a line break is sent nowhere and shown to nobody", func(t *testing.T) {
+		message := failure(t, Broadcast("x", "y", URL(cable.url), Key("s3cret\r\nX-Injected: 1")))
+		same(t, false, strings.Contains(message, "s3cret"), nil)
+	})
+	check(t, "the URL of the environment", func(t *testing.T) {
+		cable.says(201, "")
+		t.Setenv("ANYCABLE_HTTP_BROADCAST_URL", cable.url+"/mine")
+		same(t, nil, Broadcast("x", "y"), nil)
+		same(t, true, strings.HasPrefix(cable.last(), "POST /_broadcast/mine "), nil)
+	})
+	check(t, "no request but those that were looked at", func(t *testing.T) { same(t, 0, len(cable.asked), nil) })
+}
+
+func TestSettings(t *testing.T) {
+	cable := start(t)
+	for _, c := range vectors(t, "settings", "produce") {
+		check(t, c.ID, func(t *testing.T) {
+			c.setenv(t)
+			switch c.Call {
+			case "sign_stream":
+				signed, err := SignStream("board/1")
+				same(t, *c.Result, signed, err)
+			case "issue_token":
+				token, err := IssueToken(map[string]string{"visitor": "7"}, Now(time.Unix(1_700_000_000, 0)))
+				same(t, *c.Result, token, err)
+			case "meta_tags":
+				tags, err := MetaTags(struct{}{})
+				same(t, *c.Result, strings.Split(tags, "\n")[1], err)
+			default:
+				cable.says(201, "")
+				same(t, nil, Broadcast("x", "y", URL(cable.url)), nil)
+				expected := ""
+				if c.Result != nil {
+					expected = *c.Result
+				}
+				same(t, `POST /_broadcast application/json `+expected+` {"stream":"x","data":"\"y\""}`, cable.last(), nil)
+			}
+		})
+	}
+	for _, c := range vectors(t, "settings", "refuse") {
+		check(t, "an error that names the variables: "+c.ID, func(t *testing.T) {
+			c.setenv(t)
+			var given []Option
+			if c.Secret != nil {
+				given = []Option{Secret(*c.Secret)}
+			}
+			made, err := SignStream("board/1", given...)
+			if c.Call == "issue_token" {
+				made, err = IssueToken(struct{}{}, given...)
+			}
+			same(t, "", made, nil)
+			for _, name := range c.Names {
+				same(t, true, regexp.MustCompile(`\b`+name+`\b`).MatchString(err.Error()), nil)
+			}
+		})
+	}
+}
+
+func TestAPageNeverWaits(t *testing.T) {
+	cable := start(t)
+	cable.says(0, "")
+	closed := listen(t)
+	closed.Close()
+	dripping := listen(t)
+	go drip(dripping)
+	late := map[string]string{
+		"a cable that is not there":  "http://" + closed.Addr().String(),
+		"a cable that never answers": cable.url,
+		"a cable that drips bytes":   "http://" + dripping.Addr().String(),
+		"a host that does not exist": "http://cable.invalid/_broadcast",
+		"a URL that is none":         "cable:8080",
+	}
+	for title, url := range late {
+		check(t, title, func(t *testing.T) {
+			from := time.Now()
+			same(t, "-", Position("board/1", URL(url)), nil)
+			same(t, true, time.Since(from) < time.Second, nil)
+
+			failure(t, Broadcast("board/1", strings.Repeat("x", 100_000), URL(url), Timeout(300*time.Millisecond)))
+			same(t, true, time.Since(from) < 2*time.Second, nil)
+		})
+	}
+}
+
+func (c Case) secret() Option { return Secret(*c.Secret) }
+
+func (c Case) expiry() []Option {
+	if c.ExpiresIn == nil {
+		return []Option{c.secret()}
+	}
+	return []Option{c.secret(), ExpiresIn(seconds(*c.ExpiresIn)), Now(time.Unix(c.Now, 0))}
+}
+
+func (c Case) setenv(t *testing.T) {
+	for name, value := range c.Env {
+		t.Setenv(name, value)
+	}
+}
+
+func seconds(count int64) time.Duration { return time.Duration(count) * time.Second }
+
+// The cases of a list. A file may have a secret for all, and a case its own.
+func vectors(t *testing.T, file, list string) (cases []Case) {
+	text, err := os.ReadFile("../vectors/" + file + ".json")
+	fine(t, err)
+	var all map[string]json.RawMessage
+	fine(t, json.Unmarshal(text, &all))
+	fine(t, json.Unmarshal(all[list], &cases))
+	for i := range cases {
+		if all["secret"] != nil && cases[i].Secret == nil {
+			fine(t, json.Unmarshal(all["secret"], &cases[i].Secret))
+		}
+	}
+	return cases
+}
+
+// An identity in the order of its keys, without the escapes that the file has for those who read it.
+func plain(identity json.RawMessage) json.RawMessage {
+	return escapes.ReplaceAllFunc(identity, func(escape []byte) []byte {
+		if code, err := strconv.ParseUint(string(escape[2:]), 16, 32); err == nil && code >= 0x7f {
+			return []byte(string(rune(code)))
+		}
+		return escape
+	})
+}
+
+var escapes = regexp.MustCompile(`\\(?:u[0-9a-f]{4}|.)`)
+
+// Attributes in the order of their names; null is None.
+func pairs(t *testing.T, attributes json.RawMessage) (names []string) {
+	decoder := json.NewDecoder(strings.NewReader(string(attributes)))
+	for {
+		token, err := decoder.Token()
+		switch token := token.(type) {
+		case string:
+			names = append(names, token)
+		case nil:
+			if err == io.EOF {
+				return names
+			}
+			fine(t, err)
+			names = append(names, None)
+		}
+	}
+}
+
+// One test for each case, so that the closing line counts cases.
+func check(t *testing.T, title string, body func(t *testing.T)) {
+	if t.Run(title, body) {
+		passed++
+	} else {
+		failed++
+	}
+}
+
+func same(t *testing.T, expected, actual any, err error) {
+	t.Helper()
+	fine(t, err)
+	if expected != actual {
+		t.Fatalf("expected %v\nbut got  %v", expected, actual)
+	}
+}
+
+func fine(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func failure(t *testing.T, err error) string {
+	t.Helper()
+	var failed BroadcastFailed
+	if !errors.As(err, &failed) {
+		t.Fatalf("expected BroadcastFailed, and not %v", err)
+	}
+	return err.Error()
+}
+
+// Answers what the test says, and remembers what it was asked.
+type Cable struct {
+	url    string
+	status int
+	answer string
+	asked  chan string
+}
+
+func start(t *testing.T) *Cable {
+	cable := &Cable{asked: make(chan string, 10)}
+	server := httptest.NewServer(http.HandlerFunc(func(response http.ResponseWriter, asked *http.Request) {
+		body, _ := io.ReadAll(asked.Body)
+		if cable.status == 0 {
+			<-asked.Context().Done()
+			return
+		}
+		cable.asked <- strings.Join([]string{asked.Method, asked.RequestURI, asked.Header.Get("Content-Type"),
+			asked.Header.Get("Authorization"), string(body)}, " ")
+		response.Header().Set("Location", cable.url+"/elsewhere")
+		response.WriteHeader(cable.status)
+		io.WriteString(response, cable.answer)
+	}))
+	cable.url = server.URL + "/_broadcast"
+	t.Cleanup(server.Close)
+	return cable
+}
+
+func (cable *Cable) says(status int, answer string) { cable.status, cable.answer = status, answer }
+
+func (cable *Cable) last() string { return <-cable.asked }
+
+func listen(t *testing.T) net.Listener {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	fine(t, err)
+	return listener
+}
+
+// Sends a byte every 50 ms, for long: no single read of a client ever waits.
+func drip(listener net.Listener) {
+	for {
+		client, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			defer client.Close()
+			for _, letter := range "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 200) {
+				if _, err := client.Write([]byte(string(letter))); err != nil {
+					return
+				}
+				time.Sleep(50 * time.Millisecond)
+			}
+		}()
+	}
+}

@@ -1,0 +1,3 @@
+module hotcable
+
+go 1.19

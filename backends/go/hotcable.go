@@ -1,0 +1,284 @@
+// Package hotcable, for Go (1.19 or later): sign a stream name, issue a token, send HTML. Copy this one file.
+//
+// ANYCABLE_SECRET is the one setting needed; options win; backends/README.md has the rest. In this order nothing is
+// lost between query and subscription. A change is committed first: a page that is told too early reads the old data.
+//
+//	position := hotcable.Position("board/1")                   // how far the stream is
+//	cards := query()                                           // the data
+//	head, err := hotcable.MetaTags(Identity{Visitor: "7"})     // who the client is
+//	source, err := hotcable.StreamFrom("board/1", position)    // what it listens to; the cards come after it
+//
+//	err = hotcable.Broadcast("board/1", hotcable.TurboStream("append", "cards", "<li>Hello</li>"))
+package hotcable
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// BroadcastFailed means that the cable did not take a broadcast: its status and reason, or what kept it from answering.
+type BroadcastFailed string
+
+func (failed BroadcastFailed) Error() string { return string(failed) }
+
+// None leaves out an attribute, as its value or as the target of TurboStream. No attribute of HTML can hold it.
+const None = "\x00"
+
+// Option is an argument that may be absent; each function says which ones it takes.
+type Option func(*options)
+
+type options struct {
+	secret       *string
+	url, key     string
+	ttl, timeout time.Duration
+	expiresIn    *time.Duration
+	now          time.Time
+	retries      int
+}
+
+func Secret(secret string) Option          { return func(o *options) { o.secret = &secret } }
+func TTL(ttl time.Duration) Option         { return func(o *options) { o.ttl = ttl } }
+func ExpiresIn(lasts time.Duration) Option { return func(o *options) { o.expiresIn = &lasts } }
+func Now(now time.Time) Option             { return func(o *options) { o.now = now } }
+func URL(url string) Option                { return func(o *options) { o.url = url } }
+func Key(key string) Option                { return func(o *options) { o.key = key } }
+func Timeout(timeout time.Duration) Option { return func(o *options) { o.timeout = timeout } }
+func Retries(retries int) Option           { return func(o *options) { o.retries = retries } }
+
+// IssueToken makes a JWT that says who the client is, for an hour or TTL from Now. The fields of a struct keep their
+// order, the keys of a map are sorted. An error without a secret. Options: Secret, TTL, Now.
+func IssueToken(identity any, given ...Option) (string, error) {
+	o := read(given)
+	key, err := o.secretOf("ANYCABLE_JWT_SECRET", "ANYCABLE_SECRET")
+	if err != nil {
+		return "", err
+	}
+	ext, err := stringify(identity)
+	if err != nil {
+		return "", err
+	}
+	quoted, _ := stringify(ext)
+	claims := fmt.Sprintf(`{"ext":%s,"exp":%d}`, quoted, o.now.Unix()+int64(o.ttl/time.Second))
+	unsigned := base64url(`{"alg":"HS256","typ":"JWT"}`) + "." + base64url(claims)
+	return unsigned + "." + base64url(digest(key, unsigned)), nil
+}
+
+// SignStream returns a stream's name with the proof that this backend lets a client listen to it; with ExpiresIn for so
+// long from Now, in Rails' envelope, which anycable-go refuses. An error without a secret. Options: Secret, ExpiresIn, Now.
+func SignStream(stream string, given ...Option) (string, error) {
+	o := read(given)
+	key, err := o.secretOf("ANYCABLE_TURBO_STREAMS_SECRET", "ANYCABLE_STREAMS_SECRET", "ANYCABLE_SECRET")
+	if err != nil {
+		return "", err
+	}
+	name, _ := stringify(stream)
+	if o.expiresIn != nil {
+		exp := time.Unix(o.now.Unix()+int64(*o.expiresIn/time.Second), 0).UTC()
+		name = fmt.Sprintf(`{"_rails":{"data":%s,"exp":"%s"}}`, name, exp.Format("2006-01-02T15:04:05.000Z"))
+	}
+	encoded := base64.StdEncoding.EncodeToString([]byte(name))
+	return encoded + "--" + hex.EncodeToString([]byte(digest(key, encoded))), nil
+}
+
+// Position says how far a stream is, "<offset>/<epoch>"; ask before the query. "-", unknown, on any failure or after
+// 250 ms. Options: URL, Key.
+func Position(stream string, given ...Option) string {
+	o := read(given)
+	o.timeout = 250 * time.Millisecond
+	query := strings.ReplaceAll(url.QueryEscape(stream), "+", "%20")
+	status, body := o.request("GET", "/position?stream="+query, "")
+	var known struct{ Position string }
+	if status == "200" && json.Unmarshal([]byte(body), &known) == nil && positions.MatchString(known.Position) {
+		return known.Position
+	}
+	return "-" // a page without a position still works; a page that fails does not
+}
+
+// StreamFrom makes the tag that subscribes a page to a stream, from the position it was made at. An error without a
+// secret. Options: Secret, ExpiresIn, Now.
+func StreamFrom(stream, position string, given ...Option) (string, error) {
+	signed, err := SignStream(stream, given...)
+	if err != nil {
+		return "", err
+	}
+	// The id changes with the position: a morph then replaces the element, and the new one subscribes.
+	id := "cable-" + signed[len(signed)-64:len(signed)-56] + "-" + strings.ReplaceAll(position, "/", "-")
+	open := tag("turbo-cable-stream-source", "id", id, "data-position", position,
+		"channel", "Turbo::StreamsChannel", "signed-stream-name", signed)
+	return open + "</turbo-cable-stream-source>", nil
+}
+
+// MetaTags makes three <meta> tags for a page's head: where the cable is, and IssueToken's token. An error without a
+// secret. Options: URL, Secret, TTL, Now.
+func MetaTags(identity any, given ...Option) (string, error) {
+	token, err := IssueToken(identity, given...)
+	if err != nil {
+		return "", err
+	}
+	cable := first(read(given).url, os.Getenv("ANYCABLE_WEBSOCKET_URL"), "ws://localhost:8080/cable")
+	mark := "?"
+	if strings.Contains(cable, "?") {
+		mark = "&"
+	}
+	withToken := cable + mark + "jid=" + token // all that @hotwired/turbo-rails reads
+	return tag("meta", "name", "action-cable-url", "content", withToken) + "\n" +
+		tag("meta", "name", "cable-url", "content", cable) + "\n" +
+		tag("meta", "name", "cable-token", "content", token), nil
+}
+
+// TurboStream makes a <turbo-stream> tag, as ("append", "cards", "<li>Hi</li>"); attributes are names and values by
+// turns. html goes in as it is: escape what people type.
+func TurboStream(action, target, html string, attributes ...string) string {
+	template := "<template>" + html + "</template>"
+	if action == "remove" || action == "refresh" {
+		template = ""
+	}
+	if action == "refresh" {
+		target = None
+	}
+	pairs := append(append([]string{}, attributes...), "action", action, "target", target)
+	return tag("turbo-stream", pairs...) + template + "</turbo-stream>"
+}
+
+// BroadcastKey is the key for broadcasts that the cable derives from its secret. An error without a secret.
+// Options: Secret.
+func BroadcastKey(given ...Option) (string, error) {
+	secret, err := read(given).secretOf("ANYCABLE_SECRET")
+	if err != nil {
+		return "", err
+	}
+	return hex.EncodeToString([]byte(digest(secret, "broadcast-cable"))), nil
+}
+
+// Broadcast sends HTML to all who listen, in 5 s or Timeout. Commit first. BroadcastFailed unless the cable took it; no
+// answer and a 5xx are tried Retries times more, after 0.1, 0.3, 0.9 and then every 2 s: it may arrive twice.
+// Options: URL, Key, Timeout, Retries.
+func Broadcast(stream, html string, given ...Option) error {
+	o := read(given)
+	name, _ := stringify(stream)
+	data, _ := stringify(html)
+	quoted, _ := stringify(data)
+	for tried, pause := 0, 100*time.Millisecond; ; tried, pause = tried+1, pause*3 {
+		status, reason := o.request("POST", "", `{"stream":`+name+`,"data":`+quoted+`}`)
+		if status == "201" {
+			return nil
+		}
+		if tried >= o.retries || status != "nothing" && status < "500" {
+			return BroadcastFailed(fmt.Sprintf("the cable answered %s: %.200s", status, reason))
+		}
+		if pause > 2*time.Second {
+			pause = 2 * time.Second
+		}
+		time.Sleep(pause)
+	}
+}
+
+func read(given []Option) *options {
+	o := &options{ttl: time.Hour, timeout: 5 * time.Second, now: time.Now()}
+	for _, set := range given {
+		set(o)
+	}
+	return o
+}
+
+func (o *options) secretOf(names ...string) (string, error) {
+	var secret string
+	for _, name := range names {
+		secret = first(secret, os.Getenv(name))
+	}
+	if o.secret != nil {
+		secret = *o.secret
+	}
+	if secret == "" { // anybody can forge what an empty key signs
+		return "", errors.New("no secret: set " + strings.Join(names, " or "))
+	}
+	return secret, nil
+}
+
+func first(values ...string) string {
+	for _, value := range values {
+		if value != "" {
+			return value
+		}
+	}
+	return ""
+}
+
+var positions = regexp.MustCompile(`^[0-9]+/[A-Za-z0-9_-]+$`)
+var attribute = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;")
+
+// Go escapes what JSON.stringify does not. A backslash that is text comes as two, and stays.
+var asStringify = strings.NewReplacer(`\\`, `\\`, `\u2028`, "\u2028", `\u2029`, "\u2029", `\u0008`, `\b`, `\u000c`, `\f`)
+
+func stringify(value any) (string, error) {
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(value)
+	return asStringify.Replace(strings.TrimSuffix(out.String(), "\n")), err
+}
+
+func base64url(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
+
+func digest(key, text string) string {
+	mac := hmac.New(sha256.New, []byte(key))
+	mac.Write([]byte(text))
+	return string(mac.Sum(nil))
+}
+
+func tag(name string, pairs ...string) string {
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] != None {
+			name += " " + pairs[i] + `="` + attribute.Replace(pairs[i+1]) + `"`
+		}
+	}
+	return "<" + name + ">"
+}
+
+func (o *options) request(method, path, body string) (status, answer string) {
+	derived, _ := BroadcastKey()
+	key := first(o.key, os.Getenv("ANYCABLE_BROADCAST_KEY"), derived, "none")
+	if strings.ContainsAny(key, "\r\n") {
+		return "nothing", "the broadcast key has a line break in it"
+	}
+	cable := "http://localhost:8080/_broadcast"
+	if key == "none" {
+		cable = "http://localhost:8090/_broadcast"
+	}
+	cable = first(o.url, os.Getenv("ANYCABLE_HTTP_BROADCAST_URL"), cable)
+	asked, err := http.NewRequest(method, cable+path, strings.NewReader(body))
+	if err != nil {
+		return "nothing", err.Error()
+	}
+	asked.Header.Set("Content-Type", "application/json")
+	if key != "none" {
+		asked.Header.Set("Authorization", "Bearer "+key)
+	}
+	// Not the default client: it asks the environment's proxy, follows redirects, and waits for ever.
+	client := http.Client{Timeout: o.timeout, Transport: &http.Transport{DisableKeepAlives: true}}
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	response, err := client.Do(asked)
+	if err != nil {
+		return "nothing", err.Error()
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		return "nothing", err.Error()
+	}
+	return strconv.Itoa(response.StatusCode), string(text)
+}

@@ -1,0 +1,25 @@
+/** Answers questions about hotcable.ts, a JSON line each: npm run check:backend -- node backends/typescript/adapter.ts */
+import { broadcast, broadcastKey, issueToken, signStream, streamFrom, turboStream } from './hotcable.ts'
+
+// biome-ignore lint/suspicious/noExplicitAny: a question is whatever it is.
+const ANSWERS: Record<string, (ask: any) => string | Promise<void>> = {
+  sign_stream: ({ stream, expires_in: expiresIn, ...rest }) => signStream(stream, { expiresIn, ...rest }),
+  issue_token: ({ identity, ...rest }) => issueToken(identity, rest),
+  stream_from: ({ stream, position, expires_in: expiresIn, ...rest }) =>
+    streamFrom(stream, position, { expiresIn, ...rest }),
+  turbo_stream: ({ action, target, html, attributes }) => turboStream(action, target, html, attributes),
+  broadcast_key: broadcastKey,
+  broadcast: ({ stream, html, timeout, ...rest }) => broadcast(stream, html, { timeoutMs: timeout * 1000, ...rest }),
+}
+
+// Not node:readline, which ends a line at U+2028 as well: JSON may hold one.
+let rest = ''
+for await (const chunk of process.stdin.setEncoding('utf8')) {
+  const lines = `${rest}${chunk}`.split('\n')
+  rest = lines.pop()!
+  for (const line of lines) {
+    const { do: name, ...ask } = JSON.parse(line)
+    const result = (async () => ({ result: (await ANSWERS[name]!(ask)) ?? null }))()
+    console.log(JSON.stringify(await result.catch(error => ({ error: String(error) }))))
+  }
+}
