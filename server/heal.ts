@@ -54,7 +54,8 @@ export function createHeal({ history, now, later, count, pace, explain }: HealSe
 
   return (session, subscription, code) => {
     const { identifier, grant } = subscription
-    const tell = (refresh: RefreshFate) => grant.events && session.connection.send(gap(identifier, refresh, code, explain))
+    const tell = (refresh: RefreshFate) =>
+      grant.events && session.connection.send(gap(identifier, refresh, code, explain))
     count(code)
     if (grant.kind !== 'turbo') return
     if (pace === undefined) return void tell('off')

@@ -173,8 +173,7 @@ class Socket implements Connection {
     if (this.#ws.readyState !== WebSocket.OPEN) return
     const { maxPendingSize, turn, sent } = this.settings
     const socket = this.#socket
-    if (maxPendingSize > 0 && socket.writableLength >= maxPendingSize) {
-      if (this.#cut) return
+    if (!this.#cut && maxPendingSize > 0 && socket.writableLength >= maxPendingSize) {
       this.#cut = true
       return this.#listener?.tooSlow()
     }
