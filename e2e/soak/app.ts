@@ -1,0 +1,79 @@
+/**
+ * An app: a list per stream, committed first and broadcast afterwards; and pages that are made as an app makes them,
+ * position first and data second.
+ */
+import { setTimeout as pause } from 'node:timers/promises'
+import { broadcast, position, turboStream } from '../../backends/typescript/hotcable.ts'
+import type { Random } from '../conformance/fuzz/random.ts'
+import type { Cable } from './cable.ts'
+import type { Rendered } from './page.ts'
+
+export interface Item {
+  readonly id: string
+  /** When its broadcast was taken or given up, by `performance.now()`. */
+  toldAt: number
+}
+
+/** As the Board: three tries, then the cable is taken to be down. */
+const WAITS_MS = [0, 100, 300]
+
+export class App {
+  /** The truth: what a page made now would show. */
+  readonly lists: Readonly<Record<string, Item[]>>
+  /** Broadcasts that the cable took, of each stream. */
+  readonly taken: Record<string, number> = {}
+  /** Broadcasts that were given up, and those of them during which the cable was up all the time. */
+  readonly lost = { down: 0, up: 0 }
+  readonly #cable: Cable
+
+  get broadcasts(): number {
+    return Object.values(this.taken).reduce((all, taken) => all + taken, 0)
+  }
+
+  constructor(streams: readonly string[], cable: Cable) {
+    this.lists = Object.fromEntries(streams.map(stream => [stream, []]))
+    this.#cable = cable
+  }
+
+  /** A query takes a while, and so does the way to the browser. */
+  async render(streams: readonly string[]): Promise<Rendered> {
+    const { backend } = this.#cable
+    const found = await Promise.all(streams.map(async stream => [stream, await position(stream, backend)]))
+    await pause(Math.random() * 60)
+    const lists = streams.map(stream => [stream, this.lists[stream]!.map(({ id }) => id)])
+    await pause(Math.random() * 60)
+    return { positions: Object.fromEntries(found), lists: Object.fromEntries(lists) }
+  }
+
+  /** Adds to the list of a stream about `rate` times a second until told to stop; resolves when all of it was told. */
+  async write(stream: string, rate: number, random: Random, stop: AbortSignal): Promise<void> {
+    let due = performance.now()
+    while (!stop.aborted) {
+      due += (-Math.log(1 - random.next()) * 1000) / rate
+      await pause(Math.max(0, due - performance.now()))
+      await this.add(stream)
+    }
+  }
+
+  /** Commits, then broadcasts. */
+  async add(stream: string): Promise<void> {
+    const list = this.lists[stream]!
+    const item = { id: `${stream}_${list.length}`, toldAt: Number.POSITIVE_INFINITY }
+    list.push(item)
+    await this.#tell(stream, turboStream('append', stream, `<li id="${item.id}">${'live HTML '.repeat(20)}</li>`))
+    item.toldAt = performance.now()
+  }
+
+  async #tell(stream: string, html: string): Promise<void> {
+    const { upSince } = this.#cable
+    for (const ms of WAITS_MS) {
+      await pause(ms)
+      try {
+        await broadcast(stream, html, this.#cable.backend)
+        this.taken[stream] = (this.taken[stream] ?? 0) + 1
+        return
+      } catch {}
+    }
+    this.lost[upSince !== undefined && upSince === this.#cable.upSince ? 'up' : 'down']++
+  }
+}

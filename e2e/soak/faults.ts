@@ -1,0 +1,72 @@
+/** What goes wrong, at random but repeatably: each page has a network of its own, and all have one cable. */
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Random } from '../conformance/fuzz/random.ts'
+import type { TcpProxy } from '../proxy.ts'
+import type { Cable } from './cable.ts'
+
+/** Of a network, and how many of a hundred. Most outages are shorter than what the cable remembers of most streams. */
+const FAULTS = [
+  ['drop', 35],
+  ['cut', 20],
+  ['freeze', 20],
+  ['half-open', 8],
+  ['delay', 17],
+] as const
+
+export type Fault = (typeof FAULTS)[number][0] | 'kill'
+
+export interface Chaos {
+  readonly random: Random
+  readonly stop: AbortSignal
+  readonly begins: (fault: Fault) => void
+  readonly ends: () => void
+}
+
+/** Breaks a network now and then until told to stop, and leaves it whole. */
+export async function trouble(network: TcpProxy, { random, stop, begins, ends }: Chaos): Promise<void> {
+  const between = (from: number, to: number) => from + random.next() * (to - from)
+  const wait = (from: number, to: number) => pause(between(from, to), undefined, { signal: stop }).catch(() => {})
+  // Some are hardly ever left alone, and some hardly ever touched.
+  const rest = between(4_000, 40_000)
+  for (;;) {
+    await wait(0.2 * rest, 1.8 * rest)
+    if (stop.aborted) return
+    const fault = random.weighted(FAULTS)
+    begins(fault)
+    if (fault === 'drop') network.drop()
+    else if (fault === 'cut') {
+      network.cut()
+      await wait(200, 5_000)
+    } else if (fault === 'freeze') {
+      network.freeze()
+      await wait(500, 9_000)
+    } else if (fault === 'half-open') {
+      network.halfOpen()
+      // Both clients give up after two missed pings, which is sooner; who had no answer to its handshake waits for ever.
+      await wait(14_000, 20_000)
+      network.drop()
+    } else {
+      network.delay(between(20, 300))
+      await wait(1_000, 8_000)
+    }
+    network.pass()
+    ends()
+  }
+}
+
+/** Kills the cable now and then, until told to stop. */
+export async function killings(
+  cable: Cable,
+  settings: readonly string[],
+  { random, stop, begins, ends }: Chaos,
+): Promise<void> {
+  for (;;) {
+    await pause(35_000 + random.below(30_000), undefined, { signal: stop }).catch(() => {})
+    if (stop.aborted) return
+    begins('kill')
+    await cable.kill()
+    await pause(random.below(2_000))
+    await cable.start(...settings)
+    ends()
+  }
+}

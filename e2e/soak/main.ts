@@ -1,0 +1,31 @@
+/**
+ * `npm run soak`: does a page ever stay wrong? Three minutes of broadcasts to 200 pages with bad networks and a cable that
+ * is killed; ends with exit code 1 if one did.
+ *
+ *   -- --minutes=3 --clients=200 --seed=…    how long, how many, and which faults
+ *   -- --without-history                     the control: it must lose, or the soak sees nothing
+ *   -- --pages                               instead: 500 pages refresh after a restart, and the app is not overrun
+ */
+import { randomInt } from 'node:crypto'
+import { parseArgs } from 'node:util'
+import { soak } from './soak.ts'
+import { stampede } from './stampede.ts'
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: '3' },
+    clients: { type: 'string' },
+    seed: { type: 'string', default: String(randomInt(2 ** 31)) },
+    'without-history': { type: 'boolean', default: false },
+    pages: { type: 'boolean', default: false },
+  },
+})
+const isWell = values.pages
+  ? await stampede(Number(values.clients ?? 500))
+  : await soak({
+      minutes: Number(values.minutes),
+      pages: Number(values.clients ?? 200),
+      seed: Number(values.seed),
+      withoutHistory: values['without-history'],
+    })
+process.exit(isWell ? 0 : 1)

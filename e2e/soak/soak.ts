@@ -1,0 +1,110 @@
+/**
+ * The soak: many pages, steady broadcasts, random faults. In the end every page shows what the app has; and meanwhile no
+ * page that takes itself for live lacks anything.
+ *
+ *   writer ──▶ app ──▶ cable ──▶ network ──▶ page        the cable is killed, each page's network breaks
+ *               ╰──────── refetch ─────────────╯
+ */
+import { Random } from '../conformance/fuzz/random.ts'
+import { createProxy, type TcpProxy } from '../proxy.ts'
+import { App } from './app.ts'
+import { createCable } from './cable.ts'
+import { type Chaos, type Fault, killings, trouble } from './faults.ts'
+import { comesAbout, isTrue, type Member, missing, openPage } from './fleet.ts'
+import { print } from './print.ts'
+
+export interface SoakOptions {
+  readonly minutes: number
+  readonly pages: number
+  readonly seed: number
+  /** The control: a cable that remembers nothing and heals nobody. */
+  readonly withoutHistory: boolean
+}
+
+export interface Soaked extends Member {
+  readonly network: TcpProxy
+  /** When its network was last broken: `Infinity` while it is. */
+  troubledAt: number
+}
+
+const STREAMS = 40
+const STREAMS_OF_A_PAGE = 4
+/** Broadcasts a second, of all streams. */
+const RATE = 130
+/** What a run must have. A machine that has other things to do may take three times as long. */
+const WANTED_PER_MINUTE = 20_000 / 3
+const PATIENCE = 3
+/** How long pages may take to be true once everything is well again. */
+const SETTLE_MS = 60_000
+/** A page to which nothing has happened for so long shows what was told so long ago, or knows that it does not. */
+const QUIET_MS = 5_000
+const LATE_MS = 8_000
+
+/** Whether all was well. */
+export async function soak({ minutes, pages, seed, withoutHistory }: SoakOptions): Promise<boolean> {
+  const settings = withoutHistory ? ['--broker=none', '--heal=off'] : []
+  const cable = await createCable()
+  await cable.start(...settings)
+  const streams = Array.from({ length: STREAMS }, (_, n) => `list${n}`)
+  const app = new App(streams, cable)
+  const open = async (n: number): Promise<Soaked> => {
+    const network = await createProxy(cable.port)
+    // From busy to calm.
+    const own = streams.filter(
+      (_, at) => at % (STREAMS / STREAMS_OF_A_PAGE) === (n >> 1) % (STREAMS / STREAMS_OF_A_PAGE),
+    )
+    const member = await openPage(n, network.port, own, of => app.render(of))
+    return Object.assign(member, { network, troubledAt: 0 })
+  }
+  const members = await Promise.all(Array.from({ length: pages }, (_, n) => open(n)))
+  await comesAbout(() => members.every(({ page }) => page.live), 30_000)
+
+  const began = performance.now()
+  const calm = new AbortController()
+  const faults = new Map<Fault, number>()
+  const random = (salt: number) => new Random(Math.imul(seed, 0x9e3779b1) + salt)
+  const chaos = (salt: number, member?: Soaked): Chaos => ({
+    random: random(salt),
+    stop: calm.signal,
+    begins(fault) {
+      faults.set(fault, (faults.get(fault) ?? 0) + 1)
+      if (member) member.troubledAt = Number.POSITIVE_INFINITY
+    },
+    ends() {
+      if (member) member.troubledAt = performance.now()
+    },
+  })
+  // Some streams are busy and soon pass what the cable remembers of them; most are not.
+  const weights = streams.map((_, n) => 1 / (n + 2))
+  const unit = RATE / weights.reduce((all, weight) => all + weight)
+  const work = Promise.all([
+    ...streams.map((stream, n) => app.write(stream, weights[n]! * unit, random(1_000_000 + n), calm.signal)),
+    ...members.map(member => trouble(member.network, chaos(member.n, member))),
+    killings(cable, settings, chaos(2_000_000)),
+  ])
+  const late = new Set<string>()
+  const watch = setInterval(() => {
+    const now = performance.now()
+    for (const member of members) {
+      const { asks, page, troubledAt, n } = member
+      const since = Math.max(page.changedAt, troubledAt, cable.upSince ?? Number.POSITIVE_INFINITY)
+      if (!asks || !page.live || now - since < QUIET_MS) continue
+      for (const { id, toldAt } of missing(app, member)) if (now - toldAt > LATE_MS) late.add(`page ${n} lacks ${id}`)
+    }
+  }, 1_000)
+
+  const wanted = Math.ceil(minutes * WANTED_PER_MINUTE)
+  const isEnough = () => performance.now() - began >= minutes * 60_000 && app.broadcasts >= wanted
+  await comesAbout(isEnough, PATIENCE * minutes * 60_000)
+  calm.abort()
+  await work
+  const ended = performance.now()
+  await comesAbout(() => members.every(each => each.page.live && isTrue(app, each)), SETTLE_MS)
+  clearInterval(watch)
+
+  const seconds = { ran: (ended - began) / 1000, settled: (performance.now() - ended) / 1000 }
+  for (const { page } of members) page.close()
+  await Promise.all(members.map(({ network }) => network.close()))
+  await cable.kill()
+  return print({ seed, members, app, faults, wanted, late, seconds })
+}
