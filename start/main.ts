@@ -9,7 +9,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
-import { LANGUAGES, type LanguageName, missing } from '../backends/toolchain.ts'
+import { BOARDS, type BoardName, missing } from '../backends/toolchain.ts'
 import { type Child, keepRunning } from './child.ts'
 import { createGuard } from './guard.ts'
 import { untilHealthy } from './health.ts'
@@ -66,11 +66,11 @@ function fail(line: string): never {
 }
 
 /** The languages that are here; those that are not are named, and the rest runs. */
-async function present(): Promise<LanguageName[]> {
-  const names = Object.keys(LANGUAGES) as LanguageName[]
-  const found = await Promise.all(names.map(name => LANGUAGES[name].isPresent()))
+async function present(): Promise<BoardName[]> {
+  const names = Object.keys(BOARDS) as BoardName[]
+  const found = await Promise.all(names.map(name => BOARDS[name].isPresent()))
   names.forEach((name, at) => {
-    if (!found[at]) say(missing(LANGUAGES[name]))
+    if (!found[at]) say(missing(BOARDS[name]))
   })
   return names.filter((_, at) => found[at])
 }

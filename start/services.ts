@@ -1,11 +1,11 @@
 /**
- * What runs: the cable, the Board in TypeScript, and the Board of every language that is here.
+ * What runs: the cable, the Board in TypeScript, and the Board of every language that is here; in Rails too, where its gems are.
  *
- *   browser ──:3000──▶ web ──▶ cable, python, php, ruby       all but web on loopback ports of the system's choosing
+ *   browser ──:3000──▶ web ──▶ cable, python, php, ruby, rails       all but web on loopback ports of the system's choosing
  *
  * Secrets travel in the environment: an argument is for every user of the machine to read.
  */
-import { type Command, LANGUAGES, type LanguageName } from '../backends/toolchain.ts'
+import { BOARDS, type BoardName, type Command } from '../backends/toolchain.ts'
 
 export interface Service extends Command {
   readonly title: string
@@ -22,14 +22,14 @@ export interface Plan {
   secret: string
   db: string
   /** Languages that are here. */
-  languages: readonly LanguageName[]
+  languages: readonly BoardName[]
   /** As many as {@link portsNeeded} says. */
   ports: readonly number[]
   /** Start node processes anew when their sources change. */
   watch: boolean
 }
 
-export const portsNeeded = (languages: readonly LanguageName[]): number => languages.length + 1
+export const portsNeeded = (languages: readonly BoardName[]): number => languages.length + 1
 
 const LOOPBACK = '127.0.0.1'
 const WILDCARDS = ['::', '0.0.0.0']
@@ -52,7 +52,7 @@ export function services({ port, host, secret, db, languages, ports, watch }: Pl
     ],
   })
   const boards = languages.map((name, index) => {
-    const { title, board, chatter } = LANGUAGES[name]
+    const { title, board, chatter } = BOARDS[name]
     const boardPort = boardPorts[index]!
     const { env, ...command } = board(LOOPBACK, boardPort)
     return { ...command, title, chatter, env: { ...shared, ...env }, health: `${at(boardPort)}/health` }

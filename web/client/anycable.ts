@@ -2,9 +2,10 @@
  * The default client: @anycable/web with @anycable/turbo-stream. URL and token come from the page's meta tags; the token
  * travels as a subprotocol, so that no URL and no log holds it.
  */
-import '@hotwired/turbo'
+
 import { start } from '@anycable/turbo-stream'
 import { createCable, fetchTokenFromHTML } from '@anycable/web'
+import { config } from '@hotwired/turbo'
 import { backOffMs, untilDone } from './back-off.ts'
 import './hotcable-status.js'
 import { watchPage } from './page.ts'
@@ -20,5 +21,6 @@ const cable = createCable({
   logLevel: 'error',
 })
 
-watchPage()
-start(cable)
+watchPage(config)
+// A backend that asks for it can leave out the page that made a change: X-Socket-ID goes with every form.
+start(cable, { requestSocketIDHeader: true })
