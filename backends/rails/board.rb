@@ -55,8 +55,8 @@ class BoardApp < Rails::Application
   config.active_job.queue_adapter = :inline
   # turbo.js as it is in the gem, at /turbo.js.
   config.middleware.insert_before ActionDispatch::Executor, ActionDispatch::Static, Turbo::Engine.root.join("app/assets/javascripts").to_s
-  # Refusals in words: 422 for what is no form.
-  config.action_dispatch.rescue_responses.transform_values! { |status| status == :bad_request ? :unprocessable_entity : status }
+  # Refusals in words, and not in the log.
+  config.action_dispatch.log_rescued_responses = false
   config.exceptions_app = lambda do |env|
     status = env["PATH_INFO"][1..].to_i
     [status, { "content-type" => "text/plain; charset=utf-8" }, [Rack::Utils::HTTP_STATUS_CODES[status].downcase]]
@@ -64,6 +64,8 @@ class BoardApp < Rails::Application
 end
 
 BoardApp.initialize!
+# What is no form is 422, as in the other languages.
+ActionDispatch::ExceptionWrapper.rescue_responses.transform_values! { |status| status == :bad_request ? :unprocessable_entity : status }
 
 class Card < ActiveRecord::Base
   NAMES = { "typescript" => "TypeScript", "python" => "Python", "php" => "PHP", "ruby" => "Ruby", "rails" => "Rails" }.freeze
@@ -117,8 +119,10 @@ module BoardHelper
   end
 
   def cable_url
-    proto, forwarded = %w[Proto Host].map { |name| request.headers["X-Forwarded-#{name}"].to_s.scrub[/[^, ]+/] }
-    AnyCable.config.websocket_url.presence || "#{proto == "https" ? "wss" : "ws"}://#{forwarded || request.headers["Host"].to_s.scrub}/cable"
+    proto, forwarded, host = %w[X-Forwarded-Proto X-Forwarded-Host Host].map do |name|
+      request.headers[name].to_s.dup.force_encoding("UTF-8").scrub[/[^, ]+/]
+    end
+    AnyCable.config.websocket_url.presence || "#{proto == "https" ? "wss" : "ws"}://#{forwarded || host}/cable"
   end
 
   def asset(name) = "#{setting("HOTCABLE_ASSETS", default: "/assets")}/#{name}"
@@ -234,7 +238,7 @@ BoardsController.prepend_view_path ActionView::FixtureResolver.new(
     <button>Add</button>
     </form>
     <ol id="cards">
-    <%= render(@cards) || "" %>
+    <%= safe_join @cards.map { |card| render(card) }, "\n" %>
     </ol>
     <p class="empty">No cards yet. Write the first one above, then open this page in a second window.</p>
     <footer>
