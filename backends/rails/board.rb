@@ -111,11 +111,12 @@ module BoardHelper
     turbo_stream_from(*streamables, id: "cable-#{signed[-64, 8]}-#{position.tr("/", "-")}", data: { position: })
   end
 
-  # Who the visitor is; a cable that goes by --rails_secret_key_base alone does not ask.
+  # Where the cable is, and who the visitor is; a cable that goes by --rails_secret_key_base alone does not ask.
   def cable_meta_tags
     return action_cable_meta_tag if AnyCable.config.jwt_secret.blank?
 
-    safe_join([action_cable_with_jwt_meta_tag(visitor: @visitor), tag.meta(name: "cable-url", content: cable_url), anycable_token_meta_tag(visitor: @visitor)], "\n")
+    at = tag.meta(name: "cable-url", content: cable_url)
+    safe_join([action_cable_with_jwt_meta_tag(visitor: @visitor), at, anycable_token_meta_tag(visitor: @visitor)], "\n")
   end
 
   def cable_url

@@ -11,10 +11,12 @@ import './hotcable-status.js'
 import { watchPage } from './page.ts'
 
 const refresh = fetchTokenFromHTML()
+/** A cable may ask for none; an empty subprotocol is not to be had. */
+const hasToken = document.querySelector('meta[name="cable-token"]') !== null
 
 const cable = createCable({
   protocol: 'actioncable-v1-ext-json',
-  websocketAuthStrategy: 'sub-protocol',
+  ...(hasToken && { websocketAuthStrategy: 'sub-protocol' as const }),
   // The package asks once. A laptop that wakes up with an old token and no network yet must ask again.
   tokenRefresher: transport => untilDone(() => refresh(transport)),
   reconnectStrategy: backOffMs,

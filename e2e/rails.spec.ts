@@ -1,0 +1,160 @@
+/**
+ * What Rails has beyond the Board's contract: turbo-rails as it comes and AnyCable's gem, without RPC, on the Board of
+ * `npm start`; and again with the keys of the guide, and with secret_key_base alone.
+ */
+import { expect, type Page } from 'playwright/test'
+import { addCard, CLIENTS, type ClientName, card, hasRails, isMarked, mark, status, test, unique } from './demo.ts'
+import { createProxy } from './proxy.ts'
+import { KEYS, type RailsStack, startRails } from './rails-stack.ts'
+
+test.skip(!hasRails, 'the gems of backends/rails/Gemfile are missing: npm run setup, where RubyGems answers')
+
+for (const client of CLIENTS) {
+  test(`the page of one card listens to its record and to an array (${client})`, async ({ visit }) => {
+    const board = await visit('rails', client)
+    const body = unique('one of many')
+    await addCard(board, body)
+    const id = (await card(board, body).getAttribute('id'))!.slice('card_'.length)
+    const page = await visit('rails', client)
+    await page.goto(`/rails/?card=${id}`)
+    await expect(status(page)).toHaveText('live')
+    await mark(page)
+    const other = unique('another')
+
+    await card(board, body).getByRole('button', { name: 'Vote' }).click()
+    await expect(page.locator('#votes')).toHaveText('1')
+    await expect(card(page, body).locator('.votes')).toHaveText('1')
+    await addCard(board, other)
+    await card(board, body).getByRole('button', { name: 'Delete' }).click()
+
+    await expect(page.locator('#cards > .card')).toHaveCount(0)
+    await expect(card(board, other)).toHaveCount(1)
+    expect(await isMarked(page)).toBe(true)
+  })
+
+  test(`a refresh morphs the page: nothing is loaded anew, what was typed stays (${client})`, async ({ visit }) => {
+    const [clearing, seeing] = [await visit('rails', client), await visit('rails', client)]
+    await addCard(clearing, unique('soon gone'))
+    await expect(seeing.locator('#cards > .card')).not.toHaveCount(0)
+    await mark(seeing)
+    await seeing.getByLabel('Card', { exact: true }).fill('half a sent')
+
+    await clearing.getByRole('button', { name: 'Clear' }).click()
+
+    await expect(seeing.locator('#cards > .card')).toHaveCount(0)
+    await expect(seeing.getByLabel('Card', { exact: true })).toHaveValue('half a sent')
+    expect(await isMarked(seeing)).toBe(true)
+  })
+
+  test(`a page is born fresh: what came between its query and its subscription is on it (${client})`, async ({
+    browser,
+    baseURL,
+    request,
+  }) => {
+    const network = await createProxy(Number(new URL(baseURL!).port))
+    const page = await browser.newPage()
+    network.freeze(/^\/cable/)
+    await page.goto(`${network.origin}/rails/?client=${client}`)
+    await expect.poll(() => network.count(/^\/cable/)).toBe(1)
+    const body = unique('born late')
+    await request.post('/python/cards', { form: { body }, maxRedirects: 0 })
+    expect(await card(page, body).count()).toBe(0)
+
+    network.pass()
+
+    await expect(card(page, body)).toHaveCount(1)
+    await page.close()
+    await network.close()
+  })
+}
+
+test('whoever adds a card is left out of its broadcast, and sees it all the same', async ({ visit }) => {
+  const [adding, seeing] = [await visit('rails'), await visit('rails')]
+  const [own, others] = [unique('my own'), unique('of others')]
+  const [toAdding, toSeeing] = await Promise.all([adding, seeing].map(frames))
+
+  await addCard(adding, own)
+  await expect(card(adding, own)).toHaveCount(1)
+  await expect(card(seeing, own)).toHaveCount(1)
+  await addCard(seeing, others)
+  await expect(card(adding, others)).toHaveCount(1)
+
+  // The second is there, so the first would be.
+  await expect
+    .poll(() => [own, others].map(body => toAdding!.some(frame => frame.includes(body))))
+    .toEqual([false, true])
+  expect(toSeeing!.some(frame => frame.includes(own))).toBe(true)
+})
+
+test('?client=rails is Turbo out of the gem, served by Rails', async ({ page }) => {
+  const loaded: string[] = []
+  page.on('response', response => loaded.push(new URL(response.url()).pathname))
+  const said: string[] = []
+  page.on('console', message => said.push(message.text()))
+
+  await page.goto('/rails/?client=rails')
+
+  await expect(status(page)).toHaveText('live')
+  expect(loaded).toContain('/rails/turbo.min.js')
+  expect(loaded).toContain('/assets/rails-gem.js')
+  expect(loaded).not.toContain('/assets/rails.js')
+  expect(said).toEqual([])
+})
+
+for (const [title, keys] of Object.entries(KEYS)) {
+  test.describe(`with ${title}`, () => {
+    let stack: RailsStack
+    test.beforeAll(async () => {
+      stack = await startRails(keys)
+    })
+    test.afterAll(() => stack.close())
+
+    for (const client of CLIENTS) {
+      test(`cards of one Rails page appear on the other, with ${title} (${client})`, async ({ browser }) => {
+        const open = async () => openAt(await browser.newPage(), stack.origin, client)
+        const [writing, reading] = [await open(), await open()]
+        const body = unique('through the cable')
+
+        await addCard(writing, body)
+        await expect(card(reading, body)).toHaveCount(1)
+        await card(reading, body).getByRole('button', { name: 'Vote' }).click()
+        await expect(card(writing, body).locator('.votes')).toHaveText('1')
+
+        await Promise.all([writing, reading].map(page => page.close()))
+      })
+
+      test(`a forged name is rejected, with ${title} (${client})`, async ({ browser }) => {
+        const page = await browser.newPage()
+        await page.route(/\/rails\/(\?.*)?$/, async route => {
+          const response = await route.fetch()
+          const html = (await response.text()).replace(
+            /(signed-stream-name="[^"]*--)[0-9a-f]{64}/,
+            `$1${'0'.repeat(64)}`,
+          )
+          await route.fulfill({ response, body: html })
+        })
+        await page.context().grantPermissions(['local-network-access'])
+
+        await page.goto(`${stack.origin}/rails/?client=${client}`)
+
+        await expect(status(page)).toHaveText(/^refused/)
+        await page.close()
+      })
+    }
+  })
+}
+
+async function openAt(page: Page, origin: string, client: ClientName): Promise<Page> {
+  await page.goto(`${origin}/rails/?client=${client}`)
+  await expect(status(page)).toHaveText('live')
+  return page
+}
+
+/** What the cable sends from now on: the page is opened anew, as only new sockets can be listened to. */
+async function frames(page: Page): Promise<string[]> {
+  const received: string[] = []
+  page.on('websocket', socket => socket.on('framereceived', ({ payload }) => received.push(String(payload))))
+  await page.reload()
+  await expect(status(page)).toHaveText('live')
+  return received
+}
