@@ -4,6 +4,8 @@
  *   PORT HOST          where the Board is: 3000, every interface
  *   HOTCABLE_DB        its SQLite file: data/board.sqlite3
  *   ANYCABLE_SECRET    one secret for all; none: a random one that dies with us
+ *   HOTCABLE_CABLE_URL, ANYCABLE_HTTP_BROADCAST_URL
+ *                      a cable that is there already, with that secret, ours or anycable-go; and where it takes broadcasts
  *   SIGUSR2            the cable is killed and stays away for ten seconds: `npm run demo:outage`
  *   --watch            `npm run dev`: restarts node processes when their sources change
  */
@@ -33,10 +35,18 @@ if (!(await isFree(port, host)))
 
 const db = databaseFile(env.HOTCABLE_DB)
 const languages = await present()
+if (env.HOTCABLE_CABLE_URL && !env.ANYCABLE_SECRET)
+  fail('ANYCABLE_SECRET is not set: the cable at HOTCABLE_CABLE_URL has one')
 const plan = services({
   port,
   host,
   languages,
+  cable: env.HOTCABLE_CABLE_URL
+    ? {
+        url: env.HOTCABLE_CABLE_URL,
+        broadcastUrl: env.ANYCABLE_HTTP_BROADCAST_URL || `${env.HOTCABLE_CABLE_URL}/_broadcast`,
+      }
+    : undefined,
   secret: env.ANYCABLE_SECRET || randomBytes(32).toString('hex'),
   db,
   ports: await freePorts(portsNeeded(languages)),
@@ -45,15 +55,17 @@ const plan = services({
 const { onGroup } = createGuard()
 const children = plan.map(run)
 stopOnSignal()
-process.on('SIGUSR2', () => children[0]!.outage())
+process.on('SIGUSR2', () => {
+  if (!env.HOTCABLE_CABLE_URL) children[0]!.outage()
+})
 
 const late = await untilHealthy(
   plan.map(({ health }) => health),
   READY_MS,
 )
 for (const { title, health } of plan) if (late.includes(health)) say(`${title} does not answer yet`)
-// A Board may come later; without these two there is nothing to look at.
-const core = plan.slice(0, 2).map(({ health }) => health)
+// A Board may come later; without the cable and web there is nothing to look at.
+const core = plan.slice(0, env.HOTCABLE_CABLE_URL ? 1 : 2).map(({ health }) => health)
 while ((await untilHealthy(core, READY_MS)).length > 0);
 announce(db, { pid: process.pid, url: `http://localhost:${port}` })
 console.log(`Hotcable is live at http://localhost:${port}`)

@@ -15,8 +15,17 @@ export interface Service extends Command {
   readonly chatter?: RegExp
 }
 
+/** A cable that is run by somebody else. */
+export interface OtherCable {
+  /** Where its clients connect, `http://127.0.0.1:8080`. */
+  url: string
+  broadcastUrl: string
+}
+
 export interface Plan {
   port: number
+  /** Instead of ours. */
+  cable?: OtherCable | undefined
   /** None: every interface. */
   host?: string | undefined
   secret: string
@@ -35,13 +44,10 @@ const LOOPBACK = '127.0.0.1'
 const WILDCARDS = ['::', '0.0.0.0']
 const at = (port: number): string => `http://${LOOPBACK}:${port}`
 
-export function services({ port, host, secret, db, languages, ports, watch }: Plan): Service[] {
+export function services({ port, cable: other, host, secret, db, languages, ports, watch }: Plan): Service[] {
   const [cablePort, ...boardPorts] = ports as [number, ...number[]]
-  const shared = {
-    ANYCABLE_SECRET: secret,
-    ANYCABLE_HTTP_BROADCAST_URL: `${at(cablePort)}/_broadcast`,
-    HOTCABLE_DB: db,
-  }
+  const { url: cableUrl, broadcastUrl } = other ?? { url: at(cablePort), broadcastUrl: `${at(cablePort)}/_broadcast` }
+  const shared = { ANYCABLE_SECRET: secret, ANYCABLE_HTTP_BROADCAST_URL: broadcastUrl, HOTCABLE_DB: db }
   const node = (script: string, ...args: string[]): Command => ({
     command: process.execPath,
     args: [
@@ -72,7 +78,7 @@ export function services({ port, host, secret, db, languages, ports, watch }: Pl
   )
   const web = node('web/main.ts', ...(watch ? ['--watch'] : []))
   return [
-    { ...cable, title: 'The cable', env: shared, health: `${at(cablePort)}/health` },
+    ...(other ? [] : [{ ...cable, title: 'The cable', env: shared, health: `${cableUrl}/health` }]),
     {
       ...web,
       title: 'TypeScript',
@@ -81,7 +87,7 @@ export function services({ port, host, secret, db, languages, ports, watch }: Pl
         ...shared,
         HOST: host ?? '',
         PORT: String(port),
-        HOTCABLE_CABLE_URL: at(cablePort),
+        HOTCABLE_CABLE_URL: cableUrl,
         ...Object.fromEntries(urls),
       },
       health: `http://${host ? bracketed(host) : 'localhost'}:${port}/health`,
