@@ -22,6 +22,9 @@ export const hasRails = await RAILS.isPresent()
 
 export const languages = (Object.keys(LANGUAGES) as Language[]).filter(language => language !== 'rails' || hasRails)
 
+/** The pages are served by the real AnyCable: `npm run e2e:swap`. */
+export const onAnycable = process.env.HOTCABLE_E2E_CABLE === 'anycable'
+
 let serial = 0
 /** A text that no other card has. */
 export const unique = (about: string): string => `${about} ${process.pid}-${++serial}`

@@ -1,10 +1,15 @@
 /**
  * A cable and the Board in Rails that share other keys than those of `npm start`, behind web, which has the assets.
+ *
+ *   page ──▶ web ──▶ rails ──▶ cable: ours, or in the swap test AnyCable, with the same environment
  */
+import type { ChildProcess } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { RAILS } from '../backends/toolchain.ts'
+import { findAnycable, startAnycable } from './conformance/servers.ts'
+import { onAnycable } from './demo.ts'
 import { end, freePorts, healthy, start } from './stack.ts'
 
 /** What the cable and Rails are told, by environment; and Rails alone. */
@@ -43,35 +48,46 @@ export async function startRails({ both, rails = {} }: Keys): Promise<RailsStack
   const folder = mkdtempSync(join(tmpdir(), 'hotcable-rails-'))
   const [port, cablePort, railsPort, broadcastPort] = await freePorts(4)
   const origin = `http://localhost:${port}`
+  const shared = { ...both, ANYCABLE_HTTP_BROADCAST_PORT: String(broadcastPort) }
+  const cable = onAnycable ? await theirs(shared) : await ours(shared, cablePort!)
   const env = {
     ...process.env,
-    ...both,
-    ANYCABLE_HTTP_BROADCAST_PORT: String(broadcastPort),
+    ...shared,
+    ANYCABLE_HTTP_BROADCAST_URL: `http://127.0.0.1:${broadcastPort}/_broadcast`,
     HOTCABLE_DB: join(folder, 'board.sqlite3'),
-    HOTCABLE_CABLE_URL: `http://127.0.0.1:${cablePort}`,
+    HOTCABLE_CABLE_URL: cable.url,
     HOTCABLE_RAILS_URL: `http://127.0.0.1:${railsPort}`,
   }
   const board = RAILS.board('127.0.0.1', railsPort!)
-  const children = [
-    start(process.execPath, ['server/main.ts', '--dev', `--port=${cablePort}`, '--log_level=error'], env),
-    start(board.command, board.args, {
-      ...env,
-      ...rails,
-      ...board.env,
-      ANYCABLE_HTTP_BROADCAST_URL: `http://127.0.0.1:${broadcastPort}/_broadcast`,
-    }),
+  const children: ChildProcess[] = [
+    start(board.command, board.args, { ...env, ...rails, ...board.env }),
     start(process.execPath, ['--disable-warning=ExperimentalWarning', 'web/main.ts'], {
       ...env,
       HOST: '127.0.0.1',
       PORT: String(port),
     }),
   ]
-  await Promise.all([env.HOTCABLE_CABLE_URL, env.HOTCABLE_RAILS_URL, origin].map(url => healthy(`${url}/health`)))
+  await Promise.all([env.HOTCABLE_RAILS_URL, origin].map(url => healthy(`${url}/health`)))
   return {
     origin,
     close: async () => {
-      await Promise.all(children.map(child => end(child, 'SIGTERM')))
+      await Promise.all([cable.stop(), ...children.map(child => end(child, 'SIGTERM'))])
       rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
     },
   }
+}
+
+type Cable = { url: string; stop: () => Promise<unknown> }
+
+async function ours(settings: Record<string, string>, port: number): Promise<Cable> {
+  const argv = ['server/main.ts', '--dev', `--port=${port}`, '--log_level=error']
+  const child = start(process.execPath, argv, { ...process.env, ...settings })
+  const url = `http://127.0.0.1:${port}`
+  await healthy(`${url}/health`)
+  return { url, stop: () => end(child, 'SIGTERM') }
+}
+
+async function theirs(settings: Record<string, string>): Promise<Cable> {
+  const { http, stop } = await startAnycable(findAnycable()!)(['--shutdown_timeout=1'], settings)
+  return { url: http, stop }
 }

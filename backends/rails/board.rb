@@ -213,7 +213,7 @@ BoardsController.prepend_view_path ActionView::FixtureResolver.new(
     <header>
     <h1><a href="/">Hotcable</a></h1>
     <p class="rendered">Rendered by <span class="badge" data-backend="rails">Rails</span> <small><%= Rails.version %></small></p>
-    <p id="cable-status" role="status" data-turbo-permanent><span>offline</span></p>
+    <hotcable-status id="cable-status" role="status" data-turbo-permanent><span>offline</span></hotcable-status>
     <nav aria-label="The same Board in other languages">
     <a href="/" data-backend="typescript">TypeScript</a>
     <a href="/python/" data-backend="python">Python</a>
