@@ -58,44 +58,48 @@ for (const client of CLIENTS) {
     expect(await isMarked(seeing)).toBe(true)
   })
 
+  /** AnyCable has no positions, and turbo-rails asks for no history: what it missed there, it missed. */
+  const caughtUp = onAnycable && client === 'rails' ? 0 : 1
+
   test(`a page is born fresh: what came between its query and its subscription is on it (${client})`, async ({
     browser,
     baseURL,
-    request,
   }) => {
-    test.fail(onAnycable && client === 'rails', 'AnyCable has no positions: turbo-rails starts where it subscribes')
     const network = await createProxy(Number(new URL(baseURL!).port))
     const page = await browser.newPage()
     network.freeze(/^\/cable/)
     await page.goto(`${network.origin}/rails/?client=${client}`)
     await expect.poll(() => network.count(/^\/cable/)).toBe(1)
-    const body = unique('born late')
-    await request.post('/python/cards', { form: { body }, maxRedirects: 0 })
-    expect(await card(page, body).count()).toBe(0)
+    const [late, next] = [unique('born late'), unique('next')]
+    await post(`${baseURL}/python/cards`, late)
+    expect(await card(page, late).count()).toBe(0)
 
     network.pass()
 
-    await expect(card(page, body)).toHaveCount(1)
+    await expect(status(page)).toHaveText('live')
+    await post(`${baseURL}/rails/cards`, next)
+    await expect(card(page, next)).toHaveCount(1)
+    await expect(card(page, late)).toHaveCount(caughtUp)
     await page.close()
     await network.close()
   })
-}
 
-for (const client of CLIENTS) {
-  test(`a page catches up after its network was gone (${client})`, async ({ browser, baseURL, request }) => {
-    test.fail(
-      onAnycable && client === 'rails',
-      'AnyCable has no positions: turbo-rails starts where it subscribes anew',
-    )
+  test(`a page catches up after its network was gone (${client})`, async ({ browser, baseURL }) => {
     const network = await createProxy(Number(new URL(baseURL!).port))
     const page = await openAt(await browser.newPage(), network.origin, client)
-    const body = unique('missed')
+    const [missed, next] = [unique('missed'), unique('next')]
 
     network.cut()
-    await request.post('/rails/cards', { form: { body }, maxRedirects: 0 })
+    await expect(status(page)).not.toHaveText('live')
+    await post(`${baseURL}/rails/cards`, missed)
     network.pass()
+    // Either client then connects at once, instead of when it is due.
+    await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange', { bubbles: true })))
 
-    await expect(card(page, body)).toHaveCount(1)
+    await expect(status(page)).toHaveText('live', { timeout: 20_000 })
+    await post(`${baseURL}/rails/cards`, next)
+    await expect(card(page, next)).toHaveCount(1)
+    await expect(card(page, missed)).toHaveCount(caughtUp)
     await page.close()
     await network.close()
   })
@@ -147,6 +151,9 @@ for (const [title, keys] of Object.entries(KEYS)) {
     test.afterAll(() => stack.close())
 
     for (const client of CLIENTS) {
+      // Older defaults change a key, and nothing that a client sees.
+      if (title.endsWith('6.1') && client !== 'rails') continue
+
       test(`cards of one Rails page appear on the other, with ${title} (${client})`, async ({ browser }) => {
         const open = async () => openAt(await browser.newPage(), stack.origin, client)
         const [writing, reading] = [await open(), await open()]
@@ -159,26 +166,28 @@ for (const [title, keys] of Object.entries(KEYS)) {
 
         await Promise.all([writing, reading].map(page => page.close()))
       })
-
-      test(`a forged name is rejected, with ${title} (${client})`, async ({ browser }) => {
-        const page = await browser.newPage()
-        await page.route(/\/rails\/(\?.*)?$/, async route => {
-          const response = await route.fetch()
-          const html = (await response.text()).replace(
-            /(signed-stream-name="[^"]*--)[0-9a-f]{64}/,
-            `$1${'0'.repeat(64)}`,
-          )
-          await route.fulfill({ response, body: html })
-        })
-        await page.context().grantPermissions(['local-network-access'])
-
-        await page.goto(`${stack.origin}/rails/?client=${client}`)
-
-        await expect(status(page)).toHaveText(/^refused/)
-        await page.close()
-      })
     }
+
+    test(`a forged name is rejected, with ${title}`, async ({ browser }) => {
+      const page = await browser.newPage()
+      await page.route(/\/rails\/(\?.*)?$/, async route => {
+        const response = await route.fetch()
+        const html = (await response.text()).replace(/(signed-stream-name="[^"]*--)[0-9a-f]{64}/, `$1${'0'.repeat(64)}`)
+        await route.fulfill({ response, body: html })
+      })
+      await page.context().grantPermissions(['local-network-access'])
+
+      await page.goto(`${stack.origin}/rails/`)
+
+      await expect(status(page)).toHaveText(/^refused/)
+      await page.close()
+    })
   })
+}
+
+async function post(url: string, body: string): Promise<void> {
+  const answer = await fetch(url, { method: 'POST', body: new URLSearchParams({ body }), redirect: 'manual' })
+  expect(answer.status).toBe(303)
 }
 
 async function openAt(page: Page, origin: string, client: ClientName): Promise<Page> {

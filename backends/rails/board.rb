@@ -30,9 +30,10 @@ def setting(*names, default: nil) = ENV.values_at(*names).find(&:present?) || de
 
 BOARD = "board/1"
 
-# The guide's names first. With none of these Turbo derives its key from secret_key_base, and there are no tokens: the
-# cable that is given --rails_secret_key_base derives the same.
-TURBO_KEY = setting("ANYCABLE_TURBO_RAILS_KEY", "ANYCABLE_TURBO_STREAMS_SECRET", "ANYCABLE_STREAMS_SECRET", "ANYCABLE_SECRET")
+# As the cable reads them, the guide's names among them. With none of these Turbo derives its key from secret_key_base, and
+# there are no tokens: the cable that is given --rails_secret_key_base derives the same, and asks for none.
+TURBO_KEY = setting("ANYCABLE_TURBO_STREAMS_SECRET", "ANYCABLE_TURBO_RAILS_KEY", "ANYCABLE_STREAMS_SECRET", "ANYCABLE_SECRET")
+JWT_KEY = setting("ANYCABLE_JWT_SECRET", "ANYCABLE_JWT_ID_KEY", "ANYCABLE_SECRET")
 abort "board.rb: no secret: set ANYCABLE_SECRET, or SECRET_KEY_BASE alone" unless TURBO_KEY || setting("SECRET_KEY_BASE")
 
 DATABASE = File.expand_path(setting("HOTCABLE_DB", default: "data/board.sqlite3"))
@@ -47,7 +48,7 @@ class BoardApp < Rails::Application
   config.log_level = :warn
   config.secret_key_base = setting("SECRET_KEY_BASE", default: SecureRandom.hex(64))
   config.turbo.signed_stream_verifier_key = TURBO_KEY
-  AnyCable.config.jwt_secret ||= setting("ANYCABLE_JWT_ID_KEY")
+  AnyCable.config.jwt_secret = JWT_KEY
   AnyCable.config.broadcast_adapter = :http
   config.action_cable.cable = { "adapter" => "any_cable" }
   config.action_cable.url = "/cable" # when ANYCABLE_WEBSOCKET_URL does not say where
@@ -113,7 +114,7 @@ module BoardHelper
 
   # Where the cable is, and who the visitor is; a cable that goes by --rails_secret_key_base alone does not ask.
   def cable_meta_tags
-    return action_cable_meta_tag if AnyCable.config.jwt_secret.blank?
+    return action_cable_meta_tag unless JWT_KEY
 
     at = tag.meta(name: "cable-url", content: cable_url)
     safe_join([action_cable_with_jwt_meta_tag(visitor: @visitor), at, anycable_token_meta_tag(visitor: @visitor)], "\n")
@@ -152,6 +153,8 @@ class BoardsController < ActionController::Base
 
   def vote
     Card.find_by(id: params[:id])&.vote!
+    back
+  rescue ActiveRecord::RecordNotFound # deleted just now
     back
   end
 
