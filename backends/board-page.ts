@@ -29,7 +29,11 @@ export const NAMES: Readonly<Record<string, string>> = {
   python: 'Python',
   php: 'PHP',
   ruby: 'Ruby',
+  rails: 'Rails',
 }
+
+/** An extra, to which only its own page links. */
+const RAILS_LINK = '<a href="/rails/" data-backend="rails">Rails</a>'
 
 const [PAGE, CARD] = [
   ...readFileSync(new URL('README.md', import.meta.url), 'utf8').matchAll(/```html\n([\s\S]*?)```/g),
@@ -37,13 +41,14 @@ const [PAGE, CARD] = [
 
 export function page({ backend, version, client, metaTags, streamFrom, cards }: Page): string {
   const html = PAGE.replace(' aria-current="page"', '')
+    .replace('<a href="/compare">', compare => (backend === 'rails' ? `${RAILS_LINK}\n${compare}` : compare))
     .replace(`data-backend="${backend}">${NAMES[backend]}</a>`, link => link.replace('>', ' aria-current="page">'))
     .replaceAll('ACCENT', backend)
     .replaceAll('NAME', NAMES[backend]!)
   return alike(
     fill(html, {
       VERSION: version,
-      CLIENT: client,
+      CLIENT: backend === 'rails' && client === 'rails' ? 'rails-gem' : client,
       META_TAGS: metaTags,
       STREAM_FROM: streamFrom,
       CARDS: cards.map(card).join('\n'),
@@ -64,10 +69,11 @@ export const card = ({ id, body, author, backend, votes, created_at }: Card): st
     ID: String(id),
   })
 
-/** White space at the start of a line does not matter, empty lines neither, nor how an apostrophe is escaped. */
+/** White space at the start of a line does not matter, empty lines neither, nor how an apostrophe is escaped or <meta> ends. */
 export const alike = (html: string): string =>
   html
     .replaceAll(/&#x27;|&#0?39;|&apos;/g, '&#39;')
+    .replaceAll(/(<meta [^>]*") \/>/g, '$1>')
     .split('\n')
     .map(line => line.trimStart())
     .filter(line => line !== '')

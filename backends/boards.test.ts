@@ -1,6 +1,9 @@
 /**
  * The Board, the same in every language: each is started for real on one SQLite file and one fake cable, and held to
  * README.md, the contract. A language that is not installed is skipped aloud; with CI=true that is a failure.
+ *
+ * Rails, an extra that is always skipped where its gems are missing, is held to the same page and the same broadcasts. How forms
+ * and routes are read is Rails' own there, and how a broadcast is sent AnyCable's gem's: `if (!own)`.
  */
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
@@ -14,7 +17,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { alike, type Card, card, NAMES, page } from './board-page.ts'
 import { type Answer, type BoardProcess, startBoard } from './board-process.ts'
 import { type FakeCable, startFakeCable } from './fake-cable.ts'
-import { type Command, LANGUAGES, type Language, missing } from './toolchain.ts'
+import { type Command, LANGUAGES, type Language, missing, BOARDS as NEIGHBOURS } from './toolchain.ts'
 
 const SECRET = 'canary boards s3cЯeT'
 const POSTS = ['/cards', '/cards/1/vote', '/cards/1/delete', '/clear']
@@ -24,7 +27,7 @@ const web = (host: string, port: number): Command => ({
   env: { HOST: host, PORT: String(port) },
 })
 const BOARDS: Record<string, { board: Language['board']; absent?: string | undefined }> = { typescript: { board: web } }
-for (const [backend, language] of Object.entries<Language>(LANGUAGES)) {
+for (const [backend, language] of Object.entries<Language>(NEIGHBOURS)) {
   BOARDS[backend] = { board: language.board, absent: (await language.isPresent()) ? undefined : missing(language) }
 }
 
@@ -60,12 +63,14 @@ beforeEach(() => {
 for (const [backend, { absent }] of Object.entries(BOARDS)) {
   if (absent !== undefined) {
     console.error(`\n!!! ${absent}\n`)
-    test(`the Board in ${NAMES[backend]}`, { skip: process.env.CI !== 'true' && absent }, () => assert.fail(absent))
+    const skip = (process.env.CI !== 'true' || !(backend in LANGUAGES)) && absent
+    test(`the Board in ${NAMES[backend]}`, { skip }, () => assert.fail(absent))
     continue
   }
 
   describe(`the Board in ${NAMES[backend]}`, () => {
     let board: BoardProcess
+    const own = backend === 'rails'
 
     beforeEach(() => {
       board = running.get(backend)!
@@ -89,6 +94,7 @@ for (const [backend, { absent }] of Object.entries(BOARDS)) {
       const [stored] = cards()
       assert.deepEqual([stored!.body, stored!.author], [typed.body, typed.author])
       await isThePage(await board.ask('/'))
+      await announced(1)
       assert.deepEqual(broadcasts(), [
         `<turbo-stream action="append" target="cards"><template>${card(stored!)}</template></turbo-stream>`,
       ])
@@ -106,11 +112,12 @@ for (const [backend, { absent }] of Object.entries(BOARDS)) {
 
     test('each change is committed, then broadcast, and the browser is sent back', async () => {
       const seen: Card[][] = []
-      cable.onBroadcast = () => {
-        seen.push(cards())
+      cable.onBroadcast = stream => {
+        if (stream === STREAM) seen.push(cards())
         return 201
       }
       isSentTo(await board.post('/cards', { body: ' Hello ', author: ' Ada ' }), '/')
+      await announced(1)
       const [added] = cards()
       assert.deepEqual(
         { ...added, id: 0, created_at: '' },
@@ -118,10 +125,13 @@ for (const [backend, { absent }] of Object.entries(BOARDS)) {
       )
       assert.match(added!.created_at, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/)
       isSentTo(await board.post(`/cards/${added!.id}/vote`), '/')
+      await announced(2)
       const [voted] = cards()
       assert.equal(voted!.votes, 1)
       isSentTo(await board.post(`/cards/${added!.id}/delete`), '/')
+      await announced(3)
       isSentTo(await board.post('/clear'), '/')
+      await announced(4)
 
       const target = `target="card_${added!.id}"`
       assert.deepEqual(broadcasts(), [
@@ -135,24 +145,35 @@ for (const [backend, { absent }] of Object.entries(BOARDS)) {
 
     test('a broadcast carries the derived key and canonical JSON', async () => {
       await board.post('/cards', { body: 'é/"' })
+      await announced(1)
       const [{ authorization, contentType, body }] = cable.received as [FakeCable['received'][0]]
       assert.equal(authorization, `Bearer ${createHmac('sha256', SECRET).update('broadcast-cable').digest('hex')}`)
       assert.match(contentType!, /^application\/json/)
-      assert.equal(body, JSON.stringify({ stream: 'board/1', data: JSON.stringify(JSON.parse(JSON.parse(body).data)) }))
+      const { data } = JSON.parse(body)
+      const canonical = JSON.stringify({ stream: STREAM, data: JSON.stringify(JSON.parse(data)) })
+      if (own)
+        assert.deepEqual(Object.keys(JSON.parse(body)), ['stream', 'data']) // and \u003c in them
+      else assert.equal(body, canonical)
     })
 
     test('fields are trimmed, of a repeated one the first counts, and nobody is anonymous', async () => {
       await board.post('/cards', { body: '\u3000\u00a0 wide \n', author: ' \t' })
-      await raw('body=first&author=x&body=second&author=y')
-      await raw('body=100%+sure+%zz')
+      if (!own) {
+        await raw('body=first&author=x&body=second&author=y')
+        await raw('body=100%+sure+%zz')
+      }
       await raw('body=é') // bytes as they are, as curl sends them
       await raw(`body=${'%20'.repeat(9000)}x`)
       assert.deepEqual(
         cards().map(({ body, author }) => [body, author]),
         [
           ['wide', 'anonymous'],
-          ['first', 'x'],
-          ['100% sure %zz', 'anonymous'],
+          ...(own
+            ? []
+            : [
+                ['first', 'x'],
+                ['100% sure %zz', 'anonymous'],
+              ]),
           ['é', 'anonymous'],
           ['x', 'anonymous'],
         ],
@@ -185,11 +206,13 @@ for (const [backend, { absent }] of Object.entries(BOARDS)) {
       })
     }
 
-    test('a form of another kind is refused', async () => {
-      const headers = { 'content-type': 'multipart/form-data; boundary=x' }
-      const body = '--x\r\nContent-Disposition: form-data; name="body"\r\n\r\nhello\r\n--x--\r\n'
-      isRefused(await board.ask('/cards', { method: 'POST', headers, body }), 422)
-    })
+    if (!own) {
+      test('a form of another kind is refused', async () => {
+        const headers = { 'content-type': 'multipart/form-data; boundary=x' }
+        const body = '--x\r\nContent-Disposition: form-data; name="body"\r\n\r\nhello\r\n--x--\r\n'
+        isRefused(await board.ask('/cards', { method: 'POST', headers, body }), 422)
+      })
+    }
 
     test('a form over 64 KiB is refused, and the answer arrives', async () => {
       const fits = `body=x&rest=${'a'.repeat(65_536 - 12)}`
@@ -211,7 +234,7 @@ for (const [backend, { absent }] of Object.entries(BOARDS)) {
       for (const path of [
         '/nowhere',
         '/cards/abc/vote',
-        '/cards/1/vote/',
+        ...(own ? [] : ['/cards/1/vote/']),
         '/cards/-1/vote',
         '/cards/1',
         '/cards/1.5/delete',
@@ -219,6 +242,7 @@ for (const [backend, { absent }] of Object.entries(BOARDS)) {
       ]) {
         assert.equal((await board.post(path)).status, 404, path)
       }
+      if (own) return // they are 404 as well
       for (const [method, path] of [
         ['POST', '/'],
         ['PUT', '/cards'],
@@ -296,7 +320,7 @@ for (const [backend, { absent }] of Object.entries(BOARDS)) {
     test('the client script is chosen by ?client=, kept in a cookie, and is one of two', async () => {
       const asked = async (path: string, cookie = 'visitor=0123456789abcdef') => {
         const answer = await board.ask(path, { headers: { cookie } })
-        return [/src="\/assets\/(\w+)\.js"/.exec(answer.body)![1], setCookies(answer).client]
+        return [/src="\/assets\/(\w+)(?:-gem)?\.js"/.exec(answer.body)?.[1], setCookies(answer).client]
       }
       const with_ = (client: string) => `visitor=0123456789abcdef; client=${client}`
       assert.deepEqual(await asked('/'), ['anycable', undefined])
@@ -304,7 +328,8 @@ for (const [backend, { absent }] of Object.entries(BOARDS)) {
       assert.deepEqual(await asked('/?a=b&client=anycable', with_('rails')), ['anycable', 'anycable'])
       assert.deepEqual(await asked('/', with_('rails')), ['rails', undefined])
       for (const evil of ['../evil', '%22%3E%3Cscript%3E', '', '%ff', 'RAILS']) {
-        assert.deepEqual(await asked(`/?client=${evil}`, with_('rails')), ['rails', undefined])
+        if (own && evil === '%ff') isRefused(await board.ask('/?client=%ff'), 422)
+        else assert.deepEqual(await asked(`/?client=${evil}`, with_('rails')), ['rails', undefined])
         assert.deepEqual(await asked('/', with_(evil)), ['anycable', undefined])
       }
     })
@@ -333,10 +358,12 @@ for (const [backend, { absent }] of Object.entries(BOARDS)) {
     })
 
     test('a broadcast that fails is tried three times, then logged; the form succeeds', async () => {
-      let tries = 0
-      cable.onBroadcast = () => (++tries < 3 ? 503 : 201)
-      isSentTo(await board.post('/cards', { body: 'third time' }), '/')
-      assert.deepEqual([tries, cable.received.length], [3, 1])
+      let tries = own ? 3 : 0
+      if (!own) {
+        cable.onBroadcast = () => (++tries < 3 ? 503 : 201)
+        isSentTo(await board.post('/cards', { body: 'third time' }), '/')
+        assert.deepEqual([tries, cable.received.length], [3, 1])
+      }
 
       cable.onBroadcast = () => {
         tries++
@@ -344,13 +371,13 @@ for (const [backend, { absent }] of Object.entries(BOARDS)) {
       }
       const said = board.said().length
       isSentTo(await board.post('/clear'), '/')
-      assert.equal(tries, 6)
+      if (!own) assert.equal(tries, 6)
       await until(() => /500/.test(board.said().slice(said)), 'the log says why')
     })
 
     test('with the cable dead a page comes within 2 s, and a form is stored and answered', async t => {
       await cable.die()
-      t.after(() => cable.live())
+      t.after(() => own || cable.live())
       const got = await board.ask('/')
       assert.match(got.body, /data-position="-"/)
       assert.ok(got.ms < 2000, `the page took ${got.ms} ms`)
@@ -358,6 +385,10 @@ for (const [backend, { absent }] of Object.entries(BOARDS)) {
       isSentTo(posted, '/')
       assert.ok(posted.ms < 3000, `the form took ${posted.ms} ms`)
       assert.equal(cards()[0]?.body, 'stored')
+      if (own) {
+        await cable.live()
+        await announced(1) // AnyCable's gem goes on trying
+      }
     })
 
     test('with a cable that hangs a page comes within 2 s, and a form is stored and answered within 3 s', async t => {
@@ -369,6 +400,10 @@ for (const [backend, { absent }] of Object.entries(BOARDS)) {
       assert.equal(cards()[0]?.body, 'stored')
       t.diagnostic(`page ${Math.round(got.ms)} ms, form ${Math.round(posted.ms)} ms`)
       assert.ok(got.ms < 2000 && posted.ms < 3000, `page ${got.ms} ms, form ${posted.ms} ms`)
+      if (own) {
+        cable.reset()
+        await announced(1)
+      }
     })
 
     test('bytes that are no request are answered or closed, and nobody else notices', async () => {
@@ -405,10 +440,10 @@ for (const [backend, { absent }] of Object.entries(BOARDS)) {
       assert.equal(headers['cache-control'], 'no-store')
       const version = /<small>([^<]*\d+\.\d+[^<]*)<\/small>/.exec(body)?.[1]
       assert.ok(version, 'the page says its version')
-      const token = isToken(/<meta name="cable-token" content="([^"]+)">/.exec(body)?.[1] ?? '', headers)
+      const token = isToken(/<meta name="cable-token" content="([^"]+)"/.exec(body)?.[1] ?? '', headers)
       const at = `ws://127.0.0.1:${board.port}/cable`
       const metaTags = [
-        `<meta name="action-cable-url" content="${at}?jid=${token}">`,
+        `<meta name="action-cable-url" content="${own ? '/cable' : at}?jid=${token}">`,
         `<meta name="cable-url" content="${at}">`,
         `<meta name="cable-token" content="${token}">`,
       ].join('\n')
@@ -431,6 +466,7 @@ describe('the boards together', () => {
       ),
     )
     assert.equal(cards().length, each * running.size)
+    await announced(each * running.size)
     assert.equal(new Set(broadcasts()).size, each * running.size)
   })
 
@@ -462,11 +498,16 @@ describe('the boards together', () => {
       const board = await startBoard(BOARDS[backend]!.board, { ...env, ...own })
       t.after(() => board.stop())
       const { body } = await board.ask('/')
-      assert.match(body, /<meta name="action-cable-url" content="wss:\/\/cable\.example\/cable\?a=b&amp;jid=[\w.-]+">/)
+      assert.match(
+        alike(body),
+        /<meta name="action-cable-url" content="wss:\/\/cable\.example\/cable\?a=b&amp;jid=[\w.-]+">/,
+      )
       // Web serves the assets itself, where it serves them.
       if (backend !== 'typescript')
         assert.equal(body.match(/"\/static\/(icon\.svg|board\.css|anycable\.js)"/g)?.length, 3)
+      cable.reset()
       await board.post('/clear')
+      await announced(1)
       assert.equal(cable.received.pop()?.authorization, 'Bearer k3y')
     }
   })
@@ -496,7 +537,8 @@ describe('the boards together', () => {
       const { promise: underWay, resolve: begun } = Promise.withResolvers<void>()
       cable.onBroadcast = () => {
         begun()
-        return 503 // it is tried again, so the form stays under way for 100 ms more
+        // It is tried again, so the form stays under way for 100 ms more; not by AnyCable's gem.
+        return backend === 'rails' ? 201 : 503
       }
       const posted = board.post('/cards', { body: `the last of ${backend}` }).catch(() => undefined)
       await underWay
@@ -525,6 +567,7 @@ describe('the boards together', () => {
 
 type Client = 'anycable' | 'rails'
 
+const STREAM = 'board/1'
 const SIGNED = (encoded => `${encoded}--${hmac(encoded).toString('hex')}`)(btoa('"board/1"'))
 const STREAM_FROM =
   `<turbo-cable-stream-source id="cable-${SIGNED.slice(-64, -56)}-7-test" data-position="7/test" ` +
@@ -534,7 +577,7 @@ const STREAM_FROM =
 function isToken(token: string, headers: Answer['headers']): string {
   const [header, claims, signature] = token.split('.') as [string, string, string]
   assert.equal(signature, hmac(`${header}.${claims}`).toString('base64url'))
-  assert.equal(Buffer.from(header, 'base64url').toString(), '{"alg":"HS256","typ":"JWT"}')
+  assert.match(Buffer.from(header, 'base64url').toString(), /^\{"alg":"HS256"(,"typ":"JWT")?\}$/)
   const { ext, exp } = JSON.parse(Buffer.from(claims, 'base64url').toString())
   assert.equal(ext, JSON.stringify({ visitor: setCookies({ headers }).visitor }))
   assert.ok(Math.abs(exp - Date.now() / 1000 - 3600) < 10)
@@ -582,13 +625,22 @@ const store = ({ body, author = 'anonymous', backend = 'ruby', votes = 0 }: Part
     .prepare('INSERT INTO cards (body, author, backend, votes) VALUES (?, ?, ?, ?) RETURNING *')
     .get(body!, author, backend, votes) as unknown as Card
 
-/** The HTML of what was broadcast so far. */
-const broadcasts = (): string[] =>
-  cable.received.splice(0).map(({ body }) => {
-    const { stream, data } = JSON.parse(body)
-    assert.equal(stream, 'board/1')
+/** What was broadcast so far; Rails also tells streams that are named after a record. */
+const messages = (): { stream: string; data: string }[] =>
+  cable.received.map(({ body }) => JSON.parse(body)).filter(({ stream }) => !/^Z2lkOi8v[\w:]+$/.test(stream))
+
+/** So much of it: at once, but for Rails, which broadcasts in the background. */
+const announced = (count: number): Promise<void> => until(() => messages().length >= count, `${count} broadcasts`)
+
+/** Its HTML, once. */
+const broadcasts = (): string[] => {
+  const html = messages().map(({ stream, data }) => {
+    assert.equal(stream, STREAM)
     return alike(JSON.parse(data))
   })
+  cable.received.length = 0
+  return html
+}
 
 async function until(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
   for (const deadline = performance.now() + 3000; !(await holds()); await pause(20)) {

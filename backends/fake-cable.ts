@@ -21,7 +21,7 @@ export interface FakeCable {
   received: Received[]
   /** What it does; tests replace these, and `reset` puts them back. */
   onPosition: (stream: string | null) => string
-  onBroadcast: () => number
+  onBroadcast: (stream: string) => number
   hangs: boolean
   reset: () => void
   /** Nothing listens any more. */
@@ -39,7 +39,7 @@ export async function startFakeCable(): Promise<FakeCable> {
     }
     const { authorization, 'content-type': contentType } = request.headers
     const body = await text(request)
-    const status = cable.onBroadcast()
+    const status = cable.onBroadcast(JSON.parse(body).stream)
     if (status === 201) cable.received.push({ authorization, contentType, body })
     response.writeHead(status).end()
   }

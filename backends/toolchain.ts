@@ -1,10 +1,12 @@
 /**
- * What each language needs to run here: ONE table, used by `npm start`, `npm run setup` and the tests.
+ * What each language needs to run here: ONE table, used by `npm start`, `npm run setup` and the tests; and Rails, which is an
+ * extra, as its gems are to be had from RubyGems alone.
  *
  * A probe is a command that exits 0 when the interpreter and every library that the Board needs are there.
  */
 import { execFile } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 
 export interface Command {
   readonly command: string
@@ -16,7 +18,7 @@ export interface Tool {
   readonly title: string
   /** In words, for whoever installs it by hand. */
   readonly needs: string
-  /** Debian's packages. */
+  /** Debian's packages; none: there are none. */
   readonly packages: readonly string[]
   readonly isPresent: () => Promise<boolean>
 }
@@ -83,6 +85,22 @@ export const GO: Tool = {
   isPresent: () => probe('go', 'version'),
 }
 
+/** Nothing fails where it is missing. */
+export const RAILS: Language = {
+  title: 'Rails',
+  accent: '#d30001',
+  needs: 'Ruby 3.1 or newer, and the gems of backends/rails/Gemfile',
+  packages: [],
+  isPresent: () => probe('ruby', fileURLToPath(new URL('rails/board.rb', import.meta.url)), '--gems'),
+  board: (host, port) => ({ command: 'ruby', args: ['backends/rails/board.rb'], env: listening(host, port) }),
+  chatter: LANGUAGES.ruby.chatter,
+}
+
+/** Everything that renders a Board beside web. */
+export const BOARDS = { ...LANGUAGES, rails: RAILS } as const
+
+export type BoardName = keyof typeof BOARDS
+
 /** Only the browser tests need it. */
 export const CHROMIUM: Tool = {
   title: 'Chromium',
@@ -96,7 +114,7 @@ export const findChromium = (): string | undefined => BROWSERS.find(isExecutable
 
 /** One line: what is missing, and how to get it. */
 export const missing = ({ title, needs, packages }: Tool): string =>
-  `${title} is not here (it needs ${needs}): npm run setup, or apt-get install ${packages.join(' ')}`
+  `${title} is not here (it needs ${needs}): npm run setup${packages.length > 0 ? `, or apt-get install ${packages.join(' ')}` : ''}`
 
 const BROWSERS = [
   '/usr/bin/chromium',

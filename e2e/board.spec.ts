@@ -1,27 +1,30 @@
 /**
- * Four languages, two clients, one Board: what is done on one page is seen on every other, at once and without a reload.
+ * All languages, two clients, one Board: what is done on one page is seen on every other, at once and without a reload.
  */
 import { expect } from 'playwright/test'
 import { addCard, CLIENTS, card, isMarked, LANGUAGES, languages, mark, test, unique } from './demo.ts'
 
+/** Each language with each; and Rails with one, both ways. */
+const pairs = languages
+  .flatMap(reader => languages.map(writer => ({ reader, writer })))
+  .filter(({ reader, writer }) => ([reader, writer].includes('rails') ? [reader, writer].includes('python') : true))
+
 for (const client of CLIENTS) {
-  for (const reader of languages) {
-    for (const writer of languages) {
-      test(`a card written in ${writer} appears on a page of ${reader} (${client})`, async ({ visit }) => {
-        const reading = await visit(reader, client)
-        const writing = await visit(writer, client)
-        await mark(reading)
-        const body = unique(`from ${writer}`)
+  for (const { reader, writer } of pairs) {
+    test(`a card written in ${writer} appears on a page of ${reader} (${client})`, async ({ visit }) => {
+      const reading = await visit(reader, client)
+      const writing = await visit(writer, client)
+      await mark(reading)
+      const body = unique(`from ${writer}`)
 
-        await addCard(writing, body)
+      await addCard(writing, body)
 
-        await expect(card(reading, body)).toHaveCount(1)
-        await expect(card(reading, body)).toHaveAttribute('data-backend', writer)
-        await expect(card(reading, body).locator('.author')).toHaveText('Ada')
-        await expect(card(writing, body)).toHaveCount(1)
-        expect(await isMarked(reading)).toBe(true)
-      })
-    }
+      await expect(card(reading, body)).toHaveCount(1)
+      await expect(card(reading, body)).toHaveAttribute('data-backend', writer)
+      await expect(card(reading, body).locator('.author')).toHaveText('Ada')
+      await expect(card(writing, body)).toHaveCount(1)
+      expect(await isMarked(reading)).toBe(true)
+    })
   }
 
   for (const language of languages) {
@@ -102,14 +105,15 @@ test('the line of the README changes every open page', async ({ visit, baseURL }
   for (const page of pages) await expect(card(page, body)).toHaveCount(1)
 })
 
-test('/compare shows all four, each a page of its own, and all of them live', async ({ page, visit }) => {
+test('/compare shows all of them, each a page of its own, and each live', async ({ page, visit }) => {
   await page.goto('/compare')
   const frames = page.locator('iframe')
-  await expect(frames).toHaveCount(4)
-  for (let i = 0; i < 4; i++) await expect(frames.nth(i).contentFrame().locator('#cable-status')).toHaveText('live')
-  const body = unique('seen four times')
+  await expect(frames).toHaveCount(languages.length)
+  for (let i = 0; i < languages.length; i++)
+    await expect(frames.nth(i).contentFrame().locator('#cable-status')).toHaveText('live')
+  const body = unique('seen in all of them')
   await addCard(await visit('ruby'), body)
 
-  for (let i = 0; i < 4; i++)
+  for (let i = 0; i < languages.length; i++)
     await expect(frames.nth(i).contentFrame().locator('#cards > .card', { hasText: body })).toHaveCount(1)
 })

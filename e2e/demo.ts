@@ -3,14 +3,27 @@
  */
 import { createHmac } from 'node:crypto'
 import { type BrowserContext, test as base, expect, type Locator, type Page } from 'playwright/test'
+import { RAILS } from '../backends/toolchain.ts'
 
 export const SECRET = 'canary-e2e-secret'
-export const LANGUAGES = { typescript: '/', python: '/python/', php: '/php/', ruby: '/ruby/' } as const
+export const LANGUAGES = {
+  typescript: '/',
+  python: '/python/',
+  php: '/php/',
+  ruby: '/ruby/',
+  rails: '/rails/',
+} as const
 export const CLIENTS = ['anycable', 'rails'] as const
 export type Language = keyof typeof LANGUAGES
 export type ClientName = (typeof CLIENTS)[number]
 
-export const languages = Object.keys(LANGUAGES) as Language[]
+/** An extra, which is tested where its gems are. */
+export const hasRails = await RAILS.isPresent()
+
+export const languages = (Object.keys(LANGUAGES) as Language[]).filter(language => language !== 'rails' || hasRails)
+
+/** The pages are served by the real AnyCable: `npm run e2e:swap`. */
+export const onAnycable = process.env.HOTCABLE_E2E_CABLE === 'anycable'
 
 let serial = 0
 /** A text that no other card has. */

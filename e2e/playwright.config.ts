@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { defineConfig } from 'playwright/test'
 import { findChromium } from '../backends/toolchain.ts'
-import { SECRET } from './demo.ts'
+import { onAnycable, SECRET } from './demo.ts'
 
 // Workers load this file again; what the first one decided reaches them by environment.
 process.env.HOTCABLE_E2E_PORT ??= String(20_000 + Math.floor(Math.random() * 10_000))
@@ -21,6 +21,8 @@ export default defineConfig({
   outputDir: '../test-results',
   projects: [
     { name: 'board', testMatch: '*.spec.ts', testIgnore: 'heal.spec.ts' },
+    // The same with AnyCable in the place of our cable (npm run e2e:swap).
+    { name: 'swap', testMatch: ['board.spec.ts', 'rails.spec.ts', 'trust.spec.ts'] },
     // Each of these brings its own servers and breaks them, and mostly waits: it takes minutes (npm run e2e:heal).
     { name: 'heal', testMatch: 'heal.spec.ts', timeout: 60_000 },
   ],
@@ -47,7 +49,7 @@ export default defineConfig({
     },
   },
   webServer: {
-    command: `"${process.execPath}" start/main.ts`,
+    command: `"${process.execPath}" ${onAnycable ? 'e2e/swap.ts' : 'start/main.ts'}`,
     cwd: join(import.meta.dirname, '..'),
     url: `${origin}/compare`,
     env: { PORT: port, HOTCABLE_DB: process.env.HOTCABLE_E2E_DB, ANYCABLE_SECRET: SECRET },

@@ -1,13 +1,16 @@
 /**
  * `npm run setup`: what the tests need beyond npm. As root on Debian or Ubuntu it installs what is missing; elsewhere it
  * says what to install. `--check` only looks; `--reference` adds the real AnyCable, to compare with. Exit code 0: everything is
- * here.
+ * here, but for the gems from RubyGems, which are extras: the Board in Rails, and AnyCable.
  */
 import { spawnSync } from 'node:child_process'
-import { globSync } from 'node:fs'
-import { CHROMIUM, GO, LANGUAGES, missing, type Tool } from '../backends/toolchain.ts'
+import { globSync, readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { CHROMIUM, GO, LANGUAGES, missing, RAILS, type Tool } from '../backends/toolchain.ts'
 
 const TOOLS: readonly Tool[] = [...Object.values(LANGUAGES), GO, CHROMIUM]
+
+const GEMS = resolve('tmp/gems')
 
 const absent = await find()
 if (absent.length === 0) {
@@ -30,16 +33,43 @@ if (absent.length === 0) {
   process.exitCode = 1
 }
 
+if (!(await RAILS.isPresent())) {
+  if (process.argv.includes('--check')) console.error(`setup: ${missing(RAILS)}. All else is tested.`)
+  else installRails()
+}
 if (process.argv.includes('--reference')) installReference()
+
+/** The Board in Rails: what the system does not have of its Gemfile. Two of the gems are compiled. */
+function installRails(): void {
+  if (spawnSync('ruby', ['-rmkmf', '-e', '']).status !== 0 && canInstall())
+    spawnSync('apt-get', ['install', '-y', '-qq', 'ruby-dev', 'build-essential'], { stdio: 'inherit' })
+  const gemfile = readFileSync('backends/rails/Gemfile', 'utf8')
+  installGems(
+    'the Board in Rails',
+    [...gemfile.matchAll(/^gem "(.+)", "(.+)"/gm)].map(([, name, version]) => `${name}:${version}`),
+  )
+}
 
 /** The real AnyCable, which the conformance suite is also held to when it is here; nothing else needs it. */
 function installReference(): void {
-  if (globSync('tmp/gems/gems/anycable-thruster-*').length > 0) return
-  const args = ['install', '--install-dir', 'tmp/gems', '--no-document', 'anycable-thruster']
-  console.log(`setup: gem ${args.join(' ')}`)
-  const { status } = spawnSync('gem', args, { stdio: 'ignore', timeout: 120_000 })
-  if (status !== 0)
-    console.log('setup: it did not install; the cable is then not compared with AnyCable, and all else is')
+  if (globSync('tmp/gems/gems/anycable-thruster-*').length === 0) installGems('AnyCable', ['anycable-thruster'])
+}
+
+/** Into a folder of ours. */
+function installGems(what: string, gems: readonly string[]): void {
+  const from = performance.now()
+  // The empty place at the end of the path stands for the system's own gems, which need not be installed again.
+  const env = { ...process.env, GEM_HOME: GEMS, GEM_PATH: `${GEMS}:` }
+  const args = ['install', '--no-document', '--conservative', '--minimal-deps', ...gems]
+  const { status, stderr, error } = spawnSync('gem', args, { env, encoding: 'utf8', timeout: 300_000 })
+  if (status === 0) {
+    console.log(
+      `setup: ${what}: installed its gems into tmp/gems in ${Math.round((performance.now() - from) / 1000)} s`,
+    )
+    return
+  }
+  console.log(`setup: ${what} is not here, and is not tested; all else is. Its gems did not install:`)
+  console.log(`  ${(error?.message ?? stderr).trim().split('\n').slice(0, 3).join('\n  ')}`)
 }
 
 async function find(): Promise<Tool[]> {

@@ -41,7 +41,7 @@ export interface Stack {
 
 export async function startStack(): Promise<Stack> {
   const folder = mkdtempSync(join(tmpdir(), 'hotcable-heal-'))
-  const [port, cablePort, pythonPort] = await freePorts()
+  const [port, cablePort, pythonPort] = (await freePorts(3)) as [number, number, number]
   const env = {
     ...process.env,
     ANYCABLE_SECRET: SECRET,
@@ -129,7 +129,7 @@ export async function startStack(): Promise<Stack> {
 }
 
 /** In a group of its own, because an interpreter may be started by something that stays. */
-function start(command: string, args: readonly string[], env: NodeJS.ProcessEnv): ChildProcess {
+export function start(command: string, args: readonly string[], env: NodeJS.ProcessEnv): ChildProcess {
   const child = spawn(command, args, { cwd: ROOT, env, detached: true, stdio: ['ignore', 'ignore', 'pipe'] })
   // A broadcast that fails is said; here they are made to.
   createInterface({ input: child.stderr! }).on('line', line => {
@@ -141,7 +141,7 @@ function start(command: string, args: readonly string[], env: NodeJS.ProcessEnv)
   return child
 }
 
-async function end(child: ChildProcess, name: NodeJS.Signals): Promise<void> {
+export async function end(child: ChildProcess, name: NodeJS.Signals): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
   const exited = once(child, 'exit')
   signal(child, name)
@@ -155,7 +155,7 @@ function signal({ pid }: ChildProcess, name: NodeJS.Signals): void {
   } catch {}
 }
 
-async function healthy(url: string): Promise<void> {
+export async function healthy(url: string): Promise<void> {
   const deadline = performance.now() + 20_000
   while (performance.now() < deadline) {
     const answer = await fetch(url).catch(() => undefined)
@@ -166,8 +166,8 @@ async function healthy(url: string): Promise<void> {
 }
 
 /** All held at once, so that they differ. */
-async function freePorts(): Promise<[number, number, number]> {
-  const servers = [createServer(), createServer(), createServer()]
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer())
   const ports = []
   for (const server of servers) {
     server.listen(0, '127.0.0.1')
@@ -175,5 +175,5 @@ async function freePorts(): Promise<[number, number, number]> {
     ports.push((server.address() as AddressInfo).port)
   }
   for (const server of servers) server.close()
-  return ports as [number, number, number]
+  return ports
 }

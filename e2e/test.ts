@@ -5,12 +5,17 @@
  *   languages  the vectors in every language, by its own runner; the boards; what they sign against a running cable
  *   browser    Playwright
  *
+ * and, when asked for (npm run e2e:swap)
+ *
+ *   swap       the browser tests with the real AnyCable in the place of our cable: npm run setup -- --reference
+ *
  * It installs nothing: what is missing is named, with `npm run setup`. `node e2e/test.ts unit` runs one part.
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { findAnycable } from './conformance/servers.ts'
 
 interface Count {
   passed: number
@@ -32,8 +37,11 @@ const PARTS: Record<string, (() => Promise<Count>)[]> = {
     () => closingLine('ruby', 'backends/ruby/check.rb'),
     () => closingLine('sh', '-c', 'cd backends/go && go test -count=1 -timeout=60s'),
   ],
-  browser: [playwright],
+  browser: [() => playwright('board')],
+  swap: [() => playwright('swap', { HOTCABLE_E2E_CABLE: 'anycable' })],
 }
+/** What `npm test` is. */
+const USUAL = ['unit', 'languages', 'browser']
 
 const wanted = process.argv.slice(2)
 const unknown = wanted.filter(part => !(part in PARTS))
@@ -49,7 +57,7 @@ const leaks: string[] = []
 
 const missing = spawnSync(process.execPath, ['e2e/setup.ts', '--check'], { stdio: 'inherit' }).status !== 0
 const total: Count = { passed: 0, failed: 0, skipped: 0 }
-for (const part of wanted.length > 0 ? wanted : Object.keys(PARTS)) {
+for (const part of wanted.length > 0 ? wanted : USUAL) {
   for (const step of PARTS[part]!) {
     const count = await step()
     for (const key of ['passed', 'failed', 'skipped'] as const) total[key] += count[key]
@@ -74,12 +82,16 @@ async function nodeTests(...patterns: string[]): Promise<Count> {
   return settle(() => JSON.parse(readFileSync(tally, 'utf8')), code)
 }
 
-async function playwright(): Promise<Count> {
+async function playwright(project: string, extra: Record<string, string> = {}): Promise<Count> {
+  if (project === 'swap' && findAnycable() === undefined) {
+    console.log('\n!!! The real AnyCable is not here: npm run setup -- --reference\n')
+    return { passed: 0, failed: 0, skipped: 1 }
+  }
   const report = join(scratch, 'playwright.json')
   const { code } = await run(
     process.execPath,
-    ['node_modules/playwright/cli.js', 'test', '--config', 'e2e/playwright.config.ts', '--project', 'board'],
-    { PLAYWRIGHT_JSON_OUTPUT_FILE: report },
+    ['node_modules/playwright/cli.js', 'test', '--config', 'e2e/playwright.config.ts', '--project', project],
+    { PLAYWRIGHT_JSON_OUTPUT_FILE: report, ...extra },
   )
   return settle(() => {
     const { stats, errors } = JSON.parse(readFileSync(report, 'utf8'))

@@ -6,6 +6,7 @@
  * Keys that a channel does not know are ignored: both stock clients copy every data-* attribute of the element in here.
  * Pure; what it grants is decided by the settings it was made with.
  */
+import type { Secret } from './auth/keys.ts'
 import { verifyStream } from './auth/streams.ts'
 import { SubscriptionRejected } from './errors.ts'
 import { type Position, parsePosition } from './history/history.ts'
@@ -29,7 +30,7 @@ export interface StreamGrant {
 export type Resolve = (identifier: string) => StreamGrant
 
 interface Signed {
-  readonly secrets: readonly string[]
+  readonly secrets: readonly Secret[]
   /** Names are not signed at all. */
   readonly cleartext: boolean
 }
@@ -58,7 +59,7 @@ export interface ChannelParts {
 
 export function createChannels(settings: ChannelSettings, { now, verified }: ChannelParts): Resolve {
   const { streamsSecrets, streamsPurpose: purpose, publicStreams, whisper, presence, turbo, cableReady } = settings
-  const verify = (signed: string, secrets: readonly string[]) => {
+  const verify = (signed: string, secrets: readonly Secret[]) => {
     const { stream, key } = verifyStream(signed, { secrets, purpose }, now() / 1000)
     verified(key)
     return stream

@@ -54,6 +54,36 @@ test("the guide's names work: older flags switch on what they are the key of", (
   assert.deepEqual([jwtSecrets, turbo], [['a'], { secrets: ['b'], cleartext: false }])
 })
 
+test('the secret_key_base of a Rails application is enough: Turbo verifies with the keys that Rails derives from it', () => {
+  const { turbo, noauth, enforceJwt, streamsSecrets, warnings } = readConfig([], {
+    HOTCABLE_RAILS_SECRET_KEY_BASE: 'canary secret key base Я',
+  })
+
+  // By Rails 7.2, with the defaults of 7.2 and of 6.1.
+  assert.deepEqual(
+    turbo?.secrets.map(key => key.toString('hex')),
+    [
+      'e0d0c7fa743214139ea441c9d55f83fbb3562292eecf76eac0bd8661d4297fdebf64b6ce02981551009409cb3e7a644cb23c6b958eeda94c950613bbb393fc86',
+      '879853f59b2f01bc62570c84428b58e59606bb7c9403eddc05d562d3f5a8c080cd2e1b5c85ef0fec739bbed1167dac3986c949f25abe3adbfaf76d75666d5235',
+    ],
+  )
+  assert.deepEqual([noauth, enforceJwt, streamsSecrets], [true, false, []])
+  assert.match(warnings.join(), /rails_secret_key_base without --jwt_secret/)
+})
+
+test('a secret_key_base neither opens Turbo to names of other channels nor lets in who has no token where tokens are read', () => {
+  const config = readConfig(['--secret=s', '--rails_secret_key_base=b'], {})
+  assert.equal(config.noauth, false)
+  assert.ok(config.turbo?.secrets.every(key => typeof key !== 'string'))
+
+  const both = readConfig(['--secret=s', '--turbo_streams', '--rails_secret_key_base=b'], {})
+  assert.equal(both.turbo?.secrets[0], 's')
+  assert.equal(both.turbo?.secrets.length, 3)
+  assert.equal(readConfig(['--secret=s', '--rails_secret_key_base=none'], {}).turbo, undefined)
+  assert.equal(problems(['--rails_secret_key_base=b', '--enforce_jwt']).length, 1)
+  assert.equal(problems(['--rails_secret_key_base=development']).length, 1)
+})
+
 test('newer names win over older ones, and own secrets over shared ones', () => {
   const config = readConfig(
     [

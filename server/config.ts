@@ -3,11 +3,11 @@
  *
  * Every problem is reported at once, and no message repeats a secret.
  */
-import { deriveKey } from './auth/keys.ts'
+import { deriveKey, railsTurboKeys, type Secret } from './auth/keys.ts'
 import { envNames, SETTINGS, type SettingName, type Values } from './settings.ts'
 
 interface Signed {
-  readonly secrets: readonly string[]
+  readonly secrets: readonly Secret[]
   readonly cleartext: boolean
 }
 
@@ -102,16 +102,25 @@ function readFlags(argv: readonly string[], problems: string[]): Map<string, str
 }
 
 function resolve(settings: Values, strangers: readonly string[]): Config {
-  const { secret } = settings
+  const { secret, rails_secret_key_base: secretKeyBase } = settings
   const key = settings.http_broadcast_secret || settings.broadcast_key
   const broadcastKey =
     settings.public || key === 'none' ? '' : key || (secret === '' ? '' : deriveKey(secret, 'broadcast-cable'))
   const jwtSecret = settings.jwt_secret || settings.jwt_id_key || secret
   const streamsSecret = settings.streams_secret || secret
-  const signed = (on: boolean, secret: string, older: string, cleartext: boolean): Signed | undefined =>
-    on || older !== '' || cleartext
-      ? { secrets: rotation(secret || older || streamsSecret, settings.streams_previous_secrets), cleartext }
-      : undefined
+  const signed = (
+    on: boolean,
+    secret: string,
+    older: string,
+    cleartext: boolean,
+    derived: readonly Secret[] = [],
+  ): Signed | undefined => {
+    const isServed = on || older !== '' || cleartext
+    if (!isServed && derived.length === 0) return undefined
+    // Derived keys do not open the channel to names that were signed with the secret of another.
+    const present = secret || older || (isServed ? streamsSecret : '')
+    return { secrets: [...rotation(present, settings.streams_previous_secrets), ...derived], cleartext }
+  }
   const config = {
     settings,
     // As Go does; Node would take whichever of 127.0.0.1 and ::1 the resolver names first.
@@ -123,7 +132,8 @@ function resolve(settings: Values, strangers: readonly string[]): Config {
       settings.jwt_id_enforce ||
       settings.turbo_rails_cleartext ||
       settings.cable_ready_cleartext,
-    noauth: settings.noauth || settings.public,
+    // As Rails itself: whoever comes is let in, and gets what a page was given a signed name for.
+    noauth: settings.noauth || settings.public || (secretKeyBase !== '' && jwtSecret === ''),
     streamsSecrets: rotation(streamsSecret, settings.streams_previous_secrets),
     streamsPurpose: settings.streams_purpose,
     publicStreams: settings.public_streams || settings.public,
@@ -134,6 +144,7 @@ function resolve(settings: Values, strangers: readonly string[]): Config {
       settings.turbo_streams_secret,
       settings.turbo_rails_key,
       settings.turbo_rails_cleartext,
+      secretKeyBase === '' ? [] : railsTurboKeys(secretKeyBase),
     ),
     cableReady: signed(
       settings.cable_ready,
@@ -177,6 +188,9 @@ function warnings(config: Omit<Config, 'warnings'>): string[] {
       turbo.secrets.length > 0 &&
       settings.turbo_rails_key !== '' &&
       'turbo_rails_cleartext: --turbo_rails_key is not used',
+    settings.rails_secret_key_base !== '' &&
+      jwtSecrets.length === 0 &&
+      'rails_secret_key_base without --jwt_secret: clients need no token, and a signed name is all that lets them listen',
     jwtSecrets.length === 0 && !noauth && 'nobody can connect: set --jwt_secret (or --secret), or --noauth',
     settings.public && 'public: anyone may connect, listen and broadcast',
   ].filter(warning => typeof warning === 'string')

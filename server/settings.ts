@@ -145,6 +145,13 @@ export const SETTINGS = {
   turbo_streams: flag('Serve Turbo::StreamsChannel.'),
   turbo_streams_secret: setting('SECRET', secret, '', "Verifies Turbo's signed names. Default: --streams_secret."),
   turbo_rails_key: setting('SECRET', secret, '', '--turbo_streams_secret and --turbo_streams in one; the older name.'),
+  rails_secret_key_base: setting(
+    'SECRET',
+    secret,
+    '',
+    "Verifies Turbo's names with the keys that Rails derives by default. Without a token secret, clients need no token.",
+    ['HOTCABLE_RAILS_SECRET_KEY_BASE'],
+  ),
   turbo_rails_cleartext: flag('Turbo names are not signed: whoever has a token may listen to anything.'),
 
   streams_whisper: flag('Allow whispers on names signed for $pubsub.'),

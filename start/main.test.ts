@@ -136,7 +136,7 @@ test('a language that is not here is named with how to get it, and the rest runs
   const { url, lines, ready } = await start(t, { PATH: '/nowhere' })
   await ready
 
-  for (const title of ['Python', 'PHP', 'Ruby']) {
+  for (const title of ['Python', 'PHP', 'Ruby', 'Rails']) {
     assert.equal(lines.filter(line => line.startsWith(`${title} is not here`) && /npm run setup/.test(line)).length, 1)
   }
   assert.equal((await fetch(url)).status, 200)

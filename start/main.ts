@@ -4,12 +4,14 @@
  *   PORT HOST          where the Board is: 3000, every interface
  *   HOTCABLE_DB        its SQLite file: data/board.sqlite3
  *   ANYCABLE_SECRET    one secret for all; none: a random one that dies with us
+ *   HOTCABLE_CABLE_URL, ANYCABLE_HTTP_BROADCAST_URL
+ *                      a cable that is there already, with that secret, ours or anycable-go; and where it takes broadcasts
  *   SIGUSR2            the cable is killed and stays away for ten seconds: `npm run demo:outage`
  *   --watch            `npm run dev`: restarts node processes when their sources change
  */
 import { randomBytes } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
-import { LANGUAGES, type LanguageName, missing } from '../backends/toolchain.ts'
+import { BOARDS, type BoardName, missing } from '../backends/toolchain.ts'
 import { type Child, keepRunning } from './child.ts'
 import { createGuard } from './guard.ts'
 import { untilHealthy } from './health.ts'
@@ -33,10 +35,18 @@ if (!(await isFree(port, host)))
 
 const db = databaseFile(env.HOTCABLE_DB)
 const languages = await present()
+if (env.HOTCABLE_CABLE_URL && !env.ANYCABLE_SECRET)
+  fail('ANYCABLE_SECRET is not set: the cable at HOTCABLE_CABLE_URL has one')
 const plan = services({
   port,
   host,
   languages,
+  cable: env.HOTCABLE_CABLE_URL
+    ? {
+        url: env.HOTCABLE_CABLE_URL,
+        broadcastUrl: env.ANYCABLE_HTTP_BROADCAST_URL || `${env.HOTCABLE_CABLE_URL}/_broadcast`,
+      }
+    : undefined,
   secret: env.ANYCABLE_SECRET || randomBytes(32).toString('hex'),
   db,
   ports: await freePorts(portsNeeded(languages)),
@@ -45,15 +55,17 @@ const plan = services({
 const { onGroup } = createGuard()
 const children = plan.map(run)
 stopOnSignal()
-process.on('SIGUSR2', () => children[0]!.outage())
+process.on('SIGUSR2', () => {
+  if (!env.HOTCABLE_CABLE_URL) children[0]!.outage()
+})
 
 const late = await untilHealthy(
   plan.map(({ health }) => health),
   READY_MS,
 )
 for (const { title, health } of plan) if (late.includes(health)) say(`${title} does not answer yet`)
-// A Board may come later; without these two there is nothing to look at.
-const core = plan.slice(0, 2).map(({ health }) => health)
+// A Board may come later; without the cable and web there is nothing to look at.
+const core = plan.slice(0, env.HOTCABLE_CABLE_URL ? 1 : 2).map(({ health }) => health)
 while ((await untilHealthy(core, READY_MS)).length > 0);
 announce(db, { pid: process.pid, url: `http://localhost:${port}` })
 console.log(`Hotcable is live at http://localhost:${port}`)
@@ -66,11 +78,11 @@ function fail(line: string): never {
 }
 
 /** The languages that are here; those that are not are named, and the rest runs. */
-async function present(): Promise<LanguageName[]> {
-  const names = Object.keys(LANGUAGES) as LanguageName[]
-  const found = await Promise.all(names.map(name => LANGUAGES[name].isPresent()))
+async function present(): Promise<BoardName[]> {
+  const names = Object.keys(BOARDS) as BoardName[]
+  const found = await Promise.all(names.map(name => BOARDS[name].isPresent()))
   names.forEach((name, at) => {
-    if (!found[at]) say(missing(LANGUAGES[name]))
+    if (!found[at]) say(missing(BOARDS[name]))
   })
   return names.filter((_, at) => found[at])
 }

@@ -33,6 +33,15 @@ test('everyone finds the cable, the cards and, from web, the others', () => {
   }
 })
 
+test('a cable that is there already is used instead of one of ours', () => {
+  const cable = { url: 'http://127.0.0.1:8080', broadcastUrl: 'http://127.0.0.1:8090/_broadcast' }
+  const [web, python, ruby, ...rest] = services({ ...plan, cable })
+
+  assert.deepEqual([web!.title, python!.title, ruby!.title, rest], ['TypeScript', 'Python', 'Ruby', []])
+  assert.equal(web!.env.HOTCABLE_CABLE_URL, cable.url)
+  for (const { env } of [web!, python!, ruby!]) assert.equal(env.ANYCABLE_HTTP_BROADCAST_URL, cable.broadcastUrl)
+})
+
 test('all but web are out of reach from the network', () => {
   const [cable, web, ...boards] = services(plan)
 

@@ -1,11 +1,11 @@
 /**
- * What runs: the cable, the Board in TypeScript, and the Board of every language that is here.
+ * What runs: the cable, the Board in TypeScript, and the Board of every language that is here; in Rails too, where its gems are.
  *
- *   browser ──:3000──▶ web ──▶ cable, python, php, ruby       all but web on loopback ports of the system's choosing
+ *   browser ──:3000──▶ web ──▶ cable, python, php, ruby, rails       all but web on loopback ports of the system's choosing
  *
  * Secrets travel in the environment: an argument is for every user of the machine to read.
  */
-import { type Command, LANGUAGES, type LanguageName } from '../backends/toolchain.ts'
+import { BOARDS, type BoardName, type Command } from '../backends/toolchain.ts'
 
 export interface Service extends Command {
   readonly title: string
@@ -15,33 +15,39 @@ export interface Service extends Command {
   readonly chatter?: RegExp
 }
 
+/** A cable that is run by somebody else. */
+export interface OtherCable {
+  /** Where its clients connect, `http://127.0.0.1:8080`. */
+  url: string
+  broadcastUrl: string
+}
+
 export interface Plan {
   port: number
+  /** Instead of ours. */
+  cable?: OtherCable | undefined
   /** None: every interface. */
   host?: string | undefined
   secret: string
   db: string
   /** Languages that are here. */
-  languages: readonly LanguageName[]
+  languages: readonly BoardName[]
   /** As many as {@link portsNeeded} says. */
   ports: readonly number[]
   /** Start node processes anew when their sources change. */
   watch: boolean
 }
 
-export const portsNeeded = (languages: readonly LanguageName[]): number => languages.length + 1
+export const portsNeeded = (languages: readonly BoardName[]): number => languages.length + 1
 
 const LOOPBACK = '127.0.0.1'
 const WILDCARDS = ['::', '0.0.0.0']
 const at = (port: number): string => `http://${LOOPBACK}:${port}`
 
-export function services({ port, host, secret, db, languages, ports, watch }: Plan): Service[] {
+export function services({ port, cable: other, host, secret, db, languages, ports, watch }: Plan): Service[] {
   const [cablePort, ...boardPorts] = ports as [number, ...number[]]
-  const shared = {
-    ANYCABLE_SECRET: secret,
-    ANYCABLE_HTTP_BROADCAST_URL: `${at(cablePort)}/_broadcast`,
-    HOTCABLE_DB: db,
-  }
+  const { url: cableUrl, broadcastUrl } = other ?? { url: at(cablePort), broadcastUrl: `${at(cablePort)}/_broadcast` }
+  const shared = { ANYCABLE_SECRET: secret, ANYCABLE_HTTP_BROADCAST_URL: broadcastUrl, HOTCABLE_DB: db }
   const node = (script: string, ...args: string[]): Command => ({
     command: process.execPath,
     args: [
@@ -52,7 +58,7 @@ export function services({ port, host, secret, db, languages, ports, watch }: Pl
     ],
   })
   const boards = languages.map((name, index) => {
-    const { title, board, chatter } = LANGUAGES[name]
+    const { title, board, chatter } = BOARDS[name]
     const boardPort = boardPorts[index]!
     const { env, ...command } = board(LOOPBACK, boardPort)
     return { ...command, title, chatter, env: { ...shared, ...env }, health: `${at(boardPort)}/health` }
@@ -72,7 +78,7 @@ export function services({ port, host, secret, db, languages, ports, watch }: Pl
   )
   const web = node('web/main.ts', ...(watch ? ['--watch'] : []))
   return [
-    { ...cable, title: 'The cable', env: shared, health: `${at(cablePort)}/health` },
+    ...(other ? [] : [{ ...cable, title: 'The cable', env: shared, health: `${cableUrl}/health` }]),
     {
       ...web,
       title: 'TypeScript',
@@ -81,7 +87,7 @@ export function services({ port, host, secret, db, languages, ports, watch }: Pl
         ...shared,
         HOST: host ?? '',
         PORT: String(port),
-        HOTCABLE_CABLE_URL: at(cablePort),
+        HOTCABLE_CABLE_URL: cableUrl,
         ...Object.fromEntries(urls),
       },
       health: `http://${host ? bracketed(host) : 'localhost'}:${port}/health`,

@@ -181,3 +181,15 @@ test('all four Boards stand side by side', async t => {
   assert.equal(new Set(frames.map(([, , title]) => title)).size, 4)
   assert.match(compare.headers.getSetCookie()[0] ?? '', /^visitor=/)
 })
+
+test('Rails is there where it is running, and told to be missing where it is not', async t => {
+  const { app: without } = testApp(t)
+  const { app } = testApp(t, { neighbours: { rails: DEAD } })
+
+  assert.doesNotMatch(await (await without.request('/compare')).text(), /rails/i)
+  assert.equal((await without.request('/rails/')).status, 503)
+  const compare = await (await app.request('/compare')).text()
+  assert.equal(compare.match(/<iframe /g)?.length, 5)
+  assert.match(compare, /<a href="\/rails\/" data-backend="rails">Rails<\/a>/)
+  assert.doesNotMatch(await (await app.request('/')).text(), /href="\/rails\/"/)
+})

@@ -2,8 +2,8 @@
  * The Board in TypeScript, and the one origin that everything is reached through.
  *
  *   /  /cards…  /clear      the Board
- *   /python/ /php/ /ruby/   the same Board in other languages, behind us
- *   /compare                all four side by side
+ *   /python/ /php/ /ruby/   the same Board in other languages, behind us; /rails/ too, where its gems are
+ *   /compare                all of them side by side
  *   /assets/…               what the pages load
  *   /events  (/cable)       the cable; its WebSocket is taken in main.ts
  *   /health
@@ -19,7 +19,7 @@ import { cableUrl } from './origin.ts'
 import { proxy } from './proxy.ts'
 import { sameSite, securityHeaders } from './security.ts'
 import { compare } from './views/compare.ts'
-import { LANGUAGES, type Neighbour } from './views/languages.ts'
+import { LANGUAGES, type Neighbour, RAILS } from './views/languages.ts'
 import { page } from './views/page.ts'
 import { notFound, notRunning } from './views/plain.ts'
 import { client, visitor } from './visitor.ts'
@@ -78,16 +78,16 @@ export function createApp({ board, broadcasts, assets, cable, neighbours = {}, h
     return c.redirect('/', 303)
   })
   app.get('/compare', c => {
-    // Here, so that the four frames do not each make a visitor of their own.
+    // Here, so that the frames do not each make a visitor of their own.
     visitor(c)
     c.header('Cache-Control', 'no-store')
-    return c.html(compare())
+    return c.html(compare(neighbours.rails === undefined ? LANGUAGES : [...LANGUAGES, RAILS]))
   })
   app.get('/health', c => c.text('ok'))
   app.all('/cable', c => c.text('This is where WebSockets connect.\n', 426, { Upgrade: 'websocket' }))
   app.get('/assets/:name', assets.handler)
 
-  for (const { name, href } of LANGUAGES) {
+  for (const { name, href } of [...LANGUAGES, RAILS]) {
     if (name === 'typescript') continue
     const mount = href.slice(0, -1)
     const to = neighbours[name]

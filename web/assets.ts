@@ -1,9 +1,9 @@
 /**
  * What the pages load, built when the Board starts and kept in memory: there is no build step and no folder of it.
  *
- *   anycable.js  rails.js  retry.js  board.css  icon.svg
+ *   anycable.js  rails.js  rails-gem.js  retry.js  board.css  icon.svg
  *
- * One URL each, without a hash in its name, because pages of four languages name it; browsers ask each time and are told
+ * One URL each, without a hash in its name, because pages of all languages name it; browsers ask each time and are told
  * that nothing changed.
  */
 import { createHash } from 'node:crypto'
@@ -21,7 +21,10 @@ export interface Assets {
 const client = (name: string): string => fileURLToPath(new URL(`client/${name}`, import.meta.url))
 
 const OPTIONS = {
-  entryPoints: ['anycable.ts', 'rails.ts', 'retry.ts', 'board.css', 'icon.svg'].map(client),
+  entryPoints: ['anycable.ts', 'rails.ts', 'rails-gem.ts', 'retry.ts', 'board.css', 'icon.svg'].map(client),
+  // Served by the Board in Rails, out of its gem.
+  alias: { 'rails/turbo.min.js': '/rails/turbo.min.js' },
+  external: ['/rails/turbo.min.js'],
   outdir: '/assets',
   assetNames: '[name]',
   bundle: true,

@@ -4,7 +4,7 @@
  *   HOST PORT                          where it listens: every interface, 3000
  *   HOTCABLE_DB                        the SQLite file all languages share: data/board.sqlite3
  *   HOTCABLE_CABLE_URL                 the cable, as seen from here: http://127.0.0.1:8080
- *   HOTCABLE_PYTHON_URL _PHP_ _RUBY_   the other Boards; one that is not set is not running here
+ *   HOTCABLE_PYTHON_URL …              the other Boards; one that is not set is not running here
  *   ANYCABLE_…                         what the helper reads: secrets, keys, the broadcast URL
  */
 import { broadcast } from '../backends/typescript/hotcable.ts'
@@ -35,6 +35,7 @@ const app = createApp({
     python: env.HOTCABLE_PYTHON_URL || undefined,
     php: env.HOTCABLE_PHP_URL || undefined,
     ruby: env.HOTCABLE_RUBY_URL || undefined,
+    rails: env.HOTCABLE_RAILS_URL || undefined,
   },
   hotcable: { cableUrl: env.ANYCABLE_WEBSOCKET_URL || undefined },
 })

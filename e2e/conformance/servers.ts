@@ -27,7 +27,7 @@ export interface Server {
   stop: () => Promise<number | null>
 }
 
-export type Start = (flags: readonly string[]) => Promise<Server>
+export type Start = (flags: readonly string[], settings?: Readonly<Record<string, string>>) => Promise<Server>
 
 const HOST = '127.0.0.1'
 const { env } = process
@@ -62,13 +62,14 @@ export const findAnycable = (): string | undefined => globSync('tmp/gems/gems/an
 
 export const startAnycable =
   (program: string): Start =>
-  async flags => {
+  async (flags, settings = {}) => {
     const [front, back] = [await freePort(), await freePort()]
     // What it wraps lives as long as its standard input, that is, as long as the tests.
     const child = spawn(program, ['cat'], {
       stdio: ['pipe', 'pipe', 'inherit'],
       env: {
         ...without('ANYCABLE_', 'THRUSTER_'),
+        ...settings,
         ANYCABLE_DISABLE_TELEMETRY: 'true',
         ANYCABLE_OPT: [...(await onFreePorts(flags)), '--metrics_http=/metrics'].map(quoted).join(' '),
         ANYCABLE_HOST: HOST,

@@ -12,10 +12,11 @@
  */
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { SubscriptionRejected } from '../errors.ts'
+import type { Secret } from './keys.ts'
 
 export interface StreamKeys {
   /** Each verifies; the first is the present one. Empty ones verify nothing: anybody can sign with nothing. */
-  readonly secrets: readonly string[]
+  readonly secrets: readonly Secret[]
   /** What names must have been signed for; empty: nothing in particular. */
   readonly purpose: string
 }

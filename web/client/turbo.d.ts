@@ -3,4 +3,10 @@ declare module '@hotwired/turbo' {
   export const config: { forms: { submitter: 'disabled' | 'aria-disabled' } }
 }
 
-declare module '@hotwired/turbo-rails'
+declare module '@hotwired/turbo-rails' {
+  export const Turbo: typeof import('@hotwired/turbo')
+}
+
+declare module 'rails/turbo.min.js' {
+  export { Turbo } from '@hotwired/turbo-rails'
+}

@@ -1,16 +1,18 @@
-/** All four Boards side by side. Frames, so that nothing is shared but the wire: each has its own token and socket. */
+/** All Boards side by side. Frames, so that nothing is shared but the wire: each has its own token and socket. */
 import { html } from 'hono/html'
 import type { Html } from './card.ts'
-import { LANGUAGES } from './languages.ts'
+import { LANGUAGES, type Language } from './languages.ts'
 import { plain } from './plain.ts'
 
-export const compare = (): Html =>
+/** `languages`: the four, and Rails where it is running. */
+export const compare = (languages: readonly Language[] = LANGUAGES): Html =>
   plain({
     title: 'Compare',
+    languages,
     main: html`<main class="compare">
-<div class="intro"><h2>One Board, four languages</h2><p>Each frame is a page of its own, rendered by its own backend. Write in one and watch the others.</p></div>
+<div class="intro"><h2>One Board, four languages${languages.length > LANGUAGES.length ? ' and Rails' : ''}</h2><p>Each frame is a page of its own, rendered by its own backend. Write in one and watch the others.</p></div>
 <div class="frames">
-${LANGUAGES.map(
+${languages.map(
   ({
     name,
     title,

@@ -1,0 +1,297 @@
+# frozen_string_literal: true
+
+# The Board in Rails, in one file: turbo-rails and AnyCable's gem as they come, no RPC, no Action Cable server.
+#
+#     ANYCABLE_SECRET=… ruby backends/rails/board.rb      http://127.0.0.1:3004
+#
+# In this order: settings, the application, the model, the helper, the controller, the routes, the views, the server.
+
+# The versions of the Gemfile, from the system or from where `npm run setup` installs them; all there: exit code 0.
+Gem.paths = { "GEM_PATH" => [File.expand_path("../../tmp/gems", __dir__), *Gem.path].join(File::PATH_SEPARATOR) }
+File.read("#{__dir__}/Gemfile").scan(/^gem "(.+)", "(.+)"/) { |name, version| gem name, version }
+exit if ARGV == ["--gems"]
+
+ENV["RAILS_ENV"] ||= "production"
+require "rails"
+require "active_record/railtie"
+require "active_job/railtie"
+require "action_controller/railtie"
+require "action_view/railtie"
+require "action_view/testing/resolvers"
+require "action_cable/engine"
+require "turbo-rails"
+require "anycable-rails-core"
+require "puma"
+require "puma/configuration"
+require "puma/launcher"
+require_relative "../ruby/hotcable"
+
+def setting(*names, default: nil) = ENV.values_at(*names).find(&:present?) || default
+
+BOARD = "board/1"
+
+# As the cable reads them, the guide's names among them. With none of these Turbo derives its key from secret_key_base, and
+# there are no tokens: the cable that is given --rails_secret_key_base derives the same, and asks for none.
+TURBO_KEY = setting("ANYCABLE_TURBO_STREAMS_SECRET", "ANYCABLE_TURBO_RAILS_KEY", "ANYCABLE_STREAMS_SECRET", "ANYCABLE_SECRET")
+JWT_KEY = setting("ANYCABLE_JWT_SECRET", "ANYCABLE_JWT_ID_KEY", "ANYCABLE_SECRET")
+abort "board.rb: no secret: set ANYCABLE_SECRET, or SECRET_KEY_BASE alone" unless TURBO_KEY || setting("SECRET_KEY_BASE")
+
+DATABASE = File.expand_path(setting("HOTCABLE_DB", default: "data/board.sqlite3"))
+FileUtils.mkdir_p(File.dirname(DATABASE))
+ENV["DATABASE_URL"] = "sqlite3:#{URI::DEFAULT_PARSER.escape(DATABASE)}?pool=10"
+
+class BoardApp < Rails::Application
+  config.load_defaults setting("HOTCABLE_RAILS_DEFAULTS", default: "7.2") # before 7.0 keys derive by SHA1
+  config.root = __dir__
+  config.eager_load = false
+  config.logger = ActiveSupport::Logger.new($stderr)
+  config.log_level = :warn
+  config.secret_key_base = setting("SECRET_KEY_BASE", default: SecureRandom.hex(64))
+  config.turbo.signed_stream_verifier_key = TURBO_KEY
+  AnyCable.config.jwt_secret = JWT_KEY
+  AnyCable.config.broadcast_adapter = :http
+  config.action_cable.cable = { "adapter" => "any_cable" }
+  config.action_cable.url = "/cable" # when ANYCABLE_WEBSOCKET_URL does not say where
+  # A job at once: what a thread pool broadcasts later, a removal may overtake.
+  config.active_job.queue_adapter = :inline
+  # turbo.js as it is in the gem, at /turbo.js.
+  config.middleware.insert_before ActionDispatch::Executor, ActionDispatch::Static, Turbo::Engine.root.join("app/assets/javascripts").to_s
+  # Refusals in words, and not in the log.
+  config.action_dispatch.log_rescued_responses = false
+  config.exceptions_app = lambda do |env|
+    status = env["PATH_INFO"][1..].to_i
+    [status, { "content-type" => "text/plain; charset=utf-8" }, [Rack::Utils::HTTP_STATUS_CODES[status].downcase]]
+  end
+end
+
+BoardApp.initialize!
+# What is no form is 422, as in the other languages.
+ActionDispatch::ExceptionWrapper.rescue_responses.transform_values! { |status| status == :bad_request ? :unprocessable_entity : status }
+
+class Card < ActiveRecord::Base
+  NAMES = { "typescript" => "TypeScript", "python" => "Python", "php" => "PHP", "ruby" => "Ruby", "rails" => "Rails" }.freeze
+
+  self.record_timestamps = false
+  attribute :created_at, default: -> { Time.now.utc.iso8601 }
+  attribute :backend, default: "rails"
+
+  normalizes :body, :author, with: ->(typed) { typed.gsub(/\A[[:space:]]+|[[:space:]]+\z/, "") }
+  validates :body, length: { in: 1..500 }
+  validates :author, length: { maximum: 40 }
+  before_save { self.author = author.presence || "anonymous" }
+
+  # All of it after the commit: append, replace, remove. A page of all cards listens to a string…
+  broadcasts_to ->(_card) { BOARD }
+  # …and the page of one to its record, and to an array.
+  after_update_commit -> { broadcast_replace_later_to self }
+  after_update_commit -> { broadcast_update_later_to self, :votes, target: "votes", html: votes.to_s }
+  after_destroy_commit -> { broadcast_remove_to self }
+
+  # Morphing, so that the focus stays where it is.
+  def broadcast_replace_later_to(*streamables, **rendering)
+    super(*streamables, attributes: { method: :morph }, **rendering)
+  end
+
+  def vote!
+    transaction do
+      Card.update_counters(id, votes: 1) # by the database: votes that are given at once all count
+      reload.votes_will_change!
+      save!
+    end
+  end
+
+  def backend_name = NAMES.fetch(backend, backend)
+end
+
+module BoardHelper
+  # turbo_stream_from for a page that is born fresh: what is broadcast after the position is caught up, so call it before
+  # the first use of the records (relations are lazy). The id makes a morph replace the element, which then subscribes anew.
+  def fresh_stream_from(*streamables)
+    signed = Turbo::StreamsChannel.signed_stream_name(streamables)
+    position = Hotcable.position(Turbo::StreamsChannel.verified_stream_name(signed), url: AnyCable.config.http_broadcast_url, key: AnyCable.config.broadcast_key! || "none")
+    turbo_stream_from(*streamables, id: "cable-#{signed[-64, 8]}-#{position.tr("/", "-")}", data: { position: })
+  end
+
+  # Where the cable is, and who the visitor is; a cable that goes by --rails_secret_key_base alone does not ask.
+  def cable_meta_tags
+    return action_cable_meta_tag unless JWT_KEY
+
+    at = tag.meta(name: "cable-url", content: cable_url)
+    safe_join([action_cable_with_jwt_meta_tag(visitor: @visitor), at, anycable_token_meta_tag(visitor: @visitor)], "\n")
+  end
+
+  def cable_url
+    proto, forwarded, host = %w[X-Forwarded-Proto X-Forwarded-Host Host].map do |name|
+      request.headers[name].to_s.dup.force_encoding("UTF-8").scrub[/[^, ]+/]
+    end
+    AnyCable.config.websocket_url.presence || "#{proto == "https" ? "wss" : "ws"}://#{forwarded || host}/cable"
+  end
+
+  def asset(name) = "#{setting("HOTCABLE_ASSETS", default: "/assets")}/#{name}"
+end
+
+class BoardsController < ActionController::Base
+  helper BoardHelper
+  skip_forgery_protection # no accounts; what matters is below
+  before_action :same_site, :small
+  # Who changed something sees it in the answer: an AnyCable page says which socket is its own, and is left out.
+  around_action { |_, action| AnyCable::Rails.broadcasting_to_others(&action) }
+
+  def show
+    @visitor = cookies[:visitor].to_s[/\A[0-9a-f]{16}\z/] || keep(:visitor, SecureRandom.hex(8))
+    @client = clients(params[:client]) ? keep(:client, params[:client]) : clients(cookies[:client]) || "anycable"
+    @card = Card.find(params[:card]) if params[:card]
+    @cards = @card ? [@card] : Card.order(:id)
+    response.headers["cache-control"] = "no-store"
+    render formats: :html
+  end
+
+  def create
+    card = Card.new(params.permit(:body, :author))
+    card.save ? back : refuse(422, "body: 1 to 500 characters; author: 40 at most")
+  end
+
+  def vote
+    Card.find_by(id: params[:id])&.vote!
+    back
+  rescue ActiveRecord::RecordNotFound # deleted just now
+    back
+  end
+
+  def destroy
+    Card.find_by(id: params[:id])&.destroy!
+    back
+  end
+
+  def clear
+    Card.delete_all
+    Turbo::StreamsChannel.broadcast_refresh_later_to BOARD
+    back
+  end
+
+  private
+
+  def same_site
+    refuse(403, "another site may not change the board") if request.post? && request.headers["Sec-Fetch-Site"] == "cross-site"
+  end
+
+  def small
+    refuse(413, "64 KiB at most") if request.content_length.to_i > 64.kilobytes
+  end
+
+  def clients(name) = %w[anycable rails].find { |client| client == name }
+
+  def keep(name, value)
+    cookies[name] = { value:, path: "/", httponly: true, same_site: :lax, max_age: 31_536_000 }
+    value
+  end
+
+  def refuse(status, reason) = render(plain: reason, status:)
+
+  def back
+    prefix = request.headers["X-Forwarded-Prefix"].to_s[%r{\A(/[A-Za-z0-9_-]+)*\z}] # //evil.example would lead to another site
+    head :see_other, location: "#{prefix}/"
+  end
+end
+
+BoardsController.prepend_view_path ActionView::FixtureResolver.new(
+  "cards/_card.html.erb" => <<~'ERB'.chomp,
+    <li id="<%= dom_id(card) %>" class="card" data-backend="<%= card.backend %>"><p class="body"><%= card.body %></p><p class="by"><span class="author"><%= card.author %></span> <span class="badge" data-backend="<%= card.backend %>"><%= card.backend_name %></span> <time datetime="<%= card.created_at %>"><%= card.created_at[11, 5] %></time></p><form action="cards/<%= card.id %>/vote" method="post"><button class="vote" aria-label="Vote, <%= card.votes %> so far">▲ <b class="votes"><%= card.votes %></b></button></form><form action="cards/<%= card.id %>/delete" method="post"><button class="delete" aria-label="Delete this card">✕</button></form></li>
+  ERB
+  "boards/show.html.erb" => <<~'ERB',
+    <!DOCTYPE html>
+    <html lang="en">
+    <head>
+    <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <title>Board · Rails</title>
+    <link rel="icon" href="<%= asset "icon.svg" %>" type="image/svg+xml">
+    <link rel="stylesheet" href="<%= asset "board.css" %>">
+    <%= turbo_refresh_method_tag :morph %>
+    <%= turbo_refresh_scroll_tag :preserve %>
+    <%= cable_meta_tags %>
+    <script type="module" src="<%= asset @client == "rails" ? "rails-gem.js" : "anycable.js" %>" data-turbo-track="reload"></script>
+    </head>
+    <body data-backend="rails">
+    <header>
+    <h1><a href="/">Hotcable</a></h1>
+    <p class="rendered">Rendered by <span class="badge" data-backend="rails">Rails</span> <small><%= Rails.version %></small></p>
+    <hotcable-status id="cable-status" role="status" data-turbo-permanent><span>offline</span></hotcable-status>
+    <nav aria-label="The same Board in other languages">
+    <a href="/" data-backend="typescript">TypeScript</a>
+    <a href="/python/" data-backend="python">Python</a>
+    <a href="/php/" data-backend="php">PHP</a>
+    <a href="/ruby/" data-backend="ruby">Ruby</a>
+    <a href="/rails/" data-backend="rails" aria-current="page">Rails</a>
+    <a href="/compare">Compare</a>
+    </nav>
+    </header>
+    <main>
+    <% if @card %>
+    <%= fresh_stream_from @card %>
+    <%= fresh_stream_from @card, :votes %>
+    <p>Votes: <b id="votes"><%= @card.reload.votes %></b></p>
+    <% else %>
+    <%= fresh_stream_from BOARD %>
+    <% end %>
+    <form class="add" action="cards" method="post">
+    <label for="card-body">Card</label>
+    <input id="card-body" name="body" required maxlength="500" autocomplete="off" placeholder="What should everyone see?" data-turbo-permanent>
+    <label for="card-author">Name</label>
+    <input id="card-author" name="author" maxlength="40" autocomplete="nickname" placeholder="Your name" data-turbo-permanent>
+    <button>Add</button>
+    </form>
+    <ol id="cards">
+    <%= safe_join @cards.map { |card| render(card) }, "\n" %>
+    </ol>
+    <p class="empty">No cards yet. Write the first one above, then open this page in a second window.</p>
+    <footer>
+    <p><span id="card-count"><%= pluralize(@cards.size, "card") %></span> on the board</p>
+    <form class="clear" action="clear" method="post"><button>Clear the board</button></form>
+    </footer>
+    </main>
+    </body>
+    </html>
+  ERB
+)
+ActionController::Base.prepend_view_path BoardsController.view_paths.first # where broadcasts render
+ApplicationController = BoardsController
+
+Rails.application.routes.draw do
+  root "boards#show"
+  post "cards" => "boards#create"
+  post "cards/:id/vote" => "boards#vote", id: /\d+/
+  post "cards/:id/delete" => "boards#destroy", id: /\d+/
+  post "clear" => "boards#clear"
+  get "health" => ->(_) { [200, { "content-type" => "text/plain" }, ["ok"]] }
+end
+
+# Waits for another writer in Ruby: SQLite's own way of waiting would stop all threads, the one that writes as well.
+ActiveRecord::ConnectionAdapters::SQLite3Adapter.prepend(Module.new do
+  def configure_connection
+    @raw_connection.busy_handler { |tries| sleep(0.01) && tries < 500 }
+    super
+  end
+end)
+
+begin
+  ActiveRecord::Base.connection.execute(<<~SQL)
+    CREATE TABLE IF NOT EXISTS cards (
+      id INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL, author TEXT NOT NULL, backend TEXT NOT NULL,
+      votes INTEGER NOT NULL DEFAULT 0, created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now')))
+  SQL
+rescue ActiveRecord::ActiveRecordError # another language is making it just now
+  sleep(0.05)
+  (tries = tries.to_i + 1) < 100 ? retry : raise
+end
+
+config = Puma::Configuration.new(config_files: ["-"]) do |puma|
+  puma.app Rails.application
+  puma.bind "tcp://#{setting("HOST", default: "127.0.0.1")}:#{setting("PORT", default: "3004")}"
+  puma.threads 1, 8
+  puma.environment "production"
+  puma.raise_exception_on_sigterm false
+end
+Puma::Launcher.new(config).run
+# What was broadcast and is not sent yet, for as long as a restart may take.
+Thread.new { AnyCable.broadcast_adapter.shutdown }.join(3)
