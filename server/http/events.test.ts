@@ -173,7 +173,7 @@ test('a client that leaves is forgotten, and a remote disconnect tells it never 
 })
 
 test('a client that does not read is cut, and others do not wait for it', async t => {
-  const cable = await startCable(t, [...TURBO, '--ws_max_pending_size=1000000'])
+  const cable = await startCable(t, [...TURBO, '--ws_max_pending_size=1000000', '--ping_interval=0'])
   const quick = await events(t, cable, board('&raw=1'))
   const slow = get(`${cable.url.cable.replace('ws', 'http').replace('/cable', '/events')}${board()}`)
   t.after(() => slow.destroy())
