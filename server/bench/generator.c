@@ -26,7 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { SMALLEST = 200, WHOLE = 8192, BUCKET_US = 10, BUCKETS = 1 << 20, MOST_POSTS = 1 << 20, STALL_MS = 15000 };
+enum { SMALLEST = 200, WHOLE = 8192, BUCKET_US = 10, BUCKETS = 1 << 20, MOST_POSTS = 1 << 20, STALL_MS = 15000, SETTLE_MS = 100 };
 static const uint32_t DEAF = 0xffffffff;
 
 enum stage { CONNECTING, UPGRADING, GREETING, CONFIRMING, READY };
@@ -241,9 +241,14 @@ static void client_event(struct client *c, int events) {
   if (c->rest_size > 0) memcpy(c->rest = malloc(c->rest_size), buffer + used, c->rest_size);
 }
 
-static void poster_open(struct poster *p, int port) {
-  *p = (struct poster){.kind = POSTER, .fd = dial(port), .port = port};
+static void poster_open(struct poster *p) {
+  p->fd = dial(p->port);
   watch(p->fd, p, EPOLLIN, EPOLL_CTL_ADD);
+}
+
+static void poster_close(struct poster *p) {
+  if (p->fd >= 0) close(p->fd);
+  p->fd = -1;
 }
 
 static void poster_send(struct poster *p) {
@@ -255,11 +260,7 @@ static void poster_send(struct poster *p) {
 
 /* An answer is over when its length has come, or its last chunk. */
 static void poster_event(struct poster *p, int events) {
-  if (!p->busy) { /* a connection that nobody used for a while */
-    close(p->fd);
-    p->fd = -1;
-    return;
-  }
+  if (!p->busy) return poster_close(p); /* nobody used it for a while */
   if (events & EPOLLOUT) return poster_send(p);
   ssize_t got = read(p->fd, p->head + p->head_size, sizeof p->head - 1 - p->head_size);
   if (got <= 0) fail("a POST was not answered", p->head, p->head_size);
@@ -365,8 +366,7 @@ static void do_leave(void) {
 static void do_posts(int port, int connections, uint64_t per_post, const char *name) {
   FILE *file = open_file(name);
   batch = per_post;
-  for (int i = 0; i < posters_count; i++)
-    if (posters[i].fd >= 0) close(posters[i].fd);
+  for (int i = 0; i < posters_count; i++) poster_close(&posters[i]);
   free(posters);
   for (uint32_t i = 0; i < groups_count; i++) {
     free(groups[i].request);
@@ -379,14 +379,14 @@ static void do_posts(int port, int connections, uint64_t per_post, const char *n
   }
   fclose(file);
   posters = calloc(posters_count = connections, sizeof *posters);
-  for (int i = 0; i < connections; i++) poster_open(&posters[i], port);
+  for (int i = 0; i < connections; i++) posters[i] = (struct poster){.kind = POSTER, .fd = -1, .port = port};
   printf("{}\n");
 }
 
 static void post(struct group *g, double at) {
   struct poster *p = posters;
   while (p->busy) p++;
-  if (p->fd < 0) poster_open(p, p->port);
+  if (p->fd < 0) poster_open(p);
   for (uint64_t i = 0; i < batch; i++) g->posted_at[(g->posted * batch + i) % g->room] = at;
   g->posted++;
   p->busy = 1;
@@ -426,6 +426,9 @@ static void do_run(double ms, uint64_t window, uint64_t most, double pace_us) {
     g->got = calloc(g->room, sizeof *g->got);
     g->posted_at = calloc(g->room, sizeof *g->posted_at);
   }
+  /* Servers close connections that are idle for seconds, and may take one new one at a time. */
+  for (int i = 0; i < posters_count; i++) poster_close(&posters[i]), poster_open(&posters[i]);
+  for (double opened = now_us(); now_us() - opened < SETTLE_MS * 1e3;) pump(SETTLE_MS);
   memset(buckets, 0, BUCKETS * sizeof *buckets);
   frames = surplus = in_flight = awaited = deliveries = to_last_count = 0;
 
