@@ -2,19 +2,30 @@
  * The C programs, and socket.io: made in the ignored folder, kept there.
  */
 import { spawnSync } from 'node:child_process'
-import { resolve } from 'node:path'
 import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 
 export const SCRATCH = 'tmp/bench'
 
+const PROGRAMS = {
+  generator: ['generator.c', 'clients.c', 'backend.c', 'common.c', 'generator.h'],
+  limit: ['limit.c'],
+}
+
 /** The program; `undefined` without a compiler. */
-export function compile(name: 'generator' | 'limit'): string | undefined {
-  const [source, binary] = [`server/bench/${name}.c`, `${SCRATCH}/${name}`]
+export function compile(name: keyof typeof PROGRAMS): string | undefined {
+  const sources = PROGRAMS[name].map(file => `server/bench/native/${file}`)
+  const binary = `${SCRATCH}/${name}`
   mkdirSync(SCRATCH, { recursive: true })
-  if (existsSync(binary) && statSync(binary).mtimeMs > statSync(source).mtimeMs) return binary
-  const { error, status, stderr } = spawnSync('cc', ['-O2', '-o', binary, source], { encoding: 'utf8' })
+  const built = existsSync(binary) ? statSync(binary).mtimeMs : 0
+  if (sources.every(source => statSync(source).mtimeMs < built)) return binary
+  const { error, status, stderr } = spawnSync(
+    'cc',
+    ['-O2', '-o', binary, ...sources.filter(source => source.endsWith('.c'))],
+    { encoding: 'utf8' },
+  )
   if (error !== undefined) return undefined
-  if (status !== 0) throw new Error(`cc ${source}:\n${stderr}`)
+  if (status !== 0) throw new Error(`cc ${name}:\n${stderr}`)
   return binary
 }
 
@@ -24,7 +35,10 @@ export function installSocketIo(): string | undefined {
   mkdirSync(folder, { recursive: true })
   if (!existsSync(`${folder}/node_modules/socket.io`)) {
     writeFileSync(`${folder}/package.json`, '{"private":true}\n')
-    spawnSync('npm', ['install', '--prefix', folder, '--no-save', 'socket.io@4.8'], { stdio: 'ignore', timeout: 60_000 })
+    spawnSync('npm', ['install', '--prefix', folder, '--no-save', 'socket.io@4.8'], {
+      stdio: 'ignore',
+      timeout: 60_000,
+    })
   }
   return existsSync(`${folder}/node_modules/socket.io`) ? folder : undefined
 }

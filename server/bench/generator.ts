@@ -1,5 +1,5 @@
 /**
- * The load generator, as the bench sees it: generator.c in a process of its own.
+ * The load generator, as the bench sees it: native/generator.c in a process of its own.
  */
 import { once } from 'node:events'
 import { rmSync, writeFileSync } from 'node:fs'
@@ -41,8 +41,8 @@ export interface Run {
   /** Messages delivered. */
   frames: number
   ms: number
-  /** CPU of the generator. */
-  cpuMs: number
+  /** How long the generator had nothing to do. */
+  idleMs: number
   /** From POST to each client, ms. */
   p50: number
   p99: number
@@ -57,7 +57,7 @@ export class Generator {
   readonly #lines: AsyncIterator<string>
   readonly #file: string
 
-  /** `binary` was built from generator.c; `scratch` is a folder. */
+  /** `binary` was built from native/; `scratch` is a folder. */
   static async start(binary: string, scratch: string): Promise<Generator> {
     const program = await startProgram(binary, [], { core: GENERATOR_CORE, ready: /ready/ })
     return new Generator(program, `${scratch}/generator-${program.pid}`)

@@ -25,6 +25,8 @@ export interface ProgramOptions {
   env?: NodeJS.ProcessEnv
   /** The line that says that it is ready. */
   ready: RegExp
+  /** What ends it. */
+  signal?: NodeJS.Signals
 }
 
 const running = new Set<ChildProcess>()
@@ -36,7 +38,7 @@ process.on('exit', () => {
 export async function startProgram(
   command: string,
   args: readonly string[],
-  { core = SERVER_CORE, env = process.env, ready }: ProgramOptions,
+  { core = SERVER_CORE, env = process.env, ready, signal = 'SIGKILL' }: ProgramOptions,
 ): Promise<Program> {
   const child = spawn('taskset', ['-c', String(core), command, ...args], { env, stdio: ['pipe', 'pipe', 'pipe'] })
   running.add(child)
@@ -58,7 +60,7 @@ export async function startProgram(
     child,
     lines,
     async stop() {
-      child.kill('SIGTERM')
+      child.kill(signal)
       const impatient = setTimeout(() => child.kill('SIGKILL'), 3_000)
       await exited
       clearTimeout(impatient)
@@ -79,7 +81,8 @@ export function cpuMs(pid: number): number {
 /** Resident memory in KiB, likewise. */
 export function residentKiB(pid: number): number {
   let sum = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1])
-  for (const task of readdirSync(`/proc/${pid}/task`)) for (const child of children(pid, task)) sum += residentKiB(child)
+  for (const task of readdirSync(`/proc/${pid}/task`))
+    for (const child of children(pid, task)) sum += residentKiB(child)
   return sum
 }
 

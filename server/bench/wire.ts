@@ -31,9 +31,14 @@ export function clientFrame(text: string): Buffer {
 /** A POST on a connection that is kept. */
 export const postRequest = (path: string, body: string, headers: readonly string[] = []): Buffer =>
   Buffer.from(
-    [`POST ${path} HTTP/1.1`, 'Host: 127.0.0.1', `Content-Length: ${Buffer.byteLength(body)}`, ...headers, '', body].join(
-      '\r\n',
-    ),
+    [
+      `POST ${path} HTTP/1.1`,
+      'Host: 127.0.0.1',
+      `Content-Length: ${Buffer.byteLength(body)}`,
+      ...headers,
+      '',
+      body,
+    ].join('\r\n'),
   )
 
 /** `bytes` of a Turbo stream. */

@@ -8,7 +8,7 @@ import { globSync } from 'node:fs'
 import { Agent, get } from 'node:http'
 import { json } from 'node:stream/consumers'
 import { sign, token } from '../../testing.ts'
-import { freePort, listening, type Program, startProgram } from '../process.ts'
+import { freePort, listening, type Program, type ProgramOptions, startProgram } from '../process.ts'
 import { clientFrame, postRequest, upgradeRequest } from '../wire.ts'
 import { type ClientOptions, type Peer, STREAM, type Target } from './peer.ts'
 
@@ -23,13 +23,21 @@ const FLAGS = [
   '--metrics_http=/metrics',
 ]
 
-export const hotcable = (nodeFlags: readonly string[] = [], flags: readonly string[] = []): Peer => ({
+export const hotcable = (
+  nodeFlags: readonly string[] = [],
+  flags: readonly string[] = [],
+  { env = {}, ...options }: Partial<ProgramOptions> = {},
+): Peer => ({
   name: 'Hotcable',
   async start() {
     const port = await freePort()
     const own = ['--host=127.0.0.1', `--port=${port}`, '--shutdown_timeout=0']
     const argv = [...nodeFlags, 'server/main.ts', ...FLAGS, ...own, ...flags]
-    const program = await startProgram(process.execPath, argv, { env: clean(), ready: /backends broadcast to/ })
+    const program = await startProgram(process.execPath, argv, {
+      ...options,
+      env: { ...clean(), ...env },
+      ready: /backends broadcast to/,
+    })
     return target(program, port, port)
   },
 })
@@ -65,32 +73,37 @@ export function anycable(): Peer {
 function target(program: Program, port: number, postPort: number): Target {
   return {
     program,
-    pid: program.pid,
     port,
     postPort,
     greeting: '"type":"welcome"',
     confirmation: '"confirm_subscription"',
     async clients(count, { stream = () => STREAM, group = () => 0, distinct = false }: ClientOptions = {}) {
       const positions = await distinctPositions(postPort, distinct ? count : 1)
-      const names = new Map<string, string>()
-      const signed = (name: string) => names.get(name) ?? names.set(name, sign(name, SECRET)).get(name)!
       return Array.from({ length: count }, (_, n) => {
         const claims = { ext: JSON.stringify({ visitor: randomUUID() }), exp: Math.floor(Date.now() / 1000) + 3600 }
-        const identifier = JSON.stringify({
-          channel: 'Turbo::StreamsChannel',
-          position: positions[n % positions.length],
-          signed_stream_name: signed(stream(n)),
-        })
         return {
           group: group(n),
           hello: upgradeRequest('/cable', ['actioncable-v1-ext-json', `anycable-token.${token(claims, SECRET)}`]),
-          words: clientFrame(JSON.stringify({ command: 'subscribe', identifier })),
+          words: subscribe(stream(n), positions[n % positions.length]),
         }
       })
     },
     post: (stream, { html }) => publish(JSON.stringify({ stream, data: JSON.stringify(html) })),
-    stop: program.stop,
   }
+}
+
+/** What a client says to listen. */
+export function subscribe(stream: string, position?: string): Buffer {
+  const signed_stream_name = sign(stream, SECRET)
+  const identifier = JSON.stringify({ channel: 'Turbo::StreamsChannel', position, signed_stream_name })
+  return clientFrame(JSON.stringify({ command: 'subscribe', identifier }))
+}
+
+/** POSTs now. */
+export async function send({ postPort }: Target, body: string): Promise<void> {
+  const headers = { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' }
+  const { status } = await fetch(`http://127.0.0.1:${postPort}/_broadcast`, { method: 'POST', headers, body })
+  if (status !== 201) throw new Error(`a POST was refused: ${status}`)
 }
 
 /** A POST of a body that is already JSON. */

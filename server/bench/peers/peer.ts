@@ -2,6 +2,7 @@
  * What the bench asks of a server that it measures.
  */
 import type { ClientRecord } from '../generator.ts'
+import type { Program } from '../process.ts'
 
 export interface Peer {
   readonly name: string
@@ -12,7 +13,7 @@ export interface Peer {
 
 /** A server that runs. */
 export interface Target {
-  readonly pid: number
+  readonly program: Program
   /** Where clients connect, and where backends POST. */
   readonly port: number
   readonly postPort: number
@@ -22,7 +23,6 @@ export interface Target {
   clients: (count: number, options?: ClientOptions) => Promise<ClientRecord[]>
   /** A POST of a message; `bytes`: its size on the wire, where the server does not frame it as we do. */
   post: (stream: string, message: Message) => Buffer
-  stop: () => Promise<void>
 }
 
 export interface ClientOptions {

@@ -19,7 +19,7 @@ interface Plain {
   confirmation?: string
 }
 
-/** One send() per socket and message, in C. `binary` was built from limit.c. */
+/** One send() per socket and message, in C. `binary` was built from native/limit.c. */
 export const limit = (binary: string | undefined): Peer => ({
   name: 'C limit',
   absent: binary === undefined ? 'a C compiler' : undefined,
@@ -38,7 +38,11 @@ export const nchan = (): Peer => ({
       writeFileSync(`${folder}/nginx.conf`, nginxConfig(port, folder))
       return ['/usr/sbin/nginx', ['-p', folder, '-c', `${folder}/nginx.conf`, '-e', 'stderr']]
     }
-    return startPlain(command, { ready: /start worker process \d+|sched_yield/ }, { connect: '/sub', post: '/pub' })
+    return startPlain(
+      command,
+      { ready: /start worker process \d+/, signal: 'SIGTERM' },
+      { connect: '/sub', post: '/pub' },
+    )
   },
 })
 
@@ -82,7 +86,8 @@ export const rawHttp = (): Peer => ({
     )
     return {
       ...target,
-      post: (stream, { bytes }) => postRequest('/', JSON.stringify({ stream, data: JSON.stringify(filler(bytes - 2)) })),
+      post: (stream, { bytes }) =>
+        postRequest('/', JSON.stringify({ stream, data: JSON.stringify(filler(bytes - 2)) })),
     }
   },
 })
@@ -96,7 +101,6 @@ async function startPlain(
   const program: Program = await startProgram(...command(port), options)
   return {
     program,
-    pid: program.pid,
     port,
     postPort: port,
     confirmation,
@@ -108,7 +112,6 @@ async function startPlain(
       }))
     },
     post: (_, { bytes }) => postRequest(post, filler(bytes - around)),
-    stop: program.stop,
   }
 }
 
