@@ -2,7 +2,7 @@
  * `npm run bench`: the cable against the limit and its peers, one Markdown table, less than ten minutes.
  *
  *   --quick         once over everything, about a minute
- *   --only=a,b      some parts: fan-out, ingest, neighbours, churn, start
+ *   --only=a,b      some parts: fan-out, ingest, memory, neighbours, churn, start
  *   --strict        exit code 1 when a goal is missed
  */
 import { spawnSync } from 'node:child_process'
@@ -15,7 +15,7 @@ import { anycable, hotcable } from './peers/cables.ts'
 import { bareWs, limit, nchan, rawHttp, socketIo } from './peers/plain.ts'
 import { GENERATOR_CORE } from './process.ts'
 import { churn } from './rows/churn.ts'
-import { frameSize, handshakes, visit } from './rows/fan-out.ts'
+import { collected, frameSize, handshakes, visit } from './rows/fan-out.ts'
 import { ingest } from './rows/ingest.ts'
 import { neighbours } from './rows/neighbours.ts'
 import { start } from './rows/start.ts'
@@ -70,6 +70,7 @@ const PARTS: Record<string, () => Promise<void>> = {
     await step('ingest: raw node:http', () => ingest(bench, rawHttp(), false))
     if (anycable().absent === undefined) await step('ingest: AnyCable', () => ingest(bench, anycable(), true))
   },
+  memory: () => step('memory', () => collected(bench)),
   neighbours: () => step('neighbours', () => neighbours(bench)),
   churn: () => step('churn', () => churn(bench)),
   start: () => step('start', () => start(bench)),

@@ -29,10 +29,13 @@ export interface ProgramOptions {
   signal?: NodeJS.Signals
 }
 
+const READY_MS = 15_000
+
 const running = new Set<ChildProcess>()
 process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL')
 })
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130))
 
 /** Starts a program and waits for its line. */
 export async function startProgram(
@@ -52,9 +55,15 @@ export async function startProgram(
       if (lines.length > 1000) lines.length = 100
     })
   }
-  await Promise.race([started.promise, exited])
-  if (child.exitCode !== null || child.signalCode !== null)
+  const isReady = await Promise.race([
+    started.promise.then(() => true),
+    exited.then(() => false),
+    pause(READY_MS, false, { ref: false }),
+  ])
+  if (!isReady) {
+    child.kill('SIGKILL')
     throw new Error(`${command} did not start:\n${lines.join('\n')}`)
+  }
   return {
     pid: child.pid!,
     child,

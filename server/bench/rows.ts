@@ -64,6 +64,7 @@ export const ROWS: readonly Row[] = [
     measure: 'rss',
     goals: [{ at: 8 }, { than: 'AnyCable', most: 0.5 }],
   },
+  { title: 'the same, idle since they came in, after a collection, KiB', measure: 'rss collected', goals: [{ at: 8 }] },
   {
     title: 'connect + JWT + welcome + subscribe + confirm, CPU per session, herd of 10k, µs',
     measure: 'herd',

@@ -6,12 +6,7 @@ import { type Row, table, verdicts } from './table.ts'
 const ROW: Row = {
   title: 'CPU, µs',
   measure: 'us',
-  goals: [
-    { than: 'nchan', most: 0.95 },
-    { than: 'AnyCable', most: 1 },
-    { than: 'raw', more: 0.25 },
-    { at: 6 },
-  ],
+  goals: [{ than: 'nchan', most: 0.95 }, { than: 'AnyCable', most: 1 }, { than: 'raw', more: 0.25 }, { at: 6 }],
 }
 
 test('the median of an even number of samples is between the middle two, and the order of samples does not matter', () => {

@@ -77,17 +77,22 @@ static void delivered(struct client *c) {
   in_flight--;
 }
 
+static int says(const char *payload, uint32_t size, const char *what) {
+  return memmem(payload, size, what, strlen(what)) != NULL;
+}
+
 static void take(struct client *c, int opcode, const char *payload, uint32_t size) {
   if (opcode == 9) return answer(c, 10, payload, size);
   if (opcode == 8) fail("a client was closed", payload, size);
+  if (c->stage == READY && size >= SMALLEST) {
+    if (c == clients[0]) memcpy(sample, payload, sample_size = size);
+    return delivered(c);
+  }
   if (size == 1 && *payload == '2') return answer(c, 1, "3", 1); /* Engine.IO's ping and pong */
-  if (c->stage == GREETING && memmem(payload, size, greeting, strlen(greeting))) return advance(c, CONFIRMING);
-  if (c->stage == CONFIRMING && memmem(payload, size, confirmation, strlen(confirmation))) return become_ready(c);
-  if (memmem(payload, size < 60 ? size : 60, "\"type\":\"disc", 12) || memmem(payload, size < 60 ? size : 60, "\"type\":\"reje", 12))
+  if (c->stage == GREETING && says(payload, size, greeting)) return advance(c, CONFIRMING);
+  if (c->stage == CONFIRMING && says(payload, size, confirmation)) return become_ready(c);
+  if (says(payload, size, "\"type\":\"disconnect\"") || says(payload, size, "\"type\":\"reject_"))
     fail("a client was refused", payload, size);
-  if (c->stage != READY || size < SMALLEST) return;
-  if (c == clients[0]) memcpy(sample, payload, sample_size = size);
-  delivered(c);
 }
 
 /* Returns how much of it was understood; the rest is kept until more has come. */

@@ -121,7 +121,6 @@ load_module ${NCHAN};
 daemon off;
 worker_processes 1;
 pid ${folder}/pid;
-user root;
 worker_rlimit_nofile 20000;
 error_log stderr notice;
 events { worker_connections 15000; }

@@ -5,6 +5,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Bench, connect, HTML, spend, withServer } from '../bench.ts'
 import { quantile } from '../figures.ts'
+import { INSPECT, inspect } from '../inspector.ts'
+import { hotcable } from '../peers/cables.ts'
 import { type Peer, STREAM } from '../peers/peer.ts'
 import { residentKiB } from '../process.ts'
 
@@ -49,6 +51,22 @@ export async function visit(bench: Bench, { name, peer, distinct = false }: Visi
     await measure('10k x16', 16)
     await pause(quick ? 500 : 2_000)
     figures.add('rss', name, (residentKiB(target.program.pid) - light) / (MANY - FEW))
+  })
+}
+
+/** What sessions weigh once the garbage that they came in with is collected. */
+export async function collected(bench: Bench): Promise<void> {
+  await withServer(bench, hotcable([INSPECT]), async (target, generator) => {
+    const inspector = await inspect(target.program)
+    const resident = async () => {
+      await inspector.heap()
+      return residentKiB(target.program.pid)
+    }
+    await connect(target, generator, FEW)
+    const light = await resident()
+    await connect(target, generator, MANY - FEW)
+    bench.figures.add('rss collected', 'Hotcable', ((await resident()) - light) / (MANY - FEW))
+    inspector.close()
   })
 }
 
