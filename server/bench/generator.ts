@@ -1,0 +1,126 @@
+/**
+ * The load generator, as the bench sees it: native/generator.c in a process of its own.
+ */
+import { once } from 'node:events'
+import { rmSync, writeFileSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { GENERATOR_CORE, type Program, startProgram } from './process.ts'
+
+/** Group of a client that reads nothing. */
+export const DEAF = 0xffffffff
+
+export interface ClientRecord {
+  /** Who listens to the same stream. */
+  group: number
+  /** The upgrade request. */
+  hello: string
+  /** What it says once it is greeted, as complete frames. */
+  words: Buffer
+}
+
+export interface PostRecord {
+  group: number
+  /** 0: takes turns with the others. n: sent after each n-th of them, and not measured. */
+  every?: number
+  /** The whole request. */
+  request: Buffer
+}
+
+export interface RunOptions {
+  ms: number
+  /** How many messages may be under way. */
+  window?: number
+  most?: number
+  /** Time between POSTs; 0: as soon as the window allows. */
+  paceUs?: number
+}
+
+export interface Run {
+  posts: number
+  side: number
+  /** Messages delivered. */
+  frames: number
+  ms: number
+  /** How long the generator had nothing to do. */
+  idleMs: number
+  /** From POST to each client, ms. */
+  p50: number
+  p99: number
+  /** From POST to the last client, ms, of each message. */
+  toLast: number[]
+  /** What the first client was sent last. */
+  sample: string
+}
+
+export class Generator {
+  readonly #program: Program
+  readonly #lines: AsyncIterator<string>
+  readonly #file: string
+
+  /** `binary` was built from native/; `scratch` is a folder. */
+  static async start(binary: string, scratch: string): Promise<Generator> {
+    const program = await startProgram(binary, [], { core: GENERATOR_CORE, ready: /ready/ })
+    return new Generator(program, `${scratch}/generator-${program.pid}`)
+  }
+
+  constructor(program: Program, file: string) {
+    this.#program = program
+    this.#file = file
+    this.#lines = createInterface({ input: program.child.stdout! })[Symbol.asyncIterator]()
+  }
+
+  /** Adds clients, `atOnce` handshakes at a time; `greeting` and `confirmation` are parts of what the server says. */
+  async connect(
+    port: number,
+    clients: readonly ClientRecord[],
+    { greeting = '', confirmation = '', atOnce = 128 } = {},
+  ): Promise<void> {
+    this.#write(clients.map(({ group, hello, words }) => [u32(group), sized(Buffer.from(hello)), sized(words)]))
+    await this.#ask(`connect ${port} ${this.#file} ${atOnce} ${greeting || '-'} ${confirmation || '-'}`)
+  }
+
+  async posts(port: number, posts: readonly PostRecord[], { connections = 16, batch = 1 } = {}): Promise<void> {
+    this.#write(posts.map(({ group, every = 0, request }) => [u32(group), u32(every), sized(request)]))
+    await this.#ask(`posts ${port} ${connections} ${batch} ${this.#file}`)
+  }
+
+  /** Throws unless each client was sent each message of its group once. */
+  async run({ ms, window = 1, most = 1e6, paceUs = 0 }: RunOptions): Promise<Run> {
+    const run = await this.#ask(`run ${ms} ${window} ${most} ${paceUs}`)
+    const { frames, expected, surplus, unanswered } = run
+    if (frames !== expected || surplus > 0 || unanswered > 0)
+      throw new Error(`${frames} messages arrived of ${expected}, ${surplus} too many, ${unanswered} awaited`)
+    return { ...run, sample: Buffer.from(run.sample, 'hex').toString() }
+  }
+
+  async leave(): Promise<void> {
+    await this.#ask('leave')
+  }
+
+  async stop(): Promise<void> {
+    rmSync(this.#file, { force: true })
+    this.#program.child.stdin!.end()
+    if (this.#program.child.exitCode === null) await once(this.#program.child, 'exit')
+  }
+
+  #write(records: Buffer[][]): void {
+    writeFileSync(this.#file, Buffer.concat([u32(records.length), ...records.flat()]))
+  }
+
+  async #ask(command: string) {
+    this.#program.child.stdin!.write(`${command}\n`)
+    const { value, done } = await this.#lines.next()
+    if (done) throw new Error(`the generator ended: ${command}`)
+    const answer = JSON.parse(value)
+    if (answer.error !== undefined) throw new Error(answer.error)
+    return answer
+  }
+}
+
+function u32(value: number): Buffer {
+  const bytes = Buffer.alloc(4)
+  bytes.writeUInt32LE(value)
+  return bytes
+}
+
+const sized = (bytes: Buffer) => Buffer.concat([u32(bytes.length), bytes])

@@ -1,0 +1,144 @@
+/**
+ * `npm run bench`: the cable against the limit and its peers, one Markdown table, less than ten minutes.
+ *
+ *   --quick         once over everything, about a minute
+ *   --only=a,b      some parts: fan-out, ingest, memory, neighbours, churn, start
+ *   --strict        exit code 1 when a goal is missed
+ */
+import { spawnSync } from 'node:child_process'
+import { parseArgs } from 'node:util'
+import type { Bench } from './bench.ts'
+import { compile, installSocketIo, SCRATCH } from './build.ts'
+import { Figures } from './figures.ts'
+import { describe, unfit } from './machine.ts'
+import { anycable, hotcable } from './peers/cables.ts'
+import { bareWs, limit, nchan, rawHttp, socketIo } from './peers/plain.ts'
+import { GENERATOR_CORE } from './process.ts'
+import { churn } from './rows/churn.ts'
+import { collected, frameSize, handshakes, visit } from './rows/fan-out.ts'
+import { ingest } from './rows/ingest.ts'
+import { neighbours } from './rows/neighbours.ts'
+import { start } from './rows/start.ts'
+import { ROWS } from './rows.ts'
+import { figure, table, verdicts } from './table.ts'
+
+/** Rounds are interleaved, and as many as fit into this. */
+const ROUNDS_MS = 400_000
+
+const { values: options } = parseArgs({
+  options: { quick: { type: 'boolean', default: false }, only: { type: 'string' }, strict: { type: 'boolean' } },
+})
+const problem = unfit()
+if (problem !== undefined) quit(problem)
+const generator = compile('generator')
+if (generator === undefined)
+  quit('there is no C compiler (cc), and the load generator is written in C (Debian: apt-get install gcc libc6-dev)')
+
+spawnSync('taskset', ['-acp', String(GENERATOR_CORE), String(process.pid)])
+const began = performance.now()
+const notes: string[] = []
+const bench: Bench = {
+  figures: new Figures(),
+  quick: options.quick,
+  generator,
+  scratch: SCRATCH,
+  bytes: 0,
+  note: text => notes.push(text),
+}
+const { figures } = bench
+const say = (text: string) =>
+  process.stderr.write(`${((performance.now() - began) / 1000).toFixed(0).padStart(4)} s  ${text}\n`)
+
+const PEERS = [
+  { peer: hotcable() },
+  { peer: hotcable(), name: 'Hotcable distinct', distinct: true },
+  { peer: limit(compile('limit')) },
+  { peer: nchan() },
+  { peer: socketIo(installSocketIo()) },
+  { peer: anycable() },
+].map(entry => ({ name: entry.peer.name, ...entry }))
+for (const { name, peer } of PEERS) if (peer.absent !== undefined) notes.push(`${name}: absent (${peer.absent})`)
+const present = PEERS.filter(({ peer }) => peer.absent === undefined)
+
+const PARTS: Record<string, () => Promise<void>> = {
+  async 'fan-out'() {
+    for (const entry of present) await step(`fan-out: ${entry.name}`, () => visit(bench, entry))
+    await step('handshakes: bare ws', () => handshakes(bench, bareWs()))
+  },
+  async ingest() {
+    await step('ingest: Hotcable', () => ingest(bench, hotcable(), true))
+    await step('ingest: raw node:http', () => ingest(bench, rawHttp(), false))
+    if (anycable().absent === undefined) await step('ingest: AnyCable', () => ingest(bench, anycable(), true))
+  },
+  memory: () => step('memory', () => collected(bench)),
+  neighbours: () => step('neighbours', () => neighbours(bench)),
+  churn: () => step('churn', () => churn(bench)),
+  start: () => step('start', () => start(bench)),
+}
+const wanted = options.only?.split(',') ?? Object.keys(PARTS)
+const unknown = wanted.filter(name => !(name in PARTS))
+if (unknown.length > 0) quit(`no such part: ${unknown.join(', ')}; there are ${Object.keys(PARTS).join(', ')}`)
+
+bench.bytes = await frameSize(bench, hotcable())
+const repeated = wanted.filter(name => ['fan-out', 'ingest'].includes(name))
+let rounds = 0
+for (let longest = 0; repeated.length > 0 && (rounds === 0 || !options.quick); rounds++) {
+  const started = performance.now()
+  if (rounds > 0 && started - began + longest > ROUNDS_MS) break
+  for (const name of repeated) await PARTS[name]!()
+  longest = Math.max(longest, performance.now() - started)
+}
+for (const name of wanted) if (!repeated.includes(name)) await PARTS[name]!()
+
+// Parts that were not wanted are not in it.
+const rows = ROWS.filter(({ measure }) => options.only === undefined || figures.get(measure, 'Hotcable') !== undefined)
+console.log(`${table(rows, figures)}\n`)
+console.log(`${describe()}`)
+console.log(`${rounds} interleaved rounds; median (least–most) → ×: ours as a multiple of theirs. Frames: ${sizes()}.`)
+console.log(`Busy, server / generator: ${utilisation('10k')}; with 16 in flight: ${utilisation('10k x16')}.`)
+const others = figures.get('others', 'all')
+if (others !== undefined)
+  console.log(
+    `Other programs took ${percent(others.median)} (${percent(others.least)}–${percent(others.most)}) of the two cores.`,
+  )
+for (const note of notes) console.log(note)
+console.log(`\n${((performance.now() - began) / 60_000).toFixed(1)} minutes`)
+const missed = rows.some(row => verdicts(row, figures).some(([, verdict]) => verdict === 'MISSED'))
+process.exit(options.strict && missed ? 1 : 0)
+
+async function step(what: string, measure: () => Promise<void>): Promise<void> {
+  say(what)
+  try {
+    await measure()
+  } catch (error) {
+    notes.push(`${what}: not measured this time: ${(error as Error).message}`)
+    say(notes.at(-1)!)
+  }
+}
+
+function utilisation(measure: string): string {
+  return PEERS.map(({ name }) => {
+    const [server, load] = [figures.get(`server ${measure}`, name), figures.get(`load ${measure}`, name)]
+    if (server === undefined || load === undefined) return undefined
+    // A server that was not always on its core was not alone there: what the clock says about it says little.
+    return `${name} ${figure(server.median)} / ${figure(load.median)}${server.median < 0.9 ? ' (unreliable for times)' : ''}`
+  })
+    .filter(Boolean)
+    .join(', ')
+}
+
+function sizes(): string {
+  return PEERS.map(({ name }) => [name, figures.get('bytes', name)?.median])
+    .filter(([, size]) => size !== undefined)
+    .map(([name, size]) => `${name} ${size} B`)
+    .join(', ')
+}
+
+function percent(share: number): string {
+  return `${Math.round(100 * share)} %`
+}
+
+function quit(why: string): never {
+  console.error(`bench: ${why}`)
+  process.exit(2)
+}

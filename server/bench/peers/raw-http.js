@@ -1,0 +1,36 @@
+/**
+ * The least that a POST costs in Node: the body is parsed, and its data written to one socket.
+ */
+import { createHash } from 'node:crypto'
+import { createServer } from 'node:http'
+
+let client
+const server = createServer((request, response) => {
+  const chunks = []
+  request.on('data', chunk => chunks.push(chunk))
+  request.on('end', () => {
+    client.write(frame(JSON.parse(Buffer.concat(chunks)).data))
+    response.writeHead(201, { 'content-length': 0 }).end()
+  })
+})
+server.on('upgrade', (request, socket) => {
+  const key = `${request.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`
+  const accepted = createHash('sha1').update(key).digest('base64')
+  socket.setNoDelay(true)
+  socket.write(
+    `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accepted}\r\n\r\n`,
+  )
+  socket.on('error', () => {})
+  client = socket
+})
+server.listen(process.argv[2], '127.0.0.1', () => console.log('ready'))
+
+function frame(text) {
+  const size = Buffer.byteLength(text)
+  const bytes = Buffer.allocUnsafe(4 + size)
+  bytes[0] = 0x81
+  bytes[1] = 126
+  bytes.writeUInt16BE(size, 2)
+  bytes.write(text, 4)
+  return bytes
+}

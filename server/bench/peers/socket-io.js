@@ -1,0 +1,17 @@
+/**
+ * socket.io, as its guide starts it, over WebSocket alone: everybody is in one room, and what is POSTed is sent there.
+ */
+import { createServer } from 'node:http'
+import { createRequire } from 'node:module'
+import { text } from 'node:stream/consumers'
+
+const [folder, port] = process.argv.slice(2)
+const { Server } = createRequire(`${folder}/`)('socket.io')
+
+const server = createServer(async (request, response) => {
+  io.to('board').emit('message', await text(request))
+  response.writeHead(201, { 'content-length': 0 }).end()
+})
+const io = new Server(server, { transports: ['websocket'] })
+io.on('connection', socket => socket.join('board'))
+server.listen(port, '127.0.0.1', 4096, () => console.log('ready'))

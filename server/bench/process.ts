@@ -1,0 +1,123 @@
+/**
+ * Programs under measurement: each on a core of its own, its CPU and memory read from /proc.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readdirSync, readFileSync } from 'node:fs'
+import { connect, createServer } from 'node:net'
+import { createInterface } from 'node:readline'
+import { setTimeout as pause } from 'node:timers/promises'
+
+/** The server under measurement has the first core; the generator, and we, the second. */
+export const SERVER_CORE = 0
+export const GENERATOR_CORE = 1
+
+export interface Program {
+  readonly pid: number
+  readonly child: ChildProcess
+  /** What it printed until it was ready. */
+  readonly lines: readonly string[]
+  stop: () => Promise<void>
+}
+
+export interface ProgramOptions {
+  core?: number
+  env?: NodeJS.ProcessEnv
+  /** The line that says that it is ready. */
+  ready: RegExp
+  /** What ends it. */
+  signal?: NodeJS.Signals
+}
+
+const READY_MS = 15_000
+
+const running = new Set<ChildProcess>()
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130))
+
+/** Starts a program and waits for its line. */
+export async function startProgram(
+  command: string,
+  args: readonly string[],
+  { core = SERVER_CORE, env = process.env, ready, signal = 'SIGKILL' }: ProgramOptions,
+): Promise<Program> {
+  const child = spawn('taskset', ['-c', String(core), command, ...args], { env, stdio: ['pipe', 'pipe', 'pipe'] })
+  running.add(child)
+  const exited = once(child, 'exit').then(() => running.delete(child))
+  const lines: string[] = []
+  const started = Promise.withResolvers<void>()
+  for (const stream of [child.stdout, child.stderr]) {
+    createInterface({ input: stream }).on('line', line => {
+      lines.push(line)
+      if (ready.test(line)) started.resolve()
+      if (lines.length > 1000) lines.length = 100
+    })
+  }
+  const isReady = await Promise.race([
+    started.promise.then(() => true),
+    exited.then(() => false),
+    pause(READY_MS, false, { ref: false }),
+  ])
+  if (!isReady) {
+    child.kill('SIGKILL')
+    throw new Error(`${command} did not start:\n${lines.join('\n')}`)
+  }
+  return {
+    pid: child.pid!,
+    child,
+    lines,
+    async stop() {
+      child.kill(signal)
+      const impatient = setTimeout(() => child.kill('SIGKILL'), 3_000)
+      await exited
+      clearTimeout(impatient)
+    },
+  }
+}
+
+/** CPU in ms, of all threads of the process and of those it started. */
+export function cpuMs(pid: number): number {
+  let sum = 0
+  for (const task of readdirSync(`/proc/${pid}/task`)) {
+    sum += Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'latin1').split(' ')[0]) / 1e6
+    for (const child of children(pid, task)) sum += cpuMs(child)
+  }
+  return sum
+}
+
+/** Resident memory in KiB, likewise. */
+export function residentKiB(pid: number): number {
+  let sum = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1])
+  for (const task of readdirSync(`/proc/${pid}/task`))
+    for (const child of children(pid, task)) sum += residentKiB(child)
+  return sum
+}
+
+const children = (pid: number, task: string) =>
+  readFileSync(`/proc/${pid}/task/${task}/children`, 'latin1').split(' ').filter(Boolean).map(Number)
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+/** Resolves once somebody listens. */
+export async function listening(port: number): Promise<void> {
+  for (;;) {
+    const socket = connect(port, '127.0.0.1')
+    try {
+      await once(socket, 'connect')
+      return
+    } catch {
+      await pause(20)
+    } finally {
+      socket.destroy()
+    }
+  }
+}

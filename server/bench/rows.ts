@@ -1,0 +1,114 @@
+/**
+ * The table: what is measured, and what it should be.
+ */
+import type { Row } from './table.ts'
+
+const HERE = 'Hotcable'
+
+export const ROWS: readonly Row[] = [
+  {
+    title: 'CPU per delivered message, 1 in flight, 10k subscribers, µs',
+    measure: 'us 10k',
+    goals: [
+      { than: 'C limit', most: 1.6 },
+      { than: 'nchan', most: 0.95 },
+      { than: 'socket.io', most: 0.55 },
+      { than: 'AnyCable', most: 1 },
+    ],
+  },
+  {
+    title: 'the same, 1k subscribers, µs',
+    measure: 'us 1k',
+    goals: [
+      { than: 'C limit', most: 1.7 },
+      { than: 'nchan', most: 1.15 },
+      { than: 'AnyCable', most: 1 },
+    ],
+  },
+  {
+    title: 'CPU per delivered message, 16 in flight, 10k subscribers, µs',
+    measure: 'us 10k x16',
+    goals: [
+      { than: 'C limit', most: 0.25 },
+      { than: 'nchan', most: 1 / 6 },
+    ],
+  },
+  {
+    title: 'latency of one message to one idle subscriber, median, ms: coalescing must not wait',
+    measure: 'alone',
+    goals: [{ than: 'raw node:http', more: 0.25 }],
+  },
+  {
+    title: 'distinct identifiers, 10k, 1 in flight, µs',
+    measure: 'us 10k',
+    subject: 'Hotcable distinct',
+    goals: [{ than: HERE, most: 1.15 }],
+  },
+  {
+    title: 'distinct identifiers, 10k, 16 in flight, µs',
+    measure: 'us 10k x16',
+    subject: 'Hotcable distinct',
+    goals: [{ than: HERE, most: 1.5 }],
+  },
+  {
+    title: 'p99 from POST to the last of 10k clients, ms',
+    measure: 'p99 10k',
+    goals: [
+      { than: 'AnyCable', most: 1 },
+      { than: 'nchan', most: 1 },
+    ],
+  },
+  {
+    title:
+      'RSS per session with one Turbo subscription, 10k, KiB (from 1k to 10k, idle after the load, nothing collected for us)',
+    measure: 'rss',
+    goals: [{ at: 8 }, { than: 'AnyCable', most: 0.5 }],
+  },
+  { title: 'the same, idle since they came in, after a collection, KiB', measure: 'rss collected', goals: [{ at: 8 }] },
+  {
+    title: 'connect + JWT + welcome + subscribe + confirm, CPU per session, herd of 10k, µs',
+    measure: 'herd',
+    goals: [
+      { than: 'bare ws', most: 1.9 },
+      { than: 'socket.io', most: 0.6 },
+      { than: 'AnyCable', most: 1 },
+    ],
+  },
+  {
+    title: '`POST /_broadcast` with one subscriber, CPU each, keep-alive, µs',
+    measure: 'post',
+    goals: [{ than: 'raw node:http', most: 1.4 }],
+  },
+  {
+    title: 'the same, each element of a list of 100, µs',
+    measure: 'element',
+    goals: [{ than: HERE, of: 'post', most: 0.15 }],
+  },
+  {
+    title: "one slow reader among 10k: the others' p99, ms",
+    measure: 'slow reader',
+    goals: [{ than: 'undisturbed', most: 1.2 }],
+  },
+  {
+    title: "one 1 MiB message to 10 others with every 8th to 10k: the 10k's p99, ms",
+    measure: 'large message',
+    goals: [{ than: 'undisturbed', most: 1.2 }],
+  },
+  {
+    title: '1k streams × 10 subscribers: p99, ms; against 1 stream × 10k at the same 10k deliveries/s',
+    measure: 'many streams',
+    goals: [{ than: 'undisturbed', most: 1.2 }],
+  },
+  {
+    title: 'heap after a minute of churn, after a collection, MiB; against a third of the way',
+    measure: 'churn heap',
+    goals: [{ than: 'a third of the way', most: 1.05 }],
+  },
+  {
+    title: 'RSS after a minute of churn, after a collection, MiB; against a third of the way',
+    measure: 'churn rss',
+    goals: [{ than: 'a third of the way', most: 1.1 }],
+  },
+  { title: 'start to ready, CPU, s', measure: 'start', goals: [{ at: 0.6 }] },
+  { title: 'optional packages loaded though nothing asks for them', measure: 'optional', goals: [{ at: 0 }] },
+]
