@@ -61,7 +61,10 @@ test('what a client made never reaches a subscription that is put into a page as
 function turns() {
   const flushes: (() => void)[] = []
   const hub = new Hub(flush => flushes.push(flush))
-  return { hub, endTurn: () => flushes.splice(0).forEach(flush => flush()) }
+  const endTurn = () => {
+    for (const flush of flushes.splice(0)) flush()
+  }
+  return { hub, endTurn }
 }
 const texts = (frames: readonly Buffer[]) => frames.map(frame => Array.from(payloadsOf(frame), String))
 const frame = (text: string) => `{"identifier":"i","message":${text}}`
