@@ -42,7 +42,7 @@ export interface Cable {
 export function createCable(config: Config, { log, now = Date.now }: { log: Log; now?: () => number }): Cable {
   const { settings } = config
   const turn = new Turn()
-  const hub = new Hub(flush => turn.defer(flush))
+  const hub = new Hub()
   const { history, presence, resumables, expire } = createMemory(settings, hub, now)
   const upkeep = setInterval(expire, 1000)
   upkeep.unref()
@@ -63,8 +63,8 @@ export function createCable(config: Config, { log, now = Date.now }: { log: Log;
     mem_sys_bytes: ['Resident memory.', () => process.memoryUsage.rss()],
     history_streams_num: ['Streams that have a history.', () => history?.streams ?? 0],
   })
-  const sent = (bytes: number, frames = 1) => {
-    metrics.server_msg_total += frames
+  const sent = (bytes: number) => {
+    metrics.server_msg_total++
     metrics.data_sent_total += bytes
   }
   const slow = () => {

@@ -71,10 +71,31 @@ export function createMetrics(gauges: Record<string, [help: string, read: () => 
       })
     }
   }
-  const labelled = (name: string, help: string, labelNames: string[]) =>
-    new Counter({ name: PREFIX + name, help, labelNames, registers: [registry] })
-  const refusals = labelled('refusals_total', 'Refusals by code.', ['code'])
-  const verified = labelled('verified_total', 'What was verified, by its kind and key.', ['kind', 'key'])
+  const refusals = new Map<string, number>()
+  new Counter({
+    name: `${PREFIX}refusals_total`,
+    help: 'Refusals by code.',
+    labelNames: ['code'],
+    registers: [registry],
+    collect() {
+      this.reset()
+      for (const [code, count] of refusals) this.inc({ code }, count)
+    },
+  })
+  const verified = new Map<string, number[]>()
+  new Counter({
+    name: `${PREFIX}verified_total`,
+    help: 'What was verified, by its kind and key.',
+    labelNames: ['kind', 'key'],
+    registers: [registry],
+    collect() {
+      this.reset()
+      for (const [kind, counts] of verified)
+        counts.forEach((count, key) => {
+          this.inc({ kind, key: key === 0 ? 'present' : `previous_${key}` }, count)
+        })
+    },
+  })
   const timed = (name: string, help: string) =>
     new Histogram({ name: PREFIX + name, help, buckets: SECONDS, registers: [registry] })
   const commands = timed('command_seconds', 'Time that a command of a client took.')
@@ -93,8 +114,12 @@ export function createMetrics(gauges: Record<string, [help: string, read: () => 
   })
 
   return Object.assign(counts, {
-    refused: (code: string) => refusals.inc({ code }),
-    verified: (kind: string, key: number) => verified.inc({ kind, key: key === 0 ? 'present' : `previous_${key}` }),
+    refused: (code: string) => void refusals.set(code, (refusals.get(code) ?? 0) + 1),
+    verified(kind: string, key: number) {
+      const counts = verified.get(kind) ?? []
+      verified.set(kind, counts)
+      counts[key] = (counts[key] ?? 0) + 1
+    },
     commandTook: (ms: number) => commands.observe(ms / 1000),
     broadcastTook: (ms: number) => broadcasts.observe(ms / 1000),
     text: () => registry.metrics(),

@@ -124,8 +124,8 @@ export class Session implements Subscriber, Behind, Speaker {
     return this.#parts.limits.maxReplayBytes
   }
 
-  deliver(frames: Buffer, count = 1, alone = false): void {
-    this.connection.send(frames, count, alone)
+  deliver(frame: Buffer): void {
+    this.connection.send(frame)
   }
 
   answersTo(sid: string): boolean {

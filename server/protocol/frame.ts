@@ -1,5 +1,5 @@
 /**
- * WebSocket text frames, server to client (RFC 6455, 5.2): final, unmasked, in one piece.
+ * A WebSocket text frame, server to client (RFC 6455, 5.2): final, unmasked, in one piece.
  *
  * Built once and shared by every session that is sent the same bytes, which is what makes a broadcast cheap.
  */
@@ -52,32 +52,8 @@ export function textFrame(...parts: readonly Buffer[]): Buffer {
   return frame
 }
 
-/** One frame for each of `bodies`, all after the same `prefix`: in one piece, to be written at once. */
-export function textFrames(prefix: Buffer, bodies: readonly Buffer[]): Buffer {
-  let size = 0
-  for (const body of bodies) {
-    const length = prefix.length + body.length
-    size += headerSize(length) + length
-  }
-  const frames = allocate(size)
-  let at = 0
-  for (const body of bodies) {
-    at = writeHeader(frames, at, prefix.length + body.length)
-    frames.set(prefix, at)
-    frames.set(body, at + prefix.length)
-    at += prefix.length + body.length
-  }
-  return frames
-}
-
-/** What is inside the frames that the above made. */
-export function* payloadsOf(frames: Buffer): Iterable<Buffer> {
-  for (let at = 0; at < frames.length; ) {
-    const short = frames[at + 1]!
-    const start = at + (short === 127 ? 10 : short === 126 ? 4 : 2)
-    const length =
-      short === 127 ? Number(frames.readBigUInt64BE(at + 2)) : short === 126 ? frames.readUInt16BE(at + 2) : short
-    at = start + length
-    yield frames.subarray(start, at)
-  }
+/** What is inside a frame that {@link textFrame} made. */
+export function payloadOf(frame: Buffer): Buffer {
+  const length = frame[1]
+  return frame.subarray(length === 127 ? 10 : length === 126 ? 4 : 2)
 }

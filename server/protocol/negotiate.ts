@@ -29,7 +29,14 @@ export function readToken(url: string, headers: IncomingHttpHeaders, param: stri
     const name = entry.trim()
     if (name.startsWith(TOKEN_PREFIX) && name !== TOKEN_PREFIX) return name.slice(TOKEN_PREFIX.length)
   }
-  return new URLSearchParams(url.split('?')[1] ?? '').get(param) ?? ''
+  return queryOf(url).get(param) ?? ''
+}
+
+const NO_QUERY = new URLSearchParams()
+
+const queryOf = (url: string): URLSearchParams => {
+  const at = url.indexOf('?')
+  return at < 0 ? NO_QUERY : new URLSearchParams(url.slice(at + 1))
 }
 
 /** What a client may say of itself in the URL. For repeated parameters the last wins, as in the reference. */
@@ -42,7 +49,7 @@ export interface Wishes {
 }
 
 export function readWishes(url: string, headers: IncomingHttpHeaders): Wishes {
-  const query = new URLSearchParams(url.split('?')[1] ?? '')
+  const query = queryOf(url)
   const restore = headers['x-anycable-restore-sid']
   const interval = query.getAll('pi').at(-1) ?? ''
   const precision = query.getAll('ptp').at(-1)

@@ -12,7 +12,7 @@
  * and unpacked here; nothing of the hot path knows that this exists.
  */
 import type { ServerResponse } from 'node:http'
-import { payloadsOf } from '../protocol/frame.ts'
+import { payloadOf } from '../protocol/frame.ts'
 import type { Connection, Listener } from './websocket.ts'
 
 export interface EventStreamSettings {
@@ -65,11 +65,9 @@ export function createEventStream(
 
   const send = (buffer: Buffer) => {
     if (state === 'closed') return
-    for (const payload of payloadsOf(buffer)) {
-      const frame: Frame = JSON.parse(payload.toString())
-      if (state === 'open') write(frame)
-      else held.push(frame)
-    }
+    const frame: Frame = JSON.parse(payloadOf(buffer).toString())
+    if (state === 'open') write(frame)
+    else held.push(frame)
   }
 
   return {

@@ -5,16 +5,9 @@
 import type { Duplex } from 'node:stream'
 
 export class Turn {
-  #tasks: (() => void)[] = []
-  #last: (() => void)[] = []
+  readonly #last: (() => void)[] = []
   readonly #held: Duplex[] = []
   #ends = false
-
-  /** At the end of the turn, before anything that is held is written. */
-  defer(task: () => void): void {
-    this.#tasks.push(task)
-    this.#schedule()
-  }
 
   /** When all is written. */
   after(task: () => void): void {
@@ -37,7 +30,6 @@ export class Turn {
   }
 
   readonly #end = () => {
-    for (let task = this.#tasks.shift(); task !== undefined; task = this.#tasks.shift()) task()
     this.#ends = false
     for (const socket of this.#held.splice(0)) socket.uncork()
     for (const task of this.#last.splice(0)) task()

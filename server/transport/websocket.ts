@@ -21,11 +21,8 @@ import { type Slot, Wheel } from './wheel.ts'
 export interface Connection {
   /** The subprotocol that was agreed on; empty for none. */
   readonly protocol: string
-  /**
-   * Takes complete WebSocket frames, one unless `count` says otherwise. `alone`: nothing else is sent in this turn of
-   * the event loop. Nothing happens once the connection is closing.
-   */
-  send: (frames: Buffer, count?: number, alone?: boolean) => void
+  /** Takes a complete WebSocket frame. Nothing happens once the connection is closing. */
+  send: (frame: Buffer) => void
   /** Takes a ping, which is let go when much waits to be written: whoever is sent something knows that we live. */
   ping: (frame: Buffer) => void
   /** Whether much waits to be written; if so, `Listener.drained` tells when it does no more. */
@@ -61,7 +58,7 @@ export interface WebSocketSettings {
   refused: (
     code: 'message_too_large' | 'text_malformed' | 'frame_malformed' | 'commands_limit' | 'peer_vanished',
   ) => void
-  sent: (bytes: number, frames: number) => void
+  sent: (bytes: number) => void
   received: (bytes: number) => void
 }
 
@@ -169,7 +166,7 @@ class Socket implements Connection {
     this.#ws.on('close', onClose)
   }
 
-  send(frames: Buffer, count = 1, alone = false): void {
+  send(frame: Buffer): void {
     if (this.#ws.readyState !== WebSocket.OPEN) return
     const { maxPendingSize, turn, sent } = this.settings
     const socket = this.#socket
@@ -177,15 +174,14 @@ class Socket implements Connection {
       this.#cut = true
       return this.#listener?.tooSlow()
     }
-    // Holding back a socket that is written to once only costs time.
-    if (!alone) turn.hold(socket)
-    socket.write(frames)
-    sent(frames.length, count)
+    turn.hold(socket)
+    socket.write(frame)
+    sent(frame.length)
   }
 
   ping(frame: Buffer): void {
     const { maxPendingSize } = this.settings
-    if (maxPendingSize === 0 || this.#socket.writableLength < maxPendingSize) this.send(frame, 1, true)
+    if (maxPendingSize === 0 || this.#socket.writableLength < maxPendingSize) this.send(frame)
   }
 
   congested(): boolean {

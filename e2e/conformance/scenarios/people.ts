@@ -234,7 +234,8 @@ const presence: Scenario[] = [
       const [one, two] = [await world.listening(pubsub(stream)), await world.listening(pubsub(stream))]
       for (const client of [one, two]) {
         join(client, pubsub(stream), 'ada')
-        await who(client, pubsub(stream))
+        client.command('presence', pubsub(stream))
+        await client.until(({ message }) => (message as Frame).type === 'info')
       }
       one.command('leave', pubsub(stream))
       assert.equal(((await who(watching, pubsub(stream))).message as Frame).type, 'join')
@@ -296,8 +297,9 @@ const presence: Scenario[] = [
       const stream = world.stream()
       const [ada, bob] = [await world.listening(pubsub(stream)), await world.listening(pubsub(stream))]
       join(ada, pubsub(stream), 'ada')
+      await ada.next()
       join(bob, pubsub(stream), 'bob')
-      await ada.until(({ message }) => (message as Frame).id === 'bob')
+      await ada.next()
       await bob.drop()
       // By the time that bob is gone, ada would have been as well.
       assert.deepEqual(await ada.next(), left(pubsub(stream), 'bob'))
