@@ -52,7 +52,7 @@ export const socketIo = (folder: string | undefined): Peer => ({
   absent: folder === undefined ? 'npm install socket.io' : undefined,
   start: () =>
     startPlain(
-      port => [process.execPath, [`${HERE}/socket-io.js`, folder!, String(port)]],
+      port => [process.execPath, [`${HERE}/socket-io.ts`, folder!, String(port)]],
       { ready: /ready/ },
       {
         connect: '/socket.io/?EIO=4&transport=websocket',
@@ -69,7 +69,7 @@ export const bareWs = (): Peer => ({
   name: 'bare ws',
   start: () =>
     startPlain(
-      port => [process.execPath, [`${HERE}/bare-ws.js`, String(port)]],
+      port => [process.execPath, [`${HERE}/bare-ws.ts`, String(port)]],
       { ready: /ready/ },
       { connect: '/', post: '/' },
     ),
@@ -80,7 +80,7 @@ export const rawHttp = (): Peer => ({
   name: 'raw node:http',
   async start() {
     const target = await startPlain(
-      port => [process.execPath, [`${HERE}/raw-http.js`, String(port)]],
+      port => [process.execPath, [`${HERE}/raw-http.ts`, String(port)]],
       { ready: /ready/ },
       { connect: '/', post: '/' },
     )

@@ -3,6 +3,6 @@
  */
 import { WebSocketServer } from 'ws'
 
-new WebSocketServer({ host: '127.0.0.1', port: process.argv[2], perMessageDeflate: false, backlog: 4096 }, () =>
+new WebSocketServer({ host: '127.0.0.1', port: Number(process.argv[2]), perMessageDeflate: false, backlog: 4096 }, () =>
   console.log('ready'),
 )

@@ -13,5 +13,5 @@ const server = createServer(async (request, response) => {
   response.writeHead(201, { 'content-length': 0 }).end()
 })
 const io = new Server(server, { transports: ['websocket'] })
-io.on('connection', socket => socket.join('board'))
-server.listen(port, '127.0.0.1', 4096, () => console.log('ready'))
+io.on('connection', (socket: { join: (room: string) => void }) => socket.join('board'))
+server.listen(Number(port), '127.0.0.1', 4096, () => console.log('ready'))

@@ -3,17 +3,18 @@
  */
 import { createHash } from 'node:crypto'
 import { createServer } from 'node:http'
+import type { Socket } from 'node:net'
 
-let client
+let client: Socket | undefined
 const server = createServer((request, response) => {
-  const chunks = []
+  const chunks: Buffer[] = []
   request.on('data', chunk => chunks.push(chunk))
   request.on('end', () => {
-    client.write(frame(JSON.parse(Buffer.concat(chunks)).data))
+    client?.write(frame(JSON.parse(String(Buffer.concat(chunks))).data))
     response.writeHead(201, { 'content-length': 0 }).end()
   })
 })
-server.on('upgrade', (request, socket) => {
+server.on('upgrade', (request, socket: Socket) => {
   const key = `${request.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`
   const accepted = createHash('sha1').update(key).digest('base64')
   socket.setNoDelay(true)
@@ -23,9 +24,9 @@ server.on('upgrade', (request, socket) => {
   socket.on('error', () => {})
   client = socket
 })
-server.listen(process.argv[2], '127.0.0.1', () => console.log('ready'))
+server.listen(Number(process.argv[2]), '127.0.0.1', () => console.log('ready'))
 
-function frame(text) {
+function frame(text: string): Buffer {
   const size = Buffer.byteLength(text)
   const bytes = Buffer.allocUnsafe(4 + size)
   bytes[0] = 0x81
