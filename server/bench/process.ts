@@ -31,9 +31,10 @@ export interface ProgramOptions {
 
 const READY_MS = 15_000
 
-const running = new Set<ChildProcess>()
+/** And what ends it with all that it started. */
+const running = new Map<ChildProcess, NodeJS.Signals>()
 process.on('exit', () => {
-  for (const child of running) child.kill('SIGKILL')
+  for (const [child, signal] of running) child.kill(signal)
 })
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130))
 
@@ -44,7 +45,7 @@ export async function startProgram(
   { core = SERVER_CORE, env = process.env, ready, signal = 'SIGKILL' }: ProgramOptions,
 ): Promise<Program> {
   const child = spawn('taskset', ['-c', String(core), command, ...args], { env, stdio: ['pipe', 'pipe', 'pipe'] })
-  running.add(child)
+  running.set(child, signal)
   const exited = once(child, 'exit').then(() => running.delete(child))
   const lines: string[] = []
   const started = Promise.withResolvers<void>()
