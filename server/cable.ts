@@ -13,9 +13,9 @@ import type { PublicationRefused } from './errors.ts'
 import { createHeal } from './heal.ts'
 import { formatPosition } from './history/history.ts'
 import { createApi } from './http/api.ts'
-import { createBroadcastRoutes } from './http/broadcast.ts'
+import { createBroadcastHandler, createPositionRoutes } from './http/broadcast.ts'
 import { createEventRoutes } from './http/events.ts'
-import { refuseUpgrade, type Upgrade } from './http/listener.ts'
+import { pathOf, refuseUpgrade, type Upgrade } from './http/listener.ts'
 import { createPorts } from './http/ports.ts'
 import { Hub } from './hub.ts'
 import type { Log } from './log.ts'
@@ -103,8 +103,7 @@ export function createCable(config: Config, { log, now = Date.now }: { log: Log;
     admission.accept,
   )
   const upgrade: Upgrade = (request, socket, head) => {
-    const path = (request.url ?? '').split('?', 1)[0]!
-    if (!settings.path.includes(path)) return refuseUpgrade(socket, '404 Not Found')
+    if (!settings.path.includes(pathOf(request))) return refuseUpgrade(socket, '404 Not Found')
     if (draining) return refuseUpgrade(socket, '503 Service Unavailable')
     const { origin } = request.headers
     if (originAllowed(origin, settings.allowed_origins)) return webSockets.open(request, socket, head)
@@ -149,13 +148,10 @@ export function createCable(config: Config, { log, now = Date.now }: { log: Log;
     },
   })
   const backends = ports.serve(config.broadcastPort)
-  backends.app.route(
-    '/',
-    createBroadcastRoutes(routed('broadcast', settings.http_broadcast_path, config.broadcastKeys), {
-      ...backend,
-      position: () => (history === undefined ? '-' : formatPosition(history.position())),
-    }),
-  )
+  const broadcast = routed('broadcast', settings.http_broadcast_path, config.broadcastKeys)
+  backends.handlers.set(broadcast.path, createBroadcastHandler(broadcast, backend.publish))
+  const position = () => (history === undefined ? '-' : formatPosition(history.position()))
+  backends.app.route('/', createPositionRoutes(broadcast, position))
   const operators = ports.serve(config.api?.port ?? 'main')
   if (config.api !== undefined) {
     const stats = () => ({

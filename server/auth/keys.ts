@@ -6,7 +6,7 @@
  *
  * Secrets are the UTF-8 bytes of the setting, never decoded. Pure.
  */
-import { createHash, createHmac, pbkdf2Sync, timingSafeEqual } from 'node:crypto'
+import { createHmac, hash, pbkdf2Sync, timingSafeEqual } from 'node:crypto'
 
 /** Text, of which the UTF-8 bytes count, or bytes. */
 export type Secret = string | Buffer
@@ -26,15 +26,15 @@ export const railsTurboKeys = (secretKeyBase: string): Buffer[] =>
  * Which of the keys an `Authorization` header, as Node hands it over, carries as `Bearer <key>`; -1 for none. All are
  * compared, in time that depends on neither side.
  */
-export function bearerKey(header: string | undefined, keys: readonly string[]): number {
-  if (header === undefined) return -1
-  // Node reads the bytes of a header as Latin-1; keys are UTF-8.
-  const given = digest(Buffer.from(header, 'latin1'))
-  return keys.reduce(
-    (found, key, at) => (timingSafeEqual(given, digest(`Bearer ${key}`)) && found < 0 ? at : found),
-    -1,
-  )
+export function bearerKeys(keys: readonly string[]): (header: string | undefined) => number {
+  const expected = keys.map(key => digest(`Bearer ${key}`))
+  return header => {
+    if (header === undefined) return -1
+    // Node reads the bytes of a header as Latin-1; keys are UTF-8.
+    const given = digest(Buffer.from(header, 'latin1'))
+    return expected.reduce((found, key, at) => (timingSafeEqual(given, key) && found < 0 ? at : found), -1)
+  }
 }
 
 // Comparing digests makes the lengths equal, so that not even the key's length shows.
-const digest = (bytes: string | Buffer) => createHash('sha256').update(bytes).digest()
+const digest = (bytes: string | Buffer) => hash('sha256', bytes, 'buffer')

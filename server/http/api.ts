@@ -13,7 +13,7 @@ import type { Hono } from 'hono'
 import { PublicationRefused } from '../errors.ts'
 import type { Presence } from '../presence/presence.ts'
 import { parseDisconnect, type RemoteDisconnect } from '../protocol/publication.ts'
-import { createRoutes, type RouteSettings, readText } from './routes.ts'
+import { createRoutes, decodeBody, type RouteSettings } from './routes.ts'
 
 export interface ApiParts {
   /** Applies a broadcast's body. */
@@ -30,7 +30,7 @@ export function createApi(settings: RouteSettings, { publish, presence, streams,
   const { routes, limited } = createRoutes(settings)
 
   routes.post(`${path}/publish`, limited, async c => {
-    publish(await readText(c.req.raw))
+    publish(decodeBody(await c.req.arrayBuffer()))
     return c.body(null, 201)
   })
   routes.get(`${path}/presence/*`, c => {
@@ -46,7 +46,7 @@ export function createApi(settings: RouteSettings, { publish, presence, streams,
   )
   routes.get(`${path}/stats`, c => c.json(stats()))
   routes.post(`${path}/disconnect`, limited, async c =>
-    c.json({ disconnected: disconnect(parseDisconnect(await readText(c.req.raw))) }),
+    c.json({ disconnected: disconnect(parseDisconnect(decodeBody(await c.req.arrayBuffer()))) }),
   )
   routes.all(`${path}/*`, c => {
     throw new PublicationRefused(

@@ -3,29 +3,67 @@
  *
  *   201              handled          401  no or wrong Bearer key      403  a web page tried, and there is no key
  *   422  malformed: {"error": code, "message": what and where}         413  larger than --max_broadcast_size
+ *
+ * All that a busy application says comes in by the first, so it is read from Node's own request: a Request with its
+ * streams costs several times what the broadcast does.
  */
+import type { IncomingMessage } from 'node:http'
 import type { Hono } from 'hono'
-import { PublicationRefused } from '../errors.ts'
-import { createRoutes, type RouteSettings, readText } from './routes.ts'
+import { FAILURES, PublicationRefused } from '../errors.ts'
+import type { Handle } from './listener.ts'
+import { createGate, createRoutes, decodeBody, type RouteSettings } from './routes.ts'
 
-export interface BroadcastParts {
-  /** Applies a broadcast's body, or throws a {@link PublicationRefused}. */
-  publish: (body: string) => void
-  /** Where a page stands that is about to be made; `-` where nothing is remembered. */
-  position: () => string
+/** `publish` applies a body, or throws a {@link PublicationRefused}. */
+export function createBroadcastHandler(settings: RouteSettings, publish: (body: string) => void): Handle {
+  const { maxSize, refused } = settings
+  const permit = createGate(settings)
+
+  return async (request, response) => {
+    try {
+      // The reference looks at the method before the key.
+      if (request.method !== 'POST') throw new PublicationRefused('method_not_allowed')
+      permit(request.headers)
+      publish(decodeBody(await readBody(request, maxSize)))
+      response.writeHead(201, NOTHING).end()
+    } catch (error) {
+      if (!(error instanceof PublicationRefused)) throw error
+      refused(error)
+      const { code, message } = error
+      response.writeHead(FAILURES[code][0], {
+        'content-type': 'application/json',
+        // What is left of a body that is too large is not read, so the connection is of no use to anybody.
+        ...(code === 'too_large' ? { connection: 'close' } : {}),
+      })
+      response.end(JSON.stringify({ error: code, message }))
+    }
+  }
 }
 
-export function createBroadcastRoutes(settings: RouteSettings, { publish, position }: BroadcastParts): Hono {
-  const { path } = settings
-  const { routes, limited } = createRoutes(settings, c => {
-    // The reference looks at the method before the key.
-    if (c.req.path === path && c.req.method !== 'POST') throw new PublicationRefused('method_not_allowed')
+const NOTHING = { 'content-length': 0 }
+
+/** Settles never when the client leaves. Rejects with `too_large` as soon as that is known. */
+function readBody(request: IncomingMessage, maxSize: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let size = Number(request.headers['content-length'] ?? 0)
+    const check = () => {
+      if (size > maxSize) reject(new PublicationRefused('too_large'))
+    }
+    check()
+    size = 0
+    request.on('data', (chunk: Buffer) => {
+      size += chunk.length
+      check()
+      if (size <= maxSize) chunks.push(chunk)
+    })
+    request.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)))
   })
-  routes.post(path, limited, async c => {
-    publish(await readText(c.req.raw))
-    return c.body(null, 201)
-  })
-  routes.get(`${path}/position`, c => {
+}
+
+/** `position`: where a page stands that is about to be made; `-` where nothing is remembered. */
+export function createPositionRoutes(settings: RouteSettings, position: () => string): Hono {
+  const { routes } = createRoutes(settings)
+  routes.get(`${settings.path}/position`, c => {
     if (!c.req.query('stream')) throw new PublicationRefused('stream_missing')
     return c.json({ position: position() })
   })

@@ -1,19 +1,23 @@
 /**
- * One port: a Hono app, and upgrades where they are wanted.
+ * One port: a Hono app, handlers for what is too busy for it, and upgrades where they are wanted.
  *
  * Bounds come before anything is looked at: whoever dribbles headers or bodies is cut off, headers have a size, and
  * connections that are no session are counted, so that nobody can hold the port by holding sockets.
  */
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { createServer, type IncomingMessage, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
 import type { Hono } from 'hono'
+import { FAILURES } from '../errors.ts'
 
 export type Upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
+
+/** Answers a request on Node's own objects. What it throws is answered with a 500. */
+export type Handle = (request: IncomingMessage, response: ServerResponse) => Promise<void>
 
 export interface ListenerSettings {
   handshakeMs: number
@@ -22,11 +26,15 @@ export interface ListenerSettings {
   crowded: (connections: number) => boolean
   /** PEM files; `undefined`: plain HTTP. */
   tls: { cert: string; key: string } | undefined
+  /** A bug: a request that threw. */
+  failed: (error: Error) => void
   refused: (code: 'header_too_large' | 'handshake_timeout' | 'request_malformed' | 'connections_limit') => void
 }
 
 export interface Listener {
   readonly app: Hono
+  /** By their path; the app is not asked. */
+  readonly handlers: Map<string, Handle>
   listen: (host: string, port: number) => Promise<void>
   /** `http://127.0.0.1:8080`; known once listening. */
   readonly origin: string
@@ -42,7 +50,13 @@ export function createListener(app: Hono, upgrade: Upgrade, settings: ListenerSe
     connectionsCheckingInterval: 1_000,
     maxHeaderSize: settings.maxHeaderSize,
   }
-  const answer = getRequestListener(app.fetch)
+  const handlers = new Map<string, Handle>()
+  const ask = getRequestListener(app.fetch)
+  const answer = (request: IncomingMessage, response: ServerResponse) => {
+    const handle = handlers.get(pathOf(request))
+    if (handle === undefined) void ask(request, response)
+    else handle(request, response).catch(error => fail(error, response, settings))
+  }
   const server: Server = tls
     ? createSecureServer(
         { ...options, cert: readFileSync(tls.cert), key: readFileSync(tls.key), minVersion: 'TLSv1.2' },
@@ -55,6 +69,7 @@ export function createListener(app: Hono, upgrade: Upgrade, settings: ListenerSe
 
   return {
     app,
+    handlers,
     async listen(host, port) {
       server.listen(port, host)
       await once(server, 'listening')
@@ -92,6 +107,20 @@ function track(server: Server, { crowded, refused }: ListenerSettings): Readonly
     socket.on('close', () => sockets.delete(socket))
   })
   return sockets
+}
+
+/** The path that a request is for, as it was sent. */
+export const pathOf = ({ url = '' }: IncomingMessage): string => {
+  const end = url.indexOf('?')
+  return end < 0 ? url : url.slice(0, end)
+}
+
+function fail(error: Error, response: ServerResponse, { failed }: ListenerSettings): void {
+  failed(error)
+  if (response.headersSent) return void response.destroy()
+  const [status, message] = FAILURES.internal
+  response.writeHead(status, { 'content-type': 'application/json' })
+  response.end(JSON.stringify({ error: 'internal', message }))
 }
 
 /** What never became a request: an answer, where one can still be read, and the end. */

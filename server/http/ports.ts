@@ -13,7 +13,11 @@ export interface Ports {
   close: (timeoutMs: number) => Promise<void>
 }
 
-export function createPorts(upgrade: Upgrade, { log, ...settings }: ListenerSettings & { log: Log }): Ports {
+export function createPorts(
+  upgrade: Upgrade,
+  { log, ...settings }: Omit<ListenerSettings, 'failed'> & { log: Log },
+): Ports {
+  const failed = ({ stack }: Error) => log.error({ stack }, 'a request failed')
   const ports: { port: number; listener: Listener }[] = []
 
   return {
@@ -21,7 +25,10 @@ export function createPorts(upgrade: Upgrade, { log, ...settings }: ListenerSett
       const found = port === 'main' ? ports[0] : ports.find(({ port: taken }) => taken === port && port !== 0)
       if (found !== undefined) return found.listener
       const nowhere: Upgrade = (_, socket) => refuseUpgrade(socket, '404 Not Found')
-      const listener = createListener(createApp(log), ports.length === 0 ? upgrade : nowhere, settings)
+      const listener = createListener(createApp(failed), ports.length === 0 ? upgrade : nowhere, {
+        ...settings,
+        failed,
+      })
       ports.push({ port: port as number, listener })
       return listener
     },
@@ -34,11 +41,11 @@ export function createPorts(upgrade: Upgrade, { log, ...settings }: ListenerSett
   }
 }
 
-function createApp(log: Log): Hono {
+function createApp(failed: (error: Error) => void): Hono {
   const app = new Hono()
   app.notFound(c => c.json({ error: 'not_found', message: FAILURES.not_found[1] }, 404))
   app.onError((error, c) => {
-    log.error({ stack: error.stack }, 'a request failed')
+    failed(error)
     return c.json({ error: 'internal', message: FAILURES.internal[1] }, 500)
   })
   return app

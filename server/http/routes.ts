@@ -1,9 +1,10 @@
 /**
  * What the routes of backends have in common: who may use them, how large a body may be, and errors as JSON with a code.
  */
-import { type Context, Hono, type MiddlewareHandler } from 'hono'
+import type { IncomingHttpHeaders } from 'node:http'
+import { Hono, type MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
-import { bearerKey } from '../auth/keys.ts'
+import { bearerKeys } from '../auth/keys.ts'
 import { FAILURES, PublicationRefused } from '../errors.ts'
 
 export interface Routes {
@@ -23,20 +24,13 @@ export interface RouteSettings {
   refused: (error: PublicationRefused) => void
 }
 
-/** Routes below `path`, for who has the key. `first` is looked at before the key. */
-export function createRoutes(
-  { path, keys, verified, maxSize, refused }: RouteSettings,
-  first: (c: Context) => void = () => {},
-): Routes {
+/** Routes below `path`, for who has the key. */
+export function createRoutes(settings: RouteSettings): Routes {
+  const { path, maxSize, refused } = settings
+  const permit = createGate(settings)
   const routes = new Hono()
   routes.use(`${path}/*`, async (c, next) => {
-    first(c)
-    if (keys.length === 0) refusePages(c)
-    else {
-      const key = bearerKey(c.req.header('authorization'), keys)
-      if (key < 0) throw new PublicationRefused('unauthorized')
-      verified(key)
-    }
+    permit(c.req.header())
     await next()
   })
   routes.onError((error, c) => {
@@ -52,17 +46,27 @@ export function createRoutes(
   return { routes, limited: bodyLimit({ maxSize, onError }) }
 }
 
-/** Without a key whoever reaches the port may use it, and a web page that a developer visits reaches localhost. */
-function refusePages(c: Context): void {
-  if (c.req.header('origin') !== undefined || c.req.header('sec-fetch-site') === 'cross-site')
-    throw new PublicationRefused('cross_site')
+type Credentials = Pick<IncomingHttpHeaders, 'authorization' | 'origin' | 'sec-fetch-site'>
+
+/** What lets a request in, by its headers, or throws {@link PublicationRefused}. */
+export function createGate({ keys, verified }: RouteSettings): (headers: Credentials) => void {
+  const keyOf = bearerKeys(keys)
+  return ({ authorization, origin, 'sec-fetch-site': site }) => {
+    if (keys.length > 0) {
+      const key = keyOf(authorization)
+      if (key < 0) throw new PublicationRefused('unauthorized')
+      verified(key)
+    } else if (origin !== undefined || site === 'cross-site') {
+      // Without a key whoever reaches the port may use it, and a web page that a developer visits reaches localhost.
+      throw new PublicationRefused('cross_site')
+    }
+  }
 }
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true })
 
-/** The body. Throws {@link PublicationRefused} when it is not UTF-8. */
-export async function readText(request: Request): Promise<string> {
-  const bytes = await request.arrayBuffer()
+/** A body's text. Throws {@link PublicationRefused} when it is not UTF-8. */
+export function decodeBody(bytes: Uint8Array | ArrayBuffer): string {
   try {
     return UTF8.decode(bytes)
   } catch (cause) {
