@@ -42,7 +42,7 @@ export interface Cable {
 export function createCable(config: Config, { log, now = Date.now }: { log: Log; now?: () => number }): Cable {
   const { settings } = config
   const turn = new Turn()
-  const hub = new Hub()
+  const hub = new Hub(turn)
   const { history, presence, resumables, expire } = createMemory(settings, hub, now)
   const upkeep = setInterval(expire, 1000)
   upkeep.unref()
@@ -63,8 +63,8 @@ export function createCable(config: Config, { log, now = Date.now }: { log: Log;
     mem_sys_bytes: ['Resident memory.', () => process.memoryUsage.rss()],
     history_streams_num: ['Streams that have a history.', () => history?.streams ?? 0],
   })
-  const sent = (bytes: number) => {
-    metrics.server_msg_total++
+  const sent = (bytes: number, frames: number) => {
+    metrics.server_msg_total += frames
     metrics.data_sent_total += bytes
   }
   const slow = () => {
@@ -128,7 +128,7 @@ export function createCable(config: Config, { log, now = Date.now }: { log: Log;
   if (settings.sse)
     clients.app.route(
       '/',
-      createEventRoutes(settings, { admission, sessions, heartbeat, sent, slow, draining: () => draining }),
+      createEventRoutes(settings, { admission, sessions, heartbeat, turn, sent, slow, draining: () => draining }),
     )
 
   const backend = createBackend({

@@ -3,17 +3,22 @@
  *
  *   stream ─▶ identifier ─▶ sessions
  *
- * Grouping by identifier lets us encode a frame once, however many are listening. Everything here is synchronous, so a
- * broadcast never interleaves with a subscribe. An idle hub holds nothing.
+ * Grouping by identifier lets us encode a frame once, however many are listening. Broadcasts wait for the end of the
+ * event loop's turn, in their order: what came for one stream meanwhile is written to each socket at once. Whatever
+ * else a session is sent, and every subscribe, lets them go first. An idle hub holds nothing.
  */
-import { countOf, type Few, withOne, withoutOne } from './few.ts'
+import { countOf, each, type Few, withOne, withoutOne } from './few.ts'
 import { broadcastPrefix } from './protocol/action-cable.ts'
-import { textFrame } from './protocol/frame.ts'
+import { Batch } from './protocol/frame.ts'
+import type { Turn } from './transport/turn.ts'
 
 /** What the hub needs of a session. */
 export interface Subscriber {
-  /** Takes a complete WebSocket frame; the Buffer is shared, so nobody may write into it. */
-  deliver(frame: Buffer): void
+  /**
+   * Takes complete WebSocket frames, one behind the other, and how many; the Buffer is shared, so nobody may write into
+   * it. `more`: others may follow in this turn. Returns whether the bytes are gone, that is: it holds the Buffer no more.
+   */
+  deliver(frames: Buffer, count: number, more: boolean): boolean
   /** Whether the session has, or had before it was resumed, this sid. */
   answersTo(sid: string): boolean
 }
@@ -38,8 +43,20 @@ interface Group {
   sessions: Few<Subscriber>
 }
 
+type Groups = Map<string, Group>
+
+/** Bytes of messages that are written to one socket at once. */
+const BATCH = 64 * 1024
+
 export class Hub {
-  readonly #streams = new Map<string, Map<string, Group>>()
+  readonly #turn: Turn
+  readonly #streams = new Map<string, Groups>()
+  /** Broadcasts of this turn. */
+  #waiting: Message[] = []
+
+  constructor(turn: Turn) {
+    this.#turn = turn
+  }
 
   /** How many streams have a listener. */
   get size(): number {
@@ -57,6 +74,7 @@ export class Hub {
 
   /** `html`: what arrives is put into a page as it is. */
   subscribe(stream: string, identifier: string, session: Subscriber, html: boolean): void {
+    this.#turn.settle()
     let groups = this.#streams.get(stream)
     if (groups === undefined) {
       groups = new Map()
@@ -68,6 +86,7 @@ export class Hub {
   }
 
   unsubscribe(stream: string, identifier: string, session: Subscriber): void {
+    this.#turn.settle()
     const groups = this.#streams.get(stream)
     const group = groups?.get(identifier)
     if (groups === undefined || group === undefined) return
@@ -80,21 +99,70 @@ export class Hub {
     if (groups.size === 0) this.#streams.delete(stream)
   }
 
-  /** Hands the message to every session that listens. */
-  broadcast({ stream, body, exclude, type, fromClient }: Message): void {
-    const groups = this.#streams.get(stream)
-    if (groups === undefined) return
-    for (const group of groups.values()) {
-      if (group.html && fromClient) continue
-      const { identifier, sessions } = group
-      group.prefix ??= broadcastPrefix(identifier)
-      const frame = textFrame(type === undefined ? group.prefix : broadcastPrefix(identifier, type), body)
-      if (!(sessions instanceof Set)) hand(sessions, frame, exclude)
-      else for (const session of sessions) hand(session, frame, exclude)
+  /** Hands the message to every session that listens, at the end of the turn at the latest. */
+  broadcast(message: Message): void {
+    if (!this.#streams.has(message.stream)) return
+    this.#waiting.push(message)
+    this.#turn.first(this.#flush)
+  }
+
+  readonly #flush = (): void => {
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (let from = 0; from < waiting.length; ) {
+      const to = endOfRun(waiting, from)
+      const groups = this.#streams.get(waiting[from]!.stream)
+      if (groups !== undefined) handOut(groups, waiting.slice(from, to), to - from < waiting.length)
+      from = to
     }
   }
 }
 
-function hand(session: Subscriber, frame: Buffer, exclude: string | undefined): void {
-  if (exclude === undefined || !session.answersTo(exclude)) session.deliver(frame)
+/** Up to where messages can be written as one: of one stream, and for all of its listeners. */
+function endOfRun(messages: readonly Message[], from: number): number {
+  const { stream, body } = messages[from]!
+  let bytes = body.length
+  let to = from + 1
+  if (!isPlain(messages[from]!)) return to
+  for (; to < messages.length; to++) {
+    const message = messages[to]!
+    bytes += message.body.length
+    if (message.stream !== stream || !isPlain(message) || bytes > BATCH) break
+  }
+  return to
+}
+
+const isPlain = ({ exclude, type, fromClient }: Message): boolean =>
+  exclude === undefined && type === undefined && !fromClient
+
+function handOut(groups: Groups, messages: readonly Message[], more: boolean): void {
+  // Who listens by two names would be sent all by the one before any by the other.
+  if (messages.length > 1 && overlap(groups)) for (const message of messages) handOut(groups, [message], true)
+  else {
+    const [{ exclude, type, fromClient }] = messages as [Message]
+    const batch = new Batch(messages.map(({ body }) => body))
+    for (const group of groups.values()) {
+      if (group.html && fromClient) continue
+      const { identifier, sessions } = group
+      group.prefix ??= broadcastPrefix(identifier)
+      const frames = batch.framed(type === undefined ? group.prefix : broadcastPrefix(identifier, type))
+      let free = true
+      for (const session of each(sessions)) {
+        if (exclude !== undefined && session.answersTo(exclude)) continue
+        if (!session.deliver(frames, messages.length, more)) free = false
+      }
+      batch.reuse(free)
+    }
+  }
+}
+
+function overlap(groups: Groups): boolean {
+  if (groups.size === 1) return false
+  const seen = new Set<Subscriber>()
+  let count = 0
+  for (const { sessions } of groups.values()) {
+    count += countOf(sessions)
+    for (const session of each(sessions)) seen.add(session)
+  }
+  return seen.size < count
 }

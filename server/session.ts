@@ -124,8 +124,8 @@ export class Session implements Subscriber, Behind, Speaker {
     return this.#parts.limits.maxReplayBytes
   }
 
-  deliver(frame: Buffer): void {
-    this.connection.send(frame)
+  deliver(frames: Buffer, count: number, more: boolean): boolean {
+    return this.connection.deliver(frames, count, more)
   }
 
   answersTo(sid: string): boolean {

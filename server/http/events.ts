@@ -18,12 +18,14 @@ import type { Sessions } from '../sessions.ts'
 import type { Values } from '../settings.ts'
 import type { Heartbeat } from '../transport/heartbeat.ts'
 import { createEventStream } from '../transport/sse.ts'
+import type { Turn } from '../transport/turn.ts'
 
 export interface EventParts {
   admission: Admission
   sessions: Sessions
   heartbeat: Heartbeat
-  sent: (bytes: number) => void
+  turn: Turn
+  sent: (bytes: number, frames: number) => void
   slow: () => void
   /** Whether nobody is let in any more. */
   draining: () => boolean
@@ -78,6 +80,7 @@ export function createEventRoutes(settings: Values, parts: EventParts): Hono {
     const format = { raw: /^(1|t|y|true)$/i.test(c.req.query('raw') ?? ''), unwrapped }
     const stream = createEventStream(outgoing as import('node:http').ServerResponse, format, {
       maxPendingSize,
+      turn: parts.turn,
       sent: parts.sent,
     })
     let session: Session

@@ -52,8 +52,64 @@ export function textFrame(...parts: readonly Buffer[]): Buffer {
   return frame
 }
 
-/** What is inside a frame that {@link textFrame} made. */
-export function payloadOf(frame: Buffer): Buffer {
-  const length = frame[1]
-  return frame.subarray(length === 127 ? 10 : length === 126 ? 4 : 2)
+/**
+ * Frames of one or several messages, one behind the other, for many readers: what precedes the messages is all that
+ * differs from one reader to the next, so that is all that is written anew, into the same bytes where they are free.
+ */
+export class Batch {
+  readonly #bodies: readonly Buffer[]
+  /** Where the prefixes are. */
+  readonly #places: number[] = []
+  #frames: Buffer | undefined
+  #prefixLength = 0
+
+  constructor(bodies: readonly Buffer[]) {
+    this.#bodies = bodies
+  }
+
+  /** The frames, `prefix` before each body; theirs until {@link reuse} says otherwise. UTF-8. */
+  framed(prefix: Buffer): Buffer {
+    const frames = this.#frames
+    if (frames === undefined || prefix.length !== this.#prefixLength) return this.#build(prefix)
+    for (const at of this.#places) frames.set(prefix, at)
+    return frames
+  }
+
+  /** Whether nobody holds the bytes any more that were handed out last. */
+  reuse(free: boolean): void {
+    if (!free) this.#frames = undefined
+  }
+
+  #build(prefix: Buffer): Buffer {
+    let size = 0
+    for (const body of this.#bodies) {
+      const length = prefix.length + body.length
+      size += headerSize(length) + length
+    }
+    const frames = allocate(size)
+    this.#places.length = 0
+    let at = 0
+    for (const body of this.#bodies) {
+      at = writeHeader(frames, at, prefix.length + body.length)
+      this.#places.push(at)
+      frames.set(prefix, at)
+      frames.set(body, at + prefix.length)
+      at += prefix.length + body.length
+    }
+    this.#frames = frames
+    this.#prefixLength = prefix.length
+    return frames
+  }
+}
+
+/** What is inside frames that stand one behind the other, as they were made here. */
+export function* payloadsOf(frames: Buffer): Iterable<Buffer> {
+  for (let at = 0; at < frames.length; ) {
+    const short = frames[at + 1]!
+    const length =
+      short === 127 ? Number(frames.readBigUInt64BE(at + 2)) : short === 126 ? frames.readUInt16BE(at + 2) : short
+    at += headerSize(length)
+    yield frames.subarray(at, at + length)
+    at += length
+  }
 }

@@ -12,13 +12,15 @@
  * and unpacked here; nothing of the hot path knows that this exists.
  */
 import type { ServerResponse } from 'node:http'
-import { payloadOf } from '../protocol/frame.ts'
+import { payloadsOf } from '../protocol/frame.ts'
+import type { Turn } from './turn.ts'
 import type { Connection, Listener } from './websocket.ts'
 
 export interface EventStreamSettings {
   /** Bytes that may wait for one slow client. 0: no limit. */
   maxPendingSize: number
-  sent: (bytes: number) => void
+  turn: Turn
+  sent: (bytes: number, frames: number) => void
 }
 
 /** How one client wants its events. */
@@ -49,7 +51,7 @@ export interface Frame {
 export function createEventStream(
   response: ServerResponse,
   format: Format,
-  { maxPendingSize, sent }: EventStreamSettings,
+  { maxPendingSize, turn, sent }: EventStreamSettings,
 ): EventStream {
   const held: Frame[] = []
   let listener: Omit<Listener, 'message' | 'heard'> | undefined
@@ -60,20 +62,28 @@ export function createEventStream(
     if (text === '') return
     if (maxPendingSize > 0 && response.writableLength >= maxPendingSize) return listener?.tooSlow()
     response.write(text)
-    sent(text.length)
+    sent(text.length, 1)
   }
 
-  const send = (buffer: Buffer) => {
-    if (state === 'closed') return
-    const frame: Frame = JSON.parse(payloadOf(buffer).toString())
-    if (state === 'open') write(frame)
-    else held.push(frame)
+  const deliver = (frames: Buffer) => {
+    for (const payload of payloadsOf(frames)) {
+      if (state === 'closed') break
+      const frame: Frame = JSON.parse(payload.toString())
+      if (state === 'open') write(frame)
+      else held.push(frame)
+    }
+    return true
+  }
+  const send = (frame: Buffer) => {
+    turn.settle()
+    deliver(frame)
   }
 
   return {
     protocol: '',
     held,
     send,
+    deliver,
     ping(buffer) {
       if (maxPendingSize === 0 || response.writableLength < maxPendingSize) send(buffer)
     },

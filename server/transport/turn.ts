@@ -7,7 +7,22 @@ import type { Duplex } from 'node:stream'
 export class Turn {
   readonly #last: (() => void)[] = []
   readonly #held: Duplex[] = []
+  #first: (() => void) | undefined
   #ends = false
+
+  /** Before anything else is written, and at the end at the latest. There is one such task. */
+  first(task: () => void): void {
+    this.#first = task
+    this.#schedule()
+  }
+
+  /** Does it now, if it waits: something else is about to be written. */
+  settle(): void {
+    const first = this.#first
+    if (first === undefined) return
+    this.#first = undefined
+    first()
+  }
 
   /** When all is written. */
   after(task: () => void): void {
@@ -31,6 +46,7 @@ export class Turn {
 
   readonly #end = () => {
     this.#ends = false
+    this.settle()
     for (const socket of this.#held.splice(0)) socket.uncork()
     for (const task of this.#last.splice(0)) task()
   }

@@ -12,6 +12,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { WebSocket, WebSocketServer } from 'ws'
 import { ENDINGS, type EndingCode } from '../errors.ts'
+import type { Subscriber } from '../hub.ts'
 import { selectSubprotocol } from '../protocol/negotiate.ts'
 import { Bucket, type Rate } from './rate.ts'
 import type { Turn } from './turn.ts'
@@ -23,6 +24,8 @@ export interface Connection {
   readonly protocol: string
   /** Takes a complete WebSocket frame. Nothing happens once the connection is closing. */
   send: (frame: Buffer) => void
+  /** Takes broadcasts: see `Subscriber` of the hub. */
+  deliver: Subscriber['deliver']
   /** Takes a ping, which is let go when much waits to be written: whoever is sent something knows that we live. */
   ping: (frame: Buffer) => void
   /** Whether much waits to be written; if so, `Listener.drained` tells when it does no more. */
@@ -58,7 +61,7 @@ export interface WebSocketSettings {
   refused: (
     code: 'message_too_large' | 'text_malformed' | 'frame_malformed' | 'commands_limit' | 'peer_vanished',
   ) => void
-  sent: (bytes: number) => void
+  sent: (bytes: number, frames: number) => void
   received: (bytes: number) => void
 }
 
@@ -167,16 +170,24 @@ class Socket implements Connection {
   }
 
   send(frame: Buffer): void {
-    if (this.#ws.readyState !== WebSocket.OPEN) return
+    this.settings.turn.settle()
+    this.deliver(frame, 1, true)
+  }
+
+  deliver(frames: Buffer, count: number, more: boolean): boolean {
+    if (this.#ws.readyState !== WebSocket.OPEN) return true
     const { maxPendingSize, turn, sent } = this.settings
     const socket = this.#socket
     if (!this.#cut && maxPendingSize > 0 && socket.writableLength >= maxPendingSize) {
       this.#cut = true
-      return this.#listener?.tooSlow()
+      this.#listener?.tooSlow()
+      return true
     }
-    turn.hold(socket)
-    socket.write(frame)
-    sent(frame.length)
+    if (more) turn.hold(socket)
+    socket.write(frames)
+    sent(frames.length, count)
+    // What the kernel took is not kept.
+    return socket.writableLength === 0
   }
 
   ping(frame: Buffer): void {
