@@ -5,15 +5,13 @@
  * Seeded: HOTCABLE_SEED=<the seed printed> repeats a run.
  */
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
 import { createHmac, randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { type AddressInfo, connect as connectTcp, createServer } from 'node:net'
-import { createInterface } from 'node:readline'
 import { after, before, describe, test } from 'node:test'
-import { WebSocket } from 'ws'
 import { ADAPTERS } from '../backends/adapters.ts'
 import { type Command, Program, type Question } from '../backends/check/program.ts'
+import { type Cable, connect, startCable } from './cable.ts'
 
 const EACH = 200
 const SECRET = 'canary s3cЯeT 🔑'
@@ -31,9 +29,9 @@ const identities = Array.from({ length: EACH }, (_, i) => ({
   n: Math.floor(random() * 2 ** 40) - 2 ** 39,
 }))
 
-let cable: { child: ChildProcess; url: string; broadcast: string }
+let cable: Cable
 before(async () => {
-  cable = await startCable()
+  cable = await startCable(SECRET)
 })
 after(() => cable.child.kill())
 
@@ -51,7 +49,7 @@ for (const [language, { absent, command }] of Object.entries(ADAPTERS)) {
 
     test(`${EACH} fresh names are subscribed to, and each is the stream it was signed for`, async t => {
       const { names } = await sign()
-      const client = await connect(t, `?jid=${(await sign()).tokens[0]}`)
+      const client = await connect(t, `${cable.url}?jid=${(await sign()).tokens[0]}`)
       for (const [i, name] of names.entries()) {
         assert.equal((await client.subscribe(name)).type, 'confirm_subscription', JSON.stringify(streams[i]))
         assert.equal((await post({ stream: streams[i], data: JSON.stringify(i) })).status, 201)
@@ -61,7 +59,7 @@ for (const [language, { absent, command }] of Object.entries(ADAPTERS)) {
 
     test(`${EACH} tampered names are rejected`, async t => {
       const { names, tokens } = await sign()
-      const client = await connect(t, `?jid=${tokens[0]}`)
+      const client = await connect(t, `${cable.url}?jid=${tokens[0]}`)
       for (const name of names) {
         const answer = await client.subscribe(tamper(name))
         assert.equal(answer.type, 'reject_subscription', name)
@@ -71,7 +69,7 @@ for (const [language, { absent, command }] of Object.entries(ADAPTERS)) {
     test(`${EACH} fresh tokens are welcomed, and the identity is the same bytes in every language`, async t => {
       const { tokens } = await sign()
       for (const [i, token] of tokens.entries()) {
-        const client = await connect(t, `?jid=${token}`)
+        const client = await connect(t, `${cable.url}?jid=${token}`)
         assert.equal((await client.next()).type, 'welcome')
         // What names the identity is JSON as JavaScript prints it; a backend in any language must mean the same bytes.
         await post({ command: 'disconnect', payload: { identifier: JSON.stringify(identities[i]) } })
@@ -82,12 +80,16 @@ for (const [language, { absent, command }] of Object.entries(ADAPTERS)) {
     test(`${EACH} tampered tokens are refused`, async t => {
       const { tokens } = await sign()
       for (const token of tokens)
-        assert.equal((await (await connect(t, `?jid=${tamper(token)}`)).next()).reason, 'unauthorized', token)
+        assert.equal(
+          (await (await connect(t, `${cable.url}?jid=${tamper(token)}`)).next()).reason,
+          'unauthorized',
+          token,
+        )
     })
 
     test('several changes in one broadcast, cut half-way: none arrives, or with retries all of them, once', async t => {
       const { names, tokens } = await sign()
-      const client = await connect(t, `?jid=${tokens[0]}`)
+      const client = await connect(t, `${cable.url}?jid=${tokens[0]}`)
       assert.equal((await client.subscribe(names[0]!)).type, 'confirm_subscription')
       const cutting = await cutFirst(t)
       const change = (id: string) =>
@@ -168,31 +170,6 @@ async function ask(command: Command, questions: Question[]): Promise<string[]> {
   return results
 }
 
-async function startCable() {
-  const argv = [
-    'server/main.ts',
-    '--turbo_streams',
-    '--port=0',
-    '--max_subscriptions=1000',
-    '--log_level=info',
-    '--dev',
-  ]
-  const child = spawn(process.execPath, argv, {
-    env: { ...process.env, ANYCABLE_SECRET: SECRET },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  let url = ''
-  for await (const line of createInterface({ input: child.stdout })) {
-    url = /clients connect to (\S+)/.exec(line)?.[1] ?? url
-    const broadcast = /broadcast to (\S+)/.exec(line)?.[1]
-    if (broadcast) {
-      child.stdout.resume()
-      return { child, url, broadcast }
-    }
-  }
-  throw new Error('the cable did not start')
-}
-
 /** The way to the cable, whose first connection breaks when half of what is sent has gone through. */
 async function cutFirst(t: { after: (clean: () => void) => void }) {
   const { port, pathname } = new URL(cable.broadcast)
@@ -230,44 +207,6 @@ function post(body: object): Promise<Response> {
     headers: { authorization: `Bearer ${broadcastKey}` },
     body: JSON.stringify(body),
   })
-}
-
-interface Frame {
-  type?: string
-  reason?: string
-  message?: unknown
-}
-
-async function connect(t: { after: (clean: () => void) => void }, query: string) {
-  const ws = new WebSocket(cable.url + query, ['actioncable-v1-json'])
-  t.after(() => ws.terminate())
-  const frames: Frame[] = []
-  const waiting: ((frame: Frame) => void)[] = []
-  ws.on('message', data => {
-    const frame: Frame = JSON.parse(String(data))
-    if (frame.type === 'ping') return
-    const next = waiting.shift()
-    if (next) next(frame)
-    else frames.push(frame)
-  })
-  const next = () =>
-    frames.length > 0 ? Promise.resolve(frames.shift()!) : new Promise<Frame>(resolve => waiting.push(resolve))
-  await once(ws, 'open')
-  let welcomed = false
-  return {
-    next,
-    async subscribe(signed: string): Promise<Frame> {
-      if (!welcomed) assert.equal((await next()).type, 'welcome')
-      welcomed = true
-      ws.send(
-        JSON.stringify({
-          command: 'subscribe',
-          identifier: JSON.stringify({ channel: 'Turbo::StreamsChannel', signed_stream_name: signed }),
-        }),
-      )
-      return await next()
-    },
-  }
 }
 
 function mulberry32(state: number): () => number {

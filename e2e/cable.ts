@@ -1,0 +1,78 @@
+/** A cable of one's own, started for real on free ports; and a client that reads its frames one by one. */
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { WebSocket } from 'ws'
+
+export interface Cable {
+  readonly child: ChildProcess
+  /** Where clients connect. */
+  readonly url: string
+  /** Where backends POST. */
+  readonly broadcast: string
+}
+
+interface Frame {
+  type?: string
+  reason?: string
+  message?: unknown
+}
+
+export async function startCable(secret: string): Promise<Cable> {
+  const argv = [
+    'server/main.ts',
+    '--turbo_streams',
+    '--port=0',
+    '--max_subscriptions=1000',
+    '--log_level=info',
+    '--dev',
+  ]
+  const child = spawn(process.execPath, argv, {
+    env: { ...process.env, ANYCABLE_SECRET: secret },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  let url = ''
+  for await (const line of createInterface({ input: child.stdout })) {
+    url = /clients connect to (\S+)/.exec(line)?.[1] ?? url
+    const broadcast = /broadcast to (\S+)/.exec(line)?.[1]
+    if (broadcast) {
+      child.stdout.resume()
+      return { child, url, broadcast }
+    }
+  }
+  throw new Error('the cable did not start')
+}
+
+/** A client of `url`, which has its token in the query. Pings are not told. */
+export async function connect(t: { after: (clean: () => void) => void }, url: string) {
+  const ws = new WebSocket(url, ['actioncable-v1-json'])
+  t.after(() => ws.terminate())
+  const frames: Frame[] = []
+  const waiting: ((frame: Frame) => void)[] = []
+  ws.on('message', data => {
+    const frame: Frame = JSON.parse(String(data))
+    if (frame.type === 'ping') return
+    const next = waiting.shift()
+    if (next) next(frame)
+    else frames.push(frame)
+  })
+  const next = () =>
+    frames.length > 0 ? Promise.resolve(frames.shift()!) : new Promise<Frame>(resolve => waiting.push(resolve))
+  await once(ws, 'open')
+  let welcomed = false
+  return {
+    next,
+    async subscribe(signed: string): Promise<Frame> {
+      if (!welcomed) assert.equal((await next()).type, 'welcome')
+      welcomed = true
+      ws.send(
+        JSON.stringify({
+          command: 'subscribe',
+          identifier: JSON.stringify({ channel: 'Turbo::StreamsChannel', signed_stream_name: signed }),
+        }),
+      )
+      return await next()
+    },
+  }
+}
