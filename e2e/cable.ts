@@ -1,6 +1,7 @@
 /** A cable of one's own, started for real on free ports; and a client that reads its frames one by one. */
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
+import { createHmac } from 'node:crypto'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { WebSocket } from 'ws'
@@ -11,6 +12,8 @@ export interface Cable {
   readonly url: string
   /** Where backends POST. */
   readonly broadcast: string
+  /** What they show there: the key that is derived from the secret. */
+  readonly key: string
 }
 
 interface Frame {
@@ -38,7 +41,7 @@ export async function startCable(secret: string): Promise<Cable> {
     const broadcast = /broadcast to (\S+)/.exec(line)?.[1]
     if (broadcast) {
       child.stdout.resume()
-      return { child, url, broadcast }
+      return { child, url, broadcast, key: createHmac('sha256', secret).update('broadcast-cable').digest('hex') }
     }
   }
   throw new Error('the cable did not start')

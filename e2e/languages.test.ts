@@ -5,7 +5,7 @@
  * Seeded: HOTCABLE_SEED=<the seed printed> repeats a run.
  */
 import assert from 'node:assert/strict'
-import { createHmac, randomInt } from 'node:crypto'
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { type AddressInfo, connect as connectTcp, createServer } from 'node:net'
 import { after, before, describe, test } from 'node:test'
@@ -15,7 +15,6 @@ import { type Cable, connect, startCable } from './cable.ts'
 
 const EACH = 200
 const SECRET = 'canary s3cЯeT 🔑'
-const broadcastKey = createHmac('sha256', SECRET).update('broadcast-cable').digest('hex')
 const seed = Number(process.env.HOTCABLE_SEED ?? randomInt(2 ** 31))
 console.log(`seed ${seed}`)
 
@@ -94,7 +93,7 @@ for (const [language, { absent, command }] of Object.entries(ADAPTERS)) {
       const cutting = await cutFirst(t)
       const change = (id: string) =>
         `<turbo-stream action="append" target="${id}"><template>${id.repeat(100_000)}</template></turbo-stream>`
-      const question = { do: 'broadcast', stream: streams[0], key: broadcastKey, timeout: 5 }
+      const question = { do: 'broadcast', stream: streams[0], key: cable.key, timeout: 5 }
       const program = new Program(command())
       t.after(() => program.kill())
 
@@ -204,7 +203,7 @@ async function cutFirst(t: { after: (clean: () => void) => void }) {
 function post(body: object): Promise<Response> {
   return fetch(cable.broadcast, {
     method: 'POST',
-    headers: { authorization: `Bearer ${broadcastKey}` },
+    headers: { authorization: `Bearer ${cable.key}` },
     body: JSON.stringify(body),
   })
 }

@@ -6,9 +6,10 @@
 import { spawnSync } from 'node:child_process'
 import { globSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { LIBRARIES } from '../backends/libraries.ts'
 import { CHROMIUM, GO, LANGUAGES, missing, RAILS, type Tool } from '../backends/toolchain.ts'
 
-const TOOLS: readonly Tool[] = [...Object.values(LANGUAGES), GO, CHROMIUM]
+const TOOLS: readonly Tool[] = [...Object.values(LANGUAGES), GO, ...Object.values(LIBRARIES), CHROMIUM]
 
 const GEMS = resolve('tmp/gems')
 

@@ -4,7 +4,6 @@
  */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { createHmac } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -39,7 +38,7 @@ before(async () => {
   env = {
     ...process.env,
     ANYCABLE_SECRET: SECRET,
-    ANYCABLE_BROADCAST_KEY: createHmac('sha256', SECRET).update('broadcast-cable').digest('hex'),
+    ANYCABLE_BROADCAST_KEY: cable.key,
     ANYCABLE_HTTP_BROADCAST_URL: cable.broadcast,
     HOTCABLE_DB: join(folder, 'board.sqlite3'),
   }
