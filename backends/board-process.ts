@@ -37,10 +37,11 @@ export interface BoardProcess {
   stop: () => Promise<{ code: number | null; signal: NodeJS.Signals | null; ms: number }>
 }
 
-/** Resolves when it answers /health. Rejects with what it said when it does not. */
+/** Resolves when it answers at `path`. Rejects with what it said when it does not. */
 export async function startBoard(
   board: (host: string, port: number) => Command,
   env: NodeJS.ProcessEnv,
+  path = '/health',
 ): Promise<BoardProcess> {
   const port = await freePort()
   const { command, args, env: own } = board('127.0.0.1', port)
@@ -62,7 +63,11 @@ export async function startBoard(
   process.once('exit', end)
   const exited = once(child, 'exit').finally(() => process.off('exit', end))
   const ask = (path: string, asked: Asked = {}) => askPort(port, path, asked)
-  await healthy(child, ask, () => said)
+  await healthy(
+    child,
+    () => ask(path),
+    () => said,
+  )
   return {
     port,
     ask,
@@ -83,10 +88,10 @@ export async function startBoard(
   }
 }
 
-async function healthy(child: ChildProcess, ask: BoardProcess['ask'], said: () => string): Promise<void> {
+async function healthy(child: ChildProcess, ask: () => Promise<Answer>, said: () => string): Promise<void> {
   const deadline = performance.now() + START_MS
   while (child.exitCode === null && performance.now() < deadline) {
-    const answer = await ask('/health').catch(() => undefined)
+    const answer = await ask().catch(() => undefined)
     if (answer?.status === 200) return
     await pause(50)
   }

@@ -3,6 +3,8 @@
  * each is tested if it is here.
  */
 import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import type { Tool } from './toolchain.ts'
 
 export interface Library extends Tool {
@@ -12,8 +14,23 @@ export interface Library extends Tool {
 
 export const LIBRARIES = {
   pyjwt: python('PyJWT', 'jwt', 'python3-jwt'),
+  flask: python('Flask', 'flask', 'python3-flask'),
+  django: python('Django', 'django', 'python3-django'),
+  fastapi: python('FastAPI', 'fastapi, uvicorn', 'python3-fastapi', 'python3-uvicorn'),
   rubyJwt: ruby('The jwt gem', 'jwt', 'ruby-jwt'),
+  sinatra: ruby('Sinatra', 'sinatra/base', 'ruby-sinatra', 'puma'),
 } as const satisfies Record<string, Library>
+
+/** An extra: its 68 packages are no dependency of ours. `npm run setup` puts them beside the gems. */
+export const EXPRESS: Library = {
+  title: 'Express',
+  needs: 'Express 5 in tmp/node_modules',
+  packages: [],
+  interpreter: async () => (existsSync(EXPRESS_HOME) ? process.execPath : undefined),
+  isPresent: async () => existsSync(EXPRESS_HOME),
+}
+
+const EXPRESS_HOME = fileURLToPath(new URL('../tmp/node_modules/express', import.meta.url))
 
 function python(title: string, module: string, ...packages: string[]): Library {
   return library(title, packages, ['python3', '/usr/bin/python3'], ['-c', `import ${module}`])

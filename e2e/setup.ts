@@ -6,7 +6,7 @@
 import { spawnSync } from 'node:child_process'
 import { globSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { LIBRARIES } from '../backends/libraries.ts'
+import { EXPRESS, LIBRARIES } from '../backends/libraries.ts'
 import { CHROMIUM, GO, LANGUAGES, missing, RAILS, type Tool } from '../backends/toolchain.ts'
 
 const TOOLS: readonly Tool[] = [...Object.values(LANGUAGES), GO, ...Object.values(LIBRARIES), CHROMIUM]
@@ -38,6 +38,10 @@ if (!(await RAILS.isPresent())) {
   if (process.argv.includes('--check')) console.error(`setup: ${missing(RAILS)}. All else is tested.`)
   else installRails()
 }
+if (!(await EXPRESS.isPresent())) {
+  if (process.argv.includes('--check')) console.error(`setup: ${missing(EXPRESS)}. All else is tested.`)
+  else installExpress()
+}
 if (process.argv.includes('--reference')) installReference()
 
 /** The Board in Rails: what the system does not have of its Gemfile. Two of the gems are compiled. */
@@ -48,6 +52,15 @@ function installRails(): void {
   installGems(
     'the Board in Rails',
     [...gemfile.matchAll(/^gem "(.+)", "(.+)"/gm)].map(([, name, version]) => `${name}:${version}`),
+  )
+}
+
+/** For its recipe; beside the gems, as it is no dependency. */
+function installExpress(): void {
+  const args = ['install', '--prefix', 'tmp', '--no-save', '--no-audit', '--no-fund', 'express@5']
+  const { status } = spawnSync('npm', args, { stdio: 'ignore', timeout: 120_000 })
+  console.log(
+    status === 0 ? 'setup: installed Express into tmp' : 'setup: Express did not install; its recipe is not tested',
   )
 }
 
