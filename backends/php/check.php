@@ -24,6 +24,7 @@ error_reporting(E_ALL);
 foreach (array_keys(getenv()) as $name) {
     if (str_starts_with($name, 'ANYCABLE_')) {
         putenv($name);
+        unset($_ENV[$name]);
     }
 }
 // A proxy in the environment must not be asked: nothing listens there, so it would be noticed.
@@ -100,6 +101,13 @@ foreach (vectors('settings')['produce'] as $c) {
         ]),
     }));
 }
+check('settings: from $_ENV, where Symfony puts what it reads from .env', function () {
+    $_ENV += ['ANYCABLE_SECRET' => 's3cret', 'ANYCABLE_STREAMS_SECRET' => ''];
+    $main = Hotcable\sign_stream('board/1', 's3cret');
+    same($main, Hotcable\sign_stream('board/1'));
+    with_env(['ANYCABLE_SECRET' => 'real'], fn() => same(false, Hotcable\sign_stream('board/1') === $main));
+    unset($_ENV['ANYCABLE_SECRET'], $_ENV['ANYCABLE_STREAMS_SECRET']);
+});
 foreach (vectors('settings')['refuse'] as $c) {
     check("settings: $c[id]", fn() => with_env($c['env'], function () use ($c) {
         $whom = $c['call'] === 'sign_stream' ? 'board/1' : [];

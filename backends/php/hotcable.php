@@ -105,7 +105,14 @@ function secret(#[Hidden] ?string $secret, string ...$names): string {
 }
 
 function setting(string ...$names): ?string {
-    return array_values(array_filter(array_map('getenv', $names), fn($value) => (string) $value !== ''))[0] ?? null;
+    foreach ($names as $name) {
+        foreach ([getenv($name), $_ENV[$name] ?? ''] as $value) { // $_ENV alone has what Symfony reads from .env
+            if ((string) $value !== '') {
+                return $value;
+            }
+        }
+    }
+    return null;
 }
 
 function json(mixed $value): string {
