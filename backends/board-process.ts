@@ -37,17 +37,17 @@ export interface BoardProcess {
   stop: () => Promise<{ code: number | null; signal: NodeJS.Signals | null; ms: number }>
 }
 
-/** Resolves when it answers at `path`. Rejects with what it said when it does not. */
+/** In the project's folder unless told. Resolves when it answers at `path`. Rejects with what it said when it does not. */
 export async function startBoard(
   board: (host: string, port: number) => Command,
   env: NodeJS.ProcessEnv,
-  path = '/health',
+  { path = '/health', cwd = ROOT } = {},
 ): Promise<BoardProcess> {
   const port = await freePort()
   const { command, args, env: own } = board('127.0.0.1', port)
   // A group of its own: PHP's workers outlive their master.
   const child = spawn(command, args, {
-    cwd: ROOT,
+    cwd,
     env: { ...env, ...own },
     detached: true,
     stdio: ['ignore', 'ignore', 'pipe'],

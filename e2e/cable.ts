@@ -47,21 +47,29 @@ export async function startCable(secret: string): Promise<Cable> {
   throw new Error('the cable did not start')
 }
 
-/** A client of `url`, which has its token in the query. Pings are not told. */
+/** A client of `url`, which has its token in the query. Pings are not told; waiting for a frame fails when it is closed. */
 export async function connect(t: { after: (clean: () => void) => void }, url: string) {
   const ws = new WebSocket(url, ['actioncable-v1-json'])
   t.after(() => ws.terminate())
   const frames: Frame[] = []
-  const waiting: ((frame: Frame) => void)[] = []
+  const waiting: { resolve: (frame: Frame) => void; reject: (error: Error) => void }[] = []
+  let closed: Error | undefined
   ws.on('message', data => {
     const frame: Frame = JSON.parse(String(data))
     if (frame.type === 'ping') return
     const next = waiting.shift()
-    if (next) next(frame)
+    if (next) next.resolve(frame)
     else frames.push(frame)
   })
-  const next = () =>
-    frames.length > 0 ? Promise.resolve(frames.shift()!) : new Promise<Frame>(resolve => waiting.push(resolve))
+  ws.on('close', code => {
+    closed = new Error(`the cable closed with ${code}, and nothing more will come`)
+    for (const { reject } of waiting.splice(0)) reject(closed)
+  })
+  const next = (): Promise<Frame> => {
+    if (frames.length > 0) return Promise.resolve(frames.shift()!)
+    if (closed) return Promise.reject(closed)
+    return new Promise((resolve, reject) => waiting.push({ resolve, reject }))
+  }
   await once(ws, 'open')
   let welcomed = false
   return {

@@ -59,9 +59,9 @@ for (const [language, { absent, command }] of Object.entries(ADAPTERS)) {
     test(`${EACH} tampered names are rejected`, async t => {
       const { names, tokens } = await sign()
       const client = await connect(t, `${cable.url}?jid=${tokens[0]}`)
-      for (const name of names) {
+      for (const [i, name] of names.entries()) {
         const answer = await client.subscribe(tamper(name))
-        assert.equal(answer.type, 'reject_subscription', name)
+        assert.equal(answer.type, 'reject_subscription', JSON.stringify(streams[i]))
       }
     })
 
@@ -78,12 +78,10 @@ for (const [language, { absent, command }] of Object.entries(ADAPTERS)) {
 
     test(`${EACH} tampered tokens are refused`, async t => {
       const { tokens } = await sign()
-      for (const token of tokens)
-        assert.equal(
-          (await (await connect(t, `${cable.url}?jid=${tamper(token)}`)).next()).reason,
-          'unauthorized',
-          token,
-        )
+      for (const [i, token] of tokens.entries()) {
+        const client = await connect(t, `${cable.url}?jid=${tamper(token)}`)
+        assert.equal((await client.next()).reason, 'unauthorized', JSON.stringify(identities[i]))
+      }
     })
 
     test('several changes in one broadcast, cut half-way: none arrives, or with retries all of them, once', async t => {

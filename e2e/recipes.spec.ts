@@ -1,12 +1,12 @@
 /**
- * The recipes of backends/recipes.md, as they are in the text: each is started by itself, beside a copy of the helper, with a
- * cable of its own, and seen by two pages with the bundled client.
+ * The recipes of backends/recipes.md, as they are in the text: each is started by itself, beside a copy of the helper and what
+ * its framework's projects have besides (recipes/), with a cable of their own, and seen by two pages with the bundled client.
  */
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { basename, dirname, extname, join, resolve } from 'node:path'
 import { expect, test } from 'playwright/test'
 import { startBoard } from '../backends/board-process.ts'
-import { EXPRESS, LIBRARIES, type Library } from '../backends/libraries.ts'
+import { EXTRAS, LIBRARIES, type Library } from '../backends/libraries.ts'
 import { type Command, missing } from '../backends/toolchain.ts'
 import { type Cable, startCable } from './cable.ts'
 
@@ -14,54 +14,55 @@ const SECRET = 'canary recipes, 32 bytes and some more'
 const TEXT = readFileSync('backends/recipes.md', 'utf8')
 
 interface Recipe {
+  /** Where the recipe goes, and where the helper. */
   readonly file: string
   readonly helper: string
   /** Absent: npm ci has it. */
   readonly library?: Library
-  readonly args: (folder: string, port: number) => string[]
-  /** What a project has besides. */
-  readonly files?: Readonly<Record<string, string>>
+  readonly args: (port: number) => string[]
 }
 
+const HELPERS: Record<string, string> = { '.py': 'python', '.rb': 'ruby', '.ts': 'typescript', '.php': 'php' }
 const HOST = '127.0.0.1'
+const php = (port: number) => [
+  '-d',
+  'display_errors=0',
+  '-d',
+  'log_errors=1',
+  '-S',
+  `${HOST}:${port}`,
+  'public/index.php',
+]
+
 const RECIPES: Record<string, Recipe> = {
   Flask: {
     file: 'app.py',
-    helper: 'python/hotcable.py',
+    helper: 'hotcable.py',
     library: LIBRARIES.flask,
-    args: (_, port) => ['-m', 'flask', '--app', 'app', 'run', `--port=${port}`],
+    args: port => ['-m', 'flask', '--app', 'app', 'run', `--port=${port}`],
   },
   Django: {
     file: 'urls.py',
-    helper: 'python/hotcable.py',
+    helper: 'hotcable.py',
     library: LIBRARIES.django,
-    args: (_, port) => ['-m', 'django', 'runserver', '--settings=settings', '--noreload', `${HOST}:${port}`],
-    files: {
-      'settings.py': `
-SECRET_KEY, ROOT_URLCONF, ALLOWED_HOSTS = "canary", "urls", ["127.0.0.1"]
-MIDDLEWARE = ["django.middleware.security.SecurityMiddleware", "django.middleware.csrf.CsrfViewMiddleware"]
-`,
-    },
+    args: port => ['-m', 'django', 'runserver', '--settings=settings', '--noreload', `${HOST}:${port}`],
   },
   FastAPI: {
     file: 'app.py',
-    helper: 'python/hotcable.py',
+    helper: 'hotcable.py',
     library: LIBRARIES.fastapi,
-    args: (_, port) => ['-m', 'uvicorn', 'app:app', `--port=${port}`],
+    args: port => ['-m', 'uvicorn', 'app:app', `--port=${port}`],
   },
   Sinatra: {
     file: 'app.rb',
-    helper: 'ruby/hotcable.rb',
+    helper: 'hotcable.rb',
     library: LIBRARIES.sinatra,
-    args: (folder, port) => [join(folder, 'app.rb'), '-o', HOST, '-p', String(port)],
+    args: port => ['app.rb', '-o', HOST, '-p', String(port)],
   },
-  Express: {
-    file: 'app.ts',
-    helper: 'typescript/hotcable.ts',
-    library: EXPRESS,
-    args: folder => [join(folder, 'app.ts')],
-  },
-  Hono: { file: 'app.ts', helper: 'typescript/hotcable.ts', args: folder => [join(folder, 'app.ts')] },
+  Express: { file: 'app.ts', helper: 'hotcable.ts', library: EXTRAS.express, args: () => ['app.ts'] },
+  Hono: { file: 'app.ts', helper: 'hotcable.ts', args: () => ['app.ts'] },
+  Laravel: { file: 'routes/web.php', helper: 'app/hotcable.php', library: EXTRAS.laravel, args: php },
+  Symfony: { file: 'src/Controller/Cards.php', helper: 'hotcable.php', library: EXTRAS.symfony, args: php },
 }
 
 let cable: Cable
@@ -70,39 +71,43 @@ test.beforeAll(async () => {
 })
 test.afterAll(() => void cable.child.kill())
 
-for (const [name, { file, helper, library, args, files = {} }] of Object.entries(RECIPES)) {
+test('every recipe is tested, and has 20 lines at most', () => {
+  expect([...TEXT.matchAll(/^## (.+)$/gm)].map(([, name]) => name)).toEqual(Object.keys(RECIPES))
+  for (const name in RECIPES) expect(lines(name).split('\n').length, name).toBeLessThanOrEqual(20)
+})
+
+for (const [name, { file, helper, library, args }] of Object.entries(RECIPES)) {
   test(`the recipe for ${name}: a card that one page adds is seen on the other`, async ({ context, baseURL }) => {
     const interpreter = library === undefined ? process.execPath : await library.interpreter()
     if (interpreter === undefined) {
       console.error(`\n!!! ${missing(library!)}\n`)
-      // Express is an extra: setup may not get it.
-      test.skip(process.env.CI !== 'true' || library === EXPRESS, `${name} is not here`)
+      test.skip(process.env.CI !== 'true' || library!.isExtra, `${name} is not here`)
       throw new Error(`${name} is not here`)
     }
-    const source = TEXT.split(`\n## ${name}\n`)[1]?.match(/^```\w+\n(.*?)^```$/ms)?.[1]
-    expect(source?.split('\n').length).toBeLessThanOrEqual(21)
 
     // In tmp, where the libraries of npm are found.
     mkdirSync('tmp', { recursive: true })
     const folder = mkdtempSync(resolve('tmp/recipe-'))
-    copyFileSync(join('backends', helper), join(folder, helper.split('/')[1]!))
-    for (const [path, text] of Object.entries({ ...files, [file]: source! })) writeFileSync(join(folder, path), text)
+    const besides = join('e2e/recipes', name.toLowerCase())
+    if (existsSync(besides)) cpSync(besides, folder, { recursive: true })
+    for (const path of [file, helper]) mkdirSync(join(folder, dirname(path)), { recursive: true })
+    copyFileSync(join('backends', HELPERS[extname(helper)]!, basename(helper)), join(folder, helper))
+    writeFileSync(join(folder, file), lines(name))
 
     const command = (_: string, port: number): Command => ({
       command: interpreter,
-      args: args(folder, port),
-      env: { PORT: String(port), PYTHONPATH: folder, PYTHONDONTWRITEBYTECODE: '1' },
+      args: args(port),
+      env: { PORT: String(port), PYTHONDONTWRITEBYTECODE: '1' },
     })
     const app = await startBoard(
       command,
       {
         ...process.env,
         ANYCABLE_SECRET: SECRET,
-        ANYCABLE_BROADCAST_KEY: cable.key,
         ANYCABLE_HTTP_BROADCAST_URL: cable.broadcast,
         ANYCABLE_WEBSOCKET_URL: cable.url,
       },
-      '/',
+      { path: '/', cwd: folder },
     )
     try {
       await context.route('**/assets/*', async route =>
@@ -126,4 +131,8 @@ for (const [name, { file, helper, library, args, files = {} }] of Object.entries
       rmSync(folder, { recursive: true })
     }
   })
+}
+
+function lines(name: string): string {
+  return TEXT.split(`\n## ${name}\n`)[1]!.match(/^```\w+\n(.*?)\n^```$/ms)![1]!
 }

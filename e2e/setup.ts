@@ -1,17 +1,20 @@
 /**
  * `npm run setup`: what the tests need beyond npm. As root on Debian or Ubuntu it installs what is missing; elsewhere it
  * says what to install. `--check` only looks; `--reference` adds the real AnyCable, to compare with. Exit code 0: everything is
- * here, but for the gems from RubyGems, which are extras: the Board in Rails, and AnyCable.
+ * here, but for the extras, which not everybody can have: the Board in Rails, and AnyCable, whose gems are RubyGems'; Laravel,
+ * Symfony and Express.
  */
 import { spawnSync } from 'node:child_process'
 import { globSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { EXPRESS, LIBRARIES } from '../backends/libraries.ts'
+import { EXTRAS, LIBRARIES } from '../backends/libraries.ts'
 import { CHROMIUM, GO, LANGUAGES, missing, RAILS, type Tool } from '../backends/toolchain.ts'
 
 const TOOLS: readonly Tool[] = [...Object.values(LANGUAGES), GO, ...Object.values(LIBRARIES), CHROMIUM]
 
 const GEMS = resolve('tmp/gems')
+
+let updated = false
 
 const absent = await find()
 if (absent.length === 0) {
@@ -20,7 +23,7 @@ if (absent.length === 0) {
   for (const tool of absent) console.error(`setup: ${missing(tool)}`)
   process.exitCode = 1
 } else if (canInstall()) {
-  install(absent.flatMap(({ packages }) => packages))
+  if (!install(absent.flatMap(({ packages }) => packages))) process.exit(1)
   const still = await find()
   // Its own interpreter, earlier in PATH, is one that apt-get does not reach.
   for (const { title, needs } of still)
@@ -34,25 +37,35 @@ if (absent.length === 0) {
   process.exitCode = 1
 }
 
-if (!(await RAILS.isPresent())) {
-  if (process.argv.includes('--check')) console.error(`setup: ${missing(RAILS)}. All else is tested.`)
-  else installRails()
-}
-if (!(await EXPRESS.isPresent())) {
-  if (process.argv.includes('--check')) console.error(`setup: ${missing(EXPRESS)}. All else is tested.`)
-  else installExpress()
+const extras = [
+  [RAILS, installRails],
+  [EXTRAS.laravel, () => installRecipe(EXTRAS.laravel)],
+  [EXTRAS.symfony, () => installRecipe(EXTRAS.symfony)],
+  [EXTRAS.express, installExpress],
+] as const
+for (const [tool, install] of extras) {
+  if (await tool.isPresent()) continue
+  if (process.argv.includes('--check')) console.error(`setup: ${missing(tool)}. All else is tested.`)
+  else install()
 }
 if (process.argv.includes('--reference')) installReference()
 
 /** The Board in Rails: what the system does not have of its Gemfile. Two of the gems are compiled. */
 function installRails(): void {
-  if (spawnSync('ruby', ['-rmkmf', '-e', '']).status !== 0 && canInstall())
-    spawnSync('apt-get', ['install', '-y', '-qq', 'ruby-dev', 'build-essential'], { stdio: 'inherit' })
+  const compilers = ['ruby-dev', 'build-essential']
+  if (spawnSync('ruby', ['-rmkmf', '-e', '']).status !== 0 && !(canInstall() && install(compilers)))
+    console.log(`setup: the gems of Rails want to be compiled: apt-get install ${compilers.join(' ')}`)
   const gemfile = readFileSync('backends/rails/Gemfile', 'utf8')
   installGems(
     'the Board in Rails',
     [...gemfile.matchAll(/^gem "(.+)", "(.+)"/gm)].map(([, name, version]) => `${name}:${version}`),
   )
+}
+
+/** For its recipe. Debian and Ubuntu had it in some years and not in others. */
+function installRecipe(tool: Tool): void {
+  const done = canInstall() && install(tool.packages)
+  if (!done) console.log(`setup: ${missing(tool)}. Its recipe is not tested; all else is.`)
 }
 
 /** For its recipe; beside the gems, as it is no dependency. */
@@ -95,17 +108,15 @@ function canInstall(): boolean {
   return process.getuid?.() === 0 && spawnSync('apt-get', ['--version'], { stdio: 'ignore' }).status === 0
 }
 
-function install(packages: readonly string[]): void {
-  run('apt-get', 'update', '-qq')
-  run('apt-get', 'install', '-y', '-qq', '--no-install-recommends', ...packages)
+function install(packages: readonly string[]): boolean {
+  updated ||= apt('update', '-qq')
+  return updated && apt('install', '-y', '-qq', '--no-install-recommends', ...packages)
 }
 
-function run(command: string, ...args: string[]): void {
-  console.log(`setup: ${command} ${args.join(' ')}`)
+function apt(...args: string[]): boolean {
+  console.log(`setup: apt-get ${args.join(' ')}`)
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  const { status } = spawnSync(command, args, { stdio: 'inherit', env })
-  if (status !== 0) {
-    console.error(`setup: ${command} ${args[0]} failed`)
-    process.exit(1)
-  }
+  const { status } = spawnSync('apt-get', args, { stdio: 'inherit', env })
+  if (status !== 0) console.error(`setup: apt-get ${args[0]} failed`)
+  return status === 0
 }

@@ -1,20 +1,20 @@
 /** The lines in the READMEs that issue a token with a language's own JWT library, run as they are: a cable lets them in. */
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { after, before, test } from 'node:test'
-import { promisify } from 'node:util'
 import { LIBRARIES, type Library } from '../backends/libraries.ts'
 import { missing } from '../backends/toolchain.ts'
 import { type Cable, connect, startCable } from './cable.ts'
 
 // As long as HS256 asks for: newer libraries warn of, or refuse, a key under 32 bytes.
 const SECRET = 'canary tokens, 32 bytes and some more'
-const IDENTITY = { user: 'Зоя/7', admin: true, n: null }
+const IDENTITY = { user: 'Зоя/7 <&>', admin: true, n: null }
 
 interface Lines {
   readonly readme: string
   readonly library?: Library
+  /** The secret is in the environment: nothing that fails may show it. */
   readonly print: string
   readonly args: readonly string[]
 }
@@ -23,18 +23,18 @@ const LINES: Record<string, Lines> = {
   PyJWT: {
     readme: 'python',
     library: LIBRARIES.pyjwt,
-    print: `print(issue_token({"user": "Зоя/7", "admin": True, "n": None}, "${SECRET}"))`,
+    print: 'import os; print(issue_token({"user": "Зоя/7 <&>", "admin": True, "n": None}, os.environ["SECRET"]))',
     args: ['-c'],
   },
   'the jwt gem': {
     readme: 'ruby',
     library: LIBRARIES.rubyJwt,
-    print: `puts issue_token({ user: "Зоя/7", admin: true, n: nil }, "${SECRET}")`,
+    print: 'puts issue_token({ user: "Зоя/7 <&>", admin: true, n: nil }, ENV["SECRET"])',
     args: ['-e'],
   },
   jose: {
     readme: 'typescript',
-    print: `console.log(await issueToken({ user: 'Зоя/7', admin: true, n: null }, '${SECRET}'))`,
+    print: "console.log(await issueToken({ user: 'Зоя/7 <&>', admin: true, n: null }, process.env.SECRET!))",
     args: ['--input-type=module-typescript', '-e'],
   },
 }
@@ -55,17 +55,23 @@ for (const [name, { readme, library, print, args }] of Object.entries(LINES)) {
     const text = readFileSync(`backends/${readme}/README.md`, 'utf8')
     const lines = text.split(`## The token with ${name}\n`)[1]?.match(/^```\w+\n(.*?)^```$/ms)?.[1]
     assert.ok(lines !== undefined, `no lines for ${name}`)
-    const { stdout } = await promisify(execFile)(interpreter, [...args, lines + print], { timeout: 10_000 })
+    const { status, signal, stdout, stderr } = spawnSync(interpreter, [...args, lines + print], {
+      env: { ...process.env, SECRET },
+      encoding: 'utf8',
+      timeout: 10_000,
+    })
+    assert.equal(status, 0, `the lines ended with ${status ?? signal}:\n${stderr}`)
 
     const client = await connect(t, `${cable.url}?jid=${stdout.trim()}`)
-    assert.equal((await client.next()).type, 'welcome')
+    const { type, reason } = await client.next()
+    assert.equal(type, 'welcome', `${type}: ${reason}`)
     const disconnect = { command: 'disconnect', payload: { identifier: JSON.stringify(IDENTITY) } }
-    const { status } = await fetch(cable.broadcast, {
+    const answer = await fetch(cable.broadcast, {
       method: 'POST',
       headers: { authorization: `Bearer ${cable.key}` },
       body: JSON.stringify(disconnect),
     })
-    assert.ok(status < 300, `${status}`)
+    assert.ok(answer.ok, `${answer.status}`)
     assert.equal((await client.next()).reason, 'remote')
 
     const { exp } = JSON.parse(Buffer.from(stdout.split('.')[1]!, 'base64url').toString())

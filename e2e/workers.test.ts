@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { promisify } from 'node:util'
 import { startBoard } from '../backends/board-process.ts'
-import { LANGUAGES, missing } from '../backends/toolchain.ts'
+import { LANGUAGES, type LanguageName, missing } from '../backends/toolchain.ts'
 import { issueToken, signStream } from '../backends/typescript/hotcable.ts'
 import { type Cable, connect, startCable } from './cable.ts'
 
@@ -21,6 +21,12 @@ const AT_ONCE_MS = 1000
 
 /** A job or a console: a process that broadcasts its one argument, and ends. */
 const CONSOLES = {
+  typescript: [
+    process.execPath,
+    '--input-type=module-typescript',
+    '-e',
+    `import { broadcast } from "./backends/typescript/hotcable.ts"; await broadcast("${STREAM}", process.argv[1]!)`,
+  ],
   python: [
     'python3',
     '-c',
@@ -38,7 +44,6 @@ before(async () => {
   env = {
     ...process.env,
     ANYCABLE_SECRET: SECRET,
-    ANYCABLE_BROADCAST_KEY: cable.key,
     ANYCABLE_HTTP_BROADCAST_URL: cable.broadcast,
     HOTCABLE_DB: join(folder, 'board.sqlite3'),
   }
@@ -55,8 +60,8 @@ async function listen(t: { after: (clean: () => void) => void }) {
 }
 
 for (const [name, [command, ...args]] of Object.entries(CONSOLES)) {
-  const language = LANGUAGES[name as keyof typeof CONSOLES]
-  const absent = !(await language.isPresent())
+  const language = name === 'typescript' ? undefined : LANGUAGES[name as LanguageName]
+  const absent = language !== undefined && !(await language.isPresent())
   if (absent) console.error(`\n!!! ${missing(language)}\n`)
   describe(name, { skip: process.env.CI !== 'true' && absent }, () => {
     test('a console broadcasts, and a client has it at once', async t => {
