@@ -1,6 +1,6 @@
 # The cable and the Board in TypeScript: one image, two commands (see docker-compose.yml).
 FROM node:24-slim
-ENV NODE_ENV=production NODE_OPTIONS=--disable-warning=ExperimentalWarning
+ENV NODE_ENV=production NODE_OPTIONS="--disable-warning=ExperimentalWarning --max-semi-space-size=8"
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=dev

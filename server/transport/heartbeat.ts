@@ -1,7 +1,7 @@
 /**
  * Pings: one frame for everybody whose turn it is.
  *
- * Clients give up after two missed pings, so an interval is kept exactly; only the first ping comes early. A client may
+ * Clients give up after two missed pings, so an interval is kept exactly; the first comes one interval after the welcome. A client may
  * ask for an interval and a precision of its own (?pi=, ?ptp=); each combination that is in use has a wheel.
  */
 import { type PingPrecision, ping } from '../protocol/action-cable.ts'

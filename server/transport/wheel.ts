@@ -1,7 +1,8 @@
 /**
  * A wheel: everything in it has its turn once per interval, spread over slots of 100 ms.
  *
- * Ten thousand sessions pinged at once would be a stall every few seconds; a hundred at a time is nothing.
+ * Ten thousand sessions pinged at once would be a stall every few seconds. They did not come in at once, either: each
+ * has its turns at the time at which it came, so a slot has no more than a tenth of a second let in.
  */
 
 const SLOT_MS = 100
@@ -24,9 +25,9 @@ export class Wheel<T> {
     this.#timer.unref()
   }
 
-  /** Gives the item its turn, for the first time within one interval, until it is deleted from the slot. */
+  /** Gives the item its turn, for the first time one interval from now, until it is deleted from the slot. */
   add(item: T): Slot<T> {
-    const slot = this.#slots[Math.floor(Math.random() * this.#slots.length)]!
+    const slot = this.#slots.at(this.#at - 1)!
     slot.add(item)
     return slot
   }

@@ -7,6 +7,7 @@ import { createHmac, randomUUID } from 'node:crypto'
 import { globSync } from 'node:fs'
 import { Agent, get } from 'node:http'
 import { json } from 'node:stream/consumers'
+import manifest from '../../../package.json' with { type: 'json' }
 import { sign, token } from '../../testing.ts'
 import { freePort, listening, type Program, type ProgramOptions, startProgram } from '../process.ts'
 import { clientFrame, postRequest, upgradeRequest } from '../wire.ts'
@@ -23,6 +24,9 @@ const FLAGS = [
   '--metrics_http=/metrics',
 ]
 
+/** The cable as `npm run cable` starts it. */
+const AS_RUN = manifest.scripts.cable.split(' ').slice(1)
+
 export const hotcable = (
   nodeFlags: readonly string[] = [],
   flags: readonly string[] = [],
@@ -32,7 +36,7 @@ export const hotcable = (
   async start() {
     const port = await freePort()
     const own = ['--host=127.0.0.1', `--port=${port}`, '--shutdown_timeout=0']
-    const argv = [...nodeFlags, 'server/main.ts', ...FLAGS, ...own, ...flags]
+    const argv = [...nodeFlags, ...AS_RUN, ...FLAGS, ...own, ...flags]
     const program = await startProgram(process.execPath, argv, {
       ...options,
       env: { ...clean(), ...env },
