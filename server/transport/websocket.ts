@@ -191,8 +191,11 @@ class Socket implements Connection {
   }
 
   ping(frame: Buffer): void {
-    const { maxPendingSize } = this.settings
-    if (maxPendingSize === 0 || this.#socket.writableLength < maxPendingSize) this.send(frame)
+    const { maxPendingSize, turn } = this.settings
+    if (maxPendingSize > 0 && this.#socket.writableLength >= maxPendingSize) return
+    turn.settle()
+    // It comes by itself, so it is written at once.
+    this.deliver(frame, 1, false)
   }
 
   congested(): boolean {
