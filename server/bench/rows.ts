@@ -15,6 +15,7 @@ export const ROWS: readonly Row[] = [
       { than: 'socket.io', most: 0.55 },
       { than: 'AnyCable', most: 1 },
     ],
+    beside: ['raw node:http'],
   },
   {
     title: 'the same, 1k subscribers, µs',
@@ -24,6 +25,7 @@ export const ROWS: readonly Row[] = [
       { than: 'nchan', most: 1.15 },
       { than: 'AnyCable', most: 1 },
     ],
+    beside: ['raw node:http'],
   },
   {
     title: 'CPU per delivered message, 16 in flight, 10k subscribers, µs',
@@ -73,6 +75,7 @@ export const ROWS: readonly Row[] = [
       { than: 'socket.io', most: 0.6 },
       { than: 'AnyCable', most: 1 },
     ],
+    beside: ['ws, welcome and confirmation'],
   },
   {
     title: '`POST /_broadcast` with one subscriber, CPU each, keep-alive, µs',

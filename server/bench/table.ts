@@ -9,6 +9,8 @@ export interface Row {
   /** Whose figure it is; ours unless it says so. */
   subject?: string
   goals: readonly Goal[]
+  /** Others that are shown for what they say about the goals. */
+  beside?: readonly string[]
 }
 
 export type Goal =
@@ -37,7 +39,8 @@ export function table(rows: readonly Row[], figures: Figures): string {
       const found = figures.get(of ?? row.measure, than)
       return `${of === undefined ? than : `a single ${of}`}: ${cell(ours, found)}`
     })
-    return [row.title, spread(ours), ...peers, rest.join('; ') || '–', judge(row, figures)]
+    const beside = (row.beside ?? []).map(name => `${name}: ${cell(ours, figures.get(row.measure, name))}`)
+    return [row.title, spread(ours), ...peers, [...rest, ...beside].join('; ') || '–', judge(row, figures)]
   })
   const head = ['measure', SUBJECT, ...COLUMNS, 'other', 'goal']
   return [head, head.map(() => '---'), ...lines].map(cells => `| ${cells.join(' | ')} |`).join('\n')

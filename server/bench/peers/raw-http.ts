@@ -1,16 +1,17 @@
 /**
- * The least that a POST costs in Node: the body is parsed, and its data written to one socket.
+ * The least that it costs in Node: the body of a POST is parsed, its data framed once, and written to every socket.
  */
 import { createHash } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { Socket } from 'node:net'
 
-let client: Socket | undefined
+const clients: Socket[] = []
 const server = createServer((request, response) => {
   const chunks: Buffer[] = []
   request.on('data', chunk => chunks.push(chunk))
   request.on('end', () => {
-    client?.write(frame(JSON.parse(String(Buffer.concat(chunks))).data))
+    const bytes = frame(JSON.parse(String(Buffer.concat(chunks))).data)
+    for (const client of clients) client.write(bytes)
     response.writeHead(201, { 'content-length': 0 }).end()
   })
 })
@@ -22,9 +23,9 @@ server.on('upgrade', (request, socket: Socket) => {
     `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accepted}\r\n\r\n`,
   )
   socket.on('error', () => {})
-  client = socket
+  clients.push(socket)
 })
-server.listen(Number(process.argv[2]), '127.0.0.1', () => console.log('ready'))
+server.listen({ port: Number(process.argv[2]), host: '127.0.0.1', backlog: 4096 }, () => console.log('ready'))
 
 function frame(text: string): Buffer {
   const size = Buffer.byteLength(text)
