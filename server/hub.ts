@@ -147,10 +147,12 @@ function handOut(groups: Groups, messages: readonly Message[], more: boolean): v
       group.prefix ??= broadcastPrefix(identifier)
       const frames = batch.framed(type === undefined ? group.prefix : broadcastPrefix(identifier, type))
       let free = true
-      for (const session of each(sessions)) {
-        if (exclude !== undefined && session.answersTo(exclude)) continue
+      const hand = (session: Subscriber) => {
+        if (exclude !== undefined && session.answersTo(exclude)) return
         if (!session.deliver(frames, messages.length, more)) free = false
       }
+      if (sessions instanceof Set) sessions.forEach(hand)
+      else hand(sessions)
       batch.reuse(free)
     }
   }

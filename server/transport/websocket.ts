@@ -114,9 +114,22 @@ const ERRORS = new Map<string | undefined, 'message_too_large' | 'text_malformed
   ['WS_ERR_INVALID_UTF8', 'text_malformed'],
 ])
 
-/** The package's WebSocket, which knows its connection: what it tells is heard by functions that all of them share. */
+/**
+ * The package's WebSocket, which knows its connection: what it tells is heard by functions that all of them share. And
+ * it tells the connection when it begins to close, whoever wants it: after that nothing may be written.
+ */
 class Client extends WebSocket {
   connection: Socket | undefined
+
+  override close(code?: number, reason?: string | Buffer): void {
+    if (this.connection !== undefined) this.connection.open = false
+    super.close(code, reason)
+  }
+
+  override terminate(): void {
+    if (this.connection !== undefined) this.connection.open = false
+    super.terminate()
+  }
 }
 
 const connectionOf = (ws: WebSocket): Socket | undefined => (ws as Client).connection
@@ -138,6 +151,7 @@ function onClose(this: WebSocket): void {
 // There are very many of these, so what they share is kept once.
 class Socket implements Connection {
   readonly settings: WebSocketSettings
+  open = true
   readonly #ws: WebSocket
   readonly #socket: Duplex
   #listener: Listener | undefined
@@ -175,9 +189,9 @@ class Socket implements Connection {
   }
 
   deliver(frames: Buffer, count: number, more: boolean): boolean {
-    if (this.#ws.readyState !== WebSocket.OPEN) return true
     const { maxPendingSize, turn, sent } = this.settings
     const socket = this.#socket
+    if (!this.open || !socket.writable) return true
     if (!this.#cut && maxPendingSize > 0 && socket.writableLength >= maxPendingSize) {
       this.#cut = true
       this.#listener?.tooSlow()
@@ -260,6 +274,7 @@ class Socket implements Connection {
   }
 
   closed(): void {
+    this.open = false
     clearTimeout(this.#waiting)
     this.#slot?.delete(this)
     this.#listener?.closed()

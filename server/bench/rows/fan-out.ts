@@ -18,6 +18,7 @@ export interface Visit {
 }
 
 const FEW = 1_000
+const WARM_UPS = 5
 export const MANY = 10_000
 
 export async function visit(bench: Bench, { name, peer, distinct = false }: Visit): Promise<void> {
@@ -43,6 +44,8 @@ export async function visit(bench: Bench, { name, peer, distinct = false }: Visi
     }
     await connect(target, generator, FEW, { distinct })
     await generator.posts(target.postPort, [{ group: 0, request: target.post(STREAM, { html: HTML, bytes }) }])
+    // What runs often is compiled only after a while, and in pauses.
+    for (let n = 0; n < WARM_UPS; n++) await generator.run({ ms: ms / 3 })
     await measure('1k', 1)
     const light = residentKiB(target.program.pid)
     const more = await connect(target, generator, MANY - FEW, { distinct })
