@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { request } from 'node:http'
+import { once } from 'node:events'
+import { type IncomingMessage, request } from 'node:http'
 import { test } from 'node:test'
 import { SECRET, startCable } from '../testing.ts'
 
@@ -42,6 +43,18 @@ test('broadcasts share the clients’ port only when they need a key', async t =
   assert.equal(new URL(secured.url.broadcast).port, new URL(secured.url.cable).port)
   const onClientsPort = new URL('/_broadcast', open.url.cable.replace('ws', 'http'))
   assert.equal((await fetch(onClientsPort, { method: 'POST', body: ONE })).status, 404)
+})
+
+test('a request may name its whole URL, and have a query', async t => {
+  const cable = await startCable(t)
+  const { hostname, port, href } = new URL(cable.url.broadcast)
+  for (const path of [href, `${href}?a=b`, '/_broadcast?a=b']) {
+    const headers = { authorization: `Bearer ${cable.key}` }
+    const post = request({ host: hostname, port, path, method: 'POST', headers }).end(ONE)
+    const [answer] = (await once(post, 'response')) as [IncomingMessage]
+    answer.resume()
+    assert.equal(answer.statusCode, 201, path)
+  }
 })
 
 test('a body over the limit is 413, whether it says its length or not', async t => {

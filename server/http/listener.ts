@@ -109,8 +109,9 @@ function track(server: Server, { crowded, refused }: ListenerSettings): Readonly
   return sockets
 }
 
-/** The path that a request is for, as it was sent. */
+/** The path that a request is for, as it was sent. Ruby's anycable gem sends the whole URL (RFC 9112, 3.2.2). */
 export const pathOf = ({ url = '' }: IncomingMessage): string => {
+  if (!url.startsWith('/')) return URL.parse(url)?.pathname ?? url
   const end = url.indexOf('?')
   return end < 0 ? url : url.slice(0, end)
 }
