@@ -290,7 +290,8 @@ for (const person of FEW) {
     const mine = await tab(person)
     const { page } = mine
     await mine.visit()
-    await addCards(stack, mine, 3, 'cleared')
+    const [, , shown] = await addCards(stack, mine, 3, 'cleared')
+    await expect(card(page, shown!)).toHaveCount(1)
     const body = unique('in between')
     await page.route(/\/(\?.*)?$/, async route => {
       const response = await route.fetch()
@@ -301,7 +302,7 @@ for (const person of FEW) {
 
     await stack.clear()
 
-    await expect(page.locator('#cards > .card')).toHaveCount(1)
+    await expect(page.locator('#cards > .card > .body')).toHaveText([body])
     await expectTrue(stack, mine)
   })
 
