@@ -17,9 +17,10 @@ import { disconnect, type PingPrecision } from './protocol/action-cable.ts'
 import { EXTENDED, readToken, readWishes } from './protocol/negotiate.ts'
 import { Session, type SessionParts } from './session.ts'
 import type { Sessions } from './sessions.ts'
+import type { Connection, Listener } from './transport/connection.ts'
 import type { Beat, Heartbeat } from './transport/heartbeat.ts'
 import { createPongWatch, type PongWatch } from './transport/pongs.ts'
-import type { Accept, Connection, Listener } from './transport/websocket.ts'
+import type { Accept } from './transport/websocket.ts'
 import type { Slot } from './transport/wheel.ts'
 
 export interface AdmissionParts extends Omit<SessionParts, 'limits' | 'historySince' | 'explain' | 'count' | 'later'> {

@@ -16,7 +16,7 @@ import { broadcastPrefix } from './protocol/action-cable.ts'
 import { confirmHistory, positionTail, rejectHistory } from './protocol/extended.ts'
 import { textFrame } from './protocol/frame.ts'
 import { catchingUp, caughtUp } from './protocol/source-events.ts'
-import type { Connection } from './transport/websocket.ts'
+import type { Connection } from './transport/connection.ts'
 
 export interface Subscription {
   readonly identifier: string

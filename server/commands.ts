@@ -9,7 +9,7 @@ import { asksForHistory, historyStart } from './history/start.ts'
 import type { Hub } from './hub.ts'
 import type { Presence } from './presence/presence.ts'
 import { type Command, transmission } from './protocol/action-cable.ts'
-import type { Connection } from './transport/websocket.ts'
+import type { Connection } from './transport/connection.ts'
 
 /** What a command needs of the session that it came from. */
 export interface Speaker {

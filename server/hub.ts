@@ -137,24 +137,25 @@ const isPlain = ({ exclude, type, fromClient }: Message): boolean =>
 
 function handOut(groups: Groups, messages: readonly Message[], more: boolean): void {
   // Who listens by two names would be sent all by the one before any by the other.
-  if (messages.length > 1 && overlap(groups)) for (const message of messages) handOut(groups, [message], true)
-  else {
-    const [{ exclude, type, fromClient }] = messages as [Message]
-    const batch = new Batch(messages.map(({ body }) => body))
-    for (const group of groups.values()) {
-      if (group.html && fromClient) continue
-      const { identifier, sessions } = group
-      group.prefix ??= broadcastPrefix(identifier)
-      const frames = batch.framed(type === undefined ? group.prefix : broadcastPrefix(identifier, type))
-      let free = true
-      const hand = (session: Subscriber) => {
-        if (exclude !== undefined && session.answersTo(exclude)) return
-        if (!session.deliver(frames, messages.length, more)) free = false
-      }
-      if (sessions instanceof Set) sessions.forEach(hand)
-      else hand(sessions)
-      batch.reuse(free)
+  if (messages.length > 1 && overlap(groups)) {
+    for (const message of messages) handOut(groups, [message], true)
+    return
+  }
+  const [{ exclude, type, fromClient }] = messages as [Message]
+  const batch = new Batch(messages.map(({ body }) => body))
+  for (const group of groups.values()) {
+    if (group.html && fromClient) continue
+    const { identifier, sessions } = group
+    group.prefix ??= broadcastPrefix(identifier)
+    const frames = batch.framed(type === undefined ? group.prefix : broadcastPrefix(identifier, type))
+    let free = true
+    const hand = (session: Subscriber) => {
+      if (exclude !== undefined && session.answersTo(exclude)) return
+      if (!session.deliver(frames, messages.length, more)) free = false
     }
+    if (sessions instanceof Set) sessions.forEach(hand)
+    else hand(sessions)
+    batch.reuse(free)
   }
 }
 

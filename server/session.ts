@@ -31,7 +31,7 @@ import {
 } from './protocol/action-cable.ts'
 import { restoredWelcome } from './protocol/extended.ts'
 import type { Snapshot } from './resume.ts'
-import type { Connection } from './transport/websocket.ts'
+import type { Connection } from './transport/connection.ts'
 
 /** What all sessions need from the world, so that a test can supply it. */
 export interface SessionParts {

@@ -52,6 +52,7 @@ export function services({ port, cable: other, host, secret, db, languages, port
     command: process.execPath,
     args: [
       '--disable-warning=ExperimentalWarning',
+      // As `npm run cable` has it: a cable after a herd weighs half as much.
       '--max-semi-space-size=8',
       ...(watch ? ['--watch', '--watch-preserve-output'] : []),
       script,

@@ -9,9 +9,9 @@
  */
 import type { IncomingMessage } from 'node:http'
 import type { Hono } from 'hono'
-import { FAILURES, PublicationRefused } from '../errors.ts'
+import { PublicationRefused } from '../errors.ts'
 import type { Handle } from './listener.ts'
-import { createGate, createRoutes, decodeBody, type RouteSettings } from './routes.ts'
+import { answerTo, createGate, createRoutes, decodeBody, type RouteSettings } from './routes.ts'
 
 /** `publish` applies a body, or throws a {@link PublicationRefused}. */
 export function createBroadcastHandler(settings: RouteSettings, publish: (body: string) => void): Handle {
@@ -28,13 +28,8 @@ export function createBroadcastHandler(settings: RouteSettings, publish: (body: 
     } catch (error) {
       if (!(error instanceof PublicationRefused)) throw error
       refused(error)
-      const { code, message } = error
-      response.writeHead(FAILURES[code][0], {
-        'content-type': 'application/json',
-        // What is left of a body that is too large is not read, so the connection is of no use to anybody.
-        ...(code === 'too_large' ? { connection: 'close' } : {}),
-      })
-      response.end(JSON.stringify({ error: code, message }))
+      const { status, headers, body } = answerTo(error)
+      response.writeHead(status, headers).end(body)
     }
   }
 }
@@ -44,17 +39,14 @@ const NOTHING = { 'content-length': 0 }
 /** Settles never when the client leaves. Rejects with `too_large` as soon as that is known. */
 function readBody(request: IncomingMessage, maxSize: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
+    const tooLarge = () => reject(new PublicationRefused('too_large'))
+    if (Number(request.headers['content-length']) > maxSize) return tooLarge()
     const chunks: Buffer[] = []
-    let size = Number(request.headers['content-length'] ?? 0)
-    const check = () => {
-      if (size > maxSize) reject(new PublicationRefused('too_large'))
-    }
-    check()
-    size = 0
+    let size = 0
     request.on('data', (chunk: Buffer) => {
       size += chunk.length
-      check()
-      if (size <= maxSize) chunks.push(chunk)
+      if (size > maxSize) tooLarge()
+      else chunks.push(chunk)
     })
     request.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)))
   })

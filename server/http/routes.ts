@@ -36,14 +36,21 @@ export function createRoutes(settings: RouteSettings): Routes {
   routes.onError((error, c) => {
     if (!(error instanceof PublicationRefused)) throw error
     refused(error)
-    // What is left of a body that is too large is not read, so the connection is of no use to anybody.
-    if (error.code === 'too_large') c.header('connection', 'close')
-    return c.json({ error: error.code, message: error.message }, FAILURES[error.code][0])
+    const { status, headers, body } = answerTo(error)
+    return c.body(body, status, headers)
   })
   const onError = () => {
     throw new PublicationRefused('too_large')
   }
   return { routes, limited: bodyLimit({ maxSize, onError }) }
+}
+
+/** What a refusal says: JSON with a code. */
+export function answerTo({ code, message }: PublicationRefused) {
+  const headers: Record<string, string> = { 'content-type': 'application/json' }
+  // What is left of a body that is too large is not read, so the connection is of no use to anybody.
+  if (code === 'too_large') headers.connection = 'close'
+  return { status: FAILURES[code][0], headers, body: JSON.stringify({ error: code, message }) }
 }
 
 type Credentials = Pick<IncomingHttpHeaders, 'authorization' | 'origin' | 'sec-fetch-site'>

@@ -1,8 +1,9 @@
 /**
  * Pings: one frame for everybody whose turn it is.
  *
- * Clients give up after two missed pings, so an interval is kept exactly; the first comes one interval after the welcome. A client may
- * ask for an interval and a precision of its own (?pi=, ?ptp=); each combination that is in use has a wheel.
+ * Clients give up after two missed pings, so an interval is kept exactly; the first comes one interval after the
+ * welcome. A client may ask for an interval and a precision of its own (?pi=, ?ptp=); each combination that is in use
+ * has a wheel.
  */
 import { type PingPrecision, ping } from '../protocol/action-cable.ts'
 import { type Slot, Wheel } from './wheel.ts'

@@ -13,8 +13,8 @@
  */
 import type { ServerResponse } from 'node:http'
 import { payloadsOf } from '../protocol/frame.ts'
+import type { Connection, Listener } from './connection.ts'
 import type { Turn } from './turn.ts'
-import type { Connection, Listener } from './websocket.ts'
 
 export interface EventStreamSettings {
   /** Bytes that may wait for one slow client. 0: no limit. */

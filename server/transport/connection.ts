@@ -1,0 +1,36 @@
+/**
+ * What lies between a client and its session, whatever carries it.
+ */
+import type { EndingCode } from '../errors.ts'
+import type { Subscriber } from '../hub.ts'
+
+/** One client, as its session sees it. */
+export interface Connection {
+  /** The subprotocol that was agreed on; empty for none. */
+  readonly protocol: string
+  /** Takes a complete WebSocket frame. Nothing happens once the connection is closing. */
+  send: (frame: Buffer) => void
+  /** Takes broadcasts: see `Subscriber` of the hub. */
+  deliver: Subscriber['deliver']
+  /** Takes a ping, which is let go when much waits to be written: whoever is sent something knows that we live. */
+  ping: (frame: Buffer) => void
+  /** Whether much waits to be written; if so, `Listener.drained` tells when it does no more. */
+  congested: () => boolean
+  /** Bytes that wait to be written. */
+  pending: () => number
+  /** Closes after what was sent, with the ending's code. */
+  close: (code: EndingCode) => void
+}
+
+/** What a connection tells. */
+export interface Listener {
+  /** `undefined`: what came is not text. */
+  message: (text: string | undefined) => void
+  /** The client lives: it answered a probe. */
+  heard: () => void
+  drained: () => void
+  /** The client reads too slowly: more than `maxPendingSize` waits for it. Once. */
+  tooSlow: () => void
+  /** It is over. Once. */
+  closed: () => void
+}
