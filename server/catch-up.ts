@@ -68,8 +68,10 @@ export class CatchUp {
     if (history === undefined) return this.#without(start, subscription, asked)
     // «Now» is now, not when its turn comes.
     const pinned: Turn['start'] = start === 'now' ? { offset: history.offset, epoch: history.epoch } : start
+    const turn = { subscription, start: pinned, asked }
+    if (this.#turns === undefined && !this.#session.connection.congested()) return this.#take(turn, history)
     this.#turns ??= []
-    this.#turns.push({ subscription, start: pinned, asked })
+    this.#turns.push(turn)
     this.resume()
   }
 
@@ -90,7 +92,7 @@ export class CatchUp {
     const frames: Buffer[] = []
     const found = start === 'gap' ? 'gap' : this.#find(subscription, start, history)
     let bytes = 0
-    if (found !== 'gap') {
+    if (found !== 'gap' && found.length > 0) {
       const prefix = broadcastPrefix(identifier)
       for (const { offset, body, exclude } of found) {
         if (exclude !== undefined && this.#session.answersTo(exclude)) continue

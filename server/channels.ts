@@ -7,7 +7,7 @@
  * Pure; what it grants is decided by the settings it was made with.
  */
 import type { Secret } from './auth/keys.ts'
-import { verifyStream } from './auth/streams.ts'
+import { rememberingVerifier } from './auth/streams.ts'
 import { SubscriptionRejected } from './errors.ts'
 import { type Position, parsePosition } from './history/history.ts'
 
@@ -59,24 +59,26 @@ export interface ChannelParts {
 
 export function createChannels(settings: ChannelSettings, { now, verified }: ChannelParts): Resolve {
   const { streamsSecrets, streamsPurpose: purpose, publicStreams, whisper, presence, turbo, cableReady } = settings
-  const verify = (signed: string, secrets: readonly Secret[]) => {
-    const { stream, key } = verifyStream(signed, { secrets, purpose }, now() / 1000)
-    verified(key)
-    return stream
+  const verifier = (secrets: readonly Secret[]) => {
+    const verify = rememberingVerifier({ secrets, purpose })
+    return (signed: string) => {
+      const { stream, key } = verify(signed, now() / 1000)
+      verified(key)
+      return stream
+    }
   }
+  const ofPubsub = verifier(streamsSecrets)
   const channels = new Map<unknown, (params: Params) => Granted>()
   channels.set('$pubsub', ({ signed_stream_name: signed, stream_name: open }) => {
-    if (signed) return { stream: verify(name(signed), streamsSecrets), kind: 'data', whisper, presence }
+    if (signed) return { stream: ofPubsub(name(signed)), kind: 'data', whisper, presence }
     const stream = name(open)
     if (!publicStreams) throw new SubscriptionRejected('stream_not_public')
     return { stream, kind: 'data', whisper: true, presence: true }
   })
-  const html =
-    (kind: 'turbo' | 'html', field: string, { secrets, cleartext }: Signed) =>
-    (params: Params) => {
-      const given = name(params[field])
-      return { stream: cleartext ? given : verify(given, secrets), kind, whisper: false, presence: false }
-    }
+  const html = (kind: 'turbo' | 'html', field: string, { secrets, cleartext }: Signed) => {
+    const verify = cleartext ? (stream: string) => stream : verifier(secrets)
+    return (params: Params) => ({ stream: verify(name(params[field])), kind, whisper: false, presence: false })
+  }
   if (turbo) channels.set('Turbo::StreamsChannel', html('turbo', 'signed_stream_name', turbo))
   if (cableReady) channels.set('CableReady::Stream', html('html', 'identifier', cableReady))
 

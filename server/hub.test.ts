@@ -11,7 +11,9 @@ const mailbox = (sid: string, writes = false) => {
     frames.push(writes ? Buffer.from(given) : given)
     return writes
   }
-  return { frames, answersTo: (other: string) => other === sid, deliver } satisfies Subscriber & { frames: Buffer[] }
+  return { frames, session: { answersTo: (other: string) => other === sid }, deliver } satisfies Subscriber & {
+    frames: Buffer[]
+  }
 }
 const message = (text: string) => ({ body: Buffer.from(`${text}}`) })
 const texts = (frames: readonly Buffer[]) =>

@@ -1,7 +1,7 @@
 /**
  * The hub: who listens to which stream, and how a broadcast reaches them.
  *
- *   stream ─▶ identifier ─▶ sessions
+ *   stream ─▶ identifier ─▶ connections
  *
  * Grouping by identifier lets us encode a frame once, however many are listening. Broadcasts wait for the end of the
  * event loop's turn, in their order: what came for one stream meanwhile is written to each socket at once. Whatever
@@ -12,15 +12,20 @@ import { broadcastPrefix } from './protocol/action-cable.ts'
 import { Batch } from './protocol/frame.ts'
 import type { Turn } from './transport/turn.ts'
 
-/** What the hub needs of a session. */
+/** A session's connection: what the hub holds, so that it comes to it without a detour through the session. */
 export interface Subscriber {
   /**
    * Takes complete WebSocket frames, one behind the other, and how many; the Buffer is shared, so nobody may write into
    * it. `more`: others may follow in this turn. Returns whether the bytes are gone, that is: it holds the Buffer no more.
    */
   deliver(frames: Buffer, count: number, more: boolean): boolean
+  /** Whose it is. */
+  readonly session: Addressee | undefined
+}
+
+export interface Addressee {
   /** Whether the session has, or had before it was resumed, this sid. */
-  answersTo(sid: string): boolean
+  answersTo: (sid: string) => boolean
 }
 
 export interface Message {
@@ -40,7 +45,7 @@ interface Group {
   readonly html: boolean
   /** Made for the first broadcast. */
   prefix: Buffer | undefined
-  sessions: Few<Subscriber>
+  listeners: Few<Subscriber>
 }
 
 type Groups = Map<string, Group>
@@ -67,13 +72,13 @@ export class Hub {
   *listeners(): Iterable<[stream: string, count: number]> {
     for (const [stream, groups] of this.#streams) {
       let count = 0
-      for (const { sessions } of groups.values()) count += countOf(sessions)
+      for (const { listeners } of groups.values()) count += countOf(listeners)
       yield [stream, count]
     }
   }
 
   /** `html`: what arrives is put into a page as it is. */
-  subscribe(stream: string, identifier: string, session: Subscriber, html: boolean): void {
+  subscribe(stream: string, identifier: string, listener: Subscriber, html: boolean): void {
     this.#turn.settle()
     let groups = this.#streams.get(stream)
     if (groups === undefined) {
@@ -81,18 +86,18 @@ export class Hub {
       this.#streams.set(stream, groups)
     }
     const group = groups.get(identifier)
-    if (group !== undefined) group.sessions = withOne(group.sessions, session)
-    else groups.set(identifier, { identifier, html, prefix: undefined, sessions: session })
+    if (group !== undefined) group.listeners = withOne(group.listeners, listener)
+    else groups.set(identifier, { identifier, html, prefix: undefined, listeners: listener })
   }
 
-  unsubscribe(stream: string, identifier: string, session: Subscriber): void {
+  unsubscribe(stream: string, identifier: string, listener: Subscriber): void {
     this.#turn.settle()
     const groups = this.#streams.get(stream)
     const group = groups?.get(identifier)
     if (groups === undefined || group === undefined) return
-    const left = withoutOne(group.sessions, session)
+    const left = withoutOne(group.listeners, listener)
     if (left !== undefined) {
-      group.sessions = left
+      group.listeners = left
       return
     }
     groups.delete(identifier)
@@ -145,16 +150,16 @@ function handOut(groups: Groups, messages: readonly Message[], more: boolean): v
   const batch = new Batch(messages.map(({ body }) => body))
   for (const group of groups.values()) {
     if (group.html && fromClient) continue
-    const { identifier, sessions } = group
+    const { identifier, listeners } = group
     group.prefix ??= broadcastPrefix(identifier)
     const frames = batch.framed(type === undefined ? group.prefix : broadcastPrefix(identifier, type))
     let free = true
-    const hand = (session: Subscriber) => {
-      if (exclude !== undefined && session.answersTo(exclude)) return
-      if (!session.deliver(frames, messages.length, more)) free = false
+    const hand = (listener: Subscriber) => {
+      if (exclude !== undefined && listener.session?.answersTo(exclude)) return
+      if (!listener.deliver(frames, messages.length, more)) free = false
     }
-    if (sessions instanceof Set) sessions.forEach(hand)
-    else hand(sessions)
+    if (listeners instanceof Set) listeners.forEach(hand)
+    else hand(listeners)
     batch.reuse(free)
   }
 }
@@ -163,9 +168,9 @@ function overlap(groups: Groups): boolean {
   if (groups.size === 1) return false
   const seen = new Set<Subscriber>()
   let count = 0
-  for (const { sessions } of groups.values()) {
-    count += countOf(sessions)
-    for (const session of each(sessions)) seen.add(session)
+  for (const { listeners } of groups.values()) {
+    count += countOf(listeners)
+    for (const listener of each(listeners)) seen.add(listener)
   }
   return seen.size < count
 }

@@ -17,7 +17,7 @@ import {
 } from './errors.ts'
 import type { History } from './history/history.ts'
 import { asksForHistory, subscribeStart } from './history/start.ts'
-import type { Hub, Subscriber } from './hub.ts'
+import type { Addressee, Hub } from './hub.ts'
 import type { Log } from './log.ts'
 import type { Presence } from './presence/presence.ts'
 import {
@@ -74,7 +74,7 @@ const nothing = (): void => {}
 const NO_SIDS: readonly string[] = []
 
 // There are very many of these: no closure and no copy of what they share.
-export class Session implements Subscriber, Behind, Speaker {
+export class Session implements Addressee, Behind, Speaker {
   readonly identity: string
   readonly anonymous: boolean
   readonly resumable: boolean
@@ -96,6 +96,7 @@ export class Session implements Subscriber, Behind, Speaker {
     this.anonymous = anonymous
     this.resumable = resumable
     this.connection = connection
+    connection.session = this
     this.#formerSids = resumed?.sids.slice(0, REMEMBERED_SIDS) ?? NO_SIDS
     this.#parts = parts
     this.heard()
@@ -124,16 +125,12 @@ export class Session implements Subscriber, Behind, Speaker {
     return this.#parts.limits.maxReplayBytes
   }
 
-  deliver(frames: Buffer, count: number, more: boolean): boolean {
-    return this.connection.deliver(frames, count, more)
-  }
-
   answersTo(sid: string): boolean {
     return this.sid === sid || this.#formerSids.includes(sid)
   }
 
   goLive({ identifier, grant }: Subscription): void {
-    this.#parts.hub.subscribe(grant.stream, identifier, this, grant.kind !== 'data')
+    this.#parts.hub.subscribe(grant.stream, identifier, this.connection, grant.kind !== 'data')
   }
 
   missed(subscription: Subscription, code: GapCode): void {
@@ -282,7 +279,7 @@ export class Session implements Subscriber, Behind, Speaker {
 
   #leave(subscription: Subscription): void {
     if (subscription.state === 'live')
-      this.#parts.hub.unsubscribe(subscription.grant.stream, subscription.identifier, this)
+      this.#parts.hub.unsubscribe(subscription.grant.stream, subscription.identifier, this.connection)
     subscription.state = 'over'
   }
 

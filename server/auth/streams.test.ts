@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
+import { createHmac } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { SubscriptionRejected } from '../errors.ts'
-import { verifyStream } from './streams.ts'
+import { rememberingVerifier, verifyStream } from './streams.ts'
 
 interface Case {
   id: string
@@ -54,5 +55,29 @@ test('a former secret still verifies, and it is known which it was', () => {
   assert.deepEqual(verifyStream(signed, { secrets: ['newest', 'newer', vectors.secret], purpose: '' }, NOW), {
     stream,
     key: 2,
+    forever: true,
   })
+})
+
+test('a verifier that remembers still sees every forgery, and the end of what expires', () => {
+  const signed = (value: unknown) => {
+    const payload = Buffer.from(JSON.stringify(value)).toString('base64')
+    return `${payload}--${createHmac('sha256', vectors.secret).update(payload).digest('hex')}`
+  }
+  const verify = rememberingVerifier({ secrets: [vectors.secret], purpose: '' })
+  const [forever, expiring] = [
+    signed('board/1'),
+    signed({ _rails: { data: 'board/2', exp: new Date((NOW + 10) * 1000).toISOString() } }),
+  ]
+
+  for (let n = 0; n < 2; n++) {
+    assert.deepEqual(verify(forever, NOW), { stream: 'board/1', key: 0, forever: true })
+    assert.deepEqual(verify(expiring, NOW), { stream: 'board/2', key: 0, forever: false })
+    assert.throws(() => verify(`${forever.slice(0, -1)}${forever.endsWith('0') ? 1 : 0}`, NOW), {
+      code: 'stream_signature_mismatch',
+    })
+    assert.throws(() => verify(expiring, NOW + 10), { code: 'stream_name_expired' })
+  }
+  // More than it remembers.
+  for (let n = 0; n < 2500; n++) assert.equal(verify(signed(`board/${n}`), NOW).stream, `board/${n}`)
 })

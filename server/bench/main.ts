@@ -11,8 +11,8 @@ import type { Bench } from './bench.ts'
 import { compile, installSocketIo, SCRATCH } from './build.ts'
 import { Figures } from './figures.ts'
 import { describe, unfit } from './machine.ts'
-import { anycable, hotcable } from './peers/cables.ts'
-import { bareWs, limit, nchan, rawHttp, socketIo, talkingWs } from './peers/plain.ts'
+import { anycable, hotcable, leastWs } from './peers/cables.ts'
+import { bareWs, limit, nchan, rawHttp, socketIo } from './peers/plain.ts'
 import { GENERATOR_CORE } from './process.ts'
 import { churn } from './rows/churn.ts'
 import { collected, frameSize, handshakes, visit } from './rows/fan-out.ts'
@@ -64,7 +64,7 @@ const present = PEERS.filter(({ peer }) => peer.absent === undefined)
 const PARTS: Record<string, () => Promise<void>> = {
   async 'fan-out'() {
     for (const entry of present) await step(`fan-out: ${entry.name}`, () => visit(bench, entry))
-    for (const peer of [bareWs(), talkingWs()]) await step(`handshakes: ${peer.name}`, () => handshakes(bench, peer))
+    for (const peer of [bareWs(), leastWs()]) await step(`handshakes: ${peer.name}`, () => handshakes(bench, peer))
   },
   async ingest() {
     await step('ingest: Hotcable', () => ingest(bench, hotcable(), true))

@@ -75,7 +75,7 @@ export const ROWS: readonly Row[] = [
       { than: 'socket.io', most: 0.6 },
       { than: 'AnyCable', most: 1 },
     ],
-    beside: ['ws, welcome and confirmation'],
+    beside: ['ws, signatures checked'],
   },
   {
     title: '`POST /_broadcast` with one subscriber, CPU each, keep-alive, µs',

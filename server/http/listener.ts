@@ -94,9 +94,13 @@ export function createListener(app: Hono, upgrade: Upgrade, settings: ListenerSe
 
 function track(server: Server, { crowded, refused }: ListenerSettings): ReadonlySet<Socket> {
   const sockets = new Set<Socket>()
+  const ignore = () => {}
+  function forget(this: Socket): void {
+    sockets.delete(this)
+  }
   server.on('connection', (socket: Socket) => {
     // An upgraded socket has nobody else to hear its errors until ws takes it.
-    socket.on('error', () => {})
+    socket.on('error', ignore)
     if (crowded(sockets.size + 1)) {
       refused('connections_limit')
       socket.destroy()
@@ -104,7 +108,7 @@ function track(server: Server, { crowded, refused }: ListenerSettings): Readonly
     }
     socket.setNoDelay(true)
     sockets.add(socket)
-    socket.on('close', () => sockets.delete(socket))
+    socket.on('close', forget)
   })
   return sockets
 }

@@ -9,7 +9,7 @@
  */
 import { ENDINGS, type EndingCode, REJECTIONS, type RejectionCode } from '../errors.ts'
 import type { HistoryRequest } from '../history/start.ts'
-import { textFrame } from './frame.ts'
+import { frameOf } from './frame.ts'
 
 export interface Command {
   command: string
@@ -46,10 +46,8 @@ export type PingPrecision = 's' | 'ms' | 'ns'
 
 /** `time` is Unix time in ms. Nanoseconds are more than a JavaScript number holds, so digits are appended. */
 export const ping = (time: number, precision: PingPrecision = 's'): Buffer =>
-  textFrame(
-    Buffer.from(
-      `{"type":"ping","message":${precision === 's' ? Math.floor(time / 1000) : `${Math.floor(time)}${precision === 'ns' ? '000000' : ''}`}}`,
-    ),
+  frameOf(
+    `{"type":"ping","message":${precision === 's' ? Math.floor(time / 1000) : `${Math.floor(time)}${precision === 'ns' ? '000000' : ''}`}}`,
   )
 
 export const PONG = encode({ type: 'pong' })
@@ -84,5 +82,5 @@ export const transmission = (identifier: string, message: unknown, type?: string
   encode({ type, identifier, message })
 
 export function encode(message: object): Buffer {
-  return textFrame(Buffer.from(JSON.stringify(message)))
+  return frameOf(JSON.stringify(message))
 }

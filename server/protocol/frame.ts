@@ -39,6 +39,14 @@ function writeHeader(frame: Buffer, at: number, length: number): number {
   return at + 10
 }
 
+/** The frame around a text. */
+export function frameOf(text: string): Buffer {
+  const length = Buffer.byteLength(text)
+  const frame = allocate(headerSize(length) + length)
+  frame.write(text, writeHeader(frame, 0, length))
+  return frame
+}
+
 /** The frame around the concatenated `parts`, UTF-8. */
 export function textFrame(...parts: readonly Buffer[]): Buffer {
   let length = 0

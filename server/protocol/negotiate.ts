@@ -48,9 +48,12 @@ export interface Wishes {
   readonly pingPrecision: PingPrecision | undefined
 }
 
+const NO_WISHES: Wishes = { previousSid: '', pingInterval: undefined, pingPrecision: undefined }
+
 export function readWishes(url: string, headers: IncomingHttpHeaders): Wishes {
-  const query = queryOf(url)
   const restore = headers['x-anycable-restore-sid']
+  if (restore === undefined && !url.includes('?')) return NO_WISHES
+  const query = queryOf(url)
   const interval = query.getAll('pi').at(-1) ?? ''
   const precision = query.getAll('ptp').at(-1)
   return {

@@ -2,7 +2,7 @@
  * What lies between a client and its session, whatever carries it.
  */
 import type { EndingCode } from '../errors.ts'
-import type { Subscriber } from '../hub.ts'
+import type { Addressee, Subscriber } from '../hub.ts'
 
 /** One client, as its session sees it. */
 export interface Connection {
@@ -12,6 +12,8 @@ export interface Connection {
   send: (frame: Buffer) => void
   /** Takes broadcasts: see `Subscriber` of the hub. */
   deliver: Subscriber['deliver']
+  /** Whose it is, once that is known. */
+  session: Addressee | undefined
   /** Takes a ping, which is let go when much waits to be written: whoever is sent something knows that we live. */
   ping: (frame: Buffer) => void
   /** Whether much waits to be written; if so, `Listener.drained` tells when it does no more. */

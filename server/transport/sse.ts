@@ -81,6 +81,7 @@ export function createEventStream(
 
   return {
     protocol: '',
+    session: undefined,
     held,
     send,
     deliver,

@@ -84,11 +84,21 @@ const ERRORS = new Map<string | undefined, 'message_too_large' | 'text_malformed
 ])
 
 /**
- * The package's WebSocket, which knows its connection: what it tells is heard by functions that all of them share. And
- * it tells the connection when it begins to close, whoever wants it: after that nothing may be written.
+ * The package's WebSocket, which knows its connection: what it tells goes there, without listeners, of which there would
+ * be very many. And it tells when it begins to close, whoever wants it: after that nothing may be written.
  */
 class Client extends WebSocket {
   connection: Socket | undefined
+
+  override emit(event: string | symbol, ...about: unknown[]): boolean {
+    const { connection } = this
+    if (connection === undefined) return super.emit(event, ...about)
+    if (event === 'message') connection.received(about[0] as Buffer, about[1] as boolean)
+    else if (event === 'pong') connection.answered()
+    else if (event === 'error') connection.failed(about[0] as NodeJS.ErrnoException)
+    else if (event === 'close') connection.closed()
+    return true
+  }
 
   override close(code?: number, reason?: string | Buffer): void {
     if (this.connection !== undefined) this.connection.open = false
@@ -101,28 +111,13 @@ class Client extends WebSocket {
   }
 }
 
-const connectionOf = (ws: WebSocket): Socket | undefined => (ws as Client).connection
-
-// ws closes with the right code (1009, 1007, 1002) and emits 'close'.
-function onError(this: WebSocket, { code }: NodeJS.ErrnoException): void {
-  connectionOf(this)?.settings.refused(ERRORS.get(code) ?? 'frame_malformed')
-}
-function onPong(this: WebSocket): void {
-  connectionOf(this)?.answered()
-}
-function onMessage(this: WebSocket, data: Buffer, isBinary: boolean): void {
-  connectionOf(this)?.received(data, isBinary)
-}
-function onClose(this: WebSocket): void {
-  connectionOf(this)?.closed()
-}
-
 // There are very many of these, so what they share is kept once.
 class Socket implements Connection {
-  readonly settings: WebSocketSettings
   open = true
-  readonly #ws: WebSocket
   readonly #socket: Duplex
+  readonly settings: WebSocketSettings
+  session: Connection['session']
+  readonly #ws: WebSocket
   #listener: Listener | undefined
   #slot: Slot<Socket> | undefined
   #bucket: Bucket | undefined
@@ -136,7 +131,6 @@ class Socket implements Connection {
     this.#socket = socket
     this.settings = settings
     ws.connection = this
-    ws.on('error', onError)
   }
 
   get protocol(): string {
@@ -147,9 +141,6 @@ class Socket implements Connection {
     this.#listener = listener
     this.#slot = probes.add(this)
     this.#bucket = new Bucket()
-    this.#ws.on('pong', onPong)
-    this.#ws.on('message', onMessage)
-    this.#ws.on('close', onClose)
   }
 
   send(frame: Buffer): void {
@@ -223,13 +214,20 @@ class Socket implements Connection {
   }
 
   received(data: Buffer, isBinary: boolean): void {
+    // Who was refused is not heard.
+    if (this.#listener === undefined) return
     const { rate, received } = this.settings
     this.#alive = true
-    const waitMs = this.#bucket?.take(rate, performance.now()) ?? 0
+    const waitMs = this.#bucket!.take(rate, performance.now())
     if (waitMs > 0) this.#pause(waitMs)
     received(data.length)
     // A binary frame is read as the text it holds, as in the reference; ws has checked only the others.
-    this.#listener?.message(isBinary ? decode(data) : data.toString())
+    this.#listener.message(isBinary ? decode(data) : data.toString())
+  }
+
+  /** (ws closes with the right code: 1009, 1007, 1002.) */
+  failed({ code }: NodeJS.ErrnoException): void {
+    this.settings.refused(ERRORS.get(code) ?? 'frame_malformed')
   }
 
   #pause(ms: number): void {

@@ -74,6 +74,18 @@ export function anycable(): Peer {
   }
 }
 
+/** The least that such a server does by ws: see bare-ws.ts. */
+export const leastWs = (): Peer => ({
+  name: 'ws, signatures checked',
+  async start() {
+    const port = await freePort()
+    const program = await startProgram(process.execPath, [`${import.meta.dirname}/bare-ws.ts`, String(port), SECRET], {
+      ready: /ready/,
+    })
+    return target(program, port, port)
+  },
+})
+
 function target(program: Program, port: number, postPort: number): Target {
   return {
     program,

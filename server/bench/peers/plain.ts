@@ -15,7 +15,6 @@ interface Plain {
   post: string
   /** What frames hold beside the message. */
   around?: number
-  greeting?: string
   words?: string
   confirmation?: string
 }
@@ -76,23 +75,6 @@ export const bareWs = (): Peer => ({
     ),
 })
 
-/** And a welcome, and a confirmation, of whoever comes and whatever they say. */
-export const talkingWs = (): Peer => ({
-  name: 'ws, welcome and confirmation',
-  start: () =>
-    startPlain(
-      port => [process.execPath, [`${HERE}/bare-ws.ts`, String(port), 'talk']],
-      { ready: /ready/ },
-      {
-        connect: '/',
-        post: '/',
-        greeting: '"type":"welcome"',
-        words: JSON.stringify({ command: 'subscribe', identifier: filler(200) }),
-        confirmation: '"confirm_subscription"',
-      },
-    ),
-})
-
 /** What a broadcast costs at least in Node: node:http, JSON.parse, one write to each. */
 export const rawHttp = (): Peer => ({
   name: 'raw node:http',
@@ -113,7 +95,7 @@ export const rawHttp = (): Peer => ({
 async function startPlain(
   command: (port: number) => [string, string[]],
   options: ProgramOptions,
-  { connect, post, around = 0, greeting = '', words = '', confirmation = '' }: Plain,
+  { connect, post, around = 0, words = '', confirmation = '' }: Plain,
 ): Promise<Target> {
   const port = await freePort()
   const program: Program = await startProgram(...command(port), options)
@@ -121,7 +103,6 @@ async function startPlain(
     program,
     port,
     postPort: port,
-    greeting,
     confirmation,
     async clients(count, { group = () => 0 } = {}) {
       return Array.from({ length: count }, (_, n) => ({

@@ -19,11 +19,13 @@ export interface Visit {
 
 const FEW = 1_000
 const WARM_UPS = 5
+/** Until then (TCP_MAX_QUICKACKS, 16) the kernel acknowledges each message at once, which a page pays for only once. */
+const SETTLED = 20
 export const MANY = 10_000
 
 export async function visit(bench: Bench, { name, peer, distinct = false }: Visit): Promise<void> {
   const { figures, quick, bytes } = bench
-  const ms = quick ? 700 : 1_500
+  const ms = quick ? 700 : 1_000
   await withServer(bench, peer, async (target, generator) => {
     const measure = async (what: string, window: number) => {
       await generator.run({ ms: ms / 3, window })
@@ -50,6 +52,7 @@ export async function visit(bench: Bench, { name, peer, distinct = false }: Visi
     const light = residentKiB(target.program.pid)
     const more = await connect(target, generator, MANY - FEW, { distinct })
     figures.add('herd', name, (more * 1000) / (MANY - FEW))
+    await generator.run({ ms: 20_000, most: SETTLED })
     await measure('10k', 1)
     await measure('10k x16', 16)
     await pause(quick ? 500 : 2_000)
