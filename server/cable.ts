@@ -91,7 +91,7 @@ export function createCable(config: Config, { log, now = Date.now }: { log: Log;
     {
       maxMessageSize: settings.max_message_size,
       maxPendingSize: settings.ws_max_pending_size,
-      probeMs: Math.min(2 * settings.ping_interval, 6) * 1000,
+      probeMs: Math.min(1.5 * settings.ping_interval, 4) * 1000,
       rate: { burst: settings.max_command_burst, perSecond: settings.max_command_rate },
       turn,
       refused: metrics.refused,

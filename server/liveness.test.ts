@@ -68,7 +68,19 @@ test('with --pong_timeout an extended client that says nothing is told no_pong; 
   }
 })
 
-test('a peer that vanished without a word is freed after two probes', async t => {
+test('who answers pings is not probed besides; who says nothing is', async t => {
+  const cable = await startCable(t, ['--noauth', '--ping_interval=1'])
+  const [talker, silent] = [await cable.welcomed({ protocols: EXTENDED }), await cable.welcomed()]
+  let probes = 0
+  talker.ws.on('ping', () => probes++)
+  talker.ws.on('message', data => String(data).includes('"ping"') && talker.send({ command: 'pong' }))
+
+  for (let n = 0; n < 2; n++) await once(silent.ws, 'ping')
+
+  assert.equal(probes, 0)
+})
+
+test('a peer that vanished without a word is freed', async t => {
   const cable = await startCable(t, ['--noauth', '--ping_interval=1'])
   const { port } = new URL(cable.url.cable)
   // Half-open: the proxy goes on holding both sockets, and passes nothing any more.

@@ -255,7 +255,7 @@ export const SETTINGS = {
     0,
     'How long an extended client may take to answer a ping; 0: for ever.',
   ),
-  enable_native_pings: flag('Accepted: connections are always probed with WebSocket pings.'),
+  enable_native_pings: flag('Accepted: silent connections are always probed with WebSocket pings.'),
   ping_timestamp_precision: setting('UNIT', choice('s', 'ms', 'ns'), 's', 's, ms or ns.'),
   ping_interval: setting('SECONDS', whole(1, 3600), 3, 'Time between pings; clients reconnect after two missed ones.'),
 

@@ -8,12 +8,39 @@ export interface Summary {
   readonly most: number
 }
 
+type Figure = readonly [server: string, value: number]
+
 export class Figures {
   readonly #samples = new Map<string, number[]>()
+  /** Of figures that were taken side by side, the one as a multiple of the other. */
+  readonly #ratios = new Map<string, number[]>()
 
   add(measure: string, server: string, ...samples: readonly number[]): void {
     const key = `${measure}\n${server}`
     this.#samples.set(key, [...(this.#samples.get(key) ?? []), ...samples])
+  }
+
+  /** Two figures that were taken side by side. */
+  pair(measure: string, one: Figure, other: Figure): void {
+    for (const [[server, value], [than, theirs]] of [
+      [one, other],
+      [other, one],
+    ] as const) {
+      this.add(measure, server, value)
+      const key = `${measure}\n${server}\n${than}`
+      this.#ratios.set(key, [...(this.#ratios.get(key) ?? []), value / theirs])
+    }
+  }
+
+  /**
+   * A server's figure as a multiple of another's, of the same measure or `of` another: the median of what was taken side by
+   * side, else of the medians. `undefined`: one was not measured.
+   */
+  ratio(measure: string, server: string, than: string, of = measure): number | undefined {
+    const ratios = of === measure ? this.#ratios.get(`${measure}\n${server}\n${than}`) : undefined
+    if (ratios !== undefined) return summarize(ratios).median
+    const [one, other] = [this.get(measure, server), this.get(of, than)]
+    return one && other && one.median / other.median
   }
 
   /** `undefined`: not measured. */

@@ -12,10 +12,11 @@ import { compile, installSocketIo, SCRATCH } from './build.ts'
 import { Figures } from './figures.ts'
 import { describe, unfit } from './machine.ts'
 import { anycable, hotcable, leastWs } from './peers/cables.ts'
+import type { Peer } from './peers/peer.ts'
 import { bareWs, limit, nchan, rawHttp, socketIo } from './peers/plain.ts'
 import { GENERATOR_CORE } from './process.ts'
 import { churn } from './rows/churn.ts'
-import { collected, frameSize, handshakes, visit } from './rows/fan-out.ts'
+import { collected, compare, compareHerds, type Entry, frameSize } from './rows/fan-out.ts'
 import { ingest } from './rows/ingest.ts'
 import { neighbours } from './rows/neighbours.ts'
 import { start } from './rows/start.ts'
@@ -49,22 +50,20 @@ const { figures } = bench
 const say = (text: string) =>
   process.stderr.write(`${((performance.now() - began) / 1000).toFixed(0).padStart(4)} s  ${text}\n`)
 
-const PEERS = [
-  { peer: hotcable() },
-  { peer: hotcable(), name: 'Hotcable distinct', distinct: true },
-  { peer: limit(compile('limit')) },
-  { peer: nchan() },
-  { peer: socketIo(installSocketIo()) },
-  { peer: anycable() },
-  { peer: rawHttp() },
-].map(entry => ({ name: entry.peer.name, ...entry }))
+const entry = (peer: Peer): Entry => ({ name: peer.name, peer })
+const OURS = entry(hotcable())
+const PEERS: readonly Entry[] = [
+  { ...OURS, name: 'Hotcable distinct', distinct: true },
+  ...[limit(compile('limit')), nchan(), socketIo(installSocketIo()), anycable(), rawHttp()].map(entry),
+]
 for (const { name, peer } of PEERS) if (peer.absent !== undefined) notes.push(`${name}: absent (${peer.absent})`)
 const present = PEERS.filter(({ peer }) => peer.absent === undefined)
 
 const PARTS: Record<string, () => Promise<void>> = {
   async 'fan-out'() {
-    for (const entry of present) await step(`fan-out: ${entry.name}`, () => visit(bench, entry))
-    for (const peer of [bareWs(), leastWs()]) await step(`handshakes: ${peer.name}`, () => handshakes(bench, peer))
+    for (const theirs of present) await step(`fan-out: ${theirs.name}`, () => compare(bench, OURS, theirs))
+    for (const theirs of [bareWs(), leastWs()].map(entry))
+      await step(`handshakes: ${theirs.name}`, () => compareHerds(bench, OURS, theirs))
   },
   async ingest() {
     await step('ingest: Hotcable', () => ingest(bench, hotcable(), true))
@@ -80,7 +79,7 @@ const wanted = options.only?.split(',') ?? Object.keys(PARTS)
 const unknown = wanted.filter(name => !(name in PARTS))
 if (unknown.length > 0) quit(`no such part: ${unknown.join(', ')}; there are ${Object.keys(PARTS).join(', ')}`)
 
-bench.bytes = await frameSize(bench, hotcable())
+bench.bytes = await frameSize(bench, OURS.peer)
 const repeated = wanted.filter(name => ['fan-out', 'ingest'].includes(name))
 let rounds = 0
 for (let longest = 0; repeated.length > 0 && (rounds === 0 || !options.quick); rounds++) {
@@ -122,18 +121,20 @@ async function step(what: string, measure: () => Promise<void>): Promise<void> {
 }
 
 function utilisation(measure: string): string {
-  return PEERS.map(({ name }) => {
-    const [server, load] = [figures.get(`server ${measure}`, name), figures.get(`load ${measure}`, name)]
-    if (server === undefined || load === undefined) return undefined
-    // A server that was not always on its core was not alone there: what the clock says about it says little.
-    return `${name} ${figure(server.median)} / ${figure(load.median)}${server.median < 0.9 ? ' (unreliable for times)' : ''}`
-  })
+  return [OURS, ...PEERS]
+    .map(({ name }) => {
+      const [server, load] = [figures.get(`server ${measure}`, name), figures.get(`load ${measure}`, name)]
+      if (server === undefined || load === undefined) return undefined
+      // A server that was not always on its core was not alone there: what the clock says about it says little.
+      return `${name} ${figure(server.median)} / ${figure(load.median)}${server.median < 0.9 ? ' (unreliable for times)' : ''}`
+    })
     .filter(Boolean)
     .join(', ')
 }
 
 function sizes(): string {
-  return PEERS.map(({ name }) => [name, figures.get('bytes', name)?.median])
+  return [OURS, ...PEERS]
+    .map(({ name }) => [name, figures.get('bytes', name)?.median])
     .filter(([, size]) => size !== undefined)
     .map(([name, size]) => `${name} ${size} B`)
     .join(', ')

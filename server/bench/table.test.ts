@@ -27,6 +27,20 @@ test('a goal is met or missed by medians, and a server that was not measured is 
   )
 })
 
+test('figures that were taken side by side are compared with each other, not by their medians', () => {
+  const figures = new Figures()
+  // The machine was half as fast in the second pair.
+  figures.pair('us', ['Hotcable', 4], ['nchan', 5])
+  figures.pair('us', ['Hotcable', 8], ['nchan', 10])
+  figures.add('us', 'Hotcable', 8, 8, 8)
+
+  assert.equal(figures.get('us', 'Hotcable')?.median, 8)
+  assert.equal(figures.ratio('us', 'Hotcable', 'nchan'), 0.8)
+  assert.equal(figures.ratio('us', 'nchan', 'Hotcable'), 1.25)
+  assert.deepEqual(verdicts(ROW, figures)[0], ['≤ 0.95 × nchan', 'met'])
+  assert.match(table([ROW], figures), / 7\.5 \(5–10\) → ×0\.80 /)
+})
+
 test('without a figure of ours nothing is met', () => {
   const figures = new Figures()
   figures.add('us', 'nchan', 1)

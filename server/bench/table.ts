@@ -29,17 +29,20 @@ const SUBJECT = 'Hotcable'
 
 export function table(rows: readonly Row[], figures: Figures): string {
   const lines = rows.map(row => {
-    const ours = figures.get(row.measure, row.subject ?? SUBJECT)
-    const peers = COLUMNS.map(name => (row.subject === undefined ? cell(ours, figures.get(row.measure, name)) : '–'))
+    const { measure, subject = SUBJECT } = row
+    const ours = figures.get(measure, subject)
+    // Theirs, and ours as a multiple of it.
+    const cell = (name: string, of?: string) => {
+      const [theirs, ratio] = [figures.get(of ?? measure, name), figures.ratio(measure, subject, name, of)]
+      return Number.isFinite(ratio) ? `${spread(theirs)} → ×${ratio!.toFixed(2)}` : spread(theirs)
+    }
+    const peers = COLUMNS.map(name => (row.subject === undefined ? cell(name) : '–'))
     const others = row.goals.filter(goal => 'than' in goal && !COLUMNS.includes(goal.than)) as {
       than: string
       of?: string
     }[]
-    const rest = others.map(({ than, of }) => {
-      const found = figures.get(of ?? row.measure, than)
-      return `${of === undefined ? than : `a single ${of}`}: ${cell(ours, found)}`
-    })
-    const beside = (row.beside ?? []).map(name => `${name}: ${cell(ours, figures.get(row.measure, name))}`)
+    const rest = others.map(({ than, of }) => `${of === undefined ? than : `a single ${of}`}: ${cell(than, of)}`)
+    const beside = (row.beside ?? []).map(name => `${name}: ${cell(name)}`)
     return [row.title, spread(ours), ...peers, [...rest, ...beside].join('; ') || '–', judge(row, figures)]
   })
   const head = ['measure', SUBJECT, ...COLUMNS, 'other', 'goal']
@@ -50,12 +53,20 @@ export function table(rows: readonly Row[], figures: Figures): string {
 export function verdicts({ measure, subject = SUBJECT, goals }: Row, figures: Figures): [goal: string, Verdict][] {
   const ours = figures.get(measure, subject)?.median
   return goals.map(goal => {
-    const theirs = 'than' in goal ? figures.get(('of' in goal && goal.of) || measure, goal.than)?.median : 0
     if (ours === undefined) return [wish(goal), 'not measured']
-    if (theirs === undefined) return [wish(goal), 'absent']
-    const most = 'at' in goal ? goal.at : 'more' in goal ? theirs + goal.more : theirs * goal.most
-    return [wish(goal), ours <= most ? 'met' : 'MISSED']
+    const kept = keeps(goal, ours)
+    return [wish(goal), kept === undefined ? 'absent' : kept ? 'met' : 'MISSED']
   })
+
+  function keeps(goal: Goal, ours: number): boolean | undefined {
+    if ('at' in goal) return ours <= goal.at
+    if ('more' in goal) {
+      const theirs = figures.get(measure, goal.than)
+      return theirs && ours <= theirs.median + goal.more
+    }
+    const ratio = figures.ratio(measure, subject, goal.than, goal.of)
+    return ratio === undefined ? undefined : ratio <= goal.most
+  }
 }
 
 const judge = (row: Row, figures: Figures) =>
@@ -67,14 +78,6 @@ function wish(goal: Goal): string {
   if ('at' in goal) return `≤ ${goal.at}`
   if ('more' in goal) return `≤ ${goal.than} + ${goal.more}`
   return `≤ ${figure(goal.most)} × ${goal.of === undefined ? goal.than : `a single ${goal.of}`}`
-}
-
-/** Another's figure, and ours as a multiple of it. */
-function cell(ours: Summary | undefined, theirs: Summary | undefined): string {
-  if (theirs === undefined) return '–'
-  return ours === undefined || theirs.median === 0
-    ? spread(theirs)
-    : `${spread(theirs)} → ×${(ours.median / theirs.median).toFixed(2)}`
 }
 
 function spread(summary: Summary | undefined): string {

@@ -5,8 +5,8 @@
  * to the socket that the upgrade handed us, as frames that are already complete: many sessions share one Buffer, and
  * several frames for one session in one turn of the event loop leave in one write.
  *
- * Every connection is probed with a WebSocket ping, which browsers answer by themselves: a peer that vanished without a
- * word is freed after two probes.
+ * A peer that says nothing is probed with a WebSocket ping, which browsers answer by themselves: who vanished without a
+ * word is freed.
  */
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
@@ -22,7 +22,7 @@ export interface WebSocketSettings {
   maxMessageSize: number
   /** Bytes that may wait for one slow client. 0: no limit. */
   maxPendingSize: number
-  /** Time between probes; an unanswered one is the last. */
+  /** A silent peer is probed within twice this, and freed when it has not answered by the third time. */
   probeMs: number
   rate: Rate
   turn: Turn
@@ -122,7 +122,8 @@ class Socket implements Connection {
   #slot: Slot<Socket> | undefined
   #bucket: Bucket | undefined
   #waiting: NodeJS.Timeout | undefined
-  #alive = true
+  /** Turns of the probes since anything was heard. */
+  #quiet = 0
   #cut = false
   #drains = false
 
@@ -195,21 +196,19 @@ class Socket implements Connection {
     this.#ws.close(status, text)
   }
 
-  /** Asks the peer whether it lives; who has not answered the last time is gone. */
+  /** Asks a peer that says nothing whether it lives; who does not answer is gone. */
   probe(): void {
     const ws = this.#ws
     if (ws.isPaused) return // it is we who do not listen
-    if (!this.#alive) {
-      this.settings.refused('peer_vanished')
-      ws.terminate()
-    } else {
-      this.#alive = false
-      ws.ping()
-    }
+    this.#quiet++
+    if (this.#quiet === 2) ws.ping()
+    if (this.#quiet < 3) return
+    this.settings.refused('peer_vanished')
+    ws.terminate()
   }
 
   answered(): void {
-    this.#alive = true
+    this.#quiet = 0
     this.#listener?.heard()
   }
 
@@ -217,7 +216,7 @@ class Socket implements Connection {
     // Who was refused is not heard.
     if (this.#listener === undefined) return
     const { rate, received } = this.settings
-    this.#alive = true
+    this.#quiet = 0
     const waitMs = this.#bucket!.take(rate, performance.now())
     if (waitMs > 0) this.#pause(waitMs)
     received(data.length)

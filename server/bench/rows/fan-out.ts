@@ -1,64 +1,147 @@
 /**
- * One broadcast, thousands of subscribers: a visit to a server measures the herd coming in, what it weighs, and what a
- * message costs with one under way and with sixteen.
+ * One broadcast, thousands of subscribers: ours and another server side by side, in turns of a third of a second, so that
+ * whatever the machine does meanwhile meets both. What is compared is what stood next to each other.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Bench, connect, HTML, spend, withServer } from '../bench.ts'
 import { quantile } from '../figures.ts'
+import type { Generator } from '../generator.ts'
 import { INSPECT, inspect } from '../inspector.ts'
 import { hotcable } from '../peers/cables.ts'
-import { type Peer, STREAM } from '../peers/peer.ts'
+import { type Peer, STREAM, type Target } from '../peers/peer.ts'
 import { residentKiB } from '../process.ts'
 
 /** `name` is what the figures are filed under. */
-export interface Visit {
+export interface Entry {
   name: string
   peer: Peer
   distinct?: boolean
 }
 
-const FEW = 1_000
-const WARM_UPS = 5
-/** Until then (TCP_MAX_QUICKACKS, 16) the kernel acknowledges each message at once, which a page pays for only once. */
-const SETTLED = 20
-export const MANY = 10_000
+interface Side extends Entry {
+  target: Target
+  generator: Generator
+}
 
-export async function visit(bench: Bench, { name, peer, distinct = false }: Visit): Promise<void> {
+type Sides = readonly [ours: Side, theirs: Side]
+
+const FEW = 1_000
+export const MANY = 10_000
+/** What runs often is compiled only after a while, and in pauses. */
+const WARM_UPS = 5
+/** Linux acknowledges that many messages at once before it takes its time again, after a pause as after a handshake. */
+const QUICK_ACKS = 16
+
+export async function compare(bench: Bench, ours: Entry, theirs: Entry): Promise<void> {
   const { figures, quick, bytes } = bench
-  const ms = quick ? 700 : 1_000
-  await withServer(bench, peer, async (target, generator) => {
-    const measure = async (what: string, window: number) => {
-      await generator.run({ ms: ms / 3, window })
-      const { us, server, load, others, toLast, sample } = await spend(target, generator, { ms, window })
-      figures.add(`us ${what}`, name, us)
-      figures.add(
-        `p99 ${what}`,
-        name,
-        quantile(
-          toLast.toSorted((a, b) => a - b),
-          0.99,
-        ),
-      )
+  await withBoth(bench, ours, theirs, async sides => {
+    await eachAlone(sides, ({ target, generator, distinct }) => connect(target, generator, FEW, { distinct }))
+    await eachAlone(sides, async ({ target, generator }) => {
+      await generator.posts(target.postPort, [{ group: 0, request: target.post(STREAM, { html: HTML, bytes }) }])
+      for (let n = 0; n < WARM_UPS; n++) await generator.run({ ms: 200 })
+    })
+    await inTurns(bench, sides, '1k', { turns: quick ? 1 : 4, ms: 300, window: 1 })
+    const light = sides.map(({ target }) => residentKiB(target.program.pid))
+    await letIn(bench, sides)
+    await inTurns(bench, sides, '10k', { turns: quick ? 1 : 2, ms: 800, window: 1 })
+    await inTurns(bench, sides, '10k x16', { turns: 1, ms: 300, window: 16 })
+    await pause(quick ? 500 : 2_000)
+    const weights = sides.map(({ target }, n) => (residentKiB(target.program.pid) - light[n]!) / (MANY - FEW))
+    figures.pair('rss', ...named(sides, weights))
+  })
+}
+
+/** Clients coming in, and nothing else. */
+export const compareHerds = (bench: Bench, ours: Entry, theirs: Entry): Promise<void> =>
+  withBoth(bench, ours, theirs, async sides => {
+    await eachAlone(sides, ({ target, generator }) => connect(target, generator, FEW))
+    await letIn(bench, sides)
+  })
+
+/** A herd for each; those who are there already do not count. */
+async function letIn({ figures }: Bench, sides: Sides): Promise<void> {
+  const ms = await eachAlone(sides, ({ target, generator, distinct }) =>
+    connect(target, generator, MANY - FEW, { distinct }),
+  )
+  figures.pair(
+    'herd',
+    ...named(
+      sides,
+      ms.map(each => (each * 1000) / (MANY - FEW)),
+    ),
+  )
+}
+
+async function inTurns(
+  { figures }: Bench,
+  sides: Sides,
+  what: string,
+  { turns, ...options }: { turns: number; ms: number; window: number },
+): Promise<void> {
+  const toLast: number[][] = [[], []]
+  for (let turn = 0; turn < turns; turn++) {
+    const spent = await eachAlone(sides, async ({ target, generator }) => {
+      await generator.run({ ...options, ms: 20_000, most: QUICK_ACKS })
+      return spend(target, generator, options)
+    })
+    figures.pair(
+      `us ${what}`,
+      ...named(
+        sides,
+        spent.map(({ us }) => us),
+      ),
+    )
+    for (const [n, { name }] of sides.entries()) {
+      const { server, load, others, sample } = spent[n]!
+      toLast[n]!.push(...spent[n]!.toLast)
       figures.add(`server ${what}`, name, server)
       figures.add(`load ${what}`, name, load)
       figures.add('others', 'all', others)
       figures.add('bytes', name, Buffer.byteLength(sample))
     }
-    await connect(target, generator, FEW, { distinct })
-    await generator.posts(target.postPort, [{ group: 0, request: target.post(STREAM, { html: HTML, bytes }) }])
-    // What runs often is compiled only after a while, and in pauses.
-    for (let n = 0; n < WARM_UPS; n++) await generator.run({ ms: ms / 3 })
-    await measure('1k', 1)
-    const light = residentKiB(target.program.pid)
-    const more = await connect(target, generator, MANY - FEW, { distinct })
-    figures.add('herd', name, (more * 1000) / (MANY - FEW))
-    await generator.run({ ms: 20_000, most: SETTLED })
-    await measure('10k', 1)
-    await measure('10k x16', 16)
-    await pause(quick ? 500 : 2_000)
-    figures.add('rss', name, (residentKiB(target.program.pid) - light) / (MANY - FEW))
-  })
+  }
+  const p99 = toLast.map(times =>
+    quantile(
+      times.toSorted((a, b) => a - b),
+      0.99,
+    ),
+  )
+  figures.pair(`p99 ${what}`, ...named(sides, p99))
 }
+
+const named = ([ours, theirs]: Sides, [first, second]: readonly number[]) =>
+  [
+    [ours.name, first!],
+    [theirs.name, second!],
+  ] as const
+
+/** One after the other, while the other one stands still: what it does by itself, pings for instance, is not in the way. */
+async function eachAlone<T>(sides: Sides, measure: (side: Side) => Promise<T>): Promise<T[]> {
+  const [ours, theirs] = sides
+  const results: T[] = []
+  for (const [side, other] of [
+    [ours, theirs],
+    [theirs, ours],
+  ] as const) {
+    process.kill(other.target.program.pid, 'SIGSTOP')
+    try {
+      results.push(await measure(side))
+    } finally {
+      process.kill(other.target.program.pid, 'SIGCONT')
+    }
+  }
+  return results
+}
+
+const withBoth = (bench: Bench, ours: Entry, theirs: Entry, measure: (sides: Sides) => Promise<void>): Promise<void> =>
+  withServer(bench, ours.peer, (target, generator) =>
+    withServer(bench, theirs.peer, (theirTarget, theirGenerator) =>
+      measure([
+        { ...ours, target, generator },
+        { ...theirs, target: theirTarget, generator: theirGenerator },
+      ]),
+    ),
+  )
 
 /** What sessions weigh once the garbage that they came in with is collected. */
 export async function collected(bench: Bench): Promise<void> {
@@ -74,15 +157,6 @@ export async function collected(bench: Bench): Promise<void> {
     bench.figures.add('rss collected', 'Hotcable', ((await resident()) - light) / (MANY - FEW))
     inspector.close()
   })
-}
-
-/** Clients coming in, and nothing else; the first do not count. */
-export async function handshakes(bench: Bench, peer: Peer): Promise<void> {
-  const ms = await withServer(bench, peer, async (target, generator) => {
-    await connect(target, generator, FEW)
-    return connect(target, generator, MANY - FEW)
-  })
-  bench.figures.add('herd', peer.name, (ms * 1000) / (MANY - FEW))
 }
 
 /** How large our frame is. */
