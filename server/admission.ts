@@ -9,7 +9,7 @@
  */
 import { randomFillSync } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
-import { identify } from './auth/identity.ts'
+import { type Identify, tokenVerifier } from './auth/identity.ts'
 import type { Config } from './config.ts'
 import { ENDINGS, type EndingCode, SessionRefused } from './errors.ts'
 import type { Metrics } from './metrics.ts'
@@ -84,9 +84,11 @@ export function createAdmission(config: Config, { sessions, heartbeat, metrics, 
     },
   }
 
+  const identify = tokenVerifier(config.jwtSecrets)
+
   function authenticate(caller: Caller, sid: string): Identity {
     try {
-      const { key, ...who } = identityOf(config, caller, sid)
+      const { key, ...who } = identityOf(config, identify, caller, sid)
       if (key !== undefined) metrics.verified('jwt', key)
       if (sessions.count >= settings.max_sessions) throw new SessionRefused('sessions_limit')
       if (sessions.countOf(who.identity) >= settings.max_sessions_per_identity)
@@ -205,13 +207,14 @@ function refuse(connection: Connection, code: EndingCode, explain: boolean): voi
 
 function identityOf(
   { jwtSecrets, jwtParam, enforceJwt, noauth }: Config,
+  identify: Identify,
   { url, headers }: Caller,
   sid: string,
 ): Identity & { key?: number } {
   const token = readToken(url, headers, jwtParam)
   // A bad token is refused even where none is needed: whoever sends one means it.
   if (token !== '' && jwtSecrets.length > 0)
-    return { ...identify(token, jwtSecrets, Math.floor(Date.now() / 1000)), anonymous: false }
+    return { ...identify(token, Math.floor(Date.now() / 1000)), anonymous: false }
   if (noauth && !enforceJwt) return { identity: JSON.stringify({ sid }), expires: undefined, anonymous: true }
   throw new SessionRefused(jwtSecrets.length === 0 ? 'nobody_can_connect' : 'token_missing')
 }

@@ -7,7 +7,7 @@
  * Pure; what it grants is decided by the settings it was made with.
  */
 import type { Secret } from './auth/keys.ts'
-import { rememberingVerifier } from './auth/streams.ts'
+import { streamVerifier } from './auth/streams.ts'
 import { SubscriptionRejected } from './errors.ts'
 import { type Position, parsePosition } from './history/history.ts'
 
@@ -60,7 +60,7 @@ export interface ChannelParts {
 export function createChannels(settings: ChannelSettings, { now, verified }: ChannelParts): Resolve {
   const { streamsSecrets, streamsPurpose: purpose, publicStreams, whisper, presence, turbo, cableReady } = settings
   const verifier = (secrets: readonly Secret[]) => {
-    const verify = rememberingVerifier({ secrets, purpose })
+    const verify = streamVerifier({ secrets, purpose })
     return (signed: string) => {
       const { stream, key } = verify(signed, now() / 1000)
       verified(key)

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { errors, jwtVerify, SignJWT } from 'jose'
 import { SessionRefused } from '../errors.ts'
-import { identify } from './identity.ts'
+import { tokenVerifier } from './identity.ts'
 
 interface Vectors {
   secret: string
@@ -18,7 +18,7 @@ const vectors: Vectors = JSON.parse(
 
 const outcome = (token: string, secret: string, now: number): string => {
   try {
-    return `ext ${identify(token, [secret], now).identity}`
+    return `ext ${tokenVerifier([secret])(token, now).identity}`
   } catch (error) {
     if (error instanceof SessionRefused) return error.code
     throw error

@@ -7,12 +7,12 @@
  * HS256/384/512 by node:crypto: a herd of reconnecting clients is authenticated on the event loop, and WebCrypto's way
  * through the thread pool costs twice as much. A differential test holds it equal to jose.
  *
- * Pure: the clock is handed in. Vectors: backends/vectors/tokens.json
+ * The clock is handed in. Vectors: backends/vectors/tokens.json
  */
-import { createHmac, timingSafeEqual } from 'node:crypto'
 import { SessionRefused } from '../errors.ts'
+import { type Digest, Hmac } from './hmac.ts'
 
-const DIGESTS = new Map([
+const DIGESTS = new Map<string, Digest>([
   ['HS256', 'sha256'],
   ['HS384', 'sha384'],
   ['HS512', 'sha512'],
@@ -29,37 +29,48 @@ export interface Verified {
 /**
  * The identity in a token. Throws {@link SessionRefused}.
  * The signature is checked before the claims: a forged token learns nothing about its dates.
- * Any of the `secrets` verifies, the present one comes first. `nowSeconds` is Unix time, whole seconds.
+ * `nowSeconds` is Unix time, whole seconds.
  */
-export function identify(token: string, secrets: readonly string[], nowSeconds: number): Verified {
-  if (secrets.every(secret => secret === '')) throw new SessionRefused('nobody_can_connect')
-  const [first, last] = [token.indexOf('.'), token.lastIndexOf('.')]
-  if (first < 0 || token.indexOf('.', first + 1) !== last) throw new SessionRefused('token_invalid')
-  const [header, claims, signed] = [token.slice(0, first), token.slice(first + 1, last), token.slice(0, last)]
+export type Identify = (token: string, nowSeconds: number) => Verified
 
-  const digest = known.get(header) ?? digestOf(header)
-  const given = bytes(token.slice(last + 1))
-  const key = secrets.findIndex(secret => {
-    if (secret === '') return false
-    const expected = createHmac(digest, secret).update(signed).digest()
-    return given.length === expected.length && timingSafeEqual(given, expected)
-  })
-  if (key < 0) throw new SessionRefused('token_invalid')
-  if (known.size < REMEMBERED) known.set(header, digest)
+/** Any of the `secrets` verifies, the present one comes first. Empty ones verify nothing. */
+export function tokenVerifier(secrets: readonly string[]): Identify {
+  const keys = secrets.map(secret => (secret === '' ? undefined : keysOf(secret)))
+  /** Headers of tokens that were good, as they were sent: those of one issuer are all the same. */
+  const known = new Map<string, Digest>()
 
-  const { ext, exp, nbf } = decode(claims)
-  const [expires, begins] = [date(exp), date(nbf)]
-  if (expires !== undefined && nowSeconds >= expires) throw new SessionRefused('token_expired')
-  if (begins !== undefined && nowSeconds < begins) throw new SessionRefused('token_not_yet_valid')
-  if (typeof ext !== 'string') throw new SessionRefused('token_ext_invalid')
-  return { identity: ext, expires, key }
+  return (token, nowSeconds) => {
+    if (keys.every(key => key === undefined)) throw new SessionRefused('nobody_can_connect')
+    const [first, last] = [token.indexOf('.'), token.lastIndexOf('.')]
+    if (first < 0 || token.indexOf('.', first + 1) !== last) throw new SessionRefused('token_invalid')
+    const [header, claims, signature] = [token.slice(0, first), token.slice(first + 1, last), token.slice(last + 1)]
+
+    const digest = known.get(header) ?? digestOf(header)
+    if (!isBase64url(signature)) throw new SessionRefused('token_invalid')
+    const signed = token.slice(0, last)
+    const key = keys.findIndex(key => key?.[digest].verifies(signed, signature, 'base64url'))
+    if (key < 0) throw new SessionRefused('token_invalid')
+    if (known.size < REMEMBERED) known.set(header, digest)
+
+    const { ext, exp, nbf } = decode(claims)
+    const [expires, begins] = [date(exp), date(nbf)]
+    if (expires !== undefined && nowSeconds >= expires) throw new SessionRefused('token_expired')
+    if (begins !== undefined && nowSeconds < begins) throw new SessionRefused('token_not_yet_valid')
+    if (typeof ext !== 'string') throw new SessionRefused('token_ext_invalid')
+    return { identity: ext, expires, key }
+  }
 }
 
-/** Headers of tokens that were good, as they were sent: those of one issuer are all the same. */
-const known = new Map<string, string>()
+/** Headers that are remembered. */
 const REMEMBERED = 16
 
-function digestOf(header: string): string {
+const keysOf = (secret: string) => ({
+  sha256: new Hmac('sha256', secret),
+  sha384: new Hmac('sha384', secret),
+  sha512: new Hmac('sha512', secret),
+})
+
+function digestOf(header: string): Digest {
   const { alg, crit } = decode(header)
   const digest = typeof alg === 'string' ? DIGESTS.get(alg) : undefined
   // `crit` lists extensions that a verifier must understand (RFC 7515, 4.1.11); we understand none.
@@ -85,9 +96,11 @@ function decode(segment: string): Record<string, unknown> {
 }
 
 function bytes(segment: string): Buffer {
-  // Unpadded base64url and nothing else (RFC 7515, appendix C); Buffer alone would skip what it does not know.
-  if (!/^[A-Za-z0-9_-]+$/.test(segment) || segment.length % 4 === 1) throw new SessionRefused('token_invalid')
+  if (!isBase64url(segment)) throw new SessionRefused('token_invalid')
   return Buffer.from(segment, 'base64url')
 }
+
+/** Unpadded base64url and nothing else (RFC 7515, appendix C); Buffer alone would skip what it does not know. */
+const isBase64url = (segment: string) => /^[A-Za-z0-9_-]+$/.test(segment) && segment.length % 4 !== 1
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true })

@@ -3,7 +3,7 @@ import { createHmac } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { SubscriptionRejected } from '../errors.ts'
-import { rememberingVerifier, verifyStream } from './streams.ts'
+import { streamVerifier } from './streams.ts'
 
 interface Case {
   id: string
@@ -23,7 +23,7 @@ const vectors: Vectors = JSON.parse(
 )
 const NOW = 1_800_000_000
 const verify = ({ signed, secret = vectors.secret, now = NOW, purpose = '' }: Case) =>
-  verifyStream(signed, { secrets: [secret], purpose }, now).stream
+  streamVerifier({ secrets: [secret], purpose })(signed, now).stream
 
 for (const { stream, ...given } of [...vectors.sign, ...vectors.accept]) {
   test(`a signed stream name is accepted: ${given.id}`, () => {
@@ -43,8 +43,8 @@ for (const { flag, code, ...given } of vectors.refuse.filter(({ code }) => code 
 test('no name verifies against an empty key, not even beside others', () => {
   const forged = 'ImNoYXQ6MjAyMSI=--1a9278ba322f67e7d201d3740c5f034a0ce04392f2ad028a48dcb513bf490ee4'
 
-  assert.throws(() => verifyStream(forged, { secrets: [''], purpose: '' }, NOW), { code: 'streams_key_missing' })
-  assert.throws(() => verifyStream(forged, { secrets: ['', 'x'], purpose: '' }, NOW), {
+  assert.throws(() => streamVerifier({ secrets: [''], purpose: '' })(forged, NOW), { code: 'streams_key_missing' })
+  assert.throws(() => streamVerifier({ secrets: ['', 'x'], purpose: '' })(forged, NOW), {
     code: 'stream_signature_mismatch',
   })
 })
@@ -52,7 +52,7 @@ test('no name verifies against an empty key, not even beside others', () => {
 test('a former secret still verifies, and it is known which it was', () => {
   const [{ signed, stream }] = vectors.sign as [Case & { stream: string }]
 
-  assert.deepEqual(verifyStream(signed, { secrets: ['newest', 'newer', vectors.secret], purpose: '' }, NOW), {
+  assert.deepEqual(streamVerifier({ secrets: ['newest', 'newer', vectors.secret], purpose: '' })(signed, NOW), {
     stream,
     key: 2,
     forever: true,
@@ -64,7 +64,7 @@ test('a verifier that remembers still sees every forgery, and the end of what ex
     const payload = Buffer.from(JSON.stringify(value)).toString('base64')
     return `${payload}--${createHmac('sha256', vectors.secret).update(payload).digest('hex')}`
   }
-  const verify = rememberingVerifier({ secrets: [vectors.secret], purpose: '' })
+  const verify = streamVerifier({ secrets: [vectors.secret], purpose: '' })
   const [forever, expiring] = [
     signed('board/1'),
     signed({ _rails: { data: 'board/2', exp: new Date((NOW + 10) * 1000).toISOString() } }),

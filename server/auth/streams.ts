@@ -8,10 +8,10 @@
  * the JSON inside (PHP writes "chat\/42", Python escapes "é"), so the signature is checked over the bytes we were
  * handed, and they are decoded afterwards. Re-signing and comparing would refuse honest backends.
  *
- * Pure: no I/O, no clock. Vectors: backends/vectors/signed-streams.json
+ * No I/O, no clock. Vectors: backends/vectors/signed-streams.json
  */
-import { createHmac, timingSafeEqual } from 'node:crypto'
 import { SubscriptionRejected } from '../errors.ts'
+import { Hmac } from './hmac.ts'
 import type { Secret } from './keys.ts'
 
 export interface StreamKeys {
@@ -29,37 +29,36 @@ export interface VerifiedStream {
   readonly forever: boolean
 }
 
+/** The stream that a signed name grants. `nowSeconds` is Unix time. Throws {@link SubscriptionRejected}. */
+export type VerifyStream = (signed: string, nowSeconds: number) => VerifiedStream
+
 /** Names that are remembered. */
 const REMEMBERED = 1000
 
-/**
- * As {@link verifyStream}, but of names that never expire those verified last are remembered: a herd that comes back
- * asks for few of them, thousands of times.
- */
-export function rememberingVerifier(keys: StreamKeys): (signed: string, nowSeconds: number) => VerifiedStream {
+/** Of names that never expire those verified last are remembered: a herd asks for few, thousands of times. */
+export function streamVerifier({ secrets, purpose }: StreamKeys): VerifyStream {
+  const keys = secrets.map(secret => (secret === '' ? undefined : new Hmac('sha256', secret)))
   const known = new Map<string, VerifiedStream>()
+
+  function verify(signed: string, nowSeconds: number): VerifiedStream {
+    if (keys.every(key => key === undefined)) throw new SubscriptionRejected('streams_key_missing')
+    const [payload, digest, ...rest] = signed.split('--')
+    if (!payload || !digest || rest.length > 0) throw new SubscriptionRejected('stream_signature_malformed')
+    const key = DIGEST.test(digest) ? keys.findIndex(key => key?.verifies(payload, digest, 'hex')) : -1
+    if (key < 0) throw new SubscriptionRejected('stream_signature_mismatch')
+    return { ...open(decode(payload), purpose, nowSeconds), key }
+  }
+
   return (signed, nowSeconds) => {
     const remembered = known.get(signed)
     if (remembered !== undefined) return remembered
-    const verified = verifyStream(signed, keys, nowSeconds)
+    const verified = verify(signed, nowSeconds)
     if (verified.forever) {
       if (known.size === REMEMBERED) known.delete(known.keys().next().value!)
       known.set(signed, verified)
     }
     return verified
   }
-}
-
-/** The stream that a signed name grants. `nowSeconds` is Unix time. Throws {@link SubscriptionRejected}. */
-export function verifyStream(signed: string, { secrets, purpose }: StreamKeys, nowSeconds: number): VerifiedStream {
-  if (secrets.every(secret => secret === '')) throw new SubscriptionRejected('streams_key_missing')
-  const [payload, digest, ...rest] = signed.split('--')
-  if (!payload || !digest || rest.length > 0) throw new SubscriptionRejected('stream_signature_malformed')
-  const key = secrets.findIndex(
-    secret => secret !== '' && sameText(digest, createHmac('sha256', secret).update(payload).digest('hex')),
-  )
-  if (key < 0) throw new SubscriptionRejected('stream_signature_mismatch')
-  return { ...open(decode(payload), purpose, nowSeconds), key }
 }
 
 /**
@@ -104,9 +103,5 @@ function decode(payload: string): unknown {
 // too much besides.
 const STANDARD = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
 const URL_SAFE = /^(?:[A-Za-z0-9_-]{4})*(?:[A-Za-z0-9_-]{2}(?:==)?|[A-Za-z0-9_-]{3}=?)?$/
+const DIGEST = /^[0-9a-f]{64}$/
 const UTF8 = new TextDecoder('utf-8', { fatal: true })
-
-function sameText(given: string, expected: string): boolean {
-  const [a, b] = [Buffer.from(given), Buffer.from(expected)]
-  return a.length === b.length && timingSafeEqual(a, b)
-}

@@ -3,20 +3,21 @@
  * checks the token, says welcome, checks the name that is subscribed to, and confirms; and forgets all of it.
  */
 import { WebSocketServer } from 'ws'
-import { identify } from '../../auth/identity.ts'
-import { verifyStream } from '../../auth/streams.ts'
+import { tokenVerifier } from '../../auth/identity.ts'
+import { streamVerifier } from '../../auth/streams.ts'
 import { readToken } from '../../protocol/negotiate.ts'
 
 const [port, secret] = process.argv.slice(2)
 const settings = { host: '127.0.0.1', port: Number(port), perMessageDeflate: false, backlog: 4096 }
 const server = new WebSocketServer(settings, () => console.log('ready'))
 if (secret !== undefined) {
+  const [identify, verify] = [tokenVerifier([secret]), streamVerifier({ secrets: [secret], purpose: '' })]
   server.on('connection', (ws, { url = '', headers }) => {
-    identify(readToken(url, headers, 'jid'), [secret], Date.now() / 1000)
+    identify(readToken(url, headers, 'jid'), Date.now() / 1000)
     ws.on('message', data => {
       const { identifier } = JSON.parse(String(data)) as { identifier: string }
       const { signed_stream_name } = JSON.parse(identifier) as { signed_stream_name: string }
-      verifyStream(signed_stream_name, { secrets: [secret], purpose: '' }, Date.now() / 1000)
+      verify(signed_stream_name, Date.now() / 1000)
       ws.send(JSON.stringify({ type: 'confirm_subscription', identifier }))
     })
     ws.send('{"type":"welcome"}')
