@@ -1,6 +1,6 @@
 /**
- * One broadcast, thousands of subscribers: ours and another server side by side, in turns of a third of a second, so that
- * whatever the machine does meanwhile meets both. What is compared is what stood next to each other.
+ * One broadcast, thousands of subscribers: ours and another server side by side, in short turns, so that whatever the
+ * machine does meanwhile meets both. What is compared is what stood next to each other.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Bench, connect, HTML, spend, withServer } from '../bench.ts'
@@ -44,7 +44,7 @@ export async function compare(bench: Bench, ours: Entry, theirs: Entry): Promise
     const light = sides.map(({ target }) => residentKiB(target.program.pid))
     await letIn(bench, sides)
     await inTurns(bench, sides, '10k', { turns: quick ? 1 : 2, ms: 800, window: 1 })
-    await inTurns(bench, sides, '10k x16', { turns: 1, ms: 300, window: 16 })
+    await inTurns(bench, sides, '10k x16', { turns: 1, ms: 600, window: 16 })
     await pause(quick ? 500 : 2_000)
     const weights = sides.map(({ target }, n) => (residentKiB(target.program.pid) - light[n]!) / (MANY - FEW))
     figures.pair('rss', ...named(sides, weights))
