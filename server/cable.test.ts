@@ -347,6 +347,19 @@ test('a page of another origin is refused with 403, and one that is allowed is n
   assert.equal(await status(), 403)
 })
 
+test('what follows a message that is larger than may wait is not too much', async t => {
+  const cable = await startCable(t, ['--noauth', '--ws_max_pending_size=1000000', '--max_broadcast_size=20000000'])
+  const client = await cable.welcomed()
+  await client.subscribe(turbo('board/1'))
+  client.ws.pause()
+  const large = 'x'.repeat(16_000_000)
+
+  for (const data of [large, 'a', 'b']) await cable.broadcast('board/1', data)
+  client.ws.resume()
+
+  for (const data of [large, 'a', 'b']) assert.equal((await client.next()).message, data)
+})
+
 test('a client that does not read is cut with too_slow, and others do not wait for it', async t => {
   const cable = await startCable(t, ['--noauth', '--ws_max_pending_size=1000000'])
   const [slow, quick] = [await cable.connect(), await cable.connect()]

@@ -16,11 +16,12 @@ import type { Peer } from './peers/peer.ts'
 import { bareWs, limit, nchan, rawHttp, socketIo } from './peers/plain.ts'
 import { GENERATOR_CORE } from './process.ts'
 import { churn } from './rows/churn.ts'
-import { collected, compare, compareHerds, type Entry, frameSize } from './rows/fan-out.ts'
+import { collected, compare, compareHerds, frameSize } from './rows/fan-out.ts'
 import { ingest } from './rows/ingest.ts'
 import { neighbours } from './rows/neighbours.ts'
 import { start } from './rows/start.ts'
 import { ROWS } from './rows.ts'
+import type { Entry } from './sides.ts'
 import { figure, table, verdicts } from './table.ts'
 
 /** Rounds are interleaved, and as many as fit into this. */
@@ -66,9 +67,8 @@ const PARTS: Record<string, () => Promise<void>> = {
       await step(`handshakes: ${theirs.name}`, () => compareHerds(bench, OURS, theirs))
   },
   async ingest() {
-    await step('ingest: Hotcable', () => ingest(bench, hotcable(), true))
-    await step('ingest: raw node:http', () => ingest(bench, rawHttp(), false))
-    if (anycable().absent === undefined) await step('ingest: AnyCable', () => ingest(bench, anycable(), true))
+    for (const theirs of [rawHttp(), anycable()].filter(({ absent }) => absent === undefined).map(entry))
+      await step(`ingest: ${theirs.name}`, () => ingest(bench, OURS, theirs, theirs.name !== 'raw node:http'))
   },
   memory: () => step('memory', () => collected(bench)),
   neighbours: () => step('neighbours', () => neighbours(bench)),

@@ -22,7 +22,7 @@ export interface WebSocketSettings {
   maxMessageSize: number
   /** Bytes that may wait for one slow client. 0: no limit. */
   maxPendingSize: number
-  /** A silent peer is probed within twice this, and freed when it has not answered by the third time. */
+  /** A silent peer is probed within twice this, and freed when it has not answered in as long. */
   probeMs: number
   rate: Rate
   turn: Turn
@@ -125,6 +125,11 @@ class Socket implements Connection {
   /** Turns of the probes since anything was heard. */
   #quiet = 0
   #cut = false
+  /**
+   * Bytes that were written when nothing waited. They are under way and no queue, as in the reference, though Node counts
+   * them until the last is gone: without this, whatever follows a message as large as the limit would be too much.
+   */
+  #writing = 0
   #drains = false
 
   constructor(ws: Client, socket: Duplex, settings: WebSocketSettings) {
@@ -153,7 +158,8 @@ class Socket implements Connection {
     const { maxPendingSize, turn, sent } = this.settings
     const socket = this.#socket
     if (!this.open || !socket.writable) return true
-    if (!this.#cut && maxPendingSize > 0 && socket.writableLength >= maxPendingSize) {
+    const waited = socket.writableLength
+    if (maxPendingSize > 0 && waited - this.#writing >= maxPendingSize && !this.#cut) {
       this.#cut = true
       this.#listener?.tooSlow()
       return true
@@ -162,7 +168,9 @@ class Socket implements Connection {
     socket.write(frames)
     sent(frames.length, count)
     // What the kernel took is not kept.
-    return socket.writableLength === 0
+    const waits = socket.writableLength
+    if (waited === 0 && waits > 0) this.#writing = waits
+    return waits === 0
   }
 
   ping(frame: Buffer): void {
@@ -202,7 +210,7 @@ class Socket implements Connection {
     if (ws.isPaused) return // it is we who do not listen
     this.#quiet++
     if (this.#quiet === 2) ws.ping()
-    if (this.#quiet < 3) return
+    if (this.#quiet < 4) return
     this.settings.refused('peer_vanished')
     ws.terminate()
   }

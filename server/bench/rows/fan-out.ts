@@ -1,29 +1,15 @@
 /**
- * One broadcast, thousands of subscribers: ours and another server side by side, in short turns, so that whatever the
- * machine does meanwhile meets both. What is compared is what stood next to each other.
+ * One broadcast, thousands of subscribers: the herd coming in, what it weighs, and what a message costs with one under way
+ * and with sixteen.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Bench, connect, HTML, spend, withServer } from '../bench.ts'
 import { quantile } from '../figures.ts'
-import type { Generator } from '../generator.ts'
 import { INSPECT, inspect } from '../inspector.ts'
 import { hotcable } from '../peers/cables.ts'
-import { type Peer, STREAM, type Target } from '../peers/peer.ts'
+import { type Peer, STREAM } from '../peers/peer.ts'
 import { residentKiB } from '../process.ts'
-
-/** `name` is what the figures are filed under. */
-export interface Entry {
-  name: string
-  peer: Peer
-  distinct?: boolean
-}
-
-interface Side extends Entry {
-  target: Target
-  generator: Generator
-}
-
-type Sides = readonly [ours: Side, theirs: Side]
+import { type Entry, eachAlone, named, type Sides, withBoth } from '../sides.ts'
 
 const FEW = 1_000
 export const MANY = 10_000
@@ -108,40 +94,6 @@ async function inTurns(
   )
   figures.pair(`p99 ${what}`, ...named(sides, p99))
 }
-
-const named = ([ours, theirs]: Sides, [first, second]: readonly number[]) =>
-  [
-    [ours.name, first!],
-    [theirs.name, second!],
-  ] as const
-
-/** One after the other, while the other one stands still: what it does by itself, pings for instance, is not in the way. */
-async function eachAlone<T>(sides: Sides, measure: (side: Side) => Promise<T>): Promise<T[]> {
-  const [ours, theirs] = sides
-  const results: T[] = []
-  for (const [side, other] of [
-    [ours, theirs],
-    [theirs, ours],
-  ] as const) {
-    process.kill(other.target.program.pid, 'SIGSTOP')
-    try {
-      results.push(await measure(side))
-    } finally {
-      process.kill(other.target.program.pid, 'SIGCONT')
-    }
-  }
-  return results
-}
-
-const withBoth = (bench: Bench, ours: Entry, theirs: Entry, measure: (sides: Sides) => Promise<void>): Promise<void> =>
-  withServer(bench, ours.peer, (target, generator) =>
-    withServer(bench, theirs.peer, (theirTarget, theirGenerator) =>
-      measure([
-        { ...ours, target, generator },
-        { ...theirs, target: theirTarget, generator: theirGenerator },
-      ]),
-    ),
-  )
 
 /** What sessions weigh once the garbage that they came in with is collected. */
 export async function collected(bench: Bench): Promise<void> {
