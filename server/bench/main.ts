@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: the cable against the limit and its peers, one Markdown table, less than ten minutes.
  *
- *   --quick         once over everything, about a minute
+ *   --quick         once over everything, about three minutes
  *   --only=a,b      some parts: fan-out, ingest, memory, neighbours, churn, start
  *   --strict        exit code 1 when a goal is missed
  */
