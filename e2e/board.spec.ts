@@ -37,7 +37,12 @@ for (const client of CLIENTS) {
       ]
       const [stays, goes] = [unique('stays'), unique('goes')]
       for (const body of [stays, goes]) {
+        // The form is Turbo's until the answer is rendered: what is typed before goes with it.
+        const rendered = doing.evaluate(
+          () => new Promise<void>(then => addEventListener('turbo:load', () => then(), { once: true })),
+        )
         await addCard(doing, body)
+        await rendered
         for (const page of [doing, seeing, elsewhere]) await expect(card(page, body)).toHaveCount(1)
       }
 

@@ -60,12 +60,7 @@ export const card = (page: Page, body: string): Locator => page.locator('#cards 
 export async function addCard(page: Page, body: string, author = 'Ada'): Promise<void> {
   await page.getByLabel('Name').fill(author)
   await page.getByLabel('Card', { exact: true }).fill(body)
-  // The form is Turbo's until the answer is rendered: what is typed before goes with it.
-  const rendered = page.evaluate(
-    () => new Promise<void>(then => addEventListener('turbo:load', () => then(), { once: true })),
-  )
   await page.getByRole('button', { name: 'Add' }).click()
-  await rendered
 }
 
 /** The frames of a stream's own `fetch`, not of a reload: a mark in the page that only a full load would wipe out. */
