@@ -5,14 +5,12 @@ import type { EndingCode } from '../errors.ts'
 import type { Addressee, Subscriber } from '../hub.ts'
 
 /** One client, as its session sees it. */
-export interface Connection {
+export interface Connection extends Subscriber {
   /** The subprotocol that was agreed on; empty for none. */
   readonly protocol: string
   /** Takes a complete WebSocket frame. Nothing happens once the connection is closing. */
   send: (frame: Buffer) => void
-  /** Takes broadcasts: see `Subscriber` of the hub. */
-  deliver: Subscriber['deliver']
-  /** Whose it is, once that is known. */
+  /** Whose it is; its session says so. */
   session: Addressee | undefined
   /** Takes a ping, which is let go when much waits to be written: whoever is sent something knows that we live. */
   ping: (frame: Buffer) => void

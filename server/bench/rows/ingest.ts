@@ -14,7 +14,7 @@ const PACE_US = 100
 /** What runs often is compiled only after a while, and in pauses. */
 const WARM_UPS = 5
 
-/** `lists`: they take lists. */
+/** `lists`: the other server takes them, as ours does. */
 export async function ingest(bench: Bench, ours: Entry, theirs: Entry, lists: boolean): Promise<void> {
   const { figures, quick, bytes } = bench
   const ms = quick ? 250 : 500
@@ -41,19 +41,14 @@ export async function ingest(bench: Bench, ours: Entry, theirs: Entry, lists: bo
         ),
       )
     }
-    if (!lists) return
     const list = JSON.stringify(Array(LIST).fill({ stream: STREAM, data: JSON.stringify(HTML) }))
-    const elements = await eachAlone(sides, async ({ target, generator }) => {
+    const [mine, other] = await eachAlone(sides, async ({ name, target, generator }) => {
+      if (name === theirs.name && !lists) return undefined
       await generator.posts(target.postPort, [{ group: 0, request: publish(list) }], { batch: LIST })
       await generator.run({ ms })
       return spend(target, generator, { ms: 2 * ms })
     })
-    figures.pair(
-      'element',
-      ...named(
-        sides,
-        elements.map(({ us }) => us),
-      ),
-    )
+    if (other === undefined) figures.add('element', ours.name, mine!.us)
+    else figures.pair('element', ...named(sides, [mine!.us, other.us]))
   })
 }
