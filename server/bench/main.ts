@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: the cable against the limit and its peers, one Markdown table, less than ten minutes.
  *
- *   --quick         once over everything, about three minutes
+ *   --quick         once over everything, in about a minute: only the limit, nchan and the bare servers
  *   --only=a,b      some parts: fan-out, ingest, memory, neighbours, churn, start
  *   --strict        exit code 1 when a goal is missed
  */
@@ -26,6 +26,8 @@ import { figure, table, verdicts } from './table.ts'
 
 /** Rounds are interleaved, and as many as fit into this. */
 const ROUNDS_MS = 430_000
+/** More would not say more: for a part alone. */
+const MOST_ROUNDS = 5
 
 const { values: options } = parseArgs({
   options: { quick: { type: 'boolean', default: false }, only: { type: 'string' }, strict: { type: 'boolean' } },
@@ -55,20 +57,22 @@ const entry = (peer: Peer): Entry => ({ name: peer.name, peer })
 const OURS = entry(hotcable())
 const PEERS: readonly Entry[] = [
   { ...OURS, name: 'Hotcable distinct', distinct: true },
-  ...[limit(compile('limit')), nchan(), socketIo(installSocketIo()), anycable(), rawHttp()].map(entry),
+  ...[limit(compile('limit')), nchan()].map(entry),
+  ...(options.quick ? [] : [socketIo(installSocketIo()), anycable(), rawHttp()].map(entry)),
 ]
+if (options.quick) notes.push('--quick: socket.io and AnyCable were not measured')
 for (const { name, peer } of PEERS) if (peer.absent !== undefined) notes.push(`${name}: absent (${peer.absent})`)
 const present = PEERS.filter(({ peer }) => peer.absent === undefined)
 
 const PARTS: Record<string, () => Promise<void>> = {
   async 'fan-out'() {
     for (const theirs of present) await step(`fan-out: ${theirs.name}`, () => compare(bench, OURS, theirs))
-    for (const theirs of [bareWs(), leastWs()].map(entry))
+    for (const theirs of [bareWs(), ...(options.quick ? [] : [leastWs()])].map(entry))
       await step(`handshakes: ${theirs.name}`, () => compareHerds(bench, OURS, theirs))
   },
   async ingest() {
     await step('ingest: raw node:http', () => ingest(bench, OURS, entry(rawHttp()), false))
-    if (anycable().absent === undefined)
+    if (!options.quick && anycable().absent === undefined)
       await step('ingest: AnyCable', () => ingest(bench, OURS, entry(anycable()), true))
   },
   memory: () => step('memory', () => collected(bench)),
@@ -83,7 +87,8 @@ if (unknown.length > 0) quit(`no such part: ${unknown.join(', ')}; there are ${O
 bench.bytes = await frameSize(bench, OURS.peer)
 const repeated = wanted.filter(name => ['fan-out', 'ingest'].includes(name))
 let rounds = 0
-for (let longest = 0; repeated.length > 0 && (rounds === 0 || !options.quick); rounds++) {
+const most = repeated.length === 0 ? 0 : options.quick ? 1 : MOST_ROUNDS
+for (let longest = 0; rounds < most; rounds++) {
   const started = performance.now()
   if (rounds > 0 && started - began + longest > ROUNDS_MS) break
   for (const name of repeated) await PARTS[name]!()

@@ -35,7 +35,7 @@ export async function churn(bench: Bench): Promise<void> {
     const roundsFor = async (ms: number) => {
       for (const end = performance.now() + ms; performance.now() < end; ) await round()
     }
-    const ms = bench.quick ? 10_000 : 60_000
+    const ms = bench.quick ? 4_500 : 60_000
     await roundsFor(ms / 3)
     const before = await alive()
     await roundsFor((2 * ms) / 3)

@@ -3,7 +3,7 @@
  * and with sixteen.
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import { type Bench, connect, HTML, spend, withServer } from '../bench.ts'
+import { type Bench, connect, HTML, type Spent, spend, withServer } from '../bench.ts'
 import { quantile } from '../figures.ts'
 import { INSPECT, inspect } from '../inspector.ts'
 import { hotcable } from '../peers/cables.ts'
@@ -24,13 +24,15 @@ export async function compare(bench: Bench, ours: Entry, theirs: Entry): Promise
     await eachAlone(sides, ({ target, generator, distinct }) => connect(target, generator, FEW, { distinct }))
     await eachAlone(sides, async ({ target, generator }) => {
       await generator.posts(target.postPort, [{ group: 0, request: target.post(STREAM, { html: HTML, bytes }) }])
-      for (let n = 0; n < WARM_UPS; n++) await generator.run({ ms: 200 })
+      for (let n = 0; n < WARM_UPS; n++) await generator.run({ ms: quick ? 60 : 200 })
     })
-    await inTurns(bench, sides, '1k', { turns: quick ? 1 : 4, ms: 300, window: 1 })
+    await inTurns(bench, sides, quick ? 1 : 4, [{ what: '1k', ms: 300, window: 1 }])
     const light = sides.map(({ target }) => residentKiB(target.program.pid))
     await letIn(bench, sides)
-    await inTurns(bench, sides, '10k', { turns: quick ? 1 : 2, ms: 800, window: 1 })
-    await inTurns(bench, sides, '10k x16', { turns: 1, ms: 600, window: 16 })
+    await inTurns(bench, sides, quick ? 1 : 2, [
+      { what: '10k', ms: quick ? 400 : 800, window: 1 },
+      { what: '10k x16', ms: quick ? 300 : 600, window: 16 },
+    ])
     await pause(quick ? 500 : 2_000)
     const weights = sides.map(({ target }, n) => (residentKiB(target.program.pid) - light[n]!) / (MANY - FEW))
     figures.pair('rss', ...named(sides, weights))
@@ -58,41 +60,50 @@ async function letIn({ figures }: Bench, sides: Sides): Promise<void> {
   )
 }
 
-async function inTurns(
-  { figures }: Bench,
-  sides: Sides,
-  what: string,
-  { turns, ...options }: { turns: number; ms: number; window: number },
-): Promise<void> {
-  const toLast: number[][] = [[], []]
+interface Load {
+  what: string
+  ms: number
+  window: number
+}
+
+/** Each load, one behind the other, in each turn. */
+async function inTurns({ figures }: Bench, sides: Sides, turns: number, loads: readonly Load[]): Promise<void> {
+  const toLast = loads.map(() => [[], []] as [number[], number[]])
   for (let turn = 0; turn < turns; turn++) {
     const spent = await eachAlone(sides, async ({ target, generator }) => {
-      await generator.run({ ...options, ms: 20_000, most: QUICK_ACKS })
-      return spend(target, generator, options)
+      await generator.run({ window: 1, ms: 20_000, most: QUICK_ACKS })
+      const each: Spent[] = []
+      for (const { ms, window } of loads) each.push(await spend(target, generator, { ms, window }))
+      return each
     })
-    figures.pair(
-      `us ${what}`,
-      ...named(
-        sides,
-        spent.map(({ us }) => us),
-      ),
-    )
-    for (const [n, { name }] of sides.entries()) {
-      const { server, load, others, sample } = spent[n]!
-      toLast[n]!.push(...spent[n]!.toLast)
-      figures.add(`server ${what}`, name, server)
-      figures.add(`load ${what}`, name, load)
-      figures.add('others', 'all', others)
-      figures.add('bytes', name, Buffer.byteLength(sample))
+    for (const [l, { what }] of loads.entries()) {
+      const both = spent.map(each => each[l]!)
+      figures.pair(
+        `us ${what}`,
+        ...named(
+          sides,
+          both.map(({ us }) => us),
+        ),
+      )
+      for (const [n, { name }] of sides.entries()) {
+        const { server, load, others, sample } = both[n]!
+        toLast[l]![n]!.push(...both[n]!.toLast)
+        figures.add(`server ${what}`, name, server)
+        figures.add(`load ${what}`, name, load)
+        figures.add('others', 'all', others)
+        figures.add('bytes', name, Buffer.byteLength(sample))
+      }
     }
   }
-  const p99 = toLast.map(times =>
-    quantile(
-      times.toSorted((a, b) => a - b),
-      0.99,
-    ),
-  )
-  figures.pair(`p99 ${what}`, ...named(sides, p99))
+  for (const [l, { what }] of loads.entries()) {
+    const p99 = toLast[l]!.map(times =>
+      quantile(
+        times.toSorted((a, b) => a - b),
+        0.99,
+      ),
+    )
+    figures.pair(`p99 ${what}`, ...named(sides, p99))
+  }
 }
 
 /** What sessions weigh once the garbage that they came in with is collected. */

@@ -15,7 +15,7 @@ const STREAMS = 1_000
 const MIB = 1 << 20
 
 export async function neighbours(bench: Bench): Promise<void> {
-  const ms = bench.quick ? 800 : 2_000
+  const ms = bench.quick ? 500 : 2_000
   const times = bench.quick ? 1 : 3
   const quiet: PostRecord = {
     group: 0,
