@@ -25,7 +25,7 @@ import type { Entry } from './sides.ts'
 import { figure, table, verdicts } from './table.ts'
 
 /** Rounds are interleaved, and as many as fit into this. */
-const ROUNDS_MS = 430_000
+const ROUNDS_MS = 460_000
 /** More would not say more: for a part alone. */
 const MOST_ROUNDS = 5
 
