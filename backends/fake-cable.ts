@@ -5,7 +5,7 @@
  */
 import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 
 export interface Received {
@@ -30,8 +30,9 @@ export interface FakeCable {
 }
 
 export async function startFakeCable(): Promise<FakeCable> {
+  const held = new Set<Socket>()
   const listener: RequestListener = async (request, response) => {
-    if (cable.hangs) return
+    if (cable.hangs) return void held.add(request.socket)
     const url = new URL(request.url!, cable.url)
     if (request.method === 'GET' && url.pathname === '/_broadcast/position') {
       response.setHeader('content-type', 'application/json')
@@ -57,6 +58,9 @@ export async function startFakeCable(): Promise<FakeCable> {
       cable.onPosition = () => '7/test'
       cable.onBroadcast = () => 201
       cable.hangs = false
+      // AnyCable's gem tries again after a reset, and not when the connection just ends: then its message is lost.
+      for (const socket of held) socket.resetAndDestroy()
+      held.clear()
       server.closeAllConnections()
     },
     die: async () => {

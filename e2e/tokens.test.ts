@@ -45,8 +45,15 @@ before(async () => {
 })
 after(() => cable.child.kill())
 
-for (const [name, { readme, library, print, args }] of Object.entries(LINES)) {
-  const interpreter = library === undefined ? process.execPath : await library.interpreter()
+// Looked for before any test is known: whenever none is left, the runner takes it that all is over, and ends the cable.
+const found = await Promise.all(
+  Object.entries(LINES).map(async ([name, lines]) => {
+    const { library } = lines
+    return { ...lines, name, interpreter: library === undefined ? process.execPath : await library.interpreter() }
+  }),
+)
+
+for (const { name, interpreter, readme, library, print, args } of found) {
   if (interpreter === undefined) console.error(`\n!!! ${missing(library!)}\n`)
   const skip = process.env.CI !== 'true' && interpreter === undefined
 
