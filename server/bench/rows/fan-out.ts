@@ -75,7 +75,7 @@ async function inTurns({ figures }: Bench, sides: Sides, turns: number, loads: r
   const toLast = loads.map(() => [[], []] as [number[], number[]])
   for (let turn = 0; turn < turns; turn++) {
     const spent = await eachAlone(sides, async ({ target, generator }) => {
-      await generator.run({ window: 1, ms: 20_000, most: QUICK_ACKS })
+      await generator.run({ window: loads[0]!.window, ms: 20_000, most: QUICK_ACKS })
       const each: Spent[] = []
       for (const { ms, window } of loads) each.push(await spend(target, generator, { ms, window }))
       return each
