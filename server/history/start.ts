@@ -29,8 +29,7 @@ export const historyStart = (stream: string, page: PagePosition, asked: HistoryR
 
 /** Whether a request asks for anything at all; if not, the reference gives no answer. */
 export const asksForHistory = (asked: HistoryRequest | undefined): asked is HistoryRequest =>
-  asked !== undefined &&
-  ((asked.since !== undefined && asked.since !== 0) || (asked.streams !== undefined && asked.streams !== null))
+  asked !== undefined && ((asked.since ?? 0) !== 0 || (asked.streams ?? undefined) !== undefined)
 
 const ofPage = (page: PagePosition): Start | undefined => (page === 'unknown' ? 'gap' : page)
 
@@ -44,7 +43,7 @@ function ofStream(stream: string, asked: HistoryRequest | undefined): Start | un
 }
 
 function ofTime(asked: HistoryRequest | undefined): Start | undefined {
-  const since = asked?.since
-  if (since === undefined || since === null || since === 0) return undefined
+  const since = asked?.since ?? 0
+  if (since === 0) return undefined
   return typeof since === 'number' && since > 0 ? { since } : 'gap'
 }

@@ -28,7 +28,9 @@ export function parseCommand(text: string): Command | undefined {
     return undefined
   }
   if (!isRecord(value)) return undefined
-  const { command = '', identifier = '', data, history, presence } = value
+  const { data, history, presence } = value
+  // Serializers write `null` for what they leave out.
+  const [command, identifier] = [value.command ?? '', value.identifier ?? '']
   if (typeof command !== 'string' || typeof identifier !== 'string') return undefined
   const parsed: Command = { command, identifier }
   if (data !== undefined) parsed.data = data

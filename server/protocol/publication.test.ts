@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { PublicationRefused } from '../errors.ts'
-import { parseRequest } from './publication.ts'
+import { parseDisconnect, parseRequest } from './publication.ts'
 
 const message = (data: string) => {
   const request = parseRequest(JSON.stringify({ stream: 'a', data }))
@@ -47,7 +47,10 @@ for (const [body, complaint] of [
   [{ stream: 'a' }, 'data'],
   [{ ...GOOD, data: { html: 'x' } }, 'data'],
   [{ ...GOOD, data: null }, 'data'],
+  [{ ...GOOD, stream: null }, 'stream'],
   [{ ...GOOD, meta: 'x' }, 'meta'],
+  [{ ...GOOD, meta: [{}] }, 'meta'],
+  [{ ...GOOD, meta: { exclude_socket: [] } }, 'exclude_socket'],
   [{ ...GOOD, meta: { exclude_socket: 7 } }, 'exclude_socket'],
   [{ ...GOOD, meta: { broadcast_type: {} } }, 'broadcast_type'],
   [{ ...GOOD, meta: { transient: 'yes' } }, 'transient'],
@@ -56,8 +59,13 @@ for (const [body, complaint] of [
   [[{ command: 'disconnect', payload: { identifier: 'x' } }], '[0].stream'],
   [{ command: 'dance' }, 'command'],
   [{ command: 'disconnect' }, 'payload'],
+  [{ command: 'disconnect', payload: null }, 'payload'],
+  [{ command: 'disconnect', payload: [] }, 'payload'],
   [{ command: 'disconnect', payload: {} }, 'payload.identifier'],
+  [{ command: 'disconnect', payload: { identifier: null } }, 'payload.identifier'],
   [{ command: 'disconnect', payload: { identifier: 'x', reconnect: 'yes' } }, 'reconnect'],
+  [{ command: null, stream: null }, 'stream'],
+  [[GOOD, { ...GOOD, data: null }], '[1].data'],
 ] as const) {
   const text = typeof body === 'string' ? body : JSON.stringify(body)
   test(`a malformed publication is refused, and told where: ${text || 'nothing'}`, () => {
@@ -76,4 +84,31 @@ test('a remote disconnect does not ask to reconnect unless told to', () => {
 
   assert.deepEqual(parse({ identifier: 'x' }), { disconnect: { identity: 'x', reconnect: false } })
   assert.deepEqual(parse({ identifier: 'x', reconnect: true }), { disconnect: { identity: 'x', reconnect: true } })
+})
+
+const PLAIN = { publications: [{ stream: 'a', message: '1', transient: false }] }
+const DISCONNECT = { disconnect: { identity: 'x', reconnect: false } }
+for (const [body, expected] of [
+  [{ ...GOOD, meta: null }, PLAIN],
+  [{ ...GOOD, meta: [] }, PLAIN],
+  [{ ...GOOD, meta: { exclude_socket: null, broadcast_type: null, transient: null } }, PLAIN],
+  [{ ...GOOD, command: null, payload: null }, PLAIN],
+  [[{ ...GOOD, meta: null }], PLAIN],
+  [[{ ...GOOD, meta: [] }], PLAIN],
+  [[{ ...GOOD, meta: { exclude_socket: null } }], PLAIN],
+  [{ stream: null, data: null, command: 'disconnect', payload: { identifier: 'x' } }, DISCONNECT],
+  [{ command: 'disconnect', payload: { identifier: 'x', reconnect: null } }, DISCONNECT],
+] as const) {
+  const text = JSON.stringify(body)
+  test(`null, or [] for meta, is an optional field that is absent: ${text}`, () => {
+    assert.deepEqual(parseRequest(text), expected)
+  })
+}
+
+test('null is a field that is absent in the body of /api/disconnect, too', () => {
+  const parse = (body: object) => parseDisconnect(JSON.stringify(body))
+
+  assert.deepEqual(parse({ identifier: 'x', sid: null, reconnect: null }), { identity: 'x', reconnect: false })
+  assert.deepEqual(parse({ identifier: null, sid: 'y', reconnect: true }), { sid: 'y', reconnect: true })
+  assert.throws(() => parse({ identifier: null, sid: null }), /identifier must be a string/)
 })

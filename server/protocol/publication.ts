@@ -7,7 +7,10 @@
  *
  * `data` is a string that holds JSON, so HTML is encoded twice; a string that is no JSON is sent as the text it is.
  * AnyCable answers 201 to garbage; here it is refused with a reason, since a broadcast that nobody gets is the
- * hardest thing to debug. Pure.
+ * hardest thing to debug.
+ *
+ * Serializers (C#, Java, PHP) write every field they have: `null` is an optional field that is absent, and so is PHP's
+ * empty array, `[]`, where an object belongs. Pure.
  */
 import { PublicationRefused } from '../errors.ts'
 
@@ -38,22 +41,20 @@ export function parseRequest(body: string): Request {
     if (value.length === 0) throw malformed('the list is empty')
     return { publications: value.map((item, at) => publication(item, `[${at}]`)) }
   }
-  if (isRecord(value) && value.stream === undefined && value.command !== undefined)
-    return { disconnect: command(value) }
+  if (isRecord(value) && isAbsent(value.stream) && !isAbsent(value.command)) return { disconnect: command(value) }
   return { publications: [publication(value, '')] }
 }
 
 function publication(value: unknown, at: string): Publication {
   if (!isRecord(value)) throw malformed(`${at || 'the body'} is not an object`)
-  const { data, meta = {} } = value
+  const { data } = value
   const stream = text(value.stream, `${at}.stream`)
   if (typeof data !== 'string') throw malformed(`${at}.data must be a string (of JSON: encode it once more)`)
+  const meta = isAbsent(value.meta) || isEmptyList(value.meta) ? {} : value.meta
   if (!isRecord(meta)) throw malformed(`${at}.meta must be an object`)
-  const { exclude_socket: exclude, broadcast_type: type } = meta
+  const exclude = optionalText(meta.exclude_socket, `${at}.meta.exclude_socket`)
+  const type = optionalText(meta.broadcast_type, `${at}.meta.broadcast_type`)
   const transient = flag(meta.transient, `${at}.meta.transient`)
-  if (exclude !== undefined && typeof exclude !== 'string')
-    throw malformed(`${at}.meta.exclude_socket must be a string`)
-  if (type !== undefined && typeof type !== 'string') throw malformed(`${at}.meta.broadcast_type must be a string`)
   return { stream, message: toMessage(data), transient, ...(exclude ? { exclude } : {}), ...(type ? { type } : {}) }
 }
 
@@ -71,7 +72,7 @@ export function parseDisconnect(body: string): RemoteDisconnect | { sid: string;
   const value = parseJson(body)
   if (!isRecord(value)) throw malformed('the body is not an object')
   const reconnect = flag(value.reconnect, '.reconnect')
-  return value.sid === undefined
+  return isAbsent(value.sid)
     ? { identity: text(value.identifier, '.identifier'), reconnect }
     : { sid: text(value.sid, '.sid'), reconnect }
 }
@@ -81,9 +82,16 @@ function text(value: unknown, at: string): string {
   return value
 }
 
+function optionalText(value: unknown, at: string): string | undefined {
+  if (isAbsent(value)) return undefined
+  if (typeof value !== 'string') throw malformed(`${at} must be a string`)
+  return value
+}
+
 function flag(value: unknown, at: string): boolean {
-  if (value !== undefined && typeof value !== 'boolean') throw malformed(`${at} must be true or false`)
-  return value ?? false
+  if (isAbsent(value)) return false
+  if (typeof value !== 'boolean') throw malformed(`${at} must be true or false`)
+  return value
 }
 
 function parseJson(body: string): unknown {
@@ -103,6 +111,10 @@ function toMessage(data: string): string {
   }
   return JSON.stringify(data)
 }
+
+const isAbsent = (value: unknown): value is null | undefined => value === undefined || value === null
+
+const isEmptyList = (value: unknown): boolean => Array.isArray(value) && value.length === 0
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -121,6 +121,7 @@ export const history: Scenario[] = [
       ['an empty object', {}],
       ['a time of zero', { since: 0 }],
       ['null for streams', { streams: null }],
+      ['null for a time', { since: null, streams: null }],
     ] as [string, unknown][]
   ).map(
     ([about, history]): Scenario => ({

@@ -76,6 +76,20 @@ export const living: Scenario[] = [
     },
   },
   {
+    title: 'null is a field that is absent, in every command',
+    flags: OPEN,
+    async run(world) {
+      const client = await world.welcomed()
+      const [stream, absent] = [pubsub(world.stream()), { data: null, history: null, presence: null }]
+      client.send(
+        { command: 'ping', identifier: null, ...absent },
+        { command: 'subscribe', identifier: stream, ...absent },
+      )
+      const answers = [await client.next(), await client.next(), ...(await client.answers())]
+      assert.deepEqual(answers, [{ type: 'pong' }, { type: 'confirm_subscription', identifier: stream }])
+    },
+  },
+  {
     title: 'with --pong_timeout an extended client that says nothing is told no_pong, and closed with 1000',
     flags: PONGS,
     async run(world) {

@@ -155,6 +155,37 @@ const broadcasts: Scenario[] = [
     differs: { anycable: 'applies what it can, or falls over a null', why: 'bug: half a batch is no batch' },
   },
   {
+    title: 'null is an optional field that is absent, in what a backend posts',
+    flags: OPEN,
+    async run(world) {
+      const stream = world.stream()
+      const client = await world.listening(turbo(stream))
+      for (const meta of [null, { exclude_socket: null, broadcast_type: null, transient: null }])
+        assert.equal((await world.post({ stream, data: '1', meta, command: null, payload: null })).status, 201)
+      assert.deepEqual([(await client.next()).message, (await client.next()).message], [1, 1])
+    },
+  },
+  {
+    title: 'an empty list is a meta that is absent',
+    flags: OPEN,
+    async run(world) {
+      const stream = world.stream()
+      const client = await world.listening(turbo(stream))
+      assert.equal((await world.post({ stream, data: '1', meta: [] })).status, 201)
+      assert.equal((await client.next()).message, 1)
+    },
+    differs: {
+      anycable: 'answers 201 and delivers nothing',
+      why: 'choice: it is how PHP writes an empty array',
+      async run(world) {
+        const stream = world.stream()
+        const client = await world.listening(turbo(stream))
+        assert.equal((await world.post({ stream, data: '1', meta: [] })).status, 201)
+        assert.deepEqual(await world.everything(client, stream), [])
+      },
+    },
+  },
+  {
     title: 'a body over --max_broadcast_size is 413',
     flags: OPEN,
     async run(world) {
