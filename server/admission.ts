@@ -104,23 +104,29 @@ export function createAdmission(config: Config, { sessions, heartbeat, metrics, 
     }
   }
 
-  const accept: Accept = (connection, { url = '', headers }) => {
-    const sid = newSid()
-    let who: Identity
+  const accept: Accept = (connection, request) => {
     try {
-      who = authenticate({ url, headers }, sid)
+      return admit(connection, request)
     } catch (error) {
-      if (!(error instanceof SessionRefused)) throw error
-      refuse(connection, error.code, settings.dev)
+      if (error instanceof SessionRefused) refuse(connection, error.code, settings.dev)
+      else if (connection.session !== undefined) connection.session.fail(error)
+      else {
+        parts.failed(error)
+        refuse(connection, 'internal', settings.dev)
+      }
       return undefined
     }
+  }
+
+  const admit: Accept = (connection, { url = '', headers }) => {
+    const sid = newSid()
+    const who = authenticate({ url, headers }, sid)
     const extended = connection.protocol === EXTENDED
     const { previousSid, pingInterval, pingPrecision } = readWishes(url, headers)
     const resumed = extended && previousSid !== '' ? sessions.resume(previousSid, who) : undefined
     const identity = resumed?.identity ?? who.identity
     const arrival = { sid, identity, anonymous: who.anonymous, resumable: extended, connection, resumed }
     const session = new Session(arrival, shared)
-    sessions.add(session)
 
     const client = new Client(session, sessions, metrics)
     if (extended && settings.pong_timeout > 0)
@@ -130,6 +136,7 @@ export function createAdmission(config: Config, { sessions, heartbeat, metrics, 
       precision: pingPrecision ?? (settings.ping_timestamp_precision as PingPrecision),
     })
     if (settings.jwt_close_on_expiry) client.stopClock = atTime(who.expires, () => session.disconnect('token_expired'))
+    sessions.add(session)
     return client
   }
 
@@ -152,19 +159,31 @@ class Client implements Listener, Beat {
   }
 
   message(text: string | undefined): void {
-    this.#metrics.client_msg_total++
-    this.pongs?.heard()
-    const started = performance.now()
-    this.#session.receive(text)
-    this.#metrics.commandTook(performance.now() - started)
+    try {
+      this.#metrics.client_msg_total++
+      this.pongs?.heard()
+      const started = performance.now()
+      this.#session.receive(text)
+      this.#metrics.commandTook(performance.now() - started)
+    } catch (error) {
+      this.#session.fail(error)
+    }
   }
 
   heard(): void {
-    this.#session.heard()
+    try {
+      this.#session.heard()
+    } catch (error) {
+      this.#session.fail(error)
+    }
   }
 
   drained(): void {
-    this.#session.drained()
+    try {
+      this.#session.drained()
+    } catch (error) {
+      this.#session.fail(error)
+    }
   }
 
   tooSlow(): void {
@@ -173,15 +192,23 @@ class Client implements Listener, Beat {
   }
 
   beat(ping: Buffer): void {
-    this.#session.connection.ping(ping)
-    this.pongs?.pinged()
+    try {
+      this.#session.connection.ping(ping)
+      this.pongs?.pinged()
+    } catch (error) {
+      this.#session.fail(error)
+    }
   }
 
   closed(): void {
-    this.pings?.delete(this)
-    this.pongs?.stop()
-    this.stopClock?.()
-    this.#sessions.lost(this.#session)
+    try {
+      this.pings?.delete(this)
+      this.pongs?.stop()
+      this.stopClock?.()
+      this.#sessions.lost(this.#session)
+    } catch (error) {
+      this.#session.fail(error)
+    }
   }
 }
 

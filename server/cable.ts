@@ -10,6 +10,7 @@ import { createChannels } from './channels.ts'
 import type { Config } from './config.ts'
 import { drain } from './drain.ts'
 import type { PublicationRefused } from './errors.ts'
+import { createFailed, guarded } from './failure.ts'
 import { createHeal } from './heal.ts'
 import { formatPosition } from './history/history.ts'
 import { createApi } from './http/api.ts'
@@ -41,13 +42,14 @@ export interface Cable {
 /** `now` is Unix time in ms. */
 export function createCable(config: Config, { log, now = Date.now }: { log: Log; now?: () => number }): Cable {
   const { settings } = config
-  const turn = new Turn()
+  const failed = createFailed(log, code => metrics.refused(code))
+  const turn = new Turn(failed)
   const hub = new Hub(turn)
-  const { history, presence, resumables, expire } = createMemory(settings, hub, now)
+  const { history, presence, resumables, expire } = createMemory(settings, hub, now, failed)
   const upkeep = setInterval(expire, 1000)
   upkeep.unref()
   const sessions = new Sessions(resumables)
-  const heartbeat = new Heartbeat(now)
+  const heartbeat = new Heartbeat(now, failed)
   let draining = false
 
   const metrics = createMetrics({
@@ -71,7 +73,7 @@ export function createCable(config: Config, { log, now = Date.now }: { log: Log;
     metrics.disconnected_slow_clients_total++
   }
 
-  const later = (ms: number, then: () => void) => void setTimeout(then, ms).unref()
+  const later = (ms: number, then: () => void) => void setTimeout(guarded(then, failed), ms).unref()
   const pace =
     settings.heal === 'off'
       ? undefined
@@ -85,7 +87,7 @@ export function createCable(config: Config, { log, now = Date.now }: { log: Log;
   const admission = createAdmission(config, {
     resolve: createChannels(config, { now, verified: key => metrics.verified('streams', key) }),
     gap: createHeal({ history, now, later, count: metrics.refused, pace, explain: settings.dev }),
-    ...{ hub, history, presence, sessions, heartbeat, metrics, log },
+    ...{ hub, history, presence, sessions, heartbeat, metrics, log, failed },
   })
   const webSockets = createWebSockets(
     {
@@ -99,6 +101,7 @@ export function createCable(config: Config, { log, now = Date.now }: { log: Log;
         metrics.data_rcvd_total += bytes
       },
       sent,
+      failed,
     },
     admission.accept,
   )

@@ -63,6 +63,12 @@ export const ENDINGS = {
     close: [1000, ''],
     fix: 'it reads slower than it is sent: see --ws_max_pending_size',
   },
+  internal: {
+    tell: 'internal_error',
+    reconnect: true,
+    close: [1011, 'Internal error'],
+    fix: 'a bug of the cable: see its log',
+  },
 } as const satisfies Record<string, Ending>
 
 /** Why a subscription is rejected: code → what to do about it. */

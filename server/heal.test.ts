@@ -19,7 +19,7 @@ function ward() {
     pace: { ask: ({ wanted, run }) => void (wanted() && run()), waiting: 0 },
     explain: false,
   })
-  const session = { ended: false, connection: { send: () => void refreshes++ } }
+  const session = { ended: false, connection: { send: () => void refreshes++ }, fail: assert.ifError }
   return {
     session,
     counted,

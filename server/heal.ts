@@ -26,6 +26,7 @@ const AGAIN_MS = 30_000
 export interface Patient {
   readonly ended: boolean
   readonly connection: { send: (frame: Buffer) => void }
+  fail: (error: unknown) => void
 }
 
 export interface HealSettings {
@@ -88,9 +89,13 @@ export function createHeal({ history, now, later, count, pace, explain }: HealSe
       wanted: () => wanted(session, subscription),
       run() {
         count('refresh')
-        // It carries a position, so that an extended client does not come back with the one that was a gap.
-        const tail = history === undefined ? PLAIN_TAIL : positionTail(grant.stream, history)
-        session.connection.send(textFrame(broadcastPrefix(identifier), REFRESH, tail))
+        try {
+          // It carries a position, so that an extended client does not come back with the one that was a gap.
+          const tail = history === undefined ? PLAIN_TAIL : positionTail(grant.stream, history)
+          session.connection.send(textFrame(broadcastPrefix(identifier), REFRESH, tail))
+        } catch (error) {
+          session.fail(error)
+        }
       },
     })
   }

@@ -7,11 +7,14 @@ import { Turn } from './transport/turn.ts'
 /** A session that keeps what it is handed, or (`writes`) writes it at once. */
 const mailbox = (sid: string, writes = false) => {
   const frames: Buffer[] = []
+  const fail = (error: unknown) => {
+    throw error
+  }
   const deliver = (given: Buffer) => {
     frames.push(writes ? Buffer.from(given) : given)
     return writes
   }
-  return { frames, session: { answersTo: (other: string) => other === sid }, deliver } satisfies Subscriber & {
+  return { frames, session: { answersTo: (other: string) => other === sid, fail }, deliver } satisfies Subscriber & {
     frames: Buffer[]
   }
 }
@@ -20,7 +23,9 @@ const texts = (frames: readonly Buffer[]) =>
   frames.flatMap(frame => [...payloadsOf(frame)].map(payload => JSON.parse(String(payload)).message))
 
 function createHub() {
-  const turn = new Turn()
+  const turn = new Turn(error => {
+    throw error
+  })
   return { hub: new Hub(turn), settle: () => turn.settle() }
 }
 
@@ -151,4 +156,31 @@ test('who subscribes after a broadcast is not sent it, who leaves is', () => {
       [2, 3],
     ],
   )
+})
+
+test('a session that cannot be delivered to fails alone: the others are sent the message, and the next', () => {
+  const { hub, settle } = createHub()
+  const [ada, bob] = [mailbox('ada'), mailbox('bob')]
+  const failures: unknown[] = []
+  const broken: Subscriber = {
+    session: { answersTo: () => false, fail: error => void failures.push(error) },
+    deliver() {
+      throw new RangeError('broken')
+    },
+  }
+  for (const session of [ada, broken, bob]) hub.subscribe('a', 'i', session, false)
+  hub.subscribe('b', 'i', broken, false)
+  hub.broadcast({ stream: 'a', ...message('1') })
+  hub.broadcast({ stream: 'b', ...message('2') })
+  hub.broadcast({ stream: 'a', ...message('3') })
+  settle()
+
+  assert.deepEqual(
+    [texts(ada.frames), texts(bob.frames)],
+    [
+      [1, 3],
+      [1, 3],
+    ],
+  )
+  assert.equal(failures.length, 3)
 })

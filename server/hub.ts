@@ -26,6 +26,8 @@ export interface Subscriber {
 export interface Addressee {
   /** Whether the session has, or had before it was resumed, this sid. */
   answersTo: (sid: string) => boolean
+  /** Ends the session because of a bug that delivering to it met. Never throws. */
+  fail: (error: unknown) => void
 }
 
 export interface Message {
@@ -117,8 +119,16 @@ export class Hub {
     for (let from = 0; from < waiting.length; ) {
       const to = endOfRun(waiting, from)
       const groups = this.#streams.get(waiting[from]!.stream)
-      if (groups !== undefined) handOut(groups, waiting.slice(from, to), to - from < waiting.length)
+      if (groups !== undefined) this.#handOut(groups, waiting.slice(from, to), to - from < waiting.length)
       from = to
+    }
+  }
+
+  #handOut(groups: Groups, messages: readonly Message[], more: boolean): void {
+    try {
+      handOut(groups, messages, more)
+    } catch (error) {
+      this.#turn.failed(error)
     }
   }
 }
@@ -155,8 +165,13 @@ function handOut(groups: Groups, messages: readonly Message[], more: boolean): v
     const frames = batch.framed(type === undefined ? group.prefix : broadcastPrefix(identifier, type))
     let free = true
     const hand = (listener: Subscriber) => {
-      if (exclude !== undefined && listener.session?.answersTo(exclude)) return
-      if (!listener.deliver(frames, messages.length, more)) free = false
+      try {
+        if (exclude !== undefined && listener.session?.answersTo(exclude)) return
+        if (!listener.deliver(frames, messages.length, more)) free = false
+      } catch (error) {
+        free = false
+        listener.session?.fail(error)
+      }
     }
     if (listeners instanceof Set) listeners.forEach(hand)
     else hand(listeners)

@@ -2,6 +2,7 @@
  * What the cable remembers, in memory (--broker=memory) or not at all: history, presence, lost sessions.
  */
 import { randomBytes } from 'node:crypto'
+import { type Failed, tryEach } from './failure.ts'
 import { createMemoryHistory, type MemoryHistory } from './history/memory.ts'
 import type { Hub } from './hub.ts'
 import { createMemoryPresence } from './presence/memory.ts'
@@ -17,7 +18,7 @@ export interface Memory {
   expire: () => void
 }
 
-export function createMemory(settings: Values, hub: Hub, now: () => number): Memory {
+export function createMemory(settings: Values, hub: Hub, now: () => number, failed: Failed): Memory {
   if (settings.broker === 'none') {
     return {
       history: undefined,
@@ -42,8 +43,6 @@ export function createMemory(settings: Values, hub: Hub, now: () => number): Mem
     },
   })
   const resumables = new Resumables({ ttlSeconds: settings.sessions_ttl, max: settings.max_lost_sessions, now })
-  const expire = () => {
-    for (const kept of [history, presence, resumables]) kept.expire()
-  }
+  const expire = () => tryEach([history, presence, resumables], kept => kept.expire(), failed)
   return { history, presence, resumables, expire }
 }

@@ -15,6 +15,7 @@ import {
   type RejectionCode,
   SubscriptionRejected,
 } from './errors.ts'
+import { type Failed, guarded, tryEach } from './failure.ts'
 import type { History } from './history/history.ts'
 import { asksForHistory, subscribeStart } from './history/start.ts'
 import type { Addressee, Hub } from './hub.ts'
@@ -43,6 +44,7 @@ export interface SessionParts {
   gap: (session: Session, subscription: Subscription, code: GapCode) => void
   /** Calls back in a while, unless cancelled by what it returns. */
   later: (ms: number, then: () => void) => () => void
+  failed: Failed
   /** Counts what went wrong, by code. */
   count: (code: ComplaintCode | RejectionCode | EndingCode) => void
   log: Log
@@ -142,7 +144,7 @@ export class Session implements Addressee, Behind, Speaker {
     this.#heardAt = this.#parts.history?.offset ?? 0
   }
 
-  /** One message of the client; `undefined` for one that is not even text. Never throws. */
+  /** One message of the client; `undefined` for one that is not even text. */
   receive(text: string | undefined): void {
     if (this.#ended) return
     this.heard()
@@ -172,10 +174,26 @@ export class Session implements Addressee, Behind, Speaker {
   disconnect(code: EndingCode, reconnect?: boolean): void {
     if (this.#ended) return
     const { count, explain } = this.#parts
-    this.end()
-    count(code)
-    this.connection.send(disconnect(code, explain, reconnect))
-    this.connection.close(code)
+    try {
+      this.end()
+      count(code)
+      this.connection.send(disconnect(code, explain, reconnect))
+      this.connection.close(code)
+    } catch (error) {
+      this.fail(error)
+    }
+  }
+
+  /** Something done for this session threw, which is a bug: it alone ends, and its client may come back. Never throws. */
+  fail(error: unknown): void {
+    const { failed, explain } = this.#parts
+    failed(error, this.sid)
+    const steps = [
+      () => this.end(),
+      () => this.connection.send(disconnect('internal', explain)),
+      () => this.connection.close('internal'),
+    ]
+    tryEach(steps, step => step(), failed)
   }
 
   /** The connection is gone or going: nothing more is delivered, nothing more is heard. Returns what could be resumed. */
@@ -209,10 +227,14 @@ export class Session implements Addressee, Behind, Speaker {
     }
     this.connection.send(restoredWelcome(this.sid, [...this.#subscriptions.keys()]))
     // The client now asks for the history of each. Who does not is sent what came since its connection was lost.
-    this.#cancelGrace = this.#parts.later(HISTORY_GRACE_MS, () => {
+    const resume = () => {
       for (const subscription of held)
         if (subscription.state === 'waiting') this.catchUp.from(position ?? 'now', subscription, false)
-    })
+    }
+    this.#cancelGrace = this.#parts.later(
+      HISTORY_GRACE_MS,
+      guarded(resume, error => this.fail(error)),
+    )
   }
 
   /** A name may have expired since it was granted. */

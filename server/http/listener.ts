@@ -53,9 +53,8 @@ export function createListener(app: Hono, upgrade: Upgrade, settings: ListenerSe
   const handlers = new Map<string, Handle>()
   const ask = getRequestListener(app.fetch)
   const answer = (request: IncomingMessage, response: ServerResponse) => {
-    const handle = handlers.get(pathOf(request))
-    if (handle === undefined) void ask(request, response)
-    else handle(request, response).catch(error => fail(error, response, settings))
+    const handle = handlers.get(pathOf(request)) ?? ask
+    handle(request, response).catch(error => fail(error, response, settings))
   }
   const server: Server = tls
     ? createSecureServer(
@@ -64,7 +63,14 @@ export function createListener(app: Hono, upgrade: Upgrade, settings: ListenerSe
       )
     : createServer(options, answer)
   const sockets = track(server, settings)
-  server.on('upgrade', upgrade)
+  server.on('upgrade', (request, socket, head) => {
+    try {
+      upgrade(request, socket, head)
+    } catch (error) {
+      settings.failed(error as Error)
+      socket.destroy()
+    }
+  })
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => refuseClient(error, socket, settings))
 
   return {
@@ -73,6 +79,8 @@ export function createListener(app: Hono, upgrade: Upgrade, settings: ListenerSe
     async listen(host, port) {
       server.listen(port, host)
       await once(server, 'listening')
+      // A connection that the system cannot give us, for want of file descriptors or memory, must not end the others.
+      server.on('error', settings.failed)
     },
     get origin() {
       const { address, port, family } = server.address() as AddressInfo

@@ -5,6 +5,7 @@
  * welcome. A client may ask for an interval and a precision of its own (?pi=, ?ptp=); each combination that is in use
  * has a wheel.
  */
+import { type Failed, tryEach } from '../failure.ts'
 import { type PingPrecision, ping } from '../protocol/action-cable.ts'
 import { type Slot, Wheel } from './wheel.ts'
 
@@ -25,10 +26,12 @@ const LONGEST_S = 60
 export class Heartbeat {
   readonly #wheels = new Map<string, Wheel<Beat>>()
   readonly #now: () => number
+  readonly #failed: Failed
 
   /** `now` is Unix time in ms. */
-  constructor(now: () => number = Date.now) {
+  constructor(now: () => number, failed: Failed) {
     this.#now = now
+    this.#failed = failed
   }
 
   /** Pings until it is deleted from the slot; `undefined`: never. */
@@ -38,10 +41,11 @@ export class Heartbeat {
     const key = `${seconds}${precision}`
     let wheel = this.#wheels.get(key)
     if (wheel === undefined) {
-      wheel = new Wheel(seconds * 1000, beats => {
+      const beat = (beats: Iterable<Beat>) => {
         const frame = ping(this.#now(), precision)
-        for (const one of beats) one.beat(frame)
-      })
+        tryEach(beats, one => one.beat(frame), this.#failed)
+      }
+      wheel = new Wheel(seconds * 1000, beat, this.#failed)
       this.#wheels.set(key, wheel)
     }
     return wheel.add(beat)

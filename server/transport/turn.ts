@@ -3,12 +3,19 @@
  * much it is sent. An idle cable sends at once: its turn is over as soon as the request that woke it has been handled.
  */
 import type { Duplex } from 'node:stream'
+import { type Failed, tryEach } from '../failure.ts'
 
 export class Turn {
+  /** Reports what one task threw; the others run. */
+  readonly failed: Failed
   readonly #last: (() => void)[] = []
   readonly #held: Duplex[] = []
   #first: (() => void) | undefined
   #ends = false
+
+  constructor(failed: Failed) {
+    this.failed = failed
+  }
 
   /** Before anything else is written, and at the end at the latest. There is one such task. */
   first(task: () => void): void {
@@ -21,7 +28,7 @@ export class Turn {
     const first = this.#first
     if (first === undefined) return
     this.#first = undefined
-    first()
+    tryEach([first], run, this.failed)
   }
 
   /** When all is written. */
@@ -47,7 +54,10 @@ export class Turn {
   readonly #end = () => {
     this.#ends = false
     this.settle()
-    for (const socket of this.#held.splice(0)) socket.uncork()
-    for (const task of this.#last.splice(0)) task()
+    tryEach(this.#held.splice(0), uncork, this.failed)
+    tryEach(this.#last.splice(0), run, this.failed)
   }
 }
+
+const uncork = (socket: Duplex): void => socket.uncork()
+const run = (task: () => void): void => task()

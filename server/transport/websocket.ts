@@ -12,6 +12,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { WebSocket, WebSocketServer } from 'ws'
 import { ENDINGS, type EndingCode } from '../errors.ts'
+import { type Failed, tryEach } from '../failure.ts'
 import { selectSubprotocol } from '../protocol/negotiate.ts'
 import type { Connection, Listener } from './connection.ts'
 import { Bucket, type Rate } from './rate.ts'
@@ -32,6 +33,7 @@ export interface WebSocketSettings {
   ) => void
   sent: (bytes: number, frames: number) => void
   received: (bytes: number) => void
+  failed: Failed
 }
 
 export type Accept = (connection: Connection, request: IncomingMessage) => Listener | undefined
@@ -57,9 +59,9 @@ export function createWebSockets(settings: WebSocketSettings, accept: Accept): W
     // A peer that does not answer our close frame is gone; nothing waits for it longer than this.
     ...{ closeTimeout: 2_000 }, // (not in @types/ws yet)
   })
-  const probes = new Wheel<Socket>(settings.probeMs, slot => {
-    for (const socket of slot) socket.probe()
-  })
+  const { failed } = settings
+  const probe = (slot: Iterable<Socket>) => tryEach(slot, socket => socket.probe(), failed)
+  const probes = new Wheel<Socket>(settings.probeMs, probe, failed)
 
   return {
     open: (request, socket, head) => {

@@ -5,6 +5,8 @@
  * has its turns at the time at which it came, so a slot has no more than a tenth of a second let in.
  */
 
+import { type Failed, guarded } from '../failure.ts'
+
 const SLOT_MS = 100
 
 /** Where something has its turn. */
@@ -15,13 +17,14 @@ export class Wheel<T> {
   readonly #timer: NodeJS.Timeout
   #at = 0
 
-  constructor(intervalMs: number, turn: (items: ReadonlySet<T>) => void) {
+  constructor(intervalMs: number, turn: (items: ReadonlySet<T>) => void, failed: Failed) {
     this.#slots = Array.from({ length: Math.max(1, Math.round(intervalMs / SLOT_MS)) }, () => new Set())
-    this.#timer = setInterval(() => {
+    const next = () => {
       const slot = this.#slots[this.#at]!
       this.#at = (this.#at + 1) % this.#slots.length
       if (slot.size > 0) turn(slot)
-    }, intervalMs / this.#slots.length)
+    }
+    this.#timer = setInterval(guarded(next, failed), intervalMs / this.#slots.length)
     this.#timer.unref()
   }
 

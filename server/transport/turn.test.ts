@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { PassThrough } from 'node:stream'
+import { test } from 'node:test'
+import { Turn } from './turn.ts'
+
+const broken = () => {
+  throw new Error('broken')
+}
+
+test('a task that throws keeps neither the other tasks from running nor what was written from leaving', async () => {
+  const failures: unknown[] = []
+  const done: string[] = []
+  const turn = new Turn(error => void failures.push(error))
+  const socket = new PassThrough()
+  turn.first(broken)
+  turn.hold(socket)
+  socket.write('frame')
+  turn.after(broken)
+  turn.after(() => void done.push('after'))
+
+  assert.equal(String((await once(socket, 'data'))[0]), 'frame')
+  await new Promise<void>(resolve => turn.after(resolve))
+
+  assert.deepEqual(done, ['after'])
+  assert.equal(failures.length, 2)
+})
+
+test('what is sent while a broken task waits is not refused because of it', () => {
+  const failures: unknown[] = []
+  const turn = new Turn(error => void failures.push(error))
+  turn.first(broken)
+
+  turn.settle()
+
+  assert.equal(failures.length, 1)
+})
