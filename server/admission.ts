@@ -10,6 +10,7 @@
 import { randomFillSync } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import { type Identify, tokenVerifier } from './auth/identity.ts'
+import { atTime, type Clocks } from './clocks.ts'
 import type { Config } from './config.ts'
 import { ENDINGS, type EndingCode, SessionRefused } from './errors.ts'
 import type { Metrics } from './metrics.ts'
@@ -27,6 +28,7 @@ export interface AdmissionParts extends Omit<SessionParts, 'limits' | 'historySi
   sessions: Sessions
   heartbeat: Heartbeat
   metrics: Metrics
+  wall: Clocks['wall']
 }
 
 /** What is known of a client before it is anybody. */
@@ -66,7 +68,10 @@ export function newSid(): string {
   return random.toString('base64url', used - 16, used)
 }
 
-export function createAdmission(config: Config, { sessions, heartbeat, metrics, ...parts }: AdmissionParts): Admission {
+export function createAdmission(
+  config: Config,
+  { sessions, heartbeat, metrics, wall, ...parts }: AdmissionParts,
+): Admission {
   const { settings } = config
   const shared: SessionParts = {
     ...parts,
@@ -88,7 +93,7 @@ export function createAdmission(config: Config, { sessions, heartbeat, metrics, 
 
   function authenticate(caller: Caller, sid: string): Identity {
     try {
-      const { key, ...who } = identityOf(config, identify, caller, sid)
+      const { key, ...who } = identityOf(config, token => identify(token, Math.floor(wall() / 1000)), caller, sid)
       if (key !== undefined) metrics.verified('jwt', key)
       if (sessions.count >= settings.max_sessions) throw new SessionRefused('sessions_limit')
       if (sessions.countOf(who.identity) >= settings.max_sessions_per_identity)
@@ -135,7 +140,10 @@ export function createAdmission(config: Config, { sessions, heartbeat, metrics, 
       interval: pingInterval ?? settings.ping_interval,
       precision: pingPrecision ?? (settings.ping_timestamp_precision as PingPrecision),
     })
-    if (settings.jwt_close_on_expiry) client.stopClock = atTime(who.expires, () => session.disconnect('token_expired'))
+    if (settings.jwt_close_on_expiry && who.expires !== undefined) {
+      const expire = () => session.disconnect('token_expired')
+      client.stopClock = atTime(who.expires, expire, { wall, later: shared.later })
+    }
     sessions.add(session)
     return client
   }
@@ -212,21 +220,6 @@ class Client implements Listener, Beat {
   }
 }
 
-/** The longest that a timer of Node's can run. */
-const LONGEST_MS = 2 ** 31 - 1
-
-/** Calls back at a time, Unix seconds, unless cancelled by what it returns. */
-function atTime(seconds: number | undefined, then: () => void): () => void {
-  if (seconds === undefined) return () => {}
-  let timer: NodeJS.Timeout
-  const wait = () => {
-    const left = seconds * 1000 - Date.now()
-    timer = setTimeout(left > LONGEST_MS ? wait : then, Math.min(Math.max(0, left), LONGEST_MS))
-  }
-  wait()
-  return () => clearTimeout(timer)
-}
-
 function refuse(connection: Connection, code: EndingCode, explain: boolean): void {
   connection.send(disconnect(code, explain))
   connection.close(code)
@@ -234,14 +227,13 @@ function refuse(connection: Connection, code: EndingCode, explain: boolean): voi
 
 function identityOf(
   { jwtSecrets, jwtParam, enforceJwt, noauth }: Config,
-  identify: Identify,
+  identify: (token: string) => ReturnType<Identify>,
   { url, headers }: Caller,
   sid: string,
 ): Identity & { key?: number } {
   const token = readToken(url, headers, jwtParam)
   // A bad token is refused even where none is needed: whoever sends one means it.
-  if (token !== '' && jwtSecrets.length > 0)
-    return { ...identify(token, Math.floor(Date.now() / 1000)), anonymous: false }
+  if (token !== '' && jwtSecrets.length > 0) return { ...identify(token), anonymous: false }
   if (noauth && !enforceJwt) return { identity: JSON.stringify({ sid }), expires: undefined, anonymous: true }
   throw new SessionRefused(jwtSecrets.length === 0 ? 'nobody_can_connect' : 'token_missing')
 }

@@ -7,6 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { createAdmission } from './admission.ts'
 import { createBackend } from './backend.ts'
 import { createChannels } from './channels.ts'
+import type { Clocks } from './clocks.ts'
 import type { Config } from './config.ts'
 import { drain } from './drain.ts'
 import type { PublicationRefused } from './errors.ts'
@@ -39,17 +40,23 @@ export interface Cable {
   readonly url: { readonly cable: string; readonly broadcast: string; readonly api: string }
 }
 
-/** `now` is Unix time in ms. */
-export function createCable(config: Config, { log, now = Date.now }: { log: Log; now?: () => number }): Cable {
+export interface CableParts extends Partial<Clocks> {
+  log: Log
+}
+
+export function createCable(
+  config: Config,
+  { log, wall = Date.now, monotonic = () => performance.now() }: CableParts,
+): Cable {
   const { settings } = config
   const failed = createFailed(log, code => metrics.refused(code))
   const turn = new Turn(failed)
   const hub = new Hub(turn)
-  const { history, presence, resumables, expire } = createMemory(settings, hub, now, failed)
+  const { history, presence, resumables, expire } = createMemory(settings, hub, { wall, monotonic }, failed)
   const upkeep = setInterval(expire, 1000)
   upkeep.unref()
   const sessions = new Sessions(resumables)
-  const heartbeat = new Heartbeat(now, failed)
+  const heartbeat = new Heartbeat(wall, failed)
   let draining = false
 
   const metrics = createMetrics({
@@ -79,15 +86,15 @@ export function createCable(config: Config, { log, now = Date.now }: { log: Log;
       ? undefined
       : createPace({
           rate: settings.heal_rate,
-          notBefore: now() + settings.heal_delay * 1000,
+          notBefore: monotonic() + settings.heal_delay * 1000,
           check: settings.heal_check === '' ? undefined : answersBelow500(settings.heal_check),
           later,
-          now,
+          monotonic,
         })
   const admission = createAdmission(config, {
-    resolve: createChannels(config, { now, verified: key => metrics.verified('streams', key) }),
-    gap: createHeal({ history, now, later, count: metrics.refused, pace, explain: settings.dev }),
-    ...{ hub, history, presence, sessions, heartbeat, metrics, log, failed },
+    resolve: createChannels(config, { wall, verified: key => metrics.verified('streams', key) }),
+    gap: createHeal({ history, monotonic, later, count: metrics.refused, pace, explain: settings.dev }),
+    ...{ hub, history, presence, sessions, heartbeat, metrics, log, wall, failed },
   })
   const webSockets = createWebSockets(
     {
@@ -199,10 +206,10 @@ export function createCable(config: Config, { log, now = Date.now }: { log: Log;
       const timeoutMs = settings.shutdown_timeout * 1000
       const drainMs = settings.shutdown_drain < 0 ? timeoutMs / 3 : settings.shutdown_drain * 1000
       await pause(settings.shutdown_delay * 1000)
-      const started = now()
+      const started = monotonic()
       // Backends are heard to the last: what they POST meanwhile reaches whoever is still here.
       await drain(sessions, Math.min(drainMs, timeoutMs))
-      await end(Math.max(0, timeoutMs - (now() - started)))
+      await end(Math.max(0, timeoutMs - (monotonic() - started)))
     },
     get url() {
       return {

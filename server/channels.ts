@@ -52,17 +52,17 @@ type Granted = Omit<StreamGrant, 'position' | 'events'>
 
 export interface ChannelParts {
   /** Unix time in ms. */
-  now: () => number
+  wall: () => number
   /** Counts what each key verified. */
   verified: (key: number) => void
 }
 
-export function createChannels(settings: ChannelSettings, { now, verified }: ChannelParts): Resolve {
+export function createChannels(settings: ChannelSettings, { wall, verified }: ChannelParts): Resolve {
   const { streamsSecrets, streamsPurpose: purpose, publicStreams, whisper, presence, turbo, cableReady } = settings
   const verifier = (secrets: readonly Secret[]) => {
     const verify = streamVerifier({ secrets, purpose })
     return (signed: string) => {
-      const { stream, key } = verify(signed, now() / 1000)
+      const { stream, key } = verify(signed, wall() / 1000)
       verified(key)
       return stream
     }

@@ -13,7 +13,7 @@ async function startBreakable(t: TestContext, flags: string[] = []) {
     if (clock.broken) throw new Error('the clock is broken')
     return Date.now()
   }
-  const cable = await startCable(t, ['--noauth', ...flags], { now })
+  const cable = await startCable(t, ['--noauth', ...flags], { wall: now, monotonic: now })
   const calm = await cable.welcomed()
   await calm.subscribe(turbo('a'))
   const failures = () => cable.lines.filter(line => line.includes('code=internal'))

@@ -13,7 +13,7 @@ function ward() {
   let refreshes = 0
   const heal = createHeal({
     history: undefined,
-    now: () => clock.ms,
+    monotonic: () => clock.ms,
     later: (ms, then) => void timers.push({ at: clock.ms + ms, then }),
     count: what => void counted.push(what),
     pace: { ask: ({ wanted, run }) => void (wanted() && run()), waiting: 0 },

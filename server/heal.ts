@@ -31,7 +31,7 @@ export interface Patient {
 
 export interface HealSettings {
   history: History | undefined
-  now: () => number
+  monotonic: () => number
   /** Calls back in a while. */
   later: (ms: number, then: () => void) => void
   count: (what: GapCode | 'refresh' | 'refresh_held_back') => void
@@ -50,7 +50,7 @@ interface Healed {
   next?: Subscription
 }
 
-export function createHeal({ history, now, later, count, pace, explain }: HealSettings): Heal {
+export function createHeal({ history, monotonic, later, count, pace, explain }: HealSettings): Heal {
   const last = new WeakMap<Patient, Map<string, Healed>>()
 
   return (session, subscription, code) => {
@@ -63,7 +63,7 @@ export function createHeal({ history, now, later, count, pace, explain }: HealSe
     subscription.healing = grant.position !== undefined
     const healed = last.get(session) ?? new Map<string, Healed>()
     last.set(session, healed)
-    const time = now()
+    const time = monotonic()
     for (const [name, { at, next }] of healed) if (time - at >= AGAIN_MS && next === undefined) healed.delete(name)
     const recent = healed.get(grant.stream)
     if (recent === undefined) {
@@ -84,7 +84,7 @@ export function createHeal({ history, now, later, count, pace, explain }: HealSe
 
   function refresh(session: Patient, subscription: Subscription, healed: Map<string, Healed>, pace: Pace): void {
     const { identifier, grant } = subscription
-    healed.set(grant.stream, { at: now(), place: placeOf(subscription) })
+    healed.set(grant.stream, { at: monotonic(), place: placeOf(subscription) })
     pace.ask({
       wanted: () => wanted(session, subscription),
       run() {

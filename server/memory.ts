@@ -2,6 +2,7 @@
  * What the cable remembers, in memory (--broker=memory) or not at all: history, presence, lost sessions.
  */
 import { randomBytes } from 'node:crypto'
+import type { Clocks } from './clocks.ts'
 import { type Failed, tryEach } from './failure.ts'
 import { createMemoryHistory, type MemoryHistory } from './history/memory.ts'
 import type { Hub } from './hub.ts'
@@ -18,12 +19,12 @@ export interface Memory {
   expire: () => void
 }
 
-export function createMemory(settings: Values, hub: Hub, now: () => number, failed: Failed): Memory {
+export function createMemory(settings: Values, hub: Hub, { wall, monotonic }: Clocks, failed: Failed): Memory {
   if (settings.broker === 'none') {
     return {
       history: undefined,
       presence: undefined,
-      resumables: new Resumables({ ttlSeconds: 0, max: 0, now }),
+      resumables: new Resumables({ ttlSeconds: 0, max: 0, monotonic }),
       expire() {},
     }
   }
@@ -32,17 +33,18 @@ export function createMemory(settings: Values, hub: Hub, now: () => number, fail
     limit: settings.history_limit,
     ttlSeconds: settings.history_ttl,
     maxBytes: settings.history_max_size,
-    now,
+    wall,
+    monotonic,
   })
   const presence = createMemoryPresence({
     ttlSeconds: settings.presence_ttl,
-    now,
+    monotonic,
     tell({ stream, type, id, info }) {
       const body = Buffer.from(`${JSON.stringify(type === 'join' ? { id, info, type } : { id, type })}}`)
       hub.broadcast({ stream, body, type: 'presence', fromClient: true })
     },
   })
-  const resumables = new Resumables({ ttlSeconds: settings.sessions_ttl, max: settings.max_lost_sessions, now })
+  const resumables = new Resumables({ ttlSeconds: settings.sessions_ttl, max: settings.max_lost_sessions, monotonic })
   const expire = () => tryEach([history, presence, resumables], kept => kept.expire(), failed)
   return { history, presence, resumables, expire }
 }

@@ -7,7 +7,7 @@ function clockwork() {
   const timers: { at: number; then: () => void }[] = []
   const clock = { ms: 0 }
   return {
-    now: () => clock.ms,
+    monotonic: () => clock.ms,
     later: (ms: number, then: () => void) => void timers.push({ at: clock.ms + ms, then }),
     pass(ms: number) {
       const end = clock.ms + ms
@@ -24,8 +24,8 @@ function clockwork() {
 }
 
 test('a few jobs are done at once, many are spread at the rate, and those unwanted take no turn', () => {
-  const { now, later, pass } = clockwork()
-  const pace = createPace({ rate: 50, notBefore: 0, now, later, check: undefined })
+  const { monotonic, later, pass } = clockwork()
+  const pace = createPace({ rate: 50, notBefore: 0, monotonic, later, check: undefined })
   let done = 0
   for (let i = 0; i < 175; i++) pace.ask({ wanted: () => true, run: () => done++ })
   for (let i = 0; i < 500; i++) pace.ask({ wanted: () => false, run: () => done++ })
@@ -39,12 +39,12 @@ test('a few jobs are done at once, many are spread at the rate, and those unwant
 
 for (const rate of [1, 4, 50, 1000]) {
   test(`no second has more than 1.1 times ${rate} jobs, or one more, however long there was nothing to do`, () => {
-    const { now, later, pass } = clockwork()
-    const pace = createPace({ rate, notBefore: 5000, now, later, check: undefined })
+    const { monotonic, later, pass } = clockwork()
+    const pace = createPace({ rate, notBefore: 5000, monotonic, later, check: undefined })
     const times: number[] = []
-    for (let i = 0; i < 5 * rate; i++) pace.ask({ wanted: () => true, run: () => void times.push(now()) })
+    for (let i = 0; i < 5 * rate; i++) pace.ask({ wanted: () => true, run: () => void times.push(monotonic()) })
     pass(60_000)
-    for (let i = 0; i < 5 * rate; i++) pace.ask({ wanted: () => true, run: () => void times.push(now()) })
+    for (let i = 0; i < 5 * rate; i++) pace.ask({ wanted: () => true, run: () => void times.push(monotonic()) })
     pass(60_000)
 
     assert.equal(times.length, 10 * rate)
@@ -54,8 +54,8 @@ for (const rate of [1, 4, 50, 1000]) {
 }
 
 test('nothing is done before its time', () => {
-  const { now, later, pass } = clockwork()
-  const pace = createPace({ rate: 10, notBefore: 5000, now, later, check: undefined })
+  const { monotonic, later, pass } = clockwork()
+  const pace = createPace({ rate: 10, notBefore: 5000, monotonic, later, check: undefined })
   let done = 0
   pace.ask({ wanted: () => true, run: () => done++ })
 
@@ -66,14 +66,14 @@ test('nothing is done before its time', () => {
 })
 
 test('nothing is done while the app is not well, and everything when it is again', async () => {
-  const { now, later, pass } = clockwork()
+  const { monotonic, later, pass } = clockwork()
   let well = false
   let asked = 0
   const check = async () => {
     asked++
     return well
   }
-  const pace = createPace({ rate: 50, notBefore: 0, now, later, check })
+  const pace = createPace({ rate: 50, notBefore: 0, monotonic, later, check })
   let done = 0
   for (let i = 0; i < 3; i++) pace.ask({ wanted: () => true, run: () => done++ })
   for (let second = 0; second < 5; second++) {

@@ -9,9 +9,9 @@
 export interface PaceSettings {
   /** Jobs a second. */
   readonly rate: number
-  /** No job is done before, ms on the clock of `now`. */
+  /** No job is done before, ms of the monotonic clock. */
   readonly notBefore: number
-  readonly now: () => number
+  readonly monotonic: () => number
   /** Calls back in a while. */
   readonly later: (ms: number, then: () => void) => void
   /** Whether jobs may be done at all; asked at most once a second while there are any. `undefined`: always. */
@@ -27,11 +27,11 @@ export interface Pace {
 
 const CHECK_MS = 1_000
 
-export function createPace({ rate, notBefore, now, later, check }: PaceSettings): Pace {
+export function createPace({ rate, notBefore, monotonic, later, check }: PaceSettings): Pace {
   const jobs: { wanted: () => boolean; run: () => void }[] = []
   const atOnce = Math.max(1, rate / 10)
   let turns = atOnce
-  let counted = now()
+  let counted = monotonic()
   let checkedAt = Number.NEGATIVE_INFINITY
   let asleep = false
 
@@ -45,7 +45,7 @@ export function createPace({ rate, notBefore, now, later, check }: PaceSettings)
 
   function work(): void {
     if (asleep || jobs.length === 0) return
-    const time = now()
+    const time = monotonic()
     if (time < notBefore) return sleep(notBefore - time)
     if (check !== undefined && time - checkedAt >= CHECK_MS) return void look(check)
     turns = Math.min(atOnce, turns + ((time - counted) / 1000) * rate)
@@ -64,7 +64,7 @@ export function createPace({ rate, notBefore, now, later, check }: PaceSettings)
     const well = await check()
     asleep = false
     if (!well) return sleep(CHECK_MS)
-    checkedAt = now()
+    checkedAt = monotonic()
     work()
   }
 

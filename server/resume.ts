@@ -25,12 +25,12 @@ export class Resumables {
   readonly #kept = new Map<string, Kept>()
   readonly #ttlMs: number
   readonly #max: number
-  readonly #now: () => number
+  readonly #monotonic: () => number
 
-  constructor({ ttlSeconds, max, now }: { ttlSeconds: number; max: number; now: () => number }) {
+  constructor({ ttlSeconds, max, monotonic }: { ttlSeconds: number; max: number; monotonic: () => number }) {
     this.#ttlMs = ttlSeconds * 1000
     this.#max = max
-    this.#now = now
+    this.#monotonic = monotonic
   }
 
   get size(): number {
@@ -39,7 +39,7 @@ export class Resumables {
 
   keep(snapshot: Snapshot): void {
     if (this.#ttlMs === 0) return
-    this.#kept.set(snapshot.sids[0]!, { snapshot, until: this.#now() + this.#ttlMs })
+    this.#kept.set(snapshot.sids[0]!, { snapshot, until: this.#monotonic() + this.#ttlMs })
     // Insertion order is age: under a flood of connections the oldest gives way, and its client subscribes anew.
     if (this.#kept.size > this.#max) for (const sid of this.#kept.keys()) return void this.#kept.delete(sid)
   }
@@ -47,7 +47,7 @@ export class Resumables {
   /** The session of that sid, which is spent with it; `undefined` unless it is the same somebody's. */
   take(sid: string, isTheSame: (snapshot: Snapshot) => boolean): Snapshot | undefined {
     const kept = this.#kept.get(sid)
-    if (kept === undefined || kept.until < this.#now() || !isTheSame(kept.snapshot)) return undefined
+    if (kept === undefined || kept.until < this.#monotonic() || !isTheSame(kept.snapshot)) return undefined
     this.#kept.delete(sid)
     return kept.snapshot
   }
@@ -58,7 +58,7 @@ export class Resumables {
   }
 
   expire(): void {
-    const now = this.#now()
+    const now = this.#monotonic()
     for (const [sid, { until }] of this.#kept) {
       if (until >= now) return
       this.#kept.delete(sid)

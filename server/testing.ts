@@ -11,6 +11,7 @@ import type { TestContext } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { WebSocket } from 'ws'
 import { type Cable, createCable } from './cable.ts'
+import type { Clocks } from './clocks.ts'
 import { readConfig } from './config.ts'
 import { createLog, type Log } from './log.ts'
 
@@ -53,7 +54,11 @@ export interface ConnectOptions {
 }
 
 /** A cable on free ports; `--secret`, Turbo and --noauth unless `flags` says otherwise. */
-export async function startCable(t: TestContext, flags: string[] = [], { now = Date.now } = {}): Promise<TestCable> {
+export async function startCable(
+  t: TestContext,
+  flags: string[] = [],
+  clocks: Partial<Clocks> = {},
+): Promise<TestCable> {
   const lines: string[] = []
   const cable = createCable(
     readConfig(
@@ -62,7 +67,7 @@ export async function startCable(t: TestContext, flags: string[] = [], { now = D
     ),
     {
       log: capture(lines),
-      now,
+      ...clocks,
     },
   )
   await cable.listen()
@@ -189,7 +194,7 @@ export async function connect(
 }
 
 /** Signs as a backend would; written anew on purpose, from the reference's rules. */
-export function sign(stream: string, secret: string = SECRET): string {
+export function sign(stream: unknown, secret: string = SECRET): string {
   const payload = Buffer.from(JSON.stringify(stream)).toString('base64')
   return `${payload}--${createHmac('sha256', secret).update(payload).digest('hex')}`
 }

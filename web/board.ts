@@ -66,13 +66,13 @@ const SCHEMA = `CREATE TABLE IF NOT EXISTS cards (
  * whatever the timeout: to avoid a deadlock it says "locked" at once. So we wait, for as long as it would have.
  */
 function useWal(db: DatabaseSync): void {
-  const deadline = Date.now() + 5000
+  const deadline = performance.now() + 5000
   for (;;) {
     try {
       db.exec('PRAGMA journal_mode = WAL')
       return
     } catch (error) {
-      if (Date.now() > deadline || !/locked/.test(String(error))) throw error
+      if (performance.now() > deadline || !/locked/.test(String(error))) throw error
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20)
     }
   }

@@ -131,12 +131,12 @@ $late = [
 ];
 foreach ($late as $title => $url) {
     check("requests: $title", function () use ($url) {
-        $start = microtime(true);
+        $start = hrtime(true) / 1e9;
         same('-', Hotcable\position('board/1', $url));
-        same(true, microtime(true) - $start < 1);
+        same(true, hrtime(true) / 1e9 - $start < 1);
 
         failure(fn() => Hotcable\broadcast('board/1', str_repeat('x', 100_000), $url, timeout: 0.3));
-        same(true, microtime(true) - $start < 2);
+        same(true, hrtime(true) / 1e9 - $start < 2);
     });
 }
 check('requests: a key with a line break', function () {

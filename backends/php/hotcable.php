@@ -132,7 +132,7 @@ function tag(string $name, array $attributes): string {
 }
 
 function request(string $method, string $path, string $body, ?string $url, #[Hidden] ?string $key, float $timeout) {
-    $deadline = microtime(true) + $timeout; // over all, because a stream's own timeout starts anew with every byte
+    $deadline = hrtime(true) / 1e9 + $timeout; // over all, because a stream's own timeout starts anew with every byte
     $key = $key ?: setting('ANYCABLE_BROADCAST_KEY') ?? (setting('ANYCABLE_SECRET') === null ? 'none' : broadcast_key());
     if (preg_match('/[\x00-\x1f]/', $key)) {
         return ['nothing', 'the broadcast key has a line break in it'];
@@ -148,7 +148,7 @@ function request(string $method, string $path, string $body, ?string $url, #[Hid
         return ['nothing', "$url: $why"];
     }
     for (stream_set_blocking($link, false), $answer = ''; !stream_get_meta_data($link)['eof'];) {
-        [$read, $write, $except, $left] = [[$link], $send === '' ? [] : [$link], [], $deadline - microtime(true)];
+        [$read, $write, $except, $left] = [[$link], $send === '' ? [] : [$link], [], $deadline - hrtime(true) / 1e9];
         if ($left <= 0 || !stream_select($read, $write, $except, 0, (int) ($left * 1e6))) {
             return ['nothing', "$url: took more than $timeout s"];
         }

@@ -5,7 +5,14 @@ import { createMemoryHistory } from './memory.ts'
 
 function history({ limit = 100, ttlSeconds = 300, maxBytes = 1e9 } = {}) {
   const clock = { ms: 1_800_000_000_000 }
-  const memory = createMemoryHistory({ epoch: 'aZ3x', limit, ttlSeconds, maxBytes, now: () => clock.ms })
+  const memory = createMemoryHistory({
+    epoch: 'aZ3x',
+    limit,
+    ttlSeconds,
+    maxBytes,
+    wall: () => clock.ms,
+    monotonic: () => clock.ms,
+  })
   const texts = (entries: ReturnType<typeof memory.after>) =>
     entries === 'gap' ? 'gap' : entries.map(({ body }) => JSON.parse(String(body)))
   return {

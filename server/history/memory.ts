@@ -18,8 +18,10 @@ export interface MemorySettings {
   ttlSeconds: number
   /** Bytes in all, with what it takes to keep them. */
   maxBytes: number
-  /** Unix time in ms. */
-  now: () => number
+  /** Unix time in ms, for `since`. */
+  wall: () => number
+  /** For the age of what is kept. */
+  monotonic: () => number
 }
 
 export interface MemoryHistory extends History {
@@ -31,7 +33,10 @@ export interface MemoryHistory extends History {
 
 interface Kept extends Entry {
   readonly stream: Stream
+  /** Unix seconds. */
   readonly at: number
+  /** Seconds of the monotonic clock. */
+  readonly keptAt: number
   older: Kept | undefined
   newer: Kept | undefined
 }
@@ -46,7 +51,14 @@ interface Stream {
 /** What an entry and a stream cost beside their text, roughly. */
 const OVERHEAD = 200
 
-export function createMemoryHistory({ epoch, limit, ttlSeconds, maxBytes, now }: MemorySettings): MemoryHistory {
+export function createMemoryHistory({
+  epoch,
+  limit,
+  ttlSeconds,
+  maxBytes,
+  wall,
+  monotonic,
+}: MemorySettings): MemoryHistory {
   // In the order in which they were last added to, so that the longest idle comes first.
   const streams = new Map<string, Stream>()
   let oldest: Kept | undefined
@@ -55,19 +67,20 @@ export function createMemoryHistory({ epoch, limit, ttlSeconds, maxBytes, now }:
   let forgotten = 0
   let bytes = 0
   let evicted = 0
-  const seconds = () => Math.floor(now() / 1000)
+  const seconds = (clock: () => number) => Math.floor(clock() / 1000)
 
   function append(name: string, message: string, exclude?: string): Entry {
     const stream = streams.get(name) ?? { name, entries: [], horizon: forgotten, touched: 0 }
     if (!streams.delete(name)) bytes += OVERHEAD + name.length
     streams.set(name, stream)
-    stream.touched = seconds()
+    stream.touched = seconds(monotonic)
     const entry: Kept = {
       stream,
       offset: ++offset,
       body: Buffer.from(message),
       exclude,
-      at: stream.touched,
+      at: seconds(wall),
+      keptAt: stream.touched,
       older: newest,
       newer: undefined,
     }
@@ -140,8 +153,8 @@ export function createMemoryHistory({ epoch, limit, ttlSeconds, maxBytes, now }:
     },
     since: (name, from) => streams.get(name)?.entries.filter(({ at }) => at >= from) ?? [],
     expire() {
-      const time = seconds()
-      while (oldest !== undefined && oldest.at < time - ttlSeconds) drop(oldest)
+      const time = seconds(monotonic)
+      while (oldest !== undefined && oldest.keptAt < time - ttlSeconds) drop(oldest)
       for (const stream of streams.values()) {
         if (stream.touched >= time - 10 * ttlSeconds) break
         forget(stream)

@@ -14,18 +14,18 @@ interface Person {
 interface Membership {
   /** stream → the id it joined as */
   readonly joined: Map<string, string>
-  /** When it is taken to have left, ms; `undefined` while it is connected. */
+  /** When it is taken to have left, ms of the monotonic clock; `undefined` while it is connected. */
   leavesAt: number | undefined
 }
 
 export interface MemoryPresenceSettings {
   ttlSeconds: number
-  now: () => number
+  monotonic: () => number
   /** Tells the stream. */
   tell: (event: PresenceEvent) => void
 }
 
-export function createMemoryPresence({ ttlSeconds, now, tell }: MemoryPresenceSettings): Presence {
+export function createMemoryPresence({ ttlSeconds, monotonic, tell }: MemoryPresenceSettings): Presence {
   const streams = new Map<string, Map<string, Person>>()
   const memberships = new Map<string, Membership>()
 
@@ -65,11 +65,11 @@ export function createMemoryPresence({ ttlSeconds, now, tell }: MemoryPresenceSe
     leave,
     lost(sid) {
       const membership = memberships.get(sid)
-      if (membership !== undefined) membership.leavesAt = now() + ttlSeconds * 1000
+      if (membership !== undefined) membership.leavesAt = monotonic() + ttlSeconds * 1000
     },
     present: stream => [...(streams.get(stream) ?? [])].map(([id, { info }]) => ({ info, id })),
     expire() {
-      const time = now()
+      const time = monotonic()
       for (const [sid, { joined, leavesAt }] of memberships) {
         if (leavesAt !== undefined && leavesAt <= time) for (const stream of [...joined.keys()]) leave(stream, sid)
       }

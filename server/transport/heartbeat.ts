@@ -25,12 +25,12 @@ const LONGEST_S = 60
 
 export class Heartbeat {
   readonly #wheels = new Map<string, Wheel<Beat>>()
-  readonly #now: () => number
+  readonly #wall: () => number
   readonly #failed: Failed
 
-  /** `now` is Unix time in ms. */
-  constructor(now: () => number, failed: Failed) {
-    this.#now = now
+  /** `wall` is Unix time in ms. */
+  constructor(wall: () => number, failed: Failed) {
+    this.#wall = wall
     this.#failed = failed
   }
 
@@ -42,7 +42,7 @@ export class Heartbeat {
     let wheel = this.#wheels.get(key)
     if (wheel === undefined) {
       const beat = (beats: Iterable<Beat>) => {
-        const frame = ping(this.#now(), precision)
+        const frame = ping(this.#wall(), precision)
         tryEach(beats, one => one.beat(frame), this.#failed)
       }
       wheel = new Wheel(seconds * 1000, beat, this.#failed)

@@ -199,7 +199,7 @@ export class Sequence {
       actor,
       `connects, ${actor.extended ? 'extended' : 'base'}, ${actor.known ? 'known' : 'anonymous'}, sid=${wanted}`,
     )
-    const begun = Date.now()
+    const begun = performance.now()
     actor.client = await this.#world.connect({
       query: `?${query}`,
       headers: inHeader ? { 'x-anycable-restore-sid': wanted } : {},
@@ -234,7 +234,7 @@ export class Sequence {
       this.#room.history(actor, subscription, asked)
     }
     const frames = await actor.client.answers()
-    if (Date.now() - begun > GRACE_MS) throw new Inconclusive()
+    if (performance.now() - begun > GRACE_MS) throw new Inconclusive()
     actor.settle(frames)
   }
 
