@@ -13,6 +13,7 @@ import { type Identify, tokenVerifier } from './auth/identity.ts'
 import { atTime, type Clocks } from './clocks.ts'
 import type { Config } from './config.ts'
 import { ENDINGS, type EndingCode, SessionRefused } from './errors.ts'
+import { limitsOf } from './limits.ts'
 import type { Metrics } from './metrics.ts'
 import { disconnect, type PingPrecision } from './protocol/action-cable.ts'
 import { EXTENDED, readToken, readWishes } from './protocol/negotiate.ts'
@@ -75,11 +76,7 @@ export function createAdmission(
   const { settings } = config
   const shared: SessionParts = {
     ...parts,
-    limits: {
-      maxSubscriptions: settings.max_subscriptions,
-      maxIdentifierLength: settings.max_identifier_length,
-      maxReplayBytes: settings.ws_max_pending_size || Number.POSITIVE_INFINITY,
-    },
+    limits: limitsOf(settings),
     historySince: settings.history_since,
     explain: settings.dev,
     count: code => metrics.refused(code),

@@ -76,6 +76,7 @@ export const REJECTIONS = {
   identifier_missing: 'send an identifier: a JSON string with a channel',
   identifier_too_long: 'shorten the identifier, or raise --max_identifier_length',
   subscriptions_limit: 'one session holds too many subscriptions: see --max_subscriptions',
+  identifiers_limit: 'the identifiers of one session are too many bytes: see --max_identifiers_size',
   channel_unknown: 'the channel is none of those this cable serves: is --turbo_streams on?',
   stream_name_missing: 'the identifier has neither signed_stream_name nor stream_name',
   stream_name_not_a_string: 'a stream name must be a JSON string, signed as such',
@@ -87,6 +88,9 @@ export const REJECTIONS = {
   stream_purpose_mismatch: 'the name was signed for another purpose than --streams_purpose',
   streams_key_missing: 'the cable has no secret to verify signed names: --streams_secret or --secret',
 } as const
+
+/** Rejections that are for now: the client is always told the code, as it can try again when it has left something. */
+export const FOR_NOW: ReadonlySet<RejectionCode> = new Set(['subscriptions_limit', 'identifiers_limit'])
 
 /** Why a command is ignored: the client is told nothing, as the protocol has no words for it. */
 export const COMPLAINTS = {

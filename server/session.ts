@@ -19,6 +19,7 @@ import { type Failed, guarded, tryEach } from './failure.ts'
 import type { History } from './history/history.ts'
 import { asksForHistory, subscribeStart } from './history/start.ts'
 import type { Addressee, Hub } from './hub.ts'
+import type { Limits } from './limits.ts'
 import type { Log } from './log.ts'
 import type { Presence } from './presence/presence.ts'
 import {
@@ -32,6 +33,7 @@ import {
 } from './protocol/action-cable.ts'
 import { restoredWelcome } from './protocol/extended.ts'
 import type { Snapshot } from './resume.ts'
+import { Subscriptions } from './subscriptions.ts'
 import type { Connection } from './transport/connection.ts'
 
 /** What all sessions need from the world, so that a test can supply it. */
@@ -48,7 +50,7 @@ export interface SessionParts {
   /** Counts what went wrong, by code. */
   count: (code: ComplaintCode | RejectionCode | EndingCode) => void
   log: Log
-  limits: { maxSubscriptions: number; maxIdentifierLength: number; maxReplayBytes: number }
+  limits: Limits
   /** Whether clients may ask for what came since a time. */
   historySince: boolean
   /** Whether refusals tell the client their code (--dev). */
@@ -85,7 +87,7 @@ export class Session implements Addressee, Behind, Speaker {
   readonly #parts: SessionParts
   /** Those it was resumed from, the latest first. */
   readonly #formerSids: readonly string[]
-  readonly #subscriptions = new Map<string, Subscription>()
+  readonly #subscriptions = new Subscriptions()
   readonly catchUp = new CatchUp(this)
   #cancelGrace = nothing
   /** Where the history was when the client was last heard of: what was sent since may never have arrived. */
@@ -203,10 +205,8 @@ export class Session implements Addressee, Behind, Speaker {
     this.#cancelGrace()
     const { history, presence } = this.#parts
     // A page that is not whole must not be taken up where its client is: from its own position it is a gap again.
-    const identifiers = [...this.#subscriptions.values()].flatMap(({ healing, identifier }) =>
-      healing ? [] : [identifier],
-    )
-    for (const subscription of this.#subscriptions.values()) this.#leave(subscription)
+    const identifiers = [...this.#subscriptions].flatMap(({ healing, identifier }) => (healing ? [] : [identifier]))
+    for (const subscription of this.#subscriptions) this.#leave(subscription)
     this.#subscriptions.clear()
     presence?.lost(this.sid)
     return {
@@ -223,9 +223,14 @@ export class Session implements Addressee, Behind, Speaker {
     for (const identifier of identifiers) {
       const grant = this.#resolveAgain(identifier)
       if (grant === undefined) continue
-      held.push(this.#add(identifier, grant))
+      held.push(this.#subscriptions.add(identifier, grant))
     }
-    this.connection.send(restoredWelcome(this.sid, [...this.#subscriptions.keys()]))
+    this.connection.send(
+      restoredWelcome(
+        this.sid,
+        held.map(({ identifier }) => identifier),
+      ),
+    )
     // The client now asks for the history of each. Who does not is sent what came since its connection was lost.
     const resume = () => {
       for (const subscription of held)
@@ -269,10 +274,8 @@ export class Session implements Addressee, Behind, Speaker {
   #grant(identifier: string): Subscription | undefined {
     const { resolve, limits } = this.#parts
     try {
-      if (identifier === '') throw new SubscriptionRejected('identifier_missing')
-      if (identifier.length > limits.maxIdentifierLength) throw new SubscriptionRejected('identifier_too_long')
-      if (this.#subscriptions.size >= limits.maxSubscriptions) throw new SubscriptionRejected('subscriptions_limit')
-      return this.#add(identifier, resolve(identifier))
+      this.#subscriptions.check(identifier, limits)
+      return this.#subscriptions.add(identifier, resolve(identifier))
     } catch (error) {
       if (!(error instanceof SubscriptionRejected)) throw error
       this.#reject(identifier, error)
@@ -280,21 +283,8 @@ export class Session implements Addressee, Behind, Speaker {
     }
   }
 
-  #add(identifier: string, grant: StreamGrant): Subscription {
-    const subscription: Subscription = {
-      identifier,
-      grant,
-      state: 'waiting',
-      covered: 0,
-      confirmed: false,
-      healing: false,
-    }
-    this.#subscriptions.set(identifier, subscription)
-    return subscription
-  }
-
   #unsubscribe(subscription: Subscription): void {
-    this.#subscriptions.delete(subscription.identifier)
+    this.#subscriptions.delete(subscription)
     this.#leave(subscription)
     this.#parts.presence?.leave(subscription.grant.stream, this.sid)
   }

@@ -244,7 +244,20 @@ export const SETTINGS = {
     'HOTCABLE_MAX_COMMAND_BURST',
   ]),
   max_command_rate: setting('N', whole(1), 50, 'Commands a second after that.', ['HOTCABLE_MAX_COMMAND_RATE']),
-  max_subscriptions: setting('N', whole(1), 128, 'Subscriptions of one session.', ['HOTCABLE_MAX_SUBSCRIPTIONS']),
+  max_subscriptions: setting(
+    'N',
+    whole(1),
+    150,
+    'Subscriptions of one page. A session may hold twice as many: the page before stands beside the next while it is left.',
+    ['HOTCABLE_MAX_SUBSCRIPTIONS'],
+  ),
+  max_identifiers_size: setting(
+    'BYTES',
+    whole(1),
+    -1,
+    'Bytes of all identifiers of one session. Default: 2 × --max_subscriptions × 512.',
+    ['HOTCABLE_MAX_IDENTIFIERS_SIZE'],
+  ),
   max_identifier_length: setting('N', whole(1), 4096, 'Longest identifier, in UTF-16 units.', [
     'HOTCABLE_MAX_IDENTIFIER_LENGTH',
   ]),

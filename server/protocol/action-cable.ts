@@ -7,7 +7,7 @@
  * Keys go out in the reference's order. An identifier is opaque: it is echoed as the same string, never parsed and
  * printed again, because clients compare it byte for byte. Pure.
  */
-import { ENDINGS, type EndingCode, REJECTIONS, type RejectionCode } from '../errors.ts'
+import { ENDINGS, type EndingCode, FOR_NOW, REJECTIONS, type RejectionCode } from '../errors.ts'
 import type { HistoryRequest } from '../history/start.ts'
 import { frameOf } from './frame.ts'
 
@@ -56,12 +56,13 @@ export const PONG = encode({ type: 'pong' })
 
 export const confirmSubscription = (identifier: string): Buffer => encode({ type: 'confirm_subscription', identifier })
 
-/** With `explain` (--dev) the client is told the code and the fix, in keys that stock clients ignore. */
+/** The code and, with `explain` (--dev), the fix are in keys that stock clients ignore. */
 export const rejectSubscription = (identifier: string, code: RejectionCode, explain: boolean): Buffer =>
   encode({
     type: 'reject_subscription',
     identifier: identifier === '' ? undefined : identifier,
-    ...(explain ? { code, fix: REJECTIONS[code] } : {}),
+    code: explain || FOR_NOW.has(code) ? code : undefined,
+    fix: explain ? REJECTIONS[code] : undefined,
   })
 
 /** `reconnect` is always there: @rails/actioncable takes its absence for "never come back". */

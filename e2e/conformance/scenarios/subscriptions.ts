@@ -311,17 +311,40 @@ export const subscriptions: Scenario[] = [
     },
   },
   {
-    title: 'too many subscriptions are rejected, and leaving one makes room',
+    title: 'subscriptions of more than two pages are rejected and told apart, and leaving one makes room',
     flags: OPEN,
     async run(world) {
       const client = await world.welcomed()
-      for (let i = 0; i < 128; i++) client.command('subscribe', pubsub(`many/${i}`))
+      for (let i = 0; i < 300; i++) client.command('subscribe', pubsub(`many/${i}`))
       await client.answers()
-      assert.equal((await client.subscribe(pubsub('one more'))).type, 'reject_subscription')
+      const identifier = pubsub('one more')
+      const rejection = { type: 'reject_subscription', identifier, code: 'subscriptions_limit' }
+      assert.deepEqual(await client.subscribe(identifier), rejection)
       client.command('unsubscribe', pubsub('many/7'))
-      await client.confirmed(pubsub('one more'))
+      await client.confirmed(identifier)
     },
-    differs: { anycable: 'knows no limit', why: 'extension: --max_subscriptions' },
+    differs: {
+      anycable: 'knows no limit',
+      why: 'extension: --max_subscriptions; the code, which stock clients ignore, says that a page can try again',
+    },
+  },
+  {
+    title: 'identifiers of too many bytes in all are rejected and told apart, and leaving one makes room',
+    flags: OPEN,
+    async run(world) {
+      const client = await world.welcomed()
+      const identifiers = Array.from({ length: 39 }, (_, i) => pubsub(`long/${i}`, { x: 'x'.repeat(3900) }))
+      for (const identifier of identifiers) client.command('subscribe', identifier)
+      const rejected = identifiers.at(-1)!
+      const rejection = { type: 'reject_subscription', identifier: rejected, code: 'identifiers_limit' }
+      assert.deepEqual((await client.answers()).at(-1), rejection)
+      client.command('unsubscribe', identifiers[0]!)
+      await client.confirmed(rejected)
+    },
+    differs: {
+      anycable: 'knows no limit',
+      why: 'extension: --max_identifiers_size, or a few hundred clients could fill the memory',
+    },
   },
   {
     title: 'an identifier that is too long is rejected',
