@@ -14,20 +14,22 @@ const problems = (argv: string[], env = {}): readonly string[] => {
 }
 
 test('a flag wins over the environment, which wins over the default; an empty variable is not set', () => {
-  assert.equal(readConfig([], {}).settings.port, 8080)
-  assert.equal(readConfig([], { PORT: '1' }).settings.port, 1)
-  assert.equal(readConfig([], { PORT: '1', ANYCABLE_PORT: '2' }).settings.port, 2)
-  assert.equal(readConfig(['--port=3'], { ANYCABLE_PORT: '2' }).settings.port, 3)
-  assert.equal(readConfig([], { ANYCABLE_PORT: '' }).settings.port, 8080)
+  const port = (argv: string[], env = {}) => readConfig(['--noauth', ...argv], env).settings.port
+
+  assert.equal(port([]), 8080)
+  assert.equal(port([], { PORT: '1' }), 1)
+  assert.equal(port([], { PORT: '1', ANYCABLE_PORT: '2' }), 2)
+  assert.equal(port(['--port=3'], { ANYCABLE_PORT: '2' }), 3)
+  assert.equal(port([], { ANYCABLE_PORT: '' }), 8080)
 })
 
 test('flags may be written as Go programs take them', () => {
   for (const argv of [['--port=3'], ['--port', '3'], ['-port=3'], ['-port', '3']])
-    assert.equal(readConfig(argv, {}).settings.port, 3)
+    assert.equal(readConfig([...argv, '--noauth'], {}).settings.port, 3)
   assert.equal(readConfig(['--noauth'], {}).noauth, true)
-  assert.equal(readConfig(['--noauth=false'], { ANYCABLE_NOAUTH: 'true' }).noauth, false)
-  assert.equal(readConfig(['--health-path=/up'], {}).settings['health-path'], '/up')
-  assert.equal(readConfig([], { ANYCABLE_HEALTH_PATH: '/up' }).settings['health-path'], '/up')
+  assert.equal(readConfig(['--noauth=false', '--secret=s'], { ANYCABLE_NOAUTH: 'true' }).noauth, false)
+  assert.equal(readConfig(['--noauth', '--health-path=/up'], {}).settings['health-path'], '/up')
+  assert.equal(readConfig(['--noauth'], { ANYCABLE_HEALTH_PATH: '/up' }).settings['health-path'], '/up')
 })
 
 test('one secret is enough: tokens and streams use it, the broadcast key derives from it', () => {
@@ -104,12 +106,16 @@ test('newer names win over older ones, and own secrets over shared ones', () => 
 })
 
 test('none is no secret, everywhere', () => {
-  const config = readConfig(['--secret=none', '--streams_secret=none', '--broadcast_key=none'], {})
+  const config = readConfig(
+    ['--noauth', '--secret=none', '--streams_secret=none', '--broadcast_key=none', '--api_secret=none'],
+    {},
+  )
 
   assert.deepEqual(
-    [config.jwtSecrets, config.streamsSecrets, config.broadcastKeys, config.broadcastPort],
-    [[], [], [], 8090],
+    [config.jwtSecrets, config.streamsSecrets, config.broadcastKeys, config.broadcastPort, config.api],
+    [[], [], [], 8090, undefined],
   )
+  assert.equal(readConfig(['--secret=s', '--api_secret=none'], {}).api, undefined)
   assert.deepEqual(readConfig(['--secret=s', '--broadcast_key=none'], {}).broadcastKeys, [])
 })
 
@@ -175,9 +181,68 @@ test('the development secrets of the samples are refused without --dev', () => {
   assert.deepEqual(problems(['--secret=development-only-change-me', '--dev']), [])
 })
 
-test('a cable that nobody could connect to says so', () => {
-  assert.match(readConfig([], {}).warnings.join(), /nobody can connect/)
-  assert.deepEqual(readConfig(['--noauth'], {}).warnings, [])
+test('a cable that no client could connect to does not start', () => {
+  for (const argv of [[], ['--secret=none'], ['--turbo_streams_secret=s', '--broadcast_key=k']])
+    assert.match(problems(argv).join(), /^nobody can connect: set --secret .* or say --noauth/)
+
+  for (const argv of [['--noauth'], ['--public'], ['--secret=s'], ['--jwt_id_key=s'], ['--rails_secret_key_base=s']])
+    assert.deepEqual(problems(argv), [])
+})
+
+test('broadcasts without a key do not share the clients’ port, unless clients need no token', () => {
+  const sentence = /^broadcasts need a key on the clients' port: set --broadcast_key .* --http_broadcast_port/
+  for (const argv of [
+    ['--secret=s', '--broadcast_key=none', '--http_broadcast_port=8080'],
+    ['--jwt_secret=s', '--port=8090'],
+    ['--rails_secret_key_base=s', '--port=3', '--http_broadcast_port=3'],
+    ['--secret=s', '--noauth', '--enforce_jwt', '--broadcast_key=none', '--http_broadcast_port=8080'],
+  ]) {
+    assert.equal(problems(argv).length, 1, argv.join(' '))
+    assert.match(problems(argv)[0]!, sentence)
+  }
+
+  for (const argv of [
+    ['--public', '--http_broadcast_port=8080'],
+    ['--noauth', '--port=8090'],
+    ['--secret=s', '--http_broadcast_port=8080'],
+    ['--secret=s', '--broadcast_key=none', '--http_broadcast_port=8081'],
+    ['--jwt_secret=s', '--port=0', '--http_broadcast_port=0'],
+  ])
+    assert.deepEqual(problems(argv), [], argv.join(' '))
+})
+
+test('a REST API without a key does not share the clients’ port, unless clients need no token', () => {
+  const tokens = ['--jwt_secret=a', '--turbo_streams_secret=b']
+  const open = problems([...tokens, '--port=8080', '--api_port=8080'])
+
+  assert.equal(open.length, 1)
+  assert.match(open[0]!, /^the REST API needs a key on the clients' port: set --api_secret .* --api_port/)
+  for (const argv of [
+    [...tokens, '--api_port=8080', '--api_secret=k'],
+    [...tokens, '--api_port=8081'],
+    [...tokens, '--port=0', '--api_port=0'],
+    ['--secret=s', '--api_port=8080'],
+    ['--noauth', '--api_port=8080'],
+  ])
+    assert.deepEqual(problems(argv), [], argv.join(' '))
+})
+
+test('a door without a key that other machines may reach is a warning with its name and address', () => {
+  const warned = (...argv: string[]) => readConfig(['--jwt_secret=s', ...argv], {}).warnings.join()
+
+  for (const [host, address] of [
+    ['0.0.0.0', '0.0.0.0:8090'],
+    ['::', '[::]:8090'],
+    ['cable.internal', 'cable.internal:8090'],
+  ])
+    assert.ok(warned(`--host=${host}`).startsWith(`broadcasts need no key on ${address}: set --broadcast_key`))
+  assert.match(
+    warned('--host=0.0.0.0', '--broadcast_key=k', '--api_port=1'),
+    /^the REST API needs no key on 0.0.0.0:1:/,
+  )
+  assert.match(warned('--host=0.0.0.0', '--noauth', '--http_broadcast_port=8080'), /^broadcasts .* on 0.0.0.0:8080:/)
+  for (const host of ['localhost', '127.0.0.1', '127.1.2.3', '::1']) assert.equal(warned(`--host=${host}`), '')
+  assert.equal(readConfig(['--secret=s', '--host=0.0.0.0', '--api_port=1'], {}).warnings.join(), '')
 })
 
 test('former secrets verify after the present one, and without one they open nothing', () => {
@@ -202,7 +267,10 @@ test('former secrets verify after the present one, and without one they open not
     ],
   )
   assert.deepEqual([config.broadcastKeys[1], config.api?.keys[1]], ['d', 'e'])
-  assert.deepEqual(readConfig(['--jwt_previous_secrets=a', '--broadcast_previous_keys=d'], {}).jwtSecrets, [])
+  assert.deepEqual(
+    readConfig(['--noauth', '--jwt_previous_secrets=a', '--broadcast_previous_keys=d'], {}).jwtSecrets,
+    [],
+  )
   assert.match(problems(['--secret=s', '--jwt_previous_secrets=development-only']).join(), /jwt_previous_secrets/)
 })
 

@@ -4,6 +4,7 @@
  * Every problem is reported at once, and no message repeats a secret.
  */
 import { deriveKey, railsTurboKeys, type Secret } from './auth/keys.ts'
+import { contradictions, warnings } from './contradictions.ts'
 import { envNames, SETTINGS, type SettingName, type Values } from './settings.ts'
 
 interface Signed {
@@ -163,62 +164,24 @@ function resolve(settings: Values, strangers: readonly string[]): Config {
 const rotation = (present: string, former: readonly string[]): readonly string[] =>
   present === '' ? [] : [present, ...former]
 
-/** An unsecured port must not be the one that clients reach. */
-function broadcastPort({ port, http_broadcast_port: explicit }: Values, key: string): number | 'main' {
-  if (explicit < 0) return key === '' ? 8090 : 'main'
-  return explicit === port && port !== 0 ? 'main' : explicit
+/** Without a key broadcasts have a port that clients do not use, unless the operator names one. */
+function broadcastPort(settings: Values, key: string): number | 'main' {
+  const { http_broadcast_port: explicit } = settings
+  if (explicit < 0 && key !== '') return 'main'
+  return besideClients(settings, explicit < 0 ? 8090 : explicit)
 }
 
-/** There is an API where there is a key to it, or a port of its own. */
-function api({ secret, api_secret, api_previous_secrets, api_port, port }: Values): Config['api'] {
-  const key = api_secret || (secret === '' ? '' : deriveKey(secret, 'api-cable'))
+/** Two ports 0 are two ports: the system chooses each. */
+const besideClients = ({ port }: Values, other: number): number | 'main' =>
+  other === port && port !== 0 ? 'main' : other
+
+/** There is an API where there is a key to it, or a port for it. */
+function api(settings: Values): Config['api'] {
+  const { secret, api_secret, api_previous_secrets, api_port } = settings
+  const key = api_secret === 'none' ? '' : api_secret || (secret === '' ? '' : deriveKey(secret, 'api-cable'))
   if (key === '' && api_port < 0) return undefined
   return {
     keys: rotation(key, api_previous_secrets),
-    port: api_port < 0 || (api_port === port && port !== 0) ? 'main' : api_port,
+    port: api_port < 0 ? 'main' : besideClients(settings, api_port),
   }
-}
-
-function warnings(config: Omit<Config, 'warnings'>): string[] {
-  const { turbo, cableReady, jwtSecrets, noauth, settings } = config
-  return [
-    (turbo?.cleartext || cableReady?.cleartext) &&
-      'cleartext: stream names are not signed, so whoever has a token may listen to any stream',
-    turbo?.cleartext &&
-      turbo.secrets.length > 0 &&
-      settings.turbo_rails_key !== '' &&
-      'turbo_rails_cleartext: --turbo_rails_key is not used',
-    settings.rails_secret_key_base !== '' &&
-      jwtSecrets.length === 0 &&
-      'rails_secret_key_base without --jwt_secret: clients need no token, and a signed name is all that lets them listen',
-    jwtSecrets.length === 0 && !noauth && 'nobody can connect: set --jwt_secret (or --secret), or --noauth',
-    settings.public && 'public: anyone may connect, listen and broadcast',
-  ].filter(warning => typeof warning === 'string')
-}
-
-const DEVELOPMENT = /development|change-?me/i
-
-function contradictions({ settings, jwtSecrets, enforceJwt, turbo, cableReady, jwtParam }: Config): string[] {
-  const development = Object.entries(settings).filter(
-    ([name, value]) =>
-      /secret|key/.test(name) && [value].flat().some(one => typeof one === 'string' && DEVELOPMENT.test(one)),
-  )
-  const cleartext = turbo?.cleartext || cableReady?.cleartext
-  return [
-    cleartext &&
-      jwtSecrets.length === 0 &&
-      'cleartext stream names need --jwt_secret: tokens are all that protects them',
-    enforceJwt && !cleartext && jwtSecrets.length === 0 && '--enforce_jwt needs --jwt_secret or --secret',
-    (settings.ssl_cert === '') !== (settings.ssl_key === '') && '--ssl_cert and --ssl_key go together',
-    ...Object.entries({ turbo, cable_ready: cableReady }).map(
-      ([name, signed]) =>
-        signed?.secrets.length === 0 &&
-        !signed.cleartext &&
-        `--${name === 'turbo' ? 'turbo_streams' : name} needs a secret of its own, --streams_secret or --secret`,
-    ),
-    !/^[A-Za-z0-9_-]+$/.test(jwtParam) && '--jwt_param must be letters, digits, - and _',
-    ...(settings.dev
-      ? []
-      : development.map(([name]) => `--${name} is a development secret: make one of your own, or say --dev`)),
-  ].filter(problem => typeof problem === 'string')
 }

@@ -94,6 +94,14 @@ test('every problem is listed, nothing starts, and the exit code is 1', async t 
   for (const name of ['--enforce_jwt', '--turbo_streams', '--nonsense']) assert.ok(output().includes(`cable: ${name}`))
 })
 
+test('a cable that no client could connect to is one line, and nothing listens', async t => {
+  const { child, output } = run(t, [])
+  const [code] = await once(child, 'exit')
+
+  assert.equal(code, 1)
+  assert.match(output(), /^cable: nobody can connect: [^\n]*\n$/)
+})
+
 test('--help and --version answer and exit with 0', async t => {
   for (const [flag, pattern] of [
     ['--help', /--turbo_streams_secret/],

@@ -217,7 +217,7 @@ export const SETTINGS = {
     'KEY',
     text,
     '',
-    'Bearer key of the REST API. Default: derived from --secret; without either there is no API.',
+    'Bearer key of the REST API; none: no key. Default: derived from --secret; without a key there is an API only on an --api_port.',
   ),
   api_previous_secrets: setting('KEYS', secrets, [], 'Former keys of the REST API that still work; comma-separated.', [
     'HOTCABLE_API_PREVIOUS_SECRETS',
@@ -286,3 +286,6 @@ export type Values = { [name in SettingName]: ReturnType<(typeof SETTINGS)[name]
 /** The environment names of a setting, first wins. */
 export const envNames = (name: SettingName): readonly string[] =>
   SETTINGS[name].env.length > 0 ? SETTINGS[name].env : [anycable(name)]
+
+/** Whether the value of a setting is a secret, or several. */
+export const isSecret = (name: SettingName): boolean => /^(SECRET|KEY)S?$/.test(SETTINGS[name].shape)

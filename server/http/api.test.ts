@@ -23,7 +23,7 @@ test('the API wants its own key, and says so in JSON', async t => {
 })
 
 test('without a secret there is no API, unless it has a key or a port of its own', async t => {
-  const flags = ['--secret=none', '--turbo_streams=false', '--http_broadcast_port=0']
+  const flags = ['--noauth', '--secret=none', '--turbo_streams=false', '--http_broadcast_port=0']
   const [none, own] = [await startCable(t, flags), await startCable(t, [...flags, '--api_secret=own'])]
 
   assert.equal((await api(none, '/stats')).status, 404)

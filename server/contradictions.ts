@@ -1,0 +1,82 @@
+/**
+ * What a configuration must not say: settings that contradict each other, and doors that stand open by mistake.
+ *
+ * Each is a row: when it holds, and the sentence that names the settings and the fix. Pure.
+ */
+import type { Config } from './config.ts'
+import { isSecret, type SettingName } from './settings.ts'
+
+type Draft = Omit<Config, 'warnings'>
+
+/** Why the cable refuses to start; none: it may. */
+export function contradictions(config: Draft): string[] {
+  const { settings, jwtSecrets, enforceJwt, noauth, turbo, cableReady, broadcastKeys, broadcastPort, api } = config
+  const cleartext = turbo?.cleartext || cableReady?.cleartext
+  // Where clients need no token, the operator has already opened the clients' port.
+  const isOpen = settings.public || (settings.noauth && !enforceJwt)
+  return [
+    cleartext &&
+      jwtSecrets.length === 0 &&
+      'cleartext stream names need --jwt_secret: tokens are all that protects them',
+    enforceJwt && !cleartext && jwtSecrets.length === 0 && '--enforce_jwt needs --jwt_secret or --secret',
+    jwtSecrets.length === 0 &&
+      !noauth &&
+      !enforceJwt &&
+      'nobody can connect: set --secret (or --jwt_secret), or say --noauth to let clients in without a token',
+    broadcastPort === 'main' &&
+      broadcastKeys.length === 0 &&
+      !isOpen &&
+      "broadcasts need a key on the clients' port: set --broadcast_key (or --secret), or a --http_broadcast_port that is not --port",
+    api?.port === 'main' &&
+      api.keys.length === 0 &&
+      !isOpen &&
+      "the REST API needs a key on the clients' port: set --api_secret (or --secret), or an --api_port that is not --port",
+    (settings.ssl_cert === '') !== (settings.ssl_key === '') && '--ssl_cert and --ssl_key go together',
+    ...Object.entries({ turbo_streams: turbo, cable_ready: cableReady }).map(
+      ([name, signed]) =>
+        signed?.secrets.length === 0 &&
+        !signed.cleartext &&
+        `--${name} needs --${name}_secret, --streams_secret or --secret`,
+    ),
+    !/^[A-Za-z0-9_-]+$/.test(config.jwtParam) && '--jwt_param must be letters, digits, - and _',
+    ...developmentSecrets(config).map(name => `--${name} is a development secret: make your own, or say --dev`),
+  ].filter(problem => typeof problem === 'string')
+}
+
+const DEVELOPMENT = /development|change-?me/i
+
+const developmentSecrets = ({ settings }: Draft): SettingName[] =>
+  settings.dev
+    ? []
+    : (Object.keys(settings) as SettingName[]).filter(
+        name => isSecret(name) && [settings[name]].flat().some(value => DEVELOPMENT.test(String(value))),
+      )
+
+/** What an operator should know, but may want. */
+export function warnings(config: Draft): string[] {
+  const { turbo, cableReady, jwtSecrets, settings, broadcastKeys, broadcastPort, api } = config
+  return [
+    (turbo?.cleartext || cableReady?.cleartext) &&
+      'cleartext: stream names are not signed, so a client with a token may listen to any stream',
+    turbo?.cleartext &&
+      turbo.secrets.length > 0 &&
+      settings.turbo_rails_key !== '' &&
+      'turbo_rails_cleartext: --turbo_rails_key is not used',
+    settings.rails_secret_key_base !== '' &&
+      jwtSecrets.length === 0 &&
+      'rails_secret_key_base without --jwt_secret: clients need no token, and a signed name is all that lets them listen',
+    settings.public && 'public: anyone may connect, listen and broadcast',
+    broadcastKeys.length === 0 &&
+      isReachable(config) &&
+      `broadcasts need no key on ${address(config, broadcastPort)}: set --broadcast_key (or --secret), or keep all but your backends off that port`,
+    api?.keys.length === 0 &&
+      isReachable(config) &&
+      `the REST API needs no key on ${address(config, api.port)}: set --api_secret (or --secret), or keep all but your backends off that port`,
+  ].filter(warning => typeof warning === 'string')
+}
+
+/** Whether other machines may reach the ports. A name may lead anywhere. */
+const isReachable = ({ host }: Draft): boolean => host !== '::1' && !/^127(\.\d+){3}$/.test(host)
+
+const address = ({ host, settings }: Draft, port: number | 'main'): string =>
+  `${host.includes(':') ? `[${host}]` : host}:${port === 'main' ? settings.port : port}`
