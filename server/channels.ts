@@ -10,6 +10,7 @@ import type { Secret } from './auth/keys.ts'
 import { streamVerifier } from './auth/streams.ts'
 import { SubscriptionRejected } from './errors.ts'
 import { type Position, parsePosition } from './history/history.ts'
+import { isTooDeep } from './protocol/json.ts'
 
 export interface StreamGrant {
   readonly stream: string
@@ -99,6 +100,7 @@ function name(value: unknown): string {
 }
 
 function parse(identifier: string): Params {
+  if (isTooDeep(identifier)) throw new SubscriptionRejected('identifier_too_deep')
   try {
     const value: unknown = JSON.parse(identifier)
     if (typeof value === 'object' && value !== null) return value as Params

@@ -7,7 +7,7 @@ import type { CatchUp, Subscription } from './catch-up.ts'
 import type { ComplaintCode } from './errors.ts'
 import { asksForHistory, historyStart } from './history/start.ts'
 import type { Hub } from './hub.ts'
-import type { Presence } from './presence/presence.ts'
+import { type Presence, printRecords } from './presence/presence.ts'
 import { type Command, transmission } from './protocol/action-cable.ts'
 import type { Connection } from './transport/connection.ts'
 
@@ -32,7 +32,7 @@ const history: Act = ({ catchUp }, subscription, { history }) => {
 const whisper: Act = ({ sid, hub }, { grant }, { data }) => {
   if (!grant.whisper) return 'whisper_not_allowed'
   // The reference sends the word "null" where there is nothing.
-  const body = Buffer.from(`${JSON.stringify(data ?? 'null')}}`)
+  const body = Buffer.from(`${data === undefined || data === 'null' ? '"null"' : data}}`)
   hub.broadcast({ stream: grant.stream, body, exclude: sid, fromClient: true })
   return undefined
 }
@@ -52,8 +52,10 @@ const present: Act = ({ presence, connection }, { identifier, grant }) => {
   const records = grant.presence ? presence?.present(grant.stream) : undefined
   const message =
     records === undefined
-      ? { type: 'error', total: 0 }
-      : { type: 'info', total: records.length, ...(records.length > 0 ? { records } : {}) }
+      ? '{"type":"error","total":0}'
+      : records.length === 0
+        ? '{"type":"info","total":0}'
+        : printRecords(records)
   connection.send(transmission(identifier, message, 'presence'))
   return undefined
 }

@@ -74,6 +74,7 @@ export const ENDINGS = {
 /** Why a subscription is rejected: code → what to do about it. */
 export const REJECTIONS = {
   identifier_missing: 'send an identifier: a JSON string with a channel',
+  identifier_too_deep: 'an identifier may nest lists and objects 64 levels deep',
   identifier_too_long: 'shorten the identifier, or raise --max_identifier_length',
   subscriptions_limit: 'one session holds too many subscriptions: see --max_subscriptions',
   identifiers_limit: 'the identifiers of one session are too many bytes: see --max_identifiers_size',
@@ -95,6 +96,7 @@ export const FOR_NOW: ReadonlySet<RejectionCode> = new Set(['subscriptions_limit
 /** Why a command is ignored: the client is told nothing, as the protocol has no words for it. */
 export const COMPLAINTS = {
   command_malformed: 'a command is a JSON object with a string command and a string identifier',
+  command_too_deep: 'a command may nest lists and objects 64 levels deep',
   command_unknown: 'the cable knows subscribe, unsubscribe, history, whisper, join, leave, presence, ping and pong',
   command_unsupported: 'a stream takes no actions: nothing here performs them',
   already_subscribed: 'this identifier is subscribed already',

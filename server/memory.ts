@@ -40,7 +40,8 @@ export function createMemory(settings: Values, hub: Hub, { wall, monotonic }: Cl
     ttlSeconds: settings.presence_ttl,
     monotonic,
     tell({ stream, type, id, info }) {
-      const body = Buffer.from(`${JSON.stringify(type === 'join' ? { id, info, type } : { id, type })}}`)
+      const known = info === undefined ? '' : `,"info":${info}`
+      const body = Buffer.from(`{"id":${JSON.stringify(id)}${known},"type":"${type}"}}`)
       hub.broadcast({ stream, body, type: 'presence', fromClient: true })
     },
   })

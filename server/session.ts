@@ -32,6 +32,7 @@ import {
   welcome,
 } from './protocol/action-cable.ts'
 import { restoredWelcome } from './protocol/extended.ts'
+import { isTooDeep } from './protocol/json.ts'
 import type { Snapshot } from './resume.ts'
 import { Subscriptions } from './subscriptions.ts'
 import type { Connection } from './transport/connection.ts'
@@ -152,7 +153,8 @@ export class Session implements Addressee, Behind, Speaker {
     this.heard()
     const command = text === undefined ? undefined : parseCommand(text)
     if (!this.#parts.historySince) delete command?.history?.since
-    if (command === undefined) return this.#complain('command_malformed')
+    if (command === undefined)
+      return this.#complain(text !== undefined && isTooDeep(text) ? 'command_too_deep' : 'command_malformed')
     if (command.command === 'subscribe') return this.#subscribe(command)
     if (command.command === 'pong') return
     if (command.command === 'ping') return this.connection.send(PONG)

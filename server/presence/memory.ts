@@ -7,7 +7,7 @@
 import type { Presence, PresenceEvent } from './presence.ts'
 
 interface Person {
-  info: unknown
+  info: string | undefined
   readonly sids: Set<string>
 }
 
@@ -45,7 +45,9 @@ export function createMemoryPresence({ ttlSeconds, monotonic, tell }: MemoryPres
   }
 
   return {
-    join(stream, sid, id, info) {
+    join(stream, sid, id, given) {
+      // A copy: the text is a part of its command, which would be kept in memory with it.
+      const info = given && Buffer.from(given).toString()
       const membership = memberships.get(sid) ?? { joined: new Map(), leavesAt: undefined }
       if ((membership.joined.get(stream) ?? id) !== id) return 'mismatch'
       memberships.set(sid, membership)

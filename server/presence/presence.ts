@@ -9,17 +9,19 @@ export interface PresenceEvent {
   readonly stream: string
   readonly type: 'join' | 'leave'
   readonly id: string
-  readonly info?: unknown
+  /** JSON text. */
+  readonly info?: string | undefined
 }
 
 export interface PresenceRecord {
-  readonly info: unknown
+  /** JSON text, as it was sent. */
+  readonly info: string | undefined
   readonly id: string
 }
 
 export interface Presence {
   /** A session joins as `id`; joining again replaces the info. `mismatch`: it has joined the stream as somebody else. */
-  join: (stream: string, sid: string, id: string, info: unknown) => 'joined' | 'mismatch'
+  join: (stream: string, sid: string, id: string, info: string | undefined) => 'joined' | 'mismatch'
   /** A session leaves at once. */
   leave: (stream: string, sid: string) => void
   /** A session's connection is lost: it leaves every stream, unless somebody joins under the same ids in time. */
@@ -29,3 +31,10 @@ export interface Presence {
   /** Says who has not come back; to be called every second or so. */
   expire: () => void
 }
+
+/** Who is there, as JSON text: what is asked for over a session and over the API. */
+export const printRecords = (records: readonly PresenceRecord[]): string =>
+  `{"type":"info","total":${records.length},"records":[${records.map(printRecord).join()}]}`
+
+const printRecord = ({ info, id }: PresenceRecord): string =>
+  `{${info === undefined ? '' : `"info":${info},`}"id":${JSON.stringify(id)}}`

@@ -9,18 +9,22 @@
  */
 import { ENDINGS, type EndingCode, FOR_NOW, REJECTIONS, type RejectionCode } from '../errors.ts'
 import type { HistoryRequest } from '../history/start.ts'
-import { frameOf } from './frame.ts'
+import { frameOf, textFrame } from './frame.ts'
+import { isTooDeep, memberOf } from './json.ts'
 
 export interface Command {
   command: string
   identifier: string
-  data?: unknown
+  /** JSON text, as it was sent. */
+  data?: string | undefined
   history?: HistoryRequest
-  presence?: { id: string; info: unknown }
+  /** `info` is JSON text, as it was sent. */
+  presence?: { id: string; info: string | undefined }
 }
 
-/** A command, or `undefined` for anything that is not one. */
+/** A command, or `undefined` for anything that is not one, or is too deep. */
 export function parseCommand(text: string): Command | undefined {
+  if (isTooDeep(text)) return undefined
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -33,9 +37,10 @@ export function parseCommand(text: string): Command | undefined {
   const [command, identifier] = [value.command ?? '', value.identifier ?? '']
   if (typeof command !== 'string' || typeof identifier !== 'string') return undefined
   const parsed: Command = { command, identifier }
-  if (data !== undefined) parsed.data = data
+  if (data !== undefined) parsed.data = memberOf(text, 'data')
   if (isRecord(history)) parsed.history = history
-  if (isRecord(presence) && typeof presence.id === 'string') parsed.presence = { id: presence.id, info: presence.info }
+  if (isRecord(presence) && typeof presence.id === 'string')
+    parsed.presence = { id: presence.id, info: memberOf(memberOf(text, 'presence')!, 'info') }
   return parsed
 }
 
@@ -80,9 +85,9 @@ export const broadcastPrefix = (identifier: string, type?: string): Buffer =>
 /** What follows the message when it is not in the history. */
 export const PLAIN_TAIL = Buffer.from('}')
 
-/** A frame that is none of the above: `message` under its identifier. */
-export const transmission = (identifier: string, message: unknown, type?: string): Buffer =>
-  encode({ type, identifier, message })
+/** A frame that is none of the above: `message`, JSON text, under its identifier. */
+export const transmission = (identifier: string, message: string, type?: string): Buffer =>
+  textFrame(broadcastPrefix(identifier, type), Buffer.from(message), PLAIN_TAIL)
 
 export function encode(message: object): Buffer {
   return frameOf(JSON.stringify(message))

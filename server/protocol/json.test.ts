@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { isTooDeep, MAX_DEPTH, memberOf } from './json.ts'
+
+const nested = (levels: number, open = '[', close = ']') => open.repeat(levels) + close.repeat(levels)
+
+test('64 levels are not too deep, 65 are, of lists and objects alike', () => {
+  for (const [open, close] of [
+    ['[', ']'],
+    ['{"a":', '}'],
+    ['[{"a":[', ']}]'],
+  ] as const) {
+    const levels = open.match(/[[{]/g)!.length
+    const most = Math.floor(MAX_DEPTH / levels)
+    assert.equal(isTooDeep(nested(most, open, close)), false)
+    assert.equal(isTooDeep(nested(most + 1, open, close)), true)
+  }
+})
+
+test('what is in a string has no depth, escaped quotes and backslashes included', () => {
+  const brackets = '['.repeat(100)
+  for (const text of [brackets, `"${brackets}`, `\\${brackets}`, `\\"${brackets}`, `\\\\"${brackets}"`])
+    assert.equal(isTooDeep(JSON.stringify({ [text]: [text, text] })), false, text)
+  assert.equal(isTooDeep(`["\\\\",${nested(64)}]`), true)
+})
+
+test('many lists beside each other are not deep', () => {
+  assert.equal(isTooDeep(`[${'[],'.repeat(1000)}[]]`), false)
+})
+
+test('text that is no JSON is looked at to its end', () => {
+  for (const text of ['"'.padEnd(200, '\\'), ']'.repeat(200), `"${'['.repeat(200)}`])
+    assert.equal(isTooDeep(text), false, text)
+})
+
+for (const [json, expected] of [
+  ['{"data":1}', '1'],
+  ['{"data":{}}', '{}'],
+  ['{}', undefined],
+  ['{"other":{"data":1},"list":[{"data":2}]}', undefined],
+  ['{"other":"data","data":"other"}', '"other"'],
+  ['{"data":1,"data":[2,{"data":3}],"x":0}', '[2,{"data":3}]'],
+  ['{"d\\u0061ta":1}', '1'],
+  ['{"data\\"":1,"\\\\":2}', undefined],
+  [' { "data" : [ 1 , "}" ] , "x" : ":" } ', '[ 1 , "}" ]'],
+  ['{"data":123456789012345678901234567890}', '123456789012345678901234567890'],
+  ['{"x":"data","y":1e400,"data":-0}', '-0'],
+] as const) {
+  test(`a member's text is what stands there: ${json}`, () => {
+    assert.equal(memberOf(json, 'data'), expected)
+  })
+}
