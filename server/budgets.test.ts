@@ -3,7 +3,25 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Client, startCable, turbo } from './testing.ts'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { parseCommand } from './protocol/action-cable.ts'
+import { Resumables, type Snapshot } from './resume.ts'
+import { type Client, EXTENDED, startCable, turbo } from './testing.ts'
+
+setFlagsFromString('--expose-gc')
+const collectGarbage: () => void = runInNewContext('gc')
+
+/** Bytes in use once the garbage is collected. */
+function used(): number {
+  // Twice: what a Buffer held is freed after the Buffer.
+  collectGarbage()
+  collectGarbage()
+  const { heapUsed, external } = process.memoryUsage()
+  return heapUsed + external
+}
+
+const MIB = 1 << 20
 
 /** Subscribes to all at once; returns the type of each answer and its code. */
 async function subscribeAll(client: Client, identifiers: readonly string[]): Promise<string[]> {
@@ -59,4 +77,61 @@ test('a thousand streams on a page work by setting it, and so does the next page
   for (const identifier of left) client.send({ command: 'unsubscribe', identifier })
   for (const identifier of entered.slice(500)) client.send({ command: 'subscribe', identifier })
   for (const identifier of entered) assert.deepEqual(await client.next(), { type: CONFIRMED, identifier })
+})
+
+for (const [about, snapshot] of [
+  ['many that hold nothing', n => ({ identity: `{"user":${n}}`, sids: [`sid ${n}`.padEnd(22, '.')], identifiers: [] })],
+  [
+    'few that hold much',
+    n => ({ identity: 'ada', sids: [`sid ${n}`], identifiers: identifiers(40, n, 'x'.repeat(3800)) }),
+  ],
+  [
+    'texts of two bytes a character',
+    n => ({ identity: '€', sids: [`sid ${n}`], identifiers: identifiers(40, n, '€'.repeat(1900)) }),
+  ],
+] as [string, (n: number) => Omit<Snapshot, 'anonymous' | 'position'>][]) {
+  test(`lost sessions take no more than their size says: ${about}`, () => {
+    const resumables = new Resumables({ ttlSeconds: 300, max: 1e9, maxBytes: 8 * MIB, monotonic: () => 0 })
+    const before = used()
+    for (let n = 0; resumables.evicted < 10; n++)
+      resumables.keep({ ...snapshot(n), anonymous: false, position: { offset: n, epoch: 'aZ3x' } })
+
+    const grown = used() - before
+    assert.ok(resumables.bytes <= 8 * MIB)
+    assert.ok(grown <= 8.5 * MIB && grown > 4 * MIB, `${grown} bytes`)
+  })
+}
+
+/** As a session gets them: cut out of messages of clients. */
+const identifiers = (count: number, n: number, x: string): string[] =>
+  Array.from({ length: count }, (_, i) => {
+    const identifier = JSON.stringify({ channel: 'c', n, i, x })
+    return parseCommand(Buffer.from(JSON.stringify({ command: 'subscribe', identifier, pad: x })).toString())!
+      .identifier
+  })
+
+test('a flood of sessions with large identifiers that are lost takes no more than it may, and the newest are resumed', async t => {
+  const cable = await startCable(t, ['--noauth', '--max_lost_sessions_size=2000000'])
+  const lose = async () => {
+    const client = await cable.welcomed({ protocols: EXTENDED })
+    await subscribeAll(
+      client,
+      Array.from({ length: 40 }, (_, i) => turbo('a', { i, x: 'x'.repeat(3700) })),
+    )
+    client.ws.terminate()
+    await cable.until(({ sessions }) => sessions === 0)
+    return client.welcome.sid
+  }
+  const first = await lose()
+  const before = used()
+  let last: string | undefined
+  for (let i = 0; i < 100; i++) last = await lose()
+
+  const grown = used() - before
+  // They had 14 MiB; the test keeps something of its clients as well.
+  assert.ok(grown < 7 * MIB, `${grown} bytes`)
+  const welcome = async (sid: string | undefined) =>
+    (await cable.welcomed({ query: `?sid=${sid}`, protocols: EXTENDED })).welcome
+  assert.equal((await welcome(first)).restored, undefined)
+  assert.equal(((await welcome(last)).restored_ids as string[]).length, 39)
 })

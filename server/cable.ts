@@ -64,6 +64,11 @@ export function createCable(
     clients_uniq_num: ['Distinct identities among them.', () => sessions.identities],
     broadcast_streams_num: ['Streams that have a listener.', () => hub.size],
     lost_sessions_num: ['Lost sessions that can still be resumed.', () => resumables.size],
+    lost_sessions_bytes: ['Bytes of lost sessions.', () => resumables.bytes],
+    lost_sessions_evicted_total: [
+      'Lost sessions that gave way to newer ones: --max_lost_sessions, --max_lost_sessions_size.',
+      () => resumables.evicted,
+    ],
     pending_bytes: ['Bytes that wait to be written to clients.', () => sessions.pending],
     refreshes_waiting_num: ['Refreshes that wait for their turn.', () => pace?.waiting ?? 0],
     history_bytes: ['Bytes of history.', () => history?.bytes ?? 0],

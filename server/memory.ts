@@ -24,7 +24,7 @@ export function createMemory(settings: Values, hub: Hub, { wall, monotonic }: Cl
     return {
       history: undefined,
       presence: undefined,
-      resumables: new Resumables({ ttlSeconds: 0, max: 0, monotonic }),
+      resumables: new Resumables({ ttlSeconds: 0, max: 0, maxBytes: 0, monotonic }),
       expire() {},
     }
   }
@@ -45,7 +45,12 @@ export function createMemory(settings: Values, hub: Hub, { wall, monotonic }: Cl
       hub.broadcast({ stream, body, type: 'presence', fromClient: true })
     },
   })
-  const resumables = new Resumables({ ttlSeconds: settings.sessions_ttl, max: settings.max_lost_sessions, monotonic })
+  const resumables = new Resumables({
+    ttlSeconds: settings.sessions_ttl,
+    max: settings.max_lost_sessions,
+    maxBytes: settings.max_lost_sessions_size,
+    monotonic,
+  })
   const expire = () => tryEach([history, presence, resumables], kept => kept.expire(), failed)
   return { history, presence, resumables, expire }
 }

@@ -193,6 +193,9 @@ export const SETTINGS = {
   max_lost_sessions: setting('N', whole(0), 100_000, 'Lost sessions kept; the oldest give way.', [
     'HOTCABLE_MAX_LOST_SESSIONS',
   ]),
+  max_lost_sessions_size: setting('BYTES', whole(0), 64 << 20, 'Bytes of lost sessions in all; the oldest give way.', [
+    'HOTCABLE_MAX_LOST_SESSIONS_SIZE',
+  ]),
   presence_ttl: setting('SECONDS', whole(1, 86_400), 15, 'How long a lost session is still taken to be present.'),
 
   sse: flag('Serve server-sent events.'),

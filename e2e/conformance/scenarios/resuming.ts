@@ -1,7 +1,7 @@
 /** Resuming: a lost session of the extended protocol comes back, by whom it belongs to, and once. */
 import assert from 'node:assert/strict'
 import { BASE, type Client, type ConnectOptions, EXTENDED, type Frame } from '../client.ts'
-import { CLOSED, NO_BROKER, NO_RESUME, OPEN } from '../flags.ts'
+import { BOUNDED, CLOSED, NO_BROKER, NO_RESUME, OPEN } from '../flags.ts'
 import { jwt, pubsub, turbo } from '../signing.ts'
 import type { Scenario, World } from '../world.ts'
 
@@ -243,6 +243,23 @@ export const resuming: Scenario[] = [
       await client.until(({ message }) => message === 'missed')
     },
     differs: { anycable: 'does not', why: 'extension: never silently stale' },
+  },
+  {
+    title: 'lost sessions are bounded in bytes: the oldest gives way, and its client subscribes anew',
+    flags: BOUNDED,
+    alone: true,
+    async run(world) {
+      const long = (stream: string) => pubsub(stream, { x: 'x'.repeat(3000) })
+      const first = await lost(world, EXT, long)
+      let last = first
+      while ((await world.gauge('lost_sessions_evicted_total')) === 0) last = await lost(world, EXT, long)
+      await plain(await world.connect(back(first.sid)))
+      assert.equal((await (await world.connect(back(last.sid))).next()).restored, true)
+    },
+    differs: {
+      anycable: 'keeps all for --sessions_ttl, however large',
+      why: 'extension: --max_lost_sessions_size, or a few hundred clients could fill the memory',
+    },
   },
 ]
 
