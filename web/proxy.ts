@@ -8,7 +8,7 @@
  */
 import type { Context, Handler } from 'hono'
 import { proxyFetch } from 'httpxy'
-import { host, scheme } from './origin.ts'
+import { forwardedPort, scheme, validHost } from './origin.ts'
 
 export interface ProxyOptions {
   /** `http://127.0.0.1:3001` */
@@ -76,8 +76,11 @@ function forwarded(c: Context, mount: string): Headers {
   const named = (headers.get('connection') ?? '').split(',').map(name => name.trim())
   for (const name of [...HOP_BY_HOP, 'expect', ...named]) if (/^[\w-]+$/.test(name)) headers.delete(name)
   headers.set('host', new URL(c.req.url).host)
-  headers.set('x-forwarded-host', host(c))
+  headers.set('x-forwarded-host', validHost(c))
   headers.set('x-forwarded-proto', scheme(c))
+  const port = forwardedPort(c)
+  if (port === undefined) headers.delete('x-forwarded-port')
+  else headers.set('x-forwarded-port', port)
   // Never the client's own: it would be a place of its choosing in our redirects.
   if (mount === '') headers.delete('x-forwarded-prefix')
   else headers.set('x-forwarded-prefix', mount)

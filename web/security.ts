@@ -1,8 +1,8 @@
 /**
  * What a page may do, and who may post. The same for every language, as all of them are served through here.
  */
-import type { MiddlewareHandler } from 'hono'
-import { host } from './origin.ts'
+import type { Context, MiddlewareHandler } from 'hono'
+import { askedHost, host } from './origin.ts'
 
 /**
  * Turbo puts the style of its progress bar into the page; everything else inline is refused. The hash is that of
@@ -36,12 +36,31 @@ export const securityHeaders =
   }
 
 /**
- * The Board has no accounts, so a form needs no token of its own; but another site must not post through a visitor's
- * browser. Every browser says where a POST comes from; curl says nothing and may post.
+ * The Board has no accounts, so a form needs no token; but another site must not post through a visitor's browser. curl
+ * sends neither header and may post.
  */
 export const sameSite: MiddlewareHandler = async (c, next) => {
-  if (c.req.method === 'POST' && c.req.header('sec-fetch-site') === 'cross-site') {
-    return c.text('Another site may not post here.\n', 403)
-  }
-  return next()
+  const refusal = c.req.method === 'POST' ? foreign(c) : undefined
+  return refusal === undefined ? next() : c.text(`${refusal}\n`, 403)
 }
+
+/** Why the form is from another site. */
+function foreign(c: Context): string | undefined {
+  const site = c.req.header('sec-fetch-site') ?? ''
+  if (site === 'cross-site') return 'Another site may not post here.'
+  if (['same-origin', 'same-site', 'none'].includes(site)) return undefined
+  // Over plain HTTP, as on a phone in the same network, a browser sends only this.
+  const origin = c.req.header('origin')
+  if (origin === undefined) return undefined
+  if (origin === 'null') return 'Origin: null hides which site this form is from.'
+  const [, name, port] = ORIGIN.exec(origin) ?? []
+  const [, askedName, askedPort] = AUTHORITY.exec(askedHost(c) ?? '') ?? []
+  const same = name !== undefined && name.toLowerCase() === askedName?.toLowerCase()
+  if (same && (port === undefined || askedPort === undefined || port === askedPort)) return undefined
+  return 'Origin is not the host that was asked: another site may not post here, and a proxy has to pass Host.'
+}
+
+/** A name without the dot at its end, which some proxies drop, and a port. */
+const NAME_AND_PORT = '(\\[[0-9a-f:.]+\\]|[a-z0-9_.-]+?)\\.?(?::(\\d{1,5}))?'
+const AUTHORITY = new RegExp(`^${NAME_AND_PORT}$`, 'i')
+const ORIGIN = new RegExp(`^https?://${NAME_AND_PORT}$`, 'i')

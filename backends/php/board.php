@@ -172,12 +172,32 @@ function route(string $method, string $path): array {
             header('Allow: ' . ($allowed === 'GET' ? 'GET, HEAD' : $allowed));
             throw new Refused("$allowed only", 405);
         }
-        if ($method === 'POST' && ($_SERVER['HTTP_SEC_FETCH_SITE'] ?? '') === 'cross-site') {
-            throw new Refused('another site may not change the board', 403);
+        if ($method === 'POST') {
+            check_site();
         }
         return $handler(...array_slice($ids, 1)) ?? [303, ['Location: ' . prefix() . '/'], ''];
     }
     throw new Refused('not found', 404);
+}
+
+/** A form of another site is refused. Over plain HTTP, as on a phone in the same network, a browser sends only Origin. */
+function check_site(): void {
+    [$site, $origin] = [$_SERVER['HTTP_SEC_FETCH_SITE'] ?? null, $_SERVER['HTTP_ORIGIN'] ?? null];
+    if ($site === 'cross-site') {
+        throw new Refused('another site may not change the board', 403);
+    }
+    if (in_array($site, ['same-origin', 'same-site', 'none'], true) || $origin === null) {
+        return;
+    }
+    if ($origin === 'null') {
+        throw new Refused('Origin: null hides which site this form is from', 403);
+    }
+    $name_and_port = '(\[[0-9a-f:.]+\]|[a-z0-9_.-]+?)\.?(?::([0-9]{1,5}))?'; // some proxies drop a dot at the end
+    preg_match("~^https?://$name_and_port$~D", strtolower($origin), $sent);
+    preg_match("~^$name_and_port$~D", strtolower(asked_host()), $asked);
+    if (!$sent || !$asked || $sent[1] !== $asked[1] || (isset($sent[2], $asked[2]) && $sent[2] !== $asked[2])) {
+        throw new Refused('Origin is not the host that was asked: another site may not change the board, and a proxy has to pass Host', 403);
+    }
 }
 
 /** body and author, trimmed. A field that is missing is empty; of one that is repeated the first counts. */
@@ -208,10 +228,18 @@ function prefix(): string {
     return preg_match('~^(/[A-Za-z0-9_-]+)*$~D', $given) ? $given : ''; // //evil.example would lead to another site
 }
 
+/** The first value of a header that each proxy may add one to. */
+function first(string $header): string { return trim(explode(',', $_SERVER[$header] ?? '')[0]); }
+
+function asked_host(): string { return first('HTTP_X_FORWARDED_HOST') ?: first('HTTP_HOST'); }
+
 function cable_url(): string {
-    $first = fn(string $name) => trim(explode(',', $_SERVER[$name] ?? '')[0]);
-    $scheme = $first('HTTP_X_FORWARDED_PROTO') === 'https' ? 'wss' : 'ws';
-    $host = $first('HTTP_X_FORWARDED_HOST') ?: $first('HTTP_HOST');
+    $scheme = first('HTTP_X_FORWARDED_PROTO') === 'https' ? 'wss' : 'ws';
+    [$host, $port] = [asked_host(), first('HTTP_X_FORWARDED_PORT')];
+    // The port that a proxy left out of Host. 80 and 443 are defaults, or of a proxy behind the one that ends TLS.
+    if (preg_match('/^[1-9][0-9]{0,4}$/D', $port) && $port < 65536 && $port !== '80' && $port !== '443') {
+        $host = preg_match('/:[0-9]+$/D', $host) ? $host : "$host:$port";
+    }
     return getenv('ANYCABLE_WEBSOCKET_URL') ?: "$scheme://$host/cable";
 }
 

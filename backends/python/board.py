@@ -182,11 +182,27 @@ def route(request):
         match = re.fullmatch(pattern, request.get("PATH_INFO") or "/")
         if match and method != verb:
             raise Refused(405, f"{verb} only", ("Allow", verb.replace("GET", "GET, HEAD")))
-        if match and method == "POST" and request.get("HTTP_SEC_FETCH_SITE") == "cross-site":
-            raise Refused(403, "another site may not change the board")
+        if match and method == "POST":
+            check_site(request)
         if match:
             return handler(request, *match.groups()) or (303, [("Location", prefix(request) + "/")], "")
     raise Refused(404, "not found")
+
+
+def check_site(request):
+    """A form of another site is refused. Over plain HTTP, as on a phone in the same network, a browser sends only Origin."""
+    site, origin = request.get("HTTP_SEC_FETCH_SITE"), request.get("HTTP_ORIGIN")
+    if site == "cross-site":
+        raise Refused(403, "another site may not change the board")
+    if site in ("same-origin", "same-site", "none") or origin is None:
+        return
+    if origin == "null":
+        raise Refused(403, "Origin: null hides which site this form is from")
+    name_and_port = r"(\[[0-9a-f:.]+\]|[a-z0-9_.-]+?)\.?(?::([0-9]{1,5}))?"  # some proxies drop a dot at the end
+    sent = re.fullmatch("https?://" + name_and_port, origin.lower())
+    asked = re.fullmatch(name_and_port, asked_host(request).lower())
+    if not sent or not asked or sent[1] != asked[1] or (sent[2] and asked[2] and sent[2] != asked[2]):
+        raise Refused(403, "Origin is not the host that was asked: another site may not change the board, and a proxy has to pass Host")
 
 
 def read_body(request):
@@ -222,10 +238,17 @@ def prefix(request):
     return given if re.fullmatch("(/[A-Za-z0-9_-]+)*", given) else ""  # //evil.example would lead to another site
 
 
+def asked_host(request):
+    return (request.get("HTTP_X_FORWARDED_HOST") or request.get("HTTP_HOST", "")).split(",")[0].strip()
+
+
 def cable_url(request):
-    scheme = "wss" if request.get("HTTP_X_FORWARDED_PROTO", "").split(",")[0].strip() == "https" else "ws"
-    host = (request.get("HTTP_X_FORWARDED_HOST") or request.get("HTTP_HOST", "")).split(",")[0].strip()
-    return os.environ.get("ANYCABLE_WEBSOCKET_URL") or f"{scheme}://{host}/cable"
+    proto, port = (request.get(f"HTTP_X_FORWARDED_{name}", "").split(",")[0].strip() for name in ("PROTO", "PORT"))
+    host = asked_host(request)
+    # The port that a proxy left out of Host. 80 and 443 are defaults, or of a proxy behind the one that ends TLS.
+    if re.fullmatch("[1-9][0-9]{0,4}", port) and int(port) < 65536 and port not in ("80", "443"):
+        host = host if re.search(":[0-9]+$", host) else f"{host}:{port}"
+    return os.environ.get("ANYCABLE_WEBSOCKET_URL") or f"{'wss' if proto == 'https' else 'ws'}://{host}/cable"
 
 
 class Server(ThreadingMixIn, WSGIServer):

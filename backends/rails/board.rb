@@ -103,7 +103,16 @@ class Card < ActiveRecord::Base
   def backend_name = NAMES.fetch(backend, backend)
 end
 
+module Asked
+  # The first value of a header that each proxy may add one to.
+  def first_of(header) = request.headers[header].to_s.dup.force_encoding("UTF-8").scrub[/\A[^,]*/].strip
+
+  def asked_host = first_of("X-Forwarded-Host").presence || first_of("Host")
+end
+
 module BoardHelper
+  include Asked
+
   # turbo_stream_from for a page that is born fresh: what is broadcast after the position is caught up, so call it before
   # the first use of the records (relations are lazy). The id makes a morph replace the element, which then subscribes anew.
   def fresh_stream_from(*streamables)
@@ -121,19 +130,22 @@ module BoardHelper
   end
 
   def cable_url
-    proto, forwarded, host = %w[X-Forwarded-Proto X-Forwarded-Host Host].map do |name|
-      request.headers[name].to_s.dup.force_encoding("UTF-8").scrub[/[^, ]+/]
-    end
-    AnyCable.config.websocket_url.presence || "#{proto == "https" ? "wss" : "ws"}://#{forwarded || host}/cable"
+    host, port = asked_host, first_of("X-Forwarded-Port")
+    # The port that a proxy left out of Host. 80 and 443 are defaults, or of a proxy behind the one that ends TLS.
+    left_out = port.match?(/\A[1-9][0-9]{0,4}\z/) && port.to_i < 65_536 && !%w[80 443].include?(port)
+    host += ":#{port}" if left_out && !host.match?(/:[0-9]+\z/)
+    AnyCable.config.websocket_url.presence || "#{first_of("X-Forwarded-Proto") == "https" ? "wss" : "ws"}://#{host}/cable"
   end
 
   def asset(name) = "#{setting("HOTCABLE_ASSETS", default: "/assets")}/#{name}"
 end
 
 class BoardsController < ActionController::Base
+  include Asked
   helper BoardHelper
   skip_forgery_protection # no accounts; what matters is below
-  before_action :same_site, :small
+  before_action :check_site, if: -> { request.post? }
+  before_action :small
   # Who changed something sees it in the answer: an AnyCable page says which socket is its own, and is left out.
   around_action { |_, action| AnyCable::Rails.broadcasting_to_others(&action) }
 
@@ -171,8 +183,19 @@ class BoardsController < ActionController::Base
 
   private
 
-  def same_site
-    refuse(403, "another site may not change the board") if request.post? && request.headers["Sec-Fetch-Site"] == "cross-site"
+  # A form of another site is refused. Over plain HTTP, as on a phone in the same network, a browser sends only Origin.
+  def check_site
+    site, origin = request.headers["Sec-Fetch-Site"], request.headers["Origin"]
+    return refuse(403, "another site may not change the board") if site == "cross-site"
+    return if %w[same-origin same-site none].include?(site) || origin.nil?
+    return refuse(403, "Origin: null hides which site this form is from") if origin == "null"
+
+    name_and_port = /(\[[0-9a-f:.]+\]|[a-z0-9_.-]+?)\.?(?::([0-9]{1,5}))?/ # some proxies drop a dot at the end
+    sent = origin.dup.force_encoding("UTF-8").scrub.downcase.match(%r{\Ahttps?://#{name_and_port}\z})
+    asked = asked_host.downcase.match(/\A#{name_and_port}\z/)
+    return if sent && asked && sent[1] == asked[1] && [sent[2], asked[2]].compact.uniq.size < 2
+
+    refuse(403, "Origin is not the host that was asked: another site may not change the board, and a proxy has to pass Host")
   end
 
   def small

@@ -181,11 +181,25 @@ module Board
       next unless (match = utf8(request["PATH_INFO"]).match(/\A#{pattern}\z/))
 
       refuse(405, "#{allowed} only", { "allow" => allowed.sub("GET", "GET, HEAD") }) if method != allowed
-      cross_site = method == "POST" && request["HTTP_SEC_FETCH_SITE"] == "cross-site"
-      refuse(403, "another site may not change the board") if cross_site
+      check_site(request) if method == "POST"
       return handler.call(request, *match.captures) || [303, { "location" => "#{prefix(request)}/" }, ""]
     end
     refuse(404, "not found")
+  end
+
+  # A form of another site is refused. Over plain HTTP, as on a phone in the same network, a browser sends only Origin.
+  def check_site(request)
+    site, origin = request["HTTP_SEC_FETCH_SITE"], request["HTTP_ORIGIN"]
+    refuse(403, "another site may not change the board") if site == "cross-site"
+    return if %w[same-origin same-site none].include?(site) || origin.nil?
+
+    refuse(403, "Origin: null hides which site this form is from") if origin == "null"
+    name_and_port = /(\[[0-9a-f:.]+\]|[a-z0-9_.-]+?)\.?(?::([0-9]{1,5}))?/ # some proxies drop a dot at the end
+    sent = utf8(origin).downcase.match(%r{\Ahttps?://#{name_and_port}\z})
+    asked = asked_host(request).downcase.match(/\A#{name_and_port}\z/)
+    return if sent && asked && sent[1] == asked[1] && [sent[2], asked[2]].compact.uniq.size < 2
+
+    refuse(403, "Origin is not the host that was asked: another site may not change the board, and a proxy has to pass Host")
   end
 
   # body and author, trimmed. A field that is missing is empty; of one that is repeated the first counts.
@@ -208,9 +222,18 @@ module Board
     given.match?(%r{\A(/[A-Za-z0-9_-]+)*\z}) ? given : "" # //evil.example would lead to another site
   end
 
+  # The first value of a header that each proxy may add one to.
+  def first(request, name) = utf8(request[name])[/\A[^,]*/].strip
+
+  def asked_host(request) = %w[HTTP_X_FORWARDED_HOST HTTP_HOST].map { |name| first(request, name) }.find { |host| host != "" }.to_s
+
   def cable_url(request)
-    proto, forwarded = %w[PROTO HOST].map { |name| utf8(request["HTTP_X_FORWARDED_#{name}"])[/[^, ]+/] }
-    setting("ANYCABLE_WEBSOCKET_URL", "#{proto == "https" ? "wss" : "ws"}://#{forwarded || utf8(request["HTTP_HOST"])}/cable")
+    proto, port = first(request, "HTTP_X_FORWARDED_PROTO"), first(request, "HTTP_X_FORWARDED_PORT")
+    host = asked_host(request)
+    # The port that a proxy left out of Host. 80 and 443 are defaults, or of a proxy behind the one that ends TLS.
+    left_out = port.match?(/\A[1-9][0-9]{0,4}\z/) && port.to_i < 65_536 && !%w[80 443].include?(port)
+    host += ":#{port}" if left_out && !host.match?(/:[0-9]+\z/)
+    setting("ANYCABLE_WEBSOCKET_URL", "#{proto == "https" ? "wss" : "ws"}://#{host}/cable")
   end
 
   # A header is bytes to Rack, of any kind.

@@ -1,0 +1,118 @@
+/**
+ * Every Board that can run here, started for the tests of one file on one new SQLite file and one fake cable.
+ *
+ *   const boards = startBoards()                            hooks: started before the tests, ended after them; web mounts the others
+ *   eachBoard(backend => test('…', () => boards.get(backend).ask('/')))
+ *
+ * A language that is not installed is skipped aloud; with CI=true that is a failure. Rails, an extra, is always skipped
+ * where its gems are missing.
+ */
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { after, before, beforeEach, describe, test } from 'node:test'
+import { type Card, NAMES } from './board-page.ts'
+import { type BoardProcess, startBoard } from './board-process.ts'
+import { type FakeCable, startFakeCable } from './fake-cable.ts'
+import { type Command, LANGUAGES, type Language, missing, BOARDS as NEIGHBOURS } from './toolchain.ts'
+
+export const SECRET = 'canary boards s3cЯeT'
+
+const web = (host: string, port: number): Command => ({
+  command: process.execPath,
+  args: ['web/main.ts'],
+  env: { HOST: host, PORT: String(port) },
+})
+
+/** How each is started; `absent` says what is missing. */
+export const BOARDS: Record<string, { board: Language['board']; absent?: string | undefined }> = {
+  typescript: { board: web },
+}
+for (const [backend, language] of Object.entries<Language>(NEIGHBOURS)) {
+  BOARDS[backend] = { board: language.board, absent: (await language.isPresent()) ? undefined : missing(language) }
+}
+const present = Object.entries(BOARDS).filter(([, { absent }]) => absent === undefined)
+
+export interface Boards {
+  readonly running: ReadonlyMap<string, BoardProcess>
+  readonly cable: FakeCable
+  readonly db: DatabaseSync
+  /** For another Board beside these. */
+  readonly env: NodeJS.ProcessEnv
+  /** A folder of these tests. */
+  readonly scratch: string
+  get: (backend: string) => BoardProcess
+  /** What is on the Board, oldest first. */
+  cards: () => Card[]
+}
+
+/** Each test begins with an empty Board, and with a cable that takes everything. */
+export function startBoards(): Boards {
+  const scratch = mkdtempSync(join(tmpdir(), 'hotcable-boards-'))
+  const database = join(scratch, 'new', 'board.sqlite3')
+  const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(ANYCABLE|HOTCABLE)_/.test(name)))
+  const running = new Map<string, BoardProcess>()
+  let cable: FakeCable
+  let db: DatabaseSync
+  let env: NodeJS.ProcessEnv
+
+  before(async () => {
+    cable = await startFakeCable()
+    env = { ...clean, ANYCABLE_SECRET: SECRET, ANYCABLE_HTTP_BROADCAST_URL: cable.url, HOTCABLE_DB: database }
+    const neighbours = present.filter(([backend]) => backend !== 'typescript')
+    const started = await Promise.all(neighbours.map(([, { board }]) => startBoard(board, env)))
+    const urls = started.map(({ port }, at) => [
+      `HOTCABLE_${neighbours[at]![0].toUpperCase()}_URL`,
+      `http://127.0.0.1:${port}`,
+    ])
+    running.set('typescript', await startBoard(web, { ...env, ...Object.fromEntries(urls) }))
+    for (const [at, [backend]] of neighbours.entries()) running.set(backend, started[at]!)
+    await Promise.all([...running.values()].map(board => board.ask('/')))
+    db = new DatabaseSync(database, { timeout: 5000 })
+  })
+  after(async () => {
+    await Promise.all([...running.values()].map(board => board.stop()))
+    await cable.die()
+    db.close()
+    rmSync(scratch, { recursive: true })
+  })
+  beforeEach(() => {
+    cable.reset()
+    db.exec('DELETE FROM cards')
+  })
+
+  return {
+    running,
+    get cable() {
+      return cable
+    },
+    get db() {
+      return db
+    },
+    get env() {
+      return env
+    },
+    scratch,
+    get: backend => running.get(backend)!,
+    cards: () =>
+      db
+        .prepare('SELECT * FROM cards ORDER BY id')
+        .all()
+        .map(row => ({ ...row }) as unknown as Card),
+  }
+}
+
+/** Describes each Board; one that is missing is one skipped test. */
+export function eachBoard(tests: (backend: string) => void): void {
+  for (const [backend, { absent }] of Object.entries(BOARDS)) {
+    if (absent === undefined) {
+      describe(`the Board in ${NAMES[backend]}`, () => tests(backend))
+      continue
+    }
+    console.error(`\n!!! ${absent}\n`)
+    const skip = (process.env.CI !== 'true' || !(backend in LANGUAGES)) && absent
+    test(`the Board in ${NAMES[backend]}`, { skip }, () => assert.fail(absent))
+  }
+}
