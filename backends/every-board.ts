@@ -76,7 +76,7 @@ export function startBoards(): Boards {
     await Promise.all([...running.values()].map(board => board.stop()))
     await cable.die()
     db.close()
-    rmSync(scratch, { recursive: true })
+    rmSync(scratch, { recursive: true, force: true, maxRetries: 5 })
   })
   beforeEach(() => {
     cable.reset()
