@@ -171,3 +171,12 @@ test('former keys still work, and what each verified is counted', async t => {
     assert.ok(text.includes(name), name)
   assert.ok(!text.includes(SECRET))
 })
+
+test('a client that causes many rejections fills no log: the first three of its session are told, the others for debugging', async t => {
+  const cable = await startCable(t, ['--noauth'])
+  const client = await cable.welcomed()
+  for (let n = 0; n < 10; n++) await client.subscribe(JSON.stringify({ channel: 'Unknown', n }))
+
+  const levels = cable.lines.flatMap(line => /(WRN|DBG) subscription rejected/.exec(line)?.[1] ?? [])
+  assert.deepEqual(levels, [...Array(3).fill('WRN'), ...Array(7).fill('DBG')])
+})

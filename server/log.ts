@@ -4,21 +4,69 @@
  *   2026-11-23 06:12:01.123 WRN subscription rejected: … sid=V1StGXR8 code=stream_signature_mismatch
  *
  * No line holds a query string, a token, a secret or a whole signed name: what is logged is chosen field by field, never
- * a whole request or error.
+ * a whole request or error. Clients and backends choose some of the values, so these are cut, and begin no other line.
+ *
+ * A log that cannot be written (a full disk, a pipe that is closed) loses its lines, and the cable goes on; it says how
+ * many once it can be written again.
  */
-import { Writable } from 'node:stream'
+import type { Writable } from 'node:stream'
 import { type Logger, pino } from 'pino'
 
 export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>
 
 const LEVELS: Record<number, string> = { 20: 'DBG', 30: 'INF', 40: 'WRN', 50: 'ERR' }
 
-export function createLog(level: string, format: string, out: NodeJS.WritableStream = process.stdout): Log {
-  const destination =
-    format === 'json'
-      ? out
-      : new Writable({ decodeStrings: false, write: (line, _, done) => out.write(asText(line), () => done()) })
-  return pino({ level, base: undefined, timestamp: pino.stdTimeFunctions.isoTime }, destination)
+/** Characters of a message, or of one field. */
+const LONGEST = 200
+/** Characters of a stack: all of an honest one. */
+const LONGEST_STACK = 4_000
+/** UTF-16 units that may wait for a log that is slow to take them. */
+const MAX_WAITING = 1024 * 1024
+
+export function createLog(level: string, format: string, out: Writable = process.stdout): Log {
+  let lost = 0
+  const written = (error?: Error | null) => {
+    if (error) lost++
+    else if (lost > 0 && out.writableLength < MAX_WAITING / 2) {
+      const lines = lost
+      lost = 0
+      log.warn({ lines }, 'lines of the log were lost: it could not be written, or not fast enough')
+    }
+  }
+  // Each failed write is told to its callback as well.
+  out.on('error', () => {})
+  const write = (line: string) => {
+    if (out.writableLength >= MAX_WAITING) lost++
+    else out.write(format === 'json' ? line : asText(line), written)
+  }
+  const log = pino(
+    {
+      level,
+      base: undefined,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      hooks: {
+        logMethod(given, method) {
+          method.apply(this, given.map(cut) as typeof given)
+        },
+      },
+    },
+    { write },
+  )
+  return log
+}
+
+/** A message, or fields. */
+function cut(given: unknown): unknown {
+  if (typeof given === 'string') return cutText(given)
+  if (typeof given !== 'object' || given === null) return given
+  return Object.fromEntries(
+    Object.entries(given).map(([key, value]) => [key, typeof value === 'string' ? cutText(value, key) : value]),
+  )
+}
+
+function cutText(text: string, key?: string): string {
+  const longest = key === 'stack' ? LONGEST_STACK : LONGEST
+  return text.length > longest ? `${text.slice(0, longest)}…` : text
 }
 
 function asText(line: string): string {
@@ -26,5 +74,13 @@ function asText(line: string): string {
   const pairs = Object.entries(fields).map(
     ([key, value]) => ` ${key}=${typeof value === 'string' && !/[\s"=]/.test(value) ? value : JSON.stringify(value)}`,
   )
-  return `${time.replace('T', ' ').replace('Z', '')} ${LEVELS[level]} ${msg.replaceAll(/[\r\n]+/g, ' ')}${pairs.join('')}\n`
+  const text = `${time.replace('T', ' ').replace('Z', '')} ${LEVELS[level]} ${msg.replaceAll(/[\r\n]+/g, ' ')}${pairs.join('')}`
+  return `${text.replaceAll(UNPRINTABLE, escaped)}\n`
 }
+
+/** What begins a line, moves a terminal's cursor, or shows text in another order than it is written in. */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu
+
+/** As JSON escapes it. */
+const escaped = (char: string): string =>
+  char.replaceAll(/./gs, unit => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
+import { closeSync, existsSync, mkdtempSync, openSync, rmSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { type TestContext, test } from 'node:test'
 import { connect, LEAK, sign, token } from './testing.ts'
 
@@ -138,4 +142,68 @@ test('SIGTERM tells clients to come back, and exits with 0 although one never an
   assert.deepEqual(await polite.next(), { type: 'disconnect', reason: 'server_restart', reconnect: true })
   assert.equal((await polite.closed).code, 1001)
   assert.deepEqual(await once(child, 'exit'), [0, null])
+})
+
+/** The refusals of a client without a token, each of which is a line of the log. */
+async function refused(t: TestContext, cable: string, times: number): Promise<void> {
+  for (let n = 0; n < times; n++) assert.equal((await (await connect(t, cable)).next()).reason, 'unauthorized')
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+test('a log on a full disk does not end the cable', { skip: !existsSync('/dev/full') }, async t => {
+  const full = openSync('/dev/full', 'w')
+  t.after(() => closeSync(full))
+  const port = await freePort()
+  const child = spawn(process.execPath, [MAIN, '--secret=canary', `--port=${port}`], {
+    stdio: ['ignore', full, 'inherit'],
+  })
+  t.after(() => child.kill('SIGKILL'))
+  const health = () => fetch(`http://127.0.0.1:${port}/health`).catch(() => undefined)
+  while ((await health()) === undefined) assert.equal(child.exitCode, null)
+
+  await refused(t, `ws://127.0.0.1:${port}/cable`, 3)
+
+  assert.equal((await health())!.status, 200)
+  child.kill('SIGTERM')
+  assert.deepEqual(await once(child, 'exit'), [0, null])
+})
+
+test('a log whose reader leaves does not end the cable, and goes on for the next reader', {
+  skip: process.platform === 'win32',
+}, async t => {
+  const directory = mkdtempSync(join(tmpdir(), 'cable-'))
+  const fifo = join(directory, 'log')
+  execFileSync('mkfifo', [fifo])
+  const sh = ['-c', 'exec "$0" "$@" >"$LOG"', process.execPath, MAIN, '--secret=canary', '--port=0']
+  const child = spawn('sh', sh, { stdio: 'inherit', env: { ...process.env, LOG: fifo } })
+  const head = spawn('head', ['-n', '2', fifo], { stdio: ['ignore', 'pipe', 'inherit'] })
+  t.after(() => {
+    for (const one of [child, head]) one.kill('SIGKILL')
+    rmSync(directory, { recursive: true })
+  })
+  const [, cable] = /clients connect to (\S+)/.exec(await text(head.stdout))!
+
+  await refused(t, cable!, 3)
+  const cat = spawn('cat', [fifo], { stdio: ['ignore', 'pipe', 'inherit'] })
+  t.after(() => cat.kill('SIGKILL'))
+  const told = text(cat.stdout)
+  // Each until the next reader has opened the pipe is one more line that is lost.
+  let reading = false
+  cat.stdout.once('data', () => {
+    reading = true
+  })
+  while (!reading) await refused(t, cable!, 1)
+  await refused(t, cable!, 1)
+
+  child.kill('SIGTERM')
+  assert.deepEqual(await once(child, 'exit'), [0, null])
+  assert.match(await told, /WRN lines of the log were lost: [^\n]* lines=\d+\n/)
 })

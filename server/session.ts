@@ -72,6 +72,8 @@ export interface Arrival {
 
 /** How long a resumed subscription waits for the client to say where it was. */
 const HISTORY_GRACE_MS = 2_000
+/** Rejections of one session that the log tells above debug: a client may cause any number. */
+const REJECTIONS_TOLD = 3
 /** Former sids that are still left out of what excludes them. */
 const REMEMBERED_SIDS = 8
 
@@ -94,6 +96,7 @@ export class Session implements Addressee, Behind, Speaker {
   /** Where the history was when the client was last heard of: what was sent since may never have arrived. */
   #heardAt = 0
   #ended = false
+  #rejections = 0
 
   constructor({ sid, identity, anonymous, resumable, connection, resumed }: Arrival, parts: SessionParts) {
     this.sid = sid
@@ -300,7 +303,8 @@ export class Session implements Addressee, Behind, Speaker {
   #reject(identifier: string, { code, message }: SubscriptionRejected): void {
     const { count, log, explain } = this.#parts
     count(code)
-    log.warn({ sid: this.sid, code }, `subscription rejected: ${message}`)
+    const level = this.#rejections++ < REJECTIONS_TOLD ? 'warn' : 'debug'
+    log[level]({ sid: this.sid, code }, `subscription rejected: ${message}`)
     this.connection.send(rejectSubscription(identifier, code, explain))
   }
 
