@@ -5,9 +5,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { createMemoryPresence } from './presence/memory.ts'
 import { parseCommand } from './protocol/action-cable.ts'
 import { Resumables, type Snapshot } from './resume.ts'
-import { type Client, EXTENDED, startCable, turbo } from './testing.ts'
+import { type Client, counted, EXTENDED, METRICS, open, startCable, turbo } from './testing.ts'
 
 setFlagsFromString('--expose-gc')
 const collectGarbage: () => void = runInNewContext('gc')
@@ -134,4 +135,133 @@ test('a flood of sessions with large identifiers that are lost takes no more tha
     (await cable.welcomed({ query: `?sid=${sid}`, protocols: EXTENDED })).welcome
   assert.equal((await welcome(first)).restored, undefined)
   assert.equal(((await welcome(last)).restored_ids as string[]).length, 39)
+})
+
+const nothing = (): void => {}
+
+/** As a session gets it: cut out of a message of a client. */
+const presenceOf = (id: string, info: unknown) =>
+  parseCommand(JSON.stringify({ command: 'join', identifier: 'i', presence: { id, info }, pad: 'x'.repeat(20_000) }))!
+    .presence!
+
+for (const [about, member] of [
+  ['many on one stream', n => ['room', `member ${n}`, 1]],
+  ['each on its own stream', n => [`room ${n}`, 'ada', null]],
+  ['many sessions of few', n => ['room', `member ${n >> 10}`, '']],
+  ['large infos', n => ['room', `member ${n}`, 'x'.repeat(4000)]],
+  ['large infos that are no Latin-1', n => ['room', `${n}`, '€'.repeat(1300)]],
+  ['infos that are not even ASCII', n => ['room', `é${n}`, 'é'.repeat(2000)]],
+] as [string, (n: number) => [stream: string, id: string, info: unknown]][]) {
+  test(`presence takes no more than its size says: ${about}`, () => {
+    const maxBytes = 8 * MIB
+    const presence = createMemoryPresence({
+      ttlSeconds: 15,
+      maxBytes,
+      maxAnswerBytes: 1e9,
+      monotonic: () => 0,
+      tell: nothing,
+    })
+    const before = used()
+    for (let n = 0; presence.evicted < 10; n++) {
+      const [stream, name, said] = member(n)
+      const { id, info } = presenceOf(name, said)
+      presence.join(stream, `sid ${n}`.padEnd(22, '.'), id, info)
+    }
+
+    const grown = used() - before
+    assert.ok(presence.bytes <= maxBytes)
+    assert.ok(grown <= 8.5 * MIB && grown > 3 * MIB, `${grown} bytes`)
+  })
+}
+
+test('what was present and left, or gave way, is not counted any more', () => {
+  const clock = { ms: 0 }
+  const presence = createMemoryPresence({
+    ttlSeconds: 15,
+    maxBytes: 5000,
+    maxAnswerBytes: 1e9,
+    monotonic: () => clock.ms,
+    tell: nothing,
+  })
+  for (let n = 0; n < 100; n++) {
+    presence.join(`room ${n % 3}`, `sid ${n % 10}`, `member ${n % 10}`, JSON.stringify('x'.repeat(n)))
+    if (n % 4 === 0) presence.leave(`room ${n % 3}`, `sid ${n % 10}`)
+    presence.lost(`sid ${n % 10}`)
+  }
+  clock.ms = 20_000
+  presence.expire()
+
+  assert.equal(presence.bytes, 0)
+})
+
+test('when presence is full the oldest member leaves, in all that clients see, and may join again', async t => {
+  const cable = await startCable(t, ['--noauth', '--public', '--presence_max_size=4000', METRICS])
+  const room = open('room')
+  const watcher = await cable.welcomed()
+  await watcher.subscribe(room)
+  const [ada, bob] = [await cable.welcomed(), await cable.welcomed()]
+  for (const client of [ada, bob]) await client.subscribe(room)
+  const join = (client: Client, id: string) =>
+    client.send({ command: 'join', identifier: room, presence: { id, info: 'x'.repeat(1500) } })
+  const next = async () => {
+    const { type, id } = (await watcher.next()).message as { type: string; id: string }
+    return `${id} ${type}`
+  }
+
+  join(ada, 'ada')
+  assert.equal(await next(), 'ada join')
+  join(bob, 'bob')
+  assert.deepEqual([await next(), await next()], ['bob join', 'ada leave'])
+  watcher.send({ command: 'presence', identifier: room })
+  const { total, records } = (await watcher.next()).message as { total: number; records: { id: string }[] }
+  assert.deepEqual([total, records.map(({ id }) => id)], [1, ['bob']])
+  join(ada, 'ada')
+  assert.deepEqual([await next(), await next()], ['ada join', 'bob leave'])
+  assert.equal(await counted(cable, 'presence_evicted_total'), 2)
+})
+
+test('a whisper, or an info with its id, that is too large is ignored and counted', async t => {
+  const cable = await startCable(t, ['--noauth', '--public', METRICS])
+  const room = open('room')
+  const [ada, bob] = [await cable.welcomed(), await cable.welcomed()]
+  for (const client of [ada, bob]) await client.subscribe(room)
+  for (const length of [16_382, 16_383]) ada.send({ command: 'whisper', identifier: room, data: 'x'.repeat(length) })
+  for (const presence of [
+    { id: 'ada', info: 'x'.repeat(4092) },
+    { id: 'x'.repeat(4097), info: undefined },
+    { id: 'ada', info: 'é'.repeat(2046) },
+    { id: 'ada', info: 'x'.repeat(4091) },
+  ])
+    ada.send({ command: 'join', identifier: room, presence })
+
+  assert.equal((await bob.next()).message, 'x'.repeat(16_382))
+  assert.deepEqual((await bob.next()).message, { id: 'ada', info: 'x'.repeat(4091), type: 'join' })
+  assert.equal(await counted(cable, 'refusals_total{code="whisper_too_large"}'), 1)
+  assert.equal(await counted(cable, 'refusals_total{code="presence_info_too_large"}'), 3)
+})
+
+test('an answer with more members than it may hold says how many there are, and that some are left out', async t => {
+  const cable = await startCable(t, ['--noauth', '--public', '--max_presence_answer_size=10000', METRICS])
+  const room = open('room')
+  const client = await cable.welcomed()
+  await client.subscribe(room)
+  for (let n = 0; n < 5; n++) {
+    const member = await cable.welcomed()
+    await member.subscribe(room, { presence: { id: `${n}`, info: 'x'.repeat(3000) } })
+    await client.next()
+  }
+  client.send({ command: 'presence', identifier: room })
+  const rest = await fetch(`${cable.url.api}/presence/room/users`, {
+    headers: { authorization: `Bearer ${cable.apiKey}` },
+  })
+
+  for (const answer of [(await client.next()).message, await rest.json()]) {
+    const { records, ...about } = answer as { records: { id: string }[] }
+    assert.deepEqual(about, { type: 'info', total: 5, truncated: true })
+    assert.deepEqual(
+      records.map(({ id }) => id),
+      ['0', '1', '2'],
+    )
+  }
+  assert.equal(await counted(cable, 'presence_truncated_total'), 2)
 })

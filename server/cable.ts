@@ -73,6 +73,12 @@ export function createCable(
     refreshes_waiting_num: ['Refreshes that wait for their turn.', () => pace?.waiting ?? 0],
     history_bytes: ['Bytes of history.', () => history?.bytes ?? 0],
     history_evicted_total: ['Messages that gave way to newer ones: --history_max_size.', () => history?.evicted ?? 0],
+    presence_bytes: ['Bytes of presence.', () => presence?.bytes ?? 0],
+    presence_evicted_total: ['Members that gave way to newer ones: --presence_max_size.', () => presence?.evicted ?? 0],
+    presence_truncated_total: [
+      'Answers that lacked members: --max_presence_answer_size.',
+      () => presence?.truncated ?? 0,
+    ],
     sse_clients_num: ['Sessions of server-sent events.', () => sessions.count - webSockets.count],
     mem_sys_bytes: ['Resident memory.', () => process.memoryUsage.rss()],
     history_streams_num: ['Streams that have a history.', () => history?.streams ?? 0],

@@ -12,6 +12,7 @@ import type { StreamGrant } from './channels.ts'
 import type { GapCode } from './errors.ts'
 import type { Entry, History, Position } from './history/history.ts'
 import type { Start } from './history/start.ts'
+import type { Limits } from './limits.ts'
 import { broadcastPrefix } from './protocol/action-cable.ts'
 import { confirmHistory, positionTail, rejectHistory } from './protocol/extended.ts'
 import { textFrame } from './protocol/frame.ts'
@@ -36,8 +37,7 @@ export interface Behind {
   readonly history: History | undefined
   /** `congested`: whether so much waits to be written that replays should, too. */
   readonly connection: Pick<Connection, 'send' | 'congested'>
-  /** Bytes that one replay may have. */
-  readonly maxReplayBytes: number
+  readonly limits: Pick<Limits, 'maxReplayBytes'>
   /** Whether the session has, or had, this sid. */
   answersTo: (sid: string) => boolean
   /** From now on broadcasts are delivered. */
@@ -101,7 +101,7 @@ export class CatchUp {
         bytes += frame.length
       }
     }
-    if (found === 'gap' || bytes > this.#session.maxReplayBytes) {
+    if (found === 'gap' || bytes > this.#session.limits.maxReplayBytes) {
       if (asked) connection.send(rejectHistory(identifier))
       this.#goLive(subscription, history.offset)
       return this.#session.missed(subscription, found === 'gap' ? whyGap(start, history) : 'gap_too_large')

@@ -7,7 +7,8 @@ import type { CatchUp, Subscription } from './catch-up.ts'
 import type { ComplaintCode } from './errors.ts'
 import { asksForHistory, historyStart } from './history/start.ts'
 import type { Hub } from './hub.ts'
-import { type Presence, printRecords } from './presence/presence.ts'
+import type { Limits } from './limits.ts'
+import { type Presence, printAttendance } from './presence/presence.ts'
 import { type Command, transmission } from './protocol/action-cable.ts'
 import type { Connection } from './transport/connection.ts'
 
@@ -17,6 +18,7 @@ export interface Speaker {
   readonly catchUp: CatchUp
   readonly hub: Pick<Hub, 'broadcast'>
   readonly presence: Presence | undefined
+  readonly limits: Limits
   readonly connection: Pick<Connection, 'send'>
 }
 
@@ -29,17 +31,20 @@ const history: Act = ({ catchUp }, subscription, { history }) => {
   return undefined
 }
 
-const whisper: Act = ({ sid, hub }, { grant }, { data }) => {
+const whisper: Act = ({ sid, hub, limits }, { grant }, { data = '' }) => {
   if (!grant.whisper) return 'whisper_not_allowed'
+  if (Buffer.byteLength(data) > limits.maxWhisperSize) return 'whisper_too_large'
   // The reference sends the word "null" where there is nothing.
-  const body = Buffer.from(`${data === undefined || data === 'null' ? '"null"' : data}}`)
+  const body = Buffer.from(`${data === '' || data === 'null' ? '"null"' : data}}`)
   hub.broadcast({ stream: grant.stream, body, exclude: sid, fromClient: true })
   return undefined
 }
 
-export const join: Act = ({ sid, presence }, { grant }, { presence: who }) => {
+export const join: Act = ({ sid, presence, limits }, { grant }, { presence: who }) => {
   if (!grant.presence || presence === undefined) return 'presence_not_allowed'
   if (who === undefined) return 'presence_id_missing'
+  if (Buffer.byteLength(who.id) + Buffer.byteLength(who.info ?? '') > limits.maxPresenceInfoSize)
+    return 'presence_info_too_large'
   return presence.join(grant.stream, sid, who.id, who.info) === 'mismatch' ? 'presence_id_mismatch' : undefined
 }
 
@@ -49,13 +54,13 @@ const leave: Act = ({ sid, presence }, { grant }) => {
 }
 
 const present: Act = ({ presence, connection }, { identifier, grant }) => {
-  const records = grant.presence ? presence?.present(grant.stream) : undefined
+  const attendance = grant.presence ? presence?.present(grant.stream) : undefined
   const message =
-    records === undefined
+    attendance === undefined
       ? '{"type":"error","total":0}'
-      : records.length === 0
+      : attendance.total === 0
         ? '{"type":"info","total":0}'
-        : printRecords(records)
+        : printAttendance(attendance)
   connection.send(transmission(identifier, message, 'presence'))
   return undefined
 }

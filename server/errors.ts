@@ -103,8 +103,10 @@ export const COMPLAINTS = {
   not_subscribed: 'this identifier is not subscribed',
   history_unusable: 'ask for history with since (Unix seconds) or streams',
   whisper_not_allowed: 'whispers need a public stream, or --streams_whisper and a name signed for $pubsub',
+  whisper_too_large: "a whisper's data must not have more bytes of JSON: see --max_whisper_size",
   presence_not_allowed: 'presence needs a public stream, or a name signed for $pubsub, and a broker',
   presence_id_missing: 'join with presence: {"id": …, "info": …}',
+  presence_info_too_large: 'info and id must not have more bytes together: see --max_presence_info_size',
   presence_id_mismatch: 'this session has joined the stream as somebody else',
 } as const
 

@@ -11,6 +11,10 @@ export interface Limits {
   readonly maxIdentifiersSize: number
   /** Bytes that one replay may have. */
   readonly maxReplayBytes: number
+  /** Bytes of the data of one whisper, as JSON. */
+  readonly maxWhisperSize: number
+  /** Bytes of what a member says of itself, as JSON, and its id. */
+  readonly maxPresenceInfoSize: number
 }
 
 /** Stock identifiers with a position have about 200 bytes: this is room for long names of streams. */
@@ -25,5 +29,7 @@ export function limitsOf(settings: Values): Limits {
     maxIdentifiersSize:
       settings.max_identifiers_size < 0 ? maxSubscriptions * IDENTIFIER_SIZE : settings.max_identifiers_size,
     maxReplayBytes: settings.ws_max_pending_size || Number.POSITIVE_INFINITY,
+    maxWhisperSize: settings.max_whisper_size,
+    maxPresenceInfoSize: settings.max_presence_info_size,
   }
 }

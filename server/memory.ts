@@ -6,14 +6,14 @@ import type { Clocks } from './clocks.ts'
 import { type Failed, tryEach } from './failure.ts'
 import { createMemoryHistory, type MemoryHistory } from './history/memory.ts'
 import type { Hub } from './hub.ts'
-import { createMemoryPresence } from './presence/memory.ts'
-import type { Presence } from './presence/presence.ts'
+import { createMemoryPresence, type MemoryPresence } from './presence/memory.ts'
+import { printEvent } from './presence/presence.ts'
 import { Resumables } from './resume.ts'
 import type { Values } from './settings.ts'
 
 export interface Memory {
   readonly history: MemoryHistory | undefined
-  readonly presence: Presence | undefined
+  readonly presence: MemoryPresence | undefined
   readonly resumables: Resumables
   /** Forgets what is too old; to be called every second or so. */
   expire: () => void
@@ -38,12 +38,16 @@ export function createMemory(settings: Values, hub: Hub, { wall, monotonic }: Cl
   })
   const presence = createMemoryPresence({
     ttlSeconds: settings.presence_ttl,
+    maxBytes: settings.presence_max_size,
+    maxAnswerBytes: settings.max_presence_answer_size,
     monotonic,
-    tell({ stream, type, id, info }) {
-      const known = info === undefined ? '' : `,"info":${info}`
-      const body = Buffer.from(`{"id":${JSON.stringify(id)}${known},"type":"${type}"}}`)
-      hub.broadcast({ stream, body, type: 'presence', fromClient: true })
-    },
+    tell: event =>
+      hub.broadcast({
+        stream: event.stream,
+        body: Buffer.from(`${printEvent(event)}}`),
+        type: 'presence',
+        fromClient: true,
+      }),
   })
   const resumables = new Resumables({
     ttlSeconds: settings.sessions_ttl,

@@ -3,9 +3,8 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Client, type Frame, sign, startCable, type TestCable, turbo } from './testing.ts'
+import { type Client, type Frame, open, sign, startCable, type TestCable, turbo } from './testing.ts'
 
-const open = (stream: string) => JSON.stringify({ channel: '$pubsub', stream_name: stream })
 const signed = (stream: string) => JSON.stringify({ channel: '$pubsub', signed_stream_name: sign(stream) })
 
 async function joined(

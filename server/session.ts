@@ -129,8 +129,8 @@ export class Session implements Addressee, Behind, Speaker {
     return this.#parts.presence
   }
 
-  get maxReplayBytes(): number {
-    return this.#parts.limits.maxReplayBytes
+  get limits(): Limits {
+    return this.#parts.limits
   }
 
   answersTo(sid: string): boolean {

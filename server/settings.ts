@@ -197,6 +197,19 @@ export const SETTINGS = {
     'HOTCABLE_MAX_LOST_SESSIONS_SIZE',
   ]),
   presence_ttl: setting('SECONDS', whole(1, 86_400), 15, 'How long a lost session is still taken to be present.'),
+  presence_max_size: setting('BYTES', whole(1), 16 << 20, 'Bytes of presence in all; the oldest members give way.', [
+    'HOTCABLE_PRESENCE_MAX_SIZE',
+  ]),
+  max_presence_info_size: setting('BYTES', whole(1), 4096, "Largest info of a member, as JSON, with the member's id.", [
+    'HOTCABLE_MAX_PRESENCE_INFO_SIZE',
+  ]),
+  max_presence_answer_size: setting(
+    'BYTES',
+    whole(1),
+    256 << 10,
+    'Bytes of members in one answer; more are left out, and the answer says so.',
+    ['HOTCABLE_MAX_PRESENCE_ANSWER_SIZE'],
+  ),
 
   sse: flag('Serve server-sent events.'),
   sse_path: setting('PATH', path, '/events', 'Where server-sent events are.'),
@@ -247,6 +260,9 @@ export const SETTINGS = {
     'HOTCABLE_MAX_COMMAND_BURST',
   ]),
   max_command_rate: setting('N', whole(1), 50, 'Commands a second after that.', ['HOTCABLE_MAX_COMMAND_RATE']),
+  max_whisper_size: setting('BYTES', whole(1), 16 << 10, 'Largest data of a whisper, as JSON.', [
+    'HOTCABLE_MAX_WHISPER_SIZE',
+  ]),
   max_subscriptions: setting(
     'N',
     whole(1),

@@ -193,11 +193,23 @@ export async function connect(
   return client
 }
 
+export const METRICS = '--metrics_http=/metrics'
+
+/** What a cable with {@link METRICS} has counted under a name (without AnyCable's prefix), with its labels. */
+export async function counted(cable: TestCable, name: string): Promise<number> {
+  const text = await (await fetch(cable.url.cable.replace('ws', 'http').replace('/cable', '/metrics'))).text()
+  const line = text.split('\n').find(line => line.startsWith(`anycable_go_${name} `))
+  return Number(line?.split(' ').at(-1) ?? 0)
+}
+
 /** Signs as a backend would; written anew on purpose, from the reference's rules. */
 export function sign(stream: unknown, secret: string = SECRET): string {
   const payload = Buffer.from(JSON.stringify(stream)).toString('base64')
   return `${payload}--${createHmac('sha256', secret).update(payload).digest('hex')}`
 }
+
+/** A name on $pubsub that needs no signature: --public. */
+export const open = (stream: string): string => JSON.stringify({ channel: '$pubsub', stream_name: stream })
 
 export const turbo = (stream: string, extra: object = {}): string =>
   JSON.stringify({ channel: 'Turbo::StreamsChannel', signed_stream_name: sign(stream), ...extra })

@@ -57,7 +57,13 @@ export const SMALL = [
 export const NO_BROKER = [...ONE_SECRET, '--noauth', '--turbo_streams', '--broker=none']
 export const NO_RESUME = [...ONE_SECRET, '--noauth', '--sessions_ttl=0']
 /** The bytes of what clients make the cable keep are few. */
-export const BOUNDED = [...ONE_SECRET, '--noauth', '--streams_whisper', '--max_lost_sessions_size=20000']
+export const BOUNDED = [
+  ...ONE_SECRET,
+  '--noauth',
+  '--max_lost_sessions_size=20000',
+  '--presence_max_size=12000',
+  '--max_presence_answer_size=5000',
+]
 /** Extended clients have to answer. */
 export const PONGS = [...ONE_SECRET, '--noauth', '--ping_interval=1', '--pong_timeout=2']
 export const DEV = [...ONE_SECRET, '--turbo_streams', '--dev']

@@ -11,7 +11,7 @@
  */
 import type { Hono } from 'hono'
 import { PublicationRefused } from '../errors.ts'
-import { type Presence, printRecords } from '../presence/presence.ts'
+import { type Presence, printAttendance } from '../presence/presence.ts'
 import { parseDisconnect, type RemoteDisconnect } from '../protocol/publication.ts'
 import { createRoutes, decodeBody, type RouteSettings } from './routes.ts'
 
@@ -38,7 +38,7 @@ export function createApi(settings: RouteSettings, { publish, presence, streams,
     const [, name] = /\/presence\/(.+)\/users$/.exec(new URL(c.req.url).pathname) ?? []
     if (name === undefined) throw new PublicationRefused('not_found')
     if (presence === undefined) throw new PublicationRefused('presence_unsupported')
-    return c.body(printRecords(presence.present(decodeName(name))), 200, { 'content-type': 'application/json' })
+    return c.body(printAttendance(presence.present(decodeName(name))), 200, { 'content-type': 'application/json' })
   })
   routes.get(`${path}/streams`, c =>
     c.json({ streams: Array.from(streams(), ([stream, subscriptions]) => ({ stream, subscriptions })) }),

@@ -1,80 +1,170 @@
 /**
- * Presence in memory.
+ * Presence in memory, bounded by bytes in all.
  *
- *   stream ─▶ id ─▶ info, sids         who is there
- *   sid ─▶ streams                     what a session has to leave
+ *   stream ─▶ id ─▶ member ◀─▶ attendee ◀─ sid      a member has one attendee for each of its sessions
+ *
+ * When the bytes are used up the oldest member gives way: its stream is told that it left, so that what clients show stays
+ * what an answer says, and its sessions may join again.
  */
-import type { Presence, PresenceEvent } from './presence.ts'
+import { each, type Few, withOne, withoutOne } from '../few.ts'
+import { sizeOf } from '../size.ts'
+import { type Presence, type PresenceEvent, printRecord } from './presence.ts'
 
-interface Person {
+interface Member {
+  readonly stream: string
+  readonly id: string
   info: string | undefined
-  readonly sids: Set<string>
+  sessions: Few<Attendee> | undefined
 }
 
-interface Membership {
-  /** stream → the id it joined as */
-  readonly joined: Map<string, string>
+/** A session that has joined somewhere. */
+interface Attendee {
+  readonly sid: string
+  members: Few<Member> | undefined
   /** When it is taken to have left, ms of the monotonic clock; `undefined` while it is connected. */
   leavesAt: number | undefined
 }
 
 export interface MemoryPresenceSettings {
   ttlSeconds: number
+  /** Bytes in all, with what it takes to keep them. */
+  maxBytes: number
+  /** Bytes of the records of one answer. */
+  maxAnswerBytes: number
   monotonic: () => number
   /** Tells the stream. */
   tell: (event: PresenceEvent) => void
 }
 
-export function createMemoryPresence({ ttlSeconds, monotonic, tell }: MemoryPresenceSettings): Presence {
-  const streams = new Map<string, Map<string, Person>>()
-  const memberships = new Map<string, Membership>()
+export interface MemoryPresence extends Presence {
+  readonly bytes: number
+  /** Members that gave way to newer ones because of `maxBytes`. */
+  readonly evicted: number
+  /** Answers that lacked members because of `maxAnswerBytes`. */
+  readonly truncated: number
+}
+
+/** What a member, a stream and a session's part in a member cost beside their texts: an upper estimate. */
+const OVERHEAD = 300
+
+export function createMemoryPresence(settings: MemoryPresenceSettings): MemoryPresence {
+  const { ttlSeconds, maxBytes, maxAnswerBytes, monotonic, tell } = settings
+  const streams = new Map<string, Map<string, Member>>()
+  const attendees = new Map<string, Attendee>()
+  // In the order in which they joined.
+  const members = new Set<Member>()
+  let bytes = 0
+  let evicted = 0
+  let truncated = 0
+
+  function join(stream: string, sid: string, id: string, given: string | undefined): 'joined' | 'mismatch' {
+    const attendee = attendees.get(sid) ?? { sid, members: undefined, leavesAt: undefined }
+    const joined = memberAt(attendee, stream)
+    if (joined !== undefined && joined.id !== id) return 'mismatch'
+    // A copy: the text is a part of its command, which would be kept in memory with it.
+    const info = given && Buffer.from(given).toString()
+    const known = streams.get(stream)?.get(id)
+    const member = known ?? add(stream, id)
+    bytes += sizeOf(info ?? '') - sizeOf(member.info ?? '')
+    member.info = info
+    if (joined === undefined) {
+      attendees.set(sid, attendee)
+      attendee.members = withOne(attendee.members, member)
+      member.sessions = withOne(member.sessions, attendee)
+      bytes += OVERHEAD
+    }
+    if (known === undefined) tell({ stream, type: 'join', id, info })
+    for (const oldest of members) {
+      if (bytes <= maxBytes) break
+      evicted++
+      remove(oldest)
+    }
+    return 'joined'
+  }
+
+  function add(stream: string, id: string): Member {
+    let people = streams.get(stream)
+    if (people === undefined) {
+      people = new Map()
+      streams.set(stream, people)
+      bytes += OVERHEAD + sizeOf(stream)
+    }
+    const member: Member = { stream, id, info: undefined, sessions: undefined }
+    people.set(id, member)
+    members.add(member)
+    bytes += OVERHEAD + sizeOf(id)
+    return member
+  }
 
   function leave(stream: string, sid: string): void {
-    const membership = memberships.get(sid)
-    const id = membership?.joined.get(stream)
-    if (membership === undefined || id === undefined) return
-    membership.joined.delete(stream)
-    if (membership.joined.size === 0) memberships.delete(sid)
+    const attendee = attendees.get(sid)
+    const member = attendee && memberAt(attendee, stream)
+    if (attendee === undefined || member === undefined) return
+    part(attendee, member)
+    if (member.sessions === undefined) remove(member)
+  }
+
+  function part(attendee: Attendee, member: Member): void {
+    bytes -= OVERHEAD
+    member.sessions = withoutOne(member.sessions, attendee)
+    attendee.members = withoutOne(attendee.members, member)
+    if (attendee.members === undefined) attendees.delete(attendee.sid)
+  }
+
+  function remove(member: Member): void {
+    const { stream, id, info } = member
+    for (const attendee of [...each(member.sessions)]) part(attendee, member)
+    members.delete(member)
+    bytes -= OVERHEAD + sizeOf(id) + sizeOf(info ?? '')
     const people = streams.get(stream)
-    const person = people?.get(id)
-    person?.sids.delete(sid)
-    if (people === undefined || person === undefined || person.sids.size > 0) return
-    people.delete(id)
-    if (people.size === 0) streams.delete(stream)
+    people?.delete(id)
+    if (people?.size === 0) {
+      streams.delete(stream)
+      bytes -= OVERHEAD + sizeOf(stream)
+    }
     tell({ stream, type: 'leave', id })
   }
 
   return {
-    join(stream, sid, id, given) {
-      // A copy: the text is a part of its command, which would be kept in memory with it.
-      const info = given && Buffer.from(given).toString()
-      const membership = memberships.get(sid) ?? { joined: new Map(), leavesAt: undefined }
-      if ((membership.joined.get(stream) ?? id) !== id) return 'mismatch'
-      memberships.set(sid, membership)
-      membership.joined.set(stream, id)
-      const people = streams.get(stream) ?? new Map<string, Person>()
-      streams.set(stream, people)
-      const person = people.get(id)
-      if (person !== undefined) {
-        person.info = info
-        person.sids.add(sid)
-      } else {
-        people.set(id, { info, sids: new Set([sid]) })
-        tell({ stream, type: 'join', id, info })
-      }
-      return 'joined'
+    get bytes() {
+      return bytes
     },
+    get evicted() {
+      return evicted
+    },
+    get truncated() {
+      return truncated
+    },
+    join,
     leave,
     lost(sid) {
-      const membership = memberships.get(sid)
-      if (membership !== undefined) membership.leavesAt = monotonic() + ttlSeconds * 1000
+      const attendee = attendees.get(sid)
+      if (attendee !== undefined) attendee.leavesAt = monotonic() + ttlSeconds * 1000
     },
-    present: stream => [...(streams.get(stream) ?? [])].map(([id, { info }]) => ({ info, id })),
+    present(stream) {
+      const people = streams.get(stream)
+      const records: string[] = []
+      let left = maxAnswerBytes
+      for (const { id, info } of people?.values() ?? []) {
+        const record = printRecord(id, info)
+        left -= Buffer.byteLength(record) + 1
+        if (left < 0) {
+          truncated++
+          break
+        }
+        records.push(record)
+      }
+      return { total: people?.size ?? 0, records }
+    },
     expire() {
       const time = monotonic()
-      for (const [sid, { joined, leavesAt }] of memberships) {
-        if (leavesAt !== undefined && leavesAt <= time) for (const stream of [...joined.keys()]) leave(stream, sid)
-      }
+      for (const { sid, members, leavesAt } of attendees.values())
+        if (leavesAt !== undefined && leavesAt <= time) for (const { stream } of [...each(members)]) leave(stream, sid)
     },
   }
+}
+
+function memberAt({ members }: Attendee, stream: string): Member | undefined {
+  for (const member of each(members)) if (member.stream === stream) return member
+  return undefined
 }

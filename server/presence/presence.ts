@@ -1,40 +1,50 @@
 /**
  * Presence: who is there, on a stream.
  *
- * A person (`id`, which the client chooses) is present while one of their sessions is. Somebody whose connection is lost is
- * given some time to come back before they are said to have left.
+ * A member (`id`, which the client chooses) is present while one of its sessions is. A session whose connection is lost
+ * is given some time to come back before it leaves. What a member says of itself (`info`) is kept as JSON text, because
+ * that is how it is sent.
  */
 
 export interface PresenceEvent {
   readonly stream: string
   readonly type: 'join' | 'leave'
   readonly id: string
-  /** JSON text. */
+  /** JSON text, as it was sent. */
   readonly info?: string | undefined
 }
 
-export interface PresenceRecord {
-  /** JSON text, as it was sent. */
-  readonly info: string | undefined
-  readonly id: string
+/** The members of a stream. */
+export interface Attendance {
+  readonly total: number
+  /** JSON text, each with `info` and `id`; fewer than `total` where an answer must not have more bytes. */
+  readonly records: readonly string[]
 }
 
 export interface Presence {
-  /** A session joins as `id`; joining again replaces the info. `mismatch`: it has joined the stream as somebody else. */
+  /**
+   * A session joins as `id`; joining again replaces the info, which is JSON text. `mismatch`: it has joined the stream as
+   * another member.
+   */
   join: (stream: string, sid: string, id: string, info: string | undefined) => 'joined' | 'mismatch'
   /** A session leaves at once. */
   leave: (stream: string, sid: string) => void
-  /** A session's connection is lost: it leaves every stream, unless somebody joins under the same ids in time. */
+  /** A session's connection is lost: it leaves every stream, unless it joins under the same ids in time. */
   lost: (sid: string) => void
-  /** Who is there. */
-  present: (stream: string) => readonly PresenceRecord[]
-  /** Says who has not come back; to be called every second or so. */
+  present: (stream: string) => Attendance
+  /** Lets those leave that have not come back; to be called every second or so. */
   expire: () => void
 }
 
-/** Who is there, as JSON text: what is asked for over a session and over the API. */
-export const printRecords = (records: readonly PresenceRecord[]): string =>
-  `{"type":"info","total":${records.length},"records":[${records.map(printRecord).join()}]}`
+/** An attendance as JSON. One that lacks records says so in a key that stock clients ignore. */
+export const printAttendance = ({ total, records }: Attendance): string =>
+  `{"type":"info","total":${total},"records":[${records.join(',')}]${records.length < total ? ',"truncated":true' : ''}}`
 
-const printRecord = ({ info, id }: PresenceRecord): string =>
-  `{${info === undefined ? '' : `"info":${info},`}"id":${JSON.stringify(id)}}`
+/** An event's message as JSON. */
+export const printEvent = ({ type, id, info }: PresenceEvent): string =>
+  `{"id":${JSON.stringify(id)},${infoField(info)}"type":"${type}"}`
+
+export const printRecord = (id: string, info: string | undefined): string =>
+  `{${infoField(info)}"id":${JSON.stringify(id)}}`
+
+const infoField = (info: string | undefined): string => (info === undefined ? '' : `"info":${info},`)

@@ -44,6 +44,9 @@ export interface Asked {
   readonly since: 'all' | 'none' | undefined
 }
 
+/** Bytes of JSON; --max_whisper_size. */
+const LARGEST_WHISPER = 16_384
+
 interface Owed {
   readonly frame: Frame
   readonly message?: Message | undefined
@@ -127,7 +130,7 @@ export class Room {
   }
 
   whisper(from: Listener, { stream, kind }: Subscription, data: unknown): void {
-    if (kind !== 'data') return
+    if (kind !== 'data' || JSON.stringify(data).length > LARGEST_WHISPER) return
     this.#tell(stream, identifier => ({ frame: { identifier, message: data ?? 'null' } }), from.sids[0], true)
   }
 

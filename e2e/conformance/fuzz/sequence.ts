@@ -327,7 +327,7 @@ export class Sequence {
   }
 
   #whisper(actor: Actor): Promise<void> {
-    const data = this.#random.pick([...BODIES, null])
+    const data = this.#random.pick([...BODIES, null, 'x'.repeat(20_000)])
     return this.#aloud(actor, 'whisper', { data }, subscription => this.#room.whisper(actor, subscription, data))
   }
 

@@ -1,7 +1,7 @@
 /** What clients tell each other: whispers and presence; and where they may not. */
 import assert from 'node:assert/strict'
 import type { Client, Frame } from '../client.ts'
-import { CLOSED, NO_BROKER, OPEN, PUBLIC, SMALL } from '../flags.ts'
+import { BOUNDED, CLOSED, NO_BROKER, OPEN, PUBLIC, SMALL } from '../flags.ts'
 import { cableReady, jwt, open, pubsub, turbo } from '../signing.ts'
 import type { Scenario, World } from '../world.ts'
 
@@ -87,6 +87,27 @@ const whispers: Scenario[] = [
       const [ada, bob] = [await world.listening(open(stream)), await world.listening(open(stream))]
       ada.command('whisper', open(stream), { data: 1 })
       assert.equal((await bob.next()).message, 1)
+    },
+  },
+  {
+    title: 'a whisper of more than 16 KiB is ignored',
+    flags: OPEN,
+    async run(world) {
+      const stream = world.stream()
+      const [ada, bob] = [await world.listening(pubsub(stream)), await world.listening(pubsub(stream))]
+      ada.command('whisper', pubsub(stream), { data: 'x'.repeat(16_384) })
+      assert.deepEqual(await ada.answers(), [])
+      assert.deepEqual(await world.everything(bob, stream), [])
+    },
+    differs: {
+      anycable: 'knows no limit but that of a message',
+      why: 'extension: --max_whisper_size; 300 whispers of 60 KB had everybody else on the stream cut as too slow',
+      async run(world) {
+        const stream = world.stream()
+        const [ada, bob] = [await world.listening(pubsub(stream)), await world.listening(pubsub(stream))]
+        ada.command('whisper', pubsub(stream), { data: 'x'.repeat(16_384) })
+        assert.equal((await bob.next()).message, 'x'.repeat(16_384))
+      },
     },
   },
   {
@@ -337,6 +358,63 @@ const presence: Scenario[] = [
       await client.next()
       client.command('history', pubsub(stream), { history: { since: 1 } })
       assert.deepEqual(await client.answers(), [{ type: 'confirm_history', identifier: pubsub(stream) }])
+    },
+  },
+  {
+    title: 'a join is ignored whose id and info have more than 4 KiB',
+    flags: OPEN,
+    async run(world) {
+      const stream = world.stream()
+      const client = await world.listening(pubsub(stream))
+      join(client, pubsub(stream), 'ada', 'x'.repeat(4096))
+      join(client, pubsub(stream), 'x'.repeat(5000))
+      assert.deepEqual(await client.answers(), [])
+    },
+    differs: {
+      anycable: 'knows no limit but that of a message',
+      why: 'extension: --max_presence_info_size; everything that is joined with is kept, and sent to everybody',
+      async run(world) {
+        const stream = world.stream()
+        const client = await world.listening(pubsub(stream))
+        join(client, pubsub(stream), 'ada', 'x'.repeat(4096))
+        assert.deepEqual(await client.next(), joined(pubsub(stream), 'ada', 'x'.repeat(4096)))
+      },
+    },
+  },
+  {
+    title: 'presence is bounded in bytes: the oldest member leaves, and everybody is told',
+    flags: BOUNDED,
+    alone: true,
+    async run(world) {
+      const stream = world.stream()
+      const client = await world.listening(pubsub(stream))
+      for (const id of ['0', '1', '2', '3']) {
+        join(await world.listening(pubsub(stream)), pubsub(stream), id, 'x'.repeat(3000))
+        assert.deepEqual(await client.next(), joined(pubsub(stream), id, 'x'.repeat(3000)))
+      }
+      assert.deepEqual(await client.next(), left(pubsub(stream), '0'))
+      assert.equal(((await who(client, pubsub(stream))).message as Frame).total, 3)
+    },
+    differs: { anycable: 'knows no limit', why: 'extension: --presence_max_size, or clients could fill the memory' },
+  },
+  {
+    title: 'an answer holds the members it has room for, says how many there are, and that some are left out',
+    flags: BOUNDED,
+    alone: true,
+    async run(world) {
+      const stream = world.stream()
+      const client = await world.listening(pubsub(stream))
+      const info = 'x'.repeat(3000)
+      for (const id of ['ada', 'bob']) {
+        join(await world.listening(pubsub(stream)), pubsub(stream), id, info)
+        await client.next()
+      }
+      const message = { type: 'info', total: 2, records: [{ info, id: 'ada' }], truncated: true }
+      assert.deepEqual(await who(client, pubsub(stream)), event(pubsub(stream), message))
+    },
+    differs: {
+      anycable: 'sends all, however much that is',
+      why: 'extension: --max_presence_answer_size; one command was answered with 80 MB',
     },
   },
 ]
