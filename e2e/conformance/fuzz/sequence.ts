@@ -76,7 +76,7 @@ const BAD_BROADCASTS: readonly string[] = [
   '[null]',
   '{"stream":"","data":"x"}',
   '{"stream":"a","data":1}',
-  '{"stream":"a","data":"x","meta":[]}',
+  '{"stream":"a","data":"x","meta":[1]}',
   '{"command":"fly"}',
   '{"command":"disconnect","payload":{}}',
 ]
