@@ -20,6 +20,7 @@ import { createEventRoutes } from './http/events.ts'
 import { pathOf, refuseUpgrade, type Upgrade } from './http/listener.ts'
 import { createPorts } from './http/ports.ts'
 import { Hub } from './hub.ts'
+import { limitsOf } from './limits.ts'
 import type { Log } from './log.ts'
 import { createMemory } from './memory.ts'
 import { createMetrics } from './metrics.ts'
@@ -91,7 +92,10 @@ export function createCable(
     metrics.disconnected_slow_clients_total++
   }
 
-  const later = (ms: number, then: () => void) => void setTimeout(guarded(then, failed), ms).unref()
+  const later = (ms: number, then: () => void) => {
+    const timer = setTimeout(guarded(then, failed), ms).unref()
+    return () => clearTimeout(timer)
+  }
   const pace =
     settings.heal === 'off'
       ? undefined
@@ -104,7 +108,12 @@ export function createCable(
         })
   const admission = createAdmission(config, {
     resolve: createChannels(config, { wall, verified: key => metrics.verified('streams', key) }),
-    gap: createHeal({ history, monotonic, later, count: metrics.refused, pace, explain: settings.dev }),
+    heal: createHeal({
+      count: metrics.refused,
+      maxStreams: limitsOf(settings).maxSubscriptions,
+      explain: settings.dev,
+      ...{ history, monotonic, later, pace },
+    }),
     ...{ hub, history, presence, sessions, heartbeat, metrics, log, wall, failed },
   })
   const webSockets = createWebSockets(

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import { test } from 'node:test'
-import { answersBelow500, createPace } from './pace.ts'
+import { answersBelow500, createPace, type PaceSettings } from './pace.ts'
 
 function clockwork() {
   const timers: { at: number; then: () => void }[] = []
@@ -23,29 +23,35 @@ function clockwork() {
   }
 }
 
-test('a few jobs are done at once, many are spread at the rate, and those unwanted take no turn', () => {
+/** A pace on a clock that the test moves, and what jobs did, in order. */
+function paced(settings: Partial<PaceSettings> & { rate: number }) {
   const { monotonic, later, pass } = clockwork()
-  const pace = createPace({ rate: 50, notBefore: 0, monotonic, later, check: undefined })
-  let done = 0
-  for (let i = 0; i < 175; i++) pace.ask({ wanted: () => true, run: () => done++ })
-  for (let i = 0; i < 500; i++) pace.ask({ wanted: () => false, run: () => done++ })
+  const pace = createPace({ notBefore: 0, check: undefined, monotonic, later, ...settings })
+  const done: string[] = []
+  const ask = (owner: string, job = owner) => pace.ask(owner, () => done.push(job) > 0)
+  return { pace, ask, done, pass, monotonic }
+}
 
-  assert.equal(done, 5)
+test('a few jobs are done at once, many are spread at the rate, and those with nothing to do take no turn', () => {
+  const { pace, ask, done, pass } = paced({ rate: 50 })
+  for (let i = 0; i < 175; i++) ask('ada')
+  for (let i = 0; i < 500; i++) pace.ask('ada', () => false)
+
+  assert.equal(done.length, 5)
   pass(1000)
-  assert.ok(done >= 54 && done <= 56, String(done))
+  assert.ok(done.length >= 54 && done.length <= 56, String(done.length))
   pass(2500)
-  assert.deepEqual([done, pace.waiting], [175, 0])
+  assert.deepEqual([done.length, pace.waiting], [175, 0])
 })
 
 for (const rate of [1, 4, 50, 1000]) {
   test(`no second has more than 1.1 times ${rate} jobs, or one more, however long there was nothing to do`, () => {
-    const { monotonic, later, pass } = clockwork()
-    const pace = createPace({ rate, notBefore: 5000, monotonic, later, check: undefined })
+    const { pace, pass, monotonic } = paced({ rate, notBefore: 5000 })
     const times: number[] = []
-    for (let i = 0; i < 5 * rate; i++) pace.ask({ wanted: () => true, run: () => void times.push(monotonic()) })
-    pass(60_000)
-    for (let i = 0; i < 5 * rate; i++) pace.ask({ wanted: () => true, run: () => void times.push(monotonic()) })
-    pass(60_000)
+    for (let round = 0; round < 2; round++) {
+      for (let i = 0; i < 5 * rate; i++) pace.ask(`${i % 3}`, () => times.push(monotonic()) > 0)
+      pass(60_000)
+    }
 
     assert.equal(times.length, 10 * rate)
     const most = Math.max(...times.map(from => times.filter(at => at >= from && at < from + 1000).length))
@@ -53,40 +59,102 @@ for (const rate of [1, 4, 50, 1000]) {
   })
 }
 
+test('an owner with 1,500 jobs delays another owner by one turn', () => {
+  const { ask, done, pass } = paced({ rate: 50 })
+  for (let i = 0; i < 1500; i++) ask('mallory')
+  pass(1000)
+  const before = done.length
+  ask('ada')
+  pass(1000)
+
+  assert.ok(before < 60, String(before))
+  assert.ok(done.indexOf('ada') <= before + 1, String(done.indexOf('ada') - before))
+})
+
+test('an owner waits for one job of each other owner at most, and its own jobs are done in order', () => {
+  const { ask, done, pass } = paced({ rate: 10 })
+  for (let job = 0; job < 20; job++) for (let owner = 0; owner < 100; owner++) ask(`${owner}`, `${owner}/${job}`)
+  pass(5_000)
+  const before = done.length
+  for (let job = 0; job < 3; job++) ask('ada', `ada/${job}`)
+  pass(300_000)
+
+  const own = (owner: string) => done.filter(job => job.startsWith(`${owner}/`))
+  assert.deepEqual(own('ada'), ['ada/0', 'ada/1', 'ada/2'])
+  for (let job = 0; job < 3; job++)
+    assert.ok(done.indexOf(`ada/${job}`) <= before + 101 * (job + 1), `${done.indexOf(`ada/${job}`)}`)
+  assert.deepEqual(
+    own('57'),
+    Array.from({ length: 20 }, (_, job) => `57/${job}`),
+  )
+})
+
+test('what was taken back is not done, waits no more, and delays nobody', () => {
+  const { pace, ask, done, pass } = paced({ rate: 10 })
+  ask('ada', 'first')
+  const takeBacks = Array.from({ length: 100_000 }, (_, i) => ask(i % 2 === 0 ? 'mallory' : `mallory ${i}`))
+  ask('ada', 'second')
+  const after = ask('ada', 'third')
+  assert.equal(pace.waiting, 100_002)
+  for (const takeBack of takeBacks) takeBack()
+  assert.equal(pace.waiting, 2)
+  after()
+  after()
+  pass(100)
+
+  assert.deepEqual([done, pace.waiting], [['first', 'second'], 0])
+  pass(1000)
+  ask('mallory', 'done at once')()
+  assert.equal(pace.waiting, 0)
+})
+
+test('100,000 jobs with nothing to do are looked at 1,000 at a time', () => {
+  const { pace, ask, done, pass } = paced({ rate: 50 })
+  let looks = 0
+  for (let i = 0; i < 5; i++) ask('ada')
+  for (let i = 0; i < 100_000; i++) pace.ask('mallory', () => ++looks < 0)
+  ask('ada', 'last')
+  assert.equal(looks, 0)
+  let before = 0
+  for (let tick = 0; tick < 101; tick++) {
+    pass(20)
+    assert.ok(looks - before <= 1_000, `${looks - before} in one go`)
+    before = looks
+  }
+
+  assert.deepEqual([looks, pace.waiting, done.at(-1)], [100_000, 0, 'last'])
+})
+
 test('nothing is done before its time', () => {
-  const { monotonic, later, pass } = clockwork()
-  const pace = createPace({ rate: 10, notBefore: 5000, monotonic, later, check: undefined })
-  let done = 0
-  pace.ask({ wanted: () => true, run: () => done++ })
+  const { ask, done, pass } = paced({ rate: 10, notBefore: 5000 })
+  ask('ada')
 
   pass(4999)
-  assert.equal(done, 0)
+  assert.equal(done.length, 0)
   pass(1)
-  assert.equal(done, 1)
+  assert.equal(done.length, 1)
 })
 
 test('nothing is done while the app is not well, and everything when it is again', async () => {
-  const { monotonic, later, pass } = clockwork()
   let well = false
   let asked = 0
   const check = async () => {
     asked++
     return well
   }
-  const pace = createPace({ rate: 50, notBefore: 0, monotonic, later, check })
-  let done = 0
-  for (let i = 0; i < 3; i++) pace.ask({ wanted: () => true, run: () => done++ })
+  const { ask, done, pass } = paced({ rate: 50, check })
+  for (let i = 0; i < 3; i++) ask('ada')
   for (let second = 0; second < 5; second++) {
     await new Promise(setImmediate)
     pass(1000)
   }
-  assert.deepEqual([done, asked <= 6], [0, true])
+  assert.deepEqual([done.length, asked <= 6], [0, true])
 
   well = true
   await new Promise(setImmediate)
   pass(1000)
   await new Promise(setImmediate)
-  assert.equal(done, 3)
+  assert.equal(done.length, 3)
 })
 
 test('an app is well when it answers below 500', async t => {

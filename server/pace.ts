@@ -2,9 +2,13 @@
  * Pacing: jobs are done at once while they are few, and in their turn when they are many: a tenth of a second's jobs, then
  * evenly, so that no second has more than 1.1 times the rate.
  *
+ *   ada      ─▶ job                      one job of each that waits, then the next of each:
+ *   mallory  ─▶ job ─▶ job ─▶ job …      ada waits for one of mallory's, however many there are
+ *
  * Every refresh is a request to the app. After a restart all pages want one at the same moment, and an app that is being
  * deployed must not be asked at all: what it answers with 502 would replace the page.
  */
+import { type Place, Queue } from './queue.ts'
 
 export interface PaceSettings {
   /** Jobs a second. */
@@ -18,17 +22,31 @@ export interface PaceSettings {
   readonly check: (() => Promise<boolean>) | undefined
 }
 
+/** Returns false if there was nothing to do: then it took no turn. Never throws. */
+export type Job = () => boolean
+
 export interface Pace {
-  /** Does the job in its turn; one that is not wanted any more then takes no turn. */
-  ask: (job: { wanted: () => boolean; run: () => void }) => void
+  /** Does the job when it is its turn among those of `owner`, and `owner`'s among all. Returns what takes it back. */
+  ask: (owner: string, job: Job) => () => void
   /** How many wait. */
   readonly waiting: number
 }
 
+/** The jobs of one owner. */
+interface Line {
+  readonly jobs: Queue<Job>
+  place: Place<string>
+}
+
 const CHECK_MS = 1_000
+/** Jobs without anything to do that are looked at before other work goes on. */
+const MOST_LOOKS = 1_000
 
 export function createPace({ rate, notBefore, monotonic, later, check }: PaceSettings): Pace {
-  const jobs: { wanted: () => boolean; run: () => void }[] = []
+  const lines = new Map<string, Line>()
+  /** Owners, the next one first. */
+  const order = new Queue<string>()
+  let waiting = 0
   const atOnce = Math.max(1, rate / 10)
   let turns = atOnce
   let counted = monotonic()
@@ -44,19 +62,14 @@ export function createPace({ rate, notBefore, monotonic, later, check }: PaceSet
   }
 
   function work(): void {
-    if (asleep || jobs.length === 0) return
+    if (asleep || waiting === 0) return
     const time = monotonic()
     if (time < notBefore) return sleep(notBefore - time)
     if (check !== undefined && time - checkedAt >= CHECK_MS) return void look(check)
     turns = Math.min(atOnce, turns + ((time - counted) / 1000) * rate)
     counted = time
-    while (jobs.length > 0 && turns >= 1) {
-      const job = jobs.shift()!
-      if (!job.wanted()) continue
-      turns--
-      job.run()
-    }
-    if (jobs.length > 0) sleep(Math.ceil(1000 / rate))
+    for (let looks = 0; waiting > 0 && turns >= 1 && looks < MOST_LOOKS; looks++) if (next()()) turns--
+    if (waiting > 0) sleep(Math.ceil(1000 / rate))
   }
 
   async function look(check: () => Promise<boolean>): Promise<void> {
@@ -68,13 +81,40 @@ export function createPace({ rate, notBefore, monotonic, later, check }: PaceSet
     work()
   }
 
+  /** Takes the next owner's next job; the owner goes behind all others. */
+  function next(): Job {
+    const owner = order.take()!
+    const line = lines.get(owner)!
+    const job = line.jobs.take()!
+    waiting--
+    if (line.jobs.first === undefined) lines.delete(owner)
+    else line.place = order.join(owner)
+    return job
+  }
+
   return {
-    ask(job) {
-      jobs.push(job)
+    ask(owner, job) {
+      const line = lines.get(owner) ?? { jobs: new Queue(), place: order.join(owner) }
+      lines.set(owner, line)
+      let waits = true
+      const place = line.jobs.join(() => {
+        waits = false
+        return job()
+      })
+      waiting++
       work()
+      return () => {
+        if (!waits) return
+        waits = false
+        waiting--
+        line.jobs.leave(place)
+        if (line.jobs.first !== undefined) return
+        lines.delete(owner)
+        order.leave(line.place)
+      }
     },
     get waiting() {
-      return jobs.length
+      return waiting
     },
   }
 }

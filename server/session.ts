@@ -16,6 +16,7 @@ import {
   SubscriptionRejected,
 } from './errors.ts'
 import { type Failed, guarded, tryEach } from './failure.ts'
+import type { Heal } from './heal.ts'
 import type { History } from './history/history.ts'
 import { asksForHistory, subscribeStart } from './history/start.ts'
 import type { Addressee, Hub } from './hub.ts'
@@ -43,8 +44,7 @@ export interface SessionParts {
   hub: Pick<Hub, 'subscribe' | 'unsubscribe' | 'broadcast'>
   history: History | undefined
   presence: Presence | undefined
-  /** Something may be missing from a stream that this session listens to: its page is told to refresh. */
-  gap: (session: Session, subscription: Subscription, code: GapCode) => void
+  heal: Heal
   /** Calls back in a while, unless cancelled by what it returns. */
   later: (ms: number, then: () => void) => () => void
   failed: Failed
@@ -142,7 +142,7 @@ export class Session implements Addressee, Behind, Speaker {
   }
 
   missed(subscription: Subscription, code: GapCode): void {
-    this.#parts.gap(this, subscription, code)
+    this.#parts.heal.missed(this, subscription, code)
   }
 
   /** The client lives, and has read what was sent to it until a moment ago. */
@@ -208,11 +208,12 @@ export class Session implements Addressee, Behind, Speaker {
     if (this.#ended) return undefined
     this.#ended = true
     this.#cancelGrace()
-    const { history, presence } = this.#parts
+    const { history, presence, heal } = this.#parts
     // A page that is not whole must not be taken up where its client is: from its own position it is a gap again.
     const identifiers = [...this.#subscriptions].flatMap(({ healing, identifier }) => (healing ? [] : [identifier]))
     for (const subscription of this.#subscriptions) this.#leave(subscription)
     this.#subscriptions.clear()
+    heal.left(this)
     presence?.lost(this.sid)
     return {
       identity: this.identity,

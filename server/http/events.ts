@@ -85,11 +85,11 @@ export function createEventRoutes(settings: Values, parts: EventParts): Hono {
     })
     let session: Session
     try {
-      const { identity } = admission.authenticate(
+      const { identity, anonymous } = admission.authenticate(
         { url: c.env.incoming.url ?? '', headers: c.env.incoming.headers },
         sid,
       )
-      session = new Session({ sid, identity, anonymous: false, resumable: false, connection: stream }, explained)
+      session = new Session({ sid, identity, anonymous, resumable: false, connection: stream }, explained)
     } catch (error) {
       if (!(error instanceof SessionRefused)) throw error
       return fail(c, 401, ENDINGS[error.code].tell, error.message)

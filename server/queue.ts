@@ -1,0 +1,42 @@
+/**
+ * First in, first out; and an item may leave from any place. All in O(1): an array's `shift` moves all that is left, and
+ * a Set's first item lies behind the holes of those that were deleted.
+ */
+
+export interface Place<T> {
+  readonly item: T
+  before: Place<T> | undefined
+  after: Place<T> | undefined
+}
+
+export class Queue<T> {
+  #first: Place<T> | undefined
+  #last: Place<T> | undefined
+
+  get first(): T | undefined {
+    return this.#first?.item
+  }
+
+  /** Returns the item's place, which {@link leave} takes, once. */
+  join(item: T): Place<T> {
+    const place: Place<T> = { item, before: this.#last, after: undefined }
+    if (this.#last === undefined) this.#first = place
+    else this.#last.after = place
+    this.#last = place
+    return place
+  }
+
+  leave({ before, after }: Place<T>): void {
+    if (before === undefined) this.#first = after
+    else before.after = after
+    if (after === undefined) this.#last = before
+    else after.before = before
+  }
+
+  /** The first item, which leaves. */
+  take(): T | undefined {
+    const place = this.#first
+    if (place !== undefined) this.leave(place)
+    return place?.item
+  }
+}
