@@ -3,6 +3,7 @@
  * without end, never half of it. A language that is not installed is skipped aloud; with CI=true that is a failure.
  */
 import assert from 'node:assert/strict'
+import type { Socket } from 'node:net'
 import { after, before, beforeEach, describe, test } from 'node:test'
 import { ADAPTERS } from './adapters.ts'
 import { type Answer, Program, type Question } from './check/program.ts'
@@ -10,6 +11,15 @@ import { type FakeCable, startFakeCable } from './fake-cable.ts'
 
 const QUESTION = { do: 'broadcast', stream: 'board/1', html: '<b>é🦄</b>', key: 's3cret', timeout: 2, retries: 0 }
 const BODY = JSON.stringify({ stream: 'board/1', data: JSON.stringify('<b>é🦄</b>') })
+
+const LONG = 'x'.repeat(5_000_000)
+const REASON = '{"error":"too_large"}'
+const head = (status: number, length: number) =>
+  `HTTP/1.1 ${status} \r\nContent-Length: ${length}\r\nConnection: close\r\n\r\n`
+const HANGING_UP: Record<string, (socket: Socket) => void> = {
+  closes: socket => socket.destroy(),
+  resets: socket => socket.resetAndDestroy(),
+}
 
 // At the same time: most of it is waiting.
 describe('a broadcast', { concurrency: true }, () => {
@@ -75,6 +85,46 @@ describe('a broadcast', { concurrency: true }, () => {
           }
           fails((await broadcast({ retries: 5 })).answer, new RegExp(`the cable answered ${status}`))
           assert.equal(tries, 1)
+        }
+      })
+
+      for (const [how, hangUp] of Object.entries(HANGING_UP)) {
+        test(`a long broadcast is refused once, by a cable that answers 413 before it has read it and ${how}`, async () => {
+          let tries = 0
+          cable.onHead = socket => {
+            tries++
+            socket.write(`${head(413, REASON.length)}${REASON}`, () => hangUp(socket))
+          }
+          const { answer } = await broadcast({ html: LONG, timeout: 5, retries: 2 })
+          fails(answer, /the cable answered 413: .*too_large/)
+          assert.equal(tries, 1)
+        })
+
+        test(`a long broadcast is sent again to a cable that answers nothing and ${how}`, async () => {
+          let tries = 0
+          cable.onHead = socket => {
+            if (++tries === 2) cable.onHead = undefined
+            hangUp(socket)
+          }
+          succeeds((await broadcast({ html: LONG, timeout: 5, retries: 2 })).answer)
+          assert.equal(tries, 2)
+        })
+      }
+
+      test('the status counts, whatever becomes of the rest of the answer', async () => {
+        const rests: ((socket: Socket) => void)[] = [...Object.values(HANGING_UP), () => {}]
+        for (const rest of rests) {
+          for (const status of [413, 201]) {
+            let tries = 0
+            cable.onHead = socket => {
+              tries++
+              socket.write(`${head(status, 1000)}cut short`, () => rest(socket))
+            }
+            const { answer } = await broadcast({ timeout: 0.3, retries: 2 })
+            if (status === 201) succeeds(answer)
+            else fails(answer, /the cable answered 413/)
+            assert.equal(tries, 1)
+          }
         }
       })
 

@@ -22,6 +22,8 @@ export interface FakeCable {
   /** What it does; tests replace these, and `reset` puts them back. */
   onPosition: (stream: string | null) => string
   onBroadcast: (stream: string) => number
+  /** Answers a broadcast before its body is read; replaces `onBroadcast`. */
+  onHead: ((socket: Socket) => void) | undefined
   hangs: boolean
   reset: () => void
   /** Nothing listens any more. */
@@ -38,6 +40,7 @@ export async function startFakeCable(): Promise<FakeCable> {
       response.setHeader('content-type', 'application/json')
       return void response.end(JSON.stringify({ position: cable.onPosition(url.searchParams.get('stream')) }))
     }
+    if (cable.onHead) return cable.onHead(request.socket)
     const { authorization, 'content-type': contentType } = request.headers
     const body = await text(request)
     const status = cable.onBroadcast(JSON.parse(body).stream)
@@ -52,11 +55,13 @@ export async function startFakeCable(): Promise<FakeCable> {
     received: [],
     onPosition: () => '7/test',
     onBroadcast: () => 201,
+    onHead: undefined,
     hangs: false,
     reset: () => {
       cable.received.length = 0
       cable.onPosition = () => '7/test'
       cable.onBroadcast = () => 201
+      cable.onHead = undefined
       cable.hangs = false
       // AnyCable's gem tries again after a reset, and not when the connection just ends: then its message is lost.
       for (const socket of held) socket.resetAndDestroy()

@@ -147,13 +147,15 @@ function request(string $method, string $path, string $body, ?string $url, #[Hid
     if (!$link = @stream_socket_client(($tls ? 'tls' : 'tcp') . "://$at[host]:$at[port]", $code, $why, $timeout)) {
         return ['nothing', "$url: $why"];
     }
-    for (stream_set_blocking($link, false), $answer = ''; !stream_get_meta_data($link)['eof'];) {
+    [$answer, $why] = ['', 'not HTTP'];
+    for (stream_set_blocking($link, false); !stream_get_meta_data($link)['eof'];) {
         [$read, $write, $except, $left] = [[$link], $send === '' ? [] : [$link], [], $deadline - hrtime(true) / 1e9];
         if ($left <= 0 || !stream_select($read, $write, $except, 0, (int) ($left * 1e6))) {
-            return ['nothing', "$url: took more than $timeout s"];
+            $why = "took more than $timeout s";
+            break;
         }
         $send = substr($send, $write ? (int) @fwrite($link, $send) : 0);
         $answer .= $read ? @fread($link, 65536) : '';
     }
-    return preg_match('~^HTTP\S+ (\d+).*?\r\n\r\n(.*)~s', $answer, $is) ? [+$is[1], $is[2]] : ['nothing', 'not HTTP'];
+    return preg_match('~^HTTP\S+ (\d+).*?\r\n\r\n(.*)~s', $answer, $is) ? [+$is[1], $is[2]] : ['nothing', "$url: $why"];
 }

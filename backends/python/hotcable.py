@@ -20,7 +20,7 @@ import os
 import re
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from http.client import HTTPConnection, HTTPSConnection
 from urllib.parse import quote, urlsplit
 
@@ -136,15 +136,20 @@ def _request(method: str, path: str, body: bytes | None, url: str | None, key: s
     answers = [("nothing", f"{url}: took more than {timeout} s")]
 
     def ask() -> None:
+        status = "nothing"
         try:
             at = urlsplit(url)
             connect = HTTPSConnection if at.scheme == "https" else HTTPConnection
             headers = {"Authorization": b"Bearer " + key.encode()} if key != "none" else {}
             with closing(connect(at.hostname, at.port, timeout=timeout)) as link:
-                link.request(method, at.path + path, body, {"Content-Type": "application/json", **headers})
-                answers.append(((response := link.getresponse()).status, response.read().decode(errors="replace")))
+                link.connect()
+                with suppress(OSError):  # a cable that refuses a long body answers, and may hang up
+                    link.request(method, at.path + path, body, {"Content-Type": "application/json", **headers})
+                status = (response := link.getresponse()).status
+                answers.append((status, answers[0][1]))
+                answers.append((status, response.read().decode(errors="replace")))
         except Exception as error:
-            answers.append(("nothing", f"{url}: {error!r}"))
+            answers.append((status, f"{url}: {error!r}"))
 
     # In a thread, because a socket's timeout starts anew with every byte and does not count the name server.
     (thread := threading.Thread(target=ask, daemon=True)).start()

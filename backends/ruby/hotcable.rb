@@ -139,10 +139,16 @@ module Hotcable
         http.use_ssl = uri.scheme == "https"
         http.open_timeout = http.read_timeout = http.write_timeout = timeout
         http.max_retries = 0
-        response = http.send_request(method, uri.path + path, body, headers)
+        asked = Net::HTTPGenericRequest.new(method, !body.nil?, true, uri.path + path, headers)
+        asked.define_singleton_method(:exec) do |*to|
+          super(*to)
+        rescue SystemCallError, OpenSSL::SSL::SSLError
+          nil # a cable that refuses a long body answers, and may hang up
+        end
+        response = http.request(asked, body) { |head| answer = [head.code.to_i, answer.last] }
         answer = [response.code.to_i, utf8(response.body).scrub]
       rescue StandardError => e
-        answer = ["nothing", "#{url}: #{e.message}"]
+        answer = [answer.first, "#{url}: #{e.message}"]
       end
       work.join(timeout) || work.kill
       answer

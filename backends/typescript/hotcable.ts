@@ -14,6 +14,7 @@
 import { createHmac } from 'node:crypto'
 import http from 'node:http'
 import https from 'node:https'
+import type { Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { setTimeout as pause } from 'node:timers/promises'
 
@@ -138,14 +139,27 @@ async function request(method: string, path: string, call: Call): Promise<[statu
   const headers: Record<string, string> = { 'Content-Type': 'application/json' }
   if (key !== 'none') headers.Authorization = Buffer.from(`Bearer ${key}`).toString('latin1') // UTF-8 on the wire
   const signal = AbortSignal.timeout(call.timeoutMs)
-  return new Promise<[number, string]>((resolve, reject) => {
+  let status: number | 'nothing' = 'nothing'
+  const body = await new Promise<string>((resolve, reject) => {
     const init = { method, headers, signal, agent: false }
     const sent = (url.startsWith('https:') ? https : http).request(url + path, init)
     sent.on('error', reject)
-    sent.on('response', response => text(response).then(body => resolve([response.statusCode ?? 0, body]), reject))
+    sent.on('socket', ignoreFailedWrites)
+    sent.on('response', response => {
+      status = response.statusCode ?? 0 // it counts, whatever becomes of the rest
+      resolve(text(response))
+    })
     sent.end(call.body && Buffer.from(call.body)) // bytes, or node:http writes the headers in UTF-8 as well
   }).catch(error => {
     const why = signal.aborted ? `took more than ${call.timeoutMs} ms` : error.message || String(error)
-    return ['nothing', `${url}: ${why}`]
+    return `${url}: ${why}`
   })
+  return [status, body]
+}
+
+/** A cable that refuses a long body answers, and may hang up while it is written: node:http would drop that answer. */
+function ignoreFailedWrites(socket: Socket): void {
+  const { _write } = socket
+  socket._write = (chunk, encoding, written) => _write.call(socket, chunk, encoding, () => written())
+  socket._writev = undefined
 }
