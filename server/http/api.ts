@@ -13,7 +13,7 @@ import type { Hono } from 'hono'
 import { PublicationRefused } from '../errors.ts'
 import { type Presence, printAttendance } from '../presence/presence.ts'
 import { parseDisconnect, type RemoteDisconnect } from '../protocol/publication.ts'
-import { createRoutes, decodeBody, type RouteSettings } from './routes.ts'
+import { createRoutes, type RouteSettings } from './routes.ts'
 
 export interface ApiParts {
   /** Applies a broadcast's body. */
@@ -27,10 +27,10 @@ export interface ApiParts {
 
 export function createApi(settings: RouteSettings, { publish, presence, streams, stats, disconnect }: ApiParts): Hono {
   const { path } = settings
-  const { routes, limited } = createRoutes(settings)
+  const { routes, read } = createRoutes(settings)
 
-  routes.post(`${path}/publish`, limited, async c => {
-    publish(decodeBody(await c.req.arrayBuffer()))
+  routes.post(`${path}/publish`, async c => {
+    publish(await read(c))
     return c.body(null, 201)
   })
   routes.get(`${path}/presence/*`, c => {
@@ -44,9 +44,7 @@ export function createApi(settings: RouteSettings, { publish, presence, streams,
     c.json({ streams: Array.from(streams(), ([stream, subscriptions]) => ({ stream, subscriptions })) }),
   )
   routes.get(`${path}/stats`, c => c.json(stats()))
-  routes.post(`${path}/disconnect`, limited, async c =>
-    c.json({ disconnected: disconnect(parseDisconnect(decodeBody(await c.req.arrayBuffer()))) }),
-  )
+  routes.post(`${path}/disconnect`, async c => c.json({ disconnected: disconnect(parseDisconnect(await read(c))) }))
   routes.all(`${path}/*`, c => {
     throw new PublicationRefused(
       ['publish', 'streams', 'stats', 'disconnect'].includes(c.req.path.slice(path.length + 1))

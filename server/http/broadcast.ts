@@ -7,11 +7,11 @@
  * All that a busy application says comes in by the first, so it is read from Node's own request: a Request with its
  * streams costs several times what the broadcast does.
  */
-import type { IncomingMessage } from 'node:http'
 import type { Hono } from 'hono'
 import { PublicationRefused } from '../errors.ts'
+import { decodeBody, readBody } from './body.ts'
 import type { Handle } from './listener.ts'
-import { answerTo, createGate, createRoutes, decodeBody, type RouteSettings } from './routes.ts'
+import { answerTo, createGate, createRoutes, type RouteSettings } from './routes.ts'
 
 /** `publish` applies a body, or throws a {@link PublicationRefused}. */
 export function createBroadcastHandler(settings: RouteSettings, publish: (body: string) => void): Handle {
@@ -35,22 +35,6 @@ export function createBroadcastHandler(settings: RouteSettings, publish: (body: 
 }
 
 const NOTHING = { 'content-length': 0 }
-
-/** Settles never when the client leaves. Rejects with `too_large` as soon as that is known. */
-function readBody(request: IncomingMessage, maxSize: number): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const tooLarge = () => reject(new PublicationRefused('too_large'))
-    if (Number(request.headers['content-length']) > maxSize) return tooLarge()
-    const chunks: Buffer[] = []
-    let size = 0
-    request.on('data', (chunk: Buffer) => {
-      size += chunk.length
-      if (size > maxSize) tooLarge()
-      else chunks.push(chunk)
-    })
-    request.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)))
-  })
-}
 
 /** `position`: where a page stands that is about to be made; `-` where nothing is remembered. */
 export function createPositionRoutes(settings: RouteSettings, position: () => string): Hono {

@@ -2,15 +2,16 @@
  * What the routes of backends have in common: who may use them, how large a body may be, and errors as JSON with a code.
  */
 import type { IncomingHttpHeaders } from 'node:http'
-import { Hono, type MiddlewareHandler } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
+import type { HttpBindings } from '@hono/node-server'
+import { type Context, Hono } from 'hono'
 import { bearerKeys } from '../auth/keys.ts'
 import { FAILURES, PublicationRefused } from '../errors.ts'
+import { decodeBody, readBody } from './body.ts'
 
 export interface Routes {
   routes: Hono
-  /** Refuses bodies that are too large, whether they say their length or not. */
-  limited: MiddlewareHandler
+  /** A body's text. Rejects with {@link PublicationRefused} when it is too large or no UTF-8. */
+  read: (c: Context) => Promise<string>
 }
 
 export interface RouteSettings {
@@ -39,18 +40,21 @@ export function createRoutes(settings: RouteSettings): Routes {
     const { status, headers, body } = answerTo(error)
     return c.body(body, status, headers)
   })
-  const onError = () => {
-    throw new PublicationRefused('too_large')
-  }
-  return { routes, limited: bodyLimit({ maxSize, onError }) }
+  // From Node's own request, as with broadcasts.
+  const read = async ({ env }: Context<{ Bindings: HttpBindings }>) => decodeBody(await readBody(env.incoming, maxSize))
+  return { routes, read }
 }
 
 /** What a refusal says: JSON with a code. */
 export function answerTo({ code, message }: PublicationRefused) {
-  const headers: Record<string, string> = { 'content-type': 'application/json' }
-  // What is left of a body that is too large is not read, so the connection is of no use to anybody.
+  const body = JSON.stringify({ error: code, message })
+  const headers: Record<string, string> = {
+    'content-type': 'application/json',
+    'content-length': String(Buffer.byteLength(body)),
+  }
+  // The rest of a body that is too large may be longer than we read on.
   if (code === 'too_large') headers.connection = 'close'
-  return { status: FAILURES[code][0], headers, body: JSON.stringify({ error: code, message }) }
+  return { status: FAILURES[code][0], headers, body }
 }
 
 type Credentials = Pick<IncomingHttpHeaders, 'authorization' | 'origin' | 'sec-fetch-site'>
@@ -67,16 +71,5 @@ export function createGate({ keys, verified }: RouteSettings): (headers: Credent
       // Without a key whoever reaches the port may use it, and a web page that a developer visits reaches localhost.
       throw new PublicationRefused('cross_site')
     }
-  }
-}
-
-const UTF8 = new TextDecoder('utf-8', { fatal: true })
-
-/** A body's text. Throws {@link PublicationRefused} when it is not UTF-8. */
-export function decodeBody(bytes: Uint8Array | ArrayBuffer): string {
-  try {
-    return UTF8.decode(bytes)
-  } catch (cause) {
-    throw new PublicationRefused('publication_malformed', 'the body is not UTF-8', { cause })
   }
 }

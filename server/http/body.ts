@@ -1,0 +1,33 @@
+/** The bodies of requests, up to a size, and as text. */
+import type { IncomingMessage } from 'node:http'
+import { PublicationRefused } from '../errors.ts'
+
+/**
+ * `maxSize` is in bytes. Rejects with {@link PublicationRefused} `too_large` as soon as that is known: the rest is for the
+ * response to read. Settles never when the client leaves.
+ */
+export function readBody(request: IncomingMessage, maxSize: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const tooLarge = () => reject(new PublicationRefused('too_large'))
+    if (Number(request.headers['content-length']) > maxSize) return tooLarge()
+    const chunks: Buffer[] = []
+    let size = 0
+    request.on('data', (chunk: Buffer) => {
+      size += chunk.length
+      if (size > maxSize) tooLarge()
+      else chunks.push(chunk)
+    })
+    request.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)))
+  })
+}
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true })
+
+/** A body's text. Throws {@link PublicationRefused} when it is not UTF-8. */
+export function decodeBody(bytes: Uint8Array): string {
+  try {
+    return UTF8.decode(bytes)
+  } catch (cause) {
+    throw new PublicationRefused('publication_malformed', 'the body is not UTF-8', { cause })
+  }
+}
