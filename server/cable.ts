@@ -10,15 +10,16 @@ import { createChannels } from './channels.ts'
 import type { Clocks } from './clocks.ts'
 import type { Config } from './config.ts'
 import { drain } from './drain.ts'
-import type { PublicationRefused } from './errors.ts'
+import { HANDSHAKES, type PublicationRefused } from './errors.ts'
 import { createFailed, guarded } from './failure.ts'
 import { createHeal } from './heal.ts'
 import { formatPosition } from './history/history.ts'
 import { createApi } from './http/api.ts'
 import { createBroadcastHandler, createPositionRoutes } from './http/broadcast.ts'
 import { createEventRoutes } from './http/events.ts'
-import { pathOf, refuseUpgrade, type Upgrade } from './http/listener.ts'
+import { refuseUpgrade } from './http/listener.ts'
 import { createPorts } from './http/ports.ts'
+import { handshakeFault, type Upgrade } from './http/upgrade.ts'
 import { Hub } from './hub.ts'
 import { limitsOf } from './limits.ts'
 import type { Log } from './log.ts'
@@ -132,24 +133,32 @@ export function createCable(
     },
     admission.accept,
   )
-  const upgrade: Upgrade = (request, socket, head) => {
-    if (!settings.path.includes(pathOf(request))) return refuseUpgrade(socket, '404 Not Found')
+  const take: Upgrade['take'] = (request, socket, head) => {
     if (draining) return refuseUpgrade(socket, '503 Service Unavailable')
     const { origin } = request.headers
-    if (originAllowed(origin, settings.allowed_origins)) return webSockets.open(request, socket, head)
-    metrics.refused('origin_not_allowed')
-    log.warn({ code: 'origin_not_allowed', origin }, 'origin refused: add its host to --allowed_origins')
-    refuseUpgrade(socket, '403 Forbidden')
+    if (!originAllowed(origin, settings.allowed_origins)) {
+      metrics.refused('origin_not_allowed')
+      log.warn({ code: 'origin_not_allowed', origin }, 'origin refused: add its host to --allowed_origins')
+      return refuseUpgrade(socket, '403 Forbidden')
+    }
+    const fault = handshakeFault(request)
+    if (fault === undefined) return webSockets.open(request, socket, head)
+    metrics.refused(fault)
+    const [status, fix] = HANDSHAKES[fault]
+    refuseUpgrade(socket, status, fix)
   }
 
-  const ports = createPorts(upgrade, {
-    handshakeMs: settings.handshake_timeout * 1000,
-    maxHeaderSize: settings.max_header_size,
-    crowded: connections => connections - sessions.count > settings.max_unauthenticated,
-    tls: settings.ssl_cert === '' ? undefined : { cert: settings.ssl_cert, key: settings.ssl_key },
-    refused: metrics.refused,
-    log,
-  })
+  const ports = createPorts(
+    { paths: settings.path, take },
+    {
+      handshakeMs: settings.handshake_timeout * 1000,
+      maxHeaderSize: settings.max_header_size,
+      crowded: connections => connections - sessions.count > settings.max_unauthenticated,
+      tls: settings.ssl_cert === '' ? undefined : { cert: settings.ssl_cert, key: settings.ssl_key },
+      refused: metrics.refused,
+      log,
+    },
+  )
   const clients = ports.serve(settings.port)
   clients.app.all(settings['health-path'], c => c.text('ok'))
   clients.app.all(settings['ready-path'], c => (draining ? c.text('draining', 503) : c.text('ready')))

@@ -118,8 +118,16 @@ export const GAPS = {
   gap_too_large: 'what was missed is more than may wait for one client: see --ws_max_pending_size',
 } as const
 
+/** Why a WebSocket's handshake is refused: status, and what its sender reads. */
+export const HANDSHAKES = {
+  websocket_version: ['426 Upgrade Required', 'this cable speaks one version of WebSocket: Sec-WebSocket-Version: 13'],
+  websocket_key: ['400 Bad Request', 'Sec-WebSocket-Key must be 16 bytes in base64'],
+  websocket_protocol: ['400 Bad Request', 'Sec-WebSocket-Protocol must be names, each once, separated by commas'],
+} as const satisfies Record<string, readonly [status: string, fix: string]>
+
 /** Why an HTTP request of a backend fails: status, and what to do about it. */
 export const FAILURES = {
+  host_malformed: [400, 'the Host header must be a host, with or without a port'],
   unauthorized: [401, 'send Authorization: Bearer <key>'],
   cross_site: [403, 'web pages may not broadcast: set --broadcast_key to use this from elsewhere'],
   not_found: [404, 'no such route'],
@@ -135,6 +143,7 @@ export type EndingCode = keyof typeof ENDINGS
 export type RejectionCode = keyof typeof REJECTIONS
 export type ComplaintCode = keyof typeof COMPLAINTS
 export type GapCode = keyof typeof GAPS
+export type HandshakeCode = keyof typeof HANDSHAKES
 export type FailureCode = keyof typeof FAILURES
 
 export class SessionRefused extends Error {

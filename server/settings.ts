@@ -246,9 +246,13 @@ export const SETTINGS = {
   max_header_size: setting('BYTES', whole(1024, 1 << 20), 16_384, 'Largest headers of a request.', [
     'HOTCABLE_MAX_HEADER_SIZE',
   ]),
-  handshake_timeout: setting('SECONDS', whole(1, 3600), 5, 'How long a client may take for its headers.', [
-    'HOTCABLE_HANDSHAKE_TIMEOUT',
-  ]),
+  handshake_timeout: setting(
+    'SECONDS',
+    whole(1, 3600),
+    5,
+    'How long a client may take for its headers, and for its TLS handshake.',
+    ['HOTCABLE_HANDSHAKE_TIMEOUT'],
+  ),
   max_unauthenticated: setting('N', whole(1), 10_000, 'Connections that are no session (yet).', [
     'HOTCABLE_MAX_UNAUTHENTICATED',
   ]),

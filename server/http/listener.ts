@@ -1,35 +1,45 @@
 /**
  * One port: a Hono app, handlers for what is too busy for it, and upgrades where they are wanted.
  *
- * Bounds come before anything is looked at: whoever dribbles headers or bodies is cut off, headers have a size, and
- * connections that are no session are counted, so that nobody can hold the port by holding sockets.
+ * Bounds come before anything is looked at: a client that dribbles its TLS handshake, headers or body is cut off, headers
+ * have a size, and connections that are no session are counted.
  */
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
-import type { AddressInfo, Socket } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
 import type { Hono } from 'hono'
 import { FAILURES } from '../errors.ts'
-
-export type Upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
+import { boundConnections, type ConnectionBounds } from './connections.ts'
+import { endWith, LingeringResponse } from './linger.ts'
+import { isHost, originForm, pathOf } from './target.ts'
+import { serveUpgrades, type Upgrade } from './upgrade.ts'
 
 /** Answers a request on Node's own objects. What it throws is answered with a 500. */
 export type Handle = (request: IncomingMessage, response: ServerResponse) => Promise<void>
 
-export interface ListenerSettings {
+export interface ListenerSettings extends Pick<ConnectionBounds, 'crowded'> {
   handshakeMs: number
   maxHeaderSize: number
-  /** Whether one more connection is one too many. */
-  crowded: (connections: number) => boolean
   /** PEM files; `undefined`: plain HTTP. */
   tls: { cert: string; key: string } | undefined
   /** A bug: a request that threw. */
   failed: (error: Error) => void
-  refused: (code: 'header_too_large' | 'handshake_timeout' | 'request_malformed' | 'connections_limit') => void
+  refused: (code: Refusal) => void
 }
+
+type Refusal =
+  | Parameters<ConnectionBounds['refused']>[0]
+  | 'header_too_large'
+  | 'handshake_timeout'
+  | 'request_malformed'
+  | 'host_malformed'
+
+/** Longer than balancers keep a connection that they may use again. */
+const KEEP_ALIVE_MS = 75_000
 
 export interface Listener {
   readonly app: Hono
@@ -49,28 +59,42 @@ export function createListener(app: Hono, upgrade: Upgrade, settings: ListenerSe
     requestTimeout: 2 * handshakeMs,
     connectionsCheckingInterval: 1_000,
     maxHeaderSize: settings.maxHeaderSize,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    ServerResponse: LingeringResponse as typeof ServerResponse,
   }
   const handlers = new Map<string, Handle>()
-  const ask = getRequestListener(app.fetch)
+  const ask = getRequestListener(app.fetch, { hostname: 'localhost' })
   const answer = (request: IncomingMessage, response: ServerResponse) => {
+    if (!isHost(request.headers.host ?? '')) {
+      settings.refused('host_malformed')
+      return tell('host_malformed', response)
+    }
+    // The app makes a URL of these, and refuses what is no URL's; none of ours asks for the host.
+    request.headers.host = ''
+    request.url = originForm(request.url ?? '')
     const handle = handlers.get(pathOf(request)) ?? ask
     handle(request, response).catch(error => fail(error, response, settings))
   }
-  const server: Server = tls
-    ? createSecureServer(
-        { ...options, cert: readFileSync(tls.cert), key: readFileSync(tls.key), minVersion: 'TLSv1.2' },
-        answer,
-      )
-    : createServer(options, answer)
-  const sockets = track(server, settings)
-  server.on('upgrade', (request, socket, head) => {
+  const secure = tls && {
+    cert: readFileSync(tls.cert),
+    key: readFileSync(tls.key),
+    minVersion: 'TLSv1.2' as const,
+    handshakeTimeout: handshakeMs,
+  }
+  const take: Upgrade['take'] = (request, socket, head) => {
     try {
-      upgrade(request, socket, head)
+      upgrade.take(request, socket, head)
     } catch (error) {
       settings.failed(error as Error)
       socket.destroy()
     }
-  })
+  }
+  const server: Server = serveUpgrades({ ...upgrade, take }, asked =>
+    secure
+      ? createSecureServer({ ...options, ...secure, ...asked }, answer)
+      : createServer({ ...options, ...asked }, answer),
+  )
+  const sockets = boundConnections(server, settings)
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => refuseClient(error, socket, settings))
 
   return {
@@ -90,66 +114,51 @@ export function createListener(app: Hono, upgrade: Upgrade, settings: ListenerSe
       if (!server.listening) return
       const closed = once(server, 'close')
       server.close()
-      server.closeIdleConnections()
+      // A connection that is kept becomes idle when its answer is out.
+      const idle = setInterval(() => server.closeIdleConnections(), 50)
       const deadline = setTimeout(() => {
         for (const socket of sockets) socket.destroy()
       }, timeoutMs)
       await closed
+      clearInterval(idle)
       clearTimeout(deadline)
     },
   }
 }
 
-function track(server: Server, { crowded, refused }: ListenerSettings): ReadonlySet<Socket> {
-  const sockets = new Set<Socket>()
-  const ignore = () => {}
-  function forget(this: Socket): void {
-    sockets.delete(this)
-  }
-  server.on('connection', (socket: Socket) => {
-    // An upgraded socket has nobody else to hear its errors until ws takes it.
-    socket.on('error', ignore)
-    if (crowded(sockets.size + 1)) {
-      refused('connections_limit')
-      socket.destroy()
-      return
-    }
-    socket.setNoDelay(true)
-    sockets.add(socket)
-    socket.on('close', forget)
-  })
-  return sockets
-}
-
-/** The path that a request is for, as it was sent. Ruby's anycable gem sends the whole URL (RFC 9112, 3.2.2). */
-export const pathOf = ({ url = '' }: IncomingMessage): string => {
-  if (!url.startsWith('/')) return URL.parse(url)?.pathname ?? url
-  const end = url.indexOf('?')
-  return end < 0 ? url : url.slice(0, end)
-}
-
 function fail(error: Error, response: ServerResponse, { failed }: ListenerSettings): void {
   failed(error)
-  if (response.headersSent) return void response.destroy()
-  const [status, message] = FAILURES.internal
+  if (response.headersSent) response.destroy()
+  else tell('internal', response)
+}
+
+function tell(code: 'host_malformed' | 'internal', response: ServerResponse): void {
+  const [status, message] = FAILURES[code]
   response.writeHead(status, { 'content-type': 'application/json' })
-  response.end(JSON.stringify({ error: 'internal', message }))
+  response.end(JSON.stringify({ error: code, message }))
 }
 
 /** What never became a request: an answer, where one can still be read, and the end. */
-function refuseClient({ code }: NodeJS.ErrnoException, socket: Duplex, { refused }: ListenerSettings): void {
+function refuseClient({ code = '' }: NodeJS.ErrnoException, socket: Duplex, { refused }: ListenerSettings): void {
   if (code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
   const [reason, status] =
     code === 'HPE_HEADER_OVERFLOW'
       ? (['header_too_large', '431 Request Header Fields Too Large'] as const)
-      : code === 'ERR_HTTP_REQUEST_TIMEOUT'
+      : code === 'ERR_HTTP_REQUEST_TIMEOUT' || code === 'ERR_TLS_HANDSHAKE_TIMEOUT'
         ? (['handshake_timeout', '408 Request Timeout'] as const)
         : (['request_malformed', '400 Bad Request'] as const)
   refused(reason)
+  // Nothing can be read of what is said in a TLS handshake, or in an answer that has begun.
+  const { _httpMessage: begun } = socket as { _httpMessage?: ServerResponse | null }
+  if (!/^(?:HPE|ERR_HTTP)_/.test(code) || begun?.headersSent) return void socket.destroy()
   refuseUpgrade(socket, status)
 }
 
-/** Answers with a plain HTTP error, and closes. */
-export function refuseUpgrade(socket: Duplex, status: string): void {
-  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+/** Answers with a plain HTTP error and its reason, and closes. */
+export function refuseUpgrade(socket: Duplex, status: string, reason = ''): void {
+  const head = ['Connection: close', `Content-Length: ${Buffer.byteLength(reason)}`]
+  if (reason !== '') head.push('Content-Type: text/plain')
+  // (RFC 9110, 15.5.22; RFC 6455, 4.2.2)
+  if (status.startsWith('426')) head.push('Upgrade: websocket', 'Sec-WebSocket-Version: 13')
+  endWith(socket, `HTTP/1.1 ${status}\r\n${head.join('\r\n')}\r\n\r\n${reason}`)
 }

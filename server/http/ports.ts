@@ -1,10 +1,12 @@
 /**
  * Which routes are on which port: several may share one, and clients connect on the first.
  */
+import type { HttpBindings } from '@hono/node-server'
 import { Hono } from 'hono'
 import { FAILURES } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { createListener, type Listener, type ListenerSettings, refuseUpgrade, type Upgrade } from './listener.ts'
+import { createListener, type Listener, type ListenerSettings } from './listener.ts'
+import { offersWebSocket, type Upgrade } from './upgrade.ts'
 
 export interface Ports {
   /** The listener of a port, made when it is first asked for. The first is the clients'; `main` names it as well. */
@@ -24,11 +26,8 @@ export function createPorts(
     serve(port) {
       const found = port === 'main' ? ports[0] : ports.find(({ port: taken }) => taken === port && port !== 0)
       if (found !== undefined) return found.listener
-      const nowhere: Upgrade = (_, socket) => refuseUpgrade(socket, '404 Not Found')
-      const listener = createListener(createApp(failed), ports.length === 0 ? upgrade : nowhere, {
-        ...settings,
-        failed,
-      })
+      const upgrades = ports.length === 0 ? upgrade : { ...upgrade, paths: [] }
+      const listener = createListener(createApp(failed, upgrades), upgrades, { ...settings, failed })
       ports.push({ port: port as number, listener })
       return listener
     },
@@ -41,12 +40,16 @@ export function createPorts(
   }
 }
 
-function createApp(failed: (error: Error) => void): Hono {
-  const app = new Hono()
-  app.notFound(c => c.json({ error: 'not_found', message: FAILURES.not_found[1] }, 404))
+function createApp(failed: (error: Error) => void, { paths }: Upgrade): Hono {
+  const app = new Hono<{ Bindings: HttpBindings }>()
+  app.notFound(c => {
+    if (paths.length > 0 && offersWebSocket(c.env.incoming))
+      return c.text(`There is no WebSocket at ${c.req.path}: WebSockets are at ${paths.join(' and ')}.\n`, 404)
+    return c.json({ error: 'not_found', message: FAILURES.not_found[1] }, 404)
+  })
   app.onError((error, c) => {
     failed(error)
     return c.json({ error: 'internal', message: FAILURES.internal[1] }, 500)
   })
-  return app
+  return app as unknown as Hono
 }

@@ -1,0 +1,26 @@
+/**
+ * What a request is for: its path, and the host it names.
+ *
+ * Ruby's anycable gem sends the whole URL (RFC 9112, 3.2.2), HTTP/1.0 names no host, and a host may hold what no URL can.
+ */
+import type { IncomingMessage } from 'node:http'
+
+/** The path that a request is for, as it was sent. */
+export function pathOf({ url = '' }: IncomingMessage): string {
+  const target = originForm(url)
+  const end = target.indexOf('?')
+  return end < 0 ? target : target.slice(0, end)
+}
+
+/** `http://host/path?query` → `/path?query` */
+export function originForm(url: string): string {
+  if (url.startsWith('/')) return url
+  const [whole = ''] = /^https?:\/\/[^/?#]*/i.exec(url) ?? []
+  const rest = url.slice(whole.length)
+  return whole === '' || rest.startsWith('/') ? rest : `/${rest}`
+}
+
+/** `name`, `1.2.3.4`, `[::1]`, with or without `:port`; empty is legal (RFC 9112, 3.2; RFC 3986, 3.2.2). */
+const HOST = /^(?:\[[\da-f:.]+\]|\[v[\da-f]+\.[\w.~!$&'()*+,;=:-]+\]|(?:[\w.~!$&'()*+,;=-]|%[\da-f]{2})*)(?::\d*)?$/i
+
+export const isHost = (host: string): boolean => HOST.test(host)

@@ -1,0 +1,67 @@
+/**
+ * Upgrades: a WebSocket on one of our paths is ours. Every other offer is ignored and its request served (RFC 9110, 7.8).
+ *
+ *   /cable   Upgrade: websocket, or h2c, websocket       ours
+ *   any      Upgrade: h2c (Java, curl --http2)           served, as if it offered nothing
+ *   /health  Upgrade: websocket                          the same
+ *
+ * Node 22.21 and 24.9 ask us before they upgrade. Older versions take every upgrade out of HTTP, so we write the request's
+ * head again, without the offer, and hand the socket back.
+ */
+import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { HandshakeCode } from '../errors.ts'
+import { pathOf } from './target.ts'
+
+export interface Upgrade {
+  /** Where WebSockets are; none on a port that is not for clients. */
+  readonly paths: readonly string[]
+  readonly take: (request: IncomingMessage, socket: Duplex, head: Buffer) => void
+}
+
+/** `createServer` makes a server of the options, which Node may ignore. */
+export function serveUpgrades<S extends Server>(
+  { paths, take }: Upgrade,
+  createServer: (options: Pick<ServerOptions, 'shouldUpgradeCallback'>) => S,
+): S {
+  const isOurs = (request: IncomingMessage) => offersWebSocket(request) && paths.includes(pathOf(request))
+  const server = createServer({ shouldUpgradeCallback: isOurs })
+  server.on('upgrade', (request, socket, head) => {
+    if (!isOurs(request)) return handBack(server, request, socket as Socket, head)
+    request.headers.upgrade = 'websocket' // (all that ws knows)
+    take(request, socket, head)
+  })
+  return server
+}
+
+export const offersWebSocket = ({ method, headers }: IncomingMessage): boolean =>
+  method === 'GET' && /(?:^|,)\s*websocket\s*(?:,|$)/i.test(headers.upgrade ?? '')
+
+/** What is wrong with a WebSocket's handshake; `undefined`: nothing. */
+export function handshakeFault({ headers }: IncomingMessage): HandshakeCode | undefined {
+  if (headers['sec-websocket-version'] !== '13') return 'websocket_version'
+  if (!/^[\w+/]{22}==$/.test(headers['sec-websocket-key'] ?? '')) return 'websocket_key'
+  const protocols = headers['sec-websocket-protocol']?.split(',').map(name => name.trim()) ?? []
+  const areNames = protocols.every(name => /^[\w!#$%&'*+.^`|~-]+$/.test(name))
+  return areNames && new Set(protocols).size === protocols.length ? undefined : 'websocket_protocol'
+}
+
+function handBack(server: Server, request: IncomingMessage, socket: Socket, head: Buffer): void {
+  // What was asked before is answered first, and Node does not answer it once the socket is another's.
+  const { _httpMessage: earlier } = socket as { _httpMessage?: ServerResponse | null }
+  if (earlier) return void earlier.once('close', () => handBack(server, request, socket, head))
+  if (socket.destroyed) return
+  socket.unshift(Buffer.concat([Buffer.from(withoutOffer(request), 'latin1'), head]))
+  server.emit('encrypted' in socket ? 'secureConnection' : 'connection', socket)
+}
+
+/** The request's head; without `upgrade` in Connection, the header Upgrade is one like any other. */
+function withoutOffer({ method, url, httpVersion, rawHeaders }: IncomingMessage): string {
+  let head = `${method} ${url} HTTP/${httpVersion}\r\n`
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const [name, value] = [rawHeaders[at]!, rawHeaders[at + 1]!]
+    head += `${name}: ${/^connection$/i.test(name) ? value.replace(/\bupgrade\b\s*,?/gi, '') : value}\r\n`
+  }
+  return `${head}\r\n`
+}
