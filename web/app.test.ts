@@ -132,6 +132,14 @@ test('unknown paths are not here, and known ones say what they answer to', async
   assert.equal(await status('/cable'), 426)
 })
 
+test('a WebSocket where there is none is told where there is one', async t => {
+  const { app } = testApp(t)
+  const answer = await app.request('/cable/?jid=x', { headers: { upgrade: 'websocket' } })
+
+  assert.equal(answer.status, 404)
+  assert.equal(await answer.text(), 'There is no WebSocket at /cable/: WebSockets are at /cable.\n')
+})
+
 test('a visitor keeps an identity and a client', async t => {
   const { app } = testApp(t)
   const first = await app.request('/?client=rails')

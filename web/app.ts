@@ -14,6 +14,7 @@ import { metaTags, position, streamFrom } from '../backends/typescript/hotcable.
 import type { Assets } from './assets.ts'
 import type { Board } from './board.ts'
 import type { Broadcasts } from './broadcasts.ts'
+import { offersWebSocket } from './cable-proxy.ts'
 import { FormRefused, readCard } from './form.ts'
 import { cableUrl } from './origin.ts'
 import { proxy } from './proxy.ts'
@@ -101,7 +102,11 @@ export function createApp({ board, broadcasts, assets, cable, neighbours = {}, h
   }
 
   for (const [path, allow] of METHODS) app.all(path, c => c.text('', 405, { Allow: allow }))
-  app.notFound(c => c.html(notFound(), 404))
+  app.notFound(c => {
+    if (offersWebSocket(c.req.header('upgrade')))
+      return c.text(`There is no WebSocket at ${c.req.path}: WebSockets are at /cable.\n`, 404)
+    return c.html(notFound(), 404)
+  })
   app.onError((error, c) => {
     if (error instanceof FormRefused) return c.text(`${error.message}\n`, 422)
     console.error(error)

@@ -12,6 +12,8 @@ import type { Duplex } from 'node:stream'
 import { createProxyServer } from 'httpxy'
 
 export interface CableProxy {
+  /** Whether a request is for us: any other is served as if it offered no upgrade. */
+  takes: (request: IncomingMessage) => boolean
   /** For a server's `upgrade` event. Never throws. */
   upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void
   /** Cuts every connection; browsers come back by themselves. */
@@ -34,11 +36,15 @@ export function createCableProxy({ to, path = '/cable' }: { to: string; path?: s
     if (socket instanceof Socket && !upgraded.has(socket))
       refuse(socket, '502 Bad Gateway', 'The cable is not answering.')
   })
+  const takes = ({ method, url, headers }: IncomingMessage) =>
+    method === 'GET' && url?.split('?')[0] === path && offersWebSocket(headers.upgrade)
   return {
+    takes,
     upgrade: (request, socket, head) => {
       if (!(socket instanceof Socket)) return void socket.destroy()
       socket.on('error', () => socket.destroy())
-      if (request.url?.split('?')[0] !== path) return refuse(socket, '404 Not Found', `WebSockets are at ${path}.`)
+      if (!takes(request)) return refuse(socket, '404 Not Found', `WebSockets are at ${path}.`)
+      request.headers.upgrade = 'websocket'
       open.add(socket)
       socket.once('close', () => open.delete(socket))
       delete request.headers['x-forwarded-prefix']
@@ -49,6 +55,9 @@ export function createCableProxy({ to, path = '/cable' }: { to: string; path?: s
     },
   }
 }
+
+/** Whether a WebSocket is among the protocols of the header Upgrade. */
+export const offersWebSocket = (upgrade = ''): boolean => /(?:^|,)\s*websocket\s*(?:,|$)/i.test(upgrade)
 
 /** Whichever ends, the other does, having said what it still had to say. */
 function tie(client: Socket, upstream: Socket): void {

@@ -40,7 +40,7 @@ const app = createApp({
   hotcable: { cableUrl: env.ANYCABLE_WEBSOCKET_URL || undefined },
 })
 
-const server = await serve({ fetch: app.fetch, upgrade: cableProxy.upgrade, host: env.HOST, port }).catch(error => {
+const server = await serve({ fetch: app.fetch, cable: cableProxy, host: env.HOST, port }).catch(error => {
   if (!(error instanceof PortInUse)) throw error
   console.error(`web: ${error.message}`)
   process.exit(1)

@@ -1,12 +1,12 @@
 /** A web handler on a port: IPv6 and IPv4 where both are, and an end that waits for answers on their way but not for ever. */
-import { createServer, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import type { CableProxy } from './cable-proxy.ts'
 
 export interface ServeOptions {
   fetch: (request: Request) => Response | Promise<Response>
-  upgrade: CableProxy['upgrade']
+  cable: Pick<CableProxy, 'takes' | 'upgrade'>
   /** None: every interface. */
   host?: string | undefined
   port: number
@@ -23,11 +23,13 @@ export class PortInUse extends Error {
 }
 
 const GRACE_MS = 2000
+/** Longer than balancers keep a connection that they may use again. */
+const KEEP_ALIVE_MS = 75_000
 
 /** Resolves when it listens. Rejects with {@link PortInUse}, or with what the system says. */
-export async function serve({ fetch, upgrade, host, port }: ServeOptions): Promise<Served> {
-  const server = createServer(getRequestListener(fetch))
-  server.on('upgrade', upgrade)
+export async function serve({ fetch, cable, host, port }: ServeOptions): Promise<Served> {
+  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, shouldUpgradeCallback: cable.takes }, answer(fetch))
+  server.on('upgrade', cable.upgrade)
   try {
     await listen(server, host || '::', port)
   } catch (error) {
@@ -41,6 +43,24 @@ export async function serve({ fetch, upgrade, host, port }: ServeOptions): Promi
   const { port: bound } = server.address() as AddressInfo
   return { url: `http://localhost:${bound}`, port: bound, close: () => close(server) }
 }
+
+function answer(fetch: ServeOptions['fetch']) {
+  const ask = getRequestListener(fetch, { hostname: 'localhost' })
+  return (request: IncomingMessage, response: ServerResponse) => {
+    const { host = '' } = request.headers
+    if (!HOST.test(host)) return void response.writeHead(400, { connection: 'close' }).end('Host is not a host.\n')
+    // `localhost` stands for it in the request's URL; the app still reads the header as it was sent.
+    if (!fitsUrl(host)) request.headers.host = ''
+    void ask(request, response)
+  }
+}
+
+/** Empty, a name, `1.2.3.4` or `[::1]`, with or without `:port` (RFC 9112, 3.2; RFC 3986, 3.2.2). */
+const HOST = /^(?:\[[\w.~!$&'()*+,;=:-]+\]|(?:[\w.~!$&'()*+,;=-]|%[\da-f]{2})*)(?::\d*)?$/i
+
+/** Some legal hosts are no URL's (`a:99999`, `1.2.3.4.5`), or another's (`127.1`). */
+const fitsUrl = (host: string): boolean =>
+  URL.canParse(`http://${host}`) && new URL(`http://${host}`).hostname === host.replace(/:\d+$/, '').toLowerCase()
 
 const listen = (server: Server, host: string, port: number): Promise<void> =>
   new Promise((resolve, reject) => {

@@ -49,7 +49,7 @@ const refused: Scenario[] = (
     ['a plain GET', { lines: [] }, [400, 426], [400]],
     ['a POST', { method: 'POST' }, [400, 405], [405]],
     ['an Upgrade to something else', { lines: ['Upgrade: h2c', ...HONEST.slice(1), KEY] }, [400], [400]],
-    ['version 7', { lines: [...HONEST.slice(0, 2), 'Sec-WebSocket-Version: 7', KEY] }, [400, 426], [400]],
+    ['version 7', { lines: [...HONEST.slice(0, 2), 'Sec-WebSocket-Version: 7', KEY] }, [426], [400]],
     ['no key', { lines: HONEST }, [400], [400]],
     ['a key that is none', { lines: [...HONEST, 'Sec-WebSocket-Key: short'] }, [400], [400]],
   ] as [string, Handshake, number[], number[]][]
