@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { formatPosition, parsePosition } from './history.ts'
 import { createMemoryHistory } from './memory.ts'
+
+setFlagsFromString('--expose_gc')
+const gc: () => void = runInNewContext('gc')
 
 function history({ limit = 100, ttlSeconds = 300, maxBytes = 1e9 } = {}) {
   const clock = { ms: 1_800_000_000_000 }
@@ -129,15 +134,15 @@ test('many streams with one message each do not outgrow the bound either', () =>
 })
 
 test('streams that are remembered only by their horizon give way before any message does', () => {
-  const { memory, after, pass } = history({ maxBytes: 50_000, ttlSeconds: 10 })
+  const { memory, after, pass } = history({ maxBytes: 135_000, ttlSeconds: 10 })
   for (let i = 0; i < 120; i++) memory.append(`idle ${i}`, '1')
   pass(11)
   const { offset } = memory.position()
-  for (let i = 0; i < 50; i++) memory.append('busy', JSON.stringify('x'.repeat(500)))
+  for (let i = 0; i < 80; i++) memory.append('busy', JSON.stringify('x'.repeat(500)))
 
-  assert.equal((after('busy', offset) as unknown[]).length, 50)
+  assert.equal((after('busy', offset) as unknown[]).length, 80)
   assert.equal(memory.evicted, 0)
-  assert.ok(memory.streams < 100 && memory.bytes <= 50_000)
+  assert.ok(memory.streams < 100 && memory.bytes <= 135_000)
 })
 
 test('since is in whole seconds, inclusive, and knows nothing of gaps', () => {
@@ -173,3 +178,31 @@ test('a position is written and read', () => {
   ])
     assert.equal(parsePosition(other), undefined)
 })
+
+for (const [size, perStream] of [
+  [1, 100],
+  [1, 1],
+  [100, 100],
+  [300, 1],
+  [3000, 100],
+] as const) {
+  test(`the history takes no more than it says: messages of ${size} bytes, ${perStream} in a stream`, async () => {
+    const alive = async () => {
+      for (let i = 0; i < 4; i++) {
+        await new Promise(setImmediate) // a finalizer frees in the next turn
+        gc()
+      }
+      const { heapUsed, arrayBuffers } = process.memoryUsage()
+      return heapUsed + arrayBuffers
+    }
+    const before = await alive()
+    const { memory } = history({ maxBytes: 8 * 2 ** 20 })
+    for (let i = 0; memory.evicted < 100; i++) {
+      memory.append(`board/${Math.floor(i / perStream)}`, JSON.stringify('x'.repeat(size)))
+      Buffer.from('x'.repeat(3000)) // (lies beside what is made of the same pool)
+    }
+
+    const taken = (await alive()) - before
+    assert.ok(taken < memory.bytes, `${taken} bytes, and it says ${memory.bytes}`)
+  })
+}

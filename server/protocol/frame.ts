@@ -60,6 +60,22 @@ export function textFrame(...parts: readonly Buffer[]): Buffer {
   return frame
 }
 
+/** The beginning of a frame that goes on with `rest` bytes. */
+export function headOf(prefix: Buffer, rest: number): Buffer {
+  const length = prefix.length + rest
+  const head = allocate(headerSize(length) + prefix.length)
+  head.set(prefix, writeHeader(head, 0, length))
+  return head
+}
+
+/** The same bytes in memory of theirs alone: what is kept must not keep a slab. */
+export function unpooled(bytes: Buffer): Buffer {
+  if (bytes.length === bytes.buffer.byteLength) return bytes
+  const copy = Buffer.allocUnsafeSlow(bytes.length)
+  copy.set(bytes)
+  return copy
+}
+
 /**
  * Frames of one or several messages, one behind the other, for many readers: what precedes the messages is all that
  * differs from one reader to the next, so that is all that is written anew, into the same bytes where they are free.
