@@ -19,7 +19,7 @@ import { disconnect, type PingPrecision } from './protocol/action-cable.ts'
 import { EXTENDED, readToken, readWishes } from './protocol/negotiate.ts'
 import { Session, type SessionParts } from './session.ts'
 import type { Sessions } from './sessions.ts'
-import type { Connection, Listener } from './transport/connection.ts'
+import type { Connection, Listener, Outcome } from './transport/connection.ts'
 import type { Beat, Heartbeat } from './transport/heartbeat.ts'
 import { createPongWatch, type PongWatch } from './transport/pongs.ts'
 import type { Accept } from './transport/websocket.ts'
@@ -163,15 +163,17 @@ class Client implements Listener, Beat {
     this.#metrics = metrics
   }
 
-  message(text: string | undefined): void {
+  message(text: string | undefined): Outcome {
     try {
       this.#metrics.client_msg_total++
       this.pongs?.heard()
       const started = performance.now()
-      this.#session.receive(text)
+      const outcome = this.#session.receive(text)
       this.#metrics.commandTook(performance.now() - started)
+      return outcome
     } catch (error) {
       this.#session.fail(error)
+      return 'done'
     }
   }
 
@@ -194,6 +196,10 @@ class Client implements Listener, Beat {
   tooSlow(): void {
     this.#metrics.disconnected_slow_clients_total++
     this.#session.disconnect('too_slow')
+  }
+
+  flooded(): void {
+    this.#session.disconnect('malformed_flood')
   }
 
   beat(ping: Buffer): void {

@@ -122,7 +122,11 @@ export function createCable(
       maxMessageSize: settings.max_message_size,
       maxPendingSize: settings.ws_max_pending_size,
       probeMs: Math.min(1.5 * settings.ping_interval, 4) * 1000,
-      rate: { burst: settings.max_command_burst, perSecond: settings.max_command_rate },
+      rate: {
+        // A page that is opened, or opened anew, subscribes to all it has at once.
+        burst: Math.max(settings.max_command_burst, 2 * settings.max_subscriptions),
+        perSecond: settings.max_command_rate,
+      },
       turn,
       refused: metrics.refused,
       received: bytes => {

@@ -69,6 +69,12 @@ export const ENDINGS = {
     close: [1011, 'Internal error'],
     fix: 'a bug of the cable: see its log',
   },
+  malformed_flood: {
+    tell: 'malformed_flood',
+    reconnect: false,
+    close: [1008, 'Too many malformed commands'],
+    fix: 'it sent more than 100 messages in a second that are no command: see the log at --log_level=debug',
+  },
 } as const satisfies Record<string, Ending>
 
 /** Why a subscription is rejected: code → what to do about it. */

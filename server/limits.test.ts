@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { connect as dial } from 'node:net'
+import { connect as dial, type Socket } from 'node:net'
 import { test } from 'node:test'
 import type { WebSocket } from 'ws'
 import { SECRET, startCable, type TestCable, token, turbo } from './testing.ts'
@@ -84,32 +84,114 @@ test('sessions are bounded in all and per identity: one too many is told to come
 })
 
 test('a client that commands too fast is made to wait, not refused, and loses nothing', async t => {
-  const cable = await startCable(t, ['--noauth', '--max_command_burst=20', '--max_command_rate=100', METRICS])
+  const cable = await startCable(t, ['--noauth', '--max_subscriptions=10', '--max_command_burst=20', METRICS])
   const [hasty, calm] = [await cable.welcomed(), await cable.welcomed()]
   await calm.subscribe(turbo('a'))
-  for (let i = 0; i < 120; i++) hasty.send({ command: 'subscribe', identifier: turbo('a', { i }) })
-  for (let i = 0; i < 120; i++) assert.equal((await hasty.next()).type, 'confirm_subscription')
+  const commands = Array.from({ length: 60 }, (_, i) => ({ identifier: turbo('b', { i: i % 15 }) }))
   const started = performance.now()
-  hasty.send({ command: 'ping' })
-
-  assert.equal((await hasty.next()).type, 'pong')
-  assert.ok(performance.now() - started > 500, 'what was read too early is paid for')
-  assert.ok((await counted(cable, 'commands_limit')) > 0)
+  // In one write, so that the cable reads all of it at once.
+  socketOf(hasty.ws).cork()
+  for (const { identifier } of commands) {
+    hasty.send({ command: 'subscribe', identifier })
+    hasty.send({ command: 'unsubscribe', identifier })
+  }
+  socketOf(hasty.ws).uncork()
   await cable.broadcast('a', 'x')
+
   assert.equal((await calm.next()).message, 'x')
+  for (const { identifier } of commands)
+    assert.deepEqual(await hasty.next(), { type: 'confirm_subscription', identifier })
+  assert.ok(performance.now() - started > 700, '20 at once, and 40 at 50 a second')
+  assert.equal(await counted(cable, 'commands_limit'), 1)
 })
 
-test('a burst like that of a client that reconnects does not wait', async t => {
-  const cable = await startCable(t, ['--noauth', METRICS])
+test('a page with as many streams as it may have subscribes without waiting, while the page before it is left', async t => {
+  const cable = await startCable(t, ['--noauth', '--max_subscriptions=400', METRICS])
   const client = await cable.welcomed()
-  for (let i = 0; i < 128; i++) client.send({ command: 'subscribe', identifier: turbo('a', { i }) })
-  for (let i = 0; i < 128; i++) assert.equal((await client.next()).type, 'confirm_subscription')
+  const page = (n: number) => Array.from({ length: 400 }, (_, i) => turbo('a', { n, i }))
+  for (const identifier of page(1)) client.send({ command: 'subscribe', identifier })
+  for (const identifier of page(1)) client.send({ command: 'unsubscribe', identifier })
+  for (const identifier of page(2)) client.send({ command: 'subscribe', identifier })
+  for (let i = 0; i < 800; i++) assert.equal((await client.next()).type, 'confirm_subscription')
 
   assert.equal(await counted(cable, 'commands_limit'), 0)
 })
 
+test('an unsubscribe from nothing costs as much as any command', async t => {
+  const cable = await startCable(t, ['--noauth', '--max_subscriptions=10', '--max_command_burst=20', METRICS])
+  const client = await cable.welcomed()
+  for (let i = 0; i < 30; i++) client.send({ command: 'unsubscribe', identifier: 'x' })
+  client.send({ command: 'ping' })
+
+  assert.equal((await client.next()).type, 'pong')
+  assert.equal(await counted(cable, 'commands_limit'), 1)
+})
+
+test('a command counts once for each KiB', async t => {
+  const cable = await startCable(t, ['--noauth', '--max_subscriptions=10', '--max_command_burst=20', METRICS])
+  const client = await cable.welcomed()
+  client.send({ command: 'ping', data: 'x'.repeat(19 * 1024) })
+  client.send({ command: 'ping' })
+
+  assert.deepEqual([(await client.next()).type, (await client.next()).type], ['pong', 'pong'])
+  assert.equal(await counted(cable, 'commands_limit'), 1)
+})
+
+test('WebSocket pings count as commands', async t => {
+  const cable = await startCable(t, ['--noauth', '--max_subscriptions=10', '--max_command_burst=20', METRICS])
+  const client = await cable.welcomed()
+  for (let i = 0; i < 25; i++) client.ws.ping()
+  client.send({ command: 'ping' })
+
+  assert.equal((await client.next()).type, 'pong')
+  assert.equal(await counted(cable, 'commands_limit'), 1)
+})
+
+/** Text frames, masked with zeros. */
+const frames = (text: string, count: number) =>
+  Buffer.concat(
+    Array.from({ length: count }, () =>
+      Buffer.concat([Buffer.from([0x81, 0x80 | text.length, 0, 0, 0, 0]), Buffer.from(text)]),
+    ),
+  )
+
+for (const [about, text] of [
+  ['empty frames', ''],
+  ['frames that are no JSON', 'x'],
+  ['JSON that is no command', '[]'],
+] as const) {
+  test(`after a hundred ${about} in a second the session ends with 1008`, async t => {
+    const cable = await startCable(t, ['--noauth', METRICS])
+    const client = await cable.welcomed()
+    socketOf(client.ws).write(frames(text, Math.floor(65_536 / (6 + text.length))))
+
+    assert.deepEqual(await client.next(), { type: 'disconnect', reason: 'malformed_flood', reconnect: false })
+    assert.equal((await client.closed).code, 1008)
+    assert.equal(await counted(cable, 'malformed_flood'), 1)
+    // (Each 10 ms that reading them takes allows one more.)
+    assert.ok((await counted(cable, 'command_malformed')) < 300, 'the rest is not looked at')
+  })
+}
+
+test('a hundred malformed commands end nothing', async t => {
+  const cable = await startCable(t, ['--noauth', METRICS])
+  const client = await cable.welcomed()
+  socketOf(client.ws).write(frames('x', 100))
+  client.send({ command: 'ping' })
+
+  assert.equal((await client.next()).type, 'pong')
+  assert.equal(await counted(cable, 'command_malformed'), 100)
+})
+
 for (const [code, break_] of [
   ['message_too_large', (ws: WebSocket) => ws.send('x'.repeat(70_000))],
+  [
+    'message_in_too_many_pieces',
+    (ws: WebSocket) =>
+      socketOf(ws).write(
+        Buffer.concat(Array.from({ length: 2000 }, (_, i) => Buffer.from([i === 0 ? 1 : 0, 0x81, 0, 0, 0, 0, 32]))),
+      ),
+  ],
   ['text_malformed', (ws: WebSocket) => socketOf(ws).write(Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0xc3, 0x28]))],
   ['frame_malformed', (ws: WebSocket) => socketOf(ws).write(Buffer.from([0x83, 0x80, 0, 0, 0, 0]))],
 ] as const) {
@@ -123,7 +205,7 @@ for (const [code, break_] of [
   })
 }
 
-const socketOf = (ws: WebSocket) => (ws as unknown as { _socket: NodeJS.WritableStream })._socket
+const socketOf = (ws: WebSocket) => (ws as unknown as { _socket: Socket })._socket
 
 test('a session ends when its token does, if that is wanted', async t => {
   const [strict, lax] = [await startCable(t, ['--jwt_close_on_expiry']), await startCable(t)]

@@ -36,7 +36,7 @@ import { restoredWelcome } from './protocol/extended.ts'
 import { isTooDeep } from './protocol/json.ts'
 import type { Snapshot } from './resume.ts'
 import { Subscriptions } from './subscriptions.ts'
-import type { Connection } from './transport/connection.ts'
+import type { Connection, Outcome } from './transport/connection.ts'
 
 /** What all sessions need from the world, so that a test can supply it. */
 export interface SessionParts {
@@ -151,13 +151,22 @@ export class Session implements Addressee, Behind, Speaker {
   }
 
   /** One message of the client; `undefined` for one that is not even text. */
-  receive(text: string | undefined): void {
-    if (this.#ended) return
+  receive(text: string | undefined): Outcome {
+    if (this.#ended) return 'free'
     this.heard()
     const command = text === undefined ? undefined : parseCommand(text)
-    if (!this.#parts.historySince) delete command?.history?.since
-    if (command === undefined)
-      return this.#complain(text !== undefined && isTooDeep(text) ? 'command_too_deep' : 'command_malformed')
+    if (command === undefined) {
+      this.#complain(text !== undefined && isTooDeep(text) ? 'command_too_deep' : 'command_malformed')
+      return 'malformed'
+    }
+    if (!this.#parts.historySince) delete command.history?.since
+    // A page that is left unsubscribes from all it had: that must not hold up the subscribes of the next.
+    const isFree = command.command === 'unsubscribe' && this.#subscriptions.get(command.identifier) !== undefined
+    this.#obey(command)
+    return isFree ? 'free' : 'done'
+  }
+
+  #obey(command: Command): void {
     if (command.command === 'subscribe') return this.#subscribe(command)
     if (command.command === 'pong') return
     if (command.command === 'ping') return this.connection.send(PONG)

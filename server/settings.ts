@@ -260,10 +260,16 @@ export const SETTINGS = {
   max_sessions_per_identity: setting('N', whole(1), 10_000, 'Sessions of one identity.', [
     'HOTCABLE_MAX_SESSIONS_PER_IDENTITY',
   ]),
-  max_command_burst: setting('N', whole(1), 300, 'Commands that a client may send at once; more have to wait.', [
-    'HOTCABLE_MAX_COMMAND_BURST',
+  max_command_burst: setting(
+    'N',
+    whole(1),
+    300,
+    'Commands that a client may send at once; at least twice --max_subscriptions. More have to wait.',
+    ['HOTCABLE_MAX_COMMAND_BURST'],
+  ),
+  max_command_rate: setting('N', whole(1), 50, 'Commands a second after that; each KiB of a command counts as one.', [
+    'HOTCABLE_MAX_COMMAND_RATE',
   ]),
-  max_command_rate: setting('N', whole(1), 50, 'Commands a second after that.', ['HOTCABLE_MAX_COMMAND_RATE']),
   max_whisper_size: setting('BYTES', whole(1), 16 << 10, 'Largest data of a whisper, as JSON.', [
     'HOTCABLE_MAX_WHISPER_SIZE',
   ]),

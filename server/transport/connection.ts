@@ -22,15 +22,20 @@ export interface Connection extends Subscriber {
   close: (code: EndingCode) => void
 }
 
+/** What became of a message: `free` costs the client nothing of its rate, `malformed` is no command. */
+export type Outcome = 'done' | 'free' | 'malformed'
+
 /** What a connection tells. */
 export interface Listener {
   /** `undefined`: what came is not text. */
-  message: (text: string | undefined) => void
+  message: (text: string | undefined) => Outcome
   /** The client lives: it answered a probe. */
   heard: () => void
   drained: () => void
   /** The client reads too slowly: more than `maxPendingSize` waits for it. Once. */
   tooSlow: () => void
+  /** The client sends too much that is no command. */
+  flooded: () => void
   /** It is over. Once. */
   closed: () => void
 }

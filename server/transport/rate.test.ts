@@ -2,16 +2,32 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Bucket } from './rate.ts'
 
-test('a burst passes, then commands pass at the rate, and what was read too early is a debt', () => {
+function bucket(burst: number, perSecond: number) {
   const clock = { ms: 0 }
   const bucket = new Bucket()
-  const take = () => bucket.take({ burst: 3, perSecond: 10 }, clock.ms)
+  /** Spends if it may; returns the ms to wait. */
+  const take = (tokens = 1) => {
+    const ms = bucket.wait({ burst, perSecond }, clock.ms)
+    if (ms === 0) bucket.spend(tokens)
+    return ms
+  }
+  return { clock, take }
+}
 
-  assert.deepEqual([take(), take(), take()], [0, 0, 0])
-  assert.equal(take(), 100)
-  assert.equal(take(), 200)
-  clock.ms += 300
-  assert.equal(take(), 0)
+test('a burst passes, then commands pass at the rate', () => {
+  const { clock, take } = bucket(3, 10)
+
+  assert.deepEqual([take(), take(), take(), take(), take()], [0, 0, 0, 100, 100])
+  clock.ms += 100
+  assert.deepEqual([take(), take()], [0, 100])
   clock.ms += 60_000
   assert.deepEqual([take(), take(), take(), take()], [0, 0, 0, 100], 'it never holds more than a burst')
+})
+
+test('what costs more than a burst passes, and what follows pays for it', () => {
+  const { clock, take } = bucket(3, 10)
+
+  assert.deepEqual([take(13), take()], [0, 1100])
+  clock.ms += 1100
+  assert.equal(take(), 0)
 })

@@ -1,8 +1,8 @@
 /**
- * How fast one client may speak: a burst, then a steady rate.
+ * How fast one client may send: a burst, then a steady rate.
  *
- * What comes too early is not refused: stock clients send a burst of subscribes after every reconnect, and must not be
- * punished for it. Reading stops instead, and TCP tells the client to wait. What had been read by then is a debt.
+ * A command that costs more than is there is let through and leaves a debt, which the commands after it wait for. So no
+ * command is too expensive to be ever sent.
  */
 
 export interface Rate {
@@ -15,10 +15,14 @@ export class Bucket {
   #tokens = Number.POSITIVE_INFINITY
   #filled = 0
 
-  /** Takes one command; returns the ms for which nothing more should be read, 0 for none. `now` is any clock in ms. */
-  take({ burst, perSecond }: Rate, now: number): number {
-    this.#tokens = Math.min(burst, this.#tokens + ((now - this.#filled) / 1000) * perSecond) - 1
+  /** Returns the ms until something may be spent, 0 for now. `now` is any clock in ms that only rises. */
+  wait({ burst, perSecond }: Rate, now: number): number {
+    this.#tokens = Math.min(burst, this.#tokens + ((now - this.#filled) / 1000) * perSecond)
     this.#filled = now
-    return this.#tokens >= 0 ? 0 : Math.ceil((-this.#tokens / perSecond) * 1000)
+    return this.#tokens >= 1 ? 0 : Math.ceil(((1 - this.#tokens) / perSecond) * 1000)
+  }
+
+  spend(tokens: number): void {
+    this.#tokens -= tokens
   }
 }

@@ -36,7 +36,7 @@ export interface EventStream extends Connection {
   readonly held: readonly Frame[]
   /** Sends what was held, and from now on at once. */
   open: (headers: Record<string, string>) => void
-  listen: (listener: Omit<Listener, 'message' | 'heard'>) => void
+  listen: (listener: Pick<Listener, 'drained' | 'tooSlow' | 'closed'>) => void
 }
 
 export interface Frame {
@@ -54,7 +54,7 @@ export function createEventStream(
   { maxPendingSize, turn, sent }: EventStreamSettings,
 ): EventStream {
   const held: Frame[] = []
-  let listener: Omit<Listener, 'message' | 'heard'> | undefined
+  let listener: Pick<Listener, 'drained' | 'tooSlow' | 'closed'> | undefined
   let state: 'held' | 'open' | 'closed' = 'held'
 
   const write = (frame: Frame) => {
@@ -65,8 +65,8 @@ export function createEventStream(
     sent(text.length, 1)
   }
 
-  const deliver = (frames: Buffer) => {
-    for (const payload of payloadsOf(frames)) {
+  const deliver = (frames: Buffer, _count = 1, _more = false, rest?: Buffer) => {
+    for (const payload of payloadsOf(rest === undefined ? frames : Buffer.concat([frames, rest]))) {
       if (state === 'closed') break
       const frame: Frame = JSON.parse(payload.toString())
       if (state === 'open') write(frame)

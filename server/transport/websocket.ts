@@ -13,9 +13,11 @@ import type { Duplex } from 'node:stream'
 import { WebSocket, WebSocketServer } from 'ws'
 import { ENDINGS, type EndingCode } from '../errors.ts'
 import { type Failed, tryEach } from '../failure.ts'
+import { unpooled } from '../protocol/frame.ts'
 import { selectSubprotocol } from '../protocol/negotiate.ts'
-import type { Connection, Listener } from './connection.ts'
-import { Bucket, type Rate } from './rate.ts'
+import type { Connection, Listener, Outcome } from './connection.ts'
+import { Inbox, type InboxOwner } from './inbox.ts'
+import type { Rate } from './rate.ts'
 import type { Turn } from './turn.ts'
 import { type Slot, Wheel } from './wheel.ts'
 
@@ -28,13 +30,13 @@ export interface WebSocketSettings {
   rate: Rate
   turn: Turn
   /** Counts what ended a connection, or made it wait. */
-  refused: (
-    code: 'message_too_large' | 'text_malformed' | 'frame_malformed' | 'commands_limit' | 'peer_vanished',
-  ) => void
+  refused: (code: ConnectionFault | 'commands_limit' | 'peer_vanished') => void
   sent: (bytes: number, frames: number) => void
   received: (bytes: number) => void
   failed: Failed
 }
+
+type ConnectionFault = 'message_too_large' | 'message_in_too_many_pieces' | 'text_malformed' | 'frame_malformed'
 
 export type Accept = (connection: Connection, request: IncomingMessage) => Listener | undefined
 
@@ -55,6 +57,9 @@ export function createWebSockets(settings: WebSocketSettings, accept: Accept): W
     // Each deflating session costs 235 KiB; Turbo's messages are small.
     perMessageDeflate: false,
     maxPayload: settings.maxMessageSize,
+    // Each piece costs a Buffer, however few bytes it has.
+    maxFragments: MAX_PIECES,
+    maxBufferedChunks: MAX_PIECES,
     handleProtocols: selectSubprotocol,
     // A peer that does not answer our close frame is gone; nothing waits for it longer than this.
     ...{ closeTimeout: 2_000 }, // (not in @types/ws yet)
@@ -80,8 +85,15 @@ export function createWebSockets(settings: WebSocketSettings, accept: Accept): W
   }
 }
 
-const ERRORS = new Map<string | undefined, 'message_too_large' | 'text_malformed'>([
+/** More than ever waits. */
+const EVERYTHING = 2 ** 30
+
+/** Fragments of a message, and reads that it took to have a frame. */
+const MAX_PIECES = 1024
+
+const ERRORS = new Map<string | undefined, ConnectionFault>([
   ['WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', 'message_too_large'],
+  ['WS_ERR_TOO_MANY_BUFFERED_PARTS', 'message_in_too_many_pieces'],
   ['WS_ERR_INVALID_UTF8', 'text_malformed'],
 ])
 
@@ -97,6 +109,7 @@ class Client extends WebSocket {
     if (connection === undefined) return super.emit(event, ...about)
     if (event === 'message') connection.received(about[0] as Buffer, about[1] as boolean)
     else if (event === 'pong') connection.answered()
+    else if (event === 'ping') connection.pinged()
     else if (event === 'error') connection.failed(about[0] as NodeJS.ErrnoException)
     else if (event === 'close') connection.closed()
     return true
@@ -114,7 +127,7 @@ class Client extends WebSocket {
 }
 
 // There are very many of these, so what they share is kept once.
-class Socket implements Connection {
+class Socket implements Connection, InboxOwner {
   open = true
   readonly #socket: Duplex
   readonly settings: WebSocketSettings
@@ -122,16 +135,23 @@ class Socket implements Connection {
   readonly #ws: WebSocket
   #listener: Listener | undefined
   #slot: Slot<Socket> | undefined
-  #bucket: Bucket | undefined
-  #waiting: NodeJS.Timeout | undefined
+  #inbox: Inbox | undefined
   /** Turns of the probes since anything was heard. */
   #quiet = 0
   #cut = false
   /**
-   * Bytes that were written when nothing waited. They are under way and no queue, as in the reference, though Node counts
-   * them until the last is gone: without this, whatever follows a message as large as the limit would be too much.
+   * Bytes of the write that is under way; what was written when nothing waited, as long as this turn lasts. They are no
+   * queue, as in the reference, though Node counts them until the last is gone: without this, any message that follows
+   * one as large as the limit would be too much.
    */
-  #writing = 0
+  #writing = EVERYTHING
+  /**
+   * Bytes that waited behind it when this turn began: what the reader did not take. What we add in a turn says nothing
+   * about the reader before the turn is over.
+   */
+  #queued = 0
+  /** Whether anything waited when this turn began. */
+  #behind = false
   #drains = false
 
   constructor(ws: Client, socket: Duplex, settings: WebSocketSettings) {
@@ -148,7 +168,7 @@ class Socket implements Connection {
   listen(listener: Listener, probes: Wheel<Socket>): void {
     this.#listener = listener
     this.#slot = probes.add(this)
-    this.#bucket = new Bucket()
+    this.#inbox = new Inbox(this)
   }
 
   send(frame: Buffer): void {
@@ -156,23 +176,40 @@ class Socket implements Connection {
     this.deliver(frame, 1, true)
   }
 
-  deliver(frames: Buffer, count: number, more: boolean): boolean {
+  deliver(frames: Buffer, count: number, more: boolean, rest?: Buffer): boolean {
     const { maxPendingSize, turn, sent } = this.settings
     const socket = this.#socket
     if (!this.open || !socket.writable) return true
+    const size = rest === undefined ? frames.length : frames.length + rest.length
     const waited = socket.writableLength
-    if (maxPendingSize > 0 && waited - this.#writing >= maxPendingSize && !this.#cut) {
+    if (waited === 0) this.#isUpToDate()
+    else if (socket.writableCorked === 0) this.#isBehind(waited)
+    if (this.#queued > 0 && maxPendingSize > 0 && waited - this.#writing + size > maxPendingSize && !this.#cut) {
       this.#cut = true
       this.#listener?.tooSlow()
       return true
     }
-    if (more) turn.hold(socket)
-    socket.write(frames)
-    sent(frames.length, count)
+    if (more || rest !== undefined) turn.hold(socket)
+    // It will wait for a while: a few bytes must not hold the slab that they were cut from.
+    const own = this.#behind ? unpooled(frames) : frames
+    socket.write(own)
+    if (rest !== undefined) socket.write(rest)
+    sent(size, count)
     // What the kernel took is not kept.
-    const waits = socket.writableLength
-    if (waited === 0 && waits > 0) this.#writing = waits
-    return waits === 0
+    return own !== frames || socket.writableLength === 0
+  }
+
+  #isUpToDate(): void {
+    this.#writing = EVERYTHING
+    this.#queued = 0
+    this.#behind = false
+  }
+
+  /** A turn begins, and `waited` bytes of those before it were not taken. */
+  #isBehind(waited: number): void {
+    this.#writing = Math.min(this.#writing, waited)
+    this.#queued = waited - this.#writing
+    this.#behind = true
   }
 
   ping(frame: Buffer): void {
@@ -186,7 +223,9 @@ class Socket implements Connection {
   congested(): boolean {
     const { maxPendingSize } = this.settings
     const socket = this.#socket
-    const much = maxPendingSize > 0 && socket.writableNeedDrain && socket.writableLength >= maxPendingSize / 2
+    // What this turn brought is no sign of a slow reader, but there may be too much of it.
+    const enough = socket.writableCorked > 0 && !this.#behind ? maxPendingSize : maxPendingSize / 2
+    const much = maxPendingSize > 0 && socket.writableNeedDrain && socket.writableLength >= enough
     if (much && !this.#drains) {
       this.#drains = true
       socket.once('drain', () => {
@@ -222,16 +261,40 @@ class Socket implements Connection {
     this.#listener?.heard()
   }
 
-  received(data: Buffer, isBinary: boolean): void {
-    // Who was refused is not heard.
-    if (this.#listener === undefined) return
-    const { rate, received } = this.settings
+  /** (ws answers it.) */
+  pinged(): void {
     this.#quiet = 0
-    const waitMs = this.#bucket!.take(rate, performance.now())
-    if (waitMs > 0) this.#pause(waitMs)
-    received(data.length)
+    this.#inbox?.count()
+  }
+
+  received(data: Buffer, isBinary: boolean): void {
+    // A client that was refused, or is being sent away, is not heard.
+    if (this.#inbox === undefined || !this.open) return
+    this.#quiet = 0
+    this.settings.received(data.length)
     // A binary frame is read as the text it holds, as in the reference; ws has checked only the others.
-    this.#listener.message(isBinary ? decode(data) : data.toString())
+    this.#inbox.take(isBinary ? decode(data) : data.toString(), data.length)
+  }
+
+  get rate(): Rate {
+    return this.settings.rate
+  }
+
+  handle(text: string | undefined): Outcome {
+    return this.open ? this.#listener!.message(text) : 'free'
+  }
+
+  pause(): void {
+    this.settings.refused('commands_limit')
+    this.#ws.pause()
+  }
+
+  resume(): void {
+    this.#ws.resume()
+  }
+
+  flooded(): void {
+    this.#listener?.flooded()
   }
 
   /** (ws closes with the right code: 1009, 1007, 1002.) */
@@ -239,19 +302,9 @@ class Socket implements Connection {
     this.settings.refused(ERRORS.get(code) ?? 'frame_malformed')
   }
 
-  #pause(ms: number): void {
-    if (this.#waiting === undefined) this.settings.refused('commands_limit')
-    clearTimeout(this.#waiting)
-    this.#ws.pause()
-    this.#waiting = setTimeout(() => {
-      this.#waiting = undefined
-      this.#ws.resume()
-    }, ms)
-  }
-
   closed(): void {
     this.open = false
-    clearTimeout(this.#waiting)
+    this.#inbox?.stop()
     this.#slot?.delete(this)
     this.#listener?.closed()
   }

@@ -1,0 +1,93 @@
+/**
+ * What one client sent: handed to its session in order, and at its rate.
+ *
+ * A command beyond the rate is not refused, because stock clients send a burst of subscribes after every reconnect and
+ * must not be punished for it. It waits here, and reading pauses, so that TCP makes the client wait. What waits is the
+ * rest of what was read already: 64 KiB at most.
+ */
+import type { Outcome } from './connection.ts'
+import { Bucket, type Rate } from './rate.ts'
+
+export interface InboxOwner {
+  readonly rate: Rate
+  /** Hands a message to the session. `undefined`: it is not text. */
+  handle: (text: string | undefined) => Outcome
+  pause: () => void
+  resume: () => void
+  /** The client sent more than {@link MALFORMED} messages that are no command. */
+  flooded: () => void
+}
+
+/** A command counts once for each KiB that it begins. */
+const UNIT = 1024
+
+/** A broken client is not worth its parsing. */
+const MALFORMED: Rate = { burst: 100, perSecond: 100 }
+
+// There are very many of these.
+export class Inbox extends Bucket {
+  readonly #owner: InboxOwner
+  /** `undefined`: nothing waits. */
+  #waiting: (string | undefined)[] | undefined
+  #timer: NodeJS.Timeout | undefined
+  #malformed: Bucket | undefined
+
+  constructor(owner: InboxOwner) {
+    super()
+    this.#owner = owner
+  }
+
+  /** `bytes` is the size of the message as it was sent. */
+  take(text: string | undefined, bytes: number): void {
+    const now = performance.now()
+    if (this.#waits(now)) this.#waiting!.push(text)
+    else this.#handle(text, bytes, now)
+  }
+
+  /** Counts a control frame. It does not wait, but what follows may have to. */
+  count(): void {
+    if (!this.#waits(performance.now())) this.spend(1)
+  }
+
+  /** Whether what comes now has to wait. */
+  #waits(now: number): boolean {
+    if (this.#waiting !== undefined) return true
+    const ms = this.wait(this.#owner.rate, now)
+    if (ms === 0) return false
+    this.#waiting = []
+    this.#owner.pause()
+    this.#sleep(ms)
+    return true
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer)
+    this.#waiting = undefined
+  }
+
+  #sleep(ms: number): void {
+    this.#timer = setTimeout(() => this.#work(), ms)
+  }
+
+  #work(): void {
+    while (this.#waiting !== undefined && this.#waiting.length > 0) {
+      const now = performance.now()
+      const ms = this.wait(this.#owner.rate, now)
+      if (ms > 0) return this.#sleep(ms)
+      const text = this.#waiting.shift()
+      this.#handle(text, text === undefined ? 0 : Buffer.byteLength(text), now)
+    }
+    if (this.#waiting === undefined) return // it was stopped meanwhile
+    this.#waiting = undefined
+    this.#owner.resume()
+  }
+
+  #handle(text: string | undefined, bytes: number, now: number): void {
+    const outcome = this.#owner.handle(text)
+    if (outcome !== 'free') this.spend(Math.max(1, Math.ceil(bytes / UNIT)))
+    if (outcome !== 'malformed') return
+    this.#malformed ??= new Bucket()
+    if (this.#malformed.wait(MALFORMED, now) === 0) this.#malformed.spend(1)
+    else this.#owner.flooded()
+  }
+}
