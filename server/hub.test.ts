@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { Hub, type Subscriber } from './hub.ts'
 import { payloadsOf } from './protocol/frame.ts'
 import { Turn } from './transport/turn.ts'
+
+setFlagsFromString('--expose_gc')
+const gc: () => void = runInNewContext('gc')
 
 /** A session that keeps what it is handed, or (`writes`) writes it at once. */
 const mailbox = (sid: string, writes = false) => {
@@ -10,8 +15,9 @@ const mailbox = (sid: string, writes = false) => {
   const fail = (error: unknown) => {
     throw error
   }
-  const deliver = (given: Buffer) => {
-    frames.push(writes ? Buffer.from(given) : given)
+  const deliver = (given: Buffer, _count: number, _more: boolean, rest?: Buffer) => {
+    const whole = rest === undefined ? given : Buffer.concat([given, rest])
+    frames.push(writes ? Buffer.from(whole) : whole)
     return writes
   }
   return { frames, session: { answersTo: (other: string) => other === sid, fail }, deliver } satisfies Subscriber & {
@@ -183,4 +189,23 @@ test('a session that cannot be delivered to fails alone: the others are sent the
     ],
   )
   assert.equal(failures.length, 3)
+})
+
+test('what is kept for an identifier keeps nothing else', async () => {
+  const { hub, settle } = createHub()
+  const reader = { session: undefined, deliver: () => true }
+  const before = process.memoryUsage().arrayBuffers
+  for (let i = 0; i < 500; i++) {
+    hub.subscribe(`${i}`, 'i', reader, false)
+    hub.broadcast({ stream: `${i}`, ...message('1') })
+    settle()
+    Buffer.from('x'.repeat(3000)) // (lies beside what is made of the same pool)
+  }
+  for (let i = 0; i < 4; i++) {
+    await new Promise(setImmediate) // a finalizer frees in the next turn
+    gc()
+  }
+
+  const grown = process.memoryUsage().arrayBuffers - before
+  assert.ok(grown < 500_000, `${grown} bytes`)
 })

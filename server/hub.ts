@@ -9,16 +9,17 @@
  */
 import { countOf, each, type Few, withOne, withoutOne } from './few.ts'
 import { broadcastPrefix } from './protocol/action-cable.ts'
-import { Batch } from './protocol/frame.ts'
+import { Batch, headOf, unpooled } from './protocol/frame.ts'
 import type { Turn } from './transport/turn.ts'
 
 /** A session's connection: what the hub holds, so that it comes to it without a detour through the session. */
 export interface Subscriber {
   /**
-   * Takes complete WebSocket frames, one behind the other, and how many; the Buffer is shared, so nobody may write into
-   * it. `more`: others may follow in this turn. Returns whether the bytes are gone, that is: it holds the Buffer no more.
+   * Sends complete WebSocket frames, one behind the other, and how many; the last one may go on in `rest`. Both are
+   * shared, so nobody may write into them. `more`: others may follow in this turn. Returns true once `frames` may be
+   * written into again.
    */
-  deliver(frames: Buffer, count: number, more: boolean): boolean
+  deliver(frames: Buffer, count: number, more: boolean, rest?: Buffer): boolean
   /** Whose it is. */
   readonly session: Addressee | undefined
 }
@@ -45,7 +46,7 @@ export interface Message {
 interface Group {
   readonly identifier: string
   readonly html: boolean
-  /** Made for the first broadcast. */
+  /** Made for the first broadcast, and kept. */
   prefix: Buffer | undefined
   listeners: Few<Subscriber>
 }
@@ -54,6 +55,8 @@ type Groups = Map<string, Group>
 
 /** Bytes of messages that are written to one socket at once. */
 const BATCH = 64 * 1024
+/** A message of more bytes is shared, not copied behind each identifier: readers that are slow would each hold a copy. */
+const SHARED = 16 * 1024
 
 export class Hub {
   readonly #turn: Turn
@@ -138,11 +141,11 @@ function endOfRun(messages: readonly Message[], from: number): number {
   const { stream, body } = messages[from]!
   let bytes = body.length
   let to = from + 1
-  if (!isPlain(messages[from]!)) return to
+  if (!isPlain(messages[from]!) || bytes > SHARED) return to
   for (; to < messages.length; to++) {
     const message = messages[to]!
     bytes += message.body.length
-    if (message.stream !== stream || !isPlain(message) || bytes > BATCH) break
+    if (message.stream !== stream || !isPlain(message) || message.body.length > SHARED || bytes > BATCH) break
   }
   return to
 }
@@ -156,18 +159,20 @@ function handOut(groups: Groups, messages: readonly Message[], more: boolean): v
     for (const message of messages) handOut(groups, [message], true)
     return
   }
-  const [{ exclude, type, fromClient }] = messages as [Message]
+  const [{ body, exclude, type, fromClient }] = messages as [Message]
+  const shared = body.length > SHARED ? body : undefined
   const batch = new Batch(messages.map(({ body }) => body))
   for (const group of groups.values()) {
     if (group.html && fromClient) continue
     const { identifier, listeners } = group
-    group.prefix ??= broadcastPrefix(identifier)
-    const frames = batch.framed(type === undefined ? group.prefix : broadcastPrefix(identifier, type))
+    group.prefix ??= unpooled(broadcastPrefix(identifier))
+    const prefix = type === undefined ? group.prefix : broadcastPrefix(identifier, type)
+    const frames = shared === undefined ? batch.framed(prefix) : headOf(prefix, shared.length)
     let free = true
     const hand = (listener: Subscriber) => {
       try {
         if (exclude !== undefined && listener.session?.answersTo(exclude)) return
-        if (!listener.deliver(frames, messages.length, more)) free = false
+        if (!listener.deliver(frames, messages.length, more, shared)) free = false
       } catch (error) {
         free = false
         listener.session?.fail(error)

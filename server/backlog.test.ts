@@ -1,0 +1,119 @@
+/**
+ * What waits for slow readers: bounded in bytes, shared where it is the same, and no reader that reads is taken for slow.
+ */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { type Client, startCable, type TestCable, turbo } from './testing.ts'
+
+setFlagsFromString('--expose_gc')
+const gc: () => void = runInNewContext('gc')
+const MIB = 2 ** 20
+
+/** Bytes of all Buffers that are alive: what a finalizer frees is garbage only in the next turn. */
+async function buffers(): Promise<number> {
+  for (let i = 0; i < 4; i++) {
+    await new Promise(setImmediate)
+    gc()
+  }
+  return process.memoryUsage().arrayBuffers
+}
+
+/** Clients that subscribed to a stream, each by an identifier of its page, and read nothing from now on. */
+async function sleepers(cable: TestCable, count: number, stream: string): Promise<Client[]> {
+  return await Promise.all(
+    Array.from({ length: count }, async (_, page) => {
+      const client = await cable.welcomed()
+      await client.subscribe(turbo(stream, { page }))
+      client.ws.pause()
+      return client
+    }),
+  )
+}
+
+async function pending(cable: TestCable): Promise<number> {
+  const text = await (await fetch(new URL('/metrics', cable.url.cable.replace('ws', 'http')))).text()
+  return Number(/pending_bytes (\d+)/.exec(text)![1])
+}
+
+test('slow readers share a large message, although each has an identifier of its page', async t => {
+  const cable = await startCable(t, ['--noauth', '--max_broadcast_size=9000000', '--metrics_http=/metrics'])
+  const slow = await sleepers(cable, 20, 'a')
+  const before = await buffers()
+  const html = 'x'.repeat(8_000_000)
+  await cable.broadcast('a', html)
+
+  assert.ok((await pending(cable)) > 60 * MIB, 'it waits')
+  const grown = (await buffers()) - before
+  assert.ok(grown < 40 * MIB, `${grown} bytes`)
+  for (const { ws } of slow) ws.resume()
+  for (const client of slow) assert.equal((await client.next()).message, html)
+})
+
+test('a reader that reads is not slow, however much one turn brings it', async t => {
+  const cable = await startCable(t, ['--noauth', '--max_broadcast_size=8000000'])
+  const clients = await Promise.all(Array.from({ length: 10 }, () => cable.welcomed()))
+  for (const client of clients) await client.subscribe(turbo('a'))
+  for (const size of [1_000_000, 100_000, 10_000]) {
+    const html = 'x'.repeat(size)
+    const list = Array.from({ length: 4_000_000 / size }, () => ({ stream: 'a', data: JSON.stringify(html) }))
+
+    assert.equal((await cable.post(list)).status, 201)
+    for (const client of clients) for (const _ of list) assert.equal((await client.next()).message, html)
+  }
+})
+
+test('replays that one turn brings cut no reader that reads', async t => {
+  const cable = await startCable(t, ['--noauth'])
+  const position = await cable.position()
+  const html = 'x'.repeat(400_000)
+  for (const stream of ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']) await cable.broadcast(stream, html)
+  const client = await cable.welcomed()
+  for (const stream of ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'])
+    client.send({ command: 'subscribe', identifier: turbo(stream, { position }) })
+
+  const types = (await client.until(frame => frame.stream_id === 'h')).map(({ type, message }) => type ?? message)
+  assert.equal(types.filter(type => type === html).length, 8)
+})
+
+test('no more waits than the limit and the write that is under way', async t => {
+  const cable = await startCable(t, ['--noauth', '--ws_max_pending_size=1000000', '--metrics_http=/metrics'])
+  const [slow] = await sleepers(cable, 1, 'a')
+  let most = 0
+  for (let i = 0; i < 60 && (await cable.stats()).sessions > 0; i++) {
+    await cable.broadcast('a', 'x'.repeat(300_000))
+    most = Math.max(most, await pending(cable))
+  }
+  slow!.ws.resume()
+
+  assert.equal((await slow!.until(({ type }) => type === 'disconnect')).at(-1)!.reason, 'too_slow')
+  assert.ok(most > 600_000 && most < 1_310_000, `${most} bytes`)
+})
+
+test('small messages that wait for a slow reader keep nothing of what was sent to others', async t => {
+  const cable = await startCable(t, ['--noauth', '--metrics_http=/metrics', '--history_limit=1'])
+  const quick = await cable.welcomed()
+  await quick.subscribe(turbo('busy/0'))
+  await quick.subscribe(turbo('busy/1'))
+  const [slow] = await sleepers(cable, 1, 'a')
+  while ((await pending(cable)) === 0) await cable.broadcast('a', 'x'.repeat(300_000))
+  const round = async (data: string) => {
+    // Of two streams in turn, so that each is a frame by itself.
+    const html = JSON.stringify('y'.repeat(600))
+    const busy = Array.from({ length: 100 }, (_, i) => ({ stream: `busy/${i % 2}`, data: html }))
+    await cable.post([...busy.slice(50), { stream: 'a', data }, ...busy.slice(50)])
+    for (const _ of busy) await quick.next()
+  }
+  await round('0')
+  const before = await buffers()
+  for (let i = 1; i <= 200; i++) await round(String(i))
+
+  const grown = (await buffers()) - before
+  assert.ok(grown < MIB, `${grown} bytes`)
+  slow!.ws.resume()
+  assert.equal(
+    (await slow!.until(({ message }) => message === 200)).filter(({ message }) => Number(message) > 0).length,
+    200,
+  )
+})
