@@ -195,7 +195,7 @@ test('what was present and left, or gave way, is not counted any more', () => {
 })
 
 test('when presence is full the oldest member leaves, in all that clients see, and may join again', async t => {
-  const cable = await startCable(t, ['--noauth', '--public', '--presence_max_size=4000', METRICS])
+  const cable = await startCable(t, ['--noauth', '--public_streams', '--presence_max_size=4000', METRICS])
   const room = open('room')
   const watcher = await cable.welcomed()
   await watcher.subscribe(room)
@@ -221,7 +221,7 @@ test('when presence is full the oldest member leaves, in all that clients see, a
 })
 
 test('a whisper, or an info with its id, that is too large is ignored and counted', async t => {
-  const cable = await startCable(t, ['--noauth', '--public', METRICS])
+  const cable = await startCable(t, ['--noauth', '--public_streams', METRICS])
   const room = open('room')
   const [ada, bob] = [await cable.welcomed(), await cable.welcomed()]
   for (const client of [ada, bob]) await client.subscribe(room)
@@ -241,7 +241,7 @@ test('a whisper, or an info with its id, that is too large is ignored and counte
 })
 
 test('an answer with more members than it may hold says how many there are, and that some are left out', async t => {
-  const cable = await startCable(t, ['--noauth', '--public', '--max_presence_answer_size=10000', METRICS])
+  const cable = await startCable(t, ['--noauth', '--public_streams', '--max_presence_answer_size=10000', METRICS])
   const room = open('room')
   const client = await cable.welcomed()
   await client.subscribe(room)

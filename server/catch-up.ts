@@ -5,31 +5,21 @@
  *             ╰▶ gap ────▶ [reject_history] ──▶ live, and a page is told to refresh
  *
  * A subscription joins the hub in the same breath in which its replay ends, so nothing falls between the two and nothing
- * is sent twice. One replay at a time, and none while much is still waiting to be written: a client that asks for a lot
+ * is sent twice. While it waits, what no history holds is kept for it (held.ts). One replay at a time, and none while much is still waiting to be written: a client that asks for a lot
  * after a reconnect must not be cut for it.
  */
-import type { StreamGrant } from './channels.ts'
 import type { GapCode } from './errors.ts'
+import { Held, inOrder, type Late } from './held.ts'
 import type { Entry, History, Position } from './history/history.ts'
 import type { Start } from './history/start.ts'
+import type { Hub, Message } from './hub.ts'
 import type { Limits } from './limits.ts'
 import { broadcastPrefix } from './protocol/action-cable.ts'
 import { confirmHistory, positionTail, rejectHistory } from './protocol/extended.ts'
 import { textFrame } from './protocol/frame.ts'
 import { catchingUp, caughtUp } from './protocol/source-events.ts'
+import type { Subscription } from './subscriptions.ts'
 import type { Connection } from './transport/connection.ts'
-
-export interface Subscription {
-  readonly identifier: string
-  readonly grant: StreamGrant
-  state: 'waiting' | 'live' | 'over'
-  /** Once live: everything after this offset was sent, or is being sent as it comes. */
-  covered: number
-  /** Whether the client was told of it in this session; of one that was restored it hears with the welcome. */
-  confirmed: boolean
-  /** Whether its page lacks something and was told to refresh itself. Once it has, it leaves this for a subscription of its own. */
-  healing: boolean
-}
 
 /** What catching up needs of its session. */
 export interface Behind {
@@ -38,6 +28,7 @@ export interface Behind {
   /** `congested`: whether so much waits to be written that replays should, too. */
   readonly connection: Pick<Connection, 'send' | 'congested'>
   readonly limits: Pick<Limits, 'maxReplayBytes'>
+  readonly hub: Pick<Hub, 'wait' | 'waitNoMore'>
   /** Whether the session has, or had, this sid. */
   answersTo: (sid: string) => boolean
   /** From now on broadcasts are delivered. */
@@ -57,6 +48,8 @@ export class CatchUp {
   readonly #session: Behind
   /** `undefined`: nobody waits. */
   #turns: Turn[] | undefined
+  /** `undefined`: no subscription waits. */
+  #held: Held | undefined
 
   constructor(session: Behind) {
     this.#session = session
@@ -70,9 +63,29 @@ export class CatchUp {
     const pinned: Turn['start'] = start === 'now' ? { offset: history.offset, epoch: history.epoch } : start
     const turn = { subscription, start: pinned, asked }
     if (this.#turns === undefined && !this.#session.connection.congested()) return this.#take(turn, history)
+    this.wait(subscription)
     this.#turns ??= []
     this.#turns.push(turn)
     this.resume()
+  }
+
+  /** The subscription is not live before its turn comes, and must miss nothing until then. */
+  wait(subscription: Subscription): void {
+    const { history } = this.#session
+    if (history === undefined || subscription.state !== 'waiting') return
+    this.#held ??= new Held(this.#session, history)
+    this.#held.keep(subscription)
+  }
+
+  /** Whether history that was asked for still has to be sent. */
+  isAsked(subscription: Subscription): boolean {
+    return this.#turns?.some(turn => turn.asked && turn.subscription === subscription) ?? false
+  }
+
+  /** It is over: nothing waits for it. */
+  leave(subscription: Subscription): void {
+    this.#endWait(subscription)
+    this.#turns = this.#turns?.filter(turn => turn.subscription !== subscription)
   }
 
   /** Goes on as far as the connection can take it. */
@@ -87,22 +100,16 @@ export class CatchUp {
   }
 
   #take({ subscription, start, asked }: Turn, history: History): void {
-    const { connection } = this.#session
+    const { connection, limits } = this.#session
     const { identifier, grant } = subscription
-    const frames: Buffer[] = []
+    const late = this.#endWait(subscription)
     const found = start === 'gap' ? 'gap' : this.#find(subscription, start, history)
-    let bytes = 0
-    if (found !== 'gap' && found.length > 0) {
-      const prefix = broadcastPrefix(identifier)
-      for (const { offset, body, exclude } of found) {
-        if (exclude !== undefined && this.#session.answersTo(exclude)) continue
-        const frame = textFrame(prefix, body, positionTail(grant.stream, { offset, epoch: history.epoch }))
-        frames.push(frame)
-        bytes += frame.length
-      }
-    }
-    if (found === 'gap' || bytes > this.#session.limits.maxReplayBytes) {
+    const frames = found === 'gap' || late === 'gap' ? [] : this.#framed(subscription, inOrder(found, late), history)
+    if (found === 'gap' || late === 'gap' || lengthOf(frames) > limits.maxReplayBytes) {
       if (asked) connection.send(rejectHistory(identifier))
+      // No refresh and no other history would bring these.
+      if (late !== 'gap')
+        for (const frame of this.#framed(subscription, inOrder([], late), history)) connection.send(frame)
       this.#goLive(subscription, history.offset)
       return this.#session.missed(subscription, found === 'gap' ? whyGap(start, history) : 'gap_too_large')
     }
@@ -112,6 +119,28 @@ export class CatchUp {
     if (tells) connection.send(caughtUp(identifier, frames.length))
     if (asked) connection.send(confirmHistory(identifier))
     this.#goLive(subscription, before(start, found, history))
+  }
+
+  #endWait(subscription: Subscription): readonly Late[] | 'gap' {
+    const late = this.#held?.take(subscription) ?? []
+    if (this.#held?.idle) this.#held = undefined
+    return late
+  }
+
+  #framed({ identifier, grant }: Subscription, messages: Iterable<Entry | Message>, { epoch }: History): Buffer[] {
+    const frames: Buffer[] = []
+    let prefix: Buffer | undefined
+    for (const message of messages) {
+      if (!('offset' in message)) {
+        frames.push(textFrame(broadcastPrefix(identifier, message.type), message.body))
+        continue
+      }
+      const { offset, body, exclude } = message
+      if (exclude !== undefined && this.#session.answersTo(exclude)) continue
+      prefix ??= broadcastPrefix(identifier)
+      frames.push(textFrame(prefix, body, positionTail(grant.stream, { offset, epoch })))
+    }
+    return frames
   }
 
   #find(
@@ -142,6 +171,12 @@ export class CatchUp {
       )
     this.#goLive(subscription, 0)
   }
+}
+
+function lengthOf(frames: readonly Buffer[]): number {
+  let bytes = 0
+  for (const { length } of frames) bytes += length
+  return bytes
 }
 
 const whyGap = (start: Turn['start'], { epoch }: History): GapCode =>

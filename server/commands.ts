@@ -3,13 +3,14 @@
  *
  * Each returns what is wrong with it, if anything; the client is not told, as the protocol has no words for it.
  */
-import type { CatchUp, Subscription } from './catch-up.ts'
+import type { CatchUp } from './catch-up.ts'
 import type { ComplaintCode } from './errors.ts'
 import { asksForHistory, historyStart } from './history/start.ts'
 import type { Hub } from './hub.ts'
 import type { Limits } from './limits.ts'
 import { type Presence, printAttendance } from './presence/presence.ts'
 import { type Command, transmission } from './protocol/action-cable.ts'
+import type { Subscription } from './subscriptions.ts'
 import type { Connection } from './transport/connection.ts'
 
 /** What a command needs of the session that it came from. */
@@ -27,6 +28,7 @@ type Act = (from: Speaker, subscription: Subscription, command: Command) => Comp
 const history: Act = ({ catchUp }, subscription, { history }) => {
   const { stream, position } = subscription.grant
   if (!asksForHistory(history) && (history === undefined || position === undefined)) return 'history_unusable'
+  if (catchUp.isAsked(subscription)) return 'history_waiting'
   catchUp.from(historyStart(stream, position, history), subscription, true)
   return undefined
 }
@@ -36,7 +38,7 @@ const whisper: Act = ({ sid, hub, limits }, { grant }, { data = '' }) => {
   if (Buffer.byteLength(data) > limits.maxWhisperSize) return 'whisper_too_large'
   // The reference sends the word "null" where there is nothing.
   const body = Buffer.from(`${data === '' || data === 'null' ? '"null"' : data}}`)
-  hub.broadcast({ stream: grant.stream, body, exclude: sid, fromClient: true })
+  hub.broadcast({ stream: grant.stream, body, exclude: sid, fromClient: true, transient: true })
   return undefined
 }
 

@@ -108,6 +108,7 @@ export const COMPLAINTS = {
   already_subscribed: 'this identifier is subscribed already',
   not_subscribed: 'this identifier is not subscribed',
   history_unusable: 'ask for history with since (Unix seconds) or streams',
+  history_waiting: 'the history that was asked for waits to be sent, and nothing is gained by asking again',
   whisper_not_allowed: 'whispers need a public stream, or --streams_whisper and a name signed for $pubsub',
   whisper_too_large: "a whisper's data must not have more bytes of JSON: see --max_whisper_size",
   presence_not_allowed: 'presence needs a public stream, or a name signed for $pubsub, and a broker',

@@ -1,9 +1,9 @@
 /** Which gaps end in a refresh, and when. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Subscription } from './catch-up.ts'
 import { createHeal } from './heal.ts'
 import type { Job } from './pace.ts'
+import type { Subscription } from './subscriptions.ts'
 
 const IDENTIFIER = '{"channel":"Turbo::StreamsChannel"}'
 

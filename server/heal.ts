@@ -12,7 +12,6 @@
  * So a live session has at most one turn there, and an ended one has none.
  */
 
-import type { Subscription } from './catch-up.ts'
 import type { GapCode } from './errors.ts'
 import { formatPosition, type History } from './history/history.ts'
 import type { Pace } from './pace.ts'
@@ -20,6 +19,7 @@ import { broadcastPrefix, PLAIN_TAIL } from './protocol/action-cable.ts'
 import { positionTail } from './protocol/extended.ts'
 import { textFrame } from './protocol/frame.ts'
 import { gap, type RefreshFate } from './protocol/source-events.ts'
+import type { Subscription } from './subscriptions.ts'
 
 const REFRESH = Buffer.from(
   JSON.stringify('<turbo-stream action="refresh" method="morph" scroll="preserve"></turbo-stream>'),

@@ -41,6 +41,13 @@ export interface Message {
   readonly type?: string | undefined
   /** A client made it: it must not reach a page as HTML. */
   readonly fromClient?: boolean
+  /** No history holds it. */
+  readonly transient?: boolean
+}
+
+/** A subscription that waits for its replay, which lacks what no history holds. */
+export interface Waiter {
+  hold: (message: Message) => void
 }
 
 interface Group {
@@ -61,6 +68,8 @@ const SHARED = 16 * 1024
 export class Hub {
   readonly #turn: Turn
   readonly #streams = new Map<string, Groups>()
+  /** By stream. */
+  readonly #waiters = new Map<string, Few<Waiter>>()
   /** Broadcasts of this turn. */
   #waiting: Message[] = []
 
@@ -109,11 +118,33 @@ export class Hub {
     if (groups.size === 0) this.#streams.delete(stream)
   }
 
+  /** From now on hands transient messages to the waiter, at once. */
+  wait(stream: string, waiter: Waiter): void {
+    this.#waiters.set(stream, withOne(this.#waiters.get(stream), waiter))
+  }
+
+  waitNoMore(stream: string, waiter: Waiter): void {
+    const left = withoutOne(this.#waiters.get(stream), waiter)
+    if (left === undefined) this.#waiters.delete(stream)
+    else this.#waiters.set(stream, left)
+  }
+
   /** Hands the message to every session that listens, at the end of the turn at the latest. */
   broadcast(message: Message): void {
+    if (message.transient) this.#hold(message)
     if (!this.#streams.has(message.stream)) return
     this.#waiting.push(message)
     this.#turn.first(this.#flush)
+  }
+
+  #hold(message: Message): void {
+    const waiters = this.#waiters.get(message.stream)
+    if (waiters === undefined) return
+    // Small Buffers are parts of larger ones, which would be kept with them.
+    const body = Buffer.allocUnsafeSlow(message.body.length)
+    body.set(message.body)
+    const kept = { ...message, body }
+    for (const waiter of each(waiters)) waiter.hold(kept)
   }
 
   readonly #flush = (): void => {

@@ -47,6 +47,7 @@ export function createMemory(settings: Values, hub: Hub, { wall, monotonic }: Cl
         body: Buffer.from(`${printEvent(event)}}`),
         type: 'presence',
         fromClient: true,
+        transient: true,
       }),
   })
   const resumables = new Resumables({

@@ -32,7 +32,7 @@ export function createPublish({ hub, history, turn, took }: PublishParts): Publi
   return ({ stream, message, exclude, type, transient }) => {
     measure()
     if (history === undefined || transient) {
-      return hub.broadcast({ stream, body: Buffer.from(`${message}}`), exclude, type })
+      return hub.broadcast({ stream, body: Buffer.from(`${message}}`), exclude, type, transient: true })
     }
     const { offset, body } = history.append(stream, message, exclude)
     const tail = positionTail(stream, { offset, epoch: history.epoch })

@@ -5,7 +5,7 @@
  * quick succession. Where the protocol has no answer (an unknown command, a second subscribe) the client is told
  * nothing; the operator is. No sockets, no timers: a session is handed what it needs.
  */
-import { type Behind, CatchUp, type Subscription } from './catch-up.ts'
+import { type Behind, CatchUp } from './catch-up.ts'
 import type { Resolve, StreamGrant } from './channels.ts'
 import { COMMANDS, join, type Speaker } from './commands.ts'
 import {
@@ -35,13 +35,13 @@ import {
 import { restoredWelcome } from './protocol/extended.ts'
 import { isTooDeep } from './protocol/json.ts'
 import type { Snapshot } from './resume.ts'
-import { Subscriptions } from './subscriptions.ts'
+import { type Subscription, Subscriptions } from './subscriptions.ts'
 import type { Connection, Outcome } from './transport/connection.ts'
 
 /** What all sessions need from the world, so that a test can supply it. */
 export interface SessionParts {
   resolve: Resolve
-  hub: Pick<Hub, 'subscribe' | 'unsubscribe' | 'broadcast'>
+  hub: Pick<Hub, 'subscribe' | 'unsubscribe' | 'broadcast' | 'wait' | 'waitNoMore'>
   history: History | undefined
   presence: Presence | undefined
   heal: Heal
@@ -238,7 +238,9 @@ export class Session implements Addressee, Behind, Speaker {
     for (const identifier of identifiers) {
       const grant = this.#resolveAgain(identifier)
       if (grant === undefined) continue
-      held.push(this.#subscriptions.add(identifier, grant))
+      const subscription = this.#subscriptions.add(identifier, grant)
+      this.catchUp.wait(subscription)
+      held.push(subscription)
     }
     this.connection.send(
       restoredWelcome(
@@ -307,6 +309,7 @@ export class Session implements Addressee, Behind, Speaker {
   #leave(subscription: Subscription): void {
     if (subscription.state === 'live')
       this.#parts.hub.unsubscribe(subscription.grant.stream, subscription.identifier, this.connection)
+    this.catchUp.leave(subscription)
     subscription.state = 'over'
   }
 

@@ -1,11 +1,22 @@
 /**
  * The subscriptions of one session, by identifier; bounded in number, and in bytes of their identifiers.
  */
-import type { Subscription } from './catch-up.ts'
 import type { StreamGrant } from './channels.ts'
 import { SubscriptionRejected } from './errors.ts'
 import type { Limits } from './limits.ts'
 import { sizeOf } from './size.ts'
+
+export interface Subscription {
+  readonly identifier: string
+  readonly grant: StreamGrant
+  state: 'waiting' | 'live' | 'over'
+  /** Once live: everything after this offset was sent, or is being sent as it comes. */
+  covered: number
+  /** Whether the client was told of it in this session; of one that was restored it hears with the welcome. */
+  confirmed: boolean
+  /** Whether its page lacks something and was told to refresh itself. Once it has, it leaves this for a subscription of its own. */
+  healing: boolean
+}
 
 export class Subscriptions {
   readonly #byIdentifier = new Map<string, Subscription>()

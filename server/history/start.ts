@@ -37,10 +37,16 @@ function ofStream(stream: string, asked: HistoryRequest | undefined): Start | un
   const streams = asked?.streams
   if (typeof streams !== 'object' || streams === null || !Object.hasOwn(streams, stream)) return undefined
   const { epoch, offset } = ((streams as Record<string, unknown>)[stream] ?? {}) as Record<string, unknown>
-  return typeof epoch === 'string' && Number.isSafeInteger(offset) && (offset as number) >= 0
+  return typeof epoch === 'string' &&
+    epoch.length <= LONGEST_EPOCH &&
+    Number.isSafeInteger(offset) &&
+    (offset as number) >= 0
     ? { epoch, offset: offset as number }
     : 'gap'
 }
+
+/** A place may wait for long until its turn comes, and a client must not make us keep what no cable gave out. */
+const LONGEST_EPOCH = 64
 
 function ofTime(asked: HistoryRequest | undefined): Start | undefined {
   const since = asked?.since ?? 0

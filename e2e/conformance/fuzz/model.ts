@@ -34,6 +34,8 @@ export interface Subscription {
   confirmed: boolean
   /** Whether its page has a position, and was to refresh itself: it is not restored. */
   healing: boolean
+  /** While it is not live: what no history holds, and how many messages the stream had then. */
+  late: { at: number; owed: Owed }[]
 }
 
 /** What a client asks the history for. */
@@ -51,6 +53,16 @@ interface Owed {
   readonly frame: Frame
   readonly message?: Message | undefined
 }
+
+interface Telling {
+  exclude?: string | undefined
+  fromClient?: boolean
+  /** No history holds it. */
+  transient: boolean
+}
+
+/** By a client. */
+const SAID: Telling = { fromClient: true, transient: true }
 
 export class Listener {
   /** The present one first, then those it was resumed from. */
@@ -125,13 +137,16 @@ export class Room {
         frame: { ...(type ? { type } : {}), identifier, message: body, ...(transient ? {} : { stream_id: stream }) },
         message: transient ? undefined : message,
       }),
-      exclude,
+      { exclude, transient },
     )
   }
 
   whisper(from: Listener, { stream, kind }: Subscription, data: unknown): void {
     if (kind !== 'data' || JSON.stringify(data).length > LARGEST_WHISPER) return
-    this.#tell(stream, identifier => ({ frame: { identifier, message: data ?? 'null' } }), from.sids[0], true)
+    this.#tell(stream, identifier => ({ frame: { identifier, message: data ?? 'null' } }), {
+      exclude: from.sids[0],
+      ...SAID,
+    })
   }
 
   subscribe(listener: Listener, subscription: Subscription, asked: Asked): void {
@@ -158,15 +173,23 @@ export class Room {
     const messages = this.messages(stream)
     const until = live ? subscription.covered : messages.length
     const start = place === 'gap' || place === undefined ? until : Math.min(place, until)
-    for (const message of messages.slice(start, until)) {
+    const late = subscription.late.splice(0)
+    const oweLate = (until: number) => {
+      while (late.length > 0 && late[0]!.at <= until) listener.owe(late.shift()!.owed)
+    }
+    for (let at = start; at < until; at++) {
+      oweLate(at)
+      const message = messages[at]!
       if (message.exclude !== undefined && listener.sids.includes(message.exclude)) continue
       listener.owe({ frame: { identifier, message: message.body, stream_id: stream }, message })
     }
+    if (place !== 'gap') oweLate(messages.length)
     if (place === 'gap' && kind === 'turbo') {
       listener.gaps.add(identifier)
       subscription.healing = subscription.page !== undefined
     }
     if (asked) listener.owe({ frame: { type: place === 'gap' ? 'reject_history' : 'confirm_history', identifier } })
+    oweLate(messages.length)
     subscription.live = true
     subscription.covered = start
   }
@@ -213,17 +236,18 @@ export class Room {
   }
 
   #event(stream: string, message: object): void {
-    this.#tell(stream, identifier => ({ frame: { type: 'presence', identifier, message } }), undefined, true)
+    this.#tell(stream, identifier => ({ frame: { type: 'presence', identifier, message } }), SAID)
   }
 
-  #tell(stream: string, owed: (identifier: string) => Owed, exclude?: string, fromClient = false): void {
+  #tell(stream: string, owed: (identifier: string) => Owed, { exclude, fromClient, transient }: Telling): void {
     for (const listener of this.listeners) {
       if (!listener.connected || (exclude !== undefined && listener.sids.includes(exclude))) continue
       const mine = [...listener.subscriptions.values()].filter(
-        subscription =>
-          subscription.stream === stream && subscription.live && !(fromClient && subscription.kind !== 'data'),
+        subscription => subscription.stream === stream && !(fromClient && subscription.kind !== 'data'),
       )
-      listener.owe(...mine.map(({ identifier }) => owed(identifier)))
+      const at = this.messages(stream).length
+      listener.owe(...mine.filter(({ live }) => live).map(({ identifier }) => owed(identifier)))
+      if (transient) for (const { live, late, identifier } of mine) if (!live) late.push({ at, owed: owed(identifier) })
     }
   }
 }

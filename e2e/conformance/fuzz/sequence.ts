@@ -286,7 +286,7 @@ export class Sequence {
     this.#say(actor, { command: 'subscribe', identifier, ...(asked.wire ? { history: asked.wire } : {}), ...presence })
     const held = actor.subscriptions.get(identifier)
     if (held?.confirmed) return
-    const states = { live: false, covered: 0, confirmed: false, healing: false }
+    const states = { live: false, covered: 0, confirmed: false, healing: false, late: [] }
     const subscription = held ?? { identifier, stream, kind, page: kind === 'html' ? undefined : page, ...states }
     this.#room.subscribe(actor, subscription, asked)
     if (joins === undefined) return
