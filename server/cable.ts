@@ -158,7 +158,7 @@ export function createCable(
       handshakeMs: settings.handshake_timeout * 1000,
       maxHeaderSize: settings.max_header_size,
       crowded: connections => connections - sessions.count > settings.max_unauthenticated,
-      tls: settings.ssl_cert === '' ? undefined : { cert: settings.ssl_cert, key: settings.ssl_key },
+      tls: config.tls,
       refused: metrics.refused,
       log,
     },

@@ -5,7 +5,10 @@
  */
 import { deriveKey, railsTurboKeys, type Secret } from './auth/keys.ts'
 import { contradictions, warnings } from './contradictions.ts'
+import { readFlags } from './flags.ts'
 import { envNames, SETTINGS, type SettingName, type Values } from './settings.ts'
+import { findStrangers } from './strangers.ts'
+import { readTls, type Tls } from './tls.ts'
 
 interface Signed {
   readonly secrets: readonly Secret[]
@@ -34,8 +37,13 @@ export interface Config {
   readonly broadcastPort: number | 'main'
   /** `undefined`: none. */
   readonly api: { readonly keys: readonly string[]; readonly port: number | 'main' } | undefined
+  /** `undefined`: plain HTTP. */
+  readonly tls: Tls | undefined
   readonly warnings: readonly string[]
 }
+
+/** What follows from the settings alone. */
+export type Resolved = Omit<Config, 'tls' | 'warnings'>
 
 export class ConfigInvalid extends Error {
   override readonly name = 'ConfigInvalid'
@@ -51,11 +59,14 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Con
   const problems: string[] = []
   const given = readFlags(argv, problems)
   const values = Object.fromEntries(
-    Object.entries(SETTINGS).map(([name, { read, fallback }]) => {
-      const envName = envNames(name as SettingName).find(candidate => env[candidate])
+    (Object.keys(SETTINGS) as SettingName[]).map(name => {
+      const { read, fallback } = SETTINGS[name]
+      const envName = envNames(name).find(candidate => env[candidate])
       const [from, value] = given.has(name) ? [`--${name}`, given.get(name)!] : [envName, envName && env[envName]]
       if (value === undefined) return [name, fallback]
       try {
+        // An empty variable is not set; an empty flag comes from a variable that should have been.
+        if (value.trim() === '') throw new Error('is blank: give it a value, or leave it out')
         return [name, read(value)]
       } catch (error) {
         problems.push(`${from} ${(error as Error).message}`)
@@ -63,46 +74,15 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Con
       }
     }),
   ) as Values
-  const config = resolve(values, strangers(env))
-  problems.push(...contradictions(config))
+  const strangers = findStrangers(env)
+  const resolved = resolve(values)
+  problems.push(...strangers.problems, ...contradictions(resolved))
+  const tls = readTls(values, problem => problems.push(problem))
   if (problems.length > 0) throw new ConfigInvalid(problems)
-  return config
+  return { ...resolved, tls, warnings: [...strangers.warnings, ...warnings(resolved)] }
 }
 
-/** Variables that look like settings and are none: AnyCable's that are not here, and misspelt ones. */
-function strangers(env: NodeJS.ProcessEnv): string[] {
-  const known = new Set([...(Object.keys(SETTINGS) as SettingName[]).flatMap(name => envNames(name)), ...OF_HELPERS])
-  return Object.keys(env)
-    .filter(name => name.startsWith('ANYCABLE_') && !known.has(name))
-    .map(name => `${name} is set, and is not a setting of this cable: it does nothing here`)
-}
-
-/** What the helpers of a backend read, which may stand in the same file. */
-const OF_HELPERS = ['ANYCABLE_HTTP_BROADCAST_URL', 'ANYCABLE_WEBSOCKET_URL']
-
-/** --name=value, --name value, -name value; a switch needs no value. */
-function readFlags(argv: readonly string[], problems: string[]): Map<string, string> {
-  const given = new Map<string, string>()
-  for (let at = 0; at < argv.length; at++) {
-    const [, name, inline] = /^--?([^=-][^=]*)(?:=(.*))?$/s.exec(argv[at]!) ?? []
-    if (name === undefined || !Object.hasOwn(SETTINGS, name)) {
-      // Only the name: what follows the = may be a secret.
-      problems.push(
-        name === undefined
-          ? `${argv[at]!.slice(0, 20)} is not a flag`
-          : `--${name} is not a setting of this cable (see --help)`,
-      )
-      // The value of an unknown flag is not an argument of its own.
-      if (name !== undefined && inline === undefined && argv[at + 1]?.startsWith('-') === false) at++
-    } else if (inline !== undefined) given.set(name, inline)
-    else if (SETTINGS[name as SettingName].shape === '') given.set(name, 'true')
-    else if (at + 1 < argv.length) given.set(name, argv[++at]!)
-    else problems.push(`--${name} needs a value`)
-  }
-  return given
-}
-
-function resolve(settings: Values, strangers: readonly string[]): Config {
+function resolve(settings: Values): Resolved {
   const { secret, rails_secret_key_base: secretKeyBase } = settings
   const key = settings.http_broadcast_secret || settings.broadcast_key
   const broadcastKey =
@@ -122,7 +102,7 @@ function resolve(settings: Values, strangers: readonly string[]): Config {
     const present = secret || older || (isServed ? streamsSecret : '')
     return { secrets: [...rotation(present, settings.streams_previous_secrets), ...derived], cleartext }
   }
-  const config = {
+  return {
     settings,
     // As Go does; Node would take whichever of 127.0.0.1 and ::1 the resolver names first.
     host: settings.host === 'localhost' ? '127.0.0.1' : settings.host,
@@ -157,7 +137,6 @@ function resolve(settings: Values, strangers: readonly string[]): Config {
     broadcastPort: broadcastPort(settings, broadcastKey),
     api: api(settings),
   }
-  return { ...config, warnings: [...strangers, ...warnings(config)] }
 }
 
 /** Without a present secret former ones open nothing. */

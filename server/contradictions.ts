@@ -3,13 +3,11 @@
  *
  * Each is a row: when it holds, and the sentence that names the settings and the fix. Pure.
  */
-import type { Config } from './config.ts'
+import type { Resolved } from './config.ts'
 import { isSecret, type SettingName } from './settings.ts'
 
-type Draft = Omit<Config, 'warnings'>
-
 /** Why the cable refuses to start; none: it may. */
-export function contradictions(config: Draft): string[] {
+export function contradictions(config: Resolved): string[] {
   const { settings, jwtSecrets, enforceJwt, noauth, turbo, cableReady, broadcastKeys, broadcastPort, api } = config
   const cleartext = turbo?.cleartext || cableReady?.cleartext
   // Where clients need no token, the operator has already opened the clients' port.
@@ -38,22 +36,57 @@ export function contradictions(config: Draft): string[] {
         !signed.cleartext &&
         `--${name} needs --${name}_secret, --streams_secret or --secret`,
     ),
-    !/^[A-Za-z0-9_-]+$/.test(config.jwtParam) && '--jwt_param must be letters, digits, - and _',
+    ...samePaths(config),
     ...developmentSecrets(config).map(name => `--${name} is a development secret: make your own, or say --dev`),
   ].filter(problem => typeof problem === 'string')
 }
 
 const DEVELOPMENT = /development|change-?me/i
 
-const developmentSecrets = ({ settings }: Draft): SettingName[] =>
+const developmentSecrets = ({ settings }: Resolved): SettingName[] =>
   settings.dev
     ? []
     : (Object.keys(settings) as SettingName[]).filter(
         name => isSecret(name) && [settings[name]].flat().some(value => DEVELOPMENT.test(String(value))),
       )
 
+interface Route {
+  setting: SettingName
+  path: string
+  port: number | 'main'
+}
+
+/** Two routes at one path of one port: one of them would never be asked. */
+function samePaths(config: Resolved): string[] {
+  return routes(config).flatMap((route, at, all) => {
+    const other = all.slice(0, at).find(({ path, port, setting }) => {
+      // Two ports 0 are two ports.
+      return path === route.path && port === route.port && port !== 0 && setting !== route.setting
+    })
+    return other === undefined
+      ? []
+      : [`--${other.setting} and --${route.setting} are both ${route.path}: they need a path each`]
+  })
+}
+
+function routes({ settings, broadcastPort, api }: Resolved): Route[] {
+  const { sse, sse_path, metrics_http, http_broadcast_path, api_path } = settings
+  const at = (setting: SettingName, port: Route['port'], ...paths: string[]): Route[] =>
+    paths.map(path => ({ setting, path, port }))
+  const below = (folder: string, ...names: string[]) => [folder, ...names.map(name => `${folder}/${name}`)]
+  return [
+    ...at('path', 'main', ...settings.path),
+    ...at('health-path', 'main', settings['health-path']),
+    ...at('ready-path', 'main', settings['ready-path']),
+    ...(metrics_http === '' ? [] : at('metrics_http', 'main', metrics_http)),
+    ...(sse ? at('sse_path', 'main', sse_path) : []),
+    ...at('http_broadcast_path', broadcastPort, ...below(http_broadcast_path, 'position')),
+    ...(api ? at('api_path', api.port, ...below(api_path, 'publish', 'streams', 'stats', 'disconnect')) : []),
+  ]
+}
+
 /** What an operator should know, but may want. */
-export function warnings(config: Draft): string[] {
+export function warnings(config: Resolved): string[] {
   const { turbo, cableReady, jwtSecrets, settings, broadcastKeys, broadcastPort, api } = config
   return [
     (turbo?.cleartext || cableReady?.cleartext) &&
@@ -76,7 +109,7 @@ export function warnings(config: Draft): string[] {
 }
 
 /** Whether other machines may reach the ports. A name may lead anywhere. */
-const isReachable = ({ host }: Draft): boolean => host !== '::1' && !/^127(\.\d+){3}$/.test(host)
+const isReachable = ({ host }: Resolved): boolean => host !== '::1' && !/^127(\.\d+){3}$/.test(host)
 
-const address = ({ host, settings }: Draft, port: number | 'main'): string =>
+const address = ({ host, settings }: Resolved, port: number | 'main'): string =>
   `${host.includes(':') ? `[${host}]` : host}:${port === 'main' ? settings.port : port}`

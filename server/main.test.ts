@@ -130,6 +130,19 @@ test('a port in use is one clear line', async t => {
   assert.equal(output(), `cable: cannot listen on 127.0.0.1:${port}: the port is in use\n`)
 })
 
+test('a host that is not of this machine is one clear line', async t => {
+  for (const [host, reason] of [
+    ['192.0.2.1', 'this machine has no such address'],
+    ['nowhere.invalid', 'there is no such host'],
+  ]) {
+    const { child, output } = run(t, ['--noauth', '--port=0', `--host=${host}`])
+    const [code] = await once(child, 'exit')
+
+    assert.equal(code, 1)
+    assert.match(output(), new RegExp(`^.*WRN.*\\ncable: cannot listen on ${host}:\\d+: ${reason}\\n$`))
+  }
+})
+
 test('SIGTERM tells clients to come back, and exits with 0 although one never answers', async t => {
   const { child, until } = run(t, ['--noauth', '--port=0', '--http_broadcast_port=0', '--shutdown_timeout=20'])
   const [, cable] = await until(/clients connect to (\S+)/)

@@ -9,6 +9,13 @@ import { type Config, ConfigInvalid, readConfig } from './config.ts'
 import { help } from './help.ts'
 import { createLog } from './log.ts'
 
+const REASONS: Record<string, string> = {
+  EADDRINUSE: 'the port is in use',
+  EADDRNOTAVAIL: 'this machine has no such address',
+  ENOTFOUND: 'there is no such host',
+  EACCES: 'this user may not use that port',
+}
+
 const argv = process.argv.slice(2)
 if (argv.includes('--help') || argv.includes('-h')) {
   process.stdout.write(help())
@@ -36,9 +43,7 @@ async function run(): Promise<void> {
     await cable.listen()
   } catch (error) {
     const { code, port } = error as NodeJS.ErrnoException & { port?: number }
-    console.error(
-      `cable: cannot listen on ${config.host}:${port ?? settings.port}: ${code === 'EADDRINUSE' ? 'the port is in use' : code}`,
-    )
+    console.error(`cable: cannot listen on ${config.host}:${port ?? settings.port}: ${REASONS[code ?? ''] ?? code}`)
     process.exit(1)
   }
   log.info({ pid: process.pid }, `clients connect to ${cable.url.cable}`)

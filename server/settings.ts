@@ -4,8 +4,25 @@
  * Names are AnyCable's, so that the cable can be swapped for it and back; what AnyCable does not have is HOTCABLE_… in
  * the environment.
  */
+import {
+  bool,
+  bytesAtOnce,
+  choice,
+  file,
+  folder,
+  host,
+  origins,
+  parameter,
+  path,
+  paths,
+  type Read,
+  secret,
+  secrets,
+  text,
+  url,
+  whole,
+} from './readers.ts'
 
-type Read<T> = (text: string) => T
 interface Setting<T> {
   env: readonly string[]
   read: Read<T>
@@ -14,46 +31,6 @@ interface Setting<T> {
   /** How the value is named in --help; empty for a switch. */
   shape: string
 }
-
-const bool: Read<boolean> = text => {
-  if (/^(true|1|t)$/i.test(text)) return true
-  if (/^(false|0|f)$/i.test(text)) return false
-  throw new Error('must be true or false')
-}
-const whole =
-  (least: number, most = Number.MAX_SAFE_INTEGER): Read<number> =>
-  text => {
-    const number = Number(text)
-    if (!/^\d+$/.test(text) || number < least || number > most)
-      throw new Error(`must be a whole number from ${least} to ${most}`)
-    return number
-  }
-const choice =
-  <const T extends string>(...names: readonly T[]): Read<T> =>
-  text => {
-    const found = names.find(name => name === text)
-    if (found === undefined) throw new Error(`must be one of ${names.join(', ')}`)
-    return found
-  }
-const list: Read<string[]> = text =>
-  text
-    .split(',')
-    .map(item => item.trim())
-    .filter(item => item !== '')
-/** Former secrets, which still verify. */
-const secrets: Read<string[]> = text => list(text).filter(item => item !== 'none')
-const paths: Read<string[]> = text => list(text).map(path)
-const path: Read<string> = text => {
-  if (!/^\/[^\s?#*]*$/.test(text)) throw new Error('must begin with / and hold no ?, # or *')
-  return text
-}
-const text: Read<string> = value => value
-const url: Read<string> = value => {
-  if (!/^https?:$/.test(URL.parse(value)?.protocol ?? '')) throw new Error('must be an http(s) URL')
-  return value
-}
-/** `none` switches a secret off, as in AnyCable. */
-const secret: Read<string> = value => (value === 'none' ? '' : value)
 
 const anycable = (name: string) => `ANYCABLE_${name.toUpperCase().replaceAll('-', '_')}`
 const setting = <T>(
@@ -66,7 +43,7 @@ const setting = <T>(
 const flag = (help: string, env?: readonly string[]) => setting('', bool, false, help, env)
 
 export const SETTINGS = {
-  host: setting('HOST', text, 'localhost', 'Address to listen on.'),
+  host: setting('HOST', host, 'localhost', 'Address to listen on.'),
   port: setting('PORT', whole(0, 65535), 8080, 'Port for clients, and for broadcasts once a key is set.', [
     'ANYCABLE_PORT',
     'PORT',
@@ -75,15 +52,15 @@ export const SETTINGS = {
   'health-path': setting('PATH', path, '/health', 'Answers 200 while the cable is alive.'),
   allowed_origins: setting(
     'HOSTS',
-    list,
+    origins,
     [],
     'Hosts whose pages may connect, as host[:port] or *.host; comma-separated. None: all.',
   ),
   'ready-path': setting('PATH', path, '/ready', 'Answers 200 while clients are welcome, 503 while the cable drains.', [
     'HOTCABLE_READY_PATH',
   ]),
-  ssl_cert: setting('FILE', text, '', 'Serve TLS with this certificate (PEM).'),
-  ssl_key: setting('FILE', text, '', 'And this key.'),
+  ssl_cert: setting('FILE', file, '', 'Serve TLS with this certificate (PEM).'),
+  ssl_key: setting('FILE', file, '', 'TLS private key of that certificate (PEM).'),
   shutdown_delay: setting(
     'SECONDS',
     whole(0, 3600),
@@ -115,11 +92,11 @@ export const SETTINGS = {
   jwt_id_key: setting('SECRET', secret, '', "--jwt_secret's older name."),
   jwt_param: setting(
     'NAME',
-    text,
+    parameter,
     'jid',
     'Where a token is: ?NAME=, header x-NAME. (Or subprotocol anycable-token.<token>.)',
   ),
-  jwt_id_param: setting('NAME', text, '', "--jwt_param's older name."),
+  jwt_id_param: setting('NAME', parameter, '', "--jwt_param's older name."),
   enforce_jwt: flag('Refuse clients without a token even with --noauth.'),
   jwt_id_enforce: flag("--enforce_jwt's older name."),
   noauth: flag('Accept clients without a token.'),
@@ -226,9 +203,9 @@ export const SETTINGS = {
     -1,
     'Port for broadcasts. Default: --port with a key, 8090 without.',
   ),
-  http_broadcast_path: setting('PATH', path, '/_broadcast', 'Where backends POST.'),
+  http_broadcast_path: setting('PATH', folder, '/_broadcast', 'Where backends POST.'),
   api_port: setting('PORT', whole(0, 65535), -1, 'Port of the REST API. Default: --port.'),
-  api_path: setting('PATH', path, '/api', 'Where the REST API is.'),
+  api_path: setting('PATH', folder, '/api', 'Where the REST API is.'),
   api_secret: setting(
     'KEY',
     text,
@@ -238,11 +215,11 @@ export const SETTINGS = {
   api_previous_secrets: setting('KEYS', secrets, [], 'Former keys of the REST API that still work; comma-separated.', [
     'HOTCABLE_API_PREVIOUS_SECRETS',
   ]),
-  max_broadcast_size: setting('BYTES', whole(1), 1 << 20, 'Largest body of a broadcast.', [
+  max_broadcast_size: setting('BYTES', bytesAtOnce, 1 << 20, 'Largest body of a broadcast.', [
     'HOTCABLE_MAX_BROADCAST_SIZE',
   ]),
 
-  max_message_size: setting('BYTES', whole(1), 65536, 'Largest message of a client.'),
+  max_message_size: setting('BYTES', bytesAtOnce, 65536, 'Largest message of a client.'),
   max_header_size: setting('BYTES', whole(1024, 1 << 20), 16_384, 'Largest headers of a request.', [
     'HOTCABLE_MAX_HEADER_SIZE',
   ]),
@@ -304,7 +281,12 @@ export const SETTINGS = {
   log_level: setting('LEVEL', choice('debug', 'info', 'warn', 'error'), 'info', 'debug, info, warn or error.'),
   log_format: setting('FORMAT', choice('text', 'json'), 'text', 'text or json.'),
   debug: flag('--log_level=debug.'),
-  metrics_http: setting('PATH', path, '', "Serve Prometheus metrics there, on the clients' port. Default: off."),
+  metrics_http: setting(
+    'PATH',
+    path,
+    '',
+    "Serve Prometheus metrics there, as /metrics, on the clients' port. Default: off.",
+  ),
   dev: flag('For development: refusals tell the client why, development secrets are accepted.', ['HOTCABLE_DEV']),
 } as const satisfies Record<string, Setting<unknown>>
 
@@ -318,3 +300,20 @@ export const envNames = (name: SettingName): readonly string[] =>
 
 /** Whether the value of a setting is a secret, or several. */
 export const isSecret = (name: SettingName): boolean => /^(SECRET|KEY)S?$/.test(SETTINGS[name].shape)
+
+/** A value as it could be, for a message. */
+export const exampleOf = (name: SettingName): string => {
+  const { fallback, shape } = SETTINGS[name]
+  const usual = Array.isArray(fallback) || fallback === -1 ? '' : String(fallback)
+  return usual || (EXAMPLES[shape] ?? shape)
+}
+
+const EXAMPLES: Record<string, string> = {
+  PATH: '/metrics',
+  PATHS: '/cable',
+  PORT: '8090',
+  SECONDS: '10',
+  HOSTS: 'app.example.com',
+  FILE: '/etc/ssl/cable.pem',
+  URL: 'http://127.0.0.1:3000/health',
+}

@@ -3,36 +3,14 @@ import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { test } from 'node:test'
+import { dirname, join } from 'node:path'
+import { type TestContext, test } from 'node:test'
 import { WebSocket } from 'ws'
+import { ConfigInvalid, readConfig } from './config.ts'
 import { startCable } from './testing.ts'
 
 test('with a certificate everything is TLS: clients, health and broadcasts', async t => {
-  const folder = mkdtempSync(join(tmpdir(), 'hotcable-tls-'))
-  t.after(() => rmSync(folder, { recursive: true }))
-  const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')]
-  execFileSync(
-    'openssl',
-    [
-      'req',
-      '-x509',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:P-256',
-      '-nodes',
-      '-days',
-      '1',
-      '-subj',
-      '/CN=localhost',
-      '-keyout',
-      key,
-      '-out',
-      cert,
-    ],
-    { stdio: 'ignore' },
-  )
+  const [cert, key] = certificate(t)
   const cable = await startCable(t, ['--noauth', `--ssl_cert=${cert}`, `--ssl_key=${key}`])
 
   assert.match(cable.url.cable, /^wss:/)
@@ -42,3 +20,40 @@ test('with a certificate everything is TLS: clients, health and broadcasts', asy
   const [data] = await once(ws, 'message')
   assert.equal(JSON.parse(String(data)).type, 'welcome')
 })
+
+test('a certificate or key that cannot be used is a sentence with the file and the reason', t => {
+  const [[cert, key], [, other]] = [certificate(t), certificate(t)]
+  const locked = join(dirname(key), 'locked.pem')
+  openssl('pkey', '-in', key, '-aes256', '-passout', 'pass:canary', '-out', locked)
+  const problems = (cert: string, key: string): readonly string[] => {
+    try {
+      readConfig(['--noauth', `--ssl_cert=${cert}`, `--ssl_key=${key}`], {})
+    } catch (error) {
+      if (error instanceof ConfigInvalid) return error.problems
+      throw error
+    }
+    return []
+  }
+
+  assert.deepEqual(problems(cert, key), [])
+  assert.deepEqual(problems('/nope', key), ['--ssl_cert /nope cannot be read: there is no such file'])
+  assert.deepEqual(problems(cert, dirname(key)), [`--ssl_key ${dirname(key)} cannot be read: it is a folder`])
+  assert.deepEqual(problems(key, key), [`--ssl_cert ${key} does not begin with a certificate (PEM)`])
+  for (const unusable of [cert, locked])
+    assert.deepEqual(problems(cert, unusable), [
+      `--ssl_key ${unusable} is not a private key (PEM) without a passphrase`,
+    ])
+  assert.deepEqual(problems(cert, other), [`--ssl_key ${other} is not the key of --ssl_cert ${cert}`])
+})
+
+/** A fresh one for localhost, and its key: their files. */
+function certificate(t: TestContext): [cert: string, key: string] {
+  const folder = mkdtempSync(join(tmpdir(), 'hotcable-tls-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')]
+  const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes']
+  openssl('req', '-x509', ...kind, '-days', '1', '-subj', '/CN=localhost', '-keyout', key, '-out', cert)
+  return [cert, key]
+}
+
+const openssl = (...args: string[]) => execFileSync('openssl', args, { stdio: 'ignore' })

@@ -5,7 +5,6 @@
  * have a size, and connections that are no session are counted.
  */
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
@@ -13,6 +12,7 @@ import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
 import type { Hono } from 'hono'
 import { FAILURES } from '../errors.ts'
+import type { Tls } from '../tls.ts'
 import { boundConnections, type ConnectionBounds } from './connections.ts'
 import { endWith, LingeringResponse } from './linger.ts'
 import { isHost, originForm, pathOf } from './target.ts'
@@ -24,8 +24,8 @@ export type Handle = (request: IncomingMessage, response: ServerResponse) => Pro
 export interface ListenerSettings extends Pick<ConnectionBounds, 'crowded'> {
   handshakeMs: number
   maxHeaderSize: number
-  /** PEM files; `undefined`: plain HTTP. */
-  tls: { cert: string; key: string } | undefined
+  /** `undefined`: plain HTTP. */
+  tls: Tls | undefined
   /** A bug: a request that threw. */
   failed: (error: Error) => void
   refused: (code: Refusal) => void
@@ -76,8 +76,7 @@ export function createListener(app: Hono, upgrade: Upgrade, settings: ListenerSe
     handle(request, response).catch(error => fail(error, response, settings))
   }
   const secure = tls && {
-    cert: readFileSync(tls.cert),
-    key: readFileSync(tls.key),
+    ...tls,
     minVersion: 'TLSv1.2' as const,
     handshakeTimeout: handshakeMs,
   }

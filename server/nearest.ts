@@ -1,0 +1,23 @@
+/** The name that was probably meant: the one fewest letters away, two or three; `undefined` where none is so near. Pure. */
+export function nearest(name: string, names: readonly string[]): string | undefined {
+  const [best] = names
+    .filter(candidate => Math.abs(candidate.length - name.length) <= most(candidate))
+    .map(candidate => ({ candidate, letters: distance(name, candidate) }))
+    .filter(({ candidate, letters }) => letters <= most(candidate))
+    .sort((one, other) => one.letters - other.letters)
+  return best?.candidate
+}
+
+const most = (name: string): number => (name.length < 9 ? 2 : 3)
+
+/** Letters to add, take away or replace (Levenshtein). */
+function distance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, at) => at)
+  for (const [line, letter] of [...from].entries()) {
+    const next = [line + 1]
+    for (const [at, other] of [...to].entries())
+      next.push(Math.min(row[at]! + (letter === other ? 0 : 1), row[at + 1]! + 1, next[at]! + 1))
+    row = next
+  }
+  return row.at(-1)!
+}

@@ -1,0 +1,105 @@
+/**
+ * Readers: a setting's text in, its value out, or an Error whose message follows the setting's name: "must be …".
+ *
+ * No message repeats the text: it may be a secret that was given to the wrong setting. Pure.
+ */
+import { isIPv6 } from 'node:net'
+
+export type Read<T> = (text: string) => T
+
+export const text: Read<string> = text => text
+
+export const bool: Read<boolean> = text => {
+  if (/^(true|1|t)$/i.test(text)) return true
+  if (/^(false|0|f)$/i.test(text)) return false
+  throw new Error('must be true or false')
+}
+
+export const whole =
+  (least: number, most = Number.MAX_SAFE_INTEGER): Read<number> =>
+  text => {
+    const number = Number(text)
+    if (!/^\d+$/.test(text) || number < least || number > most)
+      throw new Error(`must be a whole number from ${least} to ${most}`)
+    return number
+  }
+
+/** What is held in memory in one piece. Beyond 2^31 ws takes the number for another one, beyond 2^29 there is no such string. */
+export const bytesAtOnce = whole(1, 1 << 28)
+
+export const choice =
+  <const T extends string>(...names: readonly T[]): Read<T> =>
+  text => {
+    const found = names.find(name => name === text)
+    if (found === undefined) throw new Error(`must be one of ${names.join(', ')}`)
+    return found
+  }
+
+const list: Read<string[]> = text => {
+  const entries = text
+    .split(',')
+    .map(entry => entry.trim())
+    .filter(entry => entry !== '')
+  if (entries.length === 0) throw new Error('must have at least one entry')
+  return entries
+}
+
+/** `none` switches a secret off, as in AnyCable. */
+export const secret: Read<string> = value => (value === 'none' ? '' : value)
+
+/** Former secrets, which still verify. */
+export const secrets: Read<string[]> = text => list(text).filter(item => item !== 'none')
+
+/** Of a query parameter and a header. */
+export const parameter: Read<string> = text => {
+  if (!/^[A-Za-z0-9_-]+$/.test(text)) throw new Error('must be letters, digits, - and _')
+  return text
+}
+
+/** Unreserved characters alone: they have one spelling in a URL, and no meaning to the router. */
+export const path: Read<string> = text => {
+  if (!/^\/([\w.~-]+\/)*[\w.~-]*$/.test(text) || URL.parse(text, 'http://host')?.pathname !== text)
+    throw new Error('must begin with /, and hold only letters, digits, /, ., _, ~ and -')
+  return text
+}
+
+export const paths: Read<string[]> = text => list(text).map(path)
+
+/** A path that others are below. */
+export const folder: Read<string> = text => {
+  if (path(text).endsWith('/')) throw new Error('must not end with /')
+  return text
+}
+
+export const host: Read<string> = text => {
+  if (!/^[\w.:%-]+$/.test(text) || (text.includes(':') && !isIPv6(text)))
+    throw new Error('must be an address or a host name, without a scheme, brackets or a port')
+  return text
+}
+
+/**
+ * Entries of --allowed_origins. One with a scheme is refused and not cut: it would promise that http is kept out, and with
+ * the same setting AnyCable would let no page in.
+ */
+export const origins: Read<string[]> = text => {
+  const entries = list(text)
+  if (!entries.every(entry => ORIGIN.test(entry)))
+    throw new Error(
+      'must be hosts, as app.example.com, app.example.com:3000, *.example.com or * (without a scheme or a path, and without the ports 80 and 443, which browsers leave out)',
+    )
+  return entries
+}
+
+const ORIGIN = /^(\*|((\*\.?)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:(?!80$|443$)\d{1,5})?)$/i
+
+/** For `fetch`, which takes no user name in a URL. */
+export const url: Read<string> = text => {
+  const { protocol = '', username, password } = URL.parse(text) ?? {}
+  if (!/^https?:$/.test(protocol) || username || password) throw new Error('must be an http(s) URL without a user name')
+  return text
+}
+
+export const file: Read<string> = text => {
+  if (text.includes('-----BEGIN')) throw new Error('must be the name of a file, and not what is in it')
+  return text
+}

@@ -1,0 +1,73 @@
+/** Every setting with every odd value: the cable starts with it, or says in a sentence what is wrong with which setting. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createCable } from './cable.ts'
+import { type Config, ConfigInvalid, readConfig } from './config.ts'
+import { createLog } from './log.ts'
+import { envNames, isSecret, SETTINGS, type SettingName } from './settings.ts'
+
+const NAMES = Object.keys(SETTINGS) as SettingName[]
+
+const ODD = [
+  ...['', ' ', '\t\n', ',', ' , ,', 'a,', ',a', 'none', 'true', 'yes', 'null', 'undefined', '-', '--', '=', '%', '%00'],
+  ...['0', '-0', '-1', '+1', '1', '007', '1e3', '1.5', '1_000', '0x10', ' 1', '1 ', 'NaN', 'Infinity', '１', '8080'],
+  ...['65536', '2147483647', '2147483648', '4294967296', '9007199254740991', '9007199254740993', '9'.repeat(400)],
+  ...['/', '//', '/a/', '/a//b', '/./a', '/../a', '/:x', '/{x}', '/a*', '/a?b=c', '/a#b', '/a b', '/é', '/%61', 'a/b'],
+  ...['localhost', '[::1]', '::1', '::', '127.0.0.1:80', 'http://app.test', 'https://u:p@app.test/', 'ftp://app.test'],
+  ...['*', '*.', '.', 'app.test:443', 'app.test/', 'app test', 'null,*.example.com', '/etc', '/etc/passwd', '/nope'],
+  ...[
+    'canary',
+    'canary\0',
+    '-----BEGIN PRIVATE KEY-----canary',
+    '__proto__',
+    'x'.repeat(100_000),
+    '{"a":[1]}',
+    '😀',
+    '\ud800',
+  ],
+]
+
+const log = createLog('error', 'text')
+const BASE = ['--secret=s', '--noauth', '--port=0', '--http_broadcast_port=0', '--shutdown_timeout=0']
+const without = (name: string) => BASE.filter(flag => flag !== `--${name}` && !flag.startsWith(`--${name}=`))
+
+for (const name of NAMES) {
+  test(`--${name} is read or refused in a sentence, whatever its value`, async () => {
+    const [variable = ''] = envNames(name)
+    for (const value of ODD) {
+      await startOrSay(name, [...without(name), `--${name}=${value}`])
+      readOrSay(name, without(name), { [variable]: value })
+      if (SETTINGS[name].shape !== '') readOrSay(name, [...without(name), `--${name}`, value])
+    }
+    readOrSay(name, [...without(name), `--${name}`])
+  })
+}
+
+/** The settings as they are read; otherwise checks the sentences that refuse them. */
+function readOrSay(name: SettingName, argv: readonly string[], env: NodeJS.ProcessEnv = {}): Config | undefined {
+  const given = JSON.stringify([argv.slice(-2), env]).slice(0, 200)
+  try {
+    return readConfig(argv, env)
+  } catch (error) {
+    if (!(error instanceof ConfigInvalid)) throw new Error(given, { cause: error })
+    const names = [`--${name}`, ...envNames(name)]
+    assert.ok(
+      error.problems.some(problem => names.some(each => problem.includes(each))),
+      `${given}: ${error.problems.join()}`,
+    )
+    for (const problem of error.problems) assert.doesNotMatch(problem, /canary|\n|x{99}/, given)
+    return undefined
+  }
+}
+
+/** As above; and a cable can be made of what is read. (Not where closing it would take as long as the setting says.) */
+async function startOrSay(name: SettingName, argv: readonly string[]): Promise<void> {
+  const config = readOrSay(name, argv)
+  if (config !== undefined && !isSecret(name) && name !== 'shutdown_delay') await createCable(config, { log }).close()
+}
+
+test('a setting is a secret by its kind: all with a secret or a key in their name, but for the name of a file', () => {
+  const named = NAMES.filter(name => /secret|key/.test(name) && name !== 'ssl_key')
+
+  assert.deepEqual(NAMES.filter(isSecret), named)
+})

@@ -1,0 +1,63 @@
+/**
+ * The certificate and the private key of --ssl_cert and --ssl_key, read and checked before anything listens.
+ */
+import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { createSecureContext } from 'node:tls'
+
+/** PEM texts. */
+export interface Tls {
+  readonly cert: string
+  readonly key: string
+}
+
+/** `undefined` without both files, or after a problem: a sentence that names the setting, the file and the reason. */
+export function readTls(
+  { ssl_cert, ssl_key }: { ssl_cert: string; ssl_key: string },
+  problem: (sentence: string) => void,
+): Tls | undefined {
+  if (ssl_cert === '' || ssl_key === '') return undefined
+  try {
+    const tls = { cert: readPem('ssl_cert', ssl_cert), key: readPem('ssl_key', ssl_key) }
+    const certificate = attempt(
+      () => new X509Certificate(tls.cert),
+      `--ssl_cert ${ssl_cert} does not begin with a certificate (PEM)`,
+    )
+    const key = attempt(
+      () => createPrivateKey(tls.key),
+      `--ssl_key ${ssl_key} is not a private key (PEM) without a passphrase`,
+    )
+    if (!certificate.checkPrivateKey(key))
+      throw new Error(`--ssl_key ${ssl_key} is not the key of --ssl_cert ${ssl_cert}`)
+    // A chain with a broken link, or a key that is too short for today's OpenSSL.
+    attempt(() => createSecureContext(tls), `--ssl_cert ${ssl_cert} and its key are refused by OpenSSL`)
+    return tls
+  } catch (error) {
+    problem((error as Error).message)
+    return undefined
+  }
+}
+
+function readPem(name: string, file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (cause) {
+    const { code = '' } = cause as NodeJS.ErrnoException
+    throw new Error(`--${name} ${file} cannot be read: ${REASONS[code] ?? code}`, { cause })
+  }
+}
+
+const REASONS: Record<string, string> = {
+  ENOENT: 'there is no such file',
+  ENOTDIR: 'there is no such file',
+  EACCES: 'this user may not',
+  EISDIR: 'it is a folder',
+}
+
+function attempt<T>(read: () => T, message: string): T {
+  try {
+    return read()
+  } catch (cause) {
+    throw new Error(message, { cause })
+  }
+}
