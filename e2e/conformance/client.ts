@@ -35,6 +35,8 @@ export interface ConnectOptions {
   protocols?: readonly string[]
   /** Whether `next` shows pings. */
   pings?: boolean
+  /** How `next` reads a frame; JSON.parse by default. */
+  parse?: (text: string) => Frame
 }
 
 interface Waiting {
@@ -51,9 +53,11 @@ export class Client {
   #ending: string | undefined
   /** The sid of the welcome, once it was taken. */
   sid = ''
+  readonly #parse: (text: string) => Frame
 
-  constructor(ws: WebSocket, pings = false) {
+  constructor(ws: WebSocket, pings: boolean, parse: (text: string) => Frame) {
     this.ws = ws
+    this.#parse = parse
     ws.on('error', error => this.errors.push(error))
     ws.on('message', data => {
       const text = String(data)
@@ -87,7 +91,7 @@ export class Client {
   }
 
   async next(): Promise<Frame> {
-    return JSON.parse(await this.text())
+    return this.#parse(await this.text())
   }
 
   send(...messages: unknown[]): void {
@@ -135,9 +139,9 @@ export class Client {
 }
 
 export async function connect(url: string, options: ConnectOptions = {}): Promise<Client> {
-  const { query = '', headers = {}, protocols = [BASE], pings = false } = options
+  const { query = '', headers = {}, protocols = [BASE], pings = false, parse = JSON.parse } = options
   const ws = new WebSocket(url + query, [...protocols], { headers, perMessageDeflate: false })
-  const client = new Client(ws, pings)
+  const client = new Client(ws, pings, parse)
   await once(ws, 'open')
   return client
 }

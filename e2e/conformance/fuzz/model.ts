@@ -3,14 +3,17 @@
  *
  *   command or broadcast ─▶ model ─▶ frames that are owed, in order ─▶ compared with what came
  *
+ * Messages are JSON text, compared character by character: parsed and printed again, a large number is another.
+ *
  * A message is known by where it is in its stream. The offset that the cable gives it is learned when it is first seen,
  * and must be the same ever after, and rise. Pure: no sockets, no clock.
  */
 import assert from 'node:assert/strict'
 import type { Frame } from '../client.ts'
+import { print, type Text } from './json.ts'
 
 export interface Message {
-  readonly body: unknown
+  readonly body: string
   readonly type?: string | undefined
   readonly exclude?: string | undefined
   /** Learned. */
@@ -43,11 +46,19 @@ export interface Asked {
   /** What goes over the wire; `undefined`: nothing. */
   readonly wire: object | undefined
   readonly place: Place
-  readonly since: 'all' | 'none' | undefined
+  readonly since: 'all' | 'none' | 'gap' | undefined
+}
+
+/** A member of a stream, as a client announces it. */
+export interface Member {
+  readonly id: string
+  readonly info: Text | undefined
 }
 
 /** Bytes of JSON; --max_whisper_size. */
 const LARGEST_WHISPER = 16_384
+/** Bytes of a member's id and of its info as JSON; --max_presence_info_size. */
+const LARGEST_MEMBER = 4_096
 
 interface Owed {
   readonly frame: Frame
@@ -103,15 +114,20 @@ export class Listener {
   }
 
   #isRefresh({ identifier = '', message }: Frame): boolean {
-    return this.gaps.has(identifier) && String(message).startsWith('<turbo-stream action="refresh"')
+    return this.gaps.has(identifier) && String(message).startsWith('"<turbo-stream action=\\"refresh\\"')
   }
+}
+
+interface Present {
+  info: Text | undefined
+  readonly sids: Set<string>
 }
 
 export class Room {
   readonly listeners: readonly Listener[]
   readonly #streams = new Map<string, Message[]>()
-  /** stream → id → sids */
-  readonly #present = new Map<string, Map<string, Set<string>>>()
+  /** stream → id → the member's info and sessions */
+  readonly #present = new Map<string, Map<string, Present>>()
 
   constructor(listeners: readonly Listener[]) {
     this.listeners = listeners
@@ -141,12 +157,10 @@ export class Room {
     )
   }
 
-  whisper(from: Listener, { stream, kind }: Subscription, data: unknown): void {
-    if (kind !== 'data' || JSON.stringify(data).length > LARGEST_WHISPER) return
-    this.#tell(stream, identifier => ({ frame: { identifier, message: data ?? 'null' } }), {
-      exclude: from.sids[0],
-      ...SAID,
-    })
+  whisper(from: Listener, { stream, kind }: Subscription, { json }: Text): void {
+    if (kind !== 'data' || Buffer.byteLength(json) > LARGEST_WHISPER) return
+    const message = json === 'null' ? '"null"' : json
+    this.#tell(stream, identifier => ({ frame: { identifier, message } }), { exclude: from.sids[0], ...SAID })
   }
 
   subscribe(listener: Listener, subscription: Subscription, asked: Asked): void {
@@ -165,7 +179,8 @@ export class Room {
   }
 
   #placeOf({ stream }: Subscription, { place, since }: Asked): Place {
-    return place ?? (since === 'all' ? 0 : since === 'none' ? this.messages(stream).length : undefined)
+    if (place !== undefined || since === 'gap') return place ?? 'gap'
+    return since === 'all' ? 0 : since === 'none' ? this.messages(stream).length : undefined
   }
 
   #replay(listener: Listener, subscription: Subscription, place: Place, asked: boolean): void {
@@ -199,44 +214,45 @@ export class Room {
     this.leave(listener, subscription.stream)
   }
 
-  join(listener: Listener, { stream, kind }: Subscription, id: string): void {
-    if (kind !== 'data') return
-    const people = this.#present.get(stream) ?? new Map<string, Set<string>>()
-    this.#present.set(stream, people)
+  join(listener: Listener, { stream, kind }: Subscription, { id, info }: Member): void {
+    if (kind !== 'data' || Buffer.byteLength(id + (info?.json ?? '')) > LARGEST_MEMBER) return
+    const members = this.#present.get(stream) ?? new Map<string, Present>()
+    this.#present.set(stream, members)
     const sid = listener.sids[0]!
-    const mine = [...people].find(([, sids]) => sids.has(sid))
+    const mine = [...members].find(([, { sids }]) => sids.has(sid))
     if (mine !== undefined && mine[0] !== id) return
-    const sids = people.get(id)
-    if (sids !== undefined) return void sids.add(sid)
-    people.set(id, new Set([sid]))
-    this.#event(stream, { type: 'join', id, info: { of: id } })
+    const member = members.get(id)
+    if (member === undefined) {
+      members.set(id, { info, sids: new Set([sid]) })
+      return this.#event(stream, { id, info, type: 'join' })
+    }
+    member.info = info
+    member.sids.add(sid)
   }
 
   leave(listener: Listener, stream: string): void {
     const sid = listener.sids[0]!
-    for (const [id, sids] of this.#present.get(stream) ?? []) {
+    for (const [id, { sids }] of this.#present.get(stream) ?? []) {
       if (!sids.delete(sid) || sids.size > 0) continue
       this.#present.get(stream)!.delete(id)
-      this.#event(stream, { type: 'leave', id })
+      this.#event(stream, { id, type: 'leave' })
     }
   }
 
   /** Who is there, as the API tells it. */
-  present(stream: string): { id: string; info: unknown }[] {
-    return [...(this.#present.get(stream)?.keys() ?? [])].map(id => ({ info: { of: id }, id }))
+  present(stream: string): string {
+    const records = [...(this.#present.get(stream) ?? [])].map(([id, { info }]) => ({ info, id }))
+    return print({ type: 'info', total: records.length, records })
   }
 
   askPresence(listener: Listener, { identifier, stream, kind }: Subscription): void {
-    const records = this.present(stream)
-    const message =
-      kind === 'data'
-        ? { type: 'info', total: records.length, ...(records.length > 0 ? { records } : {}) }
-        : { type: 'error', total: 0 }
+    const message = kind === 'data' ? this.present(stream).replace(',"records":[]', '') : '{"type":"error","total":0}'
     listener.owe({ frame: { type: 'presence', identifier, message } })
   }
 
   #event(stream: string, message: object): void {
-    this.#tell(stream, identifier => ({ frame: { type: 'presence', identifier, message } }), SAID)
+    const text = print(message)
+    this.#tell(stream, identifier => ({ frame: { type: 'presence', identifier, message: text } }), SAID)
   }
 
   #tell(stream: string, owed: (identifier: string) => Owed, { exclude, fromClient, transient }: Telling): void {

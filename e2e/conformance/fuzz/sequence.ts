@@ -7,9 +7,10 @@
 import assert from 'node:assert/strict'
 import { BASE, type Client, EXTENDED, type Frame } from '../client.ts'
 import { closeFrame, encode } from '../raw.ts'
-import { cableReady, derived, jwt, now, pubsub, sign, turbo } from '../signing.ts'
+import { cableReady, derived, jwt, now, pubsub, sign } from '../signing.ts'
 import type { World } from '../world.ts'
-import { type Asked, Listener, type Place, Room, type Subscription } from './model.ts'
+import { isTooDeep, long, nested, parseFrame, print, Text } from './json.ts'
+import { type Asked, Listener, type Member, type Place, Room, type Subscription } from './model.ts'
 import type { Random } from './random.ts'
 
 /** The machine was too slow to tell anything: a resumed client was not heard in time. */
@@ -17,7 +18,14 @@ export class Inconclusive extends Error {}
 /** A resumed subscription waits two seconds for its client. */
 const GRACE_MS = 1_500
 
+/** Bytes of a message; --max_message_size. */
+const LARGEST_MESSAGE = 65_536
+
+const LATER = { place: undefined, since: 'none' } as const
+const NEVER = { place: undefined, since: 'gap' } as const
 const NOTHING: Asked = { wire: undefined, place: undefined, since: undefined }
+/** Numbers that a double changes, or that are none. */
+const NUMBERS = ['-0', '1e400', '-1e400', '1e-400', '123456789012345678901234567890', '1.0'].map(json => new Text(json))
 
 /** Answered by nothing. */
 const GARBAGE: readonly (string | Buffer)[] = [
@@ -36,7 +44,15 @@ const GARBAGE: readonly (string | Buffer)[] = [
   '{"command":"history","identifier":"not mine","history":{"since":1}}',
   '{"command":"whisper","identifier":"not mine","data":{}}',
   '{"command":"message","identifier":"not mine","data":"{}"}',
-  `{"command":"x","data":${'['.repeat(500)}${']'.repeat(500)}}`,
+  print({ command: 'ping', x: nested(64) }),
+  print({ command: 'ping', x: nested(32_000) }),
+  print({ command: 'subscribe', identifier: 'x', presence: nested(5000) }),
+  print({ command: 'whisper', identifier: 'not mine', data: long(65_000) }),
+  print({ command: long(65_000), identifier: 'x' }),
+  '['.repeat(LARGEST_MESSAGE),
+  '"'.padEnd(LARGEST_MESSAGE, '\\'),
+  '1e400',
+  '{"command":1e400,"identifier":-0}',
   Buffer.from([0xff, 0x00, 0x80]),
   Buffer.from('{"command":"pong"}'),
   Buffer.alloc(0),
@@ -52,6 +68,13 @@ const REJECTED: readonly ((stream: string) => string)[] = [
   () => JSON.stringify({ channel: '$pubsub', signed_stream_name: 7 }),
   () => JSON.stringify({ channel: '$pubsub', x: 'x'.repeat(5000) }),
   stream => JSON.stringify({ channel: '$pubsub', stream_name: stream }),
+  stream => print({ channel: '$pubsub', signed_stream_name: sign(stream), x: nested(64) }),
+  () => print(nested(2000)),
+  () => '['.repeat(4000),
+  () => '1e400',
+  () => print({ channel: '$pubsub', signed_stream_name: new Text('1e400') }),
+  () => print({ channel: new Text('123456789012345678901234567890') }),
+  () => print({ channel: long(60_000) }),
   stream => JSON.stringify({ channel: '$pubsub', signed_stream_name: sign(stream, 'another') }),
   stream => JSON.stringify({ channel: 'Turbo::StreamsChannel', signed_stream_name: `${sign(stream)}0` }),
   stream => JSON.stringify({ channel: 'Turbo::StreamsChannel', signed_stream_name: sign([stream]) }),
@@ -81,16 +104,22 @@ const BAD_BROADCASTS: readonly string[] = [
   '{"command":"disconnect","payload":{}}',
 ]
 
-const BODIES: readonly unknown[] = [
-  '<b>é 🦄</b>',
-  { a: [1, null] },
-  0,
-  false,
-  '',
-  [],
-  'x'.repeat(3000),
-  '\u2028"\\\u0000',
+/** What may be said to a stream. */
+const BODIES: readonly Text[] = [
+  ...['<b>é 🦄</b>', { a: [1, null] }, 0, false, '', [], '\u2028"\\\u0000'].map(body => new Text(print(body))),
+  new Text(' [ 1 , "\\u0061" ] '.trim()),
+  ...NUMBERS,
+  nested(63),
+  long(3_000),
 ]
+/** Only a backend may have what it says arrive. */
+const BACKEND_BODIES = [...BODIES, nested(64), nested(5_000), long(60_000)]
+const WHISPERS = [...BACKEND_BODIES, new Text('null'), long(16_384), long(16_385)]
+/** The longest is as long as a member may be: id and info have 4,096 bytes together. */
+const IDS = ['x', 'x', 'y', 'y', 'z', 'é"\u0000', 'x'.repeat(4_000), 'x'.repeat(5_000)]
+const INFOS = [...NUMBERS, nested(62), nested(63), nested(5_000), long(96), long(4_095), long(4_097), undefined]
+
+const CHANNELS = { turbo: 'Turbo::StreamsChannel', data: '$pubsub' }
 
 class Actor extends Listener {
   readonly name: string
@@ -171,10 +200,12 @@ export class Sequence {
     this.log.push(`${actor?.name ?? 'backend'} ${text.length > 300 ? `${text.slice(0, 300)}…` : text}`)
   }
 
-  #say(actor: Actor, command: object): void {
-    const text = JSON.stringify(command)
+  /** Returns whether the command may be obeyed. */
+  #say(actor: Actor, command: object): boolean {
+    const text = print(command)
     this.#note(actor, text)
     actor.client.send(this.#random.chance(0.1) ? Buffer.from(text) : text)
+    return !isTooDeep(command)
   }
 
   /** All commands are answered; what came is what was owed. */
@@ -204,6 +235,7 @@ export class Sequence {
       query: `?${query}`,
       headers: inHeader ? { 'x-anycable-restore-sid': wanted } : {},
       protocols: [actor.extended ? EXTENDED : BASE],
+      parse: parseFrame,
     })
     const welcome = await actor.client.next()
     const restored = actor.extended && actor.resumable && wanted !== '' && wanted === actor.sids[0]
@@ -248,13 +280,22 @@ export class Sequence {
       const { message, at } = random.pick(known)
       return { wire: streams(message.epoch!, message.offset), place: at + 1, since: undefined }
     }
+    const beyond = (): Asked => {
+      const { message } = random.pick(known)
+      const offset = new Text(random.pick(['9007199254740991', '1e400', '-1', '0.5', '123456789012345678901234567890']))
+      return { wire: streams(message.epoch!, offset), place: 'gap', since: undefined }
+    }
+    const deep = random.pick([{ since: nested(64) }, { since: 1, streams: nested(5_000) }, streams('x', nested(62))])
     const options: Asked[] = [
       { wire: { since: all }, place: undefined, since: 'all' },
       { wire: { since: all, streams: {} }, place: undefined, since: 'all' },
       { wire: { since: now() + 1000 }, place: undefined, since: 'none' },
-      ...(known.length > 0 ? [from(), from(), from()] : []),
-      ...(sure ? [] : [NOTHING, NOTHING, NOTHING]),
+      { wire: { since: random.pick([new Text('1e400'), new Text('1234567890123456789012')]) }, ...LATER },
+      { wire: { since: random.pick([new Text('-1e400'), nested(60), long(30_000)]) }, ...NEVER },
+      ...(known.length > 0 ? [from(), from(), from(), beyond()] : []),
+      ...(sure ? [] : [NOTHING, NOTHING, NOTHING, { ...NOTHING, wire: deep }]),
       { wire: { streams: {} }, place: undefined, since: undefined },
+      { wire: { streams: { ['x'.repeat(30_000)]: { offset: 1 } } }, place: undefined, since: undefined },
       { wire: streams('other', 1), place: 'gap', since: undefined },
       { wire: { since: all, ...streams('other', -1) }, place: 'gap', since: 'all' },
     ]
@@ -266,10 +307,19 @@ export class Sequence {
     const stream = random.pick(this.#streams)
     const known = this.#room.known(stream)
     let page: Place
-    let extra: object = random.pick([{}, { x: '</script>\u2028' }])
+    let extra: object = random.pick([
+      {},
+      {},
+      { x: '</script>\u2028' },
+      { x: random.pick(NUMBERS) },
+      { x: nested(63) },
+      { x: long(3_500) },
+      // No position, as it is too large, or not a string.
+      { position: random.pick(['123456789012345678901234567890/other', ...NUMBERS]) },
+    ])
     if (random.chance(0.3)) {
       page = 'gap'
-      extra = { position: random.pick(['-', '1/other', `999999999/other`]) }
+      extra = { position: random.pick(['-', '1/other', '999999999/other']) }
       if (known.length > 0 && random.chance(0.8)) {
         const { message, at } = random.pick(known)
         page = at + 1
@@ -278,12 +328,16 @@ export class Sequence {
     }
     const kind = random.pick(['turbo', 'turbo', 'data', 'data', 'html'] as const)
     const identifier =
-      kind === 'turbo' ? turbo(stream, extra) : kind === 'data' ? pubsub(stream, extra) : cableReady(stream)
+      kind === 'html'
+        ? cableReady(stream)
+        : print({ channel: CHANNELS[kind], signed_stream_name: sign(stream), ...extra })
     const asked = this.#askable(stream)
-    const joins = random.chance(0.15) ? random.pick(['x', 'y']) : undefined
-    const presence = joins === undefined ? {} : { presence: { id: joins, info: { of: joins } } }
+    const joins = random.chance(0.15) ? this.#member() : undefined
+    // Not asked for: a time of 0, which the smallest number is as well.
+    const history =
+      asked.wire ?? random.pick([undefined, undefined, { since: new Text('-0') }, { since: new Text('1e-400') }])
     if (joins !== undefined) await this.#settle()
-    this.#say(actor, { command: 'subscribe', identifier, ...(asked.wire ? { history: asked.wire } : {}), ...presence })
+    if (!this.#say(actor, { command: 'subscribe', identifier, history, presence: joins })) return
     const held = actor.subscriptions.get(identifier)
     if (held?.confirmed) return
     const states = { live: false, covered: 0, confirmed: false, healing: false, late: [] }
@@ -309,8 +363,8 @@ export class Sequence {
   async #aloud(actor: Actor, command: string, more: object, then: (subscription: Subscription) => void): Promise<void> {
     await this.#settle()
     const subscription = this.#some(actor)
-    this.#say(actor, { command, identifier: subscription?.identifier ?? 'not mine', ...more })
-    if (subscription) then(subscription)
+    const heard = this.#say(actor, { command, identifier: subscription?.identifier ?? 'not mine', ...more })
+    if (heard && subscription) then(subscription)
     await this.#settle()
   }
 
@@ -322,20 +376,25 @@ export class Sequence {
     const subscription = this.#some(actor)
     const asked = subscription ? this.#askable(subscription.stream, subscription.page !== undefined) : NOTHING
     const identifier = subscription?.identifier ?? 'not mine'
-    this.#say(actor, { command: 'history', identifier, history: asked.wire })
-    if (subscription && asked.wire) this.#room.history(actor, subscription, asked)
+    const heard = this.#say(actor, { command: 'history', identifier, history: asked.wire })
+    if (heard && subscription && asked.wire) this.#room.history(actor, subscription, asked)
   }
 
   #whisper(actor: Actor): Promise<void> {
-    const data = this.#random.pick([...BODIES, null, 'x'.repeat(20_000)])
+    const data = this.#random.pick(WHISPERS)
     return this.#aloud(actor, 'whisper', { data }, subscription => this.#room.whisper(actor, subscription, data))
   }
 
   #join(actor: Actor): Promise<void> {
-    const id = this.#random.pick(['x', 'y', 'z'])
-    if (this.#random.chance(0.15)) return this.#aloud(actor, 'join', { presence: { id: 7 } }, () => {})
-    const presence = { id, info: { of: id } }
-    return this.#aloud(actor, 'join', { presence }, subscription => this.#room.join(actor, subscription, id))
+    const bad = this.#random.pick([7, ...NUMBERS, nested(1), null])
+    if (this.#random.chance(0.15)) return this.#aloud(actor, 'join', { presence: { id: bad } }, () => {})
+    const presence = this.#member()
+    return this.#aloud(actor, 'join', { presence }, subscription => this.#room.join(actor, subscription, presence))
+  }
+
+  #member(): Member {
+    const id = this.#random.pick(IDS)
+    return { id, info: this.#random.chance(0.5) ? new Text(print({ of: id })) : this.#random.pick(INFOS) }
   }
 
   #leave(actor: Actor): Promise<void> {
@@ -374,7 +433,7 @@ export class Sequence {
     const random = this.#random
     const batch = Array.from({ length: random.chance(0.2) ? 1 + random.below(4) : 1 }, () => {
       const stream = random.pick([...this.#streams, 'nobody/listens'])
-      const body = random.chance(0.5) ? random.pick(BODIES) : `said ${this.#said++}`
+      const body = random.chance(0.5) ? random.pick(BACKEND_BODIES).json : print(`said ${this.#said++}`)
       const transient = random.chance(0.15)
       const type = random.chance(0.1) ? 'custom' : undefined
       const actor = random.pick(this.#actors)
@@ -383,7 +442,7 @@ export class Sequence {
     })
     const wire = batch.map(({ stream, message: { body, type, exclude }, transient }) => ({
       stream,
-      data: JSON.stringify(body),
+      data: body,
       meta: { transient, broadcast_type: type, exclude_socket: exclude },
     }))
     this.#note(undefined, JSON.stringify(wire))
@@ -417,8 +476,7 @@ export class Sequence {
     const url = `${this.#world.server.http}/api/presence/${encodeURIComponent(stream)}/users`
     this.#note(undefined, `who is at ${stream}?`)
     const answer = await fetch(url, { headers: { authorization: `Bearer ${derived('api-cable')}` } })
-    const { records } = (await answer.json()) as { records: { id: string }[] }
-    assert.deepEqual(records, this.#room.present(stream))
+    assert.equal(await answer.text(), this.#room.present(stream))
   }
 
   /** The connection goes, in the middle of a frame or politely, and the client comes back. */
