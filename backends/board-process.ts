@@ -88,6 +88,19 @@ export async function startBoard(
   }
 }
 
+/** A Board that ends without being asked to: how, and what it said. */
+export async function runBoard(
+  board: (host: string, port: number) => Command,
+  env: NodeJS.ProcessEnv,
+): Promise<{ code: number | null; said: string }> {
+  const { command, args, env: own } = board('127.0.0.1', await freePort())
+  const child = spawn(command, args, { cwd: ROOT, env: { ...env, ...own }, stdio: ['ignore', 'ignore', 'pipe'] })
+  const timer = setTimeout(() => child.kill('SIGKILL'), START_MS)
+  const [said, [code]] = await Promise.all([text(child.stderr), once(child, 'exit')])
+  clearTimeout(timer)
+  return { code, said }
+}
+
 async function healthy(child: ChildProcess, ask: () => Promise<Answer>, said: () => string): Promise<void> {
   const deadline = performance.now() + START_MS
   while (child.exitCode === null && performance.now() < deadline) {

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { openBoard } from './board.ts'
 import { createBroadcasts } from './broadcasts.ts'
-import { DEAD, listen, testApp } from './testing.ts'
+import { boardPath, DEAD, listen, lock, testApp } from './testing.ts'
 
 test('the page holds the cards, escaped and oldest first', async t => {
-  const { app, board } = testApp(t)
-  board.add({ body: '<script>alert("1")</script> & \'x\'', author: '"><b>', backend: 'python' })
-  board.add({ body: 'Second', author: 'Ada', backend: 'typescript' })
+  const { app, board } = await testApp(t)
+  await board.add({ body: '<script>alert("1")</script> & \'x\'', author: '"><b>', backend: 'python' })
+  await board.add({ body: 'Second', author: 'Ada', backend: 'typescript' })
 
   const page = await app.request('/')
   const html = await page.text()
@@ -29,13 +30,13 @@ test('the position is asked for before the cards', async t => {
     asked.push(`position ${request.url}`)
     response.end('{"position":"12/aZ3x"}')
   })
-  const { board } = testApp(t)
-  const cards = () => {
+  const { board } = await testApp(t)
+  const cards = async () => {
     asked.push('cards')
     return []
   }
   const hotcable = { secret: 'canary', broadcastUrl: `${cable.url}/_broadcast` }
-  const { app } = testApp(t, { board: { ...board, cards }, hotcable })
+  const { app } = await testApp(t, { board: { ...board, cards }, hotcable })
 
   const html = await (await app.request('/')).text()
 
@@ -44,10 +45,10 @@ test('the position is asked for before the cards', async t => {
 })
 
 test('a form is committed, broadcast and answered with a way back', async t => {
-  const { board, sent, post } = testApp(t)
+  const { board, sent, post } = await testApp(t)
 
   const added = await post('/cards', { body: ' Hello ', author: '' })
-  const [{ id } = { id: 0 }] = board.cards()
+  const [{ id } = { id: 0 }] = await board.cards()
   const voted = await post(`/cards/${id}/vote`)
   const deleted = await post(`/cards/${id}/delete`)
   const cleared = await post('/clear')
@@ -64,7 +65,7 @@ test('a form is committed, broadcast and answered with a way back', async t => {
 })
 
 test('a card that is gone is a way back and no broadcast, however odd its id', async t => {
-  const { sent, post } = testApp(t)
+  const { sent, post } = await testApp(t)
 
   for (const id of ['1', '0', '9'.repeat(30), '9'.repeat(400)]) {
     assert.equal((await post(`/cards/${id}/vote`)).status, 303)
@@ -82,16 +83,49 @@ test('a form is answered although the cable is dead', async t => {
     },
     log: line => lines.push(line),
   })
-  const { app, board, post } = testApp(t, { broadcasts })
+  const { app, board, post } = await testApp(t, { broadcasts })
 
   assert.equal((await post('/cards', { body: 'Hello' })).status, 303)
   assert.equal((await app.request('/')).status, 200)
-  assert.equal(board.cards().length, 1)
+  assert.equal((await board.cards()).length, 1)
   assert.equal(lines.length, 1)
 })
 
+test('a form waits for a locked database, and all else is answered meanwhile', async t => {
+  const path = boardPath(t)
+  const board = await openBoard(path)
+  t.after(() => board.close())
+  const { app, post } = await testApp(t, { board })
+  const unlock = lock(t, path)
+  const answered: string[] = []
+  const answer = async (name: string, response: Response | Promise<Response>) => {
+    answered.push(`${name} ${(await response).status}`)
+  }
+
+  const posted = answer('form', post('/cards', { body: 'Hello' }))
+  await answer('health', app.request('/health'))
+  await answer('page', app.request('/'))
+  unlock()
+  await posted
+
+  assert.deepEqual(answered, ['health 200', 'page 200', 'form 303'])
+})
+
+test('a database that stays locked is said, and when to come back', async t => {
+  const path = boardPath(t)
+  const board = await openBoard(path, { patienceMs: 30 })
+  t.after(() => board.close())
+  const { post } = await testApp(t, { board })
+  lock(t, path)
+
+  const answer = await post('/cards', { body: 'Hello' })
+
+  assert.deepEqual([answer.status, answer.headers.get('retry-after')], [503, '1'])
+  assert.match(await answer.text(), /locked/)
+})
+
 test('what is not a card is refused, and says why', async t => {
-  const { board, sent, post } = testApp(t)
+  const { board, sent, post } = await testApp(t)
   const refused = [
     await post('/cards', { body: '  ' }),
     await post('/cards', { body: 'x'.repeat(501) }),
@@ -103,21 +137,21 @@ test('what is not a card is refused, and says why', async t => {
     assert.match(answer.headers.get('content-type') ?? '', /^text\/plain/)
   }
   assert.equal((await post('/cards', { body: 'x', author: 'y'.repeat(66_000) })).status, 413)
-  assert.deepEqual([board.cards(), sent], [[], []])
+  assert.deepEqual([await board.cards(), sent], [[], []])
 })
 
 test('another site may not post, in whichever language', async t => {
-  const { board, post } = testApp(t, { neighbours: { python: DEAD } })
+  const { board, post } = await testApp(t, { neighbours: { python: DEAD } })
 
   for (const path of ['/cards', '/clear', '/cards/1/vote', '/python/cards']) {
     assert.equal((await post(path, { body: 'x' }, { 'sec-fetch-site': 'cross-site' })).status, 403)
   }
   assert.equal((await post('/cards', { body: 'x' }, { 'sec-fetch-site': 'same-origin' })).status, 303)
-  assert.equal(board.cards().length, 1)
+  assert.equal((await board.cards()).length, 1)
 })
 
 test('unknown paths are not here, and known ones say what they answer to', async t => {
-  const { app, post } = testApp(t)
+  const { app, post } = await testApp(t)
   const status = async (path: string, method = 'GET') => (await app.request(path, { method })).status
 
   assert.equal(await status('/nothing'), 404)
@@ -133,7 +167,7 @@ test('unknown paths are not here, and known ones say what they answer to', async
 })
 
 test('a WebSocket where there is none is told where there is one', async t => {
-  const { app } = testApp(t)
+  const { app } = await testApp(t)
   const answer = await app.request('/cable/?jid=x', { headers: { upgrade: 'websocket' } })
 
   assert.equal(answer.status, 404)
@@ -141,7 +175,7 @@ test('a WebSocket where there is none is told where there is one', async t => {
 })
 
 test('a visitor keeps an identity and a client', async t => {
-  const { app } = testApp(t)
+  const { app } = await testApp(t)
   const first = await app.request('/?client=rails')
   const cookies = first.headers.getSetCookie()
   assert.match(
@@ -160,9 +194,9 @@ test('a visitor keeps an identity and a client', async t => {
 })
 
 test("the cable's URL is the browser's own origin, unless there is one", async t => {
-  const { app } = testApp(t)
+  const { app } = await testApp(t)
   const hotcable = { secret: 'canary', broadcastUrl: DEAD, cableUrl: 'wss://cable.example/cable' }
-  const { app: elsewhere } = testApp(t, { hotcable })
+  const { app: elsewhere } = await testApp(t, { hotcable })
   const url = async (headers: Record<string, string>, from = app) =>
     /name="cable-url" content="([^"]*)"/.exec(await (await from.request('/', { headers })).text())?.[1]
 
@@ -178,7 +212,7 @@ test("the cable's URL is the browser's own origin, unless there is one", async t
 })
 
 test('all four Boards stand side by side', async t => {
-  const { app } = testApp(t)
+  const { app } = await testApp(t)
   const compare = await app.request('/compare')
 
   const frames = [...(await compare.text()).matchAll(/<iframe src="([^"]*)" title="([^"]*)"/g)]
@@ -191,8 +225,8 @@ test('all four Boards stand side by side', async t => {
 })
 
 test('Rails is there where it is running, and told to be missing where it is not', async t => {
-  const { app: without } = testApp(t)
-  const { app } = testApp(t, { neighbours: { rails: DEAD } })
+  const { app: without } = await testApp(t)
+  const { app } = await testApp(t, { neighbours: { rails: DEAD } })
 
   assert.doesNotMatch(await (await without.request('/compare')).text(), /rails/i)
   assert.equal((await without.request('/rails/')).status, 503)

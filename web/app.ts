@@ -12,7 +12,7 @@ import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { metaTags, position, streamFrom } from '../backends/typescript/hotcable.ts'
 import type { Assets } from './assets.ts'
-import type { Board } from './board.ts'
+import { type Board, BoardBroken, BoardLocked } from './board.ts'
 import type { Broadcasts } from './broadcasts.ts'
 import { offersWebSocket } from './cable-proxy.ts'
 import { FormRefused, readCard } from './form.ts'
@@ -51,7 +51,7 @@ export function createApp({ board, broadcasts, assets, cable, neighbours = {}, h
     // In this order: a card that is added after the position was asked for is replayed to the page, even if the query
     // below did not see it yet. The other way round it would be missing for good.
     const at = await position(STREAM, { url: broadcastUrl, key })
-    const cards = board.cards()
+    const cards = await board.cards()
     const source = streamFrom(STREAM, at, { secret })
     const tags = metaTags({ visitor: visitor(c) }, { url: hotcable.cableUrl ?? cableUrl(c), secret })
     c.header('Cache-Control', 'no-store')
@@ -59,22 +59,22 @@ export function createApp({ board, broadcasts, assets, cable, neighbours = {}, h
     return c.body(String(page({ cards, metaTags: tags, source, client: client(c) })))
   })
   app.post('/cards', async c => {
-    const card = board.add({ ...readCard(new Uint8Array(await c.req.arrayBuffer())), backend: 'typescript' })
+    const card = await board.add({ ...readCard(new Uint8Array(await c.req.arrayBuffer())), backend: 'typescript' })
     await broadcasts.cardAdded(card)
     return c.redirect('/', 303)
   })
   app.post('/cards/:id{\\d+}/vote', async c => {
-    const card = board.vote(Number(c.req.param('id')))
+    const card = await board.vote(Number(c.req.param('id')))
     if (card !== undefined) await broadcasts.cardVoted(card)
     return c.redirect('/', 303)
   })
   app.post('/cards/:id{\\d+}/delete', async c => {
     const id = Number(c.req.param('id'))
-    if (board.remove(id)) await broadcasts.cardDeleted(id)
+    if (await board.remove(id)) await broadcasts.cardDeleted(id)
     return c.redirect('/', 303)
   })
   app.post('/clear', async c => {
-    board.clear()
+    await board.clear()
     await broadcasts.boardCleared()
     return c.redirect('/', 303)
   })
@@ -109,6 +109,12 @@ export function createApp({ board, broadcasts, assets, cable, neighbours = {}, h
   })
   app.onError((error, c) => {
     if (error instanceof FormRefused) return c.text(`${error.message}\n`, 422)
+    if (error instanceof BoardLocked)
+      return c.text('The database is locked. Try again in a moment.\n', 503, { 'Retry-After': '1' })
+    if (error instanceof BoardBroken) {
+      console.error(`web: ${error.message}`)
+      return c.text('The database cannot be used; the log says why.\n', 500)
+    }
     console.error(error)
     return c.text('Something broke here; the log has it.\n', 500)
   })

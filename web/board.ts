@@ -3,12 +3,14 @@
  *
  *   cards(id, body, author, backend, votes, created_at)
  *
- * WAL lets the others read while one writes, and `timeout` makes a second writer wait instead of failing. Ids are never
- * used twice (AUTOINCREMENT), so a page may take an id that it has seen for a card that it has seen.
+ * WAL lets the others read while one writes. Another writer's lock is waited for with pauses: SQLite's own way of waiting
+ * would stop this process, the proxies in it too. Ids are never used twice (AUTOINCREMENT), so a page may take an id that
+ * it has seen for a card that it has seen.
  */
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { setTimeout as pause } from 'node:timers/promises'
 
 export interface Card {
   readonly id: number
@@ -21,36 +23,58 @@ export interface Card {
   readonly createdAt: string
 }
 
+/** All reject with {@link BoardLocked} or {@link BoardBroken}. Changes are made in the order in which they were asked for. */
 export interface Board {
   /** All cards, oldest first. */
-  cards: () => Card[]
-  add: (card: Pick<Card, 'body' | 'author' | 'backend'>) => Card
+  cards: () => Promise<Card[]>
+  add: (card: Pick<Card, 'body' | 'author' | 'backend'>) => Promise<Card>
   /** One vote more; `undefined` when the card is gone. */
-  vote: (id: number) => Card | undefined
+  vote: (id: number) => Promise<Card | undefined>
   /** `false` when it was gone already. */
-  remove: (id: number) => boolean
-  clear: () => void
+  remove: (id: number) => Promise<boolean>
+  clear: () => Promise<void>
   close: () => void
 }
 
-/** Opens the file at `path`, or makes it. Throws what SQLite throws. */
-export function openBoard(path: string): Board {
-  mkdirSync(dirname(path), { recursive: true })
-  const db = new DatabaseSync(path, { timeout: 5000 })
-  useWal(db)
-  db.exec(SCHEMA)
+/** Another process held the lock for as long as we wait. */
+export class BoardLocked extends Error {
+  override readonly name = 'BoardLocked'
+}
+
+/** What only the operator can mend: no database, no folder, no right to write. */
+export class BoardBroken extends Error {
+  override readonly name = 'BoardBroken'
+}
+
+/** Opens the file at `path`, or makes it. Rejects with {@link BoardLocked} or {@link BoardBroken}. */
+export async function openBoard(path: string, { patienceMs = 5000 } = {}): Promise<Board> {
+  const patiently = createPatience(path, patienceMs)
+  const db = await patiently(() => {
+    mkdirSync(dirname(path), { recursive: true })
+    return new DatabaseSync(path, { timeout: 0 })
+  })
+  // All languages start at once on a new file.
+  await patiently(() => db.exec('PRAGMA journal_mode = WAL'))
+  await patiently(() => db.exec(SCHEMA))
 
   const all = db.prepare(`SELECT ${COLUMNS} FROM cards ORDER BY id`)
   const insert = db.prepare(`INSERT INTO cards (body, author, backend) VALUES (?, ?, ?) RETURNING ${COLUMNS}`)
   const vote = db.prepare(`UPDATE cards SET votes = votes + 1 WHERE id = ? RETURNING ${COLUMNS}`)
   const remove = db.prepare('DELETE FROM cards WHERE id = ?')
 
+  let last: Promise<unknown> = Promise.resolve()
+  const change = <T>(operation: () => T): Promise<T> => {
+    const changed = patiently(operation, last)
+    last = changed.catch(() => {})
+    return changed
+  }
+
   return {
-    cards: () => all.all() as unknown as Card[],
-    add: ({ body, author, backend }) => insert.get(body, author, backend) as unknown as Card,
-    vote: id => vote.get(id) as unknown as Card | undefined,
-    remove: id => remove.run(id).changes > 0,
-    clear: () => db.exec('DELETE FROM cards'),
+    cards: () => patiently(() => all.all() as unknown as Card[]),
+    add: ({ body, author, backend }) => change(() => insert.get(body, author, backend) as unknown as Card),
+    vote: id => change(() => vote.get(id) as unknown as Card | undefined),
+    remove: id => change(() => remove.run(id).changes > 0),
+    clear: () => change(() => db.exec('DELETE FROM cards')),
     close: () => db.close(),
   }
 }
@@ -61,19 +85,28 @@ const SCHEMA = `CREATE TABLE IF NOT EXISTS cards (
   id INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL, author TEXT NOT NULL, backend TEXT NOT NULL,
   votes INTEGER NOT NULL DEFAULT 0, created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now')))`
 
-/**
- * All languages start at once on a new file, and SQLite does not wait for the others when it changes the journal mode,
- * whatever the timeout: to avoid a deadlock it says "locked" at once. So we wait, for as long as it would have.
- */
-function useWal(db: DatabaseSync): void {
-  const deadline = performance.now() + 5000
-  for (;;) {
-    try {
-      db.exec('PRAGMA journal_mode = WAL')
-      return
-    } catch (error) {
-      if (performance.now() > deadline || !/locked/.test(String(error))) throw error
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20)
+/** How long a lock may last until we look again. */
+const PAUSE_MS = 10
+
+/** Runs an operation once `turn` has come, and again while the database is locked; `patienceMs` counts from the call. */
+const createPatience =
+  (path: string, patienceMs: number) =>
+  async <T>(operation: () => T, turn?: Promise<unknown>): Promise<T> => {
+    const deadline = performance.now() + patienceMs
+    await turn
+    for (;;) {
+      try {
+        return operation()
+      } catch (cause) {
+        const { errcode, syscall, message } = cause as SystemError
+        if (errcode === undefined && syscall === undefined) throw cause // not SQLite's, nor the system's: a bug
+        // The low byte is the kind of an error, the rest says more.
+        if ((errcode ?? 0) % 256 !== SQLITE_BUSY) throw new BoardBroken(`${path}: ${message}`, { cause })
+        if (performance.now() > deadline) throw new BoardLocked(`${path}: ${message}`, { cause })
+      }
+      await pause(PAUSE_MS)
     }
   }
-}
+
+type SystemError = Error & { errcode?: number; syscall?: string }
+const SQLITE_BUSY = 5

@@ -7,20 +7,32 @@
  *   HOTCABLE_PYTHON_URL …              the other Boards; one that is not set is not running here
  *   ANYCABLE_…                         what the helper reads: secrets, keys, the broadcast URL
  */
-import { broadcast } from '../backends/typescript/hotcable.ts'
+import { broadcast, metaTags, signStream } from '../backends/typescript/hotcable.ts'
 import { createApp, STREAM } from './app.ts'
 import { createAssets } from './assets.ts'
-import { openBoard } from './board.ts'
+import { BoardBroken, BoardLocked, openBoard } from './board.ts'
 import { createBroadcasts } from './broadcasts.ts'
 import { createCableProxy } from './cable-proxy.ts'
 import { PortInUse, serve } from './serve.ts'
+
+/** EX_CONFIG: to start it again is of no use, and `npm start` does not. */
+const MISCONFIGURED = 78
 
 const { env, argv } = process
 const port = Number(env.PORT || 3000)
 const cable = env.HOTCABLE_CABLE_URL || 'http://127.0.0.1:8080'
 
+try {
+  metaTags({}) && signStream(STREAM) // a missing secret is said now, not by the first page
+} catch (error) {
+  end(error, MISCONFIGURED)
+}
+const board = await openBoard(env.HOTCABLE_DB || 'data/board.sqlite3').catch(error => {
+  if (error instanceof BoardBroken) return end(error, MISCONFIGURED)
+  if (error instanceof BoardLocked) return end(error)
+  throw error
+})
 const assets = await createAssets({ watch: argv.includes('--watch') })
-const board = openBoard(env.HOTCABLE_DB || 'data/board.sqlite3')
 const broadcasts = createBroadcasts({
   send: html => broadcast(STREAM, html, { timeoutMs: 500, retries: 2 }),
   log: line => console.error(`web: ${line}`),
@@ -41,11 +53,15 @@ const app = createApp({
 })
 
 const server = await serve({ fetch: app.fetch, cable: cableProxy, host: env.HOST, port }).catch(error => {
-  if (!(error instanceof PortInUse)) throw error
-  console.error(`web: ${error.message}`)
-  process.exit(1)
+  if (error instanceof PortInUse) return end(error)
+  throw error
 })
 console.log(`web: the Board is at ${server.url}`)
+
+function end(error: unknown, code = 1): never {
+  console.error(`web: ${error instanceof Error ? error.message : error}`)
+  process.exit(code)
+}
 
 let stopping = false
 const stop = async () => {

@@ -15,7 +15,7 @@ async function echo(t: TestContext) {
 }
 
 async function running(t: TestContext, parts: Parameters<typeof testApp>[1]) {
-  const { app } = testApp(t, parts)
+  const { app } = await testApp(t, parts)
   return listen(t, createServer(getRequestListener(app.fetch)))
 }
 
@@ -58,7 +58,7 @@ test('a form of unknown length arrives with its length, for gateways that know n
 
 test('redirects and errors of a Board come back as they are', async t => {
   const ruby = await listen(t, (_, response) => response.writeHead(303, { location: '/ruby/' }).end())
-  const { app, post } = testApp(t, { neighbours: { ruby: ruby.url } })
+  const { app, post } = await testApp(t, { neighbours: { ruby: ruby.url } })
 
   const answer = await post('/ruby/clear')
 
@@ -67,7 +67,7 @@ test('redirects and errors of a Board come back as they are', async t => {
 })
 
 test('a Board that is not running is a page that says how to get it, and a word for a machine', async t => {
-  const { app } = testApp(t, { neighbours: { python: DEAD } })
+  const { app } = await testApp(t, { neighbours: { python: DEAD } })
   const browser = { accept: 'text/html,*/*' }
 
   const missing = await app.request('/ruby/', { headers: browser })
@@ -112,7 +112,7 @@ test('the events of the cable come through one by one, and their end goes back',
 })
 
 test('a cable that is down is a stream that says when to come back: told a status, a browser never would', async t => {
-  const { app } = testApp(t)
+  const { app } = await testApp(t)
   const answer = await app.request('/events')
 
   assert.deepEqual([answer.status, answer.headers.get('content-type')], [200, 'text/event-stream'])

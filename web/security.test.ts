@@ -7,7 +7,7 @@ import { TURBO_STYLE } from './security.ts'
 import { testApp } from './testing.ts'
 
 test('pages may connect to their own origin, and run nothing inline', async t => {
-  const { app } = testApp(t)
+  const { app } = await testApp(t)
   const headers = { host: 'board.example:3000' }
 
   for (const path of ['/', '/compare', '/nothing', '/ruby/']) {
@@ -20,7 +20,7 @@ test('pages may connect to their own origin, and run nothing inline', async t =>
 })
 
 test('a host that is none does not get into the policy', async t => {
-  const { app } = testApp(t)
+  const { app } = await testApp(t)
 
   const answer = await app.request('/', { headers: { 'x-forwarded-host': "x; script-src 'unsafe-inline'" } })
 

@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type RequestListener, type Server }
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import type { TestContext } from 'node:test'
 import { type AppParts, createApp } from './app.ts'
 import { openBoard } from './board.ts'
@@ -16,9 +17,17 @@ export function boardPath(t: TestContext): string {
   return join(folder, 'data', 'board.sqlite3')
 }
 
+/** Another program that writes; returns how it ends. */
+export function lock(t: TestContext, path: string): () => void {
+  const other = new DatabaseSync(path)
+  t.after(() => other.close())
+  other.exec('BEGIN IMMEDIATE')
+  return () => other.exec('COMMIT')
+}
+
 /** `sent` is what was broadcast. The cable is one that never answers, unless `parts` say otherwise. */
-export function testApp(t: TestContext, parts: Partial<AppParts> = {}) {
-  const board = openBoard(boardPath(t))
+export async function testApp(t: TestContext, parts: Partial<AppParts> = {}) {
+  const board = await openBoard(boardPath(t))
   t.after(() => board.close())
   const sent: string[] = []
   const broadcasts = createBroadcasts({ send: async html => void sent.push(html), log: () => {} })

@@ -125,10 +125,11 @@ function card(array $c): string {
     HTML;
 }
 
+function path(): string { return getenv('HOTCABLE_DB') ?: 'data/board.sqlite3'; }
+
 function database(): \PDO {
-    $path = getenv('HOTCABLE_DB') ?: 'data/board.sqlite3';
-    @mkdir(dirname($path), recursive: true); // there already, or opening it says what is wrong
-    $db = new \PDO("sqlite:$path", options: [\PDO::ATTR_TIMEOUT => 5, \PDO::ATTR_DEFAULT_FETCH_MODE => \PDO::FETCH_ASSOC]);
+    @mkdir(dirname(path()), recursive: true); // there already, or opening it says what is wrong
+    $db = new \PDO('sqlite:' . path(), options: [\PDO::ATTR_TIMEOUT => 5, \PDO::ATTR_DEFAULT_FETCH_MODE => \PDO::FETCH_ASSOC]);
     try {
         $db->exec('PRAGMA journal_mode=WAL');
     } catch (\PDOException) { // busy: another language is switching it just now
@@ -250,6 +251,12 @@ try {
     [$status, $headers, $body] = route($_SERVER['REQUEST_METHOD'], strtok($_SERVER['REQUEST_URI'], '?'));
 } catch (Refused $refused) {
     [$status, $headers, $body] = [$refused->getCode(), TEXT, $refused->getMessage()];
+} catch (\PDOException $error) {
+    [$status, $headers, $body] = [503, [...TEXT, 'Retry-After: 1'], 'the database is locked: try again in a moment'];
+    if ($error->errorInfo[1] !== 5) { // SQLITE_BUSY
+        log(path() . ": {$error->getMessage()}");
+        [$status, $headers, $body] = [500, TEXT, 'the database cannot be used; the log says why'];
+    }
 } catch (\Throwable $error) {
     log((string) $error);
     [$status, $headers, $body] = [500, TEXT, 'something broke here; the log says what'];

@@ -25,6 +25,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 import hotcable
 
 NAMES = {"typescript": "TypeScript", "python": "Python", "php": "PHP", "ruby": "Ruby", "rails": "Rails"}
+DATABASE = os.environ.get("HOTCABLE_DB") or "data/board.sqlite3"
 HTML, TEXT = ("Content-Type", "text/html; charset=utf-8"), ("Content-Type", "text/plain; charset=utf-8")
 
 
@@ -129,9 +130,9 @@ action="cards/{i}/delete" method="post"><button class="delete" aria-label="Delet
 
 @contextlib.contextmanager
 def database():
-    path = os.environ.get("HOTCABLE_DB") or "data/board.sqlite3"
-    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-    with contextlib.closing(sqlite3.connect(path, timeout=5, isolation_level=None)) as db:
+    with contextlib.suppress(OSError):  # opening it says what is wrong
+        os.makedirs(os.path.dirname(DATABASE) or ".", exist_ok=True)
+    with contextlib.closing(sqlite3.connect(DATABASE, timeout=5, isolation_level=None)) as db:
         db.row_factory = sqlite3.Row
         with contextlib.suppress(sqlite3.OperationalError):  # busy: another language is switching it just now
             db.execute("PRAGMA journal_mode=WAL")
@@ -156,7 +157,13 @@ def announce(happened, rows):
         try:
             hotcable.broadcast("board/1", happened(row), timeout=0.5, retries=2)
         except Exception as failed:
-            print("board.py: not broadcast:", failed, file=sys.stderr, flush=True)
+            log(f"not broadcast: {failed}")
+
+
+def is_locked(error): return "locked" in str(error)  # the code is there from Python 3.11 on
+
+
+def log(line): print("board.py:", line, file=sys.stderr, flush=True)
 
 
 class Refused(Exception):
@@ -168,6 +175,11 @@ def application(request, start_response):
         status, headers, body = route(request)
     except Refused as refused:
         status, body, headers = refused.args[0], refused.args[1], [TEXT, *refused.args[2:]]
+    except sqlite3.Error as error:
+        status, headers, body = 503, [TEXT, ("Retry-After", "1")], "the database is locked: try again in a moment"
+        if not is_locked(error):
+            log(f"{DATABASE}: {error}")
+            status, headers, body = 500, [TEXT], "the database cannot be used; the log says why"
     except Exception:
         traceback.print_exc()
         status, headers, body = 500, [TEXT], "something broke here; the log says what"
@@ -262,11 +274,18 @@ class Handler(WSGIRequestHandler):
 
 
 if __name__ == "__main__":
-    host, port = os.environ.get("HOST") or "127.0.0.1", int(os.environ.get("PORT") or 3001)
     try:
+        host, port = os.environ.get("HOST") or "127.0.0.1", int(os.environ.get("PORT") or 3001)
         hotcable.meta_tags({}), hotcable.sign_stream("board/1")  # a missing secret is said now, not by the first page
+        with database():
+            pass
+    except (ValueError, sqlite3.Error) as error:
+        if not is_locked(error):
+            log(f"{DATABASE}: {error}" if isinstance(error, sqlite3.Error) else error)
+            sys.exit(78)  # EX_CONFIG: to start it again is of no use
+    try:
         server = Server((host, port), Handler)
-    except (OSError, ValueError) as error:
+    except (OSError, OverflowError) as error:
         sys.exit(f"board.py: {host}:{port}: {error}")
     server.set_app(application)
     for number in (signal.SIGTERM, signal.SIGINT):  # what is under way is finished: committed, so broadcast as well

@@ -37,7 +37,10 @@ JWT_KEY = setting("ANYCABLE_JWT_SECRET", "ANYCABLE_JWT_ID_KEY", "ANYCABLE_SECRET
 abort "board.rb: no secret: set ANYCABLE_SECRET, or SECRET_KEY_BASE alone" unless TURBO_KEY || setting("SECRET_KEY_BASE")
 
 DATABASE = File.expand_path(setting("HOTCABLE_DB", default: "data/board.sqlite3"))
-FileUtils.mkdir_p(File.dirname(DATABASE))
+begin
+  FileUtils.mkdir_p(File.dirname(DATABASE))
+rescue SystemCallError # opening it says what is wrong
+end
 ENV["DATABASE_URL"] = "sqlite3:#{URI::DEFAULT_PARSER.escape(DATABASE)}?pool=10"
 
 class BoardApp < Rails::Application
@@ -148,6 +151,15 @@ class BoardsController < ActionController::Base
   before_action :small
   # Who changed something sees it in the answer: an AnyCable page says which socket is its own, and is left out.
   around_action { |_, action| AnyCable::Rails.broadcasting_to_others(&action) }
+
+  rescue_from ActiveRecord::AdapterError do |error|
+    if error.cause.is_a?(SQLite3::BusyException)
+      response.headers["retry-after"] = "1"
+      next refuse(503, "the database is locked: try again in a moment")
+    end
+    warn "board.rb: #{DATABASE}: #{error.message}"
+    refuse(500, "the database cannot be used; the log says why")
+  end
 
   def show
     @visitor = cookies[:visitor].to_s[/\A[0-9a-f]{16}\z/] || keep(:visitor, SecureRandom.hex(8))
@@ -303,9 +315,13 @@ begin
       id INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL, author TEXT NOT NULL, backend TEXT NOT NULL,
       votes INTEGER NOT NULL DEFAULT 0, created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now')))
   SQL
-rescue ActiveRecord::ActiveRecordError # another language is making it just now
-  sleep(0.05)
-  (tries = tries.to_i + 1) < 100 ? retry : raise
+rescue ActiveRecord::ActiveRecordError => e
+  if e.cause.is_a?(SQLite3::BusyException) # another language is making it just now
+    sleep(0.05)
+    (tries = tries.to_i + 1) < 100 ? retry : abort("board.rb: #{DATABASE}: #{e.message}")
+  end
+  warn "board.rb: #{DATABASE}: #{e.message}"
+  exit 78 # EX_CONFIG: to start it again is of no use
 end
 
 config = Puma::Configuration.new(config_files: ["-"]) do |puma|

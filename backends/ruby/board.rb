@@ -124,9 +124,13 @@ module Board
     HTML
   end
 
+  def path = setting("HOTCABLE_DB", "data/board.sqlite3")
+
   def database
-    path = setting("HOTCABLE_DB", "data/board.sqlite3")
-    FileUtils.mkdir_p(File.dirname(path))
+    begin
+      FileUtils.mkdir_p(File.dirname(path))
+    rescue SystemCallError # opening it says what is wrong
+    end
     db = SQLite3::Database.new(path, results_as_hash: true)
     db.busy_handler { |tries| sleep(0.01) && tries < 500 } # and not busy_timeout, which would stop all threads as well
     begin
@@ -165,6 +169,11 @@ module Board
     status, headers, body =
       begin
         catch(:answer) { route(request) }
+      rescue SQLite3::BusyException
+        [503, TEXT.merge("retry-after" => "1"), "the database is locked: try again in a moment"]
+      rescue SQLite3::Exception => e
+        warn "board.rb: #{path}: #{e.message}"
+        [500, TEXT, "the database cannot be used; the log says why"]
       rescue StandardError => e
         warn e.full_message(highlight: false)
         [500, TEXT, "something broke here; the log says what"]
@@ -245,8 +254,11 @@ end
 if $PROGRAM_NAME == __FILE__
   begin
     Hotcable.meta_tags({}) && Hotcable.sign_stream("board/1") # a missing secret is said now, not by the first page
-  rescue ArgumentError => e
-    abort "board.rb: #{e.message}"
+    Board.database {}
+  rescue SQLite3::BusyException # another language writes just now
+  rescue ArgumentError, SQLite3::Exception => e
+    warn "board.rb: #{"#{Board.path}: " if e.is_a?(SQLite3::Exception)}#{e.message}"
+    exit 78 # EX_CONFIG: to start it again is of no use
   end
   config = Puma::Configuration.new(config_files: ["-"]) do |puma|
     puma.app Board
