@@ -68,7 +68,7 @@ test('the identifiers of a session are bounded in bytes: one beyond is told why,
 })
 
 test('a thousand streams on a page work by setting it, and so does the next page while the first is left', async t => {
-  const cable = await startCable(t, ['--noauth', '--max_subscriptions=1000', '--max_command_burst=4000'])
+  const cable = await startCable(t, ['--noauth', '--max_subscriptions=1000'])
   const client = await cable.welcomed()
   const page = (n: number) => Array.from({ length: 1000 }, (_, i) => turbo(`${'name/'.repeat(20)}${i}`, { n }))
 
