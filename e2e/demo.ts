@@ -67,6 +67,14 @@ export async function addCard(page: Page, body: string, author = 'Ada'): Promise
 export const mark = (page: Page): Promise<void> => page.evaluate(() => void Object.assign(window, { marked: true }))
 export const isMarked = (page: Page): Promise<boolean> => page.evaluate(() => 'marked' in window)
 
+/** As a helper's `stream_from` prints it. */
+export function streamFrom(stream: string, position: string): string {
+  const payload = Buffer.from(JSON.stringify(stream)).toString('base64')
+  const digest = createHmac('sha256', SECRET).update(payload).digest('hex')
+  const id = `cable-${digest.slice(0, 8)}-${position.replace('/', '-')}`
+  return `<turbo-cable-stream-source id="${id}" data-position="${position}" channel="Turbo::StreamsChannel" signed-stream-name="${payload}--${digest}"></turbo-cable-stream-source>`
+}
+
 export function token(claims: object): string {
   const text = [{ alg: 'HS256' }, claims].map(part => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')
   return `${text}.${createHmac('sha256', SECRET).update(text).digest('base64url')}`

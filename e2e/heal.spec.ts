@@ -3,7 +3,7 @@
  * render shows, and every card once. With both stock clients, against the real cable, over a network that really breaks.
  */
 import { chromium, expect } from 'playwright/test'
-import { CLIENTS, card, LANGUAGES, status, token, unique } from './demo.ts'
+import { CLIENTS, card, LANGUAGES, status, streamFrom, token, unique } from './demo.ts'
 import { recorded } from './recorder.ts'
 import { addCards, expectTrue, look, openTab, type Person, test } from './tab.ts'
 
@@ -339,6 +339,39 @@ for (const person of FEW) {
     await expect(page.locator('body')).toHaveAttribute('data-backend', person.language)
     await expectTrue(stack, mine)
     await expect.poll(() => stack.cable.listeners()).toBe(1)
+  })
+}
+
+for (const client of CLIENTS) {
+  test(`six quick clicks on a page of 60 streams leave all of them alive (${client})`, async ({ stack, tab }) => {
+    const mine = await tab({ client, language: 'typescript' })
+    const { page } = mine
+    const streams = Array.from({ length: 60 }, (_, at) => `list/${at}`)
+    await page.route(/\/(\?.*)?$/, async route => {
+      const response = await route.fetch()
+      const html = await response.text()
+      const [, position] = /data-position="([^"]+)"/.exec(html)!
+      const sources = streams.map(stream => streamFrom(stream, position!))
+      const body = html.replace('</body>', `<a id="again" href="?client=${client}">again</a>${sources.join('')}</body>`)
+      await route.fulfill({ response, body })
+    })
+    await mine.visit()
+
+    // A person's rhythm: each page comes while the one before is still subscribing.
+    await page.evaluate(async () => {
+      for (let click = 0; click < 6; click++) {
+        document.querySelector<HTMLAnchorElement>('#again')!.click()
+        await new Promise(resolve => setTimeout(resolve, 400))
+      }
+    })
+    await expect.poll(mine.fetches).toBe(7)
+    // @rails/actioncable repeats what waits for its turn, which waits as well.
+    await expect(page.locator('turbo-cable-stream-source[connected]')).toHaveCount(61, { timeout: 40_000 })
+    const alive =
+      '<turbo-stream action="append" target="cards"><template><li class="alive"></li></template></turbo-stream>'
+    await stack.cable.broadcast(streams, alive)
+
+    await expect(page.locator('.alive')).toHaveCount(60)
   })
 }
 

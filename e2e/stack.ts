@@ -28,6 +28,8 @@ export interface Stack {
     kill: (signal?: NodeJS.Signals) => Promise<void>
     /** How many subscriptions the Board's stream has. */
     listeners: () => Promise<number>
+    /** Broadcasts the same HTML to each stream. */
+    broadcast: (streams: readonly string[], html: string) => Promise<void>
   }
   /** The Board in Python; the page of one that is down is a 502. */
   readonly python: { url: string; start: () => Promise<void>; kill: () => Promise<void> }
@@ -115,6 +117,15 @@ export async function startStack(): Promise<Stack> {
         })
         const { streams }: { streams: { stream: string; subscriptions: number }[] } = await answer.json()
         return streams.find(({ stream }) => stream === 'board/1')?.subscriptions ?? 0
+      },
+      broadcast: async (streams, html) => {
+        const key = createHmac('sha256', SECRET).update('broadcast-cable').digest('hex')
+        const { status } = await fetch(env.ANYCABLE_HTTP_BROADCAST_URL, {
+          method: 'POST',
+          headers: { authorization: `Bearer ${key}` },
+          body: JSON.stringify(streams.map(stream => ({ stream, data: html }))),
+        })
+        if (status !== 201) throw new Error(`the broadcast was answered ${status}`)
       },
     },
     python: { url: env.HOTCABLE_PYTHON_URL, start: startPython, kill: killPython },
