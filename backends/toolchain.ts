@@ -85,6 +85,14 @@ export const GO: Tool = {
   isPresent: () => probe('go', 'version'),
 }
 
+/** For its HTTP client, which no other resembles. Nothing fails where it is missing. */
+export const JAVA: Tool = {
+  title: 'Java',
+  needs: 'a JDK, 16 or newer',
+  packages: ['default-jdk-headless'],
+  isPresent: () => probe('javac', '--release', '16', '--version'),
+}
+
 /** Nothing fails where it is missing. */
 export const RAILS: Language = {
   title: 'Rails',

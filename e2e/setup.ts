@@ -1,14 +1,14 @@
 /**
  * `npm run setup`: what the tests need beyond npm. As root on Debian or Ubuntu it installs what is missing; elsewhere it
  * says what to install. `--check` only looks; `--reference` adds the real AnyCable, to compare with. Exit code 0: everything is
- * here, but for the extras, which not everybody can have: the Board in Rails, and AnyCable, whose gems are RubyGems'; Laravel,
- * Symfony and Express.
+ * here, but for the extras, which not everybody can have: the Board in Rails, and AnyCable, whose gems are RubyGems'; Java,
+ * Laravel, Symfony and Express.
  */
 import { spawnSync } from 'node:child_process'
 import { globSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { EXTRAS, LIBRARIES } from '../backends/libraries.ts'
-import { CHROMIUM, GO, LANGUAGES, missing, RAILS, type Tool } from '../backends/toolchain.ts'
+import { CHROMIUM, GO, JAVA, LANGUAGES, missing, RAILS, type Tool } from '../backends/toolchain.ts'
 
 const TOOLS: readonly Tool[] = [...Object.values(LANGUAGES), GO, ...Object.values(LIBRARIES), CHROMIUM]
 
@@ -39,8 +39,9 @@ if (absent.length === 0) {
 
 const extras = [
   [RAILS, installRails],
-  [EXTRAS.laravel, () => installRecipe(EXTRAS.laravel)],
-  [EXTRAS.symfony, () => installRecipe(EXTRAS.symfony)],
+  [JAVA, () => installPackages(JAVA)],
+  [EXTRAS.laravel, () => installPackages(EXTRAS.laravel)],
+  [EXTRAS.symfony, () => installPackages(EXTRAS.symfony)],
   [EXTRAS.express, installExpress],
 ] as const
 for (const [tool, install] of extras) {
@@ -62,10 +63,10 @@ function installRails(): void {
   )
 }
 
-/** For its recipe. Debian and Ubuntu had it in some years and not in others. */
-function installRecipe(tool: Tool): void {
+/** Debian and Ubuntu had Laravel and Symfony in some years and not in others. */
+function installPackages(tool: Tool): void {
   const done = canInstall() && install(tool.packages)
-  if (!done) console.log(`setup: ${missing(tool)}. Its recipe is not tested; all else is.`)
+  if (!done) console.log(`setup: ${missing(tool)}. Nothing is tested with it; all else is.`)
 }
 
 /** For its recipe; beside the gems, as it is no dependency. */

@@ -1,27 +1,18 @@
-/** For tests: a certificate for localhost, that openssl makes once. */
+/** For tests: certificates, made by openssl. */
 import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
 
-let made: { cert: string; key: string } | undefined
-
-/** PEM. */
-export function certificate(): { cert: string; key: string } {
-  const args = [
-    '-x509',
-    '-newkey',
-    'ec',
-    '-pkeyopt',
-    'ec_paramgen_curve:P-256',
-    '-nodes',
-    '-days',
-    '1',
-    '-subj',
-    '/CN=localhost',
-  ]
-  const both = ['req', ...args, '-keyout', '-', '-out', '-']
-  if (made === undefined) {
-    const pem = execFileSync('openssl', both, { stdio: ['ignore', 'pipe', 'ignore'], encoding: 'utf8' })
-    const at = pem.indexOf('-----BEGIN CERTIFICATE')
-    made = { key: pem.slice(0, at), cert: pem.slice(at) }
-  }
-  return made
+/** A fresh one for localhost, and its key: their files. */
+export function certificate(t: TestContext): [cert: string, key: string] {
+  const folder = mkdtempSync(join(tmpdir(), 'hotcable-tls-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')]
+  const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes']
+  openssl('req', '-x509', ...kind, '-days', '1', '-subj', '/CN=localhost', '-keyout', key, '-out', cert)
+  return [cert, key]
 }
+
+export const openssl = (...args: string[]) => execFileSync('openssl', args, { stdio: 'ignore' })

@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { WebSocket } from 'ws'
+import { certificate, openssl } from './certificate.ts'
 import { ConfigInvalid, readConfig } from './config.ts'
 import { startCable } from './testing.ts'
 
@@ -45,15 +43,3 @@ test('a certificate or key that cannot be used is a sentence with the file and t
     ])
   assert.deepEqual(problems(cert, other), [`--ssl_key ${other} is not the key of --ssl_cert ${cert}`])
 })
-
-/** A fresh one for localhost, and its key: their files. */
-function certificate(t: TestContext): [cert: string, key: string] {
-  const folder = mkdtempSync(join(tmpdir(), 'hotcable-tls-'))
-  t.after(() => rmSync(folder, { recursive: true }))
-  const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')]
-  const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes']
-  openssl('req', '-x509', ...kind, '-days', '1', '-subj', '/CN=localhost', '-keyout', key, '-out', cert)
-  return [cert, key]
-}
-
-const openssl = (...args: string[]) => execFileSync('openssl', args, { stdio: 'ignore' })

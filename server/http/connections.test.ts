@@ -1,8 +1,5 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { certificate } from '../certificate.ts'
@@ -13,12 +10,8 @@ const METRICS = '--metrics_http=/metrics'
 
 /** Flags of a cable with TLS. */
 function tlsFlags(t: TestContext): string[] {
-  const folder = mkdtempSync(join(tmpdir(), 'hotcable-tls-'))
-  t.after(() => rmSync(folder, { recursive: true }))
-  return Object.entries(certificate()).map(([name, pem]) => {
-    writeFileSync(join(folder, name), pem)
-    return `--ssl_${name}=${join(folder, name)}`
-  })
+  const [cert, key] = certificate(t)
+  return [`--ssl_cert=${cert}`, `--ssl_key=${key}`]
 }
 
 async function ask(raw: Raw, path = '/health'): Promise<string> {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
@@ -40,9 +41,8 @@ for (const [node, asks] of [
       }
       const server = serveUpgrades(upgrade, options => {
         const heard = asks ? options : {}
-        return scheme === 'http'
-          ? createServer(heard, answer)
-          : createSecureServer({ ...heard, ...certificate() }, answer)
+        const [cert, key] = scheme === 'http' ? [] : certificate(t).map(file => readFileSync(file))
+        return scheme === 'http' ? createServer(heard, answer) : createSecureServer({ ...heard, cert, key }, answer)
       })
       t.after(() => {
         server.closeAllConnections()
