@@ -1,11 +1,15 @@
 /**
- * One client makes a crowd: of sessions, or of messages. Others notice little of it.
+ * One client makes a crowd, of sessions or of messages. Other clients notice little of it.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Client, startCable, type TestCable, token, turbo } from './testing.ts'
+import type { WebSocket } from 'ws'
+import { type Client, sign, startCable, type TestCable, token, turbo } from './testing.ts'
 
 const FLAGS = ['--metrics_http=/metrics', '--max_unauthenticated=1000']
+const WHISPER_SIZE = 16 << 10
+/** So that the rate of commands is not what protects the readers. */
+const FAST = ['--max_command_burst=1000000', '--max_command_rate=1000000']
 
 async function metric(cable: TestCable, name: string): Promise<number> {
   const url = cable.url.cable.replace('ws', 'http').replace('/cable', '/metrics')
@@ -65,3 +69,48 @@ test('a page is refreshed once for all of its streams', async t => {
   )
   assert.equal(await metric(cable, 'refusals_total{code="refresh"}'), 3)
 })
+
+test('a client that whispers much at once, at any rate, disconnects no reader that reads', async t => {
+  const cable = await startCable(t, [
+    ...FLAGS,
+    ...FAST,
+    '--noauth',
+    '--streams_whisper',
+    `--max_whisper_size=${WHISPER_SIZE}`,
+  ])
+  const room = JSON.stringify({ channel: '$pubsub', signed_stream_name: sign('room') })
+  const readers = await Promise.all(
+    Array.from({ length: 50 }, async () => {
+      const reader = await cable.welcomed()
+      await reader.subscribe(room)
+      return { reader, heard: counting(reader.ws) }
+    }),
+  )
+  const mallory = await cable.welcomed()
+  await mallory.subscribe(room)
+  const whisper = (data: string) => mallory.send({ command: 'whisper', identifier: room, data })
+  for (let i = 0; i < 300; i++) whisper('x'.repeat(60_000))
+  for (let i = 0; i < 300; i++) whisper('x'.repeat(WHISPER_SIZE - 2))
+  whisper('end')
+
+  const closed = Promise.race(readers.map(({ reader }) => reader.closed))
+  const heard = await Promise.race([Promise.all(readers.map(({ heard }) => heard)), closed])
+  assert.deepEqual(
+    heard,
+    readers.map(() => 301),
+  )
+  assert.equal(await metric(cable, 'disconnected_slow_clients_total'), 0)
+  assert.equal(await metric(cable, 'refusals_total{code="whisper_too_large"}'), 300)
+})
+
+/** Resolves with how many messages came, when the last one did; keeps none of them. */
+const counting = (ws: WebSocket): Promise<number> =>
+  new Promise(resolve => {
+    let count = 0
+    ws.removeAllListeners('message')
+    ws.on('message', data => {
+      const text = String(data)
+      if (text.includes('"message"') && !text.includes('"ping"')) count++
+      if (text.includes('"end"')) resolve(count)
+    })
+  })
