@@ -1,5 +1,5 @@
 /**
- * An operator, or NTP, sets the wall clock while the cable runs. What lasts does not notice; dates follow it.
+ * An operator, or NTP, sets the wall clock while the cable runs. Dates follow it; durations stay as they are.
  */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'

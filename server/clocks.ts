@@ -1,12 +1,13 @@
 /**
- * Two clocks, both in ms. An operator, or NTP, may set the wall clock at any moment, back as well: it is for dates that
- * others know too (`exp`, `since`, a ping's time). What lasts is measured by the one that nobody sets.
+ * Two clocks, both in ms. An operator, or NTP, may set the wall clock at any moment, back as well. So the cable reads it
+ * only for dates that clients and backends also know (`exp`, `since`, a ping's time), and measures every duration by the
+ * monotonic clock, which nobody sets.
  */
 
 export interface Clocks {
   /** Unix time in ms. */
   readonly wall: () => number
-  /** Milliseconds since any moment; always forward, and never set. */
+  /** Milliseconds since some fixed moment. It never goes back, and nobody can set it. */
   readonly monotonic: () => number
 }
 

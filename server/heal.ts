@@ -52,7 +52,7 @@ export interface HealSettings {
 export interface Heal {
   /** Something may be missing from a stream that this session listens to: its page is told to refresh. */
   missed: (session: Patient, subscription: Subscription, code: GapCode) => void
-  /** The session has ended: nothing waits for it any more. */
+  /** Takes back the turn and the timers of a session that has ended. */
   left: (session: Patient) => void
 }
 
@@ -74,7 +74,7 @@ interface Ward {
   takeTurnBack: () => void
 }
 
-/** All sessions whose identity is only their sid: whoever opens many must not have many turns. */
+/** All sessions without a token share this line, so that a client that opens many does not get many turns. */
 const ANONYMOUS = ''
 
 export function createHeal(settings: HealSettings): Heal {
@@ -170,5 +170,5 @@ function bound({ healed, due }: Ward, maxStreams: number): void {
 const placeOf = ({ grant: { position } }: Subscription): string =>
   typeof position === 'object' ? formatPosition(position) : String(position)
 
-/** (Those of a session that has ended are over, too.) */
+/** (A session that ends leaves all of its subscriptions, so these are over as well.) */
 const isWanted = ({ state }: Subscription): boolean => state !== 'over'

@@ -22,11 +22,11 @@ export interface PaceSettings {
   readonly check: (() => Promise<boolean>) | undefined
 }
 
-/** Returns false if there was nothing to do: then it took no turn. Never throws. */
+/** Returns false if there was nothing to do; such a job costs no turn. Never throws. */
 export type Job = () => boolean
 
 export interface Pace {
-  /** Does the job when it is its turn among those of `owner`, and `owner`'s among all. Returns what takes it back. */
+  /** Runs the job in a turn of its owner, after the owner's earlier jobs. Returns a function that takes the job back. */
   ask: (owner: string, job: Job) => () => void
   /** How many wait. */
   readonly waiting: number
@@ -39,7 +39,7 @@ interface Line {
 }
 
 const CHECK_MS = 1_000
-/** Jobs without anything to do that are looked at before other work goes on. */
+/** How many jobs with nothing to do the pace skips before it lets the event loop go on. */
 const MOST_LOOKS = 1_000
 
 export function createPace({ rate, notBefore, monotonic, later, check }: PaceSettings): Pace {
