@@ -157,7 +157,8 @@ export function createCable(
     {
       handshakeMs: settings.handshake_timeout * 1000,
       maxHeaderSize: settings.max_header_size,
-      crowded: connections => connections - sessions.count > settings.max_unauthenticated,
+      crowded: connections => connections > settings.max_unauthenticated,
+      sessions: () => sessions.count,
       tls: config.tls,
       refused: metrics.refused,
       log,

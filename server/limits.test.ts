@@ -63,6 +63,19 @@ test('connections that are no session are bounded, and sessions do not count', a
   for (;;) if ((await counted(cable, 'connections_limit').catch(() => 0)) > 0) break
 })
 
+test('sessions of clients make no room on a port of their backends', async t => {
+  const cable = await startCable(t, ['--noauth', '--http_broadcast_port=0', '--max_unauthenticated=2'])
+  for (let i = 0; i < 4; i++) await cable.welcomed()
+  const { port } = new URL(cable.url.broadcast)
+  assert.notEqual(port, new URL(cable.url.cable).port)
+  const idle = Array.from({ length: 3 }, () => dial(Number(port), '127.0.0.1'))
+  t.after(() => {
+    for (const socket of idle) socket.destroy()
+  })
+
+  await Promise.race(idle.map(socket => once(socket, 'close')))
+})
+
 test('sessions are bounded in all and per identity: one too many is told to come back later', async t => {
   const cable = await startCable(t, ['--max_sessions=3', '--max_sessions_per_identity=2', METRICS])
   const query = (user: number) => `?jid=${token({ ext: String(user) })}`

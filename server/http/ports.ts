@@ -15,10 +15,15 @@ export interface Ports {
   close: (timeoutMs: number) => Promise<void>
 }
 
-export function createPorts(
-  upgrade: Upgrade,
-  { log, ...settings }: Omit<ListenerSettings, 'failed'> & { log: Log },
-): Ports {
+export interface PortSettings extends Omit<ListenerSettings, 'failed' | 'crowded'> {
+  /** Whether so many connections that are no session are too many. */
+  crowded: (connections: number) => boolean
+  /** How many connections of the clients' port are sessions. */
+  sessions: () => number
+  log: Log
+}
+
+export function createPorts(upgrade: Upgrade, { log, crowded, sessions, ...settings }: PortSettings): Ports {
   const failed = ({ stack }: Error) => log.error({ stack }, 'a request failed')
   const ports: { port: number; listener: Listener }[] = []
 
@@ -26,8 +31,13 @@ export function createPorts(
     serve(port) {
       const found = port === 'main' ? ports[0] : ports.find(({ port: taken }) => taken === port && port !== 0)
       if (found !== undefined) return found.listener
-      const upgrades = ports.length === 0 ? upgrade : { ...upgrade, paths: [] }
-      const listener = createListener(createApp(failed, upgrades), upgrades, { ...settings, failed })
+      const isForClients = ports.length === 0
+      const upgrades = isForClients ? upgrade : { ...upgrade, paths: [] }
+      const listener = createListener(createApp(failed, upgrades), upgrades, {
+        ...settings,
+        crowded: connections => crowded(isForClients ? connections - sessions() : connections),
+        failed,
+      })
       ports.push({ port: port as number, listener })
       return listener
     },
