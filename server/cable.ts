@@ -16,7 +16,7 @@ import { createHeal } from './heal.ts'
 import { formatPosition } from './history/history.ts'
 import { createApi } from './http/api.ts'
 import { createBroadcastHandler, createPositionRoutes } from './http/broadcast.ts'
-import { createEventRoutes } from './http/events.ts'
+import { createEventHandler } from './http/events.ts'
 import { refuseUpgrade } from './http/listener.ts'
 import { createPorts } from './http/ports.ts'
 import { handshakeFault, type Upgrade } from './http/upgrade.ts'
@@ -88,9 +88,6 @@ export function createCable(
   const sent = (bytes: number, frames: number) => {
     metrics.server_msg_total += frames
     metrics.data_sent_total += bytes
-  }
-  const slow = () => {
-    metrics.disconnected_slow_clients_total++
   }
 
   const later = (ms: number, then: () => void) => {
@@ -170,9 +167,9 @@ export function createCable(
   for (const path of settings.path) clients.app.all(path, c => c.text('expected a WebSocket', 400))
   if (settings.metrics_http !== '') clients.app.get(settings.metrics_http, async c => c.text(await metrics.text()))
   if (settings.sse)
-    clients.app.route(
-      '/',
-      createEventRoutes(settings, { admission, sessions, heartbeat, turn, sent, slow, draining: () => draining }),
+    clients.handlers.set(
+      settings.sse_path,
+      createEventHandler(config, { admission, sessions, heartbeat, metrics, turn, sent, draining: () => draining }),
     )
 
   const backend = createBackend({

@@ -146,12 +146,28 @@ export const FAILURES = {
   internal: [500, 'a bug of the cable: see its log'],
 } as const satisfies Record<string, readonly [status: number, fix: string]>
 
+/** Why a request for server-sent events fails: status, and what to do about it. */
+export const EVENT_FAILURES = {
+  origin_not_allowed: [403, 'add its host to --allowed_origins'],
+  method_not_allowed: [405, 'GET one subscription, or POST several'],
+  message_too_large: [413, 'the body is larger than --max_message_size'],
+  text_malformed: [400, 'the body is not UTF-8'],
+  command_malformed: [400, COMPLAINTS.command_malformed],
+  command_too_deep: [400, COMPLAINTS.command_too_deep],
+  identifier_missing: [400, REJECTIONS.identifier_missing],
+  already_subscribed: [400, 'two lines have the same identifier'],
+  subscriptions_limit: [400, REJECTIONS.subscriptions_limit],
+  history_unusable: [400, 'history_since is Unix time in seconds'],
+  events_pipelined: [400, 'the answer before this one has not ended: use another connection for events'],
+} as const satisfies Record<string, readonly [status: number, fix: string]>
+
 export type EndingCode = keyof typeof ENDINGS
 export type RejectionCode = keyof typeof REJECTIONS
 export type ComplaintCode = keyof typeof COMPLAINTS
 export type GapCode = keyof typeof GAPS
 export type HandshakeCode = keyof typeof HANDSHAKES
 export type FailureCode = keyof typeof FAILURES
+export type EventFailureCode = keyof typeof EVENT_FAILURES
 
 export class SessionRefused extends Error {
   override readonly name = 'SessionRefused'
@@ -176,6 +192,15 @@ export class PublicationRefused extends Error {
   readonly code: FailureCode
   constructor(code: FailureCode, detail?: string, options?: ErrorOptions) {
     super(detail ?? FAILURES[code][1], options)
+    this.code = code
+  }
+}
+
+export class EventsRefused extends Error {
+  override readonly name = 'EventsRefused'
+  readonly code: EventFailureCode
+  constructor(code: EventFailureCode, options?: ErrorOptions) {
+    super(EVENT_FAILURES[code][1], options)
     this.code = code
   }
 }

@@ -18,7 +18,7 @@ import {
 import { type Failed, guarded, tryEach } from './failure.ts'
 import type { Heal } from './heal.ts'
 import type { History } from './history/history.ts'
-import { asksForHistory, subscribeStart } from './history/start.ts'
+import { asksForHistory, eventStart, type Standing } from './history/start.ts'
 import type { Addressee, Hub } from './hub.ts'
 import type { Limits } from './limits.ts'
 import type { Log } from './log.ts'
@@ -167,7 +167,10 @@ export class Session implements Addressee, Behind, Speaker {
   }
 
   #obey(command: Command): void {
-    if (command.command === 'subscribe') return this.#subscribe(command)
+    if (command.command === 'subscribe') {
+      if (this.#subscriptions.get(command.identifier)?.confirmed) return this.#complain('already_subscribed')
+      return void this.subscribe(command)
+    }
     if (command.command === 'pong') return
     if (command.command === 'ping') return this.connection.send(PONG)
     const act = COMMANDS.get(command.command)
@@ -270,25 +273,28 @@ export class Session implements Addressee, Behind, Speaker {
     }
   }
 
-  #subscribe({ identifier, history, presence }: Command): void {
-    const held = this.#subscriptions.get(identifier)
-    if (held?.confirmed) return this.#complain('already_subscribed')
-    const subscription = held ?? this.#grant(identifier)
-    if (subscription === undefined) return
+  /**
+   * Returns the subscription, or the code that rejected it, once the client was told. `standing`: where a client of
+   * server-sent events is. It cannot ask for history later, so it is told how every start but now went.
+   */
+  subscribe({ identifier, history, presence }: Command, standing?: Standing): Subscription | RejectionCode {
+    const subscription = this.#subscriptions.get(identifier) ?? this.#grant(identifier)
+    if (typeof subscription === 'string') return subscription
     const { grant, state } = subscription
     subscription.confirmed = true
     this.connection.send(confirmSubscription(identifier))
+    const page = grant.position ?? standing?.page
     // One that was restored may have been told already where the client was.
-    const start = state === 'live' ? 'now' : subscribeStart(grant.stream, grant.position, history)
-    this.catchUp.from(start, subscription, asksForHistory(history))
+    const start = state === 'live' ? 'now' : eventStart(grant.stream, page, history, standing?.seen)
+    this.catchUp.from(start, subscription, asksForHistory(history) || (standing !== undefined && start !== 'now'))
     if (presence !== undefined) {
       const complaint = join(this, subscription, { command: 'join', identifier, presence })
       if (complaint !== undefined) this.#complain(complaint)
     }
+    return subscription
   }
 
-  /** `undefined`: rejected. */
-  #grant(identifier: string): Subscription | undefined {
+  #grant(identifier: string): Subscription | RejectionCode {
     const { resolve, limits } = this.#parts
     try {
       this.#subscriptions.check(identifier, limits)
@@ -296,7 +302,7 @@ export class Session implements Addressee, Behind, Speaker {
     } catch (error) {
       if (!(error instanceof SubscriptionRejected)) throw error
       this.#reject(identifier, error)
-      return undefined
+      return error.code
     }
   }
 

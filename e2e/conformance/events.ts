@@ -20,7 +20,7 @@ export class Events {
     return new Events(await fetch(url, init))
   }
 
-  /** The next event; `undefined` when there are no more. Comments and pings are skipped. */
+  /** The next event; `undefined` after the last. Comments, pings and what has no data (only an id) are skipped. */
   async next(): Promise<ServerEvent | undefined> {
     for (;;) {
       const end = this.#buffer.indexOf('\n\n')
@@ -44,13 +44,11 @@ export class Events {
 function parse(block: string): ServerEvent | undefined {
   const data: string[] = []
   const event: ServerEvent = { data: '' }
-  let empty = true
   for (const line of block.split('\n')) {
     const [, name, value = ''] = /^([a-z]+): ?(.*)$/s.exec(line) ?? []
     if (name === undefined) continue
-    empty = false
     if (name === 'data') data.push(value)
     else if (name === 'event' || name === 'id' || name === 'retry') event[name] = value
   }
-  return empty ? undefined : { ...event, data: data.join('\n') }
+  return data.length === 0 ? undefined : { ...event, data: data.join('\n') }
 }

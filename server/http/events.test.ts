@@ -1,64 +1,8 @@
 import assert from 'node:assert/strict'
 import { get } from 'node:http'
-import { type TestContext, test } from 'node:test'
-import { sign, startCable, type TestCable, token } from '../testing.ts'
-import { formatEvent } from '../transport/sse.ts'
-
-interface Event {
-  event?: string
-  data?: string
-  id?: string
-  retry?: string
-  comment?: true
-}
-
-/** Reads events as they come. */
-async function events(t: TestContext, cable: TestCable, query: string, init: RequestInit = {}) {
-  const aborter = new AbortController()
-  t.after(() => aborter.abort())
-  const response = await fetch(`${cable.url.cable.replace('ws', 'http').replace('/cable', '/events')}${query}`, {
-    signal: aborter.signal,
-    ...init,
-  })
-  let reader: ReadableStreamDefaultReader<string> | undefined
-  let text = ''
-  return {
-    response,
-    abort: () => aborter.abort(),
-    /** The next that is no ping; with `comments` also what a raw client gets for one. */
-    async next({ comments = false } = {}): Promise<Event | undefined> {
-      for (;;) {
-        const end = text.indexOf('\n\n')
-        if (end >= 0) {
-          const lines = text.slice(0, end).split('\n')
-          text = text.slice(end + 2)
-          const field = (name: string) =>
-            lines
-              .filter(line => line.startsWith(`${name}: `))
-              .map(line => line.slice(name.length + 2))
-              .join('\n') || undefined
-          const event: Event =
-            lines[0] === ':'
-              ? { comment: true }
-              : JSON.parse(
-                  JSON.stringify({
-                    event: field('event'),
-                    data: field('data'),
-                    id: field('id'),
-                    retry: field('retry'),
-                  }),
-                )
-          if (event.event !== 'ping' && (comments || !event.comment)) return event
-          continue
-        }
-        reader ??= response.body!.pipeThrough(new TextDecoderStream()).getReader()
-        const { value, done } = await reader.read()
-        if (done) return undefined
-        text += value
-      }
-    },
-  }
-}
+import { test } from 'node:test'
+import { sign, startCable, token } from '../testing.ts'
+import { events, eventsUrl } from '../testing-events.ts'
 
 const board = (extra = '') => `?turbo_signed_stream_name=${encodeURIComponent(sign('board/1'))}${extra}`
 const TURBO = ['--noauth', '--sse']
@@ -89,15 +33,16 @@ test('what came after the page was made is sent first; what the browser has seen
   await cable.broadcast('board/1', 'two')
 
   const second = await events(t, cable, board(`&raw=1&position=${encodeURIComponent(position)}`), {
-    headers: { 'last-event-id': id! },
+    lastEventId: id!,
   })
   assert.equal((await second.next())?.data, 'two')
 })
 
 test('a place that cannot be told is a refresh, in an event that Turbo understands', async t => {
   const cable = await startCable(t, TURBO)
-  const { next } = await events(t, cable, board('&raw=1'), { headers: { 'last-event-id': '7/gone/board/1' } })
+  const { next } = await events(t, cable, board('&raw=1'), { lastEventId: '7/gone/board/1' })
 
+  assert.equal((await next())?.event, 'reject_history')
   assert.match((await next())?.data ?? '', /action="refresh"/)
 })
 
@@ -139,7 +84,6 @@ for (const [about, query, init, status, error] of [
   ['a forged name', `?turbo_signed_stream_name=${sign('a', 'wrong')}`, {}, 400, 'stream_signature_mismatch'],
   ['an unsigned name', '?stream=a', {}, 400, 'stream_not_public'],
   ['an unknown channel', '?channel=ChatChannel', {}, 400, 'channel_unknown'],
-  ['a line that is no command', '', { method: 'POST', body: 'nonsense' }, 400, 'identifier_missing'],
   ['another method', board(), { method: 'PUT' }, 405, 'method_not_allowed'],
   ['another origin', board(), { headers: { origin: 'https://evil.example' } }, 403, 'origin_not_allowed'],
   ['a bad token', board('&jid=nonsense'), {}, 401, 'unauthorized'],
@@ -164,7 +108,7 @@ test('a client that leaves is forgotten, and a remote disconnect tells it never 
   ]
   leaving.abort()
   await cable.until(({ sessions }) => sessions === 1)
-  await Promise.all([staying.next(), staying.next()])
+  for (const _ of ['welcome', 'confirmation']) await staying.next()
 
   await cable.post({ command: 'disconnect', payload: { identifier: '{"user":1}' } })
 
@@ -176,7 +120,7 @@ test('a client that leaves is forgotten, and a remote disconnect tells it never 
 test('a client that does not read is cut, and others do not wait for it', async t => {
   const cable = await startCable(t, [...TURBO, '--ws_max_pending_size=1000000'])
   const quick = await events(t, cable, board('&raw=1'))
-  const slow = get(`${cable.url.cable.replace('ws', 'http').replace('/cable', '/events')}${board()}`)
+  const slow = get(eventsUrl(cable, board()))
   t.after(() => slow.destroy())
   slow.on('response', response => response.pause())
   slow.on('error', () => {})
@@ -190,13 +134,67 @@ test('a client that does not read is cut, and others do not wait for it', async 
   await cable.until(({ sessions }) => sessions === 1)
 })
 
-test('an event is one event, whatever is in the message or the name of the stream', () => {
-  const format = { raw: true, unwrapped: true }
+const DEEP = `${'[\r\n'.repeat(100_000)}${']'.repeat(100_000)}`
 
-  assert.equal(
-    formatEvent({ message: 'a\n\ndata: b', stream_id: 's', epoch: 'e', offset: 1 }, format),
-    'data: a\ndata: \ndata: data: b\nid: 1/e/s\n\n',
-  )
-  assert.equal(formatEvent({ message: '', stream_id: 's\nevent: x', epoch: 'e', offset: 1 }, format), 'data: \n\n')
-  assert.equal(formatEvent({ message: { a: 1 } }, format), 'data: {"a":1}\n\n')
+for (const [form, query, body] of [
+  ['GET', '?stream=a', undefined],
+  ['POST', '', `${JSON.stringify({ identifier: '{"channel":"$pubsub","stream_name":"a"}' })}\n`],
+] as const) {
+  test(`a message is passed on as the text that it is, of any depth and on any number of lines: ${form}`, async t => {
+    const cable = await startCable(t, [...TURBO, '--public_streams'])
+    const { next } = await events(
+      t,
+      cable,
+      `${query}${form === 'GET' ? '&' : '?'}raw=1`,
+      body ? { method: 'POST', body } : {},
+    )
+
+    for (const data of [DEEP, '[1e400,12345678901234567890]', '{"a":1,\r"a" : 2}', '"x"'])
+      assert.equal((await cable.post({ stream: 'a', data })).status, 201)
+
+    const told = []
+    for (let i = 0; i < 4; i++) told.push((await next())?.data)
+    const messages = form === 'GET' ? told : told.map(text => /"message":(.*),"stream_id"/s.exec(text!)?.[1])
+    assert.deepEqual(messages, [
+      DEEP.replaceAll('\r\n', '\n'),
+      '[1e400,12345678901234567890]',
+      '{"a":1,\n"a" : 2}',
+      form === 'GET' ? 'x' : '"x"',
+    ])
+  })
+}
+
+test('a client that reads gets all that comes at once, though it is more than may wait for a slow one', async t => {
+  const cable = await startCable(t, [...TURBO, '--ws_max_pending_size=1000000', '--max_broadcast_size=8000000'])
+  const readers = await Promise.all(Array.from({ length: 10 }, () => events(t, cable, board('&raw=1'))))
+  const publication = { stream: 'board/1', data: JSON.stringify('x'.repeat(100_000)) }
+
+  assert.equal((await cable.post(Array(40).fill(publication))).status, 201)
+  await cable.broadcast('board/1', 'next')
+
+  for (const { next } of readers) {
+    for (let i = 0; i < 40; i++) assert.equal((await next())?.data?.length, 100_000)
+    assert.equal((await next())?.data, 'next')
+  }
+})
+
+test('replays wait for each other, so that many of them are never held at once', async t => {
+  const cable = await startCable(t, [
+    ...TURBO,
+    '--public_streams',
+    '--ws_max_pending_size=1000000',
+    '--metrics_http=/metrics',
+  ])
+  const identifiers = Array.from({ length: 20 }, (_, i) => JSON.stringify({ channel: '$pubsub', stream_name: `${i}` }))
+  for (let i = 0; i < 20; i++) await cable.broadcast(`${i}`, 'x'.repeat(400_000))
+  const body = identifiers.map(identifier => `${JSON.stringify({ identifier, history: { since: 1 } })}\n`).join('')
+  const { next } = await events(t, cable, '?raw=1', { method: 'POST', body })
+
+  const first = JSON.parse((await next())!.data!)
+  const text = await (await fetch(eventsUrl(cable, '').replace('/events', '/metrics'))).text()
+  const pending = Number(/pending_bytes (\d+)/.exec(text)?.[1])
+  assert.ok(pending < 2_000_000, `${pending}`)
+
+  assert.equal(first.message.length, 400_000)
+  for (let i = 1; i < 20; i++) assert.equal(JSON.parse((await next())!.data!).identifier, identifiers[i])
 })

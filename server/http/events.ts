@@ -1,161 +1,184 @@
 /**
  * /events: where server-sent events begin.
  *
- *   200 and events      400 what was asked for is rejected, with its code      401 the token      403 the origin
+ *   200 events      400 the request, or a subscription, with its code      401 the token      403 the origin
+ *                   405 the method      413 the body
+ *
+ * A request is read to its end, then admitted, then subscribed. A refused request keeps nothing of what it was given.
  */
-import type { HttpBindings } from '@hono/node-server'
-import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
-import { type Context, Hono } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
-import type { Admission } from '../admission.ts'
-import { newSid } from '../admission.ts'
-import { ENDINGS, REJECTIONS, type RejectionCode, SessionRefused } from '../errors.ts'
-import { parsePosition } from '../history/history.ts'
-import { parseCommand } from '../protocol/action-cable.ts'
-import { originAllowed } from '../protocol/negotiate.ts'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type Admission, newSid } from '../admission.ts'
+import { join } from '../commands.ts'
+import type { Config } from '../config.ts'
+import {
+  ENDINGS,
+  EVENT_FAILURES,
+  EventsRefused,
+  FOR_NOW,
+  PublicationRefused,
+  REJECTIONS,
+  SessionRefused,
+  SubscriptionRejected,
+} from '../errors.ts'
+import { guarded } from '../failure.ts'
+import type { Metrics } from '../metrics.ts'
+import { originAllowed, queryOf } from '../protocol/negotiate.ts'
 import { Session } from '../session.ts'
 import type { Sessions } from '../sessions.ts'
-import type { Values } from '../settings.ts'
 import type { Heartbeat } from '../transport/heartbeat.ts'
-import { createEventStream } from '../transport/sse.ts'
+import { createEventStream, type EventStream } from '../transport/sse.ts'
 import type { Turn } from '../transport/turn.ts'
+import { decodeBody, readBody } from './body.ts'
+import { type EventRequest, readGet, readPost } from './event-request.ts'
+import type { Handle } from './listener.ts'
 
 export interface EventParts {
   admission: Admission
   sessions: Sessions
   heartbeat: Heartbeat
+  metrics: Metrics
   turn: Turn
   sent: (bytes: number, frames: number) => void
-  slow: () => void
-  /** Whether nobody is let in any more. */
+  /** Whether the cable is stopping, and lets no client in. */
   draining: () => boolean
 }
 
-type Env = { Bindings: HttpBindings }
+export function createEventHandler({ settings, jwtParam }: Config, parts: EventParts): Handle {
+  const { admission, sessions, heartbeat, metrics, turn, sent } = parts
+  const { shared } = admission
+  const { allowed_origins: allowedOrigins, dev, ws_max_pending_size: maxPendingSize } = settings
+  const preflight = {
+    'access-control-allow-methods': 'GET, POST',
+    'access-control-allow-headers': `content-type, last-event-id, x-${jwtParam}`,
+  }
 
-export function createEventRoutes(settings: Values, parts: EventParts): Hono {
-  const { admission, sessions, heartbeat } = parts
-  const explained = { ...admission.shared, explain: true }
-  const {
-    sse_path: path,
-    allowed_origins: allowedOrigins,
-    dev: explain,
-    ws_max_pending_size: maxPendingSize,
-  } = settings
-  const routes = new Hono<Env>()
-  const fail = (c: Context, status: 400 | 401 | 403 | 405, code: string, fix: string) =>
-    c.json({ error: code, ...(explain ? { message: fix } : {}) }, status)
-
-  routes.use(path, async (c, next) => {
-    const origin = c.req.header('origin')
-    // Without an Origin it is the same origin, or no browser at all.
-    if (origin !== undefined && !originAllowed(origin, allowedOrigins))
-      return fail(c, 403, 'origin_not_allowed', 'add its host to --allowed_origins')
-    // Any other answer than 200 and a browser never comes back.
-    if (parts.draining())
-      return c.body('retry: 3000\n\n', 200, { 'content-type': 'text/event-stream', connection: 'close' })
-    return await next()
-  })
-  routes.options(path, c =>
-    c.body(null, 204, {
-      ...cors(c, allowedOrigins),
-      'access-control-allow-methods': 'GET, POST',
-      'access-control-allow-headers': 'content-type, last-event-id, x-jid',
-    }),
-  )
-  routes.get(path, c => begin(c, [subscribeCommand(c)], true))
-  routes.post(path, bodyLimit({ maxSize: settings.max_message_size }), async c => {
-    const lines = (await c.req.text()).split('\n').filter(line => line.trim() !== '')
-    return begin(
-      c,
-      lines.map(line => parseCommand(line)?.identifier && line),
-      false,
-    )
-  })
-  routes.all(path, c => fail(c, 405, 'method_not_allowed', 'GET one subscription, or POST several'))
-
-  function begin(c: Context<Env>, commands: readonly (string | undefined)[], unwrapped: boolean): Response {
-    const { outgoing } = c.env
-    const sid = newSid()
-    const format = { raw: /^(1|t|y|true)$/i.test(c.req.query('raw') ?? ''), unwrapped }
-    const stream = createEventStream(outgoing as import('node:http').ServerResponse, format, {
-      maxPendingSize,
-      turn: parts.turn,
-      sent: parts.sent,
-    })
-    let session: Session
+  return async (request, response) => {
+    const { origin } = request.headers
+    const cors = corsHeaders(origin, allowedOrigins)
     try {
-      const { identity, anonymous } = admission.authenticate(
-        { url: c.env.incoming.url ?? '', headers: c.env.incoming.headers },
-        sid,
-      )
-      session = new Session({ sid, identity, anonymous, resumable: false, connection: stream }, explained)
+      // Without an Origin it is the same origin, or no browser at all.
+      if (origin !== undefined && !originAllowed(origin, allowedOrigins)) throw new EventsRefused('origin_not_allowed')
+      if (request.method === 'OPTIONS') return void response.writeHead(204, { ...cors, ...preflight }).end()
+      const asked = request.method === 'POST' ? await post(request) : get(request)
+      // It may have left while its body was read.
+      if (request.socket.destroyed) return
+      if (parts.draining()) return comeBack(response, cors)
+      begin(request, response, asked).open(cors)
     } catch (error) {
-      if (!(error instanceof SessionRefused)) throw error
-      return fail(c, 401, ENDINGS[error.code].tell, error.message)
+      const [status, code, fix] = answerTo(error, dev)
+      if (error instanceof EventsRefused) {
+        metrics.refused(error.code)
+        shared.log.debug({ code }, `events refused: ${fix}`)
+      }
+      const body = JSON.stringify({ error: code, ...(dev ? { message: fix } : {}) })
+      const about: Headers = { 'content-type': 'application/json', 'content-length': `${Buffer.byteLength(body)}` }
+      if (status === 413) about.connection = 'close'
+      response.writeHead(status, { ...cors, ...about }).end(body)
     }
-    for (const command of commands) if (command !== undefined) session.receive(asSubscribe(command))
-    const rejection = stream.held.find(({ type }) => type === 'reject_subscription') as
-      | { code?: RejectionCode }
-      | undefined
-    if (rejection !== undefined || commands.includes(undefined)) {
+  }
+
+  function get({ method, url = '', headers }: IncomingMessage): EventRequest {
+    if (method !== 'GET') throw new EventsRefused('method_not_allowed')
+    return readGet(queryOf(url), headers['last-event-id']?.toString())
+  }
+
+  async function post(request: IncomingMessage): Promise<EventRequest> {
+    const { url = '', headers } = request
+    const body = await readText(request, settings.max_message_size)
+    metrics.data_rcvd_total += Buffer.byteLength(body)
+    return readPost(queryOf(url), headers['last-event-id']?.toString(), body, settings.max_subscriptions)
+  }
+
+  /** Throws what stands against it. */
+  function begin(request: IncomingMessage, response: ServerResponse, asked: EventRequest): EventStream {
+    // An answer that waits behind another has no connection yet, and might never have. So each connection has one
+    // session at most, and ends with it.
+    if (response.socket === null) throw new EventsRefused('events_pipelined')
+    const { url = '', headers } = request
+    const sid = newSid()
+    const { identity, anonymous } = admission.authenticate({ url, headers }, sid)
+    const connection = createEventStream(response, asked.format, { maxPendingSize, turn, sent })
+    const session = new Session({ sid, identity, anonymous, resumable: false, connection }, shared)
+    try {
+      subscribe(session, connection, asked)
+    } catch (error) {
       session.end()
-      const code = rejection?.code ?? 'identifier_missing'
-      return fail(c, 400, explain ? code : 'rejected', REJECTIONS[code])
+      throw error
     }
-    sessions.add(session)
-    const pinged = { beat: stream.ping }
+    const pinged = { beat: connection.ping }
     const pings = heartbeat.add(pinged, { interval: settings.ping_interval, precision: 's' })
-    stream.listen({
-      drained: () => session.drained(),
-      tooSlow: () => {
-        parts.slow()
-        outgoing.destroy()
+    connection.listen({
+      drained: guarded(
+        () => session.drained(),
+        error => session.fail(error),
+      ),
+      tooSlow() {
+        metrics.disconnected_slow_clients_total++
+        metrics.refused('too_slow')
+        response.destroy()
       },
-      closed: () => {
+      closed() {
         pings?.delete(pinged)
         sessions.lost(session)
       },
     })
-    stream.open(cors(c, allowedOrigins))
-    return RESPONSE_ALREADY_SENT
+    sessions.add(session)
+    return connection
   }
-  return routes as unknown as Hono
+
+  function subscribe(session: Session, connection: EventStream, { commands, standing }: EventRequest): void {
+    const subscriptions = commands.map(({ presence: _, ...command }) => {
+      metrics.client_msg_total++
+      const started = performance.now()
+      if (!shared.historySince) delete command.history?.since
+      const subscription = session.subscribe(command, standing)
+      metrics.commandTook(performance.now() - started)
+      if (typeof subscription === 'string') throw new SubscriptionRejected(subscription)
+      return subscription
+    })
+    // A stream is told of a client that joins it, so none joins before every subscription is granted.
+    commands.forEach((command, at) => {
+      if (command.presence === undefined) return
+      const complaint = join(session, subscriptions[at]!, command)
+      if (complaint !== undefined) shared.count(complaint)
+    })
+    // A browser that is cut before its first message comes back from here.
+    const [only, another] = subscriptions
+    if (only !== undefined && another === undefined && shared.history !== undefined)
+      connection.stands(only.grant.stream, shared.history)
+  }
 }
 
-/** All that is POSTed is a subscription, whatever it calls itself, as in the reference. */
-const asSubscribe = (line: string): string => JSON.stringify({ ...JSON.parse(line), command: 'subscribe' })
+/** A browser comes back after 200, and never after any other status. */
+function comeBack(response: ServerResponse, cors: Headers): void {
+  response.writeHead(200, { ...cors, 'content-type': 'text/event-stream', connection: 'close' })
+  response.end('retry: 3000\n\n')
+}
 
-/** A browser may ask from another origin only where that is allowed; where all is, without its cookies. */
-function cors(c: Context, allowed: readonly string[]): Record<string, string> {
-  const origin = c.req.header('origin')
+async function readText(request: IncomingMessage, maxSize: number): Promise<string> {
+  try {
+    return decodeBody(await readBody(request, maxSize))
+  } catch (cause) {
+    if (!(cause instanceof PublicationRefused)) throw cause
+    throw new EventsRefused(cause.code === 'too_large' ? 'message_too_large' : 'text_malformed', { cause })
+  }
+}
+
+/** Status, code and fix. Throws what is no refusal. */
+function answerTo(error: unknown, dev: boolean): readonly [status: number, code: string, fix: string] {
+  if (error instanceof EventsRefused) return [EVENT_FAILURES[error.code][0], error.code, error.message]
+  if (error instanceof SessionRefused) return [401, ENDINGS[error.code].tell, error.message]
+  if (!(error instanceof SubscriptionRejected)) throw error
+  const { code } = error
+  return [400, dev || FOR_NOW.has(code) ? code : 'rejected', REJECTIONS[code]]
+}
+
+type Headers = Record<string, string>
+
+/** Another origin may ask only where it is allowed; where all are, without its cookies. */
+function corsHeaders(origin: string | undefined, allowed: readonly string[]): Headers {
   if (origin === undefined) return {}
-  return allowed.length === 0
-    ? { 'access-control-allow-origin': '*' }
-    : { 'access-control-allow-origin': origin, 'access-control-allow-credentials': 'true', vary: 'origin' }
-}
-
-/** The one subscription of a GET; `undefined`: it names none. */
-function subscribeCommand(c: Context): string | undefined {
-  const identifier = identifierOf(c)
-  const since = Number(c.req.query('history_since'))
-  return (
-    identifier && JSON.stringify({ command: 'subscribe', identifier, ...(since > 0 ? { history: { since } } : {}) })
-  )
-}
-
-function identifierOf(c: Context): string | undefined {
-  const { identifier, channel, stream, signed_stream, turbo_signed_stream_name, position } = c.req.query()
-  if (identifier) return identifier
-  // What the browser has seen is newer than the page, which it goes on showing.
-  const [, seen] = /^(\d+\/[^/]+)\//.exec(c.req.header('last-event-id') ?? '') ?? []
-  const at = parsePosition(seen) === undefined ? position : seen
-  const params = channel
-    ? { channel }
-    : stream
-      ? { channel: '$pubsub', stream_name: stream }
-      : signed_stream
-        ? { channel: '$pubsub', signed_stream_name: signed_stream }
-        : turbo_signed_stream_name && { channel: 'Turbo::StreamsChannel', signed_stream_name: turbo_signed_stream_name }
-  return params ? JSON.stringify({ ...params, ...(at === undefined ? {} : { position: at }) }) : undefined
+  if (allowed.length === 0 || allowed.includes('*')) return { 'access-control-allow-origin': '*' }
+  if (!originAllowed(origin, allowed)) return {}
+  return { 'access-control-allow-origin': origin, 'access-control-allow-credentials': 'true', vary: 'origin' }
 }

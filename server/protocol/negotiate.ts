@@ -34,7 +34,7 @@ export function readToken(url: string, headers: IncomingHttpHeaders, param: stri
 
 const NO_QUERY = new URLSearchParams()
 
-const queryOf = (url: string): URLSearchParams => {
+export const queryOf = (url: string): URLSearchParams => {
   const at = url.indexOf('?')
   return at < 0 ? NO_QUERY : new URLSearchParams(url.slice(at + 1))
 }

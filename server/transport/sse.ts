@@ -5,13 +5,12 @@
  *                                                     <turbo-stream-source src> wants it
  *   POST /events, one command per line                several; data is the whole frame
  *
- *   data: <turbo-stream …>
- *   id: 12/aZ3x/board/1
- *
- * The browser reconnects by itself and says where it was (Last-Event-ID). Frames are taken as every session takes them,
- * and unpacked here; nothing of the hot path knows that this exists.
+ * The browser reconnects and says where it was (Last-Event-ID). Frames are taken as every session takes them, and become
+ * events here; nothing of the hot path knows that this exists.
  */
 import type { ServerResponse } from 'node:http'
+import type { Position } from '../history/history.ts'
+import { type Format, formatEvent, formatStanding } from '../protocol/event.ts'
 import { payloadsOf } from '../protocol/frame.ts'
 import type { Connection, Listener } from './connection.ts'
 import type { Turn } from './turn.ts'
@@ -23,76 +22,84 @@ export interface EventStreamSettings {
   sent: (bytes: number, frames: number) => void
 }
 
-/** How one client wants its events. */
-export interface Format {
-  /** Only broadcasts, no welcome, confirmation or ping. */
-  raw: boolean
-  /** Broadcasts without what is around the message. */
-  unwrapped: boolean
-}
+type Told = Pick<Listener, 'drained' | 'tooSlow' | 'closed'>
 
+/** Until it is opened it holds its events, so that a refusal can be answered with a status instead. */
 export interface EventStream extends Connection {
-  /** What was said before anything was sent: a refusal is answered with a status instead. */
-  readonly held: readonly Frame[]
-  /** Sends what was held, and from now on at once. */
+  /** The client has all messages of the stream up to `position`, unless it was told of a gap. */
+  stands: (stream: string, position: Position) => void
+  listen: (listener: Told) => void
   open: (headers: Record<string, string>) => void
-  listen: (listener: Pick<Listener, 'drained' | 'tooSlow' | 'closed'>) => void
 }
 
-export interface Frame {
-  type?: string
-  message?: unknown
-  stream_id?: string
-  epoch?: string
-  offset?: number
-  reconnect?: boolean
-}
+/** How long a client may take to read what was sent before the end. */
+const LAST_WORDS_MS = 2_000
 
+/** `response` has its connection, and ends together with it. */
 export function createEventStream(
   response: ServerResponse,
   format: Format,
   { maxPendingSize, turn, sent }: EventStreamSettings,
 ): EventStream {
-  const held: Frame[] = []
-  let listener: Pick<Listener, 'drained' | 'tooSlow' | 'closed'> | undefined
+  const socket = response.socket!
+  const isSlow = backlog(response, turn, maxPendingSize || Number.POSITIVE_INFINITY)
+  let held: string[] = []
+  let heldSize = 0
+  let listener: Told | undefined
   let state: 'held' | 'open' | 'closed' = 'held'
 
-  const write = (frame: Frame) => {
-    const text = formatEvent(frame, format)
-    if (text === '') return
-    if (maxPendingSize > 0 && response.writableLength >= maxPendingSize) return listener?.tooSlow()
-    response.write(text)
-    sent(text.length, 1)
+  const write = (event: string) => {
+    if (event === '' || state === 'closed') return
+    const size = Buffer.byteLength(event)
+    if (state === 'held') {
+      held.push(event)
+      heldSize += size
+    } else if (isSlow(size)) {
+      state = 'closed'
+      listener?.tooSlow()
+    } else {
+      response.write(event)
+      sent(size, 1)
+    }
   }
 
-  const deliver = (frames: Buffer, _count = 1, _more = false, rest?: Buffer) => {
-    for (const payload of payloadsOf(rest === undefined ? frames : Buffer.concat([frames, rest]))) {
-      if (state === 'closed') break
-      const frame: Frame = JSON.parse(payload.toString())
-      if (state === 'open') write(frame)
-      else held.push(frame)
-    }
+  const deliver: Connection['deliver'] = (frames: Buffer, _count?: number, _more?: boolean, rest?: Buffer) => {
+    if (state === 'closed') return true
+    for (const payload of payloadsOf(rest === undefined ? frames : Buffer.concat([frames, rest])))
+      write(formatEvent(payload.toString(), format))
     return true
   }
   const send = (frame: Buffer) => {
     turn.settle()
-    deliver(frame)
+    deliver(frame, 1, false)
   }
 
   return {
     protocol: '',
     session: undefined,
-    held,
     send,
     deliver,
-    ping(buffer) {
-      if (maxPendingSize === 0 || response.writableLength < maxPendingSize) send(buffer)
+    ping(frame) {
+      if (maxPendingSize === 0 || response.writableLength < maxPendingSize) send(frame)
     },
-    congested: () => response.writableNeedDrain && maxPendingSize > 0 && response.writableLength >= maxPendingSize / 2,
+    congested() {
+      if (maxPendingSize === 0) return false
+      const waits = state === 'held' ? heldSize : response.writableNeedDrain ? response.writableLength : 0
+      return waits >= maxPendingSize / 2
+    },
     pending: () => response.writableLength,
-    close() {
-      if (state === 'open') response.end()
-      state = 'closed'
+    stands(stream, position) {
+      // A client that is cut before it has healed must come back with the place from which it lacks something.
+      if (!held.some(event => event.startsWith('event: reject_history\n'))) write(formatStanding(stream, position))
+    },
+    listen(to) {
+      listener = to
+      response.on('drain', to.drained)
+      response.on('error', () => {})
+      socket.once('close', () => {
+        state = 'closed'
+        to.closed()
+      })
     },
     open(headers) {
       response.writeHead(200, {
@@ -106,36 +113,43 @@ export function createEventStream(
       })
       response.flushHeaders()
       state = 'open'
-      for (const frame of held.splice(0)) write(frame)
+      for (const event of held) write(event)
+      held = []
+      // Replays may have waited for these to leave.
+      listener?.drained()
     },
-    listen(to) {
-      listener = to
-      response.on('drain', to.drained)
-      response.once('close', () => {
-        state = 'closed'
-        to.closed()
-      })
+    close() {
+      if (state === 'open') {
+        response.end()
+        setTimeout(() => response.destroy(), LAST_WORDS_MS).unref()
+      }
+      state = 'closed'
     },
   }
 }
 
-/** A day short of a year: the browser is told to stay away, since it cannot be told to stop. */
-const NEVER_MS = 31_536_000_000
-
-/** An event as text; empty for one that this client does not want. */
-export function formatEvent(frame: Frame, { raw, unwrapped }: Format): string {
-  const { type, message, stream_id, epoch, offset, reconnect } = frame
-  if (type === 'ping' && raw) return ':\n\n'
-  if (type !== undefined && raw) return ''
-  const data =
-    type === undefined && unwrapped
-      ? typeof message === 'string'
-        ? message
-        : JSON.stringify(message)
-      : JSON.stringify(frame)
-  const lines = data.split(/\r\n|\r|\n/).map(line => `data: ${line}\n`)
-  const event = type === undefined ? '' : `event: ${type}\n`
-  const id = epoch === undefined || /[\r\n\0]/.test(stream_id ?? '') ? '' : `id: ${offset}/${epoch}/${stream_id}\n`
-  const retry = type === 'disconnect' && reconnect === false ? `retry: ${NEVER_MS}\n` : ''
-  return `${event}${lines.join('')}${id}${retry}\n`
+/**
+ * Returns whether so many bytes more are too many for a reader this slow. What we write in a turn says nothing about the
+ * reader before the turn is over; and a write that began when nothing waited is under way, and no queue.
+ */
+function backlog(response: ServerResponse, turn: Turn, most: number): (size: number) => boolean {
+  let writing = Number.POSITIVE_INFINITY
+  let queued = 0
+  let added = 0
+  let isTurn = false
+  const end = () => {
+    isTurn = false
+  }
+  return size => {
+    if (!isTurn) {
+      isTurn = true
+      turn.after(end)
+      const waits = response.writableLength
+      writing = waits === 0 ? Number.POSITIVE_INFINITY : Math.min(writing, waits)
+      queued = waits === 0 ? 0 : waits - writing
+      added = 0
+    }
+    added += size
+    return queued > 0 && queued + added > most
+  }
 }

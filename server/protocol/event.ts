@@ -1,0 +1,101 @@
+/**
+ * A frame as a server-sent event, and the id with which a browser comes back.
+ *
+ *   {"identifier":I,"message":"<b>\n</b>","stream_id":"board/1","epoch":"aZ3x","offset":12}
+ *
+ *   data: <b>
+ *   data: </b>
+ *   id: 12/aZ3x/board/1
+ *
+ * Frames have the fixed shapes of action-cable.ts and extended.ts, so they are cut and never parsed: a message is a backend's
+ * JSON text, of any depth, and leaves as it came. Inside a JSON string every quote follows a backslash, so the first
+ * `,"` after a string begins is a key. Pure.
+ */
+import { type Position, parsePosition } from '../history/history.ts'
+import type { Seen } from '../history/start.ts'
+
+/** How one client wants its events. */
+export interface Format {
+  /** Only broadcasts and gaps: no welcome, confirmation or ping. */
+  readonly raw: boolean
+  /** Broadcasts without what is around the message. */
+  readonly unwrapped: boolean
+}
+
+/** A day short of a year: the protocol has no word for "stop", only for how long a browser stays away. */
+const NEVER_MS = 31_536_000_000
+const RETRY_NEVER = `retry: ${NEVER_MS}\n`
+
+/** An event as text; empty for a frame that this client does not want. `frame` is JSON text. */
+export function formatEvent(frame: string, { raw, unwrapped }: Format): string {
+  const type = typeOf(frame)
+  const retry = isFinal(frame) ? RETRY_NEVER : ''
+  if (raw && type !== undefined && type !== 'reject_history')
+    return type === 'ping' ? ':\n\n' : retry === '' ? '' : `${retry}\n`
+  const place = placeOf(frame)
+  const data = unwrapped && type === undefined ? textOf(messageOf(frame, place)) : frame
+  const event = type === undefined ? '' : `event: ${type.replace(LINE_ENDS, ' ')}\n`
+  const lines = data.replace(LINE_ENDS, '\ndata: ')
+  const id = place === undefined ? '' : `id: ${eventId(place.stream, place.position)}\n`
+  return `${event}data: ${lines}\n${id}${retry}\n`
+}
+
+/** No event, but what the browser says in Last-Event-ID when it comes back before the first message. */
+export const formatStanding = (stream: string, position: Position): string => `id: ${eventId(stream, position)}\n\n`
+
+/** Node gives a header's bytes as Latin-1; browsers send UTF-8. */
+export function readEventId(header: string | undefined): Seen | 'unknown' | undefined {
+  if (header === undefined || header === '') return undefined
+  const text = Buffer.from(header, 'latin1').toString()
+  const [, place, name] = /^(\d+\/[^/]+)\/(.+)$/s.exec(text) ?? []
+  const position = parsePosition(place)
+  if (name === undefined || typeof position !== 'object') return 'unknown'
+  try {
+    return { stream: decodeURIComponent(name), position }
+  } catch {
+    return 'unknown'
+  }
+}
+
+/** An id is one line and travels in a header, so all of a name that is not plain ASCII is escaped. */
+const eventId = (stream: string, { offset, epoch }: Position): string =>
+  `${offset}/${epoch}/${stream.toWellFormed().replace(/[^!-$&-~]+/gu, encodeURIComponent)}`
+
+const LINE_ENDS = /\r\n|\r|\n/g
+
+const TYPE = '{"type":'
+
+function typeOf(frame: string): string | undefined {
+  if (!frame.startsWith(TYPE)) return undefined
+  const end = frame.indexOf(',"', TYPE.length)
+  return JSON.parse(frame.slice(TYPE.length, end < 0 ? -1 : end))
+}
+
+const isFinal = (frame: string): boolean => /^\{"type":"disconnect","reason":"\w+","reconnect":false/.test(frame)
+
+/** A message's place in the history, and where in the frame that is said. */
+interface Place {
+  readonly at: number
+  readonly stream: string
+  readonly position: Position
+}
+
+const STREAM = ',"stream_id":'
+const POSITION = /,"epoch":"([\w-]+)","offset":(\d+)\}$/
+const LONGEST_POSITION = 128
+
+function placeOf(frame: string): Place | undefined {
+  const [text, epoch, offset] = POSITION.exec(frame.slice(-LONGEST_POSITION)) ?? []
+  if (text === undefined || epoch === undefined) return undefined
+  const end = frame.length - text.length
+  const at = frame.lastIndexOf(STREAM, end)
+  return { at, stream: JSON.parse(frame.slice(at + STREAM.length, end)), position: { offset: Number(offset), epoch } }
+}
+
+const MESSAGE = ',"message":'
+
+const messageOf = (frame: string, place: Place | undefined): string =>
+  frame.slice(frame.indexOf(MESSAGE) + MESSAGE.length, place?.at ?? -1)
+
+/** A string as the text that it holds; any other JSON as it is. */
+const textOf = (message: string): string => (/^[ \t\r\n]*"/.test(message) ? JSON.parse(message) : message)
