@@ -117,3 +117,16 @@ test('small messages that wait for a slow reader keep nothing of what was sent t
     200,
   )
 })
+
+test('a replay that is too large is not made', async t => {
+  const cable = await startCable(t, ['--noauth'])
+  const position = await cable.position()
+  for (let i = 0; i < 50; i++) await cable.broadcast('a', 'x'.repeat(1_000_000))
+  const client = await cable.welcomed()
+  const before = await buffers()
+  await client.subscribe(turbo('a', { position }))
+
+  assert.match(String((await client.next()).message), /action="refresh"/)
+  const grown = process.memoryUsage().arrayBuffers - before
+  assert.ok(grown < 10 * MIB, `${grown} bytes`)
+})

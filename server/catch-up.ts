@@ -104,8 +104,9 @@ export class CatchUp {
     const { identifier, grant } = subscription
     const late = this.#endWait(subscription)
     const found = start === 'gap' ? 'gap' : this.#find(subscription, start, history)
-    const frames = found === 'gap' || late === 'gap' ? [] : this.#framed(subscription, inOrder(found, late), history)
-    if (found === 'gap' || late === 'gap' || lengthOf(frames) > limits.maxReplayBytes) {
+    const isTooMuch =
+      found === 'gap' || late === 'gap' || bytesOf(inOrder(found, late), identifier) > limits.maxReplayBytes
+    if (isTooMuch) {
       if (asked) connection.send(rejectHistory(identifier))
       // No refresh and no other history would bring these.
       if (late !== 'gap')
@@ -113,6 +114,7 @@ export class CatchUp {
       this.#goLive(subscription, history.offset)
       return this.#session.missed(subscription, found === 'gap' ? whyGap(start, history) : 'gap_too_large')
     }
+    const frames = this.#framed(subscription, inOrder(found, late), history)
     const tells = grant.events && (asked || frames.length > 0)
     if (tells) connection.send(catchingUp(identifier, frames.length))
     for (const frame of frames) connection.send(frame)
@@ -173,9 +175,10 @@ export class CatchUp {
   }
 }
 
-function lengthOf(frames: readonly Buffer[]): number {
+/** Bytes that frames of the messages take, without making them. */
+function bytesOf(messages: Iterable<Entry | Message>, identifier: string): number {
   let bytes = 0
-  for (const { length } of frames) bytes += length
+  for (const { body } of messages) bytes += body.length + identifier.length
   return bytes
 }
 
