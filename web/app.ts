@@ -59,7 +59,10 @@ export function createApp({ board, broadcasts, assets, cable, neighbours = {}, h
     return c.body(String(page({ cards, metaTags: tags, source, client: client(c) })))
   })
   app.post('/cards', async c => {
-    const card = await board.add({ ...readCard(new Uint8Array(await c.req.arrayBuffer())), backend: 'typescript' })
+    const card = await board.add({
+      ...readCard(new Uint8Array(await c.req.arrayBuffer()), c.req.header('content-type') ?? ''),
+      backend: 'typescript',
+    })
     await broadcasts.cardAdded(card)
     return c.redirect('/', 303)
   })
@@ -108,7 +111,7 @@ export function createApp({ board, broadcasts, assets, cable, neighbours = {}, h
     return c.html(notFound(), 404)
   })
   app.onError((error, c) => {
-    if (error instanceof FormRefused) return c.text(`${error.message}\n`, 422)
+    if (error instanceof FormRefused) return c.text(`${error.message}\n`, error.status)
     if (error instanceof BoardLocked)
       return c.text('The database is locked. Try again in a moment.\n', 503, { 'Retry-After': '1' })
     if (error instanceof BoardBroken) {

@@ -7,6 +7,12 @@
 
 export class FormRefused extends Error {
   override readonly name = 'FormRefused'
+  readonly status: 415 | 422
+
+  constructor(message: string, { status = 422, ...options }: ErrorOptions & { status?: 415 | 422 } = {}) {
+    super(message, options)
+    this.status = status
+  }
 }
 
 export interface NewCard {
@@ -17,11 +23,14 @@ export interface NewCard {
 const BODY_MAX = 500
 const AUTHOR_MAX = 40
 
-/** A card out of a form (`application/x-www-form-urlencoded`). Throws {@link FormRefused} with what to tell the person. */
-export function readCard(form: Uint8Array): NewCard {
+const FORM = 'application/x-www-form-urlencoded'
+
+/** A card out of a form, which has to be of this `type`. Throws {@link FormRefused} with what to tell the person. */
+export function readCard(form: Uint8Array, type: string | undefined = FORM): NewCard {
+  if (type.split(';')[0]!.trim().toLowerCase() !== FORM) throw new FormRefused(`A form is ${FORM}.`, { status: 415 })
   const fields = readForm(form)
-  const body = (fields.get('body') ?? '').trim()
-  const author = (fields.get('author') ?? '').trim()
+  const body = trim(fields.get('body') ?? '')
+  const author = trim(fields.get('author') ?? '')
   if (body === '') throw new FormRefused('Write something first.')
   if (codePoints(body) > BODY_MAX) throw new FormRefused(`A card holds ${BODY_MAX} characters at most.`)
   if (codePoints(author) > AUTHOR_MAX) throw new FormRefused(`A name holds ${AUTHOR_MAX} characters at most.`)
@@ -52,5 +61,10 @@ function decode(text: string): string {
     throw new FormRefused('The form is not UTF-8.', { cause })
   }
 }
+
+/** Not blank, that is, not in Unicode's White_Space, nor U+FEFF: languages disagree on what a space is. */
+const INK = '[^\\t-\\r \\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000\\ufeff]'
+const TRIMMED = new RegExp(`${INK}(?:.*${INK})?`, 'su')
+const trim = (typed: string): string => TRIMMED.exec(typed)?.[0] ?? ''
 
 const codePoints = (text: string): number => [...text].length

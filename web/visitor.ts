@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { Context } from 'hono'
-import { getCookie, setCookie } from 'hono/cookie'
+import { setCookie } from 'hono/cookie'
 
 export type Client = 'anycable' | 'rails'
 
@@ -12,8 +12,9 @@ const KEPT = { path: '/', httpOnly: true, sameSite: 'Lax', maxAge: 31_536_000 } 
 
 /** 16 hex digits; a cookie that is anything else is replaced. */
 export function visitor(c: Context): string {
-  const known = getCookie(c, 'visitor')
-  if (known !== undefined && /^[0-9a-f]{16}$/.test(known)) return known
+  // The first value that is ours, as it was set: whatever else is in these headers is not looked into.
+  const [, known] = /(?:^|;) *visitor=([0-9a-f]{16}) *(?:;|$)/.exec(c.req.header('cookie') ?? '') ?? []
+  if (known !== undefined) return known
   const fresh = randomBytes(8).toString('hex')
   setCookie(c, 'visitor', fresh, KEPT)
   return fresh
@@ -21,13 +22,8 @@ export function visitor(c: Context): string {
 
 /** `?client=` decides and is kept; then the cookie; then `anycable`. */
 export function client(c: Context): Client {
-  const asked = c.req.query('client')
-  if (isClient(asked)) {
-    setCookie(c, 'client', asked, KEPT)
-    return asked
-  }
-  const kept = getCookie(c, 'client')
-  return isClient(kept) ? kept : 'anycable'
+  const [, asked] = /(?:^|&)client=(anycable|rails)(?:&|$)/.exec(new URL(c.req.url).search.slice(1)) ?? []
+  if (asked !== undefined) setCookie(c, 'client', asked, KEPT)
+  const [, kept] = /(?:^|;) *client=(anycable|rails) *(?:;|$)/.exec(c.req.header('cookie') ?? '') ?? []
+  return (asked ?? kept ?? 'anycable') as Client
 }
-
-const isClient = (name: string | undefined): name is Client => name === 'anycable' || name === 'rails'

@@ -16,6 +16,8 @@ require_once __DIR__ . '/hotcable.php';
 use Hotcable;
 
 const NAMES = ['typescript' => 'TypeScript', 'python' => 'Python', 'php' => 'PHP', 'ruby' => 'Ruby', 'rails' => 'Rails'];
+// Not blank, that is, not in Unicode's White_Space, nor U+FEFF: languages disagree on what a space is.
+const INK = '[^\t-\r \x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}\x{feff}]';
 const TEXT = ['Content-Type: text/plain; charset=utf-8'];
 
 /** Route => method, and what it does: a change is committed, and each row it changed is announced. */
@@ -38,12 +40,13 @@ function show(): array {
     // The other way round it would be in neither, and the page would be wrong without knowing it.
     $position = Hotcable\position('board/1');
     $cards = database()->query('SELECT * FROM cards ORDER BY id')->fetchAll();
-    $valid = fn(int $where, string $name, string $pattern) =>
-        filter_input($where, $name, FILTER_VALIDATE_REGEXP, ['options' => ['regexp' => "/^($pattern)$/D"]]);
-    $known = $valid(INPUT_COOKIE, 'visitor', '[0-9a-f]{16}');
-    $asked = $valid(INPUT_GET, 'client', 'anycable|rails');
-    $visitor = $known ?: bin2hex(random_bytes(8));
-    $client = $asked ?: $valid(INPUT_COOKIE, 'client', 'anycable|rails') ?: 'anycable';
+    // The first value that is ours, as it was set: whatever else is in these headers is not looked into.
+    [$query, $cookies] = [$_SERVER['QUERY_STRING'] ?? '', $_SERVER['HTTP_COOKIE'] ?? ''];
+    $find = fn(string $pattern, string $header) => preg_match($pattern, $header, $found) ? $found[1] : null;
+    $known = $find('/(?:^|;) *visitor=([0-9a-f]{16}) *(?:;|$)/D', $cookies);
+    $asked = $find('/(?:^|&)client=(anycable|rails)(?:&|$)/D', $query);
+    $visitor = $known ?? bin2hex(random_bytes(8));
+    $client = $asked ?? $find('/(?:^|;) *client=(anycable|rails) *(?:;|$)/D', $cookies) ?? 'anycable';
     $headers = ['Content-Type: text/html; charset=utf-8', 'Cache-Control: no-store'];
     foreach ([...($known ? [] : ["visitor=$visitor"]), ...($asked ? ["client=$client"] : [])] as $pair) {
         $headers[] = "Set-Cookie: $pair; Path=/; HttpOnly; SameSite=Lax; Max-Age=31536000";
@@ -203,6 +206,9 @@ function check_site(): void {
 
 /** body and author, trimmed. A field that is missing is empty; of one that is repeated the first counts. */
 function read_form(): array {
+    if (strtolower(trim(explode(';', $_SERVER['CONTENT_TYPE'] ?? '')[0])) !== 'application/x-www-form-urlencoded') {
+        throw new Refused('a form is application/x-www-form-urlencoded', 415);
+    }
     $raw = file_get_contents('php://input', length: 2 ** 16 + 1);
     if (max(strlen($raw), (int) ($_SERVER['CONTENT_LENGTH'] ?? 0)) > 2 ** 16) { // PHP hides a form over post_max_size
         throw new Refused('64 KiB at most', 413);
@@ -215,8 +221,7 @@ function read_form(): array {
         [$name, $value] = explode('=', $pair, 2) + ['', ''];
         $form += [urldecode($name) => urldecode($value)];
     }
-    // From the first character that is no space to the last one; trim knows only the spaces of ASCII.
-    $trim = fn(string $typed) => preg_match('/[^\s\p{Z}](?:.*[^\s\p{Z}])?/su', $typed, $found) ? $found[0] : '';
+    $trim = fn(string $typed) => preg_match('/' . INK . '(?:.*' . INK . ')?/su', $typed, $found) ? $found[0] : '';
     [$body, $author] = [$trim($form['body'] ?? ''), $trim($form['author'] ?? '')];
     if ($body === '' || preg_match_all('/./su', $body) > 500 || preg_match_all('/./su', $author) > 40) {
         throw new Refused('body: 1 to 500 characters; author: 40 at most', 422);

@@ -26,6 +26,8 @@ import hotcable
 
 NAMES = {"typescript": "TypeScript", "python": "Python", "php": "PHP", "ruby": "Ruby", "rails": "Rails"}
 DATABASE = os.environ.get("HOTCABLE_DB") or "data/board.sqlite3"
+# Unicode's White_Space, and U+FEFF: languages disagree on what a space is.
+BLANK = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
 HTML, TEXT = ("Content-Type", "text/html; charset=utf-8"), ("Content-Type", "text/plain; charset=utf-8")
 
 
@@ -35,13 +37,13 @@ def show(request):
     position = hotcable.position("board/1")
     with database() as db:
         cards = db.execute("SELECT * FROM cards ORDER BY id").fetchall()
-    query = dict(parse_qsl(request.get("QUERY_STRING", "")))
-    cookies = dict(re.findall("([^=; ]+)=([^; ]*)", request.get("HTTP_COOKIE", "")))
-    known = re.fullmatch("[0-9a-f]{16}", cookies.get("visitor", ""))
-    visitor = known[0] if known else secrets.token_hex(8)
-    asked = query.get("client")
-    client = next(c for c in (asked, cookies.get("client"), "anycable") if c in ("anycable", "rails"))
-    kept = ([] if known else [f"visitor={visitor}"]) + ([f"client={client}"] if asked == client else [])
+    # The first value that is ours, as it was set: whatever else is in these headers is not looked into.
+    query, cookies = request.get("QUERY_STRING", ""), request.get("HTTP_COOKIE", "")
+    known = re.search("(?:^|;) *visitor=([0-9a-f]{16}) *(?:;|$)", cookies)
+    asked = re.search("(?:^|&)client=(anycable|rails)(?:&|$)", query)
+    chosen = asked or re.search("(?:^|;) *client=(anycable|rails) *(?:;|$)", cookies)
+    visitor, client = known[1] if known else secrets.token_hex(8), chosen[1] if chosen else "anycable"
+    kept = ([] if known else [f"visitor={visitor}"]) + ([f"client={client}"] if asked else [])
     headers = [("Set-Cookie", f"{pair}; Path=/; HttpOnly; SameSite=Lax; Max-Age=31536000") for pair in kept]
     return 200, [HTML, ("Cache-Control", "no-store"), *headers], page(request, cards, position, visitor, client)
 
@@ -234,12 +236,14 @@ def read_body(request):
 
 def read_form(request):
     """body and author, trimmed. A field that is missing is empty; of one that is repeated the first counts."""
+    if request.get("CONTENT_TYPE", "").split(";")[0].strip().lower() != "application/x-www-form-urlencoded":
+        raise Refused(415, "a form is application/x-www-form-urlencoded")
     try:
         pairs = parse_qsl(request["board.body"].decode(), keep_blank_values=True, errors="strict")
     except UnicodeDecodeError:
         raise Refused(422, "a form is UTF-8") from None
     form = dict(reversed(pairs))
-    body, author = form.get("body", "").strip(), form.get("author", "").strip()
+    body, author = form.get("body", "").strip(BLANK), form.get("author", "").strip(BLANK)
     if not 1 <= len(body) <= 500 or len(author) > 40:
         raise Refused(422, "body: 1 to 500 characters; author: 40 at most")
     return body, author or "anonymous"

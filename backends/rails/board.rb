@@ -78,7 +78,9 @@ class Card < ActiveRecord::Base
   attribute :created_at, default: -> { Time.now.utc.iso8601 }
   attribute :backend, default: "rails"
 
-  normalizes :body, :author, with: ->(typed) { typed.gsub(/\A[[:space:]]+|[[:space:]]+\z/, "") }
+  # Not blank, that is, not in Unicode's White_Space, nor U+FEFF: languages disagree on what a space is.
+  INK = /[^\t-\r \u{85}\u{a0}\u{1680}\u{2000}-\u{200a}\u{2028}\u{2029}\u{202f}\u{205f}\u{3000}\u{feff}]/
+  normalizes :body, :author, with: ->(typed) { typed[/#{INK}(?:.*#{INK})?/m].to_s }
   validates :body, length: { in: 1..500 }
   validates :author, length: { maximum: 40 }
   before_save { self.author = author.presence || "anonymous" }
@@ -161,9 +163,21 @@ class BoardsController < ActionController::Base
     refuse(500, "the database cannot be used; the log says why")
   end
 
+  # Before Rails reads the form: it would take JSON and multipart as well.
+  def process_action(name)
+    type = request.get_header("CONTENT_TYPE").to_s[/\A[^;]*/].strip.downcase
+    return super if name != "create" || type == "application/x-www-form-urlencoded"
+
+    self.status, self.content_type = 415, "text/plain" # and no render, which looks into what was sent as well
+    self.response_body = "a form is application/x-www-form-urlencoded"
+  end
+
   def show
-    @visitor = cookies[:visitor].to_s[/\A[0-9a-f]{16}\z/] || keep(:visitor, SecureRandom.hex(8))
-    @client = clients(params[:client]) ? keep(:client, params[:client]) : clients(cookies[:client]) || "anycable"
+    # The first value that is ours, as it was set: whatever else is in these headers is not looked into.
+    query, kept = [request.query_string, request.headers["Cookie"]].map { |header| header.to_s.dup.force_encoding("UTF-8").scrub }
+    asked = query[/(?:^|&)client=(anycable|rails)(?:&|$)/, 1]
+    @visitor = kept[/(?:^|;) *visitor=([0-9a-f]{16}) *(?:;|$)/, 1] || keep(:visitor, SecureRandom.hex(8))
+    @client = asked ? keep(:client, asked) : kept[/(?:^|;) *client=(anycable|rails) *(?:;|$)/, 1] || "anycable"
     @card = Card.find(params[:card]) if params[:card]
     @cards = @card ? [@card] : Card.order(:id)
     response.headers["cache-control"] = "no-store"
@@ -213,8 +227,6 @@ class BoardsController < ActionController::Base
   def small
     refuse(413, "64 KiB at most") if request.content_length.to_i > 64.kilobytes
   end
-
-  def clients(name) = %w[anycable rails].find { |client| client == name }
 
   def keep(name, value)
     cookies[name] = { value:, path: "/", httponly: true, same_site: :lax, max_age: 31_536_000 }

@@ -22,6 +22,8 @@ module Board
   extend self
 
   NAMES = { "typescript" => "TypeScript", "python" => "Python", "php" => "PHP", "ruby" => "Ruby", "rails" => "Rails" }.freeze
+  # Not blank, that is, not in Unicode's White_Space, nor U+FEFF: languages disagree on what a space is.
+  INK = /[^\t-\r \u{85}\u{a0}\u{1680}\u{2000}-\u{200a}\u{2028}\u{2029}\u{202f}\u{205f}\u{3000}\u{feff}]/
   TEXT = { "content-type" => "text/plain; charset=utf-8" }.freeze
 
   # Route => method, and what it does: a change is committed, and each row it changed is announced.
@@ -43,10 +45,11 @@ module Board
     position = Hotcable.position("board/1")
     cards = database { |db| db.execute("SELECT * FROM cards ORDER BY id") }
     query, cookies = utf8(request["QUERY_STRING"]), utf8(request["HTTP_COOKIE"])
-    known = cookies[/(?:^|;) *visitor=([0-9a-f]{16})(?:;|$)/, 1]
+    # The first value that is ours, as it was set: whatever else is in these headers is not looked into.
+    known = cookies[/(?:^|;) *visitor=([0-9a-f]{16}) *(?:;|$)/, 1]
     asked = query[/(?:^|&)client=(anycable|rails)(?:&|$)/, 1]
     visitor = known || SecureRandom.hex(8)
-    client = asked || cookies[/(?:^|;) *client=(anycable|rails)(?:;|$)/, 1] || "anycable"
+    client = asked || cookies[/(?:^|;) *client=(anycable|rails) *(?:;|$)/, 1] || "anycable"
     headers = { "content-type" => "text/html; charset=utf-8", "cache-control" => "no-store" }
     { "visitor" => known ? nil : visitor, "client" => asked }.compact.each do |name, value|
       kept = { value: value, path: "/", httponly: true, same_site: :lax, max_age: 31_536_000 }
@@ -213,13 +216,14 @@ module Board
 
   # body and author, trimmed. A field that is missing is empty; of one that is repeated the first counts.
   def read_form(request)
+    type = utf8(request["CONTENT_TYPE"])[/\A[^;]*/].strip.downcase
+    refuse(415, "a form is application/x-www-form-urlencoded") if type != "application/x-www-form-urlencoded"
     raw = request["rack.input"]&.read((2**16) + 1).to_s
     refuse(413, "64 KiB at most") if raw.bytesize > 2**16
     pairs = raw.split("&").map { |pair| pair.split("=", 2).map { |part| CGI.unescape(part).force_encoding("UTF-8") } }
     refuse(422, "a form is UTF-8") unless pairs.flatten.all?(&:valid_encoding?)
-    # From the first character that is no space to the last; strip knows only the spaces of ASCII.
     body, author = pairs.reverse.to_h { |name, value| [name, value] }.values_at("body", "author").map do |typed|
-      typed.to_s[/[^[:space:]](?:.*[^[:space:]])?/m].to_s
+      typed.to_s[/#{INK}(?:.*#{INK})?/m].to_s
     end
     fits = body.length.between?(1, 500) && author.length <= 40
     refuse(422, "body: 1 to 500 characters; author: 40 at most") unless fits
