@@ -125,7 +125,7 @@ export const GAPS = {
   gap_too_large: 'what was missed is more than may wait for one client: see --ws_max_pending_size',
 } as const
 
-/** Why a WebSocket's handshake is refused: status, and what its sender reads. */
+/** Why a WebSocket's handshake is refused: status, and the answer's body. */
 export const HANDSHAKES = {
   websocket_version: ['426 Upgrade Required', 'this cable speaks one version of WebSocket: Sec-WebSocket-Version: 13'],
   websocket_key: ['400 Bad Request', 'Sec-WebSocket-Key must be 16 bytes in base64'],

@@ -166,7 +166,7 @@ test('unknown paths are not here, and known ones say what they answer to', async
   assert.equal(await status('/cable'), 426)
 })
 
-test('a WebSocket where there is none is told where there is one', async t => {
+test('the answer to a WebSocket on an unknown path names the right one', async t => {
   const { app } = await testApp(t)
   const answer = await app.request('/cable/?jid=x', { headers: { upgrade: 'websocket' } })
 

@@ -4,6 +4,8 @@ import { createServer, request as send } from 'node:http'
 import type { TestContext } from 'node:test'
 import { test } from 'node:test'
 import { getRequestListener } from '@hono/node-server'
+import { createCableProxy } from './cable-proxy.ts'
+import { serve } from './serve.ts'
 import { bodyOf, DEAD, listen, testApp } from './testing.ts'
 
 /** A Board that answers with what it was asked. */
@@ -54,6 +56,25 @@ test('a form of unknown length arrives with its length, for gateways that know n
   assert.equal(body, 'body=Hello')
   assert.equal(headers['content-length'], '10')
   assert.equal(headers['transfer-encoding'], undefined)
+})
+
+test('an offer of HTTP/2 stays here: neither a Board nor the cable sees it', async t => {
+  const behind = await echo(t)
+  const { app } = await testApp(t, { neighbours: { python: behind.url }, cable: behind.url })
+  const web = await serve({ fetch: app.fetch, cable: createCableProxy({ to: DEAD }), host: '127.0.0.1', port: 0 })
+  t.after(web.close)
+
+  for (const path of ['/python/cards', '/events']) {
+    const offer = { connection: 'Upgrade, HTTP2-Settings', upgrade: 'h2c', 'http2-settings': 'AAEAAEAAAAIAAAAB' }
+    const request = send({ host: '127.0.0.1', port: web.port, path, method: 'POST', headers: offer, agent: false })
+    request.end('body=Hello')
+    const [response] = await once(request, 'response')
+    const { headers, body } = JSON.parse(await bodyOf(response))
+
+    assert.equal(body, 'body=Hello', path)
+    assert.deepEqual([headers.upgrade, headers['http2-settings']], [undefined, undefined])
+    assert.doesNotMatch(headers.connection ?? '', /upgrade/i)
+  }
 })
 
 test('redirects and errors of a Board come back as they are', async t => {

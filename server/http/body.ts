@@ -3,8 +3,8 @@ import type { IncomingMessage } from 'node:http'
 import { PublicationRefused } from '../errors.ts'
 
 /**
- * `maxSize` is in bytes. Rejects with {@link PublicationRefused} `too_large` as soon as that is known: the rest is for the
- * response to read. Settles never when the client leaves.
+ * `maxSize` is in bytes. Rejects with {@link PublicationRefused} `too_large` at once, and leaves the rest to
+ * {@link LingeringResponse}. Never settles if the client leaves.
  */
 export function readBody(request: IncomingMessage, maxSize: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {

@@ -1,8 +1,8 @@
 /**
- * The connections of a port: bounded before anything is read, so that nobody can hold the port by holding sockets.
+ * The connections of a port: bounded before a byte is read, so that a client cannot block the port by opening sockets.
  *
- * Kept connections are what there is most of behind a balancer. When there are too many, the one that has waited longest for
- * its next request gives way to a new one.
+ * A balancer keeps many connections open. When there are too many, the connection that has waited longest for its next
+ * request gives way to a new one.
  */
 import type { Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
@@ -13,7 +13,7 @@ export interface ConnectionBounds {
   refused: (code: 'connections_limit' | 'connection_idle') => void
 }
 
-/** Returns the open connections; with TLS what is below it. */
+/** Returns the open connections: with TLS, the TCP sockets below it. */
 export function boundConnections(server: Server, { crowded, refused }: ConnectionBounds): ReadonlySet<Socket> {
   const sockets = new Set<Socket>()
   /** Requests that wait for their answer, for each connection that has had one. */
@@ -23,7 +23,7 @@ export function boundConnections(server: Server, { crowded, refused }: Connectio
 
   server.on('connection', (socket: Socket) => {
     if (sockets.has(socket)) return // (an upgrade that was not for us)
-    // Node hears its errors while it is HTTP, and ws when it has taken it: not in between.
+    // Between Node's HTTP and ws nothing else listens to a socket's errors.
     socket.on('error', ignore)
     if (crowded(sockets.size + 1) && !giveWay()) {
       refused('connections_limit')

@@ -1,8 +1,8 @@
 /**
- * Answers before a request was read to its end, and what happens to the rest.
+ * Answers that are sent before the whole request was read.
  *
- * A client that still writes does not read. If we closed then, it would see a broken pipe instead of our answer, and try
- * again. So we answer at once, and read on for a while before we close.
+ * A client that is still writing does not read. If we closed the connection then, the client would see a broken pipe instead
+ * of our answer, and try again. So we answer at once, and read on for a while before we close.
  */
 import { type IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
@@ -10,7 +10,7 @@ import type { Duplex } from 'node:stream'
 const MOST_BYTES = 16 * 1024 * 1024
 const MOST_MS = 2_000
 
-/** A response that ends once the request was read, or was too long to read. */
+/** A response that ends after the request was read, or after the bounds above. */
 export class LingeringResponse extends ServerResponse {
   #lingers = false
 
@@ -31,7 +31,7 @@ export class LingeringResponse extends ServerResponse {
   }
 }
 
-/** Writes the last words of a connection that is no more HTTP, and closes. */
+/** Writes `text`, and closes the connection when the client does, or after the bounds above. */
 export function endWith(socket: Duplex, text: string): void {
   socket.end(text)
   discard(socket, () => socket.destroy())

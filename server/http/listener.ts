@@ -69,7 +69,7 @@ export function createListener(app: Hono, upgrade: Upgrade, settings: ListenerSe
       settings.refused('host_malformed')
       return tell('host_malformed', response)
     }
-    // The app makes a URL of these, and refuses what is no URL's; none of ours asks for the host.
+    // Hono builds a URL from both, and refuses a host that no URL can hold. No route of ours reads the host.
     request.headers.host = ''
     request.url = originForm(request.url ?? '')
     const handle = handlers.get(pathOf(request)) ?? ask
@@ -147,7 +147,7 @@ function refuseClient({ code = '' }: NodeJS.ErrnoException, socket: Duplex, { re
         ? (['handshake_timeout', '408 Request Timeout'] as const)
         : (['request_malformed', '400 Bad Request'] as const)
   refused(reason)
-  // Nothing can be read of what is said in a TLS handshake, or in an answer that has begun.
+  // A client cannot read an HTTP error in a TLS handshake, or in the middle of an answer.
   const { _httpMessage: begun } = socket as { _httpMessage?: ServerResponse | null }
   if (!/^(?:HPE|ERR_HTTP)_/.test(code) || begun?.headersSent) return void socket.destroy()
   refuseUpgrade(socket, status)

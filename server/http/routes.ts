@@ -10,7 +10,7 @@ import { decodeBody, readBody } from './body.ts'
 
 export interface Routes {
   routes: Hono
-  /** A body's text. Rejects with {@link PublicationRefused} when it is too large or no UTF-8. */
+  /** A body's text. Rejects with {@link PublicationRefused} when it is too large or not UTF-8. */
   read: (c: Context) => Promise<string>
 }
 
@@ -40,7 +40,7 @@ export function createRoutes(settings: RouteSettings): Routes {
     const { status, headers, body } = answerTo(error)
     return c.body(body, status, headers)
   })
-  // From Node's own request, as with broadcasts.
+  // A web stream would keep what it has read of a refused body.
   const read = async ({ env }: Context<{ Bindings: HttpBindings }>) => decodeBody(await readBody(env.incoming, maxSize))
   return { routes, read }
 }

@@ -128,7 +128,7 @@ test('every route of the cable is served to a client that offers HTTP/2', async 
   assert.deepEqual([(await client.next()).message, (await client.next()).message], ['one', 'two'])
 })
 
-test('a WebSocket where there is none is a request, or is told where there is one', async t => {
+test('a WebSocket on another path is served as a request; where there is no route the answer names the right path', async t => {
   const cable = await startCable(t, ['--noauth', '--path=/cable,/live', '--http_broadcast_port=0'])
   const offer = (url: string, path: string) => {
     const raw = openRaw(t, url)

@@ -15,12 +15,12 @@ import type { HandshakeCode } from '../errors.ts'
 import { pathOf } from './target.ts'
 
 export interface Upgrade {
-  /** Where WebSockets are; none on a port that is not for clients. */
+  /** Where clients connect; empty on ports that are not for clients. */
   readonly paths: readonly string[]
   readonly take: (request: IncomingMessage, socket: Duplex, head: Buffer) => void
 }
 
-/** `createServer` makes a server of the options, which Node may ignore. */
+/** Calls `createServer` with options for it, which older versions of Node ignore. */
 export function serveUpgrades<S extends Server>(
   { paths, take }: Upgrade,
   createServer: (options: Pick<ServerOptions, 'shouldUpgradeCallback'>) => S,
@@ -29,7 +29,7 @@ export function serveUpgrades<S extends Server>(
   const server = createServer({ shouldUpgradeCallback: isOurs })
   server.on('upgrade', (request, socket, head) => {
     if (!isOurs(request)) return handBack(server, request, socket as Socket, head)
-    request.headers.upgrade = 'websocket' // (all that ws knows)
+    request.headers.upgrade = 'websocket' // (ws wants nothing beside it)
     take(request, socket, head)
   })
   return server
@@ -48,7 +48,7 @@ export function handshakeFault({ headers }: IncomingMessage): HandshakeCode | un
 }
 
 function handBack(server: Server, request: IncomingMessage, socket: Socket, head: Buffer): void {
-  // What was asked before is answered first, and Node does not answer it once the socket is another's.
+  // Node would lose the answers to earlier requests if we gave it the socket before they are written.
   const { _httpMessage: earlier } = socket as { _httpMessage?: ServerResponse | null }
   if (earlier) return void earlier.once('close', () => handBack(server, request, socket, head))
   if (socket.destroyed) return
@@ -56,7 +56,7 @@ function handBack(server: Server, request: IncomingMessage, socket: Socket, head
   server.emit('encrypted' in socket ? 'secureConnection' : 'connection', socket)
 }
 
-/** The request's head; without `upgrade` in Connection, the header Upgrade is one like any other. */
+/** The request's head. Without `upgrade` in Connection, Node treats the Upgrade header like any other. */
 function withoutOffer({ method, url, httpVersion, rawHeaders }: IncomingMessage): string {
   let head = `${method} ${url} HTTP/${httpVersion}\r\n`
   for (let at = 0; at < rawHeaders.length; at += 2) {
