@@ -24,8 +24,8 @@ const FLAGS = [
   '--metrics_http=/metrics',
 ]
 
-/** The cable as `npm run cable` starts it. */
-const AS_RUN = manifest.scripts.cable.split(' ').slice(1)
+/** The cable as `npm run cable` starts it: what comes after `exec node`. */
+const AS_RUN = manifest.scripts.cable.split(' ').slice(2)
 
 export const hotcable = (
   nodeFlags: readonly string[] = [],

@@ -1,0 +1,11 @@
+/**
+ * Ends the process in one line on a Node that cannot run TypeScript: node -r ./server/check-node.cjs …
+ *
+ * It runs before the first import, so it is written for Nodes of any age.
+ */
+if (!process.features.typescript) {
+  console.error(
+    `Hotcable needs Node 22.18 or newer, and this is ${process.version}: npm install brings one (not with --omit=dev)`,
+  )
+  process.exit(1)
+}
