@@ -28,6 +28,8 @@ export interface Language extends Tool {
   readonly accent: string
   /** Starts its Board, from the project's folder. */
   readonly board: (host: string, port: number) => Command
+  /** Folders of what it reads once, when it starts. */
+  readonly sources?: readonly string[]
   /** Lines of its log that are no news: one per request, greetings. */
   readonly chatter?: RegExp
 }
@@ -47,6 +49,7 @@ export const LANGUAGES = {
     packages: ['python3'],
     isPresent: () => probe('python3', '-c', 'import sys, sqlite3; sys.exit(sys.version_info < (3, 9))'),
     board: (host, port) => ({ command: 'python3', args: ['backends/python/board.py'], env: listening(host, port) }),
+    sources: ['backends/python'],
     chatter: /" \d{3} (\d+|-)$/,
   },
   php: {
@@ -71,6 +74,7 @@ export const LANGUAGES = {
     isPresent: () =>
       probe('ruby', '-e', 'exit 1 if RUBY_VERSION.to_i < 3; %w[rack puma sqlite3].each { |name| require name }'),
     board: (host, port) => ({ command: 'ruby', args: ['backends/ruby/board.rb'], env: listening(host, port) }),
+    sources: ['backends/ruby'],
     chatter: /^(Puma starting|\* |Use Ctrl-C|- |=== puma)/,
   },
 } as const satisfies Record<string, Language>
@@ -101,6 +105,7 @@ export const RAILS: Language = {
   packages: [],
   isPresent: () => probe('ruby', fileURLToPath(new URL('rails/board.rb', import.meta.url)), '--gems'),
   board: (host, port) => ({ command: 'ruby', args: ['backends/rails/board.rb'], env: listening(host, port) }),
+  sources: ['backends/rails', 'backends/ruby'],
   chatter: LANGUAGES.ruby.chatter,
 }
 

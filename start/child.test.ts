@@ -7,7 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { keepRunning } from './child.ts'
 
 /** A child that runs a script, its lines as they come, and what is said about it. */
-function run(t: TestContext, script: string, waits: number[] = []) {
+function run(t: TestContext, script: string, waits: number[] = [], onMisconfigured = () => {}) {
   const [lines, said] = [new PassThrough({ objectMode: true }), new PassThrough({ objectMode: true })]
   const child = keepRunning({
     title: 'Thing',
@@ -19,6 +19,7 @@ function run(t: TestContext, script: string, waits: number[] = []) {
     say: line => said.write(line),
     backOff: { after: () => waits.shift() ?? 10_000 },
     graceMs: 300,
+    onMisconfigured,
   })
   t.after(child.kill)
   const next = async (stream: PassThrough): Promise<string> =>
@@ -111,4 +112,41 @@ test('a child that waits to be started again is not, once stopped', async t => {
   await said()
 
   await child.stop()
+})
+
+test('a child that says that its configuration is wrong is not started again', async t => {
+  const misconfigured = Promise.withResolvers<void>()
+  const { child, line, said } = run(t, "console.log('no such folder'); process.exit(78)", [0], misconfigured.resolve)
+
+  assert.equal(await said(), 'Thing stopped, for the reason that it gave, and is not started again')
+  assert.equal(await line(), 'no such folder')
+  await misconfigured.promise
+  child.restart()
+  assert.equal(await line(), 'no such folder')
+})
+
+test('a child that is restarted is another one at once, and that is no failure', async t => {
+  const { child, line, said } = run(
+    t,
+    `console.log(process.pid); ${FOREVER} process.on('SIGTERM', () => process.exit(5))`,
+  )
+  const first = Number(await line())
+
+  child.restart()
+  child.restart()
+  const second = Number(await line())
+
+  assert.notEqual(second, first)
+  assert.equal(isAlive(first), false)
+  process.kill(second, 'SIGKILL')
+  assert.match(await said(), /^Thing stopped \(SIGKILL\)/)
+})
+
+test('a child that is deaf is killed when it is restarted', async t => {
+  const { child, line } = run(t, `process.on('SIGTERM', () => {}); console.log(process.pid); ${FOREVER}`)
+  const first = await line()
+
+  child.restart()
+
+  assert.notEqual(await line(), first)
 })

@@ -1,5 +1,6 @@
 /**
- * One child process, kept running: started again when it dies, ended with all that it started.
+ * One child process, kept running: started again when it dies, ended with all that it started. One that ends with exit code
+ * {@link EX_CONFIG} has said what is wrong, would say it again, and is left alone.
  *
  * Each is the head of a process group of its own, so that PHP's workers (which outlive a killed master) go with it, and
  * so that a Ctrl-C in the terminal reaches us alone and we end things in order.
@@ -17,6 +18,8 @@ export interface ChildOptions {
   onLine: (line: string) => void
   /** One line about it: that it died, and when it is tried again. */
   say: (line: string) => void
+  /** It ended because of its settings or its files, and is not started again. */
+  onMisconfigured?: () => void
   /** A process group came to life, or is gone. */
   onGroup?: (pid: number, alive: boolean) => void
   backOff?: BackOff
@@ -31,26 +34,34 @@ export interface Child {
   kill: () => void
   /** Kills it, and starts it again after {@link OUTAGE_MS}. */
   outage: () => void
+  /** Ends it, and starts it again at once; starts it when it had ended. */
+  restart: () => void
 }
+
+/** The exit code for "something was found in an unconfigured or misconfigured state" (sysexits.h). */
+export const EX_CONFIG = 78
 
 /** How long an outage on purpose lasts. */
 export const OUTAGE_MS = 10_000
 
 export function keepRunning(options: ChildOptions): Child {
-  const { title, say, onGroup = () => {}, backOff = createBackOff(), graceMs = 5000 } = options
+  const { title, say, onGroup = () => {}, onMisconfigured = () => {}, graceMs = 5000 } = options
+  const { backOff = createBackOff() } = options
   let running: ChildProcess | undefined
   let waiting: NodeJS.Timeout | undefined
   let stopping = false
-  let gone = () => {}
+  let exited = Promise.withResolvers<void>()
   let held = false
+  let changed = false
 
   const start = (): void => {
     const started = performance.now()
     const child = spawnGroup(options)
     running = child
+    exited = Promise.withResolvers()
     if (child.pid !== undefined) onGroup(child.pid, true)
     let ended = false
-    const end = (why: string): void => {
+    const end = (why: string, code?: number | null): void => {
       if (ended) return
       ended = true
       running = undefined
@@ -58,31 +69,40 @@ export function keepRunning(options: ChildOptions): Child {
         signal(child.pid, 'SIGKILL') // whatever it left behind would keep its port
         onGroup(child.pid, false)
       }
-      gone()
+      exited.resolve()
       if (stopping) return
+      if (changed) {
+        changed = false
+        return start()
+      }
+      if (code === EX_CONFIG) {
+        say(`${title} stopped, for the reason that it gave, and is not started again`)
+        return onMisconfigured()
+      }
       const waitMs = held ? OUTAGE_MS : backOff.after(performance.now() - started)
       held = false
       say(`${title} stopped (${why}), starting it again in ${waitMs / 1000} s`)
       waiting = setTimeout(start, waitMs)
     }
     child.once('error', error => end(error.message))
-    child.once('exit', (code, by) => end(by ?? `exit code ${code}`))
+    child.once('exit', (code, by) => end(by ?? `exit code ${code}`, code))
   }
   start()
+
+  /** Resolves when it is gone, by itself or killed. */
+  const terminate = async (pid: number): Promise<void> => {
+    const { promise } = exited
+    signal(pid, 'SIGTERM')
+    const last = setTimeout(() => signal(pid, 'SIGKILL'), graceMs)
+    await promise
+    clearTimeout(last)
+  }
 
   return {
     stop: async () => {
       stopping = true
       clearTimeout(waiting)
-      const pid = running?.pid
-      if (pid === undefined) return
-      const exited = new Promise<void>(resolve => {
-        gone = resolve
-      })
-      signal(pid, 'SIGTERM')
-      const last = setTimeout(() => signal(pid, 'SIGKILL'), graceMs)
-      await exited
-      clearTimeout(last)
+      if (running?.pid !== undefined) await terminate(running.pid)
     },
     kill: () => {
       stopping = true
@@ -93,6 +113,13 @@ export function keepRunning(options: ChildOptions): Child {
       if (running?.pid === undefined) return
       held = true
       signal(running.pid, 'SIGKILL')
+    },
+    restart: () => {
+      if (stopping || changed) return
+      clearTimeout(waiting)
+      if (running?.pid === undefined) return start()
+      changed = true
+      void terminate(running.pid)
     },
   }
 }

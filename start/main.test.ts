@@ -1,66 +1,22 @@
-/** `npm start` itself, as people run it: on a port and a file of its own, with whatever languages are here. */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { createServer as createHttpServer, get } from 'node:http'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import type { TestContext } from 'node:test'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { freePorts } from './network.ts'
-
-const linux = { skip: process.platform === 'linux' ? false : 'reads /proc' }
-
-async function start(t: TestContext, extra: Record<string, string> = {}) {
-  const folder = mkdtempSync(join(tmpdir(), 'hotcable-start-'))
-  const port = String((await freePorts(1))[0])
-  const env = { ...process.env, PORT: port, HOTCABLE_DB: join(folder, 'board.sqlite3'), ...extra }
-  const script = fileURLToPath(new URL('main.ts', import.meta.url))
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script], { env })
-  const lines: string[] = []
-  const ready = Promise.withResolvers<void>()
-  for (const stream of [child.stdout, child.stderr]) {
-    createInterface({ input: stream }).on('line', line => {
-      lines.push(line)
-      if (line.startsWith('Hotcable is live')) ready.resolve()
-    })
-  }
-  const ended = once(child, 'close').then(([code]) => code as number | null)
-  t.after(async () => {
-    child.kill('SIGTERM')
-    await ended
-    rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
-  })
-  return { child, lines, ended, url: `http://127.0.0.1:${port}`, port, env, ready: ready.promise }
-}
-
-/** Processes that work on this Board, by the file that their environment names. */
-function family(db: string): number[] {
-  return readdirSync('/proc')
-    .filter(name => /^\d+$/.test(name))
-    .map(Number)
-    .filter(pid => {
-      try {
-        return readFileSync(`/proc/${pid}/environ`, 'utf8').includes(`HOTCABLE_DB=${db}\0`)
-      } catch {
-        return false // gone, or not ours
-      }
-    })
-}
-
-async function until(is: () => boolean): Promise<void> {
-  while (!is()) await pause(20)
-}
+import { lanAddress } from './network.ts'
+import { family, inside, LIVE, linux, ROOT, start, until } from './testing.ts'
 
 test('one line says where the Board is, and it is there', async t => {
   const { url, port, lines, ready } = await start(t)
   await ready
 
-  assert.ok(lines.includes(`Hotcable is live at http://localhost:${port}`))
+  assert.ok(lines.includes(`Hotcable is live at http://localhost:${port}${LIVE}`))
   assert.equal((await fetch(url)).status, 200)
   assert.deepEqual(
     lines.filter(line => /GET|POST|│/.test(line)),
@@ -72,13 +28,13 @@ for (const name of ['SIGINT', 'SIGTERM'] as const) {
   test(`${name} ends everything, in order`, linux, async t => {
     const { child, ready, ended, env, lines } = await start(t)
     await ready
-    assert.ok(family(env.HOTCABLE_DB).length > 3)
+    assert.ok(family(env).length > 3)
 
     child.kill(name)
     child.kill(name) // npm passes on what the terminal has sent already
 
     assert.equal(await ended, 0)
-    await until(() => family(env.HOTCABLE_DB).length === 0)
+    await until(() => family(env).length === 0)
     assert.deepEqual(
       lines.filter(line => /stopped/.test(line)),
       [],
@@ -92,14 +48,13 @@ test('nothing stays behind when it is killed', linux, async t => {
 
   child.kill('SIGKILL')
 
-  await until(() => family(env.HOTCABLE_DB).length === 0)
+  await until(() => family(env).length === 0)
 })
 
 test('a child that dies comes back, and that is said', linux, async t => {
   const { ready, env, lines } = await start(t)
   await ready
-  const cable = () =>
-    family(env.HOTCABLE_DB).find(pid => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('server/main.ts'))
+  const cable = () => family(env).find(pid => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('server/main.ts'))
   const first = cable()!
 
   process.kill(first, 'SIGKILL')
@@ -141,4 +96,148 @@ test('a language that is not here is named with how to get it, and the rest runs
   }
   assert.equal((await fetch(url)).status, 200)
   assert.equal((await fetch(`${url}/python/`)).status, 503)
+})
+
+test('only this machine reaches it, unless the host lets others in', async t => {
+  const address = lanAddress()
+  if (address === undefined) return t.skip('no network')
+  const alone = await start(t)
+  await alone.ready
+  await assert.rejects(fetch(`http://${address}:${alone.port}/health`))
+
+  for (const HOST of ['0.0.0.0', '::']) {
+    const { ready, port, lines } = await start(t, { HOST, PATH: '/nowhere' })
+    await ready
+
+    assert.ok(lines.includes(`Hotcable is live at http://localhost:${port}`))
+    await until(() => lines.includes(`and for phones nearby at http://${address}:${port}`))
+    assert.equal((await fetch(`http://${address}:${port}/health`)).status, 200)
+  }
+})
+
+/** The status with which `/cable` answers a WebSocket; `undefined` while nothing listens. */
+const handshake = (port: string): Promise<number | undefined> =>
+  new Promise(resolve => {
+    const headers = {
+      ...{ connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13' },
+      'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+    }
+    const request = get({ host: '127.0.0.1', port, path: '/cable', headers })
+    request.on('response', answer => resolve(answer.resume().statusCode))
+    request.on('upgrade', (_, socket) => {
+      socket.destroy()
+      resolve(101)
+    })
+    request.on('error', () => resolve(undefined))
+  })
+
+test('the port opens when the cable answers, however slowly that starts', async t => {
+  const slow = inside('server/main.ts', 'await new Promise(started => setTimeout(started, 1500))')
+  const { port, ready } = await start(t, { PATH: '/nowhere', NODE_OPTIONS: slow })
+
+  let first: number | undefined
+  while (first === undefined) first = await handshake(port)
+
+  assert.equal(first, 101)
+  await ready
+})
+
+test('the port opens without the cable after a while, which is then 502 at once', async t => {
+  const never = inside('server/main.ts', 'await new Promise(() => setInterval(() => {}, 1000))')
+  const { url, port, lines } = await start(t, { PATH: '/nowhere', NODE_OPTIONS: never })
+
+  let first: number | undefined
+  while (first === undefined) first = await handshake(port)
+
+  assert.equal(first, 502)
+  assert.equal((await fetch(url)).status, 200)
+  await until(() => lines.includes('The cable does not answer yet'))
+})
+
+test('a Board that is misconfigured says so once, and the rest runs', async t => {
+  const { env, says } = fakePython(t, 'exit 78')
+  const { url, lines, ready } = await start(t, env)
+  await ready
+
+  assert.deepEqual(
+    lines.filter(line => line.startsWith('Python')),
+    [says, 'Python stopped, for the reason that it gave, and is not started again', 'Python does not answer yet'],
+  )
+  assert.equal((await fetch(url)).status, 200)
+})
+
+test('a web app that is misconfigured ends everything, with exit code 1', linux, async t => {
+  const broken = inside('web/main.ts', "console.error('web: data is no folder'); process.exit(78)")
+  const { ended, lines, env } = await start(t, { PATH: '/nowhere', NODE_OPTIONS: broken })
+
+  assert.equal(await ended, 1)
+  assert.equal(lines.filter(line => line.endsWith('web: data is no folder')).length, 1)
+  await until(() => family(env).length === 0)
+})
+
+test('a setting that the cable refuses is a line, and nothing is started', async t => {
+  const { ended, lines } = await start(t, { PATH: '/nowhere', ANYCABLE_HISTORY_LIMIT: 'many', HOTCABLE_HEALL: 'off' })
+
+  assert.equal(await ended, 1)
+  assert.deepEqual(
+    lines.filter(line => !/is not here/.test(line)),
+    [
+      'The cable: ANYCABLE_HISTORY_LIMIT must be a whole number from 1 to 100000',
+      'The cable: HOTCABLE_HEALL is not a variable of this cable: did you mean HOTCABLE_HEAL?',
+    ],
+  )
+})
+
+test('while sources are watched, a Board whose sources change is started again', async t => {
+  const { env, says } = fakePython(t, 'exec sleep 1000')
+  const { lines, child } = await start(t, env, [process.execPath, 'start/main.ts', '--watch'])
+  const starts = () => lines.filter(line => line === says).length
+  await until(() => starts() === 1)
+
+  // Its times are set to what they are.
+  const board = join(ROOT, 'backends/python/board.py')
+  const { atime, mtime } = statSync(board)
+  utimesSync(board, atime, mtime)
+
+  await until(() => starts() === 2)
+  assert.ok(lines.includes('Python is started again: its sources changed'))
+  assert.ok(!lines.some(line => line.startsWith('Python stopped')))
+  assert.equal(child.exitCode, null)
+})
+
+/** A PATH with no language but a `python3` that says a line, and does what it is told with a Board. */
+function fakePython(t: TestContext, does: string) {
+  const folder = mkdtempSync(join(tmpdir(), 'hotcable-fake-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const program = join(folder, 'python3')
+  writeFileSync(program, `#!/bin/sh\nPATH=/bin:/usr/bin\n[ "$1" = -c ] && exit 0\necho data is no folder\n${does}\n`)
+  chmodSync(program, 0o755)
+  return { env: { PATH: folder }, says: 'Python     │ data is no folder' }
+}
+
+test('demo:outage says what to do when nothing runs, and when something else does', async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'hotcable-outage-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const outage = async (port: number) => {
+    const env = { ...process.env, PORT: String(port), HOTCABLE_DB: join(folder, 'board.sqlite3') }
+    const child = spawn(process.execPath, [fileURLToPath(new URL('outage.ts', import.meta.url))], { env })
+    let said = ''
+    child.stderr.on('data', data => (said += data))
+    const [code] = await once(child, 'close')
+    return [code, said] as const
+  }
+  const other = createHttpServer((_, answer) => answer.end('ok')).listen(0, 'localhost')
+  t.after(() => other.close())
+  await once(other, 'listening')
+  const { port } = other.address() as AddressInfo
+
+  const [code, said] = await outage(port)
+
+  assert.equal(code, 1)
+  assert.match(said, /not started by npm start[\s\S]*docker compose kill cable[\s\S]*docker compose up -d cable/)
+  other.close()
+  assert.deepEqual(await outage(port), [
+    1,
+    'Nothing is running: npm start, open the page, then this in a second terminal\n',
+  ])
 })

@@ -1,23 +1,26 @@
 /**
  * `npm start`: the cable and the Board in every language that is here, on one port, until Ctrl-C.
  *
- *   PORT HOST          where the Board is: 3000, every interface
+ *   PORT HOST          where the Board is: 3000, this machine alone; HOST=0.0.0.0 lets phones in
  *   HOTCABLE_DB        its SQLite file: data/board.sqlite3
  *   ANYCABLE_SECRET    one secret for all; none: a random one that dies with us
  *   HOTCABLE_CABLE_URL, ANYCABLE_HTTP_BROADCAST_URL
  *                      a cable that is there already, with that secret, ours or anycable-go; and where it takes broadcasts
  *   SIGUSR2            the cable is killed and stays away for ten seconds: `npm run demo:outage`
- *   --watch            `npm run dev`: restarts node processes when their sources change
+ *   --watch            `npm run dev`: restarts processes when their sources change
  */
 import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { BOARDS, type BoardName, missing } from '../backends/toolchain.ts'
+import { ConfigInvalid, readConfig } from '../server/config.ts'
+import { onChange } from './changes.ts'
 import { type Child, keepRunning } from './child.ts'
 import { createGuard } from './guard.ts'
 import { untilHealthy } from './health.ts'
-import { freePorts, isFree, lanAddress } from './network.ts'
+import { freePorts, isFree, isLoopback, isWildcard, LOOPBACK, lanAddress } from './network.ts'
 import { announce, databaseFile } from './running.ts'
-import { portsNeeded, type Service, services } from './services.ts'
+import { portsNeeded, reachable, type Service, services } from './services.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const READY_MS = 5000
@@ -26,11 +29,11 @@ const SAME_CTRL_C_MS = 500
 
 const { env } = process
 const port = Number(env.PORT || 3000)
-const host = env.HOST || undefined
+const host = env.HOST || LOOPBACK
 const say = (line: string): void => console.error(line)
 
 if (!Number.isInteger(port) || port < 1 || port > 65535) fail(`PORT must be a number from 1 to 65535, not ${env.PORT}`)
-if (!(await isFree(port, host)))
+if (!(await isFree(port, env.HOST)))
   fail(`Port ${port} is in use: stop what uses it, or take another: PORT=${port + 1} npm start`)
 
 const db = databaseFile(env.HOTCABLE_DB)
@@ -52,24 +55,38 @@ const plan = services({
   ports: await freePorts(portsNeeded(languages)),
   watch: process.argv.includes('--watch'),
 })
+// Without the cable and web there is nothing to look at; a Board may come later.
+const core = plan.slice(0, env.HOTCABLE_CABLE_URL ? 1 : 2)
+const web = core.at(-1)!
+const ours = core.find(service => service !== web)
+if (ours) checkSettings(ours)
+
 const { onGroup } = createGuard()
-const children = plan.map(run)
+const children: Child[] = []
+let askedToStop: number | undefined
 stopOnSignal()
+for (const service of plan) if (service !== web) children.push(run(service))
 process.on('SIGUSR2', () => {
-  if (!env.HOTCABLE_CABLE_URL) children[0]!.outage()
+  if (ours) children[0]!.outage()
 })
+if (ours) {
+  // A page that came before the cable would see it refuse; one without a cable is better than none.
+  await untilHealthy([ours.health], READY_MS)
+}
+if (askedToStop === undefined) children.push(run(web))
 
 const late = await untilHealthy(
   plan.map(({ health }) => health),
   READY_MS,
 )
 for (const { title, health } of plan) if (late.includes(health)) say(`${title} does not answer yet`)
-// A Board may come later; without the cable and web there is nothing to look at.
-const core = plan.slice(0, env.HOTCABLE_CABLE_URL ? 1 : 2).map(({ health }) => health)
-while ((await untilHealthy(core, READY_MS)).length > 0);
-announce(db, { pid: process.pid, url: `http://localhost:${port}` })
-console.log(`Hotcable is live at http://localhost:${port}`)
-const lan = host === undefined ? lanAddress() : undefined
+const needed = core.map(({ health }) => health)
+while ((await untilHealthy(needed, READY_MS)).length > 0);
+const url = `http://${isWildcard(host) || host === LOOPBACK ? 'localhost' : reachable(host)}:${port}`
+announce(db, { pid: process.pid, url })
+const reach = isLoopback(host) ? ' (only this machine can reach it; HOST=0.0.0.0 npm start lets phones in)' : ''
+console.log(`Hotcable is live at ${url}${reach}`)
+const lan = isWildcard(host) ? lanAddress() : undefined
 if (lan !== undefined) console.log(`and for phones nearby at http://${lan}:${port}`)
 
 function fail(line: string): never {
@@ -87,8 +104,20 @@ async function present(): Promise<BoardName[]> {
   return names.filter((_, at) => found[at])
 }
 
-function run({ title, command, args, env: extra, chatter }: Service): Child {
-  return keepRunning({
+/** The cable is not started with settings that it would refuse, over and over. */
+function checkSettings({ args, env: extra }: Service): void {
+  try {
+    readConfig(args.slice(args.indexOf('server/main.ts') + 1), { ...env, ...extra })
+  } catch (error) {
+    if (!(error instanceof ConfigInvalid)) throw error
+    for (const problem of error.problems) say(`The cable: ${problem}`)
+    process.exit(1)
+  }
+}
+
+function run(service: Service): Child {
+  const { title, command, args, env: extra, chatter, sources } = service
+  const child = keepRunning({
     title,
     command,
     args,
@@ -99,20 +128,36 @@ function run({ title, command, args, env: extra, chatter }: Service): Child {
     onLine: line => {
       if (!chatter?.test(line)) say(`${title.padEnd(10)} │ ${line}`)
     },
+    onMisconfigured: () => {
+      if (core.includes(service)) void end(1)
+    },
   })
+  if (sources) {
+    onChange(
+      sources.map(folder => join(ROOT, folder)),
+      () => {
+        say(`${title} is started again: its sources changed`)
+        child.restart()
+      },
+    )
+  }
+  return child
 }
 
 function stopOnSignal(): void {
-  let asked: number | undefined
-  const stop = async () => {
-    if (asked !== undefined) {
-      if (performance.now() - asked < SAME_CTRL_C_MS) return
+  const stop = () => {
+    if (askedToStop === undefined) {
+      askedToStop = performance.now()
+      void end(0)
+    } else if (performance.now() - askedToStop >= SAME_CTRL_C_MS) {
       for (const child of children) child.kill()
       process.exit(130)
     }
-    asked = performance.now()
-    await Promise.all(children.map(child => child.stop()))
-    process.exit(0)
   }
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, stop)
+}
+
+async function end(code: number): Promise<void> {
+  await Promise.all(children.map(child => child.stop()))
+  process.exit(code)
 }

@@ -2,6 +2,14 @@
 import { createServer, type Server } from 'node:net'
 import { networkInterfaces } from 'node:os'
 
+export const LOOPBACK = '127.0.0.1'
+
+/** Whether `host` stands for every interface. */
+export const isWildcard = (host: string): boolean => host === '::' || host === '0.0.0.0'
+
+/** Whether only this machine reaches `host`. */
+export const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || host.startsWith('127.')
+
 /** So many ports of the loopback interface that nobody uses. */
 export async function freePorts(count: number): Promise<number[]> {
   const held = await Promise.all(Array.from({ length: count }, () => hold(0, '127.0.0.1')))
@@ -10,10 +18,10 @@ export async function freePorts(count: number): Promise<number[]> {
   return ports
 }
 
-/** Whether `port` can be had on `host`; without one, on every interface. */
+/** Whether `port` is free on `host`; without one, on every interface. */
 export async function isFree(port: number, host?: string): Promise<boolean> {
-  // Each on its own: on some systems an address can be bound beside one that covers it, and then takes its visitors.
-  for (const address of host ? [host] : ['127.0.0.1', '::', '0.0.0.0']) {
+  // One by one: on some systems an address can be bound beside one that covers it, and then takes its visitors.
+  for (const address of host ? [host] : [LOOPBACK, '::', '0.0.0.0']) {
     try {
       await release(await hold(port, address))
     } catch (error) {

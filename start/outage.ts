@@ -5,6 +5,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { LANGUAGES } from '../backends/toolchain.ts'
 import { OUTAGE_MS } from './child.ts'
+import { untilHealthy } from './health.ts'
 import { databaseFile, find } from './running.ts'
 
 const CARDS = 8
@@ -13,7 +14,11 @@ const LOOK_MS = 2000
 
 const running = find(databaseFile(process.env.HOTCABLE_DB))
 if (running === undefined) {
-  console.error('Nothing is running: npm start, open the page, then this in a second terminal')
+  const other = `http://localhost:${process.env.PORT || 3000}`
+  const isThere = (await untilHealthy([`${other}/health`], 0)).length === 0
+  console.error(
+    isThere ? byHand(other) : 'Nothing is running: npm start, open the page, then this in a second terminal',
+  )
   process.exit(1)
 }
 const { pid, url } = running
@@ -33,6 +38,14 @@ for (let number = 1; number <= CARDS; number++) {
 }
 await pause(Math.max(0, until - performance.now()))
 say(`${added} cards were added meanwhile. The cable comes back, and every page catches up by itself`)
+
+/** A cable that `npm start` did not start is not ours to kill. */
+function byHand(url: string): string {
+  return `What answers at ${url} was not started by npm start. In compose, make the outage by hand:
+  docker compose kill cable
+  curl -d 'body=Written while the cable was away' ${url}/cards
+  docker compose up -d cable`
+}
 
 /** Whether the Board took the card; a language that does not run here does not. */
 async function add(path: string, body: string): Promise<boolean> {

@@ -4,6 +4,7 @@ import { services } from './services.ts'
 
 const plan = {
   port: 3000,
+  host: '127.0.0.1',
   secret: 'canary-of-start',
   db: '/tmp/x.sqlite3',
   languages: ['python', 'ruby'],
@@ -42,17 +43,22 @@ test('a cable that is there already is used instead of one of ours', () => {
   for (const { env } of [web!, python!, ruby!]) assert.equal(env.ANYCABLE_HTTP_BROADCAST_URL, cable.broadcastUrl)
 })
 
-test('all but web are out of reach from the network', () => {
-  const [cable, web, ...boards] = services(plan)
+test('all are out of reach from the network, but for web where the host says so', () => {
+  for (const host of ['127.0.0.1', '0.0.0.0', '::']) {
+    const [cable, web, ...boards] = services({ ...plan, host })
 
-  assert.ok(cable!.args.includes('--host=127.0.0.1'))
-  assert.equal(web!.env.HOST, '')
-  for (const { env } of boards) assert.equal(env.HOST, '127.0.0.1')
+    assert.ok(cable!.args.includes('--host=127.0.0.1'))
+    assert.ok(cable!.args.includes('--heal_check=http://127.0.0.1:3000/health'))
+    assert.deepEqual([web!.env.HOST, web!.health], [host, 'http://127.0.0.1:3000/health'])
+    for (const { env } of boards) assert.equal(env.HOST, '127.0.0.1')
+  }
 })
 
-test('watching restarts node, and nobody else', () => {
-  const [cable, web, python] = services({ ...plan, watch: true })
+test('watching starts node by its own means, and the others by their folders', () => {
+  const [cable, web, python, ruby] = services({ ...plan, watch: true })
 
-  assert.ok([cable, web].every(each => each!.args.includes('--watch')))
+  assert.ok([cable, web].every(each => each!.args.includes('--watch') && each!.sources === undefined))
   assert.ok(!python!.args.includes('--watch'))
+  assert.deepEqual([python!.sources, ruby!.sources], [['backends/python'], ['backends/ruby']])
+  assert.ok(services(plan).every(({ sources }) => sources === undefined))
 })

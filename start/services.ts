@@ -5,7 +5,8 @@
  *
  * Secrets travel in the environment: an argument is for every user of the machine to read.
  */
-import { BOARDS, type BoardName, type Command } from '../backends/toolchain.ts'
+import { BOARDS, type BoardName, type Command, type Language } from '../backends/toolchain.ts'
+import { isWildcard, LOOPBACK } from './network.ts'
 
 export interface Service extends Command {
   readonly title: string
@@ -13,6 +14,8 @@ export interface Service extends Command {
   readonly health: string
   readonly env: Readonly<Record<string, string>>
   readonly chatter?: RegExp
+  /** Folders whose changes it has to be started again for; absent where it notices them by itself, or nothing is watched. */
+  readonly sources?: readonly string[]
 }
 
 /** A cable that is run by somebody else. */
@@ -26,23 +29,24 @@ export interface Plan {
   port: number
   /** Instead of ours. */
   cable?: OtherCable | undefined
-  /** None: every interface. */
-  host?: string | undefined
+  /** Where the Board listens: an address of this machine, or all of them. */
+  host: string
   secret: string
   db: string
   /** Languages that are here. */
   languages: readonly BoardName[]
   /** As many as {@link portsNeeded} says. */
   ports: readonly number[]
-  /** Start node processes anew when their sources change. */
+  /** Start processes again when their sources change. */
   watch: boolean
 }
 
 export const portsNeeded = (languages: readonly BoardName[]): number => languages.length + 1
 
-const LOOPBACK = '127.0.0.1'
-const WILDCARDS = ['::', '0.0.0.0']
 const at = (port: number): string => `http://${LOOPBACK}:${port}`
+/** Where `host` is reached from here. */
+export const reachable = (host: string): string =>
+  isWildcard(host) ? LOOPBACK : host.includes(':') ? `[${host}]` : host
 
 export function services({ port, cable: other, host, secret, db, languages, ports, watch }: Plan): Service[] {
   const [cablePort, ...boardPorts] = ports as [number, ...number[]]
@@ -60,10 +64,16 @@ export function services({ port, cable: other, host, secret, db, languages, port
     ],
   })
   const boards = languages.map((name, index) => {
-    const { title, board, chatter } = BOARDS[name]
+    const { title, board, chatter, sources }: Language = BOARDS[name]
     const boardPort = boardPorts[index]!
     const { env, ...command } = board(LOOPBACK, boardPort)
-    return { ...command, title, chatter, env: { ...shared, ...env }, health: `${at(boardPort)}/health` }
+    return {
+      ...command,
+      ...{ title, chatter },
+      ...(watch && sources ? { sources } : {}),
+      env: { ...shared, ...env },
+      health: `${at(boardPort)}/health`,
+    }
   })
   const urls = languages.map((name, index) => [`HOTCABLE_${name.toUpperCase()}_URL`, at(boardPorts[index]!)])
   const cable = node(
@@ -74,8 +84,8 @@ export function services({ port, cable: other, host, secret, db, languages, port
     '--turbo_streams',
     '--broadcast_adapter=http',
     '--sse',
-    // A page is told to fetch itself again only while there is somebody to answer.
-    `--heal_check=http://${host === undefined || WILDCARDS.includes(host) ? LOOPBACK : host}:${port}/health`,
+    // Pages are told to fetch themselves again only while web answers.
+    `--heal_check=http://${reachable(host)}:${port}/health`,
     '--log_level=warn',
   )
   const web = node('web/main.ts', ...(watch ? ['--watch'] : []))
@@ -87,15 +97,13 @@ export function services({ port, cable: other, host, secret, db, languages, port
       chatter: /^web: the Board is at /,
       env: {
         ...shared,
-        HOST: host ?? '',
+        HOST: host,
         PORT: String(port),
         HOTCABLE_CABLE_URL: cableUrl,
         ...Object.fromEntries(urls),
       },
-      health: `http://${host ? bracketed(host) : 'localhost'}:${port}/health`,
+      health: `http://${reachable(host)}:${port}/health`,
     },
     ...boards,
   ]
 }
-
-const bracketed = (host: string): string => (host.includes(':') ? `[${host}]` : host)
