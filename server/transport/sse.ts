@@ -12,6 +12,7 @@ import type { ServerResponse } from 'node:http'
 import type { Position } from '../history/history.ts'
 import { type Format, formatEvent, formatStanding } from '../protocol/event.ts'
 import { payloadsOf } from '../protocol/frame.ts'
+import { Backlog } from './backlog.ts'
 import type { Connection, Listener } from './connection.ts'
 import type { Turn } from './turn.ts'
 
@@ -42,11 +43,25 @@ export function createEventStream(
   { maxPendingSize, turn, sent }: EventStreamSettings,
 ): EventStream {
   const socket = response.socket!
-  const isSlow = backlog(response, turn, maxPendingSize || Number.POSITIVE_INFINITY)
+  const backlog = new Backlog()
+  let isTurn = false
+  const endTurn = () => {
+    isTurn = false
+  }
   let held: string[] = []
   let heldSize = 0
   let listener: Told | undefined
   let state: 'held' | 'open' | 'closed' = 'held'
+
+  const isTooSlow = (size: number): boolean => {
+    const waits = response.writableLength
+    if (!isTurn) {
+      isTurn = true
+      turn.after(endTurn)
+      backlog.begin(waits)
+    }
+    return maxPendingSize > 0 && backlog.exceeds(maxPendingSize, waits, size)
+  }
 
   const write = (event: string) => {
     if (event === '' || state === 'closed') return
@@ -54,7 +69,7 @@ export function createEventStream(
     if (state === 'held') {
       held.push(event)
       heldSize += size
-    } else if (isSlow(size)) {
+    } else if (isTooSlow(size)) {
       state = 'closed'
       listener?.tooSlow()
     } else {
@@ -125,31 +140,5 @@ export function createEventStream(
       }
       state = 'closed'
     },
-  }
-}
-
-/**
- * Returns whether so many bytes more are too many for a reader this slow. What we write in a turn says nothing about the
- * reader before the turn is over; and a write that began when nothing waited is under way, and no queue.
- */
-function backlog(response: ServerResponse, turn: Turn, most: number): (size: number) => boolean {
-  let writing = Number.POSITIVE_INFINITY
-  let queued = 0
-  let added = 0
-  let isTurn = false
-  const end = () => {
-    isTurn = false
-  }
-  return size => {
-    if (!isTurn) {
-      isTurn = true
-      turn.after(end)
-      const waits = response.writableLength
-      writing = waits === 0 ? Number.POSITIVE_INFINITY : Math.min(writing, waits)
-      queued = waits === 0 ? 0 : waits - writing
-      added = 0
-    }
-    added += size
-    return queued > 0 && queued + added > most
   }
 }

@@ -1,0 +1,212 @@
+/**
+ * One WebSocket connection, between its session and the package that owns it.
+ *
+ * Frames are complete and shared, and are written to the socket itself; what the client sends comes in by `received`.
+ */
+import type { Duplex } from 'node:stream'
+import { ENDINGS, type EndingCode } from '../errors.ts'
+import { unpooled } from '../protocol/frame.ts'
+import { Backlog } from './backlog.ts'
+import type { Connection, Listener, Outcome } from './connection.ts'
+import { Inbox, type InboxOwner } from './inbox.ts'
+import type { Rate } from './rate.ts'
+import type { Turn } from './turn.ts'
+import type { Slot, Wheel } from './wheel.ts'
+
+export interface SocketSettings {
+  /** Bytes that may wait for one slow client. 0: no limit. */
+  maxPendingSize: number
+  rate: Rate
+  turn: Turn
+  /** Counts what ended a connection, or made it wait. */
+  refused: (code: ConnectionFault | 'commands_limit' | 'peer_vanished') => void
+  sent: (bytes: number, frames: number) => void
+  received: (bytes: number) => void
+}
+
+type ConnectionFault = 'message_too_large' | 'message_in_too_many_pieces' | 'text_malformed' | 'frame_malformed'
+
+/** The package's WebSocket, as far as it is needed. */
+export interface Peer {
+  readonly protocol: string
+  readonly isPaused: boolean
+  ping: () => void
+  pause: () => void
+  resume: () => void
+  close: (code: number, reason: string) => void
+  terminate: () => void
+}
+
+const ERRORS = new Map<string | undefined, ConnectionFault>([
+  ['WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', 'message_too_large'],
+  ['WS_ERR_TOO_MANY_BUFFERED_PARTS', 'message_in_too_many_pieces'],
+  ['WS_ERR_INVALID_UTF8', 'text_malformed'],
+])
+
+// There are very many of these, so what they share is kept once.
+export class Socket extends Backlog implements Connection, InboxOwner {
+  open = true
+  readonly #socket: Duplex
+  readonly settings: SocketSettings
+  session: Connection['session']
+  readonly #ws: Peer
+  #listener: Listener | undefined
+  #slot: Slot<Socket> | undefined
+  #inbox: Inbox | undefined
+  /** Turns of the probes since anything was heard. */
+  #quiet = 0
+  #cut = false
+  #drains = false
+
+  constructor(ws: Peer, socket: Duplex, settings: SocketSettings) {
+    super()
+    this.#ws = ws
+    this.#socket = socket
+    this.settings = settings
+  }
+
+  get protocol(): string {
+    return this.#ws.protocol
+  }
+
+  listen(listener: Listener, probes: Wheel<Socket>): void {
+    this.#listener = listener
+    this.#slot = probes.add(this)
+    this.#inbox = new Inbox(this)
+  }
+
+  send(frame: Buffer): void {
+    this.settings.turn.settle()
+    this.deliver(frame, 1, true)
+  }
+
+  deliver(frames: Buffer, count: number, more: boolean, rest?: Buffer): boolean {
+    const { maxPendingSize, turn, sent } = this.settings
+    const socket = this.#socket
+    if (!this.open || !socket.writable) return true
+    const size = rest === undefined ? frames.length : frames.length + rest.length
+    const waited = socket.writableLength
+    // Nothing waits, or it is the first write of a turn: later ones wait in the cork.
+    if (waited === 0 || socket.writableCorked === 0) this.begin(waited)
+    if (maxPendingSize > 0 && !this.#cut && this.exceeds(maxPendingSize, waited, size)) {
+      this.#cut = true
+      this.#listener?.tooSlow()
+      return true
+    }
+    if (more || rest !== undefined) turn.hold(socket)
+    // It will wait for a while: a few bytes must not hold the slab that they were cut from.
+    const own = this.isBehind ? unpooled(frames) : frames
+    socket.write(own)
+    if (rest !== undefined) socket.write(rest)
+    sent(size, count)
+    // What the kernel took is not kept.
+    return own !== frames || socket.writableLength === 0
+  }
+
+  ping(frame: Buffer): void {
+    const { maxPendingSize, turn } = this.settings
+    if (maxPendingSize > 0 && this.#socket.writableLength >= maxPendingSize) return
+    turn.settle()
+    // It comes by itself, so it is written at once.
+    this.deliver(frame, 1, false)
+  }
+
+  congested(): boolean {
+    const { maxPendingSize } = this.settings
+    const socket = this.#socket
+    // What this turn brought is no sign of a slow reader, but there may be too much of it.
+    const enough = socket.writableCorked > 0 && !this.isBehind ? maxPendingSize : maxPendingSize / 2
+    const much = maxPendingSize > 0 && socket.writableNeedDrain && socket.writableLength >= enough
+    if (much && !this.#drains) {
+      this.#drains = true
+      socket.once('drain', () => {
+        this.#drains = false
+        this.#listener?.drained()
+      })
+    }
+    return much
+  }
+
+  pending(): number {
+    return this.#socket.writableLength
+  }
+
+  close(code: EndingCode): void {
+    const [status, text] = ENDINGS[code].close
+    this.#ws.close(status, text)
+  }
+
+  /** Asks a peer that sends nothing whether it lives; one that does not answer is gone. */
+  probe(): void {
+    const ws = this.#ws
+    if (ws.isPaused) return // it is we who do not listen
+    this.#quiet++
+    if (this.#quiet === 2) ws.ping()
+    if (this.#quiet < 4) return
+    this.settings.refused('peer_vanished')
+    ws.terminate()
+  }
+
+  answered(): void {
+    this.#quiet = 0
+    this.#listener?.heard()
+  }
+
+  /** (ws answers it.) */
+  pinged(): void {
+    this.#quiet = 0
+    this.#inbox?.count()
+  }
+
+  received(data: Buffer, isBinary: boolean): void {
+    // A client that was refused, or is being sent away, is not heard.
+    if (this.#inbox === undefined || !this.open) return
+    this.#quiet = 0
+    this.settings.received(data.length)
+    // A binary frame is read as the text it holds, as in the reference; ws has checked only the others.
+    this.#inbox.take(isBinary ? decode(data) : data.toString(), data.length)
+  }
+
+  get rate(): Rate {
+    return this.settings.rate
+  }
+
+  handle(text: string | undefined): Outcome {
+    return this.open ? this.#listener!.message(text) : 'free'
+  }
+
+  pause(): void {
+    this.settings.refused('commands_limit')
+    this.#ws.pause()
+  }
+
+  resume(): void {
+    this.#ws.resume()
+  }
+
+  flooded(): void {
+    this.#listener?.flooded()
+  }
+
+  /** (ws closes with the right code: 1009, 1007, 1002.) */
+  failed({ code }: NodeJS.ErrnoException): void {
+    this.settings.refused(ERRORS.get(code) ?? 'frame_malformed')
+  }
+
+  closed(): void {
+    this.open = false
+    this.#inbox?.stop()
+    this.#slot?.delete(this)
+    this.#listener?.closed()
+  }
+}
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true })
+
+function decode(data: Buffer): string | undefined {
+  try {
+    return UTF8.decode(data)
+  } catch {
+    return undefined
+  }
+}
