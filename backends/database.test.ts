@@ -4,8 +4,8 @@ import { closeSync, mkdirSync, mkdtempSync, openSync, writeFileSync, writeSync }
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
-import { type Answer, type BoardProcess, runBoard, startBoard } from './board-process.ts'
-import { BOARDS, startBoards } from './every-board.ts'
+import { type Answer, runBoard, startBoard } from './board-process.ts'
+import { BOARDS, news, startBoards } from './every-board.ts'
 
 const boards = startBoards()
 
@@ -127,9 +127,6 @@ function lock(t: { after: (end: () => void) => void }): void {
   boards.db.exec('BEGIN IMMEDIATE')
   t.after(() => boards.db.isTransaction && boards.db.exec('ROLLBACK'))
 }
-
-/** Without the lines that php -S writes about each request. */
-const news = (board: BoardProcess): string => board.said().replaceAll(/^\[.*\n/gm, '')
 
 function isBroken({ status, headers, body }: Answer): void {
   assert.equal(status, 500)

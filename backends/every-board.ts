@@ -104,6 +104,9 @@ export function startBoards(): Boards {
   }
 }
 
+/** What a Board said, without the lines that php -S writes about each request. */
+export const news = (board: BoardProcess): string => board.said().replaceAll(/^\[.*\n/gm, '')
+
 /** Describes each Board; one that is missing is one skipped test. */
 export function eachBoard(tests: (backend: string) => void): void {
   for (const [backend, { absent }] of Object.entries(BOARDS)) {

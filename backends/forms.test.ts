@@ -88,7 +88,7 @@ eachBoard(backend => {
       '{',
       '--x\r\nContent-Disposition: form-data; name="body"\r\n\r\nhello\r\n--x--\r\n',
     ]) {
-      test(`a form of the type '${type}' is refused in words: ${body.slice(0, 8)}`, async () => {
+      test(`a form of the type '${type}' is refused in words: ${JSON.stringify(body.slice(0, 8))}`, async () => {
         const answer = await board().ask('/cards', { method: 'POST', headers: { 'content-type': type }, body })
 
         assert.equal(answer.status, 415)

@@ -111,6 +111,7 @@ export function createApp({ board, broadcasts, assets, cable, neighbours = {}, h
     return c.html(notFound(), 404)
   })
   app.onError((error, c) => {
+    if ((error as NodeJS.ErrnoException).code === 'ECONNRESET') return c.text('The form broke off.\n', 400)
     if (error instanceof FormRefused) return c.text(`${error.message}\n`, error.status)
     if (error instanceof BoardLocked)
       return c.text('The database is locked. Try again in a moment.\n', 503, { 'Retry-After': '1' })

@@ -77,6 +77,16 @@ test('an offer of HTTP/2 stays here: neither a Board nor the cable sees it', asy
   }
 })
 
+test('a path arrives as it was sent, whatever stands in the place of a host', async t => {
+  const python = await echo(t)
+  const web = await running(t, { neighbours: { python: python.url } })
+
+  for (const path of ['//x', '//', '///x//y', '//evil.test/x?y=//z', '/%2f%2fevil.test/x', '/@evil.test/x', '/:80/x']) {
+    const [response] = await once(send({ host: '127.0.0.1', port: web.port, path: `/python${path}` }).end(), 'response')
+    assert.equal(JSON.parse(await bodyOf(response)).url, path)
+  }
+})
+
 test('redirects and errors of a Board come back as they are', async t => {
   const ruby = await listen(t, (_, response) => response.writeHead(303, { location: '/ruby/' }).end())
   const { app, post } = await testApp(t, { neighbours: { ruby: ruby.url } })
@@ -102,7 +112,8 @@ test('a Board that is not running is a page that says how to get it, and a word 
   assert.equal((await app.request('/python/', { method: 'HEAD' })).status, 502)
 })
 
-test('a Board that breaks off does not take web with it', async t => {
+test('a Board that breaks off does not take web with it, and is one line in the log', async t => {
+  const { mock: log } = t.mock.method(console, 'error', () => {})
   const php = await listen(t, (_, response) => {
     response.writeHead(200, { 'content-length': '100' })
     response.write('half')
@@ -111,6 +122,10 @@ test('a Board that breaks off does not take web with it', async t => {
   const web = await running(t, { neighbours: { php: php.url } })
 
   await assert.rejects(async () => (await fetch(`${web.url}/php/`)).text())
+  assert.deepEqual(
+    log.calls.map(call => call.arguments),
+    [['/php: the answer broke off']],
+  )
   assert.equal((await fetch(`${web.url}/health`)).status, 200)
 })
 

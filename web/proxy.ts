@@ -33,13 +33,14 @@ export const proxy =
     try {
       const response = await proxyFetch(
         to,
-        new URL(path + search, 'http://proxy'),
+        `http://proxy${path}${search}`,
         { method, headers, body, signal },
         // No kept connections: a board that restarts would fail the first form after it.
         { agent: false },
       )
+      if (response.body === null) return response
       const isEvents = response.headers.get('content-type')?.startsWith('text/event-stream')
-      return isEvents && response.body ? new Response(untilBroken(response.body), response) : response
+      return new Response(untilBroken(response.body, isEvents ? undefined : `${mount}: the answer broke off`), response)
     } catch (error) {
       if (signal.aborted) return new Response(null, { status: 499 })
       if (!isDown(error)) console.error(`${mount || pathname}: ${error instanceof Error ? error.message : error}`)
@@ -47,15 +48,22 @@ export const proxy =
     }
   }
 
-/** A stream of events that breaks has ended: the browser comes back, and there is nobody to blame. */
-function untilBroken(body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
+/**
+ * A stream of events that breaks has ended: the browser comes back. Anything else has failed for this `reason`, which is no
+ * Error: our server prints it as it is.
+ */
+function untilBroken(body: ReadableStream<Uint8Array>, reason?: string): ReadableStream<Uint8Array> {
   const reader = body.getReader()
   let left = false
   return new ReadableStream({
     async pull(controller) {
-      const { done, value } = await reader.read().catch(() => ({ done: true, value: undefined }))
+      const { done, value, broken } = await reader.read().then(
+        read => ({ ...read, broken: false }),
+        () => ({ done: true, value: undefined, broken: true }),
+      )
       if (left) return
-      if (done || value === undefined) controller.close()
+      if (broken && reason !== undefined) controller.error(reason)
+      else if (done || value === undefined) controller.close()
       else controller.enqueue(value)
     },
     cancel(reason) {

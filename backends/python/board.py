@@ -276,6 +276,10 @@ class Handler(WSGIRequestHandler):
     timeout = 5  # a client that stops sending does not keep its thread
     log_message = lambda *_: None
 
+    def get_environ(self):
+        self.path = self.requestline.split()[1]  # as it was sent: http.server makes /x of //x
+        return super().get_environ()
+
 
 if __name__ == "__main__":
     try:
