@@ -198,3 +198,21 @@ test('replays wait for each other, so that many of them are never held at once',
   assert.equal(first.message.length, 400_000)
   for (let i = 1; i < 20; i++) assert.equal(JSON.parse((await next())!.data!).identifier, identifiers[i])
 })
+
+test('a large message to slow clients is held once, not once for each', async t => {
+  const cable = await startCable(t, [...TURBO, '--ws_max_pending_size=0', '--max_broadcast_size=20000000'])
+  const slow = Array.from({ length: 20 }, () => get(eventsUrl(cable, board())))
+  for (const request of slow) {
+    t.after(() => request.destroy())
+    request.on('response', response => response.pause())
+    request.on('error', () => {})
+  }
+  await cable.until(({ sessions }) => sessions === 20)
+  const before = process.memoryUsage().arrayBuffers
+
+  await cable.broadcast('board/1', 'x'.repeat(8_000_000))
+  await cable.stats()
+
+  const held = process.memoryUsage().arrayBuffers - before
+  assert.ok(held < 60_000_000, `${held} bytes for 20 times 8,000,000`)
+})

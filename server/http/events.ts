@@ -26,6 +26,7 @@ import { originAllowed, queryOf } from '../protocol/negotiate.ts'
 import { Session } from '../session.ts'
 import type { Sessions } from '../sessions.ts'
 import type { Heartbeat } from '../transport/heartbeat.ts'
+import { LargeEvents } from '../transport/large-events.ts'
 import { createEventStream, type EventStream } from '../transport/sse.ts'
 import type { Turn } from '../transport/turn.ts'
 import { decodeBody, readBody } from './body.ts'
@@ -47,6 +48,7 @@ export function createEventHandler({ settings, jwtParam }: Config, parts: EventP
   const { admission, sessions, heartbeat, metrics, turn, sent } = parts
   const { shared } = admission
   const { allowed_origins: allowedOrigins, dev, ws_max_pending_size: maxPendingSize } = settings
+  const streams = { maxPendingSize, turn, sent, large: new LargeEvents(turn) }
   const preflight = {
     'access-control-allow-methods': 'GET, POST',
     'access-control-allow-headers': `content-type, last-event-id, x-${jwtParam}`,
@@ -97,7 +99,7 @@ export function createEventHandler({ settings, jwtParam }: Config, parts: EventP
     const { url = '', headers } = request
     const sid = newSid()
     const { identity, anonymous } = admission.authenticate({ url, headers }, sid)
-    const connection = createEventStream(response, asked.format, { maxPendingSize, turn, sent })
+    const connection = createEventStream(response, asked.format, streams)
     const session = new Session({ sid, identity, anonymous, resumable: false, connection }, shared)
     try {
       subscribe(session, connection, asked)

@@ -14,12 +14,14 @@ import { type Format, formatEvent, formatStanding } from '../protocol/event.ts'
 import { payloadsOf } from '../protocol/frame.ts'
 import { Backlog } from './backlog.ts'
 import type { Connection, Listener } from './connection.ts'
+import type { LargeEvents } from './large-events.ts'
 import type { Turn } from './turn.ts'
 
 export interface EventStreamSettings {
   /** Bytes that may wait for one slow client. 0: no limit. */
   maxPendingSize: number
   turn: Turn
+  large: LargeEvents
   sent: (bytes: number, frames: number) => void
 }
 
@@ -40,7 +42,7 @@ const LAST_WORDS_MS = 2_000
 export function createEventStream(
   response: ServerResponse,
   format: Format,
-  { maxPendingSize, turn, sent }: EventStreamSettings,
+  { maxPendingSize, turn, large, sent }: EventStreamSettings,
 ): EventStream {
   const socket = response.socket!
   const backlog = new Backlog()
@@ -48,7 +50,7 @@ export function createEventStream(
   const endTurn = () => {
     isTurn = false
   }
-  let held: string[] = []
+  let held: (string | Buffer)[] = []
   let heldSize = 0
   let listener: Told | undefined
   let state: 'held' | 'open' | 'closed' = 'held'
@@ -63,8 +65,8 @@ export function createEventStream(
     return maxPendingSize > 0 && backlog.exceeds(maxPendingSize, waits, size)
   }
 
-  const write = (event: string) => {
-    if (event === '' || state === 'closed') return
+  const write = (event: string | Buffer) => {
+    if (event.length === 0 || state === 'closed') return
     const size = Buffer.byteLength(event)
     if (state === 'held') {
       held.push(event)
@@ -80,8 +82,8 @@ export function createEventStream(
 
   const deliver: Connection['deliver'] = (frames: Buffer, _count?: number, _more?: boolean, rest?: Buffer) => {
     if (state === 'closed') return true
-    for (const payload of payloadsOf(rest === undefined ? frames : Buffer.concat([frames, rest])))
-      write(formatEvent(payload.toString(), format))
+    if (rest !== undefined) write(large.eventOf(frames, rest, format))
+    else for (const payload of payloadsOf(frames)) write(formatEvent(payload.toString(), format))
     return true
   }
   const send = (frame: Buffer) => {
@@ -105,7 +107,8 @@ export function createEventStream(
     pending: () => response.writableLength,
     stands(stream, position) {
       // A client that is cut before it has healed must come back with the place from which it lacks something.
-      if (!held.some(event => event.startsWith('event: reject_history\n'))) write(formatStanding(stream, position))
+      if (!held.some(event => String(event).startsWith('event: reject_history\n')))
+        write(formatStanding(stream, position))
     },
     listen(to) {
       listener = to
