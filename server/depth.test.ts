@@ -1,4 +1,4 @@
-/** JSON that can be parsed but not printed: it ends nothing, and what may be as deep arrives as it was sent. */
+/** Nested JSON: what is too deep to be printed ends nothing, and all other depths arrive as they were sent. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { type Client, sign, startCable } from './testing.ts'

@@ -18,7 +18,7 @@ export const createFailed =
     log.error({ ...(sid === undefined ? {} : { sid }), code: 'internal', stack }, 'failed, which is a bug of the cable')
   }
 
-/** Runs `run` for each item; the others have their turn although it throws for one. */
+/** Runs `run` for each item, whether or not it throws for others. */
 export function tryEach<T>(items: Iterable<T>, run: (item: T) => void, failed: Failed): void {
   for (const item of items) {
     try {
@@ -29,7 +29,7 @@ export function tryEach<T>(items: Iterable<T>, run: (item: T) => void, failed: F
   }
 }
 
-/** `run` for a timer. */
+/** Returns a function for a timer: it runs `run`, and reports what that throws. */
 export const guarded = (run: () => void, failed: Failed) => (): void => {
   try {
     run()

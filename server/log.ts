@@ -33,7 +33,7 @@ export function createLog(level: string, format: string, out: Writable = process
       log.warn({ lines }, 'lines of the log were lost: it could not be written, or not fast enough')
     }
   }
-  // Each failed write is told to its callback as well.
+  // The callback of each write gets its error, too.
   out.on('error', () => {})
   const write = (line: string) => {
     if (out.writableLength >= MAX_WAITING) lost++

@@ -241,3 +241,19 @@ test('demo:outage says what to do when nothing runs, and when something else doe
     'Nothing is running: npm start, open the page, then this in a second terminal\n',
   ])
 })
+
+test('closed pipes for its output end nothing', linux, async t => {
+  const { child, ready, env, url } = await start(t)
+  await ready
+  const cable = () => family(env).find(pid => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('server/main.ts'))
+
+  for (const stream of [child.stdout!, child.stderr!]) stream.destroy()
+  for (let n = 0; n < 2; n++) {
+    const first = cable()!
+    process.kill(first, 'SIGKILL')
+    await until(() => child.exitCode !== null || (cable() ?? first) !== first)
+    assert.equal(child.exitCode, null)
+  }
+
+  assert.equal((await fetch(url)).status, 200)
+})

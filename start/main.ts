@@ -27,6 +27,9 @@ const READY_MS = 5000
 /** npm passes a Ctrl-C on that the terminal has sent to us already; that one is not a second. */
 const SAME_CTRL_C_MS = 500
 
+// Output that cannot be written (a full disk, a closed pipe) is lost. It must not end the process.
+for (const out of [process.stdout, process.stderr]) out.on('error', () => {})
+
 const { env } = process
 const port = Number(env.PORT || 3000)
 const host = env.HOST || LOOPBACK

@@ -18,6 +18,9 @@ import { PortInUse, serve } from './serve.ts'
 /** EX_CONFIG: to start it again is of no use, and `npm start` does not. */
 const MISCONFIGURED = 78
 
+// Output that cannot be written (a full disk, a closed pipe) is lost. It must not end the process.
+for (const out of [process.stdout, process.stderr]) out.on('error', () => {})
+
 const { env, argv } = process
 const port = Number(env.PORT || 3000)
 const cable = env.HOTCABLE_CABLE_URL || 'http://127.0.0.1:8080'

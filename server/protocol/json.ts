@@ -1,10 +1,10 @@
 /**
- * JSON that is looked at as text: how deep it is, and what it holds under a name.
+ * JSON as text: how deep it is, and the text of one of its members.
  *
  *   {"command":"whisper","data":{"big": 123456789012345678901 }}   ─▶  data: {"big": 123456789012345678901 }
  *
- * A parsed value is not printed again where its text will do: printing recurses (5,000 lists in one another exhaust the
- * stack, although they could be parsed), and changes numbers (1e400 becomes null). Pure.
+ * Where the text of a value will do, we pass it on instead of printing the parsed value. Printing recurses (5,000 nested
+ * lists exhaust the stack, although they could be parsed), and changes numbers (1e400 becomes null). Pure.
  */
 
 /** As deep as what a client sends may be. More is a mistake or an attack; printing 64 levels is always safe. */
