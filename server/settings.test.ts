@@ -71,3 +71,33 @@ test('a setting is a secret by its kind: all with a secret or a key in their nam
 
   assert.deepEqual(NAMES.filter(isSecret), named)
 })
+
+test('what a router, a browser, ws or fetch would take for something else is refused', () => {
+  for (const [flag, reason] of [
+    ['--sse_path=/:x', 'must begin with /'],
+    ['--path=/cable,/{tenant}/cable', 'must begin with /'],
+    ['--health-path=/up?', 'must begin with /'],
+    ['--metrics_http=/a/../b', 'must begin with /'],
+    ['--ready-path=//ready', 'must begin with /'],
+    ['--api_path=/api/', 'must not end with /'],
+    ['--http_broadcast_path=/', 'must not end with /'],
+    ['--path=', 'is blank'],
+    ['--path=,', 'must have at least one entry'],
+    ['--allowed_origins=,', 'must have at least one entry'],
+    ['--allowed_origins=https://app.example.com', 'must be hosts, as app.example.com'],
+    ['--allowed_origins=app.example.com/', 'must be hosts'],
+    ['--allowed_origins=app.example.com:443', 'must be hosts'],
+    ['--allowed_origins=*.', 'must be hosts'],
+    ['--host=127.0.0.1:8080', 'must be an address or a host name'],
+    ['--heal_check=http://ada:pw@127.0.0.1/', 'must be an http(s) URL without a user name'],
+    ['--max_message_size=4294967296', 'must be a whole number from 1 to 268435456'],
+    ['--max_broadcast_size=1e6', 'must be a whole number'],
+  ] as const) {
+    const [name] = flag.split('=') as [string]
+    assert.throws(
+      () => readConfig(['--noauth', flag], {}),
+      ({ problems }: ConfigInvalid) => problems.length === 1 && problems[0]!.startsWith(`${name} ${reason}`),
+      flag,
+    )
+  }
+})
