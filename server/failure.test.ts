@@ -4,7 +4,8 @@
  */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { EXTENDED, type Frame, startCable, turbo } from './testing.ts'
+import { setImmediate } from 'node:timers/promises'
+import { EXTENDED, type Frame, sign, startCable, turbo } from './testing.ts'
 
 async function startBreakable(t: TestContext, flags: string[] = []) {
   const clock = { broken: false, reads: 0 }
@@ -64,10 +65,28 @@ test('a session whose end fails leaves nothing behind', async t => {
   await client.subscribe(turbo('b'))
   clock.broken = true
   client.ws.terminate()
-  while (failures().length === 0) await cable.stats()
+  while (!failures().some(line => line.includes('Sessions.lost'))) await cable.stats()
 
   await goesOn()
   await cable.until(({ sessions, streams, lost_sessions }) => sessions === 1 && streams === 1 && lost_sessions === 0)
+})
+
+test('a session of server-sent events whose end fails ends nothing else', async t => {
+  const { cable, clock, failures, goesOn } = await startBreakable(t, ['--sse'])
+  const identifier = JSON.stringify({ channel: '$pubsub', signed_stream_name: sign('b') })
+  const client = new AbortController()
+  const events = await fetch(cable.url.cable.replace('ws', 'http').replace('/cable', '/events'), {
+    method: 'POST',
+    body: JSON.stringify({ command: 'subscribe', identifier, presence: { id: 'ada' } }),
+    signal: client.signal,
+  })
+  assert.equal(events.status, 200)
+  clock.broken = true
+  client.abort()
+  while (!failures().some(line => line.includes('Sessions.lost'))) await setImmediate()
+
+  await goesOn()
+  await cable.until(({ sessions, streams }) => sessions === 1 && streams === 1)
 })
 
 test('timers that fail go on once they can', async t => {

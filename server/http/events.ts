@@ -109,20 +109,18 @@ export function createEventHandler({ settings, jwtParam }: Config, parts: EventP
     }
     const pinged = { beat: connection.ping }
     const pings = heartbeat.add(pinged, { interval: settings.ping_interval, precision: 's' })
+    const fail = (error: unknown) => session.fail(error)
     connection.listen({
-      drained: guarded(
-        () => session.drained(),
-        error => session.fail(error),
-      ),
+      drained: guarded(() => session.drained(), fail),
       tooSlow() {
         metrics.disconnected_slow_clients_total++
         metrics.refused('too_slow')
         response.destroy()
       },
-      closed() {
+      closed: guarded(() => {
         pings?.delete(pinged)
         sessions.lost(session)
-      },
+      }, fail),
     })
     sessions.add(session)
     return connection
