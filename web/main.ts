@@ -22,10 +22,11 @@ const MISCONFIGURED = 78
 for (const out of [process.stdout, process.stderr]) out.on('error', () => {})
 
 const { env, argv } = process
-const port = Number(env.PORT || 3000)
+const port = env.PORT || '3000'
 const cable = env.HOTCABLE_CABLE_URL || 'http://127.0.0.1:8080'
 
 try {
+  if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) throw new Error('PORT is from 0 to 65535')
   metaTags({}) && signStream(STREAM) // a missing secret is said now, not by the first page
 } catch (error) {
   end(error, MISCONFIGURED)
@@ -55,8 +56,8 @@ const app = createApp({
   hotcable: { cableUrl: env.ANYCABLE_WEBSOCKET_URL || undefined },
 })
 
-const server = await serve({ fetch: app.fetch, cable: cableProxy, host: env.HOST, port }).catch(error => {
-  if (error instanceof PortInUse) return end(error)
+const server = await serve({ fetch: app.fetch, cable: cableProxy, host: env.HOST, port: Number(port) }).catch(error => {
+  if (error instanceof PortInUse || error.syscall !== undefined) return end(error)
   throw error
 })
 console.log(`web: the Board is at ${server.url}`)

@@ -263,7 +263,7 @@ try {
         [$status, $headers, $body] = [500, TEXT, 'the database cannot be used; the log says why'];
     }
 } catch (\Throwable $error) {
-    log((string) $error);
+    log($error instanceof \InvalidArgumentException ? $error->getMessage() : (string) $error); // a missing secret is no bug
     [$status, $headers, $body] = [500, TEXT, 'something broke here; the log says what'];
 }
 http_response_code($status);

@@ -283,7 +283,9 @@ class Handler(WSGIRequestHandler):
 
 if __name__ == "__main__":
     try:
-        host, port = os.environ.get("HOST") or "127.0.0.1", int(os.environ.get("PORT") or 3001)
+        host, port = os.environ.get("HOST") or "127.0.0.1", os.environ.get("PORT") or "3001"
+        if not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65535:
+            raise ValueError("PORT is from 0 to 65535")
         hotcable.meta_tags({}), hotcable.sign_stream("board/1")  # a missing secret is said now, not by the first page
         with database():
             pass
@@ -292,8 +294,8 @@ if __name__ == "__main__":
             log(f"{DATABASE}: {error}" if isinstance(error, sqlite3.Error) else error)
             sys.exit(78)  # EX_CONFIG: to start it again is of no use
     try:
-        server = Server((host, port), Handler)
-    except (OSError, OverflowError) as error:
+        server = Server((host, int(port)), Handler)
+    except OSError as error:
         sys.exit(f"board.py: {host}:{port}: {error}")
     server.set_app(application)
     for number in (signal.SIGTERM, signal.SIGINT):  # what is under way is finished: committed, so broadcast as well

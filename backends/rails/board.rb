@@ -28,13 +28,22 @@ require_relative "../ruby/hotcable"
 
 def setting(*names, default: nil) = ENV.values_at(*names).find(&:present?) || default
 
+# EX_CONFIG: to start it again is of no use.
+def give_up(why)
+  warn "board.rb: #{why}"
+  exit 78
+end
+
 BOARD = "board/1"
 
 # As the cable reads them, the guide's names among them. With none of these Turbo derives its key from secret_key_base, and
 # there are no tokens: the cable that is given --rails_secret_key_base derives the same, and asks for none.
 TURBO_KEY = setting("ANYCABLE_TURBO_STREAMS_SECRET", "ANYCABLE_TURBO_RAILS_KEY", "ANYCABLE_STREAMS_SECRET", "ANYCABLE_SECRET")
 JWT_KEY = setting("ANYCABLE_JWT_SECRET", "ANYCABLE_JWT_ID_KEY", "ANYCABLE_SECRET")
-abort "board.rb: no secret: set ANYCABLE_SECRET, or SECRET_KEY_BASE alone" unless TURBO_KEY || setting("SECRET_KEY_BASE")
+give_up "no secret: set ANYCABLE_SECRET, or SECRET_KEY_BASE alone" unless TURBO_KEY || setting("SECRET_KEY_BASE")
+
+HOST, PORT = setting("HOST", default: "127.0.0.1"), setting("PORT", default: "3004")
+give_up "PORT is from 0 to 65535" unless PORT.match?(/\A[0-9]{1,5}\z/) && PORT.to_i < 65_536
 
 DATABASE = File.expand_path(setting("HOTCABLE_DB", default: "data/board.sqlite3"))
 begin
@@ -332,17 +341,20 @@ rescue ActiveRecord::ActiveRecordError => e
     sleep(0.05)
     (tries = tries.to_i + 1) < 100 ? retry : abort("board.rb: #{DATABASE}: #{e.message}")
   end
-  warn "board.rb: #{DATABASE}: #{e.message}"
-  exit 78 # EX_CONFIG: to start it again is of no use
+  give_up "#{DATABASE}: #{e.message}"
 end
 
 config = Puma::Configuration.new(config_files: ["-"]) do |puma|
   puma.app Rails.application
-  puma.bind "tcp://#{setting("HOST", default: "127.0.0.1")}:#{setting("PORT", default: "3004")}"
+  puma.bind "tcp://#{HOST}:#{PORT}"
   puma.threads 1, 8
   puma.environment "production"
   puma.raise_exception_on_sigterm false
 end
-Puma::Launcher.new(config).run
+begin
+  Puma::Launcher.new(config).run
+rescue SystemCallError, SocketError => e
+  abort "board.rb: #{HOST}:#{PORT}: #{e.message}"
+end
 # What was broadcast and is not sent yet, for as long as a restart may take.
 Thread.new { AnyCable.broadcast_adapter.shutdown }.join(3)

@@ -257,6 +257,9 @@ end
 
 if $PROGRAM_NAME == __FILE__
   begin
+    host, port = Board.setting("HOST", "127.0.0.1"), Board.setting("PORT", "3003")
+    raise ArgumentError, "PORT is from 0 to 65535" unless port.match?(/\A[0-9]{1,5}\z/) && port.to_i < 65_536
+
     Hotcable.meta_tags({}) && Hotcable.sign_stream("board/1") # a missing secret is said now, not by the first page
     Board.database {}
   rescue SQLite3::BusyException # another language writes just now
@@ -266,10 +269,14 @@ if $PROGRAM_NAME == __FILE__
   end
   config = Puma::Configuration.new(config_files: ["-"]) do |puma|
     puma.app Board
-    puma.bind "tcp://#{Board.setting("HOST", "127.0.0.1")}:#{Board.setting("PORT", "3003")}"
+    puma.bind "tcp://#{host}:#{port}"
     puma.threads 1, 8
     puma.environment "production" # elsewhere it shows its own errors to the client
     puma.raise_exception_on_sigterm false
   end
-  Puma::Launcher.new(config).run
+  begin
+    Puma::Launcher.new(config).run
+  rescue SystemCallError, SocketError => e
+    abort "board.rb: #{host}:#{port}: #{e.message}"
+  end
 end
