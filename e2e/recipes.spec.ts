@@ -126,6 +126,14 @@ for (const [name, { file, helper, library, args }] of Object.entries(RECIPES)) {
       await writer.getByRole('button', { name: 'Add' }).click()
       for (const page of [reader, writer]) await expect(page.locator('#cards > li')).toHaveText(['<b>Łódź</b> & co'])
       expect(loads).toBe(0)
+
+      const action = (await writer.locator('form').getAttribute('action')) ?? '/'
+      for (const origin of ['http://evil.test', 'null']) {
+        const { status } = await app.post(action, { body: 'forged' }, { origin })
+        expect([403, 419], `Origin: ${origin}`).toContain(status)
+      }
+      await reader.reload()
+      await expect(reader.locator('#cards > li')).toHaveCount(1)
     } finally {
       await app.stop()
       rmSync(folder, { recursive: true })
