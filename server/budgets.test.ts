@@ -1,5 +1,5 @@
 /**
- * Budgets: what clients make the cable keep is bounded in bytes.
+ * Budgets: all that clients make the cable keep is bounded in bytes.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -96,7 +96,7 @@ for (const [about, snapshot] of [
     n => ({ identity: '€', sids: [`sid ${n}`], identifiers: identifiers(40, n, '€'.repeat(1900)) }),
   ],
 ] as [string, (n: number) => Omit<Snapshot, 'anonymous' | 'position'>][]) {
-  test(`lost sessions take no more than their size says: ${about}`, async () => {
+  test(`lost sessions stay within their size: ${about}`, async () => {
     const resumables = new Resumables({ ttlSeconds: 300, max: 1e9, maxBytes: 8 * MIB, monotonic: () => 0 })
     const before = await used()
     for (let n = 0; resumables.evicted < 10; n++)
@@ -116,7 +116,7 @@ const identifiers = (count: number, n: number, x: string): string[] =>
       .identifier
   })
 
-test('a flood of sessions with large identifiers that are lost takes no more than it may, and the newest are resumed', async t => {
+test('a flood of lost sessions with large identifiers stays within their size, and the newest are resumed', async t => {
   const cable = await startCable(t, ['--noauth', '--max_lost_sessions_size=2000000'])
   const lose = async () => {
     const client = await cable.welcomed({ protocols: EXTENDED })
@@ -157,7 +157,7 @@ for (const [about, member] of [
   ['large infos that are no Latin-1', n => ['room', `${n}`, '€'.repeat(1300)]],
   ['infos that are not even ASCII', n => ['room', `é${n}`, 'é'.repeat(2000)]],
 ] as [string, (n: number) => [stream: string, id: string, info: unknown]][]) {
-  test(`presence takes no more than its size says: ${about}`, async () => {
+  test(`presence stays within its size: ${about}`, async () => {
     const maxBytes = 4 * MIB
     const presence = createMemoryPresence({
       ttlSeconds: 15,
@@ -179,7 +179,7 @@ for (const [about, member] of [
   })
 }
 
-test('what was present and left, or gave way, is not counted any more', () => {
+test('a member that left or gave way takes no bytes', () => {
   const clock = { ms: 0 }
   const presence = createMemoryPresence({
     ttlSeconds: 15,
@@ -199,7 +199,7 @@ test('what was present and left, or gave way, is not counted any more', () => {
   assert.equal(presence.bytes, 0)
 })
 
-test('when presence is full the oldest member leaves, in all that clients see, and may join again', async t => {
+test('when presence is full the oldest member leaves, its stream is told, and it may join again', async t => {
   const cable = await startCable(t, ['--noauth', '--public_streams', '--presence_max_size=4000', METRICS])
   const room = open('room')
   const watcher = await cable.welcomed()

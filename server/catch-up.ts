@@ -5,7 +5,7 @@
  *             ╰▶ gap ────▶ [reject_history] ──▶ live, and a page is told to refresh
  *
  * A subscription joins the hub in the same breath in which its replay ends, so nothing falls between the two and nothing
- * is sent twice. While it waits, what no history holds is kept for it (held.ts). One replay at a time, and none while much is still waiting to be written: a client that asks for a lot
+ * is sent twice. While it waits, messages that no history holds are kept for it (held.ts). One replay at a time, and none while much is still waiting to be written: a client that asks for a lot
  * after a reconnect must not be cut for it.
  */
 import type { GapCode } from './errors.ts'

@@ -1,5 +1,5 @@
 /**
- * What no history holds, presence, whispers and transient broadcasts, while a subscription waits for its replay.
+ * Presence events, whispers and transient broadcasts, which no history holds, while a subscription waits for its replay.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -50,7 +50,7 @@ async function talk(cable: TestCable, speaker: Client): Promise<void> {
 
 const JOIN = { id: 'ada', info: 1, type: 'join' }
 
-test('a subscription that waits for its replay is sent all in order, and a page nothing that clients say', async t => {
+test('a subscription that waits for its replay is sent all of them in order, and a page only those of backends', async t => {
   const cable = await startCable(t, FLAGS)
   const slow = await congested(cable)
   const speaker = await cable.welcomed()
@@ -67,7 +67,7 @@ test('a subscription that waits for its replay is sent all in order, and a page 
   assert.deepEqual(about(frames, turbo('room')), [confirmed, 'one', 'two', 'passing', 'three', 'live'])
 })
 
-test('a resumed subscription that has not said where it was misses nothing either', async t => {
+test('a resumed subscription misses none of them before its client asks for history', async t => {
   const cable = await startCable(t, ['--noauth', '--public_streams', METRICS])
   const first = await cable.welcomed({ protocols: EXTENDED })
   await first.subscribe(open('room'))
@@ -84,7 +84,7 @@ test('a resumed subscription that has not said where it was misses nothing eithe
   assert.deepEqual(about(frames, open('room')), ['one', JOIN, 'two', 'psst', 'passing', 'three', 'confirm_history'])
 })
 
-test('what excludes a session, and what it whispers itself, does not wait for it', async t => {
+test('a resumed session is not sent its own whispers, nor broadcasts that exclude it', async t => {
   const cable = await startCable(t, ['--noauth', '--public_streams', METRICS])
   const first = await cable.welcomed({ protocols: EXTENDED })
   await first.subscribe(open('room'))
@@ -100,7 +100,7 @@ test('what excludes a session, and what it whispers itself, does not wait for it
   assert.equal((await second.next()).type, 'confirm_history')
 })
 
-test('more than a replay may have does not wait: it is a gap', async t => {
+test('a subscription for which more bytes wait than a replay may have gets a gap', async t => {
   const cable = await startCable(t, FLAGS)
   const slow = await congested(cable)
   const speaker = await cable.welcomed()
@@ -117,7 +117,7 @@ test('more than a replay may have does not wait: it is a gap', async t => {
   assert.equal(await counted(cable, 'refusals_total{code="gap_too_large"}'), 1)
 })
 
-test('a subscription that is left while it waits is sent nothing, and one that waits asks for history once', async t => {
+test('a subscription that is left while it waits is sent nothing, and one that waits may ask for history once', async t => {
   const cable = await startCable(t, FLAGS)
   const slow = await congested(cable)
   const identifiers = ['a', 'b'].map(name => open(name)) as [string, string]

@@ -1,10 +1,10 @@
 /**
- * What no history holds, while subscriptions wait for their replays: presence, whispers, transient broadcasts.
+ * Presence events, whispers and transient broadcasts, which no history holds, for subscriptions that wait for their replays.
  *
  *   stored 5 · whisper · stored 6     ─▶  the replay:  5 · whisper · 6
  *
  * Each is kept with the offset that it came after, so that the replay has it at its place. One session keeps no more
- * bytes than one replay may have; the subscription that would be too much has a gap instead.
+ * bytes than one replay may have; a subscription that would exceed them gets a gap instead.
  */
 import type { Behind } from './catch-up.ts'
 import type { Entry, History } from './history/history.ts'
@@ -41,7 +41,7 @@ export class Held {
     return this.#waiting.size === 0
   }
 
-  /** From now on keeps what the subscription would miss. */
+  /** Keeps messages for the subscription from now on. */
   keep(subscription: Subscription): void {
     if (this.#waiting.has(subscription)) return
     const waiting: Waiting = { late: [], bytes: 0, hold: message => this.#hold(subscription, waiting, message) }
@@ -49,7 +49,7 @@ export class Held {
     this.#session.hub.wait(subscription.grant.stream, waiting)
   }
 
-  /** What was kept, the oldest first; nothing more is. `gap`: it was too much. */
+  /** Returns what was kept, the oldest first, and stops keeping. `gap`: it would have been too many bytes. */
   take(subscription: Subscription): readonly Late[] | 'gap' {
     const waiting = this.#waiting.get(subscription)
     if (waiting === undefined) return []
