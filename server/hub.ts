@@ -140,10 +140,7 @@ export class Hub {
   #hold(message: Message): void {
     const waiters = this.#waiters.get(message.stream)
     if (waiters === undefined) return
-    // Small Buffers are parts of larger ones, which would be kept with them.
-    const body = Buffer.allocUnsafeSlow(message.body.length)
-    body.set(message.body)
-    const kept = { ...message, body }
+    const kept = { ...message, body: unpooled(message.body) }
     for (const waiter of each(waiters)) waiter.hold(kept)
   }
 
