@@ -140,7 +140,6 @@ export const FAILURES = {
   not_found: [404, 'no such route'],
   too_large: [413, 'the body is larger than --max_broadcast_size'],
   method_not_allowed: [422, 'this route wants another method'],
-  stream_missing: [422, 'say which stream: ?stream=<name>'],
   publication_malformed: [422, ''],
   presence_unsupported: [501, 'there is no presence without a broker'],
   internal: [500, 'a bug of the cable: see its log'],

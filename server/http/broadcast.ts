@@ -36,12 +36,10 @@ export function createBroadcastHandler(settings: RouteSettings, publish: (body: 
 
 const NOTHING = { 'content-length': 0 }
 
-/** `position`: where a page stands that is about to be made; `-` where nothing is remembered. */
+/** `position`: where a page stands that is about to be made, on every stream: requests name as many as they like, or none.
+ *  `-` where nothing is remembered. */
 export function createPositionRoutes(settings: RouteSettings, position: () => string): Hono {
   const { routes } = createRoutes(settings)
-  routes.get(`${settings.path}/position`, c => {
-    if (!c.req.query('stream')) throw new PublicationRefused('stream_missing')
-    return c.json({ position: position() })
-  })
+  routes.get(`${settings.path}/position`, c => c.json({ position: position() }))
   return routes
 }
