@@ -22,7 +22,7 @@ export interface FakeCable {
   /** What it does; tests replace these, and `reset` puts them back. */
   onPosition: (stream: string | null) => string
   onBroadcast: (stream: string) => number
-  /** Answers a broadcast before its body is read; replaces `onBroadcast`. */
+  /** Answers a request before its body is read; replaces `onPosition` and `onBroadcast`. */
   onHead: ((socket: Socket) => void) | undefined
   hangs: boolean
   reset: () => void
@@ -35,12 +35,12 @@ export async function startFakeCable(): Promise<FakeCable> {
   const held = new Set<Socket>()
   const listener: RequestListener = async (request, response) => {
     if (cable.hangs) return void held.add(request.socket)
+    if (cable.onHead) return cable.onHead(request.socket)
     const url = new URL(request.url!, cable.url)
     if (request.method === 'GET' && url.pathname === '/_broadcast/position') {
       response.setHeader('content-type', 'application/json')
       return void response.end(JSON.stringify({ position: cable.onPosition(url.searchParams.get('stream')) }))
     }
-    if (cable.onHead) return cable.onHead(request.socket)
     const { authorization, 'content-type': contentType } = request.headers
     const body = await text(request)
     const status = cable.onBroadcast(JSON.parse(body).stream)

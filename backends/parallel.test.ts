@@ -42,8 +42,10 @@ const HELPERS: Record<string, () => Signature[]> = {
 
   python: () =>
     functions(read('python/hotcable.py'), /^def (?<name>[a-z]\w*)\((?<list>.*?)\) ->/gms).map(([name, list]) => {
-      const star = list.includes('*') ? list.indexOf('*') : list.length
-      return { name, positional: list.slice(0, star).map(nameOf), named: list.slice(star + 1).map(nameOf) }
+      const star = list.includes('*') ? list.indexOf('*') : list.findIndex(argument => argument.startsWith('*')) + 1
+      const rest = star === 0 ? list.length : star
+      const [positional, named] = [list.slice(0, rest), list.slice(rest)].map(part => part.filter(each => each !== '*'))
+      return { name, positional: positional!.map(nameOf), named: named!.map(nameOf) }
     }),
 
   // All are positional, and may be passed by name. What is not for callers comes after the last that is.
@@ -108,7 +110,7 @@ function split(list: string): string[] {
 }
 
 function nameOf(argument: string): string {
-  return /^\w+/.exec(argument)![0]
+  return /^\*?(\w+)/.exec(argument)![1]!
 }
 
 /** `TTL` is ttl and `timeoutMs` is timeout: JavaScript says where a time is in milliseconds. */

@@ -49,6 +49,10 @@ export class Program {
     this.#read()
   }
 
+  get pid(): number | undefined {
+    return this.#child.pid
+  }
+
   /** Rejects with ProgramFailed when there is no answer, or it is none. */
   async ask(question: Question): Promise<Answer> {
     if (this.#lines.length > 0) throw this.#chatter()

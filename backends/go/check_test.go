@@ -2,6 +2,7 @@
 package hotcable
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -32,6 +33,8 @@ type Case struct {
 	Answer                   string
 	Env                      map[string]string
 	Names                    []string
+	Hex, Post, Get           string
+	Streams                  []string
 }
 
 var passed, failed int
@@ -124,6 +127,45 @@ func TestRequests(t *testing.T) {
 			same(t, true, c.Status == 204 || strings.Contains(message, c.Answer), nil)
 			same(t, false, strings.Contains(message, "s3cret"), nil)
 			cable.last()
+		})
+	}
+	for _, c := range vectors(t, "broadcasts", "not_utf8") {
+		check(t, "not UTF-8: "+c.ID, func(t *testing.T) {
+			bytes, err := hex.DecodeString(c.Hex)
+			fine(t, err)
+			text := string(bytes)
+			same(t, c.HTML, TurboStream("append", text, text), nil)
+			cable.says(201, "")
+			same(t, nil, Broadcast("board/1", text, URL(cable.url)), nil)
+			same(t, "POST /_broadcast application/json  "+c.Body, cable.last(), nil)
+			failure(t, Broadcast(text, "x", URL(cable.url)))
+			_, signing := SignStream(text, Secret("s"))
+			_, issuing := IssueToken(map[string]string{"name": text}, Secret("s"))
+			same(t, true, signing != nil && issuing != nil, nil)
+		})
+	}
+	check(t, "text that only looks like an escape of Go's is text", func(t *testing.T) {
+		_, err := SignStream(`a\ufffd`, Secret("s"))
+		fine(t, err)
+		_, err = SignStream("a\ufffd", Secret("s"))
+		fine(t, err)
+	})
+	for _, c := range vectors(t, "broadcasts", "targets") {
+		check(t, "target: "+c.ID, func(t *testing.T) {
+			cable.says(201, "")
+			given := []any{URL(strings.Replace(cable.url, "/_broadcast", c.URL, 1))}
+			same(t, nil, Broadcast("x", "y", given[0].(Option)), nil)
+			same(t, c.Post, strings.Fields(cable.last())[1], nil)
+			for _, stream := range c.Streams {
+				given = append(given, stream)
+			}
+			same(t, "-", Position(given...), nil)
+			same(t, c.Get, strings.Fields(cable.last())[1], nil)
+		})
+	}
+	for _, url := range []string{"http://[", "http://127.0.0.1:99999/", "http://a b/", "ftp://127.0.0.1/", "\x00"} {
+		check(t, "nothing but BroadcastFailed: "+strconv.Quote(url), func(t *testing.T) {
+			failure(t, Broadcast("x", "y", URL(url)))
 		})
 	}
 	check(t, "a key with a line break is sent nowhere and shown to nobody", func(t *testing.T) {

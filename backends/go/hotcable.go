@@ -3,7 +3,7 @@
 // ANYCABLE_SECRET is the one setting needed; options win; backends/README.md has the rest. In this order nothing is
 // lost between query and subscription. A change is committed first: a page that is told too early reads the old data.
 //
-//	position := hotcable.Position("board/1")                   // how far the stream is
+//	position := hotcable.Position("board/1")                   // how far its streams are
 //	cards := query()                                           // the data
 //	head, err := hotcable.MetaTags(Identity{Visitor: "7"})     // who the client is
 //	source, err := hotcable.StreamFrom("board/1", position)    // what it listens to; the cards come after it
@@ -30,6 +30,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // BroadcastFailed means that the cable did not take a broadcast: its status and reason, or what kept it from answering.
@@ -62,7 +63,8 @@ func Timeout(timeout time.Duration) Option { return func(o *options) { o.timeout
 func Retries(retries int) Option           { return func(o *options) { o.retries = retries } }
 
 // IssueToken makes a JWT that says who the client is, for an hour or TTL from Now. The fields of a struct keep their
-// order, the keys of a map are sorted. An error without a secret. Options: Secret, TTL, Now.
+// order, the keys of a map are sorted. An error without a secret, and for text that is not UTF-8.
+// Options: Secret, TTL, Now.
 func IssueToken(identity any, given ...Option) (string, error) {
 	o := read(given)
 	key, err := o.secretOf("ANYCABLE_JWT_SECRET", "ANYCABLE_SECRET")
@@ -80,14 +82,18 @@ func IssueToken(identity any, given ...Option) (string, error) {
 }
 
 // SignStream returns a stream's name with the proof that this backend lets a client listen to it; with ExpiresIn for so
-// long from Now, in Rails' envelope, which anycable-go refuses. An error without a secret. Options: Secret, ExpiresIn, Now.
+// long from Now, in Rails' envelope, which anycable-go refuses. An error without a secret, and for a name that is not
+// UTF-8. Options: Secret, ExpiresIn, Now.
 func SignStream(stream string, given ...Option) (string, error) {
 	o := read(given)
 	key, err := o.secretOf("ANYCABLE_TURBO_STREAMS_SECRET", "ANYCABLE_STREAMS_SECRET", "ANYCABLE_SECRET")
 	if err != nil {
 		return "", err
 	}
-	name, _ := stringify(stream)
+	name, err := stringify(stream)
+	if err != nil {
+		return "", err
+	}
 	if o.expiresIn != nil {
 		exp := time.Unix(o.now.Unix()+int64(*o.expiresIn/time.Second), 0).UTC()
 		name = fmt.Sprintf(`{"_rails":{"data":%s,"exp":"%s"}}`, name, exp.Format("2006-01-02T15:04:05.000Z"))
@@ -96,13 +102,26 @@ func SignStream(stream string, given ...Option) (string, error) {
 	return encoded + "--" + hex.EncodeToString([]byte(digest(key, encoded))), nil
 }
 
-// Position says how far a stream is, "<offset>/<epoch>"; ask before the query. "-", unknown, on any failure or after
-// 250 ms. Options: URL, Key.
-func Position(stream string, given ...Option) string {
-	o := read(given)
+// Position says how far the cable is, "<offset>/<epoch>"; ask once for a page, before its queries: one position is
+// valid for all streams, and their names, strings, may be left out. "-", unknown, on any failure or after 250 ms.
+// Options: URL, Key.
+func Position(streams ...any) string {
+	o := read(nil)
 	o.timeout = 250 * time.Millisecond
-	query := strings.ReplaceAll(url.QueryEscape(stream), "+", "%20")
-	status, body := o.request("GET", "/position?stream="+query, "")
+	var names []string
+	for _, each := range streams {
+		switch each := each.(type) {
+		case string:
+			names = append(names, "stream="+strings.ReplaceAll(url.QueryEscape(each), "+", "%20"))
+		case Option:
+			each(o)
+		}
+	}
+	query := strings.Join(names, "&")
+	if len(query) > 4000 { // a request has room for so many names, and needs none
+		query = ""
+	}
+	status, body := o.request("GET", "/position", query, "")
 	var known struct{ Position string }
 	if status == "200" && json.Unmarshal([]byte(body), &known) == nil && positions.MatchString(known.Position) {
 		return known.Position
@@ -145,7 +164,7 @@ func MetaTags(identity any, given ...Option) (string, error) {
 // TurboStream makes a <turbo-stream> tag, as ("append", "cards", "<li>Hi</li>"); attributes are names and values by
 // turns. html goes in as it is: escape what people type.
 func TurboStream(action, target, html string, attributes ...string) string {
-	template := "<template>" + html + "</template>"
+	template := "<template>" + text(html) + "</template>"
 	if action == "remove" || action == "refresh" {
 		template = ""
 	}
@@ -166,16 +185,20 @@ func BroadcastKey(given ...Option) (string, error) {
 	return hex.EncodeToString([]byte(digest(secret, "broadcast-cable"))), nil
 }
 
-// Broadcast sends HTML to all who listen, in 5 s or Timeout. Commit first. BroadcastFailed unless the cable took it; no
-// answer and a 5xx are tried Retries times more, after 0.1, 0.3, 0.9 and then every 2 s: it may arrive twice.
+// Broadcast sends HTML to all who listen, in 5 s or Timeout. Commit first. BroadcastFailed, and no other error, unless
+// the cable took it; no answer and a 5xx are tried Retries times more, after 0.1, 0.3, 0.9 and then every 2 s: it may
+// arrive twice.
 // Options: URL, Key, Timeout, Retries.
 func Broadcast(stream, html string, given ...Option) error {
 	o := read(given)
-	name, _ := stringify(stream)
-	data, _ := stringify(html)
+	name, err := stringify(stream)
+	if err != nil {
+		return BroadcastFailed("the cable was not asked: " + err.Error())
+	}
+	data, _ := stringify(text(html))
 	quoted, _ := stringify(data)
 	for tried, pause := 0, 100*time.Millisecond; ; tried, pause = tried+1, pause*3 {
-		status, reason := o.request("POST", "", `{"stream":`+name+`,"data":`+quoted+`}`)
+		status, reason := o.request("POST", "", "", `{"stream":`+name+`,"data":`+quoted+`}`)
 		if status == "201" {
 			return nil
 		}
@@ -231,7 +254,30 @@ func stringify(value any) (string, error) {
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
 	err := encoder.Encode(value)
+	if err == nil && notUTF8.Match(out.Bytes()) {
+		err = errors.New("text that is not UTF-8")
+	}
 	return asStringify.Replace(strings.TrimSuffix(out.String(), "\n")), err
+}
+
+// Go writes U+FFFD so when it stands for what is not UTF-8, and only then.
+var notUTF8 = regexp.MustCompile(`(?:^|[^\\])(?:\\\\)*\\ufffd`)
+
+// U+FFFD stands for what is not UTF-8: one for each part that is the start of a character, or a byte that is none.
+func text(text string) string {
+	if utf8.ValidString(text) {
+		return text
+	}
+	var valid strings.Builder
+	for size := 0; text != ""; text = text[size:] {
+		var character rune
+		character, size = utf8.DecodeRuneInString(text)
+		for character == utf8.RuneError && size < len(text) && !utf8.FullRuneInString(text[:size+1]) {
+			size++
+		}
+		valid.WriteRune(character)
+	}
+	return valid.String()
 }
 
 func base64url(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
@@ -245,13 +291,13 @@ func digest(key, text string) string {
 func tag(name string, pairs ...string) string {
 	for i := 0; i+1 < len(pairs); i += 2 {
 		if pairs[i+1] != None {
-			name += " " + pairs[i] + `="` + attribute.Replace(pairs[i+1]) + `"`
+			name += " " + pairs[i] + `="` + attribute.Replace(text(pairs[i+1])) + `"`
 		}
 	}
 	return "<" + name + ">"
 }
 
-func (o *options) request(method, path, body string) (status, answer string) {
+func (o *options) request(method, path, query, body string) (status, answer string) {
 	derived, _ := BroadcastKey()
 	key := first(o.key, os.Getenv("ANYCABLE_BROADCAST_KEY"), derived, "none")
 	if strings.ContainsAny(key, "\r\n") {
@@ -262,7 +308,20 @@ func (o *options) request(method, path, body string) (status, answer string) {
 		cable = "http://localhost:8090/_broadcast"
 	}
 	cable = first(o.url, os.Getenv("ANYCABLE_HTTP_BROADCAST_URL"), cable)
-	asked, err := http.NewRequest(method, cable+path, strings.NewReader(body))
+	at, err := url.Parse(cable)
+	if err != nil {
+		return "nothing", err.Error()
+	}
+	if path != "" {
+		at = at.JoinPath(path)
+	}
+	if at.RawQuery != "" && query != "" {
+		query = "&" + query
+	}
+	at.RawQuery += query
+	within, cancel := context.WithTimeout(context.Background(), o.timeout)
+	defer cancel()
+	asked, err := http.NewRequestWithContext(within, method, at.String(), strings.NewReader(body))
 	if err != nil {
 		return "nothing", err.Error()
 	}
@@ -271,15 +330,17 @@ func (o *options) request(method, path, body string) (status, answer string) {
 		asked.Header.Set("Authorization", "Bearer "+key)
 	}
 	// Not the default client: it asks the environment's proxy, follows redirects, and waits for ever.
-	client := http.Client{Timeout: o.timeout, Transport: &http.Transport{DisableKeepAlives: true, DialContext: dial}}
+	transport := &http.Transport{DisableKeepAlives: true, DialContext: dial, MaxResponseHeaderBytes: 65536}
+	client := http.Client{Transport: transport}
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	response, err := client.Do(asked)
 	if err != nil {
 		return "nothing", err.Error()
 	}
 	defer response.Body.Close()
-	text, _ := io.ReadAll(response.Body) // the status counts, whatever becomes of the rest
-	return strconv.Itoa(response.StatusCode), string(text)
+	// The status counts, whatever becomes of the rest; no reason is longer than 64 KiB.
+	reason, _ := io.ReadAll(io.LimitReader(response.Body, 65536))
+	return strconv.Itoa(response.StatusCode), string(reason)
 }
 
 // A link ignores writes that fail. A cable that refuses a long body answers, and may hang up while it is written:

@@ -8,9 +8,11 @@ declare(strict_types=1);
 
 require __DIR__ . '/hotcable.php';
 
-if (($argv[1] ?? '') === 'serve') {
-    serve();
-}
+match ($argv[1] ?? '') {
+    'serve' => serve(),
+    'serve names' => serve_names(),
+    default => null,
+};
 
 $warnings = [];
 set_error_handler(function (int $level, string $message): bool {
@@ -67,6 +69,43 @@ foreach ($broadcasts['produce'] as $c) {
         Hotcable\broadcast($c['stream'], $c['html'], url: answering(201, ''));
         ['method' => $method, 'path' => $path, 'headers' => $headers, 'body' => $body] = asked();
         same(['POST', '', 'application/json', $c['body']], [$method, $path, $headers['content-type'], $body]);
+    });
+}
+foreach ($broadcasts['not_utf8'] as $c) {
+    check("not UTF-8: $c[id]", function () use ($c) {
+        $text = hex2bin($c['hex']);
+        same($c['html'], Hotcable\turbo_stream('append', $text, $text));
+        Hotcable\broadcast('board/1', $text, url: answering(201, ''));
+        same($c['body'], asked()['body']);
+        failure(fn() => Hotcable\broadcast($text, 'x', url: answering(201, '')));
+        failure(fn() => Hotcable\sign_stream($text, 's'), JsonException::class);
+        failure(fn() => Hotcable\issue_token(['name' => $text], 's'), JsonException::class);
+    });
+}
+foreach ($broadcasts['targets'] as $c) {
+    check("target: $c[id]", function () use ($c, $address) {
+        Hotcable\broadcast('x', 'y', "$address$c[url]");
+        same($c['post'], asked()['path']);
+        same('-', Hotcable\position($c['streams'], "$address$c[url]"));
+        same($c['get'], asked()['path']);
+    });
+}
+$wrong = [
+    'no HTML' => ['html' => null],
+    'an array for HTML' => ['html' => ['<b>']],
+    'a stream that is an object' => ['stream' => (object) []],
+    'a URL that is a number' => ['url' => 5],
+    'a URL that is an array' => ['url' => []],
+    'half an address' => ['url' => 'http://['],
+    'a port that is none' => ['url' => 'http://127.0.0.1:99999/'],
+    'a URL with a space' => ['url' => 'http://a b/'],
+    'a time that is a word' => ['timeout' => 'soon'],
+    'a key that is an array' => ['key' => []],
+];
+foreach ($wrong as $title => $given) {
+    check("nothing but BroadcastFailed: $title", function () use ($given) {
+        $given += ['stream' => 'x', 'html' => 'y', 'url' => 'http://127.0.0.1:1/'];
+        failure(fn() => Hotcable\broadcast(...$given));
     });
 }
 foreach ($broadcasts['keys'] as $c) {
@@ -149,6 +188,47 @@ check('requests: the URL of the environment', function () {
     with_env(['ANYCABLE_HTTP_BROADCAST_URL' => $url], fn() => Hotcable\broadcast('x', 'y'));
     same('/mine', asked()['path']);
 });
+check('requests: a broadcast with more than 1,024 open files', function () use ($address) {
+    $script = 'require $argv[1]; for ($i = 0; $i < 1100; $i++) $open[] = fopen($argv[1], "r");'
+        . 'Hotcable\broadcast("x", "y", $argv[2]); echo end($open) ? "sent" : "ulimit";';
+    $run = 'ulimit -n 2048 2>&1 && exec "$0" -r "$@"';
+    $arguments = [PHP_BINARY, $script, __DIR__ . '/hotcable.php', answering(201, '')];
+    $said = shell_exec('sh -c ' . implode(' ', array_map('escapeshellarg', [$run, ...$arguments])));
+    same('sent', $said);
+    asked();
+});
+
+// Name servers of this machine, which answer by the first label of the name.
+$names = proc_open([PHP_BINARY, __FILE__, 'serve names'], [['pipe', 'r'], ['pipe', 'w'], STDERR], $pipes);
+$port = (int) fgets($pipes[1]);
+$found = [
+    'a name' => ['known.test', ['192.0.2.7', '192.0.2.8'], ''],
+    'a name below a domain' => ['known', ['192.0.2.7', '192.0.2.8'], "search one.test test\n"],
+    'a name with dots below a domain' => ['known.a', ['192.0.2.7', '192.0.2.8'], "options ndots:5\nsearch test\n"],
+    'a name that the first server refuses' => ['known.test', ['192.0.2.7', '192.0.2.8'], "nameserver 127.0.0.2\n"],
+    'a name that does not exist, which PHP may ask for' => ['unknown.test', ['unknown.test'], ''],
+    'a name that a server cannot find, which PHP may ask for' => ['broken.test', ['broken.test'], ''],
+    'a name in /etc/hosts' => ['Silent.test', ['Silent.test'], '', "127.0.0.1 a silent.test # b\n"],
+    'a comment in /etc/hosts' => ['known.test', ['192.0.2.7', '192.0.2.8'], '', "127.0.0.1 a # known.test\n"],
+    'localhost' => ['localhost', ['localhost'], ''],
+    'an address' => ['127.0.0.1', ['127.0.0.1'], ''],
+    'an address of IPv6' => ['[::1]', ['[::1]'], ''],
+    'a name server that is silent' => ['silent.test', [], ''],
+];
+foreach ($found as $title => $given) {
+    [$host, $addresses, $setup, $hosts] = [...$given, ''];
+    check("names: $title", function () use ($host, $addresses, $setup, $hosts, $port) {
+        mkdir($etc = sys_get_temp_dir() . '/hotcable-' . bin2hex(random_bytes(8)));
+        file_put_contents("$etc/resolv.conf", "{$setup}nameserver 127.0.0.1\n");
+        file_put_contents("$etc/hosts", $hosts);
+        $start = hrtime(true) / 1e9;
+        same($addresses, Hotcable\addresses($host, $start + ($addresses ? 5 : 0.25), $etc, $port));
+        same(true, hrtime(true) / 1e9 - $start < 5);
+        array_map('unlink', glob("$etc/*"));
+        rmdir($etc);
+    });
+}
+proc_terminate($names);
 check('requests: none but those that were looked at', function () use ($asked) {
     $read = [$asked];
     $write = $except = [];
@@ -227,7 +307,8 @@ function serve(): never {
         [$method, $path] = explode(' ', $head);
         preg_match_all('/^([^:\r\n]+): (.*?)\r?$/m', $head, $pairs);
         $headers = array_combine(array_map('strtolower', $pairs[1]), $pairs[2]);
-        preg_match('~^/([0-9a-f]+)(.*)~', $path, $parts);
+        // A path without an answer in it gets 201.
+        $parts = preg_match('~^/([0-9a-f]+)(.*)~', $path, $is) ? $is : ['', bin2hex('[201, ""]'), $path];
         [$status, $answer] = json_decode(hex2bin($parts[1]), true);
         if ($status === 'silent') {
             $silent[] = $client;
@@ -240,5 +321,22 @@ function serve(): never {
             fwrite($client, "HTTP/1.1 $status X\r\nLocation: /$parts[1]/x\r\n\r\n$answer");
             fclose($client);
         }
+    }
+}
+
+/** A name server, in a process of its own: prints its port, then answers by the first label of a name. */
+function serve_names(): never {
+    $socket = stream_socket_server('udp://127.0.0.1:0', $_, $_, STREAM_SERVER_BIND);
+    echo explode(':', stream_socket_get_name($socket, false))[1], "\n";
+    while (true) {
+        $query = stream_socket_recvfrom($socket, 512, 0, $from);
+        $label = substr($query, 13, ord($query[12]));
+        $is_known = $label === 'known' && str_ends_with($query, "\4test\0\0\1\0\1") && !str_contains($query, "\3one");
+        $code = ['broken' => 2, 'known' => $is_known ? 0 : 3][$label] ?? 3;
+        $alias = "\xc0\x0c\0\5\0\1\0\0\0\x3c\0\7\4real\xc0\x0c";
+        $record = fn(string $last) => "\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\xc0\0\2$last";
+        $answers = $is_known ? $alias . $record("\7") . $record("\x8") : '';
+        $head = substr($query, 0, 2) . "\x81" . chr(0x80 | $code) . "\0\1" . pack('n', $is_known ? 3 : 0) . "\0\0\0\0";
+        $label === 'silent' || stream_socket_sendto($socket, $head . substr($query, 12) . $answers, 0, $from);
     }
 }

@@ -5,7 +5,7 @@
  * ANYCABLE_SECRET is the one setting needed; arguments win; backends/README.md has the rest. In this order nothing is
  * lost between query and subscription. A change is committed first: a page that is told too early reads the old data.
  *
- *     $position = Hotcable\position('board/1');                             how far the stream is
+ *     $position = Hotcable\position('board/1');                             how far its streams are
  *     $cards = query();                                                     the data
  *     $head = Hotcable\meta_tags(['visitor' => '7']);                       who the client is
  *     $body = Hotcable\stream_from('board/1', $position) . render($cards);  what it listens to
@@ -21,7 +21,8 @@ use SensitiveParameter as Hidden; // PHP 8.2 and later keep these out of stack t
 /** The cable did not take a broadcast. The message has its status and reason, or what kept it from answering. */
 class BroadcastFailed extends \RuntimeException {}
 
-/** A JWT that says who the client is, for $ttl seconds from $now (Unix seconds). Throws without a secret. */
+/** A JWT that says who the client is, for $ttl seconds from $now (Unix seconds). Throws without a secret, and for text
+ *  that is not UTF-8. */
 function issue_token(array $identity, #[Hidden] ?string $secret = null, int $ttl = 3600, ?int $now = null): string {
     $secret = secret($secret, 'ANYCABLE_JWT_SECRET', 'ANYCABLE_SECRET');
     $claims = json(['ext' => json((object) $identity), 'exp' => ($now ?? time()) + $ttl]);
@@ -30,7 +31,8 @@ function issue_token(array $identity, #[Hidden] ?string $secret = null, int $ttl
 }
 
 /** A stream's name with the proof that this backend lets a client listen to it; with $expires_in, for so many seconds
- *  from $now, in Rails' envelope, which anycable-go refuses. Throws without a secret. */
+ *  from $now, in Rails' envelope, which anycable-go refuses. Throws without a secret, and for a name that is not
+ *  UTF-8. */
 function sign_stream(string $stream, #[Hidden] ?string $secret = null, ?int $expires_in = null,
     ?int $now = null): string {
     $secret = secret($secret, 'ANYCABLE_TURBO_STREAMS_SECRET', 'ANYCABLE_STREAMS_SECRET', 'ANYCABLE_SECRET');
@@ -39,10 +41,13 @@ function sign_stream(string $stream, #[Hidden] ?string $secret = null, ?int $exp
     return $encoded . '--' . hash_hmac('sha256', $encoded, $secret);
 }
 
-/** How far a stream is, "<offset>/<epoch>"; ask before the query. "-", unknown, on any failure or after 250 ms. */
-function position(string $stream, ?string $url = null, #[Hidden] ?string $key = null): string {
+/** How far the cable is, "<offset>/<epoch>"; ask once for a page, before its queries: one position is valid for all
+ *  streams, and their names may be left out. "-", unknown, on any failure or after 250 ms. */
+function position(string|array $streams = [], ?string $url = null, #[Hidden] ?string $key = null): string {
     try {
-        [$status, $body] = request('GET', '/position?stream=' . rawurlencode($stream), '', $url, $key, 0.25);
+        $query = implode('&', array_map(fn(string $stream) => 'stream=' . rawurlencode($stream), (array) $streams));
+        $query = strlen($query) <= 4000 ? $query : ''; // a request has room for so many names, and needs none
+        [$status, $body] = request('GET', '/position', $query, '', $url, $key, 0.25);
         $known = $status === 200 ? json_decode($body, true) : [];
         return preg_match('~^[0-9]+/[A-Za-z0-9_-]+$~D', $known['position'] ?? '-') ? $known['position'] : '-';
     } catch (\Throwable) { // a page without a position still works; a page that fails does not
@@ -74,7 +79,7 @@ function meta_tags(array $identity, ?string $url = null, #[Hidden] ?string $secr
 /** A <turbo-stream> tag, as ('append', 'cards', '<li>Hi</li>'). $html goes in as it is: escape what people type. */
 function turbo_stream(string $action, ?string $target = null, string $html = '', array $attributes = []): string {
     $tag = ['action' => $action, 'target' => $action === 'refresh' ? null : $target];
-    $template = in_array($action, ['remove', 'refresh'], true) ? '' : "<template>$html</template>";
+    $template = in_array($action, ['remove', 'refresh'], true) ? '' : '<template>' . text($html) . '</template>';
     return tag('turbo-stream', $attributes + $tag) . $template . '</turbo-stream>';
 }
 
@@ -83,17 +88,24 @@ function broadcast_key(#[Hidden] ?string $secret = null): string {
     return hash_hmac('sha256', 'broadcast-cable', secret($secret, 'ANYCABLE_SECRET'));
 }
 
-/** Sends HTML to all who listen, in $timeout seconds. Commit first. BroadcastFailed unless the cable took it; no answer
- *  and a 5xx are tried $retries times more, after 0.1, 0.3, 0.9 and then every 2 s: it may arrive twice. */
-function broadcast(string $stream, string $html, ?string $url = null, #[Hidden] ?string $key = null,
-    float $timeout = 5, int $retries = 0): void {
-    $body = json(['stream' => $stream, 'data' => json($html)]);
-    for ($tried = 0; [$status, $reason] = request('POST', '', $body, $url, $key, $timeout); $tried++) {
+/** Sends HTML to all who listen, in $timeout seconds. Commit first. BroadcastFailed, and no other error, unless the
+ *  cable took it; no answer and a 5xx are tried $retries times more, after 0.1, 0.3, 0.9 and then every 2 s: it may
+ *  arrive twice. The arguments have no types, because PHP would throw a TypeError before BroadcastFailed. */
+function broadcast($stream, $html, $url = null, #[Hidden] $key = null, $timeout = 5, $retries = 0): void {
+    for ($tried = 0;; $tried++) {
+        try {
+            $body = json(['stream' => to_string($stream), 'data' => json(text(to_string($html)))]);
+            [$url, $key] = array_map(fn($value) => $value === null ? null : to_string($value), [$url, $key]);
+            [$status, $reason] = request('POST', '', '', $body, $url, $key, (float) $timeout);
+            $again = $tried < (int) $retries && ($status === 'nothing' || $status >= 500);
+        } catch (\Throwable $error) { // as a name that is not UTF-8
+            throw new BroadcastFailed('the cable was not asked: ' . $error->getMessage(), 0, $error);
+        }
         if ($status === 201) {
             return;
         }
-        if ($tried >= $retries || $status !== 'nothing' && $status < 500) {
-            throw new BroadcastFailed("the cable answered $status: " . substr($reason, 0, 200));
+        if (!$again) {
+            throw new BroadcastFailed("the cable answered $status: " . text(substr($reason, 0, 200)));
         }
         usleep((int) min(1e5 * 3 ** $tried, 2e6));
     }
@@ -120,6 +132,15 @@ function json(mixed $value): string {
     return json_encode($value, $as_stringify | JSON_THROW_ON_ERROR);
 }
 
+/** U+FFFD stands for what is not UTF-8. */
+function text(string $text): string {
+    return preg_match('//u', $text) ? $text : json_decode(json_encode($text, JSON_INVALID_UTF8_SUBSTITUTE));
+}
+
+function to_string(mixed $value): string {
+    return is_scalar($value) || $value instanceof \Stringable ? (string) $value : throw new \TypeError('not text');
+}
+
 function base64url(string $bytes): string {
     return rtrim(strtr(base64_encode($bytes), '+/', '-_'), '=');
 }
@@ -131,7 +152,8 @@ function tag(string $name, array $attributes): string {
     return "<$name>";
 }
 
-function request(string $method, string $path, string $body, ?string $url, #[Hidden] ?string $key, float $timeout) {
+function request(string $method, string $path, string $query, string $body, ?string $url, #[Hidden] ?string $key,
+    float $timeout): array {
     $deadline = hrtime(true) / 1e9 + $timeout; // over all, because a stream's own timeout starts anew with every byte
     $key = $key ?: setting('ANYCABLE_BROADCAST_KEY') ?? (setting('ANYCABLE_SECRET') === null ? 'none' : broadcast_key());
     if (preg_match('/[\x00-\x1f]/', $key)) {
@@ -140,22 +162,119 @@ function request(string $method, string $path, string $body, ?string $url, #[Hid
     $port = $key === 'none' ? 8090 : 8080;
     $url = $url ?: setting('ANYCABLE_HTTP_BROADCAST_URL') ?? "http://localhost:$port/_broadcast";
     $tls = str_starts_with($url, 'https:');
-    $at = (parse_url($url) ?: []) + ['host' => '?', 'port' => $tls ? 443 : 80, 'path' => ''];
-    $send = "$method $at[path]$path HTTP/1.0\r\nHost: $at[host]:$at[port]\r\nContent-Type: application/json\r\n"
-        . ($key === 'none' ? '' : "Authorization: Bearer $key\r\n")
-        . 'Content-Length: ' . strlen($body) . "\r\n\r\n$body";
-    if (!$link = @stream_socket_client(($tls ? 'tls' : 'tcp') . "://$at[host]:$at[port]", $code, $why, $timeout)) {
-        return ['nothing', "$url: $why"];
-    }
-    [$answer, $why] = ['', 'not HTTP'];
-    for (stream_set_blocking($link, false); !stream_get_meta_data($link)['eof'];) {
-        [$read, $write, $except, $left] = [[$link], $send === '' ? [] : [$link], [], $deadline - hrtime(true) / 1e9];
-        if ($left <= 0 || !stream_select($read, $write, $except, 0, (int) ($left * 1e6))) {
-            $why = "took more than $timeout s";
-            break;
+    $at = (parse_url($url) ?: []) + ['host' => '?', 'port' => $tls ? 443 : 80, 'path' => '', 'query' => ''];
+    $target = ($path === '' ? $at['path'] : rtrim($at['path'], '/') . $path) ?: '/';
+    $query = implode('&', array_filter([$at['query'], $query], fn($part) => $part !== ''));
+    $send = "$method $target" . ($query === '' ? '' : "?$query") . " HTTP/1.1\r\nHost: $at[host]:$at[port]\r\n"
+        . ($key === 'none' ? '' : "Authorization: Bearer $key\r\n") . "Connection: close\r\n"
+        . "Content-Type: application/json\r\nContent-Length: " . strlen($body) . "\r\n\r\n$body";
+    [$link, $why] = connect($at['host'], $at['port'], $tls, $deadline);
+    $answer = $link ? parse(exchange($link, $send, $deadline)) : null;
+    return $answer ?? ['nothing', "$url: " . (is_late($deadline) ? "took more than $timeout s" : $why)];
+}
+
+/** A stream that does not block, or null, and what kept it from being one. */
+function connect(string $host, int $port, bool $tls, float $deadline): array {
+    $whys = ['not HTTP'];
+    set_error_handler(function (int $level, string $message) use (&$whys): bool {
+        return (bool) $whys[] = $message;
+    });
+    try {
+        [$link, $context] = [false, stream_context_create(['ssl' => ['peer_name' => $host]])];
+        foreach (addresses($host, $deadline) as $address) {
+            $left = max($deadline - hrtime(true) / 1e9, 0);
+            if ($link = stream_socket_client("tcp://$address:$port", $_, $_, $left, STREAM_CLIENT_CONNECT, $context)) {
+                break;
+            }
         }
-        $send = substr($send, $write ? (int) @fwrite($link, $send) : 0);
-        $answer .= $read ? @fread($link, 65536) : '';
+        $link && stream_set_blocking($link, false);
+        for ($is_ready = $link && !$tls ?: 0; $link && $is_ready === 0 && !is_late($deadline); usleep(500)) {
+            $is_ready = stream_socket_enable_crypto($link, true, STREAM_CRYPTO_METHOD_TLS_CLIENT);
+        }
+        return [$is_ready ? $link : null, $whys[1] ?? $whys[0]];
+    } finally {
+        restore_error_handler();
     }
-    return preg_match('~^HTTP\S+ (\d+).*?\r\n\r\n(.*)~s', $answer, $is) ? [+$is[1], $is[2]] : ['nothing', "$url: $why"];
+}
+
+/** Sends, and reads until the answer is whole, is longer than any reason, or is late. */
+function exchange($link, #[Hidden] string $send, float $deadline): string {
+    for ($answer = '', $sent = 0, $is_whole = false;
+        !$is_whole && strlen($answer) < 65536 && !stream_get_meta_data($link)['eof'] && !is_late($deadline);) {
+        $wrote = $sent < strlen($send) ? @fwrite($link, substr($send, $sent, 65536)) : 0;
+        $sent += $wrote === false ? strlen($send) : $wrote; // a cable that refuses a long body answers, and may hang up
+        $answer .= $read = (string) @fread($link, 65536);
+        $is_whole = $read !== '' && (parse($answer)[2] ?? false);
+        $wrote || $read !== '' || usleep(500); // stream_select fails when more than 1,024 files are open
+    }
+    return $answer;
+}
+
+/** The status, the text, and whether that is all of it; null while the head is not there. */
+function parse(string $answer): ?array {
+    // A 1xx, as 103, comes before the answer.
+    if (!preg_match('~^(?:HTTP/\S+ 1\d\d.*?\r\n\r\n)*+HTTP/\S+ (\d+)(.*?\r\n)\r\n(.*)~s', $answer, $is)) {
+        return null;
+    }
+    [, $status, $head, $body] = $is;
+    if (preg_match('~^Transfer-Encoding:.*chunked~im', $head)) {
+        [$text, $at, $size] = ['', 0, null];
+        while ($size !== 0 && preg_match('~\G([0-9a-f]{1,15})\b.*\n~i', $body, $is, 0, $at)) {
+            [$at, $size] = [$at + strlen($is[0]), hexdec($is[1])];
+            $text .= substr($body, $at, $size);
+            $at += $size + 2;
+        }
+        return [(int) $status, $text, $size === 0];
+    }
+    $length = preg_match('~^Content-Length: *(\d+)~im', $head, $is) ? (int) $is[1] : ($status === '204' ? 0 : INF);
+    return [(int) $status, $body, strlen($body) >= $length];
+}
+
+function is_late(float $deadline): bool {
+    return hrtime(true) / 1e9 >= $deadline;
+}
+
+/** The addresses of a host, or the host itself if PHP may look it up. Nothing can interrupt PHP while a name server is
+ *  silent, so the name servers are asked here first. */
+function addresses(string $host, float $deadline, string $etc = '/etc', int $port = 53): array {
+    $local = preg_replace('/#.*/', '', (string) @file_get_contents("$etc/hosts")) . "\nlocalhost ";
+    $setup = (string) @file_get_contents("$etc/resolv.conf");
+    $is_name = preg_match('~^(?:[\w-]{1,63}+(?:\.|$))++$~', $host) && !preg_match('~^[\d.]+$~', $host);
+    $is_local = preg_match('~\s' . preg_quote($host, '~') . '\s~i', $local);
+    if (!$is_name || $is_local || !preg_match_all('~^\s*nameserver\s+([\w.:]+)~m', $setup, $servers)) {
+        return [$host];
+    }
+    $domains = preg_match('~^\s*(?:search|domain)\s+(.*)~m', $setup, $is) ? preg_split('~\s+~', trim($is[1])) : [];
+    $names = array_map(fn($domain) => "$host.$domain", str_ends_with($host, '.') ? [] : $domains);
+    $dots = preg_match('~\bndots:(\d+)~', $setup, $is) ? (int) $is[1] : 1;
+    foreach (substr_count($host, '.') >= $dots ? [$host, ...$names] : [...$names, $host] as $name) {
+        if ($found = look_up(rtrim($name, '.'), $servers[1], $port, $deadline)) {
+            return $found;
+        }
+    }
+    return is_late($deadline) ? [] : [$host]; // the name servers know no address, and are quick to say so
+}
+
+/** The IPv4 addresses of the first of the name servers that answers; none when it knows none, or it is late. */
+function look_up(string $name, array $servers, int $port, float $deadline): array {
+    $labels = array_map(fn($label) => chr(strlen($label)) . $label, explode('.', $name));
+    $query = random_bytes(2) . "\1\0\0\1\0\0\0\0\0\0" . implode($labels) . "\0\0\1\0\1";
+    $links = array_map(function (string $server) use ($port) {
+        return @stream_socket_client('udp://' . (str_contains($server, ':') ? "[$server]" : $server) . ":$port");
+    }, $servers);
+    array_walk($links, fn($link) => $link && stream_set_blocking($link, false));
+    for ($round = 0; ($links = array_filter($links)) && !is_late($deadline); usleep(500)) {
+        $is_time = $round++ % 2000 === 0; // once a second, because a datagram may be lost
+        foreach ($links as &$link) {
+            $is_time && @fwrite($link, $query);
+            $reply = (string) @fread($link, 4096);
+            $is_reply = strlen($reply) >= strlen($query) && str_starts_with($reply, substr($query, 0, 2));
+            if ($is_reply && in_array(ord($reply[3]) & 15, [0, 3], true)) { // its code: fine, or no such name
+                preg_match_all('~\x00\x01\x00\x01.{4}\x00\x04(.{4})~s', $reply, $is, 0, strlen($query));
+                return array_map('inet_ntop', $is[1]);
+            }
+            $link = $is_reply || stream_get_meta_data($link)['eof'] ? null : $link;
+        }
+    }
+    return [];
 }

@@ -128,6 +128,28 @@ def is_body(self, case):
                      ("POST", "/_broadcast", "application/json", case["body"]))
 
 
+def is_mended(self, case, text):
+    self.assertEqual(hotcable.turbo_stream("append", text, text), case["html"])
+    is_body(self, {"stream": "board/1", "html": text, "body": case["body"]})
+    Cable.asked.clear()
+    with self.assertRaises(hotcable.BroadcastFailed):
+        hotcable.broadcast(text, "x", url=CABLE)
+    with self.assertRaises(ValueError):
+        hotcable.sign_stream(text, secret="s")
+    with self.assertRaises(ValueError):
+        hotcable.issue_token({"name": text}, secret="s")
+    self.assertEqual(Cable.asked, [])
+
+
+def is_target(self, case):
+    Cable.answer = (201, "")
+    Cable.asked.clear()
+    url = CABLE.replace("/_broadcast", case["url"])
+    hotcable.broadcast("x", "y", url=url)
+    self.assertEqual(hotcable.position(*case["streams"], url=url), "-")
+    self.assertEqual([path for _, path, _, _ in Cable.asked], [case["post"], case["get"]])
+
+
 def is_key(self, secret, key):
     Cable.answer = (201, "")
     with environment({"ANYCABLE_SECRET": secret}):
@@ -158,6 +180,11 @@ def is_failure(self, case):
 broadcasts = vectors("broadcasts.json")
 for case in broadcasts["produce"]:
     check(f"broadcasts: {case['id']}", is_body, case)
+for case in broadcasts["not_utf8"]:
+    check(f"not UTF-8: {case['id']}", is_mended, case, bytes.fromhex(case["hex"]).decode("utf-8", "surrogateescape"))
+    check(f"not UTF-8: {case['id']}, as lone surrogates", is_mended, case, case["text"].replace("\ufffd", "\ud83e"))
+for case in broadcasts["targets"]:
+    check(f"target: {case['id']}", is_target, case)
 for case in broadcasts["keys"]:
     check(f"key {case['id']}", is_key, case["secret"], case["key"])
 for case in broadcasts["accept"] + broadcasts["refuse"]:
@@ -218,6 +245,18 @@ def is_url_of_the_environment(self):
     self.assertEqual(Cable.asked.pop()[1], "/_broadcast/mine")
 
 
+def is_wrong(self, stream="x", html="y", **options):
+    Cable.asked.clear()
+    with self.assertRaises(hotcable.BroadcastFailed):
+        hotcable.broadcast(stream, html, **{"url": CABLE, **options})
+    self.assertEqual(Cable.asked, [])
+
+
+WRONG = (("html", None), ("html", 5), ("html", b"<b>"), ("stream", {1}), ("url", 5), ("url", "http://["),
+         ("url", "http://127.0.0.1:99999/"), ("url", "http://a b/"), ("url", "\0"), ("key", b"s3cret"),
+         ("timeout", "soon"))
+for name, value in WRONG:
+    check(f"requests: {name} is {value!r}", lambda self, wrong: is_wrong(self, **wrong), {name: value})
 check("requests: a cable that is not there", is_late, REFUSING, None)
 check("requests: a cable that never answers", is_late, CABLE, ("silent", ""))
 check("requests: a cable that drips bytes", is_late, DRIPPING, None)

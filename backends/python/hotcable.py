@@ -3,7 +3,7 @@
 ANYCABLE_SECRET is the one setting needed; arguments win; backends/README.md has the rest. In this order nothing is
 lost between query and subscription. A change is committed first: a page that is told too early reads the old data.
 
-    position = hotcable.position("board/1")                            how far the stream is
+    position = hotcable.position("board/1")                            how far its streams are
     cards = query()                                                    the data
     head = hotcable.meta_tags({"visitor": "7"})                        who the client is
     body = hotcable.stream_from("board/1", position) + render(cards)   what it listens to
@@ -14,14 +14,17 @@ from __future__ import annotations
 
 import base64
 import hmac
+import io
 import itertools
 import json
 import os
 import re
+import socket
+import ssl
 import threading
 import time
-from contextlib import closing, suppress
-from http.client import HTTPConnection, HTTPSConnection
+from contextlib import ExitStack, suppress
+from http.client import HTTPConnection, HTTPResponse
 from urllib.parse import quote, urlsplit
 
 
@@ -30,7 +33,8 @@ class BroadcastFailed(Exception):
 
 
 def issue_token(identity: dict, *, secret: str | None = None, ttl: int = 3600, now: int | None = None) -> str:
-    """A JWT that says who the client is, for `ttl` seconds from `now` (Unix seconds). ValueError without a secret."""
+    """A JWT that says who the client is, for `ttl` seconds from `now` (Unix seconds). ValueError without a secret, and
+    for text that is not UTF-8."""
     key = _secret(secret, "ANYCABLE_JWT_SECRET", "ANYCABLE_SECRET")
     claims = {"ext": _json(identity), "exp": int(time.time() if now is None else now) + ttl}
     unsigned = _base64url(b'{"alg":"HS256","typ":"JWT"}') + "." + _base64url(_json(claims).encode())
@@ -40,7 +44,8 @@ def issue_token(identity: dict, *, secret: str | None = None, ttl: int = 3600, n
 def sign_stream(stream: str, *, secret: str | None = None, expires_in: int | None = None,
                 now: int | None = None) -> str:
     """A stream's name with the proof that this backend lets a client listen to it; with `expires_in`, for so many
-    seconds from `now`, in Rails' envelope, which anycable-go refuses. ValueError without a secret."""
+    seconds from `now`, in Rails' envelope, which anycable-go refuses. ValueError without a secret, and for a name that
+    is not UTF-8."""
     key = _secret(secret, "ANYCABLE_TURBO_STREAMS_SECRET", "ANYCABLE_STREAMS_SECRET", "ANYCABLE_SECRET")
     exp = None if expires_in is None else time.gmtime(int(time.time() if now is None else now) + expires_in)
     name = {"_rails": {"data": stream, "exp": time.strftime("%Y-%m-%dT%H:%M:%S.000Z", exp)}} if exp else stream
@@ -48,10 +53,13 @@ def sign_stream(stream: str, *, secret: str | None = None, expires_in: int | Non
     return encoded.decode() + "--" + hmac.digest(key, encoded, "sha256").hex()
 
 
-def position(stream: str, *, url: str | None = None, key: str | None = None) -> str:
-    """How far a stream is, "<offset>/<epoch>"; ask before the query. "-", unknown, on any failure or after 250 ms."""
+def position(*streams: str, url: str | None = None, key: str | None = None) -> str:
+    """How far the cable is, "<offset>/<epoch>"; ask once for a page, before its queries: one position is valid for all
+    streams, and their names may be left out. "-", unknown, on any failure or after 250 ms."""
     try:
-        status, body = _request("GET", "/position?stream=" + quote(stream, safe=""), None, url, key, 0.25)
+        query = "&".join("stream=" + quote(stream, safe="") for stream in streams)
+        query = query if len(query) <= 4000 else ""  # a request has room for so many names, and needs none
+        status, body = _request("GET", "/position", query, None, url, key, 0.25)
         return re.fullmatch("[0-9]+/[A-Za-z0-9_-]+", json.loads(body)["position"])[0] if status == 200 else "-"
     except Exception:  # a page without a position still works; a page that fails does not
         return "-"
@@ -79,7 +87,7 @@ def meta_tags(identity: dict, *, url: str | None = None, secret: str | None = No
 def turbo_stream(action: str, target: str | None = None, html: str = "", attributes: dict | None = None) -> str:
     """A <turbo-stream> tag, as ("append", "cards", "<li>Hi</li>"). `html` goes in as it is: escape what people type."""
     tag = {**(attributes or {}), "action": action, "target": None if action == "refresh" else target}
-    template = "" if action in ("remove", "refresh") else f"<template>{html}</template>"
+    template = "" if action in ("remove", "refresh") else f"<template>{_text(str(html))}</template>"
     return _tag("turbo-stream", tag) + template + "</turbo-stream>"
 
 
@@ -90,14 +98,19 @@ def broadcast_key(*, secret: str | None = None) -> str:
 
 def broadcast(stream: str, html: str, *, url: str | None = None, key: str | None = None, timeout: float = 5,
               retries: int = 0) -> None:
-    """Sends HTML to all who listen, in `timeout` seconds. Commit first. BroadcastFailed unless the cable took it; no
-    answer and a 5xx are tried `retries` times more, after 0.1, 0.3, 0.9 and then every 2 s: it may arrive twice."""
-    body = _json({"stream": stream, "data": _json(html)}).encode()
+    """Sends HTML to all who listen, in `timeout` seconds. Commit first. BroadcastFailed, and no other error, unless the
+    cable took it; no answer and a 5xx are tried `retries` times more, after 0.1, 0.3, 0.9 and then every 2 s: it may
+    arrive twice."""
     for tried in itertools.count():
-        status, reason = _request("POST", "", body, url, key, timeout)
+        try:
+            body = _json({"stream": stream, "data": _json(_text(html))}).encode()
+            status, reason = _request("POST", "", "", body, url, key, timeout)
+            again = tried < retries and (status == "nothing" or status >= 500)
+        except Exception as error:  # as a name that is not UTF-8
+            raise BroadcastFailed(f"the cable was not asked: {error!r}") from error
         if status == 201:
             return
-        if tried >= retries or status != "nothing" and status < 500:
+        if not again:
             raise BroadcastFailed(f"the cable answered {status}: {reason[:200]}")
         time.sleep(min(0.1 * 3 ** tried, 2))
 
@@ -117,41 +130,93 @@ def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))  # as JSON.stringify prints it
 
 
+def _text(text: str) -> str:
+    """U+FFFD stands for a lone surrogate, and for what is not UTF-8 in the bytes that surrogateescape keeps."""
+    lone = re.sub("[\ud800-\udc7f\udd00-\udfff]", "\ufffd", text)
+    return lone.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def _base64url(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
 def _tag(name: str, attributes: dict) -> str:
     escapes = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})
-    pairs = (f' {key}="{str(value).translate(escapes)}"' for key, value in attributes.items() if value is not None)
+    texts = {key: _text(str(value)) for key, value in attributes.items() if value is not None}
+    pairs = (f' {key}="{text.translate(escapes)}"' for key, text in texts.items())
     return f"<{name}{''.join(pairs)}>"
 
 
-def _request(method: str, path: str, body: bytes | None, url: str | None, key: str | None, timeout: float) -> tuple:
+class _Link(io.RawIOBase):
+    """What http.client takes for a socket. It ends at its deadline; a socket's own timeout starts anew at each byte."""
+
+    def __init__(self, sock: socket.socket, deadline: float) -> None:
+        self.sock, self.deadline = sock, deadline
+
+    def sendall(self, data: bytes) -> None:
+        self._in_time().sendall(data)
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, data: memoryview) -> int:
+        return self._in_time().recv_into(data)
+
+    def close(self) -> None:
+        pass  # http.client closes before it has read the body
+
+    def _in_time(self) -> socket.socket:
+        self.sock.settimeout(self.deadline - time.monotonic())
+        return self.sock
+
+
+class _Answer(HTTPResponse):
+    def begin(self) -> None:
+        super().begin()
+        while self.status < 200:  # as 103: the answer is still to come
+            self.headers = None
+            super().begin()
+
+
+def _request(method: str, path: str, query: str, body: bytes | None, url: str | None, key: str | None,
+             timeout: float) -> tuple:
     key = key or _setting("ANYCABLE_BROADCAST_KEY") or (broadcast_key() if _setting("ANYCABLE_SECRET") else "none")
     if not key.isprintable():  # http.client would print it
         return "nothing", "the broadcast key has a line break in it"
     port = 8090 if key == "none" else 8080
     url = url or _setting("ANYCABLE_HTTP_BROADCAST_URL") or f"http://localhost:{port}/_broadcast"
+    deadline = time.monotonic() + timeout
     answers = [("nothing", f"{url}: took more than {timeout} s")]
 
     def ask() -> None:
         status = "nothing"
         try:
             at = urlsplit(url)
-            connect = HTTPSConnection if at.scheme == "https" else HTTPConnection
+            tls = at.scheme == "https"
             headers = {"Authorization": b"Bearer " + key.encode()} if key != "none" else {}
-            with closing(connect(at.hostname, at.port, timeout=timeout)) as link:
-                link.connect()
+            target = (at.path.rstrip("/") + path if path else at.path) or "/"
+            target += "?" * bool(at.query or query) + "&".join(filter(None, (at.query, query)))
+            link = HTTPConnection(at.hostname, at.port or (443 if tls else 80))
+            link.response_class = _Answer
+            with ExitStack() as closing:
+                sock = closing.enter_context(socket.create_connection((link.host, link.port), timeout))
+                sock.settimeout(deadline - time.monotonic())  # ValueError when nothing is left
+                if tls:
+                    wrap = ssl.create_default_context().wrap_socket
+                    sock = closing.enter_context(wrap(sock, server_hostname=at.hostname))
+                link.sock = _Link(sock, deadline)
                 with suppress(OSError):  # a cable that refuses a long body answers, and may hang up
-                    link.request(method, at.path + path, body, {"Content-Type": "application/json", **headers})
+                    link.request(method, target, body, {"Content-Type": "application/json", **headers})
                 status = (response := link.getresponse()).status
                 answers.append((status, answers[0][1]))
-                answers.append((status, response.read().decode(errors="replace")))
+                answers.append((status, response.read(65536).decode(errors="replace")))  # no reason is that long
         except Exception as error:
             answers.append((status, f"{url}: {error!r}"))
 
-    # In a thread, because a socket's timeout starts anew with every byte and does not count the name server.
+    # In a thread, because nothing interrupts a name server that is silent.
     (thread := threading.Thread(target=ask, daemon=True)).start()
     thread.join(timeout)
     return answers[-1]

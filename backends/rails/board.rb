@@ -128,11 +128,12 @@ module BoardHelper
   include Asked
 
   # turbo_stream_from for a page that is born fresh: what is broadcast after the position is caught up, so call it before
-  # the first use of the records (relations are lazy). The id makes a morph replace the element, which then subscribes anew.
+  # the first use of the records (relations are lazy). The first call asks, for every stream of the page. The id makes a morph replace the element,
+  # which then subscribes anew.
   def fresh_stream_from(*streamables)
     signed = Turbo::StreamsChannel.signed_stream_name(streamables)
-    position = Hotcable.position(Turbo::StreamsChannel.verified_stream_name(signed), url: AnyCable.config.http_broadcast_url, key: AnyCable.config.broadcast_key! || "none")
-    turbo_stream_from(*streamables, id: "cable-#{signed[-64, 8]}-#{position.tr("/", "-")}", data: { position: })
+    @position ||= Hotcable.position(Turbo::StreamsChannel.verified_stream_name(signed), url: AnyCable.config.http_broadcast_url, key: AnyCable.config.broadcast_key! || "none")
+    turbo_stream_from(*streamables, id: "cable-#{signed[-64, 8]}-#{@position.tr("/", "-")}", data: { position: @position })
   end
 
   # Where the cable is, and who the visitor is; a cable that goes by --rails_secret_key_base alone does not ask.

@@ -119,6 +119,35 @@ class Check < Minitest::Test
     end
   end
 
+  broadcasts["not_utf8"].each do |c|
+    bytes = [c["hex"]].pack("H*")
+    [bytes, bytes.dup.force_encoding("UTF-8")].each do |text|
+      check "not UTF-8: #{c["id"]}, said to be #{text.encoding}" do
+        assert_equal c["html"], Hotcable.turbo_stream("append", text, text)
+        Hotcable.broadcast("board/1", text, url: CABLE.url)
+        assert_equal [c["body"]], CABLE.asked.map(&:last)
+        assert_raises(Hotcable::BroadcastFailed) { Hotcable.broadcast(text, "x", url: CABLE.url) }
+        assert_raises(JSON::GeneratorError) { Hotcable.sign_stream(text, secret: "s") }
+        assert_raises(JSON::GeneratorError) { Hotcable.issue_token({ name: text }, secret: "s") }
+        assert_equal 1, CABLE.asked.size
+      end
+    end
+  end
+
+  check "not UTF-8: what another encoding does not know" do
+    Hotcable.broadcast("board/1", "a\x81".dup.force_encoding("Windows-1252"), url: CABLE.url)
+    assert_includes CABLE.asked.last.last, "a\ufffd"
+  end
+
+  broadcasts["targets"].each do |c|
+    check "target: #{c["id"]}" do
+      url = CABLE.url.sub("/_broadcast", c["url"])
+      Hotcable.broadcast("x", "y", url: url)
+      assert_equal "-", Hotcable.position(*c["streams"], url: url)
+      assert_equal c.values_at("post", "get"), CABLE.asked.map { |asked| asked[1] }
+    end
+  end
+
   broadcasts["keys"].each do |c|
     check "key #{c["id"]}" do
       with_env("ANYCABLE_SECRET" => c["secret"]) { Hotcable.broadcast("x", "y", url: CABLE.url) }
@@ -190,6 +219,19 @@ class Check < Minitest::Test
 
       assert_raises(Hotcable::BroadcastFailed) { Hotcable.broadcast("board/1", "x" * 100_000, url: url, timeout: 0.3) }
       assert_operator took.call, :<, 2
+    end
+  end
+
+  {
+    "an object" => { html: Class.new { undef to_s }.new }, "a URL that is a number" => { url: 5 },
+    "half an address" => { url: "http://[" }, "a port that is none" => { url: "http://127.0.0.1:99999/" },
+    "a URL with a space" => { url: "http://a b/" }, "a time that is a word" => { timeout: "soon" },
+    "a nil for a number" => { retries: nil }
+  }.each do |title, wrong|
+    check "requests: #{title}" do
+      options = { stream: "x", html: "y", url: REFUSING, **wrong }
+      given = [options.delete(:stream), options.delete(:html)]
+      assert_raises(Hotcable::BroadcastFailed) { Hotcable.broadcast(*given, **options) }
     end
   end
 

@@ -5,7 +5,7 @@
 # ANYCABLE_SECRET is the one setting needed; arguments win; backends/README.md has the rest. In this order nothing is
 # lost between query and subscription. A change is committed first: a page that is told too early reads the old data.
 #
-#     position = Hotcable.position("board/1")                            # how far the stream is
+#     position = Hotcable.position("board/1")                            # how far its streams are
 #     cards = query                                                      # the data
 #     head = Hotcable.meta_tags({ visitor: "7" })                        # who the client is
 #     body = Hotcable.stream_from("board/1", position) + render(cards)   # what it listens to
@@ -22,7 +22,8 @@ module Hotcable
   class BroadcastFailed < StandardError; end
 
   class << self
-    # A JWT that says who the client is, for ttl seconds from now (Unix seconds). ArgumentError without a secret.
+    # A JWT that says who the client is, for ttl seconds from now (Unix seconds). ArgumentError without a secret, and
+    # JSON::GeneratorError for text that is not UTF-8.
     def issue_token(identity, secret: nil, ttl: 3600, now: nil)
       key = secret(secret, "ANYCABLE_JWT_SECRET", "ANYCABLE_SECRET")
       ext = JSON.generate(identity.transform_values { |value| value.is_a?(String) ? utf8(value) : value })
@@ -32,7 +33,8 @@ module Hotcable
     end
 
     # A stream's name with the proof that this backend lets a client listen to it; with expires_in, for so many seconds
-    # from now, in Rails' envelope, which anycable-go refuses. ArgumentError without a secret.
+    # from now, in Rails' envelope, which anycable-go refuses. ArgumentError without a secret, and JSON::GeneratorError
+    # for a name that is not UTF-8.
     def sign_stream(stream, secret: nil, expires_in: nil, now: nil)
       key = secret(secret, "ANYCABLE_TURBO_STREAMS_SECRET", "ANYCABLE_STREAMS_SECRET", "ANYCABLE_SECRET")
       exp = Time.at((now || Time.now).to_i + expires_in.to_i).utc.strftime("%FT%T.000Z") if expires_in
@@ -41,9 +43,12 @@ module Hotcable
       "#{encoded}--#{OpenSSL::HMAC.hexdigest("SHA256", key, encoded)}"
     end
 
-    # How far a stream is, "<offset>/<epoch>"; ask before the query. "-", unknown, on any failure or after 250 ms.
-    def position(stream, url: nil, key: nil)
-      status, body = request("GET", "/position?stream=#{ERB::Util.url_encode(stream)}", nil, url, key, 0.25)
+    # How far the cable is, "<offset>/<epoch>"; ask once for a page, before its queries: one position is valid for all
+    # streams, and their names may be left out. "-", unknown, on any failure or after 250 ms.
+    def position(*streams, url: nil, key: nil)
+      query = streams.map { |stream| "stream=#{ERB::Util.url_encode(stream)}" }.join("&")
+      query = "" if query.size > 4000 # a request has room for so many names, and needs none
+      status, body = request("GET", "/position", query, nil, url, key, 0.25)
       known = status == 200 ? JSON.parse(body)["position"] : "-"
       known.match?(%r{\A[0-9]+/[A-Za-z0-9_-]+\z}) ? known : "-"
     rescue StandardError # a page without a position still works; a page that fails does not
@@ -71,7 +76,7 @@ module Hotcable
     # A <turbo-stream> tag, as ("append", "cards", "<li>Hi</li>"). html goes in as it is: escape what people type.
     def turbo_stream(action, target = nil, html = "", attributes = {})
       tag = attributes.merge("action" => action, "target" => action == "refresh" ? nil : target)
-      template = %w[remove refresh].include?(action) ? "" : "<template>#{utf8(html)}</template>"
+      template = %w[remove refresh].include?(action) ? "" : "<template>#{text(html)}</template>"
       "#{tag("turbo-stream", tag)}#{template}</turbo-stream>"
     end
 
@@ -80,16 +85,20 @@ module Hotcable
       OpenSSL::HMAC.hexdigest("SHA256", secret(secret, "ANYCABLE_SECRET"), "broadcast-cable")
     end
 
-    # Sends HTML to all who listen, in timeout seconds. Commit first. BroadcastFailed unless the cable took it; no answer
-    # and a 5xx are tried retries times more, after 0.1, 0.3, 0.9 and then every 2 s: it may arrive twice.
+    # Sends HTML to all who listen, in timeout seconds. Commit first. BroadcastFailed, and no other error, unless the
+    # cable took it; no answer and a 5xx are tried retries times more, after 0.1, 0.3, 0.9 and then every 2 s: it may
+    # arrive twice.
     def broadcast(stream, html, url: nil, key: nil, timeout: 5, retries: 0)
-      body = JSON.generate({ stream: utf8(stream), data: JSON.generate(utf8(html)) })
       (0..).each do |tried|
-        status, reason = request("POST", "", body, url, key, timeout)
+        begin
+          body = JSON.generate({ stream: utf8(stream), data: JSON.generate(text(html)) })
+          status, reason = request("POST", "", "", body, url, key, timeout)
+          again = tried < retries && (status == "nothing" || status >= 500)
+        rescue StandardError => e # as a name that is not UTF-8
+          raise BroadcastFailed, "the cable was not asked: #{text(e.message)}"
+        end
         return if status == 201
-
-        final = tried >= retries || (status != "nothing" && status < 500)
-        raise BroadcastFailed, "the cable answered #{status}: #{reason[0, 200]}" if final
+        raise BroadcastFailed, "the cable answered #{status}: #{reason[0, 200]}" unless again
 
         sleep [0.1 * 3**tried, 2].min
       end
@@ -108,9 +117,14 @@ module Hotcable
     end
 
     # Rack hands out binary strings, and an environment in the C locale ASCII ones: both hold UTF-8.
-    def utf8(text)
+    def utf8(text, **how)
       bytes = [Encoding::BINARY, Encoding::US_ASCII].include?(text.to_s.encoding)
-      bytes ? text.to_s.dup.force_encoding("UTF-8") : text.to_s.encode("UTF-8")
+      bytes ? text.to_s.dup.force_encoding("UTF-8") : text.to_s.encode("UTF-8", **how)
+    end
+
+    # U+FFFD stands for what is not UTF-8.
+    def text(text)
+      utf8(text, invalid: :replace, undef: :replace).scrub
     end
 
     def base64url(bytes)
@@ -119,19 +133,21 @@ module Hotcable
 
     def tag(name, attributes)
       escapes = { "&" => "&amp;", "<" => "&lt;", ">" => "&gt;", '"' => "&quot;" }
-      pairs = attributes.compact.map { |key, value| %( #{key}="#{utf8(value).gsub(/[&<>"]/, escapes)}") }
+      pairs = attributes.compact.map { |key, value| %( #{key}="#{text(value).gsub(/[&<>"]/, escapes)}") }
       "<#{name}#{pairs.join}>"
     end
 
-    def request(method, path, body, url, key, timeout)
+    def request(method, path, query, body, url, key, timeout)
       derived = first_of(ENV["ANYCABLE_SECRET"]) ? broadcast_key : "none"
       key = first_of(key, ENV["ANYCABLE_BROADCAST_KEY"], derived)
       return ["nothing", "the broadcast key has a line break in it"] if key.match?(/[\r\n]/)
 
       port = key == "none" ? 8090 : 8080
       url = first_of(url, ENV["ANYCABLE_HTTP_BROADCAST_URL"], "http://localhost:#{port}/_broadcast")
-      headers = { "Content-Type" => "application/json", "Authorization" => ("Bearer #{key}" if key != "none") }.compact
+      headers = { "Content-Type" => "application/json", "Accept-Encoding" => "identity" }
+      headers["Authorization"] = "Bearer #{key}" if key != "none"
       answer = ["nothing", "#{url}: took more than #{timeout} s"]
+      bound = method(:bound)
       # In a thread, because a socket's timeout starts anew with every byte and does not count the name server.
       work = Thread.new do
         uri = URI(url)
@@ -139,19 +155,37 @@ module Hotcable
         http.use_ssl = uri.scheme == "https"
         http.open_timeout = http.read_timeout = http.write_timeout = timeout
         http.max_retries = 0
-        asked = Net::HTTPGenericRequest.new(method, !body.nil?, true, uri.path + path, headers)
-        asked.define_singleton_method(:exec) do |*to|
-          super(*to)
+        target = path.empty? ? uri.path : uri.path.sub(%r{/+\z}, "") + path
+        target = "/" if target.empty?
+        query = [uri.query.to_s, query].reject(&:empty?).join("&")
+        target += "?#{query}" unless query.empty?
+        asked = Net::HTTPGenericRequest.new(method, !body.nil?, true, target, headers)
+        asked.define_singleton_method(:exec) do |link, *rest|
+          bound.call(link.io)
+          super(link, *rest)
         rescue SystemCallError, OpenSSL::SSL::SSLError
           nil # a cable that refuses a long body answers, and may hang up
         end
-        response = http.request(asked, body) { |head| answer = [head.code.to_i, answer.last] }
-        answer = [response.code.to_i, utf8(response.body).scrub]
+        http.request(asked, body) do |response|
+          answer = [response.code.to_i, reason = +""]
+          response.read_body { |part| reason << part }
+        end
       rescue StandardError => e
-        answer = [answer.first, "#{url}: #{e.message}"]
+        answer = ["nothing", "#{url}: #{e.message}"] if answer.first == "nothing"
       end
-      work.join(timeout) || work.kill
-      answer
+      work.report_on_exception = false
+      work.join(timeout) || work.raise(IOError, "took more than #{timeout} s") # not kill, which leaves the socket open
+      answer.map { |part| part.is_a?(String) ? text(part) : part }
+    end
+
+    # No answer that counts is longer; net/http would keep all of it.
+    def bound(io)
+      left = 65_536
+      io.define_singleton_method(:read_nonblock) do |*given, **how|
+        data = super(*given, **how)
+        left -= data.bytesize if data.is_a?(String)
+        left.negative? ? raise(IOError, "the answer is too long") : data
+      end
     end
   end
 end

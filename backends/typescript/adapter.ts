@@ -1,14 +1,15 @@
 /** Answers questions about hotcable.ts, a JSON line each: npm run check:backend -- node backends/typescript/adapter.ts */
-import { broadcast, broadcastKey, issueToken, signStream, streamFrom, turboStream } from './hotcable.ts'
+import { broadcast, broadcastKey, issueToken, position, signStream, streamFrom, turboStream } from './hotcable.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: a question is whatever it is.
-const ANSWERS: Record<string, (ask: any) => string | Promise<void>> = {
+const ANSWERS: Record<string, (ask: any) => string | Promise<unknown>> = {
   sign_stream: ({ stream, expires_in: expiresIn, ...rest }) => signStream(stream, { expiresIn, ...rest }),
   issue_token: ({ identity, ...rest }) => issueToken(identity, rest),
   stream_from: ({ stream, position, expires_in: expiresIn, ...rest }) =>
     streamFrom(stream, position, { expiresIn, ...rest }),
   turbo_stream: ({ action, target, html, attributes }) => turboStream(action, target, html, attributes),
   broadcast_key: broadcastKey,
+  position: ({ streams, ...rest }) => position(streams, rest),
   broadcast: ({ stream, html, timeout, ...rest }) => broadcast(stream, html, { timeoutMs: timeout * 1000, ...rest }),
 }
 

@@ -101,6 +101,51 @@ describe('broadcasts', () => {
       assert.deepEqual(asked, [expected])
     })
 
+  for (const { id, text, html, body } of broadcasts.not_utf8)
+    test(`text that is not UTF-8: ${id}`, async () => {
+      const lone = text.replaceAll('\ufffd', '\ud83e')
+      assert.equal(turboStream('append', lone, lone), html)
+      await broadcast('board/1', lone, { url })
+      await failure(broadcast(lone, 'x', { url }))
+      assert.throws(() => signStream(lone, { secret: 's' }), TypeError)
+      assert.throws(() => issueToken({ name: lone }, { secret: 's' }), TypeError)
+      assert.deepEqual(
+        asked.map(({ body }) => body),
+        [body],
+      )
+    })
+
+  test('text that only looks like an escaped surrogate is text', () =>
+    assert.equal(signStream('a\\ud800', { secret: 's' }).split('--')[0], btoa('"a\\\\ud800"')))
+
+  for (const { id, url: ending, post, streams, get } of broadcasts.targets)
+    test(`the target of a request: ${id}`, async () => {
+      await broadcast('x', 'y', { url: listening + ending })
+      assert.equal(await position(streams, { url: listening + ending }), '-')
+      assert.deepEqual(
+        asked.map(({ path }) => path),
+        [post, get],
+      )
+    })
+
+  const wrong: Record<string, object> = {
+    'a number for HTML': { html: 5 },
+    'no HTML': { html: null },
+    'a stream that is an object': { stream: { toString: null } },
+    'a URL that is a number': { url: 5 },
+    'half an address': { url: 'http://[' },
+    'a port that is none': { url: 'http://127.0.0.1:99999/' },
+    'a URL with a space': { url: 'http://a b/' },
+    'a time that is a word': { timeoutMs: 'soon' },
+    'a time below zero': { timeoutMs: -1 },
+    'a key that is an object': { key: {} },
+  }
+  for (const [title, given] of Object.entries(wrong))
+    test(`nothing but BroadcastFailed: ${title}`, async () => {
+      const { stream, html, ...options } = { stream: 'x', html: 'y', url: refusing, ...given }
+      await failure(broadcast(stream, html, options))
+    })
+
   for (const { id, secret, key } of broadcasts.keys)
     test(`the key: ${id}`, async t => {
       setEnv(t, { ANYCABLE_SECRET: secret })

@@ -4,7 +4,7 @@
  * ANYCABLE_SECRET is the one setting needed; arguments win; backends/README.md has the rest. In this order nothing is
  * lost between query and subscription. A change is committed first: a page that is told too early reads the old data.
  *
- *     const at = await position('board/1')                       // how far the stream is
+ *     const at = await position('board/1')                       // how far its streams are
  *     const cards = await query()                                // the data
  *     const head = metaTags({ visitor: '7' })                    // who the client is
  *     const body = streamFrom('board/1', at) + render(cards)     // what it listens to
@@ -12,10 +12,9 @@
  *     await broadcast('board/1', turboStream('append', 'cards', '<li>Hello</li>'))
  */
 import { createHmac } from 'node:crypto'
-import http from 'node:http'
+import http, { type IncomingMessage } from 'node:http'
 import https from 'node:https'
 import type { Socket } from 'node:net'
-import { text } from 'node:stream/consumers'
 import { setTimeout as pause } from 'node:timers/promises'
 
 /** Who the client is. Key order counts: the cable compares identities as text. */
@@ -30,29 +29,34 @@ export class BroadcastFailed extends Error {
   override readonly name = 'BroadcastFailed'
 }
 
-/** A JWT that says who the client is, for `ttl` seconds from `now` (Unix seconds). Throws without a secret. */
+/** A JWT that says who the client is, for `ttl` seconds from `now` (Unix seconds). Throws without a secret, and for
+ *  text that is not UTF-8. */
 export function issueToken(identity: Identity, { secret, ttl = 3600, now }: TokenOptions = {}): string {
   const key = secretOf(secret, 'ANYCABLE_JWT_SECRET', 'ANYCABLE_SECRET')
-  const claims = JSON.stringify({ ext: JSON.stringify(identity), exp: Math.floor(now ?? Date.now() / 1000) + ttl })
+  const claims = JSON.stringify({ ext: json(identity), exp: Math.floor(now ?? Date.now() / 1000) + ttl })
   const unsigned = `${base64url('{"alg":"HS256","typ":"JWT"}')}.${base64url(claims)}`
   return `${unsigned}.${createHmac('sha256', key).update(unsigned).digest('base64url')}`
 }
 
 /** A stream's name with the proof that this backend lets a client listen to it; with `expiresIn`, for so many seconds
- *  from `now`, in Rails' envelope, which anycable-go refuses. Throws without a secret. */
+ *  from `now`, in Rails' envelope, which anycable-go refuses. Throws without a secret, and for a name that is not
+ *  UTF-8. */
 export function signStream(stream: string, { secret, expiresIn, now }: StreamOptions = {}): string {
   const key = secretOf(secret, 'ANYCABLE_TURBO_STREAMS_SECRET', 'ANYCABLE_STREAMS_SECRET', 'ANYCABLE_SECRET')
   const from = Math.floor(now ?? Date.now() / 1000)
   const exp = expiresIn == null ? null : new Date((from + Math.floor(expiresIn)) * 1000).toISOString() // throws at NaN
-  const encoded = Buffer.from(JSON.stringify(exp ? { _rails: { data: stream, exp } } : stream)).toString('base64')
+  const encoded = Buffer.from(json(exp ? { _rails: { data: stream, exp } } : stream)).toString('base64')
   return `${encoded}--${createHmac('sha256', key).update(encoded).digest('hex')}`
 }
 
-/** How far a stream is, `<offset>/<epoch>`; ask before the query. `-`, unknown, on any failure or after 250 ms. */
-export async function position(stream: string, options: CableOptions = {}): Promise<string> {
+/** How far the cable is, `<offset>/<epoch>`; ask once for a page, before its queries: one position is valid for all
+ *  streams, and their names may be left out. `-`, unknown, on any failure or after 250 ms. */
+export async function position(streams: string | readonly string[] = [], options: CableOptions = {}): Promise<string> {
   try {
-    const path = `/position?stream=${encodeURIComponent(stream)}`
-    const [status, body] = await request('GET', path, { ...options, timeoutMs: 250 })
+    const names = [streams].flat().map(stream => `stream=${encodeURIComponent(stream)}`)
+    const all = names.join('&')
+    const query = all.length <= 4000 ? all : '' // a request has room for so many names, and needs none
+    const [status, body] = await request('GET', '/position', query, { ...options, timeoutMs: 250 })
     const known = status === 200 ? JSON.parse(body).position : '-'
     return typeof known === 'string' && /^[0-9]+\/[A-Za-z0-9_-]+$/.test(known) ? known : '-'
   } catch {
@@ -81,7 +85,7 @@ export function metaTags(identity: Identity, { url, ...token }: TokenOptions & {
 /** A `<turbo-stream>` tag, as `('append', 'cards', '<li>Hi</li>')`. `html` goes in as it is: escape what people type. */
 export function turboStream(action: string, target?: string | null, html = '', attributes: Attributes = {}): string {
   const open = tag('turbo-stream', { ...attributes, action, target: action === 'refresh' ? null : target })
-  const template = action === 'remove' || action === 'refresh' ? '' : `<template>${html}</template>`
+  const template = action === 'remove' || action === 'refresh' ? '' : `<template>${text(html)}</template>`
   return `${open}${template}</turbo-stream>`
 }
 
@@ -90,16 +94,21 @@ export function broadcastKey({ secret }: { secret?: string } = {}): string {
   return createHmac('sha256', secretOf(secret, 'ANYCABLE_SECRET')).update('broadcast-cable').digest('hex')
 }
 
-/** Sends HTML to all who listen, in `timeoutMs`. Commit first. Rejects with BroadcastFailed unless the cable took it; no
- *  answer and a 5xx are tried `retries` times more, after 0.1, 0.3, 0.9 and then every 2 s: it may arrive twice. */
+/** Sends HTML to all who listen, in `timeoutMs`. Commit first. Rejects with BroadcastFailed, and no other error, unless
+ *  the cable took it; no answer and a 5xx are tried `retries` times more, after 0.1, 0.3, 0.9 and then every 2 s: it
+ *  may arrive twice. */
 export async function broadcast(stream: string, html: string, options: BroadcastOptions = {}): Promise<void> {
-  const { timeoutMs = 5000, retries = 0 } = options
-  const body = JSON.stringify({ stream, data: JSON.stringify(html) })
   for (let tried = 0; ; tried++) {
-    const [status, reason] = await request('POST', '', { ...options, timeoutMs, body })
+    const [status, reason, again] = await (async () => {
+      const { timeoutMs = 5000, retries = 0 } = options
+      const body = `{"stream":${json(stream)},"data":${JSON.stringify(JSON.stringify(html.toWellFormed()))}}`
+      const [status, reason] = await request('POST', '', '', { ...options, timeoutMs, body })
+      return [status, reason, tried < retries && (status === 'nothing' || status >= 500)] as const
+    })().catch(cause => {
+      throw new BroadcastFailed(`the cable was not asked: ${cause}`, { cause }) // as a name that is not UTF-8
+    })
     if (status === 201) return
-    if (tried >= retries || (status !== 'nothing' && status < 500))
-      throw new BroadcastFailed(`the cable answered ${status}: ${reason.slice(0, 200)}`)
+    if (!again) throw new BroadcastFailed(`the cable answered ${status}: ${reason.slice(0, 200)}`)
     await pause(Math.min(100 * 3 ** tried, 2000))
   }
 }
@@ -116,6 +125,17 @@ function setting(...names: string[]): string | undefined {
   return names.map(name => process.env[name]).find(Boolean)
 }
 
+function json(value: unknown): string {
+  const json = JSON.stringify(value)
+  if (/(?<!\\)(\\\\)*\\ud/.test(json)) throw new TypeError('text that is not UTF-8') // a lone surrogate is escaped so
+  return json
+}
+
+/** U+FFFD stands for what is not UTF-8, as a lone surrogate. */
+function text(value: unknown): string {
+  return String(value).toWellFormed()
+}
+
 function base64url(text: string): string {
   return Buffer.from(text).toString('base64url')
 }
@@ -123,14 +143,15 @@ function base64url(text: string): string {
 function tag(name: string, attributes: Attributes): string {
   const escapes: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }
   const pairs = Object.entries(attributes).filter(([, value]) => value != null)
-  const escaped = (value: unknown) => String(value).replace(/[&<>"]/g, character => escapes[character]!)
+  const escaped = (value: unknown) => text(value).replace(/[&<>"]/g, character => escapes[character]!)
   return `<${name}${pairs.map(([key, value]) => ` ${key}="${escaped(value)}"`).join('')}>`
 }
 
+type Answer = [status: number | 'nothing', body: string]
 type Call = CableOptions & { timeoutMs: number; body?: string }
 
 /** Not fetch: it may use the environment's proxy, or a kept socket whose cable has restarted since. */
-async function request(method: string, path: string, call: Call): Promise<[status: number | 'nothing', body: string]> {
+async function request(method: string, path: string, query: string, call: Call): Promise<Answer> {
   const derived = setting('ANYCABLE_SECRET') ? broadcastKey() : 'none'
   const key = call.key || setting('ANYCABLE_BROADCAST_KEY') || derived
   if (/[\r\n]/.test(key)) return ['nothing', 'the broadcast key has a line break in it']
@@ -142,12 +163,15 @@ async function request(method: string, path: string, call: Call): Promise<[statu
   let status: number | 'nothing' = 'nothing'
   const body = await new Promise<string>((resolve, reject) => {
     const init = { method, headers, signal, agent: false }
-    const sent = (url.startsWith('https:') ? https : http).request(url + path, init)
+    const at = new URL(url)
+    if (path) at.pathname = at.pathname.replace(/\/+$/, '') + path
+    if (query) at.search = [at.search.slice(1), query].filter(Boolean).join('&')
+    const sent = (at.protocol === 'https:' ? https : http).request(at, init)
     sent.on('error', reject)
     sent.on('socket', ignoreFailedWrites)
     sent.on('response', response => {
       status = response.statusCode ?? 0 // it counts, whatever becomes of the rest
-      resolve(text(response))
+      resolve(read(response))
     })
     sent.end(call.body && Buffer.from(call.body)) // bytes, or node:http writes the headers in UTF-8 as well
   }).catch(error => {
@@ -155,6 +179,16 @@ async function request(method: string, path: string, call: Call): Promise<[statu
     return `${url}: ${why}`
   })
   return [status, body]
+}
+
+/** Not all: no reason is longer than 64 KiB. */
+async function read(response: IncomingMessage): Promise<string> {
+  let text = ''
+  for await (const part of response.setEncoding('utf8')) {
+    text += part
+    if (text.length > 65_536) break
+  }
+  return text
 }
 
 /** A cable that refuses a long body answers, and may hang up while it is written: node:http would drop that answer. */

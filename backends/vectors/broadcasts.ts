@@ -2,6 +2,9 @@
 import { hex, SECRET, TEXTS } from './sign.ts'
 
 const FLAGS = {
+  not_utf8:
+    'Not UTF-8: in HTML, U+FFFD stands for each part that is the start of a character, or a byte that is none; a stream name or an identity is refused.',
+  target: 'A broadcast goes to the URL as it is. For a position, the path has /position after it, and the query goes on with the names of the streams.',
   not_201: 'Only 201 says that the broadcast was taken; a 200 may be a proxy, a login page or another server.',
   not_200: 'Only 200 has a position. 404 is what AnyCable answers, which has no such route.',
   not_json: 'The answer is not JSON.',
@@ -36,13 +39,31 @@ const fails = (id: string, status: number, answer: unknown) => ({
   status,
   answer: JSON.stringify(answer),
 })
+const notUtf8 = (id: string, hex: string) => {
+  const text = new TextDecoder().decode(Buffer.from(hex, 'hex'))
+  const target = text.replace('&', '&amp;').replace('<', '&lt;')
+  const html = tag(text).replace('cards', target)
+  return { id, flag: 'not_utf8', hex, text, html, body: body(id, 'board/1', text).body }
+}
+const target = (id: string, url: string, post: string, streams: readonly string[], get: string) => ({
+  id,
+  flag: 'target',
+  url,
+  post,
+  streams,
+  get,
+})
+const MANY = Array.from({ length: 211 }, (_, at) => `board/${100 + at}`)
+const named = (streams: readonly string[]): string => streams.map(name => `stream=${name.replace('/', '%2F')}`).join('&')
 const tag = (html: string) => `<turbo-stream action="append" target="cards"><template>${html}</template></turbo-stream>`
 
 export const broadcasts = {
   about:
     'Broadcasts. produce: the body that broadcast(stream, html) must POST. keys: the broadcast key derived from a secret. accept: answers from which ' +
     'position() must return position. refuse: answers after which position() must return "-", unknown; those with the flag not_201 are ' +
-    'answers to broadcast(), which must raise its error with the status in the message.',
+    'answers to broadcast(), which must raise its error with the status in the message. not_utf8: bytes (hex); broadcast("board/1", bytes) must POST body, ' +
+    'turbo_stream("append", bytes, bytes) must return html, where text stands for the bytes, and all that takes a name or an identity must raise. targets: the path ' +
+    'and query to which broadcast() with a URL that ends with url must POST, and from which position(streams) must GET.',
   notes: { ...NOTES, ...FLAGS },
   produce: [
     body('a broadcast', 'board/1', tag('<li>Hi</li>')),
@@ -113,5 +134,30 @@ export const broadcasts = {
     refuse('a newline after', 'not_a_position', { position: '12/aZ3x\n' }),
     refuse('a line before', 'not_a_position', { position: 'x\n12/aZ3x' }),
     refuse('markup', 'not_a_position', { position: '12/"><script>' }),
+  ],
+  not_utf8: [
+    notUtf8('Latin-1', '636166e9'),
+    notUtf8('Latin-1 before a letter', '636166e92e'),
+    notUtf8('Latin-1 twice', 'e9e9'),
+    notUtf8('an emoji cut short', '3cf09fa6'),
+    notUtf8('an emoji cut short, and text', 'f09fa63c'),
+    notUtf8('a euro sign cut short before another', 'e282e282ac'),
+    notUtf8('a byte order mark of UTF-16', 'fffe'),
+    notUtf8('a slash of two bytes', 'c0af'),
+    notUtf8('bytes that only continue', '618080'),
+    notUtf8('beside what is UTF-8', 'c3a9ff26f09fa684'),
+  ],
+  targets: [
+    target('no stream', '/_broadcast', '/_broadcast', [], '/_broadcast/position'),
+    target('a stream', '/_broadcast', '/_broadcast', ['a/é&b+ c'], '/_broadcast/position?stream=a%2F%C3%A9%26b%2B%20c'),
+    target('two streams', '/_broadcast', '/_broadcast', ['a', 'b'], '/_broadcast/position?stream=a&stream=b'),
+    target('a query', '/_broadcast?k=1', '/_broadcast?k=1', [], '/_broadcast/position?k=1'),
+    target('a query and a stream', '/x?k=%2F&l', '/x?k=%2F&l', ['a'], '/x/position?k=%2F&l&stream=a'),
+    target('a fragment', '/_broadcast?k=1#top', '/_broadcast?k=1', ['a'], '/_broadcast/position?k=1&stream=a'),
+    target('a slash at the end', '/_broadcast/', '/_broadcast/', [], '/_broadcast/position'),
+    target('no path', '', '/', [], '/position'),
+    target('no path, but a query', '?k=1', '/?k=1', [], '/position?k=1'),
+    target('as many streams as fit', '/x', '/x', MANY.slice(0, 210), `/x/position?${named(MANY.slice(0, 210))}`),
+    target('more streams than fit', '/x', '/x', MANY, '/x/position'),
   ],
 }

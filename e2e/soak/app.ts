@@ -38,11 +38,11 @@ export class App {
   /** A query takes a while, and so does the way to the browser. */
   async render(streams: readonly string[]): Promise<Rendered> {
     const { backend } = this.#cable
-    const found = await Promise.all(streams.map(async stream => [stream, await position(stream, backend)]))
+    const at = await position(streams, backend)
     await pause(Math.random() * 60)
     const lists = streams.map(stream => [stream, this.lists[stream]!.map(({ id }) => id)])
     await pause(Math.random() * 60)
-    return { positions: Object.fromEntries(found), lists: Object.fromEntries(lists) }
+    return { positions: Object.fromEntries(streams.map(stream => [stream, at])), lists: Object.fromEntries(lists) }
   }
 
   /** Adds to the list of a stream about `rate` times a second until told to stop; resolves when all of it was told. */

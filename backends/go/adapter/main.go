@@ -15,6 +15,7 @@ import (
 type question struct {
 	Do, Stream, Position, Action, HTML, URL, Key, Secret string
 	Target                                               *string
+	Streams                                              []string
 	Identity, Attributes                                 json.RawMessage // in the order of their keys
 	Now, TTL                                             *int64
 	ExpiresIn                                            *int64 `json:"expires_in"`
@@ -66,6 +67,12 @@ func (ask question) answer() (string, error) {
 		return hotcable.TurboStream(ask.Action, target, ask.HTML, pairs(ask.Attributes)...), nil
 	case "broadcast_key":
 		return hotcable.BroadcastKey(options...)
+	case "position":
+		given := []any{hotcable.URL(ask.URL), hotcable.Key(ask.Key)}
+		for _, stream := range ask.Streams {
+			given = append(given, stream)
+		}
+		return hotcable.Position(given...), nil
 	case "broadcast":
 		timeout := hotcable.Timeout(time.Duration(ask.Timeout * float64(time.Second)))
 		url, key, retries := hotcable.URL(ask.URL), hotcable.Key(ask.Key), hotcable.Retries(ask.Retries)
