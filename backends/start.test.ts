@@ -13,14 +13,16 @@ const MISCONFIGURED = 78
 
 const CASES: Record<string, { env: NodeJS.ProcessEnv; code: number; says: RegExp }> = {
   'no secret': { env: { ANYCABLE_SECRET: '' }, code: MISCONFIGURED, says: /no secret: set/ },
-  'a port that is none': { env: { PORT: 'abc' }, code: MISCONFIGURED, says: /PORT/ },
+  'an invalid port': { env: { PORT: 'abc' }, code: MISCONFIGURED, says: /PORT/ },
   'a port that is too large': { env: { PORT: '65536' }, code: MISCONFIGURED, says: /PORT/ },
-  'a host that is not here': { env: { HOST: '192.0.2.77' }, code: 1, says: /192\.0\.2\.77/ },
+  'a host that is not this machine': { env: { HOST: '192.0.2.77' }, code: 1, says: /192\.0\.2\.77/ },
 }
 
 for (const [what, { env, code, says }] of Object.entries(CASES)) {
   test(`${what} is one line, in every language`, async () => {
-    await Promise.all(startable().map(backend => endsWith(backend, env, code, says)))
+    // Without a secret web goes on: it also stands before Boards that need none, as Rails with its secret_key_base.
+    const ending = startable().filter(backend => what !== 'no secret' || backend !== 'typescript')
+    await Promise.all(ending.map(backend => endsWith(backend, env, code, says)))
   })
 }
 

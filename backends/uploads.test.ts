@@ -42,7 +42,7 @@ function tests(board: () => BoardProcess, mount: string): void {
         assert.match(answered, /^$|^HTTP\/1.[01] 4\d\d /)
         assert.equal((await board().ask(`${mount}/health`)).body, 'ok')
         assert.deepEqual(boards.cards(), [])
-        // Puma says in a line that chunks were none.
+        // Puma logs one line about chunks that it cannot read.
         for (const [at, said] of [...boards.running.values()].map(news).entries())
           assert.match(said.slice(before[at]!.length), /^([^\n]*Puma::HttpParserError[^\n]*\n)?$/)
       })

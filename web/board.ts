@@ -3,8 +3,8 @@
  *
  *   cards(id, body, author, backend, votes, created_at)
  *
- * WAL lets the others read while one writes. Another writer's lock is waited for with pauses: SQLite's own way of waiting
- * would stop this process, the proxies in it too. Ids are never used twice (AUTOINCREMENT), so a page may take an id that
+ * WAL lets the others read while one writes. We wait with pauses for the lock of another writer: SQLite's own waiting would
+ * stop this process, and the proxies in it. Ids are never used twice (AUTOINCREMENT), so a page may take an id that
  * it has seen for a card that it has seen.
  */
 import { mkdirSync } from 'node:fs'

@@ -25,11 +25,11 @@ const { env, argv } = process
 const port = env.PORT || '3000'
 const cable = env.HOTCABLE_CABLE_URL || 'http://127.0.0.1:8080'
 
+if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) end('PORT is from 0 to 65535', MISCONFIGURED)
 try {
-  if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) throw new Error('PORT is from 0 to 65535')
   metaTags({}) && signStream(STREAM) // a missing secret is said now, not by the first page
 } catch (error) {
-  end(error, MISCONFIGURED)
+  console.error(`web: ${(error as Error).message}`) // and no end: the Boards behind us may need none
 }
 const board = await openBoard(env.HOTCABLE_DB || 'data/board.sqlite3').catch(error => {
   if (error instanceof BoardBroken) return end(error, MISCONFIGURED)

@@ -40,7 +40,7 @@ function show(): array {
     // The other way round it would be in neither, and the page would be wrong without knowing it.
     $position = Hotcable\position('board/1');
     $cards = database()->query('SELECT * FROM cards ORDER BY id')->fetchAll();
-    // The first value that is ours, as it was set: whatever else is in these headers is not looked into.
+    // The first value that we may have set counts, as it stands; nothing else in these headers is read.
     [$query, $cookies] = [$_SERVER['QUERY_STRING'] ?? '', $_SERVER['HTTP_COOKIE'] ?? ''];
     $find = fn(string $pattern, string $header) => preg_match($pattern, $header, $found) ? $found[1] : null;
     $known = $find('/(?:^|;) *visitor=([0-9a-f]{16}) *(?:;|$)/D', $cookies);

@@ -37,7 +37,7 @@ def show(request):
     position = hotcable.position("board/1")
     with database() as db:
         cards = db.execute("SELECT * FROM cards ORDER BY id").fetchall()
-    # The first value that is ours, as it was set: whatever else is in these headers is not looked into.
+    # The first value that we may have set counts, as it stands; nothing else in these headers is read.
     query, cookies = request.get("QUERY_STRING", ""), request.get("HTTP_COOKIE", "")
     known = re.search("(?:^|;) *visitor=([0-9a-f]{16}) *(?:;|$)", cookies)
     asked = re.search("(?:^|&)client=(anycable|rails)(?:&|$)", query)

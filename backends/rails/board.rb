@@ -183,7 +183,7 @@ class BoardsController < ActionController::Base
   end
 
   def show
-    # The first value that is ours, as it was set: whatever else is in these headers is not looked into.
+    # The first value that we may have set counts, as it stands; nothing else in these headers is read.
     query, kept = [request.query_string, request.headers["Cookie"]].map { |header| header.to_s.dup.force_encoding("UTF-8").scrub }
     asked = query[/(?:^|&)client=(anycable|rails)(?:&|$)/, 1]
     @visitor = kept[/(?:^|;) *visitor=([0-9a-f]{16}) *(?:;|$)/, 1] || keep(:visitor, SecureRandom.hex(8))

@@ -45,7 +45,7 @@ module Board
     position = Hotcable.position("board/1")
     cards = database { |db| db.execute("SELECT * FROM cards ORDER BY id") }
     query, cookies = utf8(request["QUERY_STRING"]), utf8(request["HTTP_COOKIE"])
-    # The first value that is ours, as it was set: whatever else is in these headers is not looked into.
+    # The first value that we may have set counts, as it stands; nothing else in these headers is read.
     known = cookies[/(?:^|;) *visitor=([0-9a-f]{16}) *(?:;|$)/, 1]
     asked = query[/(?:^|&)client=(anycable|rails)(?:&|$)/, 1]
     visitor = known || SecureRandom.hex(8)
