@@ -60,6 +60,15 @@ test('a frame with a type is an event of that name, and its data is the whole fr
   assert.match(formatEvent(plain('1', 'a\r\ndata: b'), MESSAGE), /^event: a data: b\ndata: \{.*\}\n\n$/)
 })
 
+for (const type of ['a,', 'a,"', 'a\\', '\\","', '"', ',"message":', '\u2028,', '{"type":"ping"}']) {
+  test(`an event has the name of its frame's type, whatever it ends with: ${JSON.stringify(type)}`, () => {
+    const [name, ...rest] = formatEvent(placed('"x"', 'board/1', type), MESSAGE).split('\n')
+
+    assert.equal(name, `event: ${type}`)
+    assert.deepEqual(rest, [`data: ${placed('"x"', 'board/1', type)}`, 'id: 12/aZ3x/board/1', '', ''])
+  })
+}
+
 test('a raw client gets broadcasts, comments, gaps, and the word not to come back', () => {
   assert.equal(formatEvent(placed('"x"'), RAW), 'data: x\nid: 12/aZ3x/board/1\n\n')
   assert.equal(formatEvent(text(ping(0)), RAW), ':\n\n')

@@ -8,11 +8,12 @@
  *   id: 12/aZ3x/board/1
  *
  * Frames have the fixed shapes of action-cable.ts and extended.ts, so they are cut and never parsed: a message is a backend's
- * JSON text, of any depth, and leaves as it came. Inside a JSON string every quote follows a backslash, so the first
- * `,"` after a string begins is a key. Pure.
+ * JSON text, of any depth, and leaves as it came. Inside a JSON string every quote follows a backslash, so what is cut at
+ * (`,"message":`, `,"stream_id":`) begins no earlier than the key itself. Pure.
  */
 import { type Position, parsePosition } from '../history/history.ts'
 import type { Seen } from '../history/start.ts'
+import { endOfString } from './json.ts'
 
 /** How one client wants its events. */
 export interface Format {
@@ -67,8 +68,7 @@ const TYPE = '{"type":'
 
 function typeOf(frame: string): string | undefined {
   if (!frame.startsWith(TYPE)) return undefined
-  const end = frame.indexOf(',"', TYPE.length)
-  return JSON.parse(frame.slice(TYPE.length, end < 0 ? -1 : end))
+  return JSON.parse(frame.slice(TYPE.length, endOfString(frame, TYPE.length) + 1))
 }
 
 const isFinal = (frame: string): boolean => /^\{"type":"disconnect","reason":"\w+","reconnect":false/.test(frame)

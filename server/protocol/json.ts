@@ -57,7 +57,7 @@ const isOpening = (char: number): boolean => (char | 0x20) === 0x7b
 const isClosing = (char: number): boolean => (char | 0x20) === 0x7d
 
 /** Where the string that begins at `from` ends: its closing quote, or the end of a text that has none. */
-function endOfString(json: string, from: number): number {
+export function endOfString(json: string, from: number): number {
   for (let at = json.indexOf('"', from + 1); at >= 0; at = json.indexOf('"', at + 1)) {
     let escapes = at
     while (json.charCodeAt(escapes - 1) === BACKSLASH) escapes--
