@@ -65,6 +65,18 @@ test('a connection that waits for its answer, or is a session now, does not give
   for (const raw of [events, session, waits]) assert.equal(raw.socket.readyState, 'open')
 })
 
+test('a session whose handshake followed on another request at once does not give way', async t => {
+  const cable = await startCable(t, ['--noauth', '--max_unauthenticated=1', METRICS])
+  const session = openRaw(t, cable.url.broadcast)
+  session.write('GET /health HTTP/1.1\r\nHost: a\r\n\r\n')
+  session.write('GET /cable HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n')
+  session.write('Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n')
+  assert.match(await session.until(/welcome/), /200 OK.*101 Switching/s)
+  for (let more = 0; more < 3; more++) await ask(openRaw(t, cable.url.broadcast))
+
+  assert.equal(session.socket.readyState, 'open')
+})
+
 test('a connection that says nothing is closed, whether it is to speak TLS or not', async t => {
   for (const flags of [[], tlsFlags(t)]) {
     const cable = await startCable(t, ['--handshake_timeout=1', '--max_unauthenticated=5', METRICS, ...flags])

@@ -41,7 +41,10 @@ export function boundConnections(server: Server, { crowded, refused }: Connectio
     idle.delete(socket)
     response.on('close', rest)
   })
-  server.on('upgrade', (_, socket) => void idle.delete(socket as Socket))
+  server.on('upgrade', (_, socket) => {
+    asked.delete(socket as Socket)
+    idle.delete(socket as Socket)
+  })
   return sockets
 
   function giveWay(): boolean {
@@ -56,10 +59,10 @@ export function boundConnections(server: Server, { crowded, refused }: Connectio
 
   function rest(this: ServerResponse): void {
     const { socket } = this.req
-    const others = (asked.get(socket) ?? 1) - 1
-    if (socket.destroyed) return
-    asked.set(socket, others)
-    if (others === 0) idle.add(socket)
+    const waiting = asked.get(socket)
+    if (waiting === undefined || socket.destroyed) return // (it may be about to be a WebSocket)
+    asked.set(socket, waiting - 1)
+    if (waiting === 1) idle.add(socket)
   }
 
   function forget(this: Socket): void {

@@ -53,6 +53,8 @@ function open(t: TestContext, cable: TestCable): Connection {
 
 const request = (body: string, head = '') =>
   `POST /events HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${head || `Content-Length: ${Buffer.byteLength(body)}`}\r\n\r\n${body}`
+const UPGRADE =
+  'GET /cable HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n'
 const good = line(pubsub('a'), { presence: { id: 'ada' }, history: { since: 1 } })
 
 for (const [about, text, status, error] of [
@@ -215,6 +217,19 @@ test('events are refused behind an answer that has not ended: it may never end',
 
   assert.match(await heard('{"error":'), /^HTTP\/1.1 200 .*\nHTTP\/1.1 400 .*"events_pipelined"/s)
   assert.deepEqual(await cable.stats().then(({ sessions, streams }) => [sessions, streams]), [0, 0])
+})
+
+test('a WebSocket cannot begin on a connection that carries events, so one connection is one session', async t => {
+  const cable = await startCable(t, FLAGS)
+  const { socket, heard } = open(t, cable)
+  socket.write(`GET /events?stream=a HTTP/1.1\r\nHost: x\r\n\r\n${UPGRADE}`)
+  await heard('confirm_subscription')
+  await cable.broadcast('a', 'still events')
+
+  assert.doesNotMatch(await heard('still events'), /HTTP\/1.1 101/)
+  assert.equal((await cable.stats()).sessions, 1)
+  socket.destroy()
+  while ((await cable.stats()).sessions > 0) await cable.broadcast('a', 'nobody hears this')
 })
 
 test('what is POSTed counts as commands and bytes of a client', async t => {

@@ -27,11 +27,13 @@ export function serveUpgrades<S extends Server>(
 ): S {
   const isOurs = (request: IncomingMessage) => offersWebSocket(request) && paths.includes(pathOf(request))
   const server = createServer({ shouldUpgradeCallback: isOurs })
-  server.on('upgrade', (request, socket, head) => {
-    if (!isOurs(request)) return handBack(server, request, socket as Socket, head)
-    request.headers.upgrade = 'websocket' // (ws wants nothing beside it)
-    take(request, socket, head)
-  })
+  server.on('upgrade', (request, socket, head) =>
+    afterAnswers(socket, () => {
+      if (!isOurs(request)) return handBack(server, request, socket as Socket, head)
+      request.headers.upgrade = 'websocket' // (ws wants nothing beside it)
+      take(request, socket, head)
+    }),
+  )
   return server
 }
 
@@ -47,11 +49,17 @@ export function handshakeFault({ headers }: IncomingMessage): HandshakeCode | un
   return areNames && new Set(protocols).size === protocols.length ? undefined : 'websocket_protocol'
 }
 
-function handBack(server: Server, request: IncomingMessage, socket: Socket, head: Buffer): void {
-  // Node would lose the answers to earlier requests if we gave it the socket before they are written.
+/**
+ * Waits for the answers to earlier requests. Node would lose them if it got the socket back, and a WebSocket would be
+ * written among them. An answer that never ends (events) ends with the connection.
+ */
+function afterAnswers(socket: Duplex, then: () => void): void {
   const { _httpMessage: earlier } = socket as { _httpMessage?: ServerResponse | null }
-  if (earlier) return void earlier.once('close', () => handBack(server, request, socket, head))
-  if (socket.destroyed) return
+  if (earlier) earlier.once('close', () => afterAnswers(socket, then))
+  else if (!socket.destroyed) then()
+}
+
+function handBack(server: Server, request: IncomingMessage, socket: Socket, head: Buffer): void {
   socket.unshift(Buffer.concat([Buffer.from(withoutOffer(request), 'latin1'), head]))
   server.emit('encrypted' in socket ? 'secureConnection' : 'connection', socket)
 }
