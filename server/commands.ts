@@ -20,7 +20,7 @@ export interface Speaker {
   readonly hub: Pick<Hub, 'broadcast'>
   readonly presence: Presence | undefined
   readonly limits: Limits
-  readonly connection: Pick<Connection, 'send'>
+  readonly connection: Pick<Connection, 'send' | 'congested'>
 }
 
 type Act = (from: Speaker, subscription: Subscription, command: Command) => ComplaintCode | undefined
@@ -56,7 +56,9 @@ const leave: Act = ({ sid, presence }, { grant }) => {
 }
 
 const present: Act = ({ presence, connection }, { identifier, grant }) => {
-  const attendance = grant.presence ? presence?.present(grant.stream) : undefined
+  // The question is short and the answer long: a client that asks and does not read would fill the memory.
+  const most = connection.congested() ? 0 : undefined
+  const attendance = grant.presence ? presence?.present(grant.stream, most) : undefined
   const message =
     attendance === undefined
       ? '{"type":"error","total":0}'

@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Client, type Frame, open, sign, startCable, type TestCable, turbo } from './testing.ts'
+import { type Client, counted, type Frame, METRICS, open, sign, startCable, type TestCable, turbo } from './testing.ts'
 
 const signed = (stream: string) => JSON.stringify({ channel: '$pubsub', signed_stream_name: sign(stream) })
 
@@ -69,6 +69,27 @@ test('a person with two sessions joins once and leaves once', async t => {
     ({ message }) => (message as { type?: string }).type,
   )
   assert.deepEqual(events, ['join', 'leave', undefined])
+})
+
+test('a client that does not take its answers is not sent all members again and again', async t => {
+  const cable = await startCable(t, ['--noauth', '--public_streams', '--ws_max_pending_size=300000', METRICS])
+  const members = await Promise.all(Array.from({ length: 20 }, () => cable.welcomed()))
+  for (const [at, client] of members.entries())
+    await client.subscribe(open('room'), { presence: { id: `member ${at}`, info: 'x'.repeat(4000) } })
+  const client = await cable.welcomed()
+  await client.subscribe(open('room'))
+  client.ws.pause()
+  for (let i = 0; i < 250; i++) client.send({ command: 'presence', identifier: open('room') })
+  while ((await counted(cable, 'client_msg_total')) < 20 + 1 + 250);
+
+  assert.ok((await counted(cable, 'pending_bytes')) < 1_000_000)
+  client.ws.resume()
+  const answers: unknown[] = []
+  while (answers.length < 250) {
+    const { type, message } = await client.next()
+    if (type === 'presence') answers.push(message)
+  }
+  assert.deepEqual(answers.at(-1), { type: 'info', total: 20, records: [], truncated: true })
 })
 
 test('a session may not join a stream as two people, and says nothing about it', async t => {

@@ -141,10 +141,10 @@ export function createMemoryPresence(settings: MemoryPresenceSettings): MemoryPr
       const attendee = attendees.get(sid)
       if (attendee !== undefined) attendee.leavesAt = monotonic() + ttlSeconds * 1000
     },
-    present(stream) {
+    present(stream, maxBytes = maxAnswerBytes) {
       const people = streams.get(stream)
       const records: string[] = []
-      let left = maxAnswerBytes
+      let left = maxBytes
       for (const { id, info } of people?.values() ?? []) {
         const record = printRecord(id, info)
         left -= Buffer.byteLength(record) + 1

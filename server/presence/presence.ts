@@ -31,7 +31,8 @@ export interface Presence {
   leave: (stream: string, sid: string) => void
   /** A session's connection is lost: it leaves every stream, unless it joins under the same ids in time. */
   lost: (sid: string) => void
-  present: (stream: string) => Attendance
+  /** `maxBytes` of records; by default as many as an answer may have. */
+  present: (stream: string, maxBytes?: number) => Attendance
   /** Lets those leave that have not come back; to be called every second or so. */
   expire: () => void
 }
