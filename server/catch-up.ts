@@ -111,7 +111,7 @@ export class CatchUp {
       // No refresh and no other history would bring these.
       if (late !== 'gap')
         for (const frame of this.#framed(subscription, inOrder([], late), history)) connection.send(frame)
-      this.#goLive(subscription, history.offset)
+      if (!this.#goLive(subscription, history.offset)) return
       return this.#session.missed(subscription, found === 'gap' ? whyGap(start, history) : 'gap_too_large')
     }
     const frames = this.#framed(subscription, inOrder(found, late), history)
@@ -155,14 +155,15 @@ export class CatchUp {
     return entries === 'gap' || state !== 'live' ? entries : entries.filter(({ offset }) => offset <= covered)
   }
 
-  #goLive(subscription: Subscription, covered: number): void {
-    if (subscription.state === 'live') {
-      subscription.covered = Math.min(subscription.covered, covered)
-      return
+  /** Returns false if it is over: what was sent to the client may have been too much for its connection. */
+  #goLive(subscription: Subscription, covered: number): boolean {
+    if (subscription.state === 'over') return false
+    subscription.covered = subscription.state === 'live' ? Math.min(subscription.covered, covered) : covered
+    if (subscription.state === 'waiting') {
+      subscription.state = 'live'
+      this.#session.goLive(subscription)
     }
-    subscription.state = 'live'
-    subscription.covered = covered
-    this.#session.goLive(subscription)
+    return true
   }
 
   /** Without a history a page's position says nothing, and only who asks is told that there is none. */

@@ -287,7 +287,7 @@ export class Session implements Addressee, Behind, Speaker {
     // One that was restored may have been told already where the client was.
     const start = state === 'live' ? 'now' : eventStart(grant.stream, page, history, standing?.seen)
     this.catchUp.from(start, subscription, asksForHistory(history) || (standing !== undefined && start !== 'now'))
-    if (presence !== undefined) {
+    if (presence !== undefined && !this.#ended) {
       const complaint = join(this, subscription, { command: 'join', identifier, presence })
       if (complaint !== undefined) this.#complain(complaint)
     }
