@@ -145,6 +145,9 @@ export const FAILURES = {
   internal: [500, 'a bug of the cable: see its log'],
 } as const satisfies Record<string, readonly [status: number, fix: string]>
 
+/** What `unauthorized` says about a key that was sent. */
+export const KEY_MISMATCH = 'the key in Authorization does not match: set the same secret, or key, for cable and backend'
+
 /** Why a request for server-sent events fails: status, and what to do about it. */
 export const EVENT_FAILURES = {
   origin_not_allowed: [403, 'add its host to --allowed_origins'],

@@ -6,14 +6,21 @@ import { SECRET, startCable } from '../testing.ts'
 
 const ONE = JSON.stringify({ stream: 'a', data: '"x"' })
 
-test('a broadcast without the key, or with another, is 401', async t => {
+test('a broadcast without the key, or with another, is 401 and says which of the two it is', async t => {
   const cable = await startCable(t)
-  const status = async (headers: Record<string, string>) => (await cable.post(ONE, { headers })).status
+  const refusal = async (headers: Record<string, string>) => {
+    const answer = await cable.post(ONE, { headers })
+    return { status: answer.status, ...(await answer.json()) }
+  }
 
   assert.equal((await cable.post(ONE)).status, 201)
-  assert.equal(await status({}), 401)
-  assert.equal(await status({ authorization: `Bearer ${SECRET}` }), 401)
-  assert.equal(await status({ authorization: 'Bearer ' }), 401)
+  for (const headers of [{}, { authorization: 'Bearer ' }, { authorization: cable.key }]) {
+    const missing = { status: 401, error: 'unauthorized', message: 'send Authorization: Bearer <key>' }
+    assert.deepEqual(await refusal(headers as Record<string, string>), missing)
+  }
+  const { message, ...wrong } = await refusal({ authorization: `Bearer ${SECRET}` })
+  assert.deepEqual(wrong, { status: 401, error: 'unauthorized' })
+  assert.match(message, /does not match/)
 })
 
 test('the method is looked at before the key', async t => {

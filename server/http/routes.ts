@@ -5,7 +5,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { HttpBindings } from '@hono/node-server'
 import { type Context, Hono } from 'hono'
 import { bearerKeys } from '../auth/keys.ts'
-import { FAILURES, PublicationRefused } from '../errors.ts'
+import { FAILURES, KEY_MISMATCH, PublicationRefused } from '../errors.ts'
 import { decodeBody, readBody } from './body.ts'
 
 export interface Routes {
@@ -65,7 +65,7 @@ export function createGate({ keys, verified }: RouteSettings): (headers: Credent
   return ({ authorization, origin, 'sec-fetch-site': site }) => {
     if (keys.length > 0) {
       const key = keyOf(authorization)
-      if (key < 0) throw new PublicationRefused('unauthorized')
+      if (key < 0) throw new PublicationRefused('unauthorized', hasKey(authorization) ? KEY_MISMATCH : undefined)
       verified(key)
     } else if (origin !== undefined || site === 'cross-site') {
       // Without a key whoever reaches the port may use it, and a web page that a developer visits reaches localhost.
@@ -73,3 +73,5 @@ export function createGate({ keys, verified }: RouteSettings): (headers: Credent
     }
   }
 }
+
+const hasKey = (authorization: string | undefined): boolean => /^Bearer \S/.test(authorization ?? '')
