@@ -76,6 +76,14 @@ test('with --dev a refusal says its code and what to do; without, nothing more t
   assert.deepEqual(Object.keys(untold), ['type', 'reason', 'reconnect'])
 })
 
+test('with --dev a welcome says so, and without it does not', async t => {
+  const [dev, plain] = [await startCable(t, ['--noauth', '--dev']), await startCable(t, ['--noauth'])]
+  const [told, untold] = [(await dev.welcomed()).welcome, (await plain.welcomed()).welcome]
+
+  assert.deepEqual(told, { type: 'welcome', sid: told.sid, dev: true })
+  assert.deepEqual(untold, { type: 'welcome', sid: untold.sid })
+})
+
 test('a subprotocol is answered when it is offered, and a token is never echoed', async t => {
   const cable = await startCable(t, ['--noauth'])
   const stock = await cable.connect({ protocols: ['actioncable-v1-json', 'actioncable-unsupported'] })

@@ -32,6 +32,7 @@ import { Sessions } from './sessions.ts'
 import { Heartbeat } from './transport/heartbeat.ts'
 import { Turn } from './transport/turn.ts'
 import { createWebSockets } from './transport/websocket.ts'
+import { withUnheardLogged } from './unheard.ts'
 
 export interface Cable {
   /** Resolves when every port is bound; rejects, with nothing left open, when one is not to be had. */
@@ -172,8 +173,9 @@ export function createCable(
       createEventHandler(config, { admission, sessions, heartbeat, metrics, turn, sent, draining: () => draining }),
     )
 
+  const publish = createPublish({ hub, history, turn, took: metrics.broadcastTook })
   const backend = createBackend({
-    publish: createPublish({ hub, history, turn, took: metrics.broadcastTook }),
+    publish: settings.dev ? withUnheardLogged(publish, { hub, log, monotonic }) : publish,
     sessions,
     metrics,
   })

@@ -146,7 +146,8 @@ export const FAILURES = {
 } as const satisfies Record<string, readonly [status: number, fix: string]>
 
 /** What `unauthorized` says about a key that was sent. */
-export const KEY_MISMATCH = 'the key in Authorization does not match: set the same secret, or key, for cable and backend'
+export const KEY_MISMATCH =
+  'the key in Authorization does not match: set the same secret, or key, for cable and backend'
 
 /** Why a request for server-sent events fails: status, and what to do about it. */
 export const EVENT_FAILURES = {

@@ -82,6 +82,11 @@ export class Hub {
     return this.#streams.size
   }
 
+  /** Whether a session listens, or will once it was sent what it missed. */
+  hasListeners(stream: string): boolean {
+    return this.#streams.has(stream) || this.#waiters.has(stream)
+  }
+
   /** How many sessions listen to each, by identifier; a session with two identifiers counts twice. */
   *listeners(): Iterable<[stream: string, count: number]> {
     for (const [stream, groups] of this.#streams) {

@@ -1,5 +1,8 @@
-/** The name that was probably meant: the one fewest letters away, two or three; `undefined` where none is so near. Pure. */
-export function nearest(name: string, names: readonly string[]): string | undefined {
+/**
+ * The name that was probably meant: the one fewest letters away, at most `most` of them; `undefined` where none is so near.
+ * Pure.
+ */
+export function nearest(name: string, names: readonly string[], most = fewLetters): string | undefined {
   const [best] = names
     .filter(candidate => Math.abs(candidate.length - name.length) <= most(candidate))
     .map(candidate => ({ candidate, letters: distance(name, candidate) }))
@@ -8,7 +11,7 @@ export function nearest(name: string, names: readonly string[]): string | undefi
   return best?.candidate
 }
 
-const most = (name: string): number => (name.length < 9 ? 2 : 3)
+const fewLetters = (name: string): number => (name.length < 9 ? 2 : 3)
 
 /** Letters to add, take away or replace (Levenshtein). */
 function distance(from: string, to: string): number {

@@ -54,7 +54,7 @@ export interface SessionParts {
   limits: Limits
   /** Whether clients may ask for what came since a time. */
   historySince: boolean
-  /** Whether refusals tell the client their code (--dev). */
+  /** Whether refusals tell the client their code, and its welcome that this is so (--dev). */
   explain: boolean
 }
 
@@ -108,7 +108,7 @@ export class Session implements Addressee, Behind, Speaker {
     this.#formerSids = resumed?.sids.slice(0, REMEMBERED_SIDS) ?? NO_SIDS
     this.#parts = parts
     this.heard()
-    if (resumed === undefined) connection.send(welcome(sid))
+    if (resumed === undefined) connection.send(welcome(sid, parts.explain))
     else this.#restore(resumed)
   }
 
@@ -249,6 +249,7 @@ export class Session implements Addressee, Behind, Speaker {
       restoredWelcome(
         this.sid,
         held.map(({ identifier }) => identifier),
+        this.#parts.explain,
       ),
     )
     // The client now asks for the history of each. Who does not is sent what came since its connection was lost.

@@ -287,7 +287,10 @@ export const SETTINGS = {
     '',
     "Serve Prometheus metrics there, as /metrics, on the clients' port. Default: off.",
   ),
-  dev: flag('For development: refusals tell the client why, development secrets are accepted.', ['HOTCABLE_DEV']),
+  dev: flag(
+    'For development: refusals tell the client why, the log and pages name probable mistakes, development secrets are accepted.',
+    ['HOTCABLE_DEV'],
+  ),
 } as const satisfies Record<string, Setting<unknown>>
 
 export type SettingName = keyof typeof SETTINGS

@@ -67,3 +67,4 @@ export const BOUNDED = [
 /** Extended clients have to answer. */
 export const PONGS = [...ONE_SECRET, '--noauth', '--ping_interval=1', '--pong_timeout=2']
 export const DEV = [...ONE_SECRET, '--turbo_streams', '--dev']
+export const OPEN_DEV = [...ONE_SECRET, '--noauth', '--dev']

@@ -47,7 +47,9 @@ export function parseCommand(text: string): Command | undefined {
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-export const welcome = (sid: string): Buffer => encode({ type: 'welcome', sid })
+/** `explain` (--dev): the page may say in its console what is probably a mistake. Stock clients ignore the key. */
+export const welcome = (sid: string, explain: boolean): Buffer =>
+  encode({ type: 'welcome', sid, dev: explain || undefined })
 
 export type PingPrecision = 's' | 'ms' | 'ns'
 

@@ -47,7 +47,7 @@ for (const [about, message, data] of [
 
 test('a frame with a type is an event of that name, and its data is the whole frame', () => {
   for (const [type, frame] of [
-    ['welcome', text(welcome('1'))],
+    ['welcome', text(welcome('1', false))],
     ['confirm_subscription', text(confirmSubscription(IDENTIFIER))],
     ['pong', text(PONG)],
     ['ping', text(ping(0))],
@@ -74,7 +74,7 @@ test('a raw client gets broadcasts, comments, gaps, and the word not to come bac
   assert.equal(formatEvent(text(ping(0)), RAW), ':\n\n')
   assert.match(formatEvent(text(rejectHistory(IDENTIFIER)), RAW), /^event: reject_history\n/)
   assert.equal(formatEvent(text(disconnect('remote', false)), RAW), 'retry: 31536000000\n\n')
-  for (const other of [welcome('1'), confirmSubscription(IDENTIFIER), disconnect('server_restart', false)])
+  for (const other of [welcome('1', false), confirmSubscription(IDENTIFIER), disconnect('server_restart', false)])
     assert.equal(formatEvent(text(other), RAW), '')
 })
 

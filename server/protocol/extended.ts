@@ -9,8 +9,8 @@ import type { Position } from '../history/history.ts'
 import { encode } from './action-cable.ts'
 
 /** The reference leaves an empty list out, and its client then takes all that it ever subscribed to for restored. */
-export const restoredWelcome = (sid: string, identifiers: readonly string[]): Buffer =>
-  encode({ type: 'welcome', sid, restored: true, restored_ids: identifiers })
+export const restoredWelcome = (sid: string, identifiers: readonly string[], explain: boolean): Buffer =>
+  encode({ type: 'welcome', sid, restored: true, restored_ids: identifiers, dev: explain || undefined })
 
 export const confirmHistory = (identifier: string): Buffer => encode({ type: 'confirm_history', identifier })
 

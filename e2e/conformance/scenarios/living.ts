@@ -1,7 +1,7 @@
 /** Pings, and how a session ends from the cable's side. */
 import assert from 'node:assert/strict'
 import { type ConnectOptions, EXTENDED } from '../client.ts'
-import { DEV, OPEN, PONGS, SMALL } from '../flags.ts'
+import { DEV, OPEN, OPEN_DEV, PONGS, SMALL } from '../flags.ts'
 import { encode } from '../raw.ts'
 import { pubsub, sign, turbo } from '../signing.ts'
 import type { Scenario, World } from '../world.ts'
@@ -186,5 +186,20 @@ export const living: Scenario[] = [
       assert.match(String(fix), /jid/)
     },
     differs: { anycable: 'has no such flag', why: 'extension: refusals say why' },
+  },
+  {
+    title: 'with --dev a welcome says so, also that of a resumed session',
+    flags: OPEN_DEV,
+    async run(world) {
+      const client = await world.connect({ protocols: [EXTENDED] })
+      const { sid, ...welcome } = await client.next()
+      assert.deepEqual(welcome, { type: 'welcome', dev: true })
+      await client.drop()
+
+      const again = await world.connect({ protocols: [EXTENDED], query: `?sid=${sid}` })
+      const { sid: _, ...restored } = await again.next()
+      assert.deepEqual(restored, { type: 'welcome', restored: true, restored_ids: [], dev: true })
+    },
+    differs: { anycable: 'has no such flag', why: 'extension: a page may name mistakes in its console' },
   },
 ]
