@@ -2,14 +2,16 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { type IncomingHttpHeaders, request } from 'node:http'
-import { type AddressInfo, connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { freePorts } from '../start/network.ts'
 import type { Command } from './toolchain.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
-const START_MS = 20_000
+/** No Board takes this long to start, on the slowest machine. */
+const START_MS = 60_000
 
 export interface Answer {
   status: number
@@ -43,7 +45,7 @@ export async function startBoard(
   env: NodeJS.ProcessEnv,
   { path = '/health', cwd = ROOT } = {},
 ): Promise<BoardProcess> {
-  const port = await freePort()
+  const [port] = (await freePorts(1)) as [number]
   const { command, args, env: own } = board('127.0.0.1', port)
   // A group of its own: PHP's workers outlive their master.
   const child = spawn(command, args, {
@@ -93,10 +95,11 @@ export async function runBoard(
   board: (host: string, port: number) => Command,
   env: NodeJS.ProcessEnv,
 ): Promise<{ code: number | null; said: string }> {
-  const { command, args, env: own } = board('127.0.0.1', await freePort())
+  const [port] = (await freePorts(1)) as [number]
+  const { command, args, env: own } = board('127.0.0.1', port)
   const child = spawn(command, args, { cwd: ROOT, env: { ...env, ...own }, stdio: ['ignore', 'ignore', 'pipe'] })
   const timer = setTimeout(() => child.kill('SIGKILL'), START_MS)
-  const [said, [code]] = await Promise.all([text(child.stderr), once(child, 'exit')])
+  const [said, [code]] = await Promise.all([text(child.stderr), once(child, 'close')])
   clearTimeout(timer)
   return { code, said }
 }
@@ -130,7 +133,7 @@ async function askPort(port: number, path: string, { method = 'GET', headers = {
     method,
     headers: { ...length, ...headers },
     agent: false,
-    timeout: 15_000,
+    timeout: 60_000,
   })
   outgoing.on('timeout', () => outgoing.destroy(new Error(`${method} ${path} took too long`)))
   outgoing.end(body)
@@ -150,13 +153,4 @@ async function rawPort(port: number, bytes: string, ms: number): Promise<string>
   await once(socket, 'close')
   clearTimeout(timer)
   return answered
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }

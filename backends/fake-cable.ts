@@ -5,8 +5,9 @@
  */
 import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { freePorts } from '../start/network.ts'
 
 export interface Received {
   authorization: string | undefined
@@ -47,9 +48,9 @@ export async function startFakeCable(): Promise<FakeCable> {
     if (status === 201) cable.received.push({ authorization, contentType, body })
     response.writeHead(status).end()
   }
-  const server = createServer(listener).listen(0, '127.0.0.1')
+  const [port] = (await freePorts(1)) as [number]
+  const server = createServer(listener).listen(port, '127.0.0.1')
   await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
   const cable: FakeCable = {
     url: `http://127.0.0.1:${port}/_broadcast`,
     received: [],

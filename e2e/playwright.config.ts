@@ -8,10 +8,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { defineConfig } from 'playwright/test'
 import { findChromium } from '../backends/toolchain.ts'
+import { freePorts } from '../start/network.ts'
 import { onAnycable, SECRET } from './demo.ts'
 
 // Workers load this file again; what the first one decided reaches them by environment.
-process.env.HOTCABLE_E2E_PORT ??= String(20_000 + Math.floor(Math.random() * 10_000))
+process.env.HOTCABLE_E2E_PORT ??= String(await freePorts(1))
 process.env.HOTCABLE_E2E_DB ??= join(mkdtempSync(join(tmpdir(), 'hotcable-e2e-')), 'board.sqlite3')
 const port = process.env.HOTCABLE_E2E_PORT
 const origin = `http://localhost:${port}`
@@ -24,11 +25,12 @@ export default defineConfig({
     // The same with AnyCable in the place of our cable (npm run e2e:swap).
     { name: 'swap', testMatch: ['board.spec.ts', 'rails.spec.ts', 'trust.spec.ts'] },
     // Each of these brings its own servers and breaks them, and mostly waits: it takes minutes (npm run e2e:heal).
-    { name: 'heal', testMatch: 'heal.spec.ts', timeout: 60_000 },
+    { name: 'heal', testMatch: 'heal.spec.ts', timeout: 180_000 },
   ],
   workers: 1,
-  timeout: 30_000,
-  expect: { timeout: 10_000 },
+  // They only end what hangs; a busy machine takes long.
+  timeout: 120_000,
+  expect: { timeout: 30_000 },
   forbidOnly: process.env.CI === 'true',
   reporter: [['dot'], ['json']],
   use: {
@@ -52,6 +54,7 @@ export default defineConfig({
     command: `"${process.execPath}" ${onAnycable ? 'e2e/swap.ts' : 'start/main.ts'}`,
     cwd: join(import.meta.dirname, '..'),
     url: `${origin}/compare`,
+    timeout: 180_000,
     env: { PORT: port, HOTCABLE_DB: process.env.HOTCABLE_E2E_DB, ANYCABLE_SECRET: SECRET },
     stdout: 'pipe',
     stderr: 'pipe',

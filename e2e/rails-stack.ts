@@ -8,9 +8,10 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { RAILS } from '../backends/toolchain.ts'
+import { freePorts } from '../start/network.ts'
 import { findAnycable, startAnycable } from './conformance/servers.ts'
 import { onAnycable } from './demo.ts'
-import { end, freePorts, healthy, start } from './stack.ts'
+import { end, healthy, start } from './stack.ts'
 
 /** What the cable and Rails are told, by environment; and Rails alone. */
 export interface Keys {

@@ -8,13 +8,13 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { createHmac } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { LANGUAGES } from '../backends/toolchain.ts'
+import { freePorts } from '../start/network.ts'
 import { LANGUAGES as HOMES, type Language, SECRET } from './demo.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
@@ -167,24 +167,11 @@ function signal({ pid }: ChildProcess, name: NodeJS.Signals): void {
 }
 
 export async function healthy(url: string): Promise<void> {
-  const deadline = performance.now() + 20_000
+  const deadline = performance.now() + 60_000
   while (performance.now() < deadline) {
     const answer = await fetch(url).catch(() => undefined)
     if (answer?.ok) return
     await pause(30)
   }
   throw new Error(`${url} does not answer`)
-}
-
-/** All held at once, so that they differ. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer())
-  const ports = []
-  for (const server of servers) {
-    server.listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    ports.push((server.address() as AddressInfo).port)
-  }
-  for (const server of servers) server.close()
-  return ports
 }

@@ -1,4 +1,5 @@
 /** Ports and addresses of this machine. */
+import { randomInt } from 'node:crypto'
 import { createServer, type Server } from 'node:net'
 import { networkInterfaces } from 'node:os'
 
@@ -10,12 +11,22 @@ export const isWildcard = (host: string): boolean => host === '::' || host === '
 /** Whether only this machine reaches `host`. */
 export const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || host.startsWith('127.')
 
-/** So many ports of the loopback interface that nobody uses. */
+/**
+ * So many free ports of the loopback interface. They are below those that systems give to outgoing connections: one of
+ * these could take a port before its server binds it, or while that server is restarted.
+ */
 export async function freePorts(count: number): Promise<number[]> {
-  const held = await Promise.all(Array.from({ length: count }, () => hold(0, '127.0.0.1')))
-  const ports = held.map(server => (server.address() as { port: number }).port)
-  await Promise.all(held.map(release))
-  return ports
+  const ports = new Set<number>()
+  while (ports.size < count) {
+    const port = randomInt(15_000, 32_768)
+    try {
+      await release(await hold(port, LOOPBACK))
+      ports.add(port)
+    } catch (error) {
+      if (!TAKEN.includes((error as NodeJS.ErrnoException).code)) throw error
+    }
+  }
+  return [...ports]
 }
 
 /** Whether `port` is free on `host`; without one, on every interface. */
@@ -26,7 +37,7 @@ export async function isFree(port: number, host?: string): Promise<boolean> {
       await release(await hold(port, address))
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
-      if (host || code === 'EADDRINUSE' || code === 'EACCES') return false
+      if (host || TAKEN.includes(code)) return false
     }
   }
   return true
@@ -37,6 +48,9 @@ export const lanAddress = (): string | undefined =>
   Object.values(networkInterfaces())
     .flatMap(addresses => addresses ?? [])
     .find(({ family, internal, address }) => family === 'IPv4' && !internal && !address.startsWith('169.254.'))?.address
+
+/** Another program holds the port, or the system keeps it. */
+const TAKEN: (string | undefined)[] = ['EADDRINUSE', 'EACCES']
 
 const hold = (port: number, host: string): Promise<Server> =>
   new Promise((resolve, reject) => {

@@ -9,8 +9,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { globSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { createInterface } from 'node:readline'
+import { freePorts } from '../../start/network.ts'
 
 export type Kind = 'hotcable' | 'anycable'
 
@@ -63,7 +63,7 @@ export const findAnycable = (): string | undefined => globSync('tmp/gems/gems/an
 export const startAnycable =
   (program: string): Start =>
   async (flags, settings = {}) => {
-    const [front, back] = [await freePort(), await freePort()]
+    const [front, back] = await freePorts(2)
     // What it wraps lives as long as its standard input, that is, as long as the tests.
     const child = spawn(program, ['cat'], {
       stdio: ['pipe', 'pipe', 'inherit'],
@@ -121,13 +121,6 @@ function without(...prefixes: string[]): NodeJS.ProcessEnv {
 const quoted = (flag: string) => (/[\s"']/.test(flag) ? `'${flag}'` : flag)
 
 const onFreePorts = (flags: readonly string[]) =>
-  Promise.all(flags.map(async flag => (flag.endsWith('=free') ? flag.replace('free', String(await freePort())) : flag)))
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, HOST)
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
-}
+  Promise.all(
+    flags.map(async flag => (flag.endsWith('=free') ? flag.replace('free', String(await freePorts(1))) : flag)),
+  )

@@ -1,6 +1,5 @@
 /** The cable of a run: a process that is killed, and comes back on its port with nothing in its memory. */
-import { once } from 'node:events'
-import { createServer } from 'node:net'
+import { freePorts } from '../../start/network.ts'
 import { type Server, startHotcable } from '../conformance/servers.ts'
 import { derived, SECRET } from '../conformance/signing.ts'
 
@@ -15,7 +14,7 @@ export interface Cable {
 }
 
 export async function createCable(): Promise<Cable> {
-  const port = await quietPort()
+  const [port] = (await freePorts(1)) as [number]
   let server: Server | undefined
   let upSince: number | undefined
   const end = () => server !== undefined && process.kill(server.pid, 'SIGKILL')
@@ -36,19 +35,5 @@ export async function createCable(): Promise<Cable> {
       await server?.stop()
       server = undefined
     },
-  }
-}
-
-/** Not one of those that outgoing connections are given: while the cable is down, one of them could take it. */
-async function quietPort(): Promise<number> {
-  for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 10_000)
-    const server = createServer().listen(port, '127.0.0.1')
-    const free = await once(server, 'listening').then(
-      () => true,
-      () => false,
-    )
-    server.close()
-    if (free) return port
   }
 }

@@ -8,8 +8,9 @@ import { globSync } from 'node:fs'
 import { Agent, get } from 'node:http'
 import { json } from 'node:stream/consumers'
 import manifest from '../../../package.json' with { type: 'json' }
+import { freePorts } from '../../../start/network.ts'
 import { sign, token } from '../../testing.ts'
-import { freePort, listening, type Program, type ProgramOptions, startProgram } from '../process.ts'
+import { listening, type Program, type ProgramOptions, startProgram } from '../process.ts'
 import { clientFrame, postRequest, upgradeRequest } from '../wire.ts'
 import { type ClientOptions, type Peer, STREAM, type Target } from './peer.ts'
 
@@ -34,7 +35,7 @@ export const hotcable = (
 ): Peer => ({
   name: 'Hotcable',
   async start() {
-    const port = await freePort()
+    const [port] = (await freePorts(1)) as [number]
     const own = ['--host=127.0.0.1', `--port=${port}`, '--shutdown_timeout=0']
     const argv = [...nodeFlags, ...AS_RUN, ...FLAGS, ...own, ...flags]
     const program = await startProgram(process.execPath, argv, {
@@ -53,7 +54,7 @@ export function anycable(): Peer {
     absent: thruster === undefined ? 'npm run setup -- --reference' : undefined,
     async start() {
       // The gem serves clients on its own port, with AnyCable in the same process, and what backends POST on another.
-      const [front, back] = [await freePort(), await freePort()]
+      const [front, back] = (await freePorts(2)) as [number, number]
       const program = await startProgram(thruster!, ['cat'], {
         ready: /Server started/,
         env: {
@@ -78,7 +79,7 @@ export function anycable(): Peer {
 export const leastWs = (): Peer => ({
   name: 'ws, signatures checked',
   async start() {
-    const port = await freePort()
+    const [port] = (await freePorts(1)) as [number]
     const program = await startProgram(process.execPath, [`${import.meta.dirname}/bare-ws.ts`, String(port), SECRET], {
       ready: /ready/,
     })

@@ -3,7 +3,8 @@
  */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { freePort, type Program, type ProgramOptions, startProgram } from '../process.ts'
+import { freePorts } from '../../../start/network.ts'
+import { type Program, type ProgramOptions, startProgram } from '../process.ts'
 import { clientFrame, filler, postRequest, upgradeRequest } from '../wire.ts'
 import type { Peer, Target } from './peer.ts'
 
@@ -97,7 +98,7 @@ async function startPlain(
   options: ProgramOptions,
   { connect, post, around = 0, words = '', confirmation = '' }: Plain,
 ): Promise<Target> {
-  const port = await freePort()
+  const [port] = (await freePorts(1)) as [number]
   const program: Program = await startProgram(...command(port), options)
   return {
     program,
