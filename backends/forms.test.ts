@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { eachBoard, startBoards } from './every-board.ts'
+import { within } from './within.ts'
 
 const boards = startBoards()
 
@@ -66,10 +67,9 @@ eachBoard(backend => {
   })
 
   test('blanks inside a long body are looked at once', async () => {
-    const { status, ms } = await board().post('/cards', { body: `a${' '.repeat(60_000)}b` })
+    const { status } = await within(2000, () => board().post('/cards', { body: `a${' '.repeat(60_000)}b` }))
 
     assert.equal(status, 422)
-    assert.ok(ms < 2000, `it took ${ms} ms`)
   })
 
   for (const type of [

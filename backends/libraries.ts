@@ -71,6 +71,6 @@ function library(
 
 function succeeds(command: string, args: string[]): Promise<boolean> {
   return new Promise(resolve => {
-    execFile(command, args, { timeout: 10_000 }, error => resolve(error === null))
+    execFile(command, args, { timeout: 30_000 }, error => resolve(error === null))
   })
 }

@@ -36,7 +36,7 @@ export interface Language extends Tool {
 
 const probe = (command: string, ...args: string[]): Promise<boolean> =>
   new Promise(resolve => {
-    execFile(command, args, { timeout: 10_000 }, error => resolve(error === null))
+    execFile(command, args, { timeout: 30_000 }, error => resolve(error === null))
   })
 
 const listening = (host: string, port: number) => ({ HOST: host, PORT: String(port) })

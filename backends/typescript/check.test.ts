@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs'
 import { createServer, type ServerResponse } from 'node:http'
 import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { after, beforeEach, describe, test } from 'node:test'
+import { known, within } from '../within.ts'
 import {
   BroadcastFailed,
   broadcast,
@@ -177,7 +178,11 @@ describe('positions', () => {
   ])
     test(`an answer to position: ${id}`, async () => {
       answer = says(status, text)
-      assert.equal(await position('a/é&b+', { url, key: 's3cret' }), expected)
+      const ask = () => {
+        asked.length = 0
+        return position('a/é&b+', { url, key: 's3cret' })
+      }
+      assert.equal(await (expected === '-' ? ask() : known(ask)), expected)
       assert.deepEqual(
         asked.map(({ method, path, authorization }) => [method, path, authorization]),
         [['GET', '/_broadcast/position?stream=a%2F%C3%A9%26b%2B', 'Bearer s3cret']],
@@ -235,16 +240,13 @@ describe('a page never waits', () => {
     'a URL that is none': () => 'cable:8080',
   }
   for (const [title, to] of Object.entries(late))
-    test(title, { timeout: 5000 }, async () => {
+    test(title, async () => {
       answer = () => {}
       const where = await to()
 
-      const start = performance.now()
-      assert.equal(await position('board/1', { url: where }), '-')
-      assert.ok(performance.now() - start < 1000)
+      assert.equal(await within(1000, () => position('board/1', { url: where })), '-')
 
-      await failure(broadcast('board/1', 'x'.repeat(100_000), { url: where, timeoutMs: 300 }))
-      assert.ok(performance.now() - start < 2000)
+      await within(1000, () => failure(broadcast('board/1', 'x'.repeat(100_000), { url: where, timeoutMs: 300 })))
     })
 })
 
