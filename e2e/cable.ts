@@ -74,6 +74,8 @@ export async function connect(t: { after: (clean: () => void) => void }, url: st
   let welcomed = false
   return {
     next,
+    /** The cable answers in order: what was broadcast before comes before the pong. */
+    ping: () => ws.send('{"command":"ping"}'),
     async subscribe(signed: string): Promise<Frame> {
       if (!welcomed) assert.equal((await next()).type, 'welcome')
       welcomed = true

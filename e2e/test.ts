@@ -78,7 +78,7 @@ async function nodeTests(...patterns: string[]): Promise<Count> {
     '--test-reporter=./e2e/tally.ts',
     `--test-reporter-destination=${tally}`,
   ]
-  const { code } = await run(process.execPath, ['--test', '--test-timeout=120000', ...reporters, ...patterns])
+  const { code } = await run(process.execPath, ['--test', '--test-timeout=300000', ...reporters, ...patterns])
   return settle(() => JSON.parse(readFileSync(tally, 'utf8')), code)
 }
 

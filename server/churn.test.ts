@@ -47,7 +47,9 @@ test('connecting, subscribing, hearing, leaving and being lost keep the heap fla
   await round(500)
   const before = await alive()
   await round(800)
-  const after = await alive()
+  let after = await alive()
+  // Sockets close in their own time; what leaks stays, however often we look.
+  for (let look = 0; look < 100 && after.sockets > before.sockets + 2; look++) after = await alive()
 
   assert.equal(after.sessions, 0)
   assert.ok(after.sockets <= before.sockets + 2, `${after.sockets} sockets`)

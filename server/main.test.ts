@@ -2,11 +2,12 @@ import assert from 'node:assert/strict'
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, existsSync, mkdtempSync, openSync, rmSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { type TestContext, test } from 'node:test'
+import { freePorts } from '../start/network.ts'
 import { connect, LEAK, sign, token } from './testing.ts'
 
 const MAIN = new URL('main.ts', import.meta.url).pathname
@@ -15,28 +16,42 @@ function run(
   t: TestContext,
   argv: string[],
   env: Record<string, string> = {},
-): { child: ChildProcess; output: () => string; until: (pattern: RegExp) => Promise<RegExpExecArray> } {
+): {
+  child: ChildProcess
+  output: () => string
+  until: (pattern: RegExp) => Promise<RegExpExecArray>
+  /** Its exit code, once it has ended and all that it said has been read. */
+  ended: Promise<number | null>
+} {
   const child = spawn(process.execPath, [MAIN, ...argv], { env: { PATH: process.env.PATH, ...env } })
   let output = ''
   t.after(() => {
     child.kill('SIGKILL')
     assert.doesNotMatch(output, LEAK)
   })
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', data => (output += data))
+  let heard = Promise.withResolvers<void>()
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', data => {
+      output += data
+      heard.resolve()
+      heard = Promise.withResolvers()
+    })
+  }
+  let hasEnded = false
+  const ended = once(child, 'close').then(([code]) => {
+    hasEnded = true
+    heard.resolve()
+    return code as number | null
+  })
   const until = async (pattern: RegExp) => {
     for (;;) {
       const match = pattern.exec(output)
       if (match) return match
-      await Promise.race([
-        once(child.stdout, 'data'),
-        once(child.stderr, 'data'),
-        once(child, 'exit').then(([code]) => {
-          throw new Error(`exit ${code}: ${output}`)
-        }),
-      ])
+      if (hasEnded) throw new Error(`exit ${await ended}: ${output}`)
+      await heard.promise
     }
   }
-  return { child, output: () => output, until }
+  return { child, output: () => output, until, ended }
 }
 
 const GUIDE = { jwt: 'canary-some-secret-key', turbo: 'canary-s3cЯeT' }
@@ -90,8 +105,8 @@ test('with --turbo_rails_cleartext names are plain, a token is required, and the
 })
 
 test('every problem is listed, nothing starts, and the exit code is 1', async t => {
-  const { child, output } = run(t, ['--enforce_jwt', '--turbo_streams', '--nonsense'])
-  const [code] = await once(child, 'exit')
+  const { ended, output } = run(t, ['--enforce_jwt', '--turbo_streams', '--nonsense'])
+  const code = await ended
 
   assert.equal(code, 1)
   assert.deepEqual(output().trim().split('\n').length, 3)
@@ -99,8 +114,8 @@ test('every problem is listed, nothing starts, and the exit code is 1', async t 
 })
 
 test('a cable that no client could connect to is one line, and nothing listens', async t => {
-  const { child, output } = run(t, [])
-  const [code] = await once(child, 'exit')
+  const { ended, output } = run(t, [])
+  const code = await ended
 
   assert.equal(code, 1)
   assert.match(output(), /^cable: nobody can connect: [^\n]*\n$/)
@@ -111,8 +126,8 @@ test('--help and --version answer and exit with 0', async t => {
     ['--help', /--turbo_streams_secret/],
     ['--version', /^\d+\.\d+\.\d+\n$/],
   ] as const) {
-    const { child, output } = run(t, [flag])
-    const [code] = await once(child, 'exit')
+    const { ended, output } = run(t, [flag])
+    const code = await ended
     assert.equal(code, 0)
     assert.match(output(), pattern)
   }
@@ -123,8 +138,8 @@ test('a port in use is one clear line', async t => {
   t.after(() => taken.close())
   await once(taken, 'listening')
   const { port } = taken.address() as { port: number }
-  const { child, output } = run(t, ['--noauth', `--port=${port}`])
-  const [code] = await once(child, 'exit')
+  const { ended, output } = run(t, ['--noauth', `--port=${port}`])
+  const code = await ended
 
   assert.equal(code, 1)
   assert.equal(output(), `cable: cannot listen on 127.0.0.1:${port}: the port is in use\n`)
@@ -135,8 +150,8 @@ test('a host that is not of this machine is one clear line', async t => {
     ['192.0.2.1', 'this machine has no such address'],
     ['nowhere.invalid', 'there is no such host'],
   ]) {
-    const { child, output } = run(t, ['--noauth', '--port=0', `--host=${host}`])
-    const [code] = await once(child, 'exit')
+    const { ended, output } = run(t, ['--noauth', '--port=0', `--host=${host}`])
+    const code = await ended
 
     assert.equal(code, 1)
     assert.match(output(), new RegExp(`^.*WRN.*\\ncable: cannot listen on ${host}:\\d+: ${reason}\\n$`))
@@ -144,7 +159,7 @@ test('a host that is not of this machine is one clear line', async t => {
 })
 
 test('SIGTERM tells clients to come back, and exits with 0 although one never answers', async t => {
-  const { child, until } = run(t, ['--noauth', '--port=0', '--http_broadcast_port=0', '--shutdown_timeout=20'])
+  const { child, ended, until } = run(t, ['--noauth', '--port=0', '--http_broadcast_port=0', '--shutdown_timeout=20'])
   const [, cable] = await until(/clients connect to (\S+)/)
   const [polite, mute] = [await connect(t, cable!), await connect(t, cable!)]
   await Promise.all([polite.next(), mute.next()])
@@ -154,7 +169,7 @@ test('SIGTERM tells clients to come back, and exits with 0 although one never an
 
   assert.deepEqual(await polite.next(), { type: 'disconnect', reason: 'server_restart', reconnect: true })
   assert.equal((await polite.closed).code, 1001)
-  assert.deepEqual(await once(child, 'exit'), [0, null])
+  assert.equal(await ended, 0)
 })
 
 /** The refusals of a client without a token, each of which is a line of the log. */
@@ -162,19 +177,10 @@ async function refused(t: TestContext, cable: string, times: number): Promise<vo
   for (let n = 0; n < times; n++) assert.equal((await (await connect(t, cable)).next()).reason, 'unauthorized')
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
-
 test('a log on a full disk does not end the cable', { skip: !existsSync('/dev/full') }, async t => {
   const full = openSync('/dev/full', 'w')
   t.after(() => closeSync(full))
-  const port = await freePort()
+  const [port] = await freePorts(1)
   const child = spawn(process.execPath, [MAIN, '--secret=canary', `--port=${port}`], {
     stdio: ['ignore', full, 'inherit'],
   })

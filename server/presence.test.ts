@@ -3,7 +3,18 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Client, counted, type Frame, METRICS, open, sign, startCable, type TestCable, turbo } from './testing.ts'
+import {
+  type Client,
+  counted,
+  EXTENDED,
+  type Frame,
+  METRICS,
+  open,
+  sign,
+  startCable,
+  type TestCable,
+  turbo,
+} from './testing.ts'
 
 const signed = (stream: string) => JSON.stringify({ channel: '$pubsub', signed_stream_name: sign(stream) })
 
@@ -104,7 +115,9 @@ test('a session may not join a stream as two people, and says nothing about it',
 
 test('presence lasts as long as the connection, and --presence_ttl longer, on the base protocol too', async t => {
   const clock = { ms: 0 }
-  const cable = await startCable(t, ['--noauth', '--presence_ttl=60'], { monotonic: () => clock.ms })
+  const cable = await startCable(t, ['--noauth', '--presence_ttl=60', '--sessions_ttl=1'], {
+    monotonic: () => clock.ms,
+  })
   const ada = await joined(cable, signed('room'), 'ada')
   const watcher = await cable.welcomed()
   await watcher.subscribe(signed('room'))
@@ -113,8 +126,12 @@ test('presence lasts as long as the connection, and --presence_ttl longer, on th
     return ((await watcher.next()).message as { total: number }).total
   }
 
+  // A round of upkeep, which is on a real timer, forgets the lost session.
+  const lost = await cable.welcomed({ protocols: EXTENDED })
+  lost.ws.terminate()
+  await cable.until(({ lost_sessions }) => lost_sessions === 1)
   clock.ms += 3_600_000
-  await new Promise(resolve => setTimeout(resolve, 1100)) // one round of upkeep, which is on a real timer
+  await cable.until(({ lost_sessions }) => lost_sessions === 0)
   assert.equal(await present(), 1)
 
   ada.ws.terminate()

@@ -138,27 +138,37 @@ export interface Frame {
 export class Client {
   readonly ws: WebSocket
   readonly #frames: Frame[] = []
-  readonly #waiting: ((frame: Frame) => void)[] = []
+  readonly #waiting: PromiseWithResolvers<Frame>[] = []
   readonly closed: Promise<{ code: number; text: string }>
+  #closed: Error | undefined
 
   constructor(ws: WebSocket) {
     this.ws = ws
     this.closed = once(ws, 'close').then(([code, text]) => ({ code, text: String(text) }))
     ws.on('message', data => this.#take(JSON.parse(String(data))))
     ws.on('error', () => {})
+    ws.on('close', code => {
+      this.#closed = new Error(`the cable closed with ${code}, and nothing more will come`)
+      for (const { reject } of this.#waiting.splice(0)) reject(this.#closed)
+    })
   }
 
   #take(frame: Frame): void {
     if (frame.type === 'ping') return
     const waiting = this.#waiting.shift()
-    if (waiting) waiting(frame)
+    if (waiting) waiting.resolve(frame)
     else this.#frames.push(frame)
   }
 
-  /** The next frame that is no ping. */
+  /** The next frame that is no ping; rejects when the connection closes before. */
   next(): Promise<Frame> {
     const frame = this.#frames.shift()
-    return frame ? Promise.resolve(frame) : new Promise(resolve => this.#waiting.push(resolve))
+    if (frame) return Promise.resolve(frame)
+    const next = Promise.withResolvers<Frame>()
+    next.promise.catch(() => {}) // a test may end without waiting for it
+    if (this.#closed) next.reject(this.#closed)
+    else this.#waiting.push(next)
+    return next.promise
   }
 
   send(message: unknown): void {

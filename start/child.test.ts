@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { PassThrough } from 'node:stream'
 import type { TestContext } from 'node:test'
 import { test } from 'node:test'
@@ -22,9 +21,13 @@ function run(t: TestContext, script: string, waits: number[] = [], onMisconfigur
     onMisconfigured,
   })
   t.after(child.kill)
-  const next = async (stream: PassThrough): Promise<string> =>
-    (stream.read() ?? (await once(stream, 'data'))[0]) as string
-  return { child, line: () => next(lines), said: () => next(said) }
+  return { child, line: reader(lines), said: reader(said) }
+}
+
+/** Reads line by line; those of one turn wait for their reader. */
+function reader(stream: PassThrough): () => Promise<string> {
+  const lines: AsyncIterator<string> = stream[Symbol.asyncIterator]()
+  return async () => (await lines.next()).value
 }
 
 const isAlive = (pid: number): boolean => {
@@ -69,7 +72,7 @@ test('a command that does not exist is said, not thrown', async t => {
   })
   t.after(child.kill)
 
-  assert.match(String((await once(said, 'data'))[0]), /^Thing stopped \(spawn \/nowhere\/thing ENOENT\)/)
+  assert.match(await reader(said)(), /^Thing stopped \(spawn \/nowhere\/thing ENOENT\)/)
 })
 
 test('stopping ends a child and all that it started', async t => {

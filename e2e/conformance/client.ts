@@ -12,7 +12,7 @@ export const BASE = 'actioncable-v1-json'
 export const EXTENDED = 'actioncable-v1-ext-json'
 
 /** Longer than anything here takes; a scenario that waits for this long has failed. */
-const PATIENCE_MS = 15_000
+const PATIENCE_MS = 60_000
 
 export interface Frame {
   type?: string

@@ -24,7 +24,7 @@ const AT_ONCE = 6
 const NODE_FLAGS = ['--max-old-space-size=192', '--max-semi-space-size=2']
 const GROWTH_MB = 64
 /** No sequence takes this long, on the slowest machine. */
-const WEDGED_MS = 20_000
+const WEDGED_MS = 90_000
 const FLAGS = [
   ...OPEN,
   // What may be kept is little, so that what is kept by mistake shows.
@@ -52,7 +52,8 @@ test(`${COUNT} random sequences are answered as they must be (HOTCABLE_SEED=${SE
     while (next < COUNT && failures.length === 0) {
       const n = next++
       if (n % Math.ceil(COUNT / 10) === 0) memory.push(residentMb(cable.pid))
-      const outcome = await attempt(n)
+      let outcome = await attempt(n)
+      for (let again = 0; again < 5 && outcome.error instanceof Inconclusive; again++) outcome = await attempt(n)
       if (outcome.error instanceof Inconclusive) inconclusive++
       else if (outcome.error) failures.push(await shortest(n, outcome))
     }

@@ -67,7 +67,7 @@ export function cableTests(kind: Kind, start: Start): void {
       const skip = runs(kind, scenario) ? false : (absent ?? `${differs!.anycable} (${differs!.why})`)
       const run = kind === 'anycable' && differs ? differs.run! : scenario.run
       const name = kind === 'anycable' && differs ? `${title} · AnyCable ${differs.anycable}` : title
-      test(name, { skip, todo: kind === 'hotcable' ? todo : undefined, timeout: 40_000 }, async () => {
+      test(name, { skip, todo: kind === 'hotcable' ? todo : undefined, timeout: 120_000 }, async () => {
         const world = new World(await (alone ? begin(flags) : sharedServer(flags)))
         try {
           await run(world)

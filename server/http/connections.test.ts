@@ -79,7 +79,7 @@ test('a session whose handshake followed on another request at once does not giv
 
 test('a connection that says nothing is closed, whether it is to speak TLS or not', async t => {
   for (const flags of [[], tlsFlags(t)]) {
-    const cable = await startCable(t, ['--handshake_timeout=1', '--max_unauthenticated=5', METRICS, ...flags])
+    const cable = await startCable(t, ['--handshake_timeout=4', '--max_unauthenticated=5', METRICS, ...flags])
     const plain = cable.url.broadcast.replace('https', 'http')
     const silent = Array.from({ length: 5 }, () => openRaw(t, plain, { allowHalfOpen: true }))
     await Promise.all(silent.map(({ socket }) => once(socket, 'connect')))
