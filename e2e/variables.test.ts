@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { findStrangers } from '../server/strangers.ts'
+import { findUnknownVariables } from '../server/unknown-variables.ts'
 
 test('the cable knows every variable that the Boards, the starter and the tests read', () => {
   const files = globSync(['*.{md,yml}', '{backends,e2e,server,start,web}/**/*.{ts,py,php,rb,go,md}'], {
@@ -10,6 +10,6 @@ test('the cable knows every variable that the Boards, the starter and the tests 
   })
   const named = new Set(files.flatMap(file => readFileSync(file, 'utf8').match(/HOTCABLE_[A-Z0-9_]*[A-Z0-9]/g) ?? []))
 
-  assert.deepEqual(findStrangers(Object.fromEntries([...named].map(name => [name, 'x']))).problems, [])
+  assert.deepEqual(findUnknownVariables(Object.fromEntries([...named].map(name => [name, 'x']))).problems, [])
   assert.ok(named.size > 30)
 })

@@ -1,11 +1,11 @@
-/** For tests: certificates, made by openssl. */
+/** For tests: makes certificates with openssl. */
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 
-/** A fresh one for localhost, and its key: their files. */
+/** Returns the file names of a new certificate for localhost and of its key. */
 export function certificate(t: TestContext): [cert: string, key: string] {
   const folder = mkdtempSync(join(tmpdir(), 'hotcable-tls-'))
   t.after(() => rmSync(folder, { recursive: true }))

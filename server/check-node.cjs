@@ -1,7 +1,7 @@
 /**
- * Ends the process in one line on a Node that cannot run TypeScript: node -r ./server/check-node.cjs …
+ * Exits with one line on a Node that cannot run TypeScript: node -r ./server/check-node.cjs …
  *
- * It runs before the first import, so it is written for Nodes of any age.
+ * It runs before the first import, so it uses only what old versions of Node understand.
  */
 if (!process.features.typescript) {
   console.error(

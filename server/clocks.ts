@@ -1,33 +1,33 @@
 /**
- * Two clocks, both in ms. An operator, or NTP, may set the wall clock at any moment, back as well. So the cable reads it
+ * Two clocks, both in ms. An operator, or NTP, may set the wall clock forward or back at any moment. So the cable reads it
  * only for dates that clients and backends also know (`exp`, `since`, a ping's time), and measures every duration by the
- * monotonic clock, which nobody sets.
+ * monotonic clock, which cannot be set.
  */
 
 export interface Clocks {
   /** Unix time in ms. */
   readonly wall: () => number
-  /** Milliseconds since some fixed moment. It never goes back, and nobody can set it. */
+  /** Milliseconds since a fixed moment. Never goes back. */
   readonly monotonic: () => number
 }
 
 export interface AtTime extends Pick<Clocks, 'wall'> {
-  /** Calls back after so many ms, unless cancelled by what it returns. */
+  /** Calls `then` after so many ms. Returns a function that cancels the call. */
   later: (ms: number, then: () => void) => () => void
 }
 
-/** How long a timer trusts the wall clock. */
-const TRUST_MS = 60_000
+/** How often we read the wall clock again, in case it was set. */
+const RECHECK_MS = 60_000
 
 /**
- * Calls back at a time of the wall clock, Unix seconds, unless cancelled by what it returns; at most a minute late when
- * the clock was set forward.
+ * Calls `then` when the wall clock reads `seconds` (Unix time); at most a minute late if the clock was set forward.
+ * Returns a function that cancels the call.
  */
 export function atTime(seconds: number, then: () => void, { wall, later }: AtTime): () => void {
   let cancel: () => void
   const look = () => {
     const left = seconds * 1000 - wall()
-    cancel = later(Math.min(Math.max(0, left), TRUST_MS), left > 0 ? look : then)
+    cancel = later(Math.min(Math.max(0, left), RECHECK_MS), left > 0 ? look : then)
   }
   look()
   return () => cancel()

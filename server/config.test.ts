@@ -183,7 +183,7 @@ test('the development secrets of the samples are refused without --dev', () => {
 
 test('a cable that no client could connect to does not start', () => {
   for (const argv of [[], ['--secret=none'], ['--turbo_streams_secret=s', '--broadcast_key=k']])
-    assert.match(problems(argv).join(), /^nobody can connect: set --secret .* or say --noauth/)
+    assert.match(problems(argv).join(), /^no client can connect: set --secret .* or say --noauth/)
 
   for (const argv of [['--noauth'], ['--public'], ['--secret=s'], ['--jwt_id_key=s'], ['--rails_secret_key_base=s']])
     assert.deepEqual(problems(argv), [])
@@ -274,10 +274,10 @@ test('former secrets verify after the present one, and without one they open not
   assert.match(problems(['--secret=s', '--jwt_previous_secrets=development-only']).join(), /jwt_previous_secrets/)
 })
 
-test('a variable of AnyCable’s that does nothing here is named, and those of the helpers are not', () => {
+test('the cable warns about a variable that only AnyCable reads, and not about those of the helpers', () => {
   const { warnings } = readConfig(['--noauth'], { ANYCABLE_RPC_HOST: 'x', ANYCABLE_HTTP_BROADCAST_URL: 'y', HOME: '/' })
 
-  assert.deepEqual(warnings, ['ANYCABLE_RPC_HOST is set, and is not a setting of this cable: it does nothing here.'])
+  assert.deepEqual(warnings, ['ANYCABLE_RPC_HOST is not a setting of this cable, so it has no effect here.'])
 })
 
 test('a misspelt variable of ours is an error that names the right one', () => {
@@ -286,15 +286,15 @@ test('a misspelt variable of ours is an error that names the right one', () => {
     ['HOTCABLE_HISTORY_SINC', 'did you mean HOTCABLE_HISTORY_SINCE?'],
     ['HOTCABLE_SECRET', 'did you mean ANYCABLE_SECRET?'],
     ['HOTCABLE_PORT', 'did you mean ANYCABLE_PORT?'],
-    ['HOTCABLE_COLOUR_OF_LOG', 'take it out of the environment'],
+    ['HOTCABLE_COLOUR_OF_LOG', 'remove it from the environment'],
   ] as const)
     assert.deepEqual(problems(['--noauth'], { [name]: 'x' }), [`${name} is not a variable of this cable: ${advice}`])
 
   const { warnings } = readConfig(['--noauth'], { ANYCABLE_SECRETT: 'hunter2' })
-  assert.match(warnings.join(), /^ANYCABLE_SECRETT is set.* did you mean ANYCABLE_SECRET\?$/)
+  assert.match(warnings.join(), /^ANYCABLE_SECRETT is not .* did you mean ANYCABLE_SECRET\?$/)
 })
 
-test('variables of the Boards, of Kubernetes, and empty ones are no misspelt settings', () => {
+test('the cable accepts variables of the Boards, of Kubernetes, and empty ones', () => {
   const env = {
     HOTCABLE_DB: 'x',
     HOTCABLE_PYTHON_URL: 'x',
@@ -318,7 +318,7 @@ test('a flag without its value is told one', () => {
 
 test('two routes do not share a path of a port', () => {
   assert.deepEqual(problems(['--noauth', '--health-path=/cable']), [
-    '--path and --health-path are both /cable: they need a path each',
+    '--path and --health-path are both /cable: give each its own path',
   ])
   for (const argv of [
     ['--sse', '--sse_path=/cable'],

@@ -7,8 +7,8 @@ import { deriveKey, railsTurboKeys, type Secret } from './auth/keys.ts'
 import { contradictions, warnings } from './contradictions.ts'
 import { readFlags } from './flags.ts'
 import { envNames, SETTINGS, type SettingName, type Values } from './settings.ts'
-import { findStrangers } from './strangers.ts'
 import { readTls, type Tls } from './tls.ts'
+import { findUnknownVariables } from './unknown-variables.ts'
 
 interface Signed {
   readonly secrets: readonly Secret[]
@@ -19,7 +19,7 @@ interface Signed {
 export interface Config {
   readonly settings: Readonly<Values>
   readonly host: string
-  /** The present one first; none: no tokens are read. */
+  /** The present one first. Empty: the cable reads no tokens. */
   readonly jwtSecrets: readonly string[]
   readonly jwtParam: string
   readonly enforceJwt: boolean
@@ -42,7 +42,7 @@ export interface Config {
   readonly warnings: readonly string[]
 }
 
-/** What follows from the settings alone. */
+/** The part of a configuration that depends on the settings only. */
 export type Resolved = Omit<Config, 'tls' | 'warnings'>
 
 export class ConfigInvalid extends Error {
@@ -65,7 +65,7 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Con
       const [from, value] = given.has(name) ? [`--${name}`, given.get(name)!] : [envName, envName && env[envName]]
       if (value === undefined) return [name, fallback]
       try {
-        // An empty variable is not set; an empty flag comes from a variable that should have been.
+        // An empty variable counts as unset. A blank flag is a mistake, such as --secret=$SECRET without a SECRET.
         if (value.trim() === '') throw new Error('is blank: give it a value, or leave it out')
         return [name, read(value)]
       } catch (error) {
@@ -74,12 +74,12 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Con
       }
     }),
   ) as Values
-  const strangers = findStrangers(env)
+  const unknown = findUnknownVariables(env)
   const resolved = resolve(values)
-  problems.push(...strangers.problems, ...contradictions(resolved))
+  problems.push(...unknown.problems, ...contradictions(resolved))
   const tls = readTls(values, problem => problems.push(problem))
   if (problems.length > 0) throw new ConfigInvalid(problems)
-  return { ...resolved, tls, warnings: [...strangers.warnings, ...warnings(resolved)] }
+  return { ...resolved, tls, warnings: [...unknown.warnings, ...warnings(resolved)] }
 }
 
 function resolve(settings: Values): Resolved {
@@ -143,24 +143,24 @@ function resolve(settings: Values): Resolved {
 const rotation = (present: string, former: readonly string[]): readonly string[] =>
   present === '' ? [] : [present, ...former]
 
-/** Without a key broadcasts have a port that clients do not use, unless the operator names one. */
+/** Without a key, broadcasts use another port than clients, unless the operator names one. */
 function broadcastPort(settings: Values, key: string): number | 'main' {
   const { http_broadcast_port: explicit } = settings
   if (explicit < 0 && key !== '') return 'main'
-  return besideClients(settings, explicit < 0 ? 8090 : explicit)
+  return mainOrOther(settings, explicit < 0 ? 8090 : explicit)
 }
 
-/** Two ports 0 are two ports: the system chooses each. */
-const besideClients = ({ port }: Values, other: number): number | 'main' =>
+/** Returns `main` for the clients' port. For 0 the system chooses another port each time. */
+const mainOrOther = ({ port }: Values, other: number): number | 'main' =>
   other === port && port !== 0 ? 'main' : other
 
-/** There is an API where there is a key to it, or a port for it. */
+/** The REST API is on if it has a key or a port. */
 function api(settings: Values): Config['api'] {
   const { secret, api_secret, api_previous_secrets, api_port } = settings
   const key = api_secret === 'none' ? '' : api_secret || (secret === '' ? '' : deriveKey(secret, 'api-cable'))
   if (key === '' && api_port < 0) return undefined
   return {
     keys: rotation(key, api_previous_secrets),
-    port: api_port < 0 ? 'main' : besideClients(settings, api_port),
+    port: api_port < 0 ? 'main' : mainOrOther(settings, api_port),
   }
 }

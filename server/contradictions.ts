@@ -1,26 +1,24 @@
 /**
- * What a configuration must not say: settings that contradict each other, and doors that stand open by mistake.
+ * Mistakes in a configuration: settings that contradict each other, and ports that are open by accident.
  *
- * Each is a row: when it holds, and the sentence that names the settings and the fix. Pure.
+ * Each row has its condition, and a sentence that names the settings and the fix. Pure.
  */
 import type { Resolved } from './config.ts'
 import { isSecret, type SettingName } from './settings.ts'
 
-/** Why the cable refuses to start; none: it may. */
+/** Why the cable refuses to start; empty if it may start. */
 export function contradictions(config: Resolved): string[] {
   const { settings, jwtSecrets, enforceJwt, noauth, turbo, cableReady, broadcastKeys, broadcastPort, api } = config
   const cleartext = turbo?.cleartext || cableReady?.cleartext
   // Where clients need no token, the operator has already opened the clients' port.
   const isOpen = settings.public || (settings.noauth && !enforceJwt)
   return [
-    cleartext &&
-      jwtSecrets.length === 0 &&
-      'cleartext stream names need --jwt_secret: tokens are all that protects them',
+    cleartext && jwtSecrets.length === 0 && 'cleartext stream names need --jwt_secret: only tokens protect them',
     enforceJwt && !cleartext && jwtSecrets.length === 0 && '--enforce_jwt needs --jwt_secret or --secret',
     jwtSecrets.length === 0 &&
       !noauth &&
       !enforceJwt &&
-      'nobody can connect: set --secret (or --jwt_secret), or say --noauth to let clients in without a token',
+      'no client can connect: set --secret (or --jwt_secret), or say --noauth to let clients in without a token',
     broadcastPort === 'main' &&
       broadcastKeys.length === 0 &&
       !isOpen &&
@@ -56,16 +54,16 @@ interface Route {
   port: number | 'main'
 }
 
-/** Two routes at one path of one port: one of them would never be asked. */
+/** Two routes at one path of one port: requests would never reach the second. */
 function samePaths(config: Resolved): string[] {
   return routes(config).flatMap((route, at, all) => {
     const other = all.slice(0, at).find(({ path, port, setting }) => {
-      // Two ports 0 are two ports.
+      // The system chooses a different port for each 0.
       return path === route.path && port === route.port && port !== 0 && setting !== route.setting
     })
     return other === undefined
       ? []
-      : [`--${other.setting} and --${route.setting} are both ${route.path}: they need a path each`]
+      : [`--${other.setting} and --${route.setting} are both ${route.path}: give each its own path`]
   })
 }
 
@@ -85,7 +83,7 @@ function routes({ settings, broadcastPort, api }: Resolved): Route[] {
   ]
 }
 
-/** What an operator should know, but may want. */
+/** What an operator may have chosen on purpose, but should know. */
 export function warnings(config: Resolved): string[] {
   const { turbo, cableReady, jwtSecrets, settings, broadcastKeys, broadcastPort, api } = config
   return [
@@ -97,18 +95,18 @@ export function warnings(config: Resolved): string[] {
       'turbo_rails_cleartext: --turbo_rails_key is not used',
     settings.rails_secret_key_base !== '' &&
       jwtSecrets.length === 0 &&
-      'rails_secret_key_base without --jwt_secret: clients need no token, and a signed name is all that lets them listen',
+      'rails_secret_key_base without --jwt_secret: clients need no token, only a signed name to listen',
     settings.public && 'public: anyone may connect, listen and broadcast',
     broadcastKeys.length === 0 &&
       isReachable(config) &&
-      `broadcasts need no key on ${address(config, broadcastPort)}: set --broadcast_key (or --secret), or keep all but your backends off that port`,
+      `broadcasts need no key on ${address(config, broadcastPort)}: set --broadcast_key (or --secret), or let only your backends reach that port`,
     api?.keys.length === 0 &&
       isReachable(config) &&
-      `the REST API needs no key on ${address(config, api.port)}: set --api_secret (or --secret), or keep all but your backends off that port`,
+      `the REST API needs no key on ${address(config, api.port)}: set --api_secret (or --secret), or let only your backends reach that port`,
   ].filter(warning => typeof warning === 'string')
 }
 
-/** Whether other machines may reach the ports. A name may lead anywhere. */
+/** Whether other machines may reach the ports. A host name may resolve to any address. */
 const isReachable = ({ host }: Resolved): boolean => host !== '::1' && !/^127(\.\d+){3}$/.test(host)
 
 const address = ({ host, settings }: Resolved, port: number | 'main'): string =>

@@ -1,14 +1,14 @@
 /**
- * Every refusal: a stable code, what the client is told, what the operator is told.
+ * Every refusal: a stable code, the reason that the client gets, and the fix that the operator gets.
  *
  * A refusal is a row here, not logic where it is thrown. `tell` is the reason that Action Cable clients know; `fix` is one
- * line for whoever has to mend it, and reaches the client only with --dev. Codes are metric labels: never rename one.
+ * line for the operator or developer, and reaches the client only with --dev. Codes are metric labels: never rename one.
  */
 
 interface Ending {
   /** The `reason` of the disconnect frame. */
   tell: string
-  /** Whether the client should come back by itself. */
+  /** Whether the client should reconnect. */
   reconnect: boolean
   /** The WebSocket close that follows: code and text. */
   close: readonly [code: number, text: string]
@@ -61,7 +61,7 @@ export const ENDINGS = {
     tell: 'too_slow',
     reconnect: true,
     close: [1000, ''],
-    fix: 'it reads slower than it is sent: see --ws_max_pending_size',
+    fix: 'the client reads more slowly than the cable sends: see --ws_max_pending_size',
   },
   internal: {
     tell: 'internal_error',
@@ -73,7 +73,7 @@ export const ENDINGS = {
     tell: 'malformed_flood',
     reconnect: false,
     close: [1008, 'Too many malformed commands'],
-    fix: 'it sent more than 100 messages in a second that are no command: see the log at --log_level=debug',
+    fix: 'the client sent over 100 messages in a second that are not commands: see the log at --log_level=debug',
   },
 } as const satisfies Record<string, Ending>
 
@@ -84,7 +84,7 @@ export const REJECTIONS = {
   identifier_too_long: 'shorten the identifier, or raise --max_identifier_length',
   subscriptions_limit: 'one session holds too many subscriptions: see --max_subscriptions',
   identifiers_limit: 'the identifiers of one session have too many bytes: see --max_identifiers_size',
-  channel_unknown: 'the channel is none of those this cable serves: is --turbo_streams on?',
+  channel_unknown: 'this cable does not serve that channel: is --turbo_streams on?',
   stream_name_missing: 'the identifier has neither signed_stream_name nor stream_name',
   stream_name_not_a_string: 'a stream name must be a JSON string, signed as such',
   stream_not_public: 'sign the name, or allow unsigned ones with --public_streams',
@@ -96,40 +96,40 @@ export const REJECTIONS = {
   streams_key_missing: 'the cable has no secret to verify signed names: --streams_secret or --secret',
 } as const
 
-/** Rejections that are for now: the client is always told the code, as it can try again when it has left something. */
-export const FOR_NOW: ReadonlySet<RejectionCode> = new Set(['subscriptions_limit', 'identifiers_limit'])
+/** A client may subscribe again once it has left other subscriptions, so it gets these codes even without --dev. */
+export const TEMPORARY_REJECTIONS: ReadonlySet<RejectionCode> = new Set(['subscriptions_limit', 'identifiers_limit'])
 
-/** Why a command is ignored: the client is told nothing, as the protocol has no words for it. */
+/** Why a command is ignored. The protocol has no words for this, so the client gets no answer. */
 export const COMPLAINTS = {
   command_malformed: 'a command is a JSON object with a string command and a string identifier',
   command_too_deep: 'a command may nest lists and objects 64 levels deep',
   command_unknown: 'the cable knows subscribe, unsubscribe, history, whisper, join, leave, presence, ping and pong',
-  command_unsupported: 'a stream takes no actions: nothing here performs them',
+  command_unsupported: 'the cable performs no actions: streams only carry messages',
   already_subscribed: 'this identifier is subscribed already',
   not_subscribed: 'this identifier is not subscribed',
   history_unusable: 'ask for history with since (Unix seconds) or streams',
   history_waiting: 'this subscription already waits for the history that it asked for',
   whisper_not_allowed: 'whispers need a public stream, or --streams_whisper and a name signed for $pubsub',
-  whisper_too_large: "a whisper's data must not have more bytes of JSON: see --max_whisper_size",
+  whisper_too_large: "the whisper's data is too large, as JSON: see --max_whisper_size",
   presence_not_allowed: 'presence needs a public stream, or a name signed for $pubsub, and a broker',
   presence_id_missing: 'join with presence: {"id": …, "info": …}',
-  presence_info_too_large: 'info and id must not have more bytes together: see --max_presence_info_size',
-  presence_id_mismatch: 'this session has joined the stream as somebody else',
+  presence_info_too_large: 'info and id are too large together: see --max_presence_info_size',
+  presence_id_mismatch: 'this session has joined the stream under another id',
 } as const
 
 /** Why something may be missing from a stream: its page has to be fetched again. */
 export const GAPS = {
-  gap_position_unknown: 'the page does not know where it stands: could its backend reach the cable while rendering?',
-  gap_restarted: 'the page was made before the cable was started',
-  gap_too_old: 'more came since than the history holds: see --history_limit, --history_ttl and --history_max_size',
-  gap_too_large: 'what was missed is more than may wait for one client: see --ws_max_pending_size',
+  gap_position_unknown: 'the page has no position: could its backend reach the cable while it rendered the page?',
+  gap_restarted: 'the page was rendered before the cable started',
+  gap_too_old: 'the history has dropped messages since: see --history_limit, --history_ttl and --history_max_size',
+  gap_too_large: 'the missed messages have more bytes than may wait for one client: see --ws_max_pending_size',
 } as const
 
 /** Why a WebSocket's handshake is refused: status, and the answer's body. */
 export const HANDSHAKES = {
   websocket_version: ['426 Upgrade Required', 'this cable speaks one version of WebSocket: Sec-WebSocket-Version: 13'],
   websocket_key: ['400 Bad Request', 'Sec-WebSocket-Key must be 16 bytes in base64'],
-  websocket_protocol: ['400 Bad Request', 'Sec-WebSocket-Protocol must be names, each once, separated by commas'],
+  websocket_protocol: ['400 Bad Request', 'Sec-WebSocket-Protocol must be a comma-separated list of different names'],
 } as const satisfies Record<string, readonly [status: string, fix: string]>
 
 /** Why an HTTP request of a backend fails: status, and what to do about it. */
@@ -151,7 +151,7 @@ export const KEY_MISMATCH =
 
 /** Why a request for server-sent events fails: status, and what to do about it. */
 export const EVENT_FAILURES = {
-  origin_not_allowed: [403, 'add its host to --allowed_origins'],
+  origin_not_allowed: [403, "add the origin's host to --allowed_origins"],
   method_not_allowed: [405, 'GET one subscription, or POST several'],
   message_too_large: [413, 'the body is larger than --max_message_size'],
   text_malformed: [400, 'the body is not UTF-8'],

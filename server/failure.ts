@@ -1,13 +1,13 @@
 /**
- * A failure: an exception that nothing expected, which is a bug of the cable.
+ * A failure: an unexpected exception, that is, a bug of the cable.
  *
- * It is caught where it can end one session or one task, but not the process: where a transport calls a session, where
- * the hub calls a listener, where a turn runs its tasks, and in timers. Clients and backends choose what we work on, so a
- * bug that they can reach must not be a way to end the cable for all others.
+ * We catch it where it can end one session or one task instead of the process: where a transport calls a session, where
+ * the hub calls a listener, where a turn runs its tasks, and in timers. Clients and backends choose our input, so one that
+ * finds a bug must not be able to end the cable for all others.
  */
 import type { Log } from './log.ts'
 
-/** Logs a failure with its stack, and counts it. `sid`: the session that ends because of it. Never throws. */
+/** Logs a failure with its stack, and counts it. `sid` names the session that it ends. Never throws. */
 export type Failed = (error: unknown, sid?: string) => void
 
 export const createFailed =
@@ -15,10 +15,10 @@ export const createFailed =
   (error, sid) => {
     count('internal')
     const stack = error instanceof Error ? error.stack : String(error)
-    log.error({ ...(sid === undefined ? {} : { sid }), code: 'internal', stack }, 'failed, which is a bug of the cable')
+    log.error({ ...(sid === undefined ? {} : { sid }), code: 'internal', stack }, 'the cable has a bug')
   }
 
-/** Runs `run` for each item, whether or not it throws for others. */
+/** Calls `run` for each item, even after it threw for another. */
 export function tryEach<T>(items: Iterable<T>, run: (item: T) => void, failed: Failed): void {
   for (const item of items) {
     try {
@@ -29,7 +29,7 @@ export function tryEach<T>(items: Iterable<T>, run: (item: T) => void, failed: F
   }
 }
 
-/** Returns a function for a timer: it runs `run`, and reports what that throws. */
+/** Returns a function, for a timer, that calls `run` and reports an exception instead of throwing it. */
 export const guarded = (run: () => void, failed: Failed) => (): void => {
   try {
     run()

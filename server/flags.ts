@@ -4,7 +4,7 @@
 import { nearest } from './nearest.ts'
 import { exampleOf, SETTINGS, type SettingName } from './settings.ts'
 
-/** The values by their settings, as text. What is wrong goes into `problems`, in sentences that repeat no value. */
+/** Returns each setting's value, as text. Adds mistakes to `problems`, as sentences that repeat no value. */
 export function readFlags(argv: readonly string[], problems: string[]): Map<SettingName, string> {
   const given = new Map<SettingName, string>()
   for (let at = 0; at < argv.length; at++) {
@@ -13,15 +13,15 @@ export function readFlags(argv: readonly string[], problems: string[]): Map<Sett
     if (isSetting(name)) {
       if (inline !== undefined) given.set(name, inline)
       else if (SETTINGS[name].shape === '') given.set(name, 'true')
-      // A secret may begin with a dash; the name of a setting is none.
+      // A secret may begin with a dash, but the name of a setting is not a value.
       else if (next !== undefined && !isSetting(readFlag(next)[0])) given.set(name, argv[++at]!)
       else problems.push(`--${name} needs a value: --${name}=${exampleOf(name)}`)
     } else if (name === undefined) {
-      // Not even this is repeated: it may be what a space cut off a secret.
-      problems.push(`argument ${at + 1} is not a flag, which would begin with --`)
+      // The message does not repeat the argument: it may be part of a secret that has a space.
+      problems.push(`argument ${at + 1} is not a flag: flags begin with --`)
     } else {
       problems.push(`--${name} is not a setting of this cable${didYouMean(name)} (see --help)`)
-      // The value of an unknown flag is not an argument by itself.
+      // Skip the unknown flag's value, so that it causes no second message.
       if (inline === undefined && next?.startsWith('-') === false) at++
     }
   }

@@ -1,5 +1,5 @@
 /**
- * What one session may hold and say.
+ * What one session may hold and send.
  */
 import type { Values } from './settings.ts'
 
@@ -13,15 +13,15 @@ export interface Limits {
   readonly maxReplayBytes: number
   /** Bytes of the data of one whisper, as JSON. */
   readonly maxWhisperSize: number
-  /** Bytes of what a member says of itself, as JSON, and its id. */
+  /** Bytes of a presence member's info (as JSON) and id, together. */
   readonly maxPresenceInfoSize: number
 }
 
-/** Stock identifiers with a position have about 200 bytes: this is room for long names of streams. */
+/** Stock identifiers with a position have about 200 bytes; the rest is for long stream names. */
 const IDENTIFIER_SIZE = 512
 
 export function limitsOf(settings: Values): Limits {
-  // The setting counts one page. While a page is being left, the next one's subscriptions come beside it.
+  // The setting counts one page. On a visit the next page subscribes while the last one unsubscribes.
   const maxSubscriptions = 2 * settings.max_subscriptions
   return {
     maxSubscriptions,

@@ -118,7 +118,7 @@ test('a cable that no client could connect to is one line, and nothing listens',
   const code = await ended
 
   assert.equal(code, 1)
-  assert.match(output(), /^cable: nobody can connect: [^\n]*\n$/)
+  assert.match(output(), /^cable: no client can connect: [^\n]*\n$/)
 })
 
 test('--help and --version answer and exit with 0', async t => {

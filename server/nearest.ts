@@ -1,7 +1,4 @@
-/**
- * The name that was probably meant: the one fewest letters away, at most `most` of them; `undefined` where none is so near.
- * Pure.
- */
+/** Returns the name with the fewest letters changed, at most `most`; `undefined` if no name is that near. Pure. */
 export function nearest(name: string, names: readonly string[], most = fewLetters): string | undefined {
   const [best] = names
     .filter(candidate => Math.abs(candidate.length - name.length) <= most(candidate))
@@ -13,7 +10,7 @@ export function nearest(name: string, names: readonly string[], most = fewLetter
 
 const fewLetters = (name: string): number => (name.length < 9 ? 2 : 3)
 
-/** Letters to add, take away or replace (Levenshtein). */
+/** How many letters to add, remove or replace (Levenshtein). */
 function distance(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, at) => at)
   for (const [line, letter] of [...from].entries()) {

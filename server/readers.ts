@@ -1,7 +1,7 @@
 /**
- * Readers: a setting's text in, its value out, or an Error whose message follows the setting's name: "must be …".
+ * Readers: each turns a setting's text into its value, or throws an Error whose message continues the setting's name: "must be …".
  *
- * No message repeats the text: it may be a secret that was given to the wrong setting. Pure.
+ * No message repeats the text, because it may be a secret that the operator gave to the wrong setting. Pure.
  */
 import { isIPv6 } from 'node:net'
 
@@ -24,7 +24,7 @@ export const whole =
     return number
   }
 
-/** What is held in memory in one piece. Beyond 2^31 ws takes the number for another one, beyond 2^29 there is no such string. */
+/** Bytes that we hold as one string. ws misreads limits beyond 2^31, and V8 has no strings beyond 2^29. */
 export const bytesAtOnce = whole(1, 1 << 28)
 
 export const choice =
@@ -50,13 +50,13 @@ export const secret: Read<string> = value => (value === 'none' ? '' : value)
 /** Former secrets, which still verify. */
 export const secrets: Read<string[]> = text => list(text).filter(item => item !== 'none')
 
-/** Of a query parameter and a header. */
+/** The name of a query parameter and, with `x-` before it, of a header. */
 export const parameter: Read<string> = text => {
   if (!/^[A-Za-z0-9_-]+$/.test(text)) throw new Error('must be letters, digits, - and _')
   return text
 }
 
-/** Unreserved characters alone: they have one spelling in a URL, and no meaning to the router. */
+/** Only unreserved characters: a URL spells them in one way, and the router gives them no meaning. */
 export const path: Read<string> = text => {
   if (!/^\/([\w.~-]+\/)*[\w.~-]*$/.test(text) || URL.parse(text, 'http://host')?.pathname !== text)
     throw new Error('must begin with /, and hold only letters, digits, /, ., _, ~ and -')
@@ -65,7 +65,7 @@ export const path: Read<string> = text => {
 
 export const paths: Read<string[]> = text => list(text).map(path)
 
-/** A path that others are below. */
+/** A path with other routes below it. */
 export const folder: Read<string> = text => {
   if (path(text).endsWith('/')) throw new Error('must not end with /')
   return text
@@ -78,21 +78,21 @@ export const host: Read<string> = text => {
 }
 
 /**
- * Entries of --allowed_origins. One with a scheme is refused and not cut: it would promise that http is kept out, and with
- * the same setting AnyCable would let no page in.
+ * Entries of --allowed_origins. We refuse a scheme instead of ignoring it: `https://` would seem to keep http pages out, and
+ * AnyCable, with the same value, would let no page in.
  */
 export const origins: Read<string[]> = text => {
   const entries = list(text)
   if (!entries.every(entry => ORIGIN.test(entry)))
     throw new Error(
-      'must be hosts, as app.example.com, app.example.com:3000, *.example.com or * (without a scheme or a path, and without the ports 80 and 443, which browsers leave out)',
+      'must be hosts, such as app.example.com, app.example.com:3000, *.example.com or * (without a scheme, a path, or the ports 80 and 443, which browsers leave out)',
     )
   return entries
 }
 
 const ORIGIN = /^(\*|((\*\.?)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:(?!80$|443$)\d{1,5})?)$/i
 
-/** For `fetch`, which takes no user name in a URL. */
+/** `fetch` refuses a URL with a user name. */
 export const url: Read<string> = text => {
   const { protocol = '', username, password } = URL.parse(text) ?? {}
   if (!/^https?:$/.test(protocol) || username || password) throw new Error('must be an http(s) URL without a user name')
@@ -100,6 +100,6 @@ export const url: Read<string> = text => {
 }
 
 export const file: Read<string> = text => {
-  if (text.includes('-----BEGIN')) throw new Error('must be the name of a file, and not what is in it')
+  if (text.includes('-----BEGIN')) throw new Error('must be the name of a file, not its content')
   return text
 }

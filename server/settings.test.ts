@@ -84,7 +84,7 @@ test('what a router, a browser, ws or fetch would take for something else is ref
     ['--path=', 'is blank'],
     ['--path=,', 'must have at least one entry'],
     ['--allowed_origins=,', 'must have at least one entry'],
-    ['--allowed_origins=https://app.example.com', 'must be hosts, as app.example.com'],
+    ['--allowed_origins=https://app.example.com', 'must be hosts, such as app.example.com'],
     ['--allowed_origins=app.example.com/', 'must be hosts'],
     ['--allowed_origins=app.example.com:443', 'must be hosts'],
     ['--allowed_origins=*.', 'must be hosts'],

@@ -65,13 +65,13 @@ export const SETTINGS = {
     'SECONDS',
     whole(0, 3600),
     0,
-    'How long to wait, not ready any more, before a shutdown begins.',
+    'How long /ready answers 503 before the cable begins to disconnect clients.',
   ),
   shutdown_drain: setting(
     'SECONDS',
     whole(0, 3600),
     -1,
-    'Over how long clients are sent away. Default: a third of --shutdown_timeout.',
+    'How long the cable takes to disconnect all clients, a few at a time. Default: a third of --shutdown_timeout.',
     ['HOTCABLE_SHUTDOWN_DRAIN'],
   ),
   shutdown_timeout: setting('SECONDS', whole(0, 3600), 30, 'How long a shutdown may take.'),
@@ -129,41 +129,41 @@ export const SETTINGS = {
     "Verifies Turbo's names with the keys that Rails derives by default. Without a token secret, clients need no token.",
     ['HOTCABLE_RAILS_SECRET_KEY_BASE'],
   ),
-  turbo_rails_cleartext: flag('Turbo names are not signed: whoever has a token may listen to anything.'),
+  turbo_rails_cleartext: flag('Turbo names are not signed: a client with a token may listen to any stream.'),
 
   streams_whisper: flag('Allow whispers on names signed for $pubsub.'),
   streams_presence: setting('BOOL', bool, true, 'Allow presence on names signed for $pubsub.'),
   cable_ready: flag('Serve CableReady::Stream.'),
   cable_ready_secret: setting('SECRET', secret, '', "Verifies CableReady's signed names. Default: --streams_secret."),
   cable_ready_key: setting('SECRET', secret, '', '--cable_ready_secret and --cable_ready in one; the older name.'),
-  cable_ready_cleartext: flag('CableReady names are not signed: whoever has a token may listen to anything.'),
+  cable_ready_cleartext: flag('CableReady names are not signed: a client with a token may listen to any stream.'),
 
   broker: setting(
     'NAME',
     choice('memory', 'none'),
     'memory',
-    'Where history, presence and lost sessions are kept; none: nowhere.',
+    'Where the cable keeps history, presence and lost sessions; none: nowhere.',
   ),
-  history_limit: setting('N', whole(1, 100_000), 100, 'Messages kept per stream.'),
-  history_ttl: setting('SECONDS', whole(1, 86_400), 300, 'How long they are kept.'),
-  history_max_size: setting('BYTES', whole(1), 64 << 20, 'Bytes kept in all; the oldest messages give way.', [
+  history_limit: setting('N', whole(1, 100_000), 100, 'Messages that the history keeps for each stream.'),
+  history_ttl: setting('SECONDS', whole(1, 86_400), 300, 'How long the history keeps a message.'),
+  history_max_size: setting('BYTES', whole(1), 64 << 20, 'Bytes of history in all; the oldest messages give way.', [
     'HOTCABLE_HISTORY_MAX_SIZE',
   ]),
-  history_since: setting('BOOL', bool, true, 'Whether clients may ask for what came since a time.', [
+  history_since: setting('BOOL', bool, true, 'Whether clients may ask for messages since a time.', [
     'HOTCABLE_HISTORY_SINCE',
   ]),
   heal: setting(
     'HOW',
     choice('refresh', 'off'),
     'refresh',
-    'What happens to a Turbo page from which something may be missing.',
+    'What the cable asks of a Turbo page that may have missed something: refresh or off.',
     ['HOTCABLE_HEAL'],
   ),
-  heal_rate: setting('N', whole(1), 50, 'Refreshes a second.', ['HOTCABLE_HEAL_RATE']),
-  heal_delay: setting('SECONDS', whole(0, 3600), 5, 'How long after its start the cable asks for none.', [
+  heal_rate: setting('N', whole(1), 50, 'Pages that the cable asks to refresh, per second.', ['HOTCABLE_HEAL_RATE']),
+  heal_delay: setting('SECONDS', whole(0, 3600), 5, 'How long after its start the cable asks no page to refresh.', [
     'HOTCABLE_HEAL_DELAY',
   ]),
-  heal_check: setting('URL', url, '', 'Refresh only while this answers below 500: pages would show the error.', [
+  heal_check: setting('URL', url, '', 'Ask pages to refresh only while this URL answers with a status below 500.', [
     'HOTCABLE_HEAL_CHECK',
   ]),
   sessions_ttl: setting('SECONDS', whole(0, 86_400), 300, 'How long a lost session can be resumed; 0: never.'),
@@ -177,19 +177,23 @@ export const SETTINGS = {
   presence_max_size: setting('BYTES', whole(1), 16 << 20, 'Bytes of presence in all; the oldest members give way.', [
     'HOTCABLE_PRESENCE_MAX_SIZE',
   ]),
-  max_presence_info_size: setting('BYTES', whole(1), 4096, "Largest info of a member, as JSON, with the member's id.", [
-    'HOTCABLE_MAX_PRESENCE_INFO_SIZE',
-  ]),
+  max_presence_info_size: setting(
+    'BYTES',
+    whole(1),
+    4096,
+    'Largest info of a presence member (as JSON) and its id, together.',
+    ['HOTCABLE_MAX_PRESENCE_INFO_SIZE'],
+  ),
   max_presence_answer_size: setting(
     'BYTES',
     whole(1),
     256 << 10,
-    'Bytes of members in one answer; more are left out, and the answer says so.',
+    'Bytes of presence members in one answer; the answer says when it leaves members out.',
     ['HOTCABLE_MAX_PRESENCE_ANSWER_SIZE'],
   ),
 
   sse: flag('Serve server-sent events.'),
-  sse_path: setting('PATH', path, '/events', 'Where server-sent events are.'),
+  sse_path: setting('PATH', path, '/events', 'Path of server-sent events.'),
 
   broadcast_adapter: setting('NAME', choice('http'), 'http', 'How broadcasts come in.'),
   broadcast_key: setting('KEY', text, '', 'Bearer key of broadcasts; none: no key. Default: derived from --secret.'),
@@ -203,14 +207,14 @@ export const SETTINGS = {
     -1,
     'Port for broadcasts. Default: --port with a key, 8090 without.',
   ),
-  http_broadcast_path: setting('PATH', folder, '/_broadcast', 'Where backends POST.'),
+  http_broadcast_path: setting('PATH', folder, '/_broadcast', 'Where backends POST broadcasts.'),
   api_port: setting('PORT', whole(0, 65535), -1, 'Port of the REST API. Default: --port.'),
-  api_path: setting('PATH', folder, '/api', 'Where the REST API is.'),
+  api_path: setting('PATH', folder, '/api', 'Path of the REST API.'),
   api_secret: setting(
     'KEY',
     text,
     '',
-    'Bearer key of the REST API; none: no key. Default: derived from --secret; without a key there is an API only on an --api_port.',
+    'Bearer key of the REST API; none: no key. Default: derived from --secret. Without a key the API needs --api_port.',
   ),
   api_previous_secrets: setting('KEYS', secrets, [], 'Former keys of the REST API that still work; comma-separated.', [
     'HOTCABLE_API_PREVIOUS_SECRETS',
@@ -227,10 +231,10 @@ export const SETTINGS = {
     'SECONDS',
     whole(1, 3600),
     5,
-    'How long a client may take for its headers, and for its TLS handshake.',
+    'How long a client may take for its TLS handshake, and to send its headers.',
     ['HOTCABLE_HANDSHAKE_TIMEOUT'],
   ),
-  max_unauthenticated: setting('N', whole(1), 10_000, 'Connections that are no session (yet).', [
+  max_unauthenticated: setting('N', whole(1), 10_000, 'Connections that are not sessions (yet).', [
     'HOTCABLE_MAX_UNAUTHENTICATED',
   ]),
   max_sessions: setting('N', whole(1), 100_000, 'Sessions in all.', ['HOTCABLE_MAX_SESSIONS']),
@@ -241,12 +245,16 @@ export const SETTINGS = {
     'N',
     whole(1),
     300,
-    'Commands that a client may send at once; at least twice --max_subscriptions. More have to wait.',
+    'Commands that a client may send at once; at least 2 × --max_subscriptions. Further commands wait.',
     ['HOTCABLE_MAX_COMMAND_BURST'],
   ),
-  max_command_rate: setting('N', whole(1), 50, 'Commands a second after that; each KiB of a command counts as one.', [
-    'HOTCABLE_MAX_COMMAND_RATE',
-  ]),
+  max_command_rate: setting(
+    'N',
+    whole(1),
+    50,
+    'Commands per second after the burst; each KiB of a command counts as one.',
+    ['HOTCABLE_MAX_COMMAND_RATE'],
+  ),
   max_whisper_size: setting('BYTES', whole(1), 16 << 10, 'Largest data of a whisper, as JSON.', [
     'HOTCABLE_MAX_WHISPER_SIZE',
   ]),
@@ -254,7 +262,7 @@ export const SETTINGS = {
     'N',
     whole(1),
     150,
-    'Subscriptions of one page. A session may hold twice as many: the page before stands beside the next while it is left.',
+    'Subscriptions of one page. A session may hold twice as many: the next page subscribes while the last one unsubscribes.',
     ['HOTCABLE_MAX_SUBSCRIPTIONS'],
   ),
   max_identifiers_size: setting(
@@ -285,7 +293,7 @@ export const SETTINGS = {
     'PATH',
     path,
     '',
-    "Serve Prometheus metrics there, as /metrics, on the clients' port. Default: off.",
+    "Serve Prometheus metrics at this path, such as /metrics, on the clients' port. Default: off.",
   ),
   dev: flag(
     'For development: refusals tell the client why, the log and pages name probable mistakes, development secrets are accepted.',

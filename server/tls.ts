@@ -11,7 +11,7 @@ export interface Tls {
   readonly key: string
 }
 
-/** `undefined` without both files, or after a problem: a sentence that names the setting, the file and the reason. */
+/** Returns `undefined` without both files, or after it reported a problem in a sentence that names setting, file and reason. */
 export function readTls(
   { ssl_cert, ssl_key }: { ssl_cert: string; ssl_key: string },
   problem: (sentence: string) => void,
@@ -29,7 +29,7 @@ export function readTls(
     )
     if (!certificate.checkPrivateKey(key))
       throw new Error(`--ssl_key ${ssl_key} is not the key of --ssl_cert ${ssl_cert}`)
-    // A chain with a broken link, or a key that is too short for today's OpenSSL.
+    // OpenSSL also refuses a broken chain, and a key that is too short by today's rules.
     attempt(() => createSecureContext(tls), `--ssl_cert ${ssl_cert} and its key are refused by OpenSSL`)
     return tls
   } catch (error) {
@@ -50,7 +50,7 @@ function readPem(name: string, file: string): string {
 const REASONS: Record<string, string> = {
   ENOENT: 'there is no such file',
   ENOTDIR: 'there is no such file',
-  EACCES: 'this user may not',
+  EACCES: 'this user may not read it',
   EISDIR: 'it is a folder',
 }
 

@@ -14,11 +14,11 @@ import {
   ENDINGS,
   EVENT_FAILURES,
   EventsRefused,
-  FOR_NOW,
   PublicationRefused,
   REJECTIONS,
   SessionRefused,
   SubscriptionRejected,
+  TEMPORARY_REJECTIONS,
 } from '../errors.ts'
 import { guarded } from '../failure.ts'
 import type { Metrics } from '../metrics.ts'
@@ -170,7 +170,7 @@ function answerTo(error: unknown, dev: boolean): readonly [status: number, code:
   if (error instanceof SessionRefused) return [401, ENDINGS[error.code].tell, error.message]
   if (!(error instanceof SubscriptionRejected)) throw error
   const { code } = error
-  return [400, dev || FOR_NOW.has(code) ? code : 'rejected', REJECTIONS[code]]
+  return [400, dev || TEMPORARY_REJECTIONS.has(code) ? code : 'rejected', REJECTIONS[code]]
 }
 
 type Headers = Record<string, string>

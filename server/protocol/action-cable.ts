@@ -7,7 +7,7 @@
  * Keys go out in the reference's order. An identifier is opaque: it is echoed as the same string, never parsed and
  * printed again, because clients compare it byte for byte. Pure.
  */
-import { ENDINGS, type EndingCode, FOR_NOW, REJECTIONS, type RejectionCode } from '../errors.ts'
+import { ENDINGS, type EndingCode, REJECTIONS, type RejectionCode, TEMPORARY_REJECTIONS } from '../errors.ts'
 import type { HistoryRequest } from '../history/start.ts'
 import { frameOf, textFrame } from './frame.ts'
 import { isTooDeep, memberOf } from './json.ts'
@@ -68,7 +68,7 @@ export const rejectSubscription = (identifier: string, code: RejectionCode, expl
   encode({
     type: 'reject_subscription',
     identifier: identifier === '' ? undefined : identifier,
-    code: explain || FOR_NOW.has(code) ? code : undefined,
+    code: explain || TEMPORARY_REJECTIONS.has(code) ? code : undefined,
     fix: explain ? REJECTIONS[code] : undefined,
   })
 
