@@ -11,6 +11,7 @@ import { ADAPTERS } from '../adapters.ts'
 import { check } from './check.ts'
 import { RECIPES } from './explain.ts'
 import { families } from './families.ts'
+import { startPositions } from './positions.ts'
 import type { Command } from './program.ts'
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
@@ -160,8 +161,8 @@ describe('the right answers', { concurrency: 4 }, () => {
     if (absent !== undefined) console.error(`\n!!! ${absent}\n`)
     test(`the helper in ${language} passes`, { skip: process.env.CI !== 'true' && absent }, async () => {
       const { code, stdout } = await run(command())
-      assert.match(stdout, /\n162 passed, 0 failed\n$/)
-      assert.equal(stdout.match(/^\w+ +[\w-]+\.json +(\d+) of \1 +passed$/gm)?.length, 5)
+      assert.match(stdout, /\n212 passed, 0 failed\n$/)
+      assert.equal(stdout.match(/^\w+ +[\w-]+\.json +(\d+) of \1 +passed$/gm)?.length, 6)
       assert.equal(code, 0)
     })
   }
@@ -190,6 +191,21 @@ describe('a wrong backend is told its mistake', { concurrency: 4 }, () => {
     const [table] = stdout.split('\n\n')
     assert.ok(readFileSync(here('../README.md'), 'utf8').includes(`\n${table}\n`), table)
     assert.equal(code, 1)
+  })
+
+  test('a position that is asked for at the wrong place', async t => {
+    const { family, close } = await startPositions()
+    t.after(close)
+    const { findings } = await check(family, wrong('position_last'))
+    assert.deepEqual(
+      findings.map(({ says, results }) => [says, results.map(result => result.case.id)]),
+      [
+        [
+          'the position is not the right one',
+          ['a query', 'a query and a stream', 'a fragment', 'no path, but a query'],
+        ],
+      ],
+    )
   })
 
   test('two mistakes in different places are two findings', async () => {

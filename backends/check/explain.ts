@@ -69,7 +69,7 @@ function explainFirst(first: Result, all: readonly Result[]): { says: string; co
     question: { ...result.case.question, clock: result.clock },
     got: 'result' in result.answer ? result.answer.result : undefined,
   })
-  const found = RECIPES[name]!.explain(said(first), all.map(said))
+  const found = RECIPES[name]?.explain(said(first), all.map(said))
   if (found) return { says: found.says, covers: result => found.covers(said(result)) }
   // No mistake that is known: what cannot be explained together is shown once.
   return { says: localise(name, asked.expected, answer.result), covers: () => true }

@@ -26,7 +26,11 @@ export function families(): Family[] {
 }
 
 type Row = Record<string, unknown>
-type Rows = Record<'sign' | 'refuse' | 'produce' | 'keys', Row[]>
+type Rows = Record<'sign' | 'refuse' | 'produce' | 'keys' | 'accept' | 'targets', Row[]>
+
+export function vectors(file: string): Rows & { readonly secret: string } {
+  return JSON.parse(readFileSync(new URL(`../vectors/${file}.json`, import.meta.url), 'utf8'))
+}
 
 const ASKED = [
   ...['stream', 'identity', 'position', 'action', 'target', 'content', 'attributes'],
@@ -34,10 +38,10 @@ const ASKED = [
 ]
 
 function family(name: string, file: string, rows: (vectors: Rows) => Row[], answer: string): Family {
-  const vectors = JSON.parse(readFileSync(new URL(`../vectors/${file}.json`, import.meta.url), 'utf8'))
+  const all = vectors(file)
   const isSigned = name !== 'turbo_stream'
-  const cases = rows(vectors).map(row => {
-    const given = { ...(isSigned && { secret: vectors.secret }), ...row }
+  const cases = rows(all).map(row => {
+    const given = { ...(isSigned && { secret: all.secret }), ...row }
     const asked = Object.entries(given).filter(([key]) => ASKED.includes(key))
     const named = asked.map(([key, value]) => [key === 'content' ? 'html' : key, value])
     return {

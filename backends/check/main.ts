@@ -10,6 +10,7 @@
 import { check, type Verdict } from './check.ts'
 import type { Finding } from './explain.ts'
 import { type Family, families } from './families.ts'
+import { startPositions } from './positions.ts'
 
 const { argv, env } = process
 const [option] = argv.slice(2)
@@ -24,18 +25,21 @@ if (command === undefined || command.startsWith('-')) {
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 const options = { timeoutMs: Number(seconds ?? 10) * 1000, cwd: env.INIT_CWD || undefined }
+const positions = await startPositions()
+const all = [...families(), positions.family]
 const verdicts: Verdict[] = []
-for (const family of families()) {
+for (const family of all) {
   const verdict = await check(family, [command, ...args], options)
   verdicts.push(verdict)
   // One that does not answer at all would only be waited for again.
   if (verdict.answered === 0) break
 }
+positions.close()
 print(verdicts)
 process.exitCode = verdicts.every(({ says }) => says === 'passed') ? 0 : 1
 
 function print(verdicts: readonly Verdict[]): void {
-  const rows = families().map(({ name, file, cases }) => {
+  const rows = all.map(({ name, file, cases }) => {
     const verdict = verdicts.find(({ family }) => family.name === name)
     const more = (verdict?.findings.length ?? 0) > 1 ? `, and ${verdict!.findings.length - 1} more` : ''
     return [name, file, `${verdict?.passed ?? 0} of ${cases.length}`, verdict ? verdict.says + more : 'not asked']
@@ -50,8 +54,8 @@ function print(verdicts: readonly Verdict[]): void {
   console.log([line(titles), ...rows.map(line)].join('\n'))
   for (const { family, findings } of verdicts) for (const finding of findings) printFinding(family, finding)
   const right = verdicts.reduce((sum, { passed }) => sum + passed, 0)
-  const all = families().reduce((sum, { cases }) => sum + cases.length, 0)
-  console.log(`\n${right} passed, ${all - right} failed`)
+  const asked = all.reduce((sum, { cases }) => sum + cases.length, 0)
+  console.log(`\n${right} passed, ${asked - right} failed`)
 }
 
 function printFinding({ name }: Family, { says, results, shows }: Finding): void {

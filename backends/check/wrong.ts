@@ -58,6 +58,9 @@ interface Ask {
   target: string | null
   html: string
   attributes: Record<string, string | null>
+  url: string
+  key: string
+  streams: string[]
 }
 
 function signStream({ stream, secret, expires_in: expires, now }: Ask): string {
@@ -124,12 +127,32 @@ function broadcastKey({ secret }: Ask): string {
   return hex(digest(secret, is('key_message') ? 'broadcast_cable' : 'broadcast-cable'))
 }
 
+async function position({ url, key, streams }: Ask): Promise<string> {
+  const { pathname, search, origin } = new URL(url)
+  const names = streams.map(stream => `stream=${encodeURIComponent(stream)}`).join('&')
+  const few = names.length > 4000 ? '' : names
+  if (is('position_last')) return found(`${url.replace(/\/$/, '')}/position${few && `?${few}`}`, key)
+  const query = [search.slice(1), few].filter(Boolean).join('&')
+  return found(`${origin}${pathname.replace(/\/+$/, '')}/position${query && `?${query}`}`, key)
+}
+
+async function found(at: string, key: string): Promise<string> {
+  try {
+    const answer = await fetch(at, { headers: { authorization: `Bearer ${key}` }, redirect: 'manual' })
+    const found = (await answer.json()).position
+    return answer.status === 200 && typeof found === 'string' && /^[0-9]+\/[\w-]+$/.test(found) ? found : '-'
+  } catch {
+    return '-'
+  }
+}
+
 const ANSWERS: Record<string, (ask: Ask) => unknown> = {
   sign_stream: signStream,
   issue_token: issueToken,
   stream_from: streamFrom,
   turbo_stream: turboStream,
   broadcast_key: broadcastKey,
+  position,
 }
 
 const say = (answer: unknown): void => void process.stdout.write(`${JSON.stringify(answer)}\n`)
@@ -142,11 +165,11 @@ for await (const chunk of process.stdin.setEncoding('utf8')) {
   const lines = `${rest}${chunk}`.split('\n')
   rest = lines.pop()!
   if (is('reads_all')) rest = `${lines.join('\n')}\n${rest}`
-  else for (const line of lines) answer(line)
+  else for (const line of lines) await answer(line)
 }
-if (is('reads_all')) for (const line of rest.trim().split('\n')) answer(line)
+if (is('reads_all')) for (const line of rest.trim().split('\n')) await answer(line)
 
-function answer(line: string): void {
+async function answer(line: string): Promise<void> {
   const ask: Ask = JSON.parse(line)
   // The check asks once more when a second has passed meanwhile.
   if (line !== last) asked++
@@ -157,6 +180,6 @@ function answer(line: string): void {
   if (is('bare_result')) return say(ANSWERS[ask.do]!(ask))
   if (is('number_result')) return say({ result: String(ANSWERS[ask.do]!(ask)).length })
   if (is('refuses')) return say({ error: 'not implemented' })
-  say({ result: ANSWERS[ask.do]!(ask) })
+  say({ result: await ANSWERS[ask.do]!(ask) })
   if (is('says_twice')) say({ result: 'and more' })
 }
