@@ -53,12 +53,15 @@ eachBoard(backend => {
     ])
   })
 
-  test('the position is asked for before the data is read', async () => {
+  test('the position is asked for once, before the data is read', async () => {
+    const asked: (string | null)[] = []
     boards.cable.onPosition = stream => {
+      asked.push(stream)
       store({ body: `written while ${stream} was asked for` })
       return '41/a-b_C'
     }
     const { body } = await board.ask('/')
+    assert.deepEqual(asked, ['board/1'])
     assert.match(body, /written while board\/1 was asked for/)
     assert.match(body, /data-position="41\/a-b_C"/)
   })

@@ -123,6 +123,18 @@ describeHelpers('a broadcast', helper => {
     assert.equal(helper.cable.received.length, 1)
   })
 
+  test('a query and a password in the URL are used and not shown', async () => {
+    const secret = (path: string) => `${helper.cable.url.replace('//', '//me:canary@')}${path}?key=canary`
+    succeeds(await helper.broadcast({ url: secret('') }))
+    helper.cable.hangs = true
+    const urls = ['http://me:canary@cable.invalid/x?key=canary', 'http://me:canary@[/?key=canary', 'cable?key=canary']
+    for (const url of [secret(''), secret('?key=canary canary'), ...urls]) {
+      const answer = await helper.broadcast({ url, timeout: 0.3 })
+      fails(answer, /the cable answered (nothing|400): /)
+      assert.doesNotMatch(JSON.stringify(answer), /canary/)
+    }
+  })
+
   test('a cable that hangs is waited for as long as was asked for, each time', async () => {
     helper.cable.hangs = true
     const once = await within(1300, () => broadcast({ timeout: 0.3 }))

@@ -308,9 +308,10 @@ func (o *options) request(method, path, query, body string) (status, answer stri
 		cable = "http://localhost:8090/_broadcast"
 	}
 	cable = first(o.url, os.Getenv("ANYCABLE_HTTP_BROADCAST_URL"), cable)
+	shown := secrets.ReplaceAllString(cable, "$1")
 	at, err := url.Parse(cable)
 	if err != nil {
-		return "nothing", err.Error()
+		return "nothing", shown + ": " + why(err)
 	}
 	if path != "" {
 		at = at.JoinPath(path)
@@ -323,7 +324,7 @@ func (o *options) request(method, path, query, body string) (status, answer stri
 	defer cancel()
 	asked, err := http.NewRequestWithContext(within, method, at.String(), strings.NewReader(body))
 	if err != nil {
-		return "nothing", err.Error()
+		return "nothing", shown + ": " + why(err)
 	}
 	asked.Header.Set("Content-Type", "application/json")
 	if key != "none" {
@@ -335,12 +336,24 @@ func (o *options) request(method, path, query, body string) (status, answer stri
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	response, err := client.Do(asked)
 	if err != nil {
-		return "nothing", err.Error()
+		return "nothing", shown + ": " + why(err)
 	}
 	defer response.Body.Close()
 	// The status counts, whatever becomes of the rest; no reason is longer than 64 KiB.
 	reason, _ := io.ReadAll(io.LimitReader(response.Body, 65536))
 	return strconv.Itoa(response.StatusCode), string(reason)
+}
+
+// What may be secret in a URL: a password, and the query.
+var secrets = regexp.MustCompile(`(?s)(//)[^/]*@|[?#].*`)
+
+// The reason without the URL.
+func why(err error) string {
+	var failed *url.Error
+	if errors.As(err, &failed) {
+		return failed.Err.Error()
+	}
+	return err.Error()
 }
 
 // A link ignores writes that fail. A cable that refuses a long body answers, and may hang up while it is written:

@@ -161,6 +161,7 @@ function request(string $method, string $path, string $query, string $body, ?str
     }
     $port = $key === 'none' ? 8090 : 8080;
     $url = $url ?: setting('ANYCABLE_HTTP_BROADCAST_URL') ?? "http://localhost:$port/_broadcast";
+    $shown = preg_replace('~(?<=//)[^/]*@|[?#].*~s', '', $url); // both may be secret
     $tls = str_starts_with($url, 'https:');
     $at = (parse_url($url) ?: []) + ['host' => '?', 'port' => $tls ? 443 : 80, 'path' => '', 'query' => ''];
     $target = ($path === '' ? $at['path'] : rtrim($at['path'], '/') . $path) ?: '/';
@@ -170,7 +171,7 @@ function request(string $method, string $path, string $query, string $body, ?str
         . "Content-Type: application/json\r\nContent-Length: " . strlen($body) . "\r\n\r\n$body";
     [$link, $why] = connect($at['host'], $at['port'], $tls, $deadline);
     $answer = $link ? parse(exchange($link, $send, $deadline)) : null;
-    return $answer ?? ['nothing', "$url: " . (is_late($deadline) ? "took more than $timeout s" : $why)];
+    return $answer ?? ['nothing', "$shown: " . (is_late($deadline) ? "took more than $timeout s" : $why)];
 }
 
 /** A stream that does not block, or null, and what kept it from being one. */

@@ -24,7 +24,7 @@ import ssl
 import threading
 import time
 from contextlib import ExitStack, suppress
-from http.client import HTTPConnection, HTTPResponse
+from http.client import HTTPConnection, HTTPResponse, InvalidURL
 from urllib.parse import quote, urlsplit
 
 
@@ -188,8 +188,9 @@ def _request(method: str, path: str, query: str, body: bytes | None, url: str | 
         return "nothing", "the broadcast key has a line break in it"
     port = 8090 if key == "none" else 8080
     url = url or _setting("ANYCABLE_HTTP_BROADCAST_URL") or f"http://localhost:{port}/_broadcast"
+    shown = re.sub("(?<=//)[^/]*@|[?#].*", "", url, flags=re.S)  # both may be secret
     deadline = time.monotonic() + timeout
-    answers = [("nothing", f"{url}: took more than {timeout} s")]
+    answers = [("nothing", f"{shown}: took more than {timeout} s")]
 
     def ask() -> None:
         status = "nothing"
@@ -213,8 +214,10 @@ def _request(method: str, path: str, query: str, body: bytes | None, url: str | 
                 status = (response := link.getresponse()).status
                 answers.append((status, answers[0][1]))
                 answers.append((status, response.read(65536).decode(errors="replace")))  # no reason is that long
+        except InvalidURL:  # it would show the query
+            answers.append(("nothing", f"{shown}: not a URL"))
         except Exception as error:
-            answers.append((status, f"{url}: {error!r}"))
+            answers.append((status, f"{shown}: {error!r}"))
 
     # In a thread, because nothing interrupts a name server that is silent.
     (thread := threading.Thread(target=ask, daemon=True)).start()

@@ -146,7 +146,8 @@ module Hotcable
       url = first_of(url, ENV["ANYCABLE_HTTP_BROADCAST_URL"], "http://localhost:#{port}/_broadcast")
       headers = { "Content-Type" => "application/json", "Accept-Encoding" => "identity" }
       headers["Authorization"] = "Bearer #{key}" if key != "none"
-      answer = ["nothing", "#{url}: took more than #{timeout} s"]
+      shown = url.gsub(%r{(?<=//)[^/]*@|[?#].*}m, "") # both may be secret
+      answer = ["nothing", "#{shown}: took more than #{timeout} s"]
       bound = method(:bound)
       # In a thread, because a socket's timeout starts anew with every byte and does not count the name server.
       work = Thread.new do
@@ -170,8 +171,10 @@ module Hotcable
           answer = [response.code.to_i, reason = +""]
           response.read_body { |part| reason << part }
         end
+      rescue URI::InvalidURIError # it would show the query
+        answer = ["nothing", "#{shown}: not a URL"]
       rescue StandardError => e
-        answer = ["nothing", "#{url}: #{e.message}"] if answer.first == "nothing"
+        answer = ["nothing", "#{shown}: #{e.message}"] if answer.first == "nothing"
       end
       work.report_on_exception = false
       work.join(timeout) || work.raise(IOError, "took more than #{timeout} s") # not kill, which leaves the socket open

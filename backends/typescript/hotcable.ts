@@ -176,7 +176,7 @@ async function request(method: string, path: string, query: string, call: Call):
     sent.end(call.body && Buffer.from(call.body)) // bytes, or node:http writes the headers in UTF-8 as well
   }).catch(error => {
     const why = signal.aborted ? `took more than ${call.timeoutMs} ms` : error.message || String(error)
-    return `${url}: ${why}`
+    return `${url.replace(/(?<=\/\/)[^/]*@|[?#].*/gs, '')}: ${why}` // both may be secret
   })
   return [status, body]
 }
