@@ -307,8 +307,15 @@ func (o *options) request(method, path, query, body string) (status, answer stri
 	if key == "none" {
 		cable = "http://localhost:8090/_broadcast"
 	}
-	cable = first(o.url, os.Getenv("ANYCABLE_HTTP_BROADCAST_URL"), cable)
+	given := first(o.url, os.Getenv("ANYCABLE_HTTP_BROADCAST_URL"))
+	cable = first(given, cable)
+	if !hasScheme.MatchString(cable) {
+		return "nothing", "the URL must begin with http:// or https://"
+	}
 	shown := secrets.ReplaceAllString(cable, "$1")
+	if given == "" && key == "none" && derived == "" {
+		shown += " (ANYCABLE_SECRET is missing; with it the port is 8080)"
+	}
 	at, err := url.Parse(cable)
 	if err != nil {
 		return "nothing", shown + ": " + why(err)
@@ -343,6 +350,8 @@ func (o *options) request(method, path, query, body string) (status, answer stri
 	reason, _ := io.ReadAll(io.LimitReader(response.Body, 65536))
 	return strconv.Itoa(response.StatusCode), string(reason)
 }
+
+var hasScheme = regexp.MustCompile(`^(?i)https?://`)
 
 // What may be secret in a URL: a password, and the query.
 var secrets = regexp.MustCompile(`(?s)(//)[^/]*@|[?#].*`)

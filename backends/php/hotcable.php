@@ -160,9 +160,16 @@ function request(string $method, string $path, string $query, string $body, ?str
         return ['nothing', 'the broadcast key has a line break in it'];
     }
     $port = $key === 'none' ? 8090 : 8080;
-    $url = $url ?: setting('ANYCABLE_HTTP_BROADCAST_URL') ?? "http://localhost:$port/_broadcast";
+    $given = $url ?: setting('ANYCABLE_HTTP_BROADCAST_URL');
+    $url = $given ?? "http://localhost:$port/_broadcast";
+    if (!preg_match('~^http(s?)://~i', $url, $is)) {
+        return ['nothing', 'the URL must begin with http:// or https://'];
+    }
+    $tls = $is[1] !== '';
     $shown = preg_replace('~(?<=//)[^/]*@|[?#].*~s', '', $url); // both may be secret
-    $tls = str_starts_with($url, 'https:');
+    if ($given === null && $port === 8090 && setting('ANYCABLE_SECRET') === null) {
+        $shown .= ' (ANYCABLE_SECRET is missing; with it the port is 8080)';
+    }
     $at = (parse_url($url) ?: []) + ['host' => '?', 'port' => $tls ? 443 : 80, 'path' => '', 'query' => ''];
     $target = ($path === '' ? $at['path'] : rtrim($at['path'], '/') . $path) ?: '/';
     $query = implode('&', array_filter([$at['query'], $query], fn($part) => $part !== ''));

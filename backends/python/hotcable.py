@@ -187,8 +187,13 @@ def _request(method: str, path: str, query: str, body: bytes | None, url: str | 
     if not key.isprintable():  # http.client would print it
         return "nothing", "the broadcast key has a line break in it"
     port = 8090 if key == "none" else 8080
-    url = url or _setting("ANYCABLE_HTTP_BROADCAST_URL") or f"http://localhost:{port}/_broadcast"
+    given = url or _setting("ANYCABLE_HTTP_BROADCAST_URL")
+    url = given or f"http://localhost:{port}/_broadcast"
+    if not re.match("https?://", url, re.I):
+        return "nothing", "the URL must begin with http:// or https://"
     shown = re.sub("(?<=//)[^/]*@|[?#].*", "", url, flags=re.S)  # both may be secret
+    if not given and port == 8090 and not _setting("ANYCABLE_SECRET"):
+        shown += " (ANYCABLE_SECRET is missing; with it the port is 8080)"
     deadline = time.monotonic() + timeout
     answers = [("nothing", f"{shown}: took more than {timeout} s")]
 

@@ -143,10 +143,14 @@ module Hotcable
       return ["nothing", "the broadcast key has a line break in it"] if key.match?(/[\r\n]/)
 
       port = key == "none" ? 8090 : 8080
-      url = first_of(url, ENV["ANYCABLE_HTTP_BROADCAST_URL"], "http://localhost:#{port}/_broadcast")
+      given = first_of(url, ENV["ANYCABLE_HTTP_BROADCAST_URL"])
+      url = given || "http://localhost:#{port}/_broadcast"
+      return ["nothing", "the URL must begin with http:// or https://"] unless url.match?(%r{\Ahttps?://}i)
+
       headers = { "Content-Type" => "application/json", "Accept-Encoding" => "identity" }
       headers["Authorization"] = "Bearer #{key}" if key != "none"
       shown = url.gsub(%r{(?<=//)[^/]*@|[?#].*}m, "") # both may be secret
+      shown += " (ANYCABLE_SECRET is missing; with it the port is 8080)" unless given || port == 8080 || first_of(ENV["ANYCABLE_SECRET"])
       answer = ["nothing", "#{shown}: took more than #{timeout} s"]
       bound = method(:bound)
       # In a thread, because a socket's timeout starts anew with every byte and does not count the name server.

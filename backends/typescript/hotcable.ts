@@ -156,7 +156,13 @@ async function request(method: string, path: string, query: string, call: Call):
   const key = call.key || setting('ANYCABLE_BROADCAST_KEY') || derived
   if (/[\r\n]/.test(key)) return ['nothing', 'the broadcast key has a line break in it']
   const port = key === 'none' ? 8090 : 8080
-  const url = call.url || setting('ANYCABLE_HTTP_BROADCAST_URL') || `http://localhost:${port}/_broadcast`
+  const given = call.url || setting('ANYCABLE_HTTP_BROADCAST_URL')
+  const url = given || `http://localhost:${port}/_broadcast`
+  if (!/^https?:\/\//i.test(url)) return ['nothing', 'the URL must begin with http:// or https://']
+  const note =
+    given || port === 8080 || setting('ANYCABLE_SECRET')
+      ? ''
+      : ' (ANYCABLE_SECRET is missing; with it the port is 8080)'
   const headers: Record<string, string> = { 'Content-Type': 'application/json' }
   if (key !== 'none') headers.Authorization = Buffer.from(`Bearer ${key}`).toString('latin1') // UTF-8 on the wire
   const signal = AbortSignal.timeout(call.timeoutMs)
@@ -175,8 +181,8 @@ async function request(method: string, path: string, query: string, call: Call):
     })
     sent.end(call.body && Buffer.from(call.body)) // bytes, or node:http writes the headers in UTF-8 as well
   }).catch(error => {
-    const why = signal.aborted ? `took more than ${call.timeoutMs} ms` : error.message || String(error)
-    return `${url.replace(/(?<=\/\/)[^/]*@|[?#].*/gs, '')}: ${why}` // both may be secret
+    const why = signal.aborted ? `took more than ${call.timeoutMs} ms` : error.message || error.code || String(error)
+    return `${url.replace(/(?<=\/\/)[^/]*@|[?#].*/gs, '')}${note}: ${why}` // both may be secret
   })
   return [status, body]
 }
