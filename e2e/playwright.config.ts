@@ -17,11 +17,15 @@ process.env.HOTCABLE_E2E_DB ??= join(mkdtempSync(join(tmpdir(), 'hotcable-e2e-')
 const port = process.env.HOTCABLE_E2E_PORT
 const origin = `http://localhost:${port}`
 
+/** One recipe is of each kind enough (npm test); npm run test:full has them all. */
+const OTHER_RECIPES = /the recipe for (?!Hono:)/
+
 export default defineConfig({
   testDir: '.',
   outputDir: '../test-results',
   projects: [
-    { name: 'board', testMatch: '*.spec.ts', testIgnore: 'heal.spec.ts' },
+    { name: 'board', testMatch: '*.spec.ts', testIgnore: 'heal.spec.ts', grepInvert: OTHER_RECIPES },
+    { name: 'recipes', testMatch: 'recipes.spec.ts', grep: OTHER_RECIPES },
     // The same with AnyCable in the place of our cable (npm run e2e:swap).
     { name: 'swap', testMatch: ['board.spec.ts', 'rails.spec.ts', 'trust.spec.ts'] },
     // Each of these brings its own servers and breaks them, and mostly waits: it takes minutes (npm run e2e:heal).

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
+import { PARTS } from './parts.ts'
 
 const read = (path: string) => readFileSync(path, 'utf8')
 const PAGES = globSync('{*.md,{backends,server,web,start,e2e}/**/*.md}')
@@ -30,6 +31,11 @@ test('every link in a README leads to a file, and to a heading of it', () => {
     if (heading) assert.ok(headings(target).includes(heading), `${page}: ${target}#${heading}`)
   }
   assert.ok(links.length > 50)
+})
+
+test('every part of the tests is in the table of tests', () => {
+  const [, tests] = read('README.md').split('\n## Tests\n')
+  for (const part of Object.keys(PARTS)) assert.ok(tests!.includes(`| \`${part}\``), part)
 })
 
 test('every helper is in the lists of languages', () => {

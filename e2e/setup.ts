@@ -1,6 +1,6 @@
 /**
  * `npm run setup`: what the tests need beyond npm. As root on Debian or Ubuntu it installs what is missing; elsewhere it
- * says what to install. `--check` only looks; `--reference` adds the real AnyCable, to compare with. Exit code 0: everything is
+ * says what to install. `--check` only looks; `--reference` adds the real AnyCable, to compare with; `--runtimes` adds Node 22. Exit code 0: everything is
  * here, but for the extras, which not everybody can have: the Board in Rails, and AnyCable, whose gems are RubyGems'; Java,
  * Laravel, Symfony and Express.
  */
@@ -50,6 +50,7 @@ for (const [tool, install] of extras) {
   else install()
 }
 if (process.argv.includes('--reference')) installReference()
+if (process.argv.includes('--runtimes')) installRuntimes()
 
 /** The Board in Rails: what the system does not have of its Gemfile. Two of the gems are compiled. */
 function installRails(): void {
@@ -81,6 +82,15 @@ function installExpress(): void {
 /** The real AnyCable, which the conformance suite is also held to when it is here; nothing else needs it. */
 function installReference(): void {
   if (globSync('tmp/gems/gems/anycable-thruster-*').length === 0) installGems('AnyCable', ['anycable-thruster'])
+}
+
+/** For npm run test:full; beside the gems, as the project has a Node already. */
+function installRuntimes(): void {
+  const args = ['install', '--prefix', 'tmp/node-22', '--no-save', '--no-audit', '--no-fund', 'node@22']
+  const { status } = spawnSync('npm', args, { stdio: 'ignore', timeout: 300_000 })
+  console.log(
+    status === 0 ? 'setup: installed Node 22 into tmp/node-22' : 'setup: Node 22 did not install; nothing runs on it',
+  )
 }
 
 /** Into a folder of ours. */

@@ -1,21 +1,19 @@
 /**
- * `npm test`: everything, in order, and one line that says how it went.
+ * `npm test`: one of each kind, in order, with a table of how long each step took, and one line that says how it went.
  *
- *   unit       the cable, the Board, start
- *   languages  the vectors in every language, by its own runner; the boards; what they sign against a running cable
- *   browser    Playwright
+ *   node e2e/test.ts                 the usual parts
+ *   node e2e/test.ts full            all of them: npm run test:full
+ *   node e2e/test.ts unit swap       these: parts.ts has their names
+ *   node e2e/test.ts usual heal      the usual ones, and one more
  *
- * and, when asked for (npm run e2e:swap)
- *
- *   swap       the browser tests with the real AnyCable in the place of our cable: npm run setup -- --reference
- *
- * It installs nothing: what is missing is named, with `npm run setup`. `node e2e/test.ts unit` runs one part.
+ * It installs nothing. What is missing is skipped, and named with how to get it; with CI=true that is a failure.
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { findAnycable } from './conformance/servers.ts'
+import { missing } from '../backends/toolchain.ts'
+import { PARTS, type Step } from './parts.ts'
 
 interface Count {
   passed: number
@@ -27,66 +25,91 @@ const scratch = mkdtempSync(join(tmpdir(), 'hotcable-test-'))
 const tally = join(scratch, 'tally.json')
 const { env } = process
 
-const PARTS: Record<string, (() => Promise<Count>)[]> = {
-  unit: [() => nodeTests('server/**/*.test.ts', 'web/**/*.test.ts', 'start/**/*.test.ts')],
-  languages: [
-    () => closingLine('node', 'backends/vectors/generate.ts', '--check'),
-    () => nodeTests('backends/**/*.test.ts', 'e2e/**/*.test.ts'),
-    () => closingLine('python3', 'backends/python/check.py'),
-    () => closingLine('php', 'backends/php/check.php'),
-    () => closingLine('ruby', 'backends/ruby/check.rb'),
-    () => closingLine('sh', '-c', 'cd backends/go && go test -count=1 -timeout=60s'),
-  ],
-  browser: [() => playwright('board')],
-  swap: [() => playwright('swap', { HOTCABLE_E2E_CABLE: 'anycable' })],
-}
-/** What `npm test` is. */
-const USUAL = ['unit', 'languages', 'browser']
-
-const wanted = process.argv.slice(2)
-const unknown = wanted.filter(part => !(part in PARTS))
+const all = Object.keys(PARTS)
+const usual = all.filter(part => !PARTS[part]!.isExtra)
+const asked = process.argv.slice(2).flatMap(name => (name === 'full' ? all : name === 'usual' ? usual : [name]))
+const unknown = asked.filter(part => !(part in PARTS))
 if (unknown.length > 0) {
-  console.error(`No such part: ${unknown.join(', ')}. There are ${Object.keys(PARTS).join(', ')}.`)
+  console.error(`No such part: ${unknown.join(', ')}. There are usual, full, ${all.join(', ')}.`)
   process.exit(1)
 }
+const wanted = asked.length > 0 ? new Set(asked) : new Set(usual)
 
 // Every secret of the tests says «canary»; tokens and signed names are known by their shape. None may be printed by
 // anything that runs here.
 const LEAK = /canary|eyJ[\w-]{10,}\.[\w-]{10,}\.|[\w+/=-]{8,}--[0-9a-f]{64}|[?&]jid=\w/i
 const leaks: string[] = []
 
-const missing = spawnSync(process.execPath, ['e2e/setup.ts', '--check'], { stdio: 'inherit' }).status !== 0
+const isIncomplete = spawnSync(process.execPath, ['e2e/setup.ts', '--check'], { stdio: 'inherit' }).status !== 0
 const total: Count = { passed: 0, failed: 0, skipped: 0 }
-for (const part of wanted.length > 0 ? wanted : USUAL) {
-  for (const step of PARTS[part]!) {
-    const count = await step()
+const table: string[] = []
+for (const part of wanted) {
+  for (const step of PARTS[part]!.steps) {
+    const from = performance.now()
+    const count = await take(step)
     for (const key of ['passed', 'failed', 'skipped'] as const) total[key] += count[key]
+    const seconds = ((performance.now() - from) / 1000).toFixed(0)
+    table.push(`${part.padEnd(10)} ${seconds.padStart(5)} s   ${told(count).padEnd(40)} ${titleOf(step)}`)
   }
 }
 rmSync(scratch, { recursive: true })
+console.log(`\n${table.join('\n')}`)
+const rest = all.filter(part => !wanted.has(part))
+if (rest.length > 0) console.log(`\nNot run: ${rest.join(', ')} (npm run test:full runs all)`)
+if (isIncomplete) console.log('\nSomething that the tests need is missing (see above): npm run setup installs it.')
 for (const leak of leaks) console.log(`\nA secret, a token or a signed name was printed: ${leak.slice(0, 12)}…`)
 total.failed += leaks.length
-if (missing) console.log('\nSomething that the tests need is missing (see above): npm run setup installs it.')
-console.log(`\n${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ''}`)
+console.log(`\n${told(total)}`)
 process.exit(total.failed > 0 || total.passed === 0 ? 1 : 0)
 
-async function nodeTests(...patterns: string[]): Promise<Count> {
+function told({ passed, failed, skipped }: Count): string {
+  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`
+}
+
+function titleOf(step: Step): string {
+  if ('project' in step) return `playwright ${step.project}`
+  if ('tests' in step) return [...step.tests, step.only].join(' ').trim()
+  return step.program.join(' ').replace(process.execPath, 'node')
+}
+
+async function take(step: Step): Promise<Count> {
+  const { needs } = step
+  console.log(`\n${titleOf(step)}`)
+  if (needs !== undefined && !(await needs.isPresent())) {
+    console.log(`\n!!! ${missing(needs)}\n`)
+    return env.CI === 'true' ? { passed: 0, failed: 1, skipped: 0 } : { passed: 0, failed: 0, skipped: 1 }
+  }
+  if ('project' in step) return await playwright(step.project, step.env)
+  if ('tests' in step) return await nodeTests(step)
+  return await program(step.program, step.asOne)
+}
+
+async function nodeTests({
+  node = process.execPath,
+  tests,
+  only,
+  skip,
+  env,
+}: Extract<Step, { tests: unknown }>): Promise<Count> {
   rmSync(tally, { force: true })
-  const reporters = [
+  const args = [
+    '--test',
+    // It only ends what hangs.
+    '--test-timeout=300000',
+    // Most of it is waiting.
+    `--test-concurrency=${Math.max(2, availableParallelism())}`,
     '--test-reporter=dot',
     '--test-reporter-destination=stdout',
     '--test-reporter=./e2e/tally.ts',
     `--test-reporter-destination=${tally}`,
+    ...(only === undefined ? [] : [`--test-name-pattern=${only}`]),
+    ...(skip === undefined ? [] : [`--test-skip-pattern=${skip}`]),
   ]
-  const { code } = await run(process.execPath, ['--test', '--test-timeout=300000', ...reporters, ...patterns])
+  const { code } = await run(node, [...args, ...tests], env)
   return settle(() => JSON.parse(readFileSync(tally, 'utf8')), code)
 }
 
-async function playwright(project: string, extra: Record<string, string> = {}): Promise<Count> {
-  if (project === 'swap' && findAnycable() === undefined) {
-    console.log('\n!!! The real AnyCable is not here: npm run setup -- --reference\n')
-    return { passed: 0, failed: 0, skipped: 1 }
-  }
+async function playwright(project: string, extra?: Step['env']): Promise<Count> {
   const report = join(scratch, 'playwright.json')
   const { code } = await run(
     process.execPath,
@@ -99,12 +122,9 @@ async function playwright(project: string, extra: Record<string, string> = {}): 
   }, code)
 }
 
-/** A program that prints `N passed, N failed` as a line of its own. */
-async function closingLine(command: string, ...args: string[]): Promise<Count> {
-  console.log(`\n${command} ${args.join(' ')}`)
-  const { code, output } = await run(command === 'node' ? process.execPath : command, args)
-  if (code === 127)
-    return env.CI === 'true' ? { passed: 0, failed: 1, skipped: 0 } : { passed: 0, failed: 0, skipped: 1 }
+async function program([command, ...args]: readonly [string, ...string[]], asOne = false): Promise<Count> {
+  const { code, output } = await run(command, args)
+  if (asOne) return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0 }
   return settle(() => {
     const [, passed, failed] = [...output.matchAll(/^(\d+) passed, (\d+) failed$/gm)].at(-1)!
     return { passed: Number(passed), failed: Number(failed), skipped: 0 }
@@ -123,11 +143,11 @@ function settle(read: () => Count, code: number): Count {
 
 async function run(
   command: string,
-  args: string[],
-  extra: Record<string, string> = {},
+  args: readonly string[],
+  extra: Step['env'] = {},
 ): Promise<{ code: number; output: string }> {
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...env, ...extra } })
-  // Whoever stops the tests stops what they started.
+  // A signal that stops the tests stops what they started.
   const stop = () => child.kill('SIGTERM')
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop)
   let output = ''
