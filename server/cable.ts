@@ -11,7 +11,7 @@ import type { Clocks } from './clocks.ts'
 import type { Config } from './config.ts'
 import { drain } from './drain.ts'
 import { HANDSHAKES, type PublicationRefused } from './errors.ts'
-import { createFailed, guarded } from './failure.ts'
+import { createFailureReporter, guarded } from './failure.ts'
 import { createHeal } from './heal.ts'
 import { formatPosition } from './history/history.ts'
 import { createApi } from './http/api.ts'
@@ -52,7 +52,7 @@ export function createCable(
   { log, wall = Date.now, monotonic = () => performance.now() }: CableParts,
 ): Cable {
   const { settings } = config
-  const failed = createFailed(log, code => metrics.refused(code))
+  const failed = createFailureReporter(log, code => metrics.refused(code))
   const turn = new Turn(failed)
   const hub = new Hub(turn)
   const { history, presence, resumables, expire } = createMemory(settings, hub, { wall, monotonic }, failed)
@@ -79,7 +79,7 @@ export function createCable(
     presence_bytes: ['Bytes of presence.', () => presence?.bytes ?? 0],
     presence_evicted_total: ['Members that gave way to newer ones: --presence_max_size.', () => presence?.evicted ?? 0],
     presence_truncated_total: [
-      'Answers that lacked members: --max_presence_answer_size.',
+      'Presence answers that left members out: --max_presence_answer_size.',
       () => presence?.truncated ?? 0,
     ],
     sse_clients_num: ['Sessions of server-sent events.', () => sessions.count - webSockets.count],
@@ -121,7 +121,7 @@ export function createCable(
       maxPendingSize: settings.ws_max_pending_size,
       probeMs: Math.min(1.5 * settings.ping_interval, 4) * 1000,
       rate: {
-        // A page that is opened, or opened anew, subscribes to all it has at once.
+        // When a page opens it subscribes to all its streams at once.
         burst: Math.max(settings.max_command_burst, 2 * settings.max_subscriptions),
         perSecond: settings.max_command_rate,
       },
@@ -155,7 +155,7 @@ export function createCable(
     {
       handshakeMs: settings.handshake_timeout * 1000,
       maxHeaderSize: settings.max_header_size,
-      crowded: connections => connections > settings.max_unauthenticated,
+      isCrowded: connections => connections > settings.max_unauthenticated,
       sessions: () => sessions.count,
       tls: config.tls,
       refused: metrics.refused,

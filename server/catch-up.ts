@@ -1,15 +1,14 @@
 /**
- * Catching up: what a subscription missed is sent before anything live is.
+ * Catching up: a subscription gets the messages that it missed before any live ones.
  *
  *   confirmed ─▶ replay ─▶ [confirm_history] ─▶ live
- *             ╰▶ gap ────▶ [reject_history] ──▶ live, and a page is told to refresh
+ *             ╰▶ gap ────▶ [reject_history] ──▶ live, and we ask a page to refresh
  *
- * A subscription joins the hub in the same breath in which its replay ends, so nothing falls between the two and nothing
- * is sent twice. While it waits, messages that no history holds are kept for it (held.ts). One replay at a time, and none while much is still waiting to be written: a client that asks for a lot
- * after a reconnect must not be cut for it.
+ * A subscription joins the hub synchronously with the end of its replay, so it misses nothing between the two and gets
+ * nothing twice. While it waits, transient-buffer.ts keeps the messages that the history does not hold. A session gets one
+ * replay at a time, and none while much waits to be written, so that a long replay does not make it too slow.
  */
 import type { GapCode } from './errors.ts'
-import { Held, inOrder, type Late } from './held.ts'
 import type { Entry, History, Position } from './history/history.ts'
 import type { Start } from './history/start.ts'
 import type { Hub, Message } from './hub.ts'
@@ -19,16 +18,17 @@ import { confirmHistory, positionTail, rejectHistory } from './protocol/extended
 import { textFrame } from './protocol/frame.ts'
 import { catchingUp, caughtUp } from './protocol/source-events.ts'
 import type { Subscription } from './subscriptions.ts'
+import { inOrder, TransientBuffer, type TransientMessage } from './transient-buffer.ts'
 import type { Connection } from './transport/connection.ts'
 
 /** What catching up needs of its session. */
 export interface Behind {
-  /** `undefined`: nothing is remembered. */
+  /** `undefined`: the cable keeps no history. */
   readonly history: History | undefined
   /** `congested`: whether so much waits to be written that replays should, too. */
   readonly connection: Pick<Connection, 'send' | 'congested'>
   readonly limits: Pick<Limits, 'maxReplayBytes'>
-  readonly hub: Pick<Hub, 'wait' | 'waitNoMore'>
+  readonly hub: Pick<Hub, 'addWaiter' | 'removeWaiter'>
   /** Whether the session has, or had, this sid. */
   answersTo: (sid: string) => boolean
   /** From now on broadcasts are delivered. */
@@ -49,7 +49,7 @@ export class CatchUp {
   /** `undefined`: nobody waits. */
   #turns: Turn[] | undefined
   /** `undefined`: no subscription waits. */
-  #held: Held | undefined
+  #transient: TransientBuffer | undefined
 
   constructor(session: Behind) {
     this.#session = session
@@ -69,20 +69,20 @@ export class CatchUp {
     this.resume()
   }
 
-  /** The subscription is not live before its turn comes, and must miss nothing until then. */
+  /** Keeps transient messages for the subscription until its turn comes and it is live. */
   wait(subscription: Subscription): void {
     const { history } = this.#session
     if (history === undefined || subscription.state !== 'waiting') return
-    this.#held ??= new Held(this.#session, history)
-    this.#held.keep(subscription)
+    this.#transient ??= new TransientBuffer(this.#session, history)
+    this.#transient.keep(subscription)
   }
 
-  /** Whether history that was asked for still has to be sent. */
+  /** Whether the client asked for history that it has not got yet. */
   isAsked(subscription: Subscription): boolean {
     return this.#turns?.some(turn => turn.asked && turn.subscription === subscription) ?? false
   }
 
-  /** It is over: nothing waits for it. */
+  /** Drops everything that waits for a subscription that is over. */
   leave(subscription: Subscription): void {
     this.#endWait(subscription)
     this.#turns = this.#turns?.filter(turn => turn.subscription !== subscription)
@@ -102,19 +102,19 @@ export class CatchUp {
   #take({ subscription, start, asked }: Turn, history: History): void {
     const { connection, limits } = this.#session
     const { identifier, grant } = subscription
-    const late = this.#endWait(subscription)
+    const transient = this.#endWait(subscription)
     const found = start === 'gap' ? 'gap' : this.#find(subscription, start, history)
     const isTooMuch =
-      found === 'gap' || late === 'gap' || bytesOf(inOrder(found, late), identifier) > limits.maxReplayBytes
+      found === 'gap' || transient === 'gap' || bytesOf(inOrder(found, transient), identifier) > limits.maxReplayBytes
     if (isTooMuch) {
       if (asked) connection.send(rejectHistory(identifier))
-      // No refresh and no other history would bring these.
-      if (late !== 'gap')
-        for (const frame of this.#framed(subscription, inOrder([], late), history)) connection.send(frame)
+      // Neither a refresh nor a later `history` command could bring the transient messages.
+      if (transient !== 'gap')
+        for (const frame of this.#framed(subscription, inOrder([], transient), history)) connection.send(frame)
       if (!this.#goLive(subscription, history.offset)) return
       return this.#session.missed(subscription, found === 'gap' ? whyGap(start, history) : 'gap_too_large')
     }
-    const frames = this.#framed(subscription, inOrder(found, late), history)
+    const frames = this.#framed(subscription, inOrder(found, transient), history)
     const tells = grant.events && (asked || frames.length > 0)
     if (tells) connection.send(catchingUp(identifier, frames.length))
     for (const frame of frames) connection.send(frame)
@@ -123,10 +123,10 @@ export class CatchUp {
     this.#goLive(subscription, before(start, found, history))
   }
 
-  #endWait(subscription: Subscription): readonly Late[] | 'gap' {
-    const late = this.#held?.take(subscription) ?? []
-    if (this.#held?.idle) this.#held = undefined
-    return late
+  #endWait(subscription: Subscription): readonly TransientMessage[] | 'gap' {
+    const transient = this.#transient?.take(subscription) ?? []
+    if (this.#transient?.idle) this.#transient = undefined
+    return transient
   }
 
   #framed({ identifier, grant }: Subscription, messages: Iterable<Entry | Message>, { epoch }: History): Buffer[] {
@@ -176,7 +176,7 @@ export class CatchUp {
   }
 }
 
-/** Bytes that frames of the messages take, without making them. */
+/** Estimates the bytes of the messages' frames without encoding them. */
 function bytesOf(messages: Iterable<Entry | Message>, identifier: string): number {
   let bytes = 0
   for (const { body } of messages) bytes += body.length + identifier.length

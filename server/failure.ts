@@ -8,10 +8,10 @@
 import type { Log } from './log.ts'
 
 /** Logs a failure with its stack, and counts it. `sid` names the session that it ends. Never throws. */
-export type Failed = (error: unknown, sid?: string) => void
+export type ReportFailure = (error: unknown, sid?: string) => void
 
-export const createFailed =
-  (log: Log, count: (code: 'internal') => void): Failed =>
+export const createFailureReporter =
+  (log: Log, count: (code: 'internal') => void): ReportFailure =>
   (error, sid) => {
     count('internal')
     const stack = error instanceof Error ? error.stack : String(error)
@@ -19,7 +19,7 @@ export const createFailed =
   }
 
 /** Calls `run` for each item, even after it threw for another. */
-export function tryEach<T>(items: Iterable<T>, run: (item: T) => void, failed: Failed): void {
+export function tryEach<T>(items: Iterable<T>, run: (item: T) => void, failed: ReportFailure): void {
   for (const item of items) {
     try {
       run(item)
@@ -30,7 +30,7 @@ export function tryEach<T>(items: Iterable<T>, run: (item: T) => void, failed: F
 }
 
 /** Returns a function, for a timer, that calls `run` and reports an exception instead of throwing it. */
-export const guarded = (run: () => void, failed: Failed) => (): void => {
+export const guarded = (run: () => void, failed: ReportFailure) => (): void => {
   try {
     run()
   } catch (error) {

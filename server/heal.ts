@@ -1,15 +1,15 @@
 /**
- * Healing: a page from which something may be missing is told to fetch itself again.
+ * Healing: the cable asks a page that may have missed something to refresh.
  *
  *   <turbo-stream action="refresh" method="morph" scroll="preserve"></turbo-stream>
  *
- * At most once per stream and session in 30 s. A page that comes back where it was, out of an HTTP cache, gets no other, or
- * it would refresh for ever; one that was made anew and lacks something again gets it when the time is over. Paced, because
- * every refresh is a request to the app, and after a restart all pages need one at the same moment.
+ * We ask at most once in 30 s for each stream of a session. A page that returns with the same position, from an HTTP cache,
+ * is not asked again, or it would refresh for ever; one that was rendered again and has another gap waits until the 30 s are
+ * over. pace.ts spreads refreshes, because each is a request to the app, and after a restart all pages need one at once.
  *
- *   session ─▶ due: one subscription per stream ─▶ one turn in pace.ts, and all of them are refreshed
+ *   session ─▶ due: one subscription per stream ─▶ one turn in pace.ts, which refreshes all of them
  *
- * So a live session has at most one turn there, and an ended one has none.
+ * So a live session has at most one turn in pace.ts, and an ended one has none.
  */
 
 import type { GapCode } from './errors.ts'
@@ -29,7 +29,7 @@ const AGAIN_MS = 30_000
 /** What healing needs of a session. */
 export interface Patient {
   readonly identity: string
-  /** Whether the identity is only the sid it had (--noauth). */
+  /** Whether the client had no token, so that its identity is only its sid (--noauth). */
   readonly anonymous: boolean
   readonly connection: { send: (frame: Buffer) => void }
   fail: (error: unknown) => void
@@ -38,25 +38,25 @@ export interface Patient {
 export interface HealSettings {
   history: History | undefined
   monotonic: () => number
-  /** Calls back in a while, unless cancelled by what it returns. */
+  /** Calls `then` after so many ms. Returns a function that cancels the call. */
   later: (ms: number, then: () => void) => () => void
   count: (what: GapCode | 'refresh' | 'refresh_held_back') => void
-  /** `undefined`: pages are not told to refresh. */
+  /** `undefined`: the cable asks no page to refresh. */
   pace: Pace | undefined
-  /** How many streams of a session are remembered. */
+  /** How many streams we remember for each session. */
   maxStreams: number
-  /** Whether pages that want to know are told why (--dev). */
+  /** Whether to tell pages that ask for it the reason (--dev). */
   explain: boolean
 }
 
 export interface Heal {
-  /** Something may be missing from a stream that this session listens to: its page is told to refresh. */
+  /** Asks the session's page to refresh, because it may have missed messages of this subscription. */
   missed: (session: Patient, subscription: Subscription, code: GapCode) => void
   /** Takes back the turn and the timers of a session that has ended. */
   left: (session: Patient) => void
 }
 
-/** The last refresh of a stream and session: when, of a page made where, and which subscription is to have the next. */
+/** The last refresh of a session's stream: when, the page's position, and the subscription that gets the next one. */
 interface Healed {
   readonly at: number
   readonly place: string
@@ -64,22 +64,22 @@ interface Healed {
   cancel?: () => void
 }
 
-/** What was done for a session, and what waits. */
-interface Ward {
+/** A session's past refreshes, and those that wait for its turn. */
+interface SessionRefreshes {
   /** By stream, the oldest first. */
   readonly healed: Map<string, Healed>
-  /** By stream: what the session's turn refreshes. */
+  /** By stream: the subscriptions that the session's turn refreshes. */
   readonly due: Map<string, Subscription>
   hasTurn: boolean
   takeTurnBack: () => void
 }
 
-/** All sessions without a token share this line, so that a client that opens many does not get many turns. */
+/** All sessions without a token share one line, so that a client cannot get many turns by opening many sessions. */
 const ANONYMOUS = ''
 
 export function createHeal(settings: HealSettings): Heal {
   const { history, monotonic, later, count, pace, maxStreams, explain } = settings
-  const wards = new WeakMap<Patient, Ward>()
+  const bySession = new WeakMap<Patient, SessionRefreshes>()
 
   function missed(session: Patient, subscription: Subscription, code: GapCode): void {
     const { identifier, grant } = subscription
@@ -89,38 +89,38 @@ export function createHeal(settings: HealSettings): Heal {
     if (grant.kind !== 'turbo') return
     if (pace === undefined) return void tell('off')
     subscription.healing = grant.position !== undefined
-    const ward = wards.get(session) ?? { healed: new Map(), due: new Map(), hasTurn: false, takeTurnBack() {} }
-    wards.set(session, ward)
+    const refreshes = bySession.get(session) ?? { healed: new Map(), due: new Map(), hasTurn: false, takeTurnBack() {} }
+    bySession.set(session, refreshes)
     const time = monotonic()
-    forgetOld(ward.healed, time)
-    const recent = ward.healed.get(grant.stream)
+    forgetOld(refreshes.healed, time)
+    const recent = refreshes.healed.get(grant.stream)
     if (recent === undefined) {
       tell('coming')
-      return refresh(session, subscription, ward, pace)
+      return refresh(session, subscription, refreshes, pace)
     }
     count('refresh_held_back')
     if (recent.place === placeOf(subscription)) return void tell('held-back')
     tell('coming')
     if (recent.next === undefined) {
       recent.cancel = later(recent.at + AGAIN_MS - time, () => {
-        ward.healed.delete(grant.stream)
-        if (isWanted(recent.next!)) refresh(session, recent.next!, ward, pace)
+        refreshes.healed.delete(grant.stream)
+        if (isWanted(recent.next!)) refresh(session, recent.next!, refreshes, pace)
       })
     }
     recent.next = subscription
   }
 
-  function refresh(session: Patient, subscription: Subscription, ward: Ward, pace: Pace): void {
+  function refresh(session: Patient, subscription: Subscription, refreshes: SessionRefreshes, pace: Pace): void {
     const { stream } = subscription.grant
-    bound(ward, maxStreams)
-    ward.healed.set(stream, { at: monotonic(), place: placeOf(subscription) })
-    ward.due.set(stream, subscription)
-    if (ward.hasTurn) return
-    ward.hasTurn = true
-    ward.takeTurnBack = pace.ask(session.anonymous ? ANONYMOUS : session.identity, () => {
-      ward.hasTurn = false
-      const due = [...ward.due.values()].filter(isWanted)
-      ward.due.clear()
+    bound(refreshes, maxStreams)
+    refreshes.healed.set(stream, { at: monotonic(), place: placeOf(subscription) })
+    refreshes.due.set(stream, subscription)
+    if (refreshes.hasTurn) return
+    refreshes.hasTurn = true
+    refreshes.takeTurnBack = pace.ask(session.anonymous ? ANONYMOUS : session.identity, () => {
+      refreshes.hasTurn = false
+      const due = [...refreshes.due.values()].filter(isWanted)
+      refreshes.due.clear()
       if (due.length > 0) count('refresh')
       try {
         for (const one of due) send(session, one)
@@ -132,7 +132,7 @@ export function createHeal(settings: HealSettings): Heal {
   }
 
   function send(session: Patient, { identifier, grant }: Subscription): void {
-    // It carries a position, so that an extended client does not come back with the one that was a gap.
+    // With this position an extended client does not resume from the one that was a gap.
     const tail = history === undefined ? PLAIN_TAIL : positionTail(grant.stream, history)
     session.connection.send(textFrame(broadcastPrefix(identifier), REFRESH, tail))
   }
@@ -140,11 +140,11 @@ export function createHeal(settings: HealSettings): Heal {
   return {
     missed,
     left(session) {
-      const ward = wards.get(session)
-      if (ward === undefined) return
-      wards.delete(session)
-      ward.takeTurnBack()
-      for (const { cancel } of ward.healed.values()) cancel?.()
+      const refreshes = bySession.get(session)
+      if (refreshes === undefined) return
+      bySession.delete(session)
+      refreshes.takeTurnBack()
+      for (const { cancel } of refreshes.healed.values()) cancel?.()
     },
   }
 }
@@ -156,8 +156,8 @@ function forgetOld(healed: Map<string, Healed>, time: number): void {
   }
 }
 
-/** A client that comes and goes on ever new streams must not fill the memory. */
-function bound({ healed, due }: Ward, maxStreams: number): void {
+/** Bounds the memory of a client that subscribes to ever new streams. */
+function bound({ healed, due }: SessionRefreshes, maxStreams: number): void {
   for (const [stream, { cancel }] of healed) {
     if (healed.size < maxStreams) break
     cancel?.()
@@ -170,5 +170,5 @@ function bound({ healed, due }: Ward, maxStreams: number): void {
 const placeOf = ({ grant: { position } }: Subscription): string =>
   typeof position === 'object' ? formatPosition(position) : String(position)
 
-/** (A session that ends leaves all of its subscriptions, so these are over as well.) */
+/** (A session that ends also ends its subscriptions.) */
 const isWanted = ({ state }: Subscription): boolean => state !== 'over'

@@ -15,9 +15,9 @@ import type { Turn } from './transport/turn.ts'
 /** A session's connection: what the hub holds, so that it comes to it without a detour through the session. */
 export interface Subscriber {
   /**
-   * Sends complete WebSocket frames, one behind the other, and how many; the last one may go on in `rest`. Both are
-   * shared, so nobody may write into them. `more`: others may follow in this turn. Returns true once `frames` may be
-   * written into again.
+   * Sends `count` complete WebSocket frames, one after the other; the last one may continue in `rest`. Listeners share both
+   * Buffers and must not write into them. `more`: others may follow in this turn. Returns true if the hub may write into
+   * `frames` again.
    */
   deliver(frames: Buffer, count: number, more: boolean, rest?: Buffer): boolean
   /** Whose it is. */
@@ -27,7 +27,7 @@ export interface Subscriber {
 export interface Addressee {
   /** Whether the session has, or had before it was resumed, this sid. */
   answersTo: (sid: string) => boolean
-  /** Ends the session because of a bug that delivering to it met. Never throws. */
+  /** Ends the session after a delivery to it threw, which is a bug. Never throws. */
   fail: (error: unknown) => void
 }
 
@@ -41,11 +41,11 @@ export interface Message {
   readonly type?: string | undefined
   /** A client made it: it must not reach a page as HTML. */
   readonly fromClient?: boolean
-  /** No history holds it. */
+  /** Whether the history does not hold it. */
   readonly transient?: boolean
 }
 
-/** A subscription that waits for its replay, which lacks what no history holds. */
+/** A subscription that waits for its replay, and keeps the transient messages that the replay lacks. */
 export interface Waiter {
   hold: (message: Message) => void
 }
@@ -53,7 +53,7 @@ export interface Waiter {
 interface Group {
   readonly identifier: string
   readonly html: boolean
-  /** Made for the first broadcast, and kept. */
+  /** Made for the first broadcast, then kept. */
   prefix: Buffer | undefined
   listeners: Few<Subscriber>
 }
@@ -62,7 +62,7 @@ type Groups = Map<string, Group>
 
 /** Bytes of messages that are written to one socket at once. */
 const BATCH = 64 * 1024
-/** A message of more bytes is shared, not copied behind each identifier: readers that are slow would each hold a copy. */
+/** Listeners share a larger message: copied behind each identifier, it would wait once for each slow reader. */
 const SHARED = 16 * 1024
 
 export class Hub {
@@ -123,12 +123,12 @@ export class Hub {
     if (groups.size === 0) this.#streams.delete(stream)
   }
 
-  /** From now on hands transient messages to the waiter, at once. */
-  wait(stream: string, waiter: Waiter): void {
+  /** Begins to hand transient messages to the waiter, synchronously. */
+  addWaiter(stream: string, waiter: Waiter): void {
     this.#waiters.set(stream, withOne(this.#waiters.get(stream), waiter))
   }
 
-  waitNoMore(stream: string, waiter: Waiter): void {
+  removeWaiter(stream: string, waiter: Waiter): void {
     const left = withoutOne(this.#waiters.get(stream), waiter)
     if (left === undefined) this.#waiters.delete(stream)
     else this.#waiters.set(stream, left)

@@ -203,7 +203,7 @@ test('a hundred malformed commands end nothing', async t => {
 for (const [code, break_] of [
   ['message_too_large', (ws: WebSocket) => ws.send('x'.repeat(70_000))],
   [
-    'message_in_too_many_pieces',
+    'too_many_fragments',
     (ws: WebSocket) =>
       socketOf(ws).write(
         Buffer.concat(Array.from({ length: 2000 }, (_, i) => Buffer.from([i === 0 ? 1 : 0, 0x81, 0, 0, 0, 0, 32]))),

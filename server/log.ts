@@ -4,10 +4,9 @@
  *   2026-11-23 06:12:01.123 WRN subscription rejected: … sid=V1StGXR8 code=stream_signature_mismatch
  *
  * No line holds a query string, a token, a secret or a whole signed name: what is logged is chosen field by field, never
- * a whole request or error. Clients and backends choose some of the values, so these are cut, and begin no other line.
+ * a whole request or error. Clients and backends choose some of the values, so we cut them and escape line breaks.
  *
- * A log that cannot be written (a full disk, a pipe that is closed) loses its lines, and the cable goes on; it says how
- * many once it can be written again.
+ * If the log cannot be written (a full disk, a closed pipe) we drop its lines and go on, and log later how many we dropped.
  */
 import type { Writable } from 'node:stream'
 import { type Logger, pino } from 'pino'
@@ -16,11 +15,11 @@ export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>
 
 const LEVELS: Record<number, string> = { 20: 'DBG', 30: 'INF', 40: 'WRN', 50: 'ERR' }
 
-/** Characters of a message, or of one field. */
-const LONGEST = 200
-/** Characters of a stack: all of an honest one. */
-const LONGEST_STACK = 4_000
-/** UTF-16 units that may wait for a log that is slow to take them. */
+/** UTF-16 units of a message, or of one field. */
+const MAX_TEXT = 200
+/** UTF-16 units of a stack; enough for a whole one, unless its message is long. */
+const MAX_STACK = 4_000
+/** UTF-16 units that may wait for a slow log. */
 const MAX_WAITING = 1024 * 1024
 
 export function createLog(level: string, format: string, out: Writable = process.stdout): Log {
@@ -30,10 +29,10 @@ export function createLog(level: string, format: string, out: Writable = process
     else if (lost > 0 && out.writableLength < MAX_WAITING / 2) {
       const lines = lost
       lost = 0
-      log.warn({ lines }, 'lines of the log were lost: it could not be written, or not fast enough')
+      log.warn({ lines }, 'log lines were lost: the log could not be written, or not fast enough')
     }
   }
-  // The callback of each write gets its error, too.
+  // (The callback of each write gets the error as well.)
   out.on('error', () => {})
   const write = (line: string) => {
     if (out.writableLength >= MAX_WAITING) lost++
@@ -55,7 +54,7 @@ export function createLog(level: string, format: string, out: Writable = process
   return log
 }
 
-/** A message, or fields. */
+/** Cuts a message, or each of its fields. */
 function cut(given: unknown): unknown {
   if (typeof given === 'string') return cutText(given)
   if (typeof given !== 'object' || given === null) return given
@@ -65,7 +64,7 @@ function cut(given: unknown): unknown {
 }
 
 function cutText(text: string, key?: string): string {
-  const longest = key === 'stack' ? LONGEST_STACK : LONGEST
+  const longest = key === 'stack' ? MAX_STACK : MAX_TEXT
   return text.length > longest ? `${text.slice(0, longest)}…` : text
 }
 
@@ -78,7 +77,7 @@ function asText(line: string): string {
   return `${text.replaceAll(UNPRINTABLE, escaped)}\n`
 }
 
-/** What begins a line, moves a terminal's cursor, or shows text in another order than it is written in. */
+/** Characters that begin a line, move a terminal's cursor, or change the order in which text is shown. */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu
 
 /** As JSON escapes it. */

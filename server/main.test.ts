@@ -224,5 +224,5 @@ test('a log whose reader leaves does not end the cable, and goes on for the next
 
   child.kill('SIGTERM')
   assert.deepEqual(await once(child, 'exit'), [0, null])
-  assert.match(await told, /WRN lines of the log were lost: [^\n]* lines=\d+\n/)
+  assert.match(await told, /WRN log lines were lost: [^\n]* lines=\d+\n/)
 })

@@ -35,7 +35,7 @@ async function run(): Promise<void> {
     process.exit(1)
   }
   const { settings } = config
-  // Libraries write warnings there. As with the log, a write that fails must not end the cable.
+  // Node and libraries write warnings to stderr. As with the log, a failed write must not end the cable.
   process.stderr.on('error', () => {})
   const log = createLog(settings.debug ? 'debug' : settings.log_level, settings.log_format)
   for (const warning of config.warnings) log.warn(warning)

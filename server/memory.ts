@@ -3,7 +3,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { Clocks } from './clocks.ts'
-import { type Failed, tryEach } from './failure.ts'
+import { type ReportFailure, tryEach } from './failure.ts'
 import { createMemoryHistory, type MemoryHistory } from './history/memory.ts'
 import type { Hub } from './hub.ts'
 import { createMemoryPresence, type MemoryPresence } from './presence/memory.ts'
@@ -19,7 +19,7 @@ export interface Memory {
   expire: () => void
 }
 
-export function createMemory(settings: Values, hub: Hub, { wall, monotonic }: Clocks, failed: Failed): Memory {
+export function createMemory(settings: Values, hub: Hub, { wall, monotonic }: Clocks, failed: ReportFailure): Memory {
   if (settings.broker === 'none') {
     return {
       history: undefined,

@@ -1,24 +1,24 @@
 /**
- * Pacing: jobs are done at once while they are few, and in their turn when they are many: a tenth of a second's jobs, then
- * evenly, so that no second has more than 1.1 times the rate.
+ * Pacing: runs a few jobs at once and many jobs in turns. A tenth of a second's jobs run at once, the others evenly, so that
+ * no second has more than 1.1 times the rate.
  *
- *   ada      ─▶ job                      one job of each that waits, then the next of each:
- *   mallory  ─▶ job ─▶ job ─▶ job …      ada waits for one of mallory's, however many there are
+ *   ada      ─▶ job                      owners take turns, one job each:
+ *   mallory  ─▶ job ─▶ job ─▶ job …      ada waits for one of mallory's jobs, however many there are
  *
- * Every refresh is a request to the app. After a restart all pages want one at the same moment, and an app that is being
- * deployed must not be asked at all: what it answers with 502 would replace the page.
+ * Every refresh is a request to the app. After a restart all pages need one at the same moment, and while the app is being
+ * deployed they must not ask at all: its 502 would replace the page.
  */
 import { type Place, Queue } from './queue.ts'
 
 export interface PaceSettings {
   /** Jobs a second. */
   readonly rate: number
-  /** No job is done before, ms of the monotonic clock. */
+  /** No job runs before this time, in ms of the monotonic clock. */
   readonly notBefore: number
   readonly monotonic: () => number
-  /** Calls back in a while. */
+  /** Calls `then` after so many ms. */
   readonly later: (ms: number, then: () => void) => void
-  /** Whether jobs may be done at all; asked at most once a second while there are any. `undefined`: always. */
+  /** Whether jobs may run; called at most once a second while any wait. `undefined`: they always may. */
   readonly check: (() => Promise<boolean>) | undefined
 }
 
@@ -28,7 +28,7 @@ export type Job = () => boolean
 export interface Pace {
   /** Runs the job in a turn of its owner, after the owner's earlier jobs. Returns a function that takes the job back. */
   ask: (owner: string, job: Job) => () => void
-  /** How many wait. */
+  /** How many jobs wait. */
   readonly waiting: number
 }
 
@@ -40,7 +40,7 @@ interface Line {
 
 const CHECK_MS = 1_000
 /** How many jobs with nothing to do the pace skips before it lets the event loop go on. */
-const MOST_LOOKS = 1_000
+const MAX_SKIPPED = 1_000
 
 export function createPace({ rate, notBefore, monotonic, later, check }: PaceSettings): Pace {
   const lines = new Map<string, Line>()
@@ -68,7 +68,7 @@ export function createPace({ rate, notBefore, monotonic, later, check }: PaceSet
     if (check !== undefined && time - checkedAt >= CHECK_MS) return void look(check)
     turns = Math.min(atOnce, turns + ((time - counted) / 1000) * rate)
     counted = time
-    for (let looks = 0; waiting > 0 && turns >= 1 && looks < MOST_LOOKS; looks++) if (next()()) turns--
+    for (let looks = 0; waiting > 0 && turns >= 1 && looks < MAX_SKIPPED; looks++) if (next()()) turns--
     if (waiting > 0) sleep(Math.ceil(1000 / rate))
   }
 
@@ -81,7 +81,7 @@ export function createPace({ rate, notBefore, monotonic, later, check }: PaceSet
     work()
   }
 
-  /** Takes the next owner's next job; the owner goes behind all others. */
+  /** Takes the next owner's next job, and moves the owner behind all others. */
   function next(): Job {
     const owner = order.take()!
     const line = lines.get(owner)!

@@ -1,5 +1,5 @@
 /**
- * How a publication becomes a broadcast: remembered first, then delivered.
+ * How a publication becomes a broadcast: the history takes it, then the hub delivers it.
  */
 import type { History } from './history/history.ts'
 import type { Hub } from './hub.ts'
@@ -13,7 +13,7 @@ export interface PublishParts {
   hub: Hub
   history: History | undefined
   turn: Turn
-  /** Is told the ms until all sockets have it. */
+  /** Called with the ms until all sockets have it. */
   took: (ms: number) => void
 }
 

@@ -1,6 +1,6 @@
 /**
- * First in, first out; and an item may leave from any place. All in O(1): an array's `shift` moves all that is left, and
- * a Set's first item lies behind the holes of those that were deleted.
+ * First in, first out; an item may also leave from any place. All in O(1): an array's `shift` moves all other items, and to
+ * find its first item a Set skips the holes of deleted ones.
  */
 
 export interface Place<T> {
@@ -17,7 +17,7 @@ export class Queue<T> {
     return this.#first?.item
   }
 
-  /** Returns the item's place, which {@link leave} takes, once. */
+  /** Returns the item's place. Pass it to {@link leave} at most once. */
   join(item: T): Place<T> {
     const place: Place<T> = { item, before: this.#last, after: undefined }
     if (this.#last === undefined) this.#first = place
@@ -33,7 +33,7 @@ export class Queue<T> {
     else after.before = before
   }
 
-  /** The first item, which leaves. */
+  /** Removes the first item, and returns it. */
   take(): T | undefined {
     const place = this.#first
     if (place !== undefined) this.leave(place)

@@ -1,4 +1,4 @@
-/** For tests: a connection on which every byte is ours. It ends with its test. */
+/** For tests: a TCP or TLS connection on which the test writes every byte. It closes with its test. */
 import { connect as connectPlain, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'
 import { connect as connectSecure } from 'node:tls'
@@ -6,13 +6,13 @@ import { connect as connectSecure } from 'node:tls'
 export interface Raw {
   readonly socket: Socket
   write: (bytes: string | Buffer) => void
-  /** Resolves with whether the server took all of it. */
+  /** Resolves with whether the bytes could be written. */
   written: (bytes: string | Buffer) => Promise<boolean>
-  /** Everything that was heard, once it matches; rejects when the connection closes before. */
+  /** Resolves with all received text once it matches; rejects if the connection closes before. */
   until: (pattern: RegExp) => Promise<string>
-  /** Forgets what was heard. */
+  /** Forgets the received text. */
   forget: () => void
-  /** Everything that was heard until the server closed. */
+  /** Resolves with all received text when the server closes. */
   readonly closed: Promise<string>
 }
 

@@ -21,7 +21,7 @@ export interface ResumableSettings {
   ttlSeconds: number
   /** Sessions in all. */
   max: number
-  /** Bytes in all, with what it takes to keep them. */
+  /** Bytes in all, with overhead. */
   maxBytes: number
   monotonic: () => number
 }
@@ -32,7 +32,7 @@ interface Kept {
   readonly until: number
 }
 
-/** What a lost session costs beside its texts, and a text beside its characters: upper estimates. */
+/** Bytes that a lost session takes beside its texts, and a text beside its characters: upper estimates. */
 const OVERHEAD = 500
 const OVERHEAD_OF_TEXT = 32
 

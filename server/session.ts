@@ -15,10 +15,10 @@ import {
   type RejectionCode,
   SubscriptionRejected,
 } from './errors.ts'
-import { type Failed, guarded, tryEach } from './failure.ts'
+import { guarded, type ReportFailure, tryEach } from './failure.ts'
 import type { Heal } from './heal.ts'
 import type { History } from './history/history.ts'
-import { asksForHistory, eventStart, type Standing } from './history/start.ts'
+import { asksForHistory, type ClientPositions, eventStart } from './history/start.ts'
 import type { Addressee, Hub } from './hub.ts'
 import type { Limits } from './limits.ts'
 import type { Log } from './log.ts'
@@ -41,13 +41,13 @@ import type { Connection, Outcome } from './transport/connection.ts'
 /** What all sessions need from the world, so that a test can supply it. */
 export interface SessionParts {
   resolve: Resolve
-  hub: Pick<Hub, 'subscribe' | 'unsubscribe' | 'broadcast' | 'wait' | 'waitNoMore'>
+  hub: Pick<Hub, 'subscribe' | 'unsubscribe' | 'broadcast' | 'addWaiter' | 'removeWaiter'>
   history: History | undefined
   presence: Presence | undefined
   heal: Heal
   /** Calls back in a while, unless cancelled by what it returns. */
   later: (ms: number, then: () => void) => () => void
-  failed: Failed
+  failed: ReportFailure
   /** Counts what went wrong, by code. */
   count: (code: ComplaintCode | RejectionCode | EndingCode) => void
   log: Log
@@ -72,8 +72,8 @@ export interface Arrival {
 
 /** How long a resumed subscription waits for the client to say where it was. */
 const HISTORY_GRACE_MS = 2_000
-/** Rejections of one session that the log tells above debug: a client may cause any number. */
-const REJECTIONS_TOLD = 3
+/** How many rejections of a session we log as warnings, because a client may cause any number; we log the others at debug. */
+const WARNED_REJECTIONS = 3
 /** Former sids that are still left out of what excludes them. */
 const REMEMBERED_SIDS = 8
 
@@ -150,7 +150,7 @@ export class Session implements Addressee, Behind, Speaker {
     this.#heardAt = this.#parts.history?.offset ?? 0
   }
 
-  /** One message of the client; `undefined` for one that is not even text. */
+  /** Handles one message of the client; `undefined` is a message that is not text. */
   receive(text: string | undefined): Outcome {
     if (this.#ended) return 'free'
     this.heard()
@@ -160,7 +160,7 @@ export class Session implements Addressee, Behind, Speaker {
       return 'malformed'
     }
     if (!this.#parts.historySince) delete command.history?.since
-    // A page that is left unsubscribes from all it had: that must not hold up the subscribes of the next.
+    // The unsubscribes of the last page must not delay the subscribes of the next one.
     const isFree = command.command === 'unsubscribe' && this.#subscriptions.get(command.identifier) !== undefined
     this.#obey(command)
     return isFree ? 'free' : 'done'
@@ -203,7 +203,7 @@ export class Session implements Addressee, Behind, Speaker {
     }
   }
 
-  /** Something done for this session threw, which is a bug: it alone ends, and its client may come back. Never throws. */
+  /** Ends this session after code for it threw, which is a bug; its client may reconnect. Never throws. */
   fail(error: unknown): void {
     const { failed, explain } = this.#parts
     failed(error, this.sid)
@@ -275,19 +275,19 @@ export class Session implements Addressee, Behind, Speaker {
   }
 
   /**
-   * Returns the subscription, or the code that rejected it, once the client was told. `standing`: where a client of
-   * server-sent events is. It cannot ask for history later, so it is told how every start but now went.
+   * Answers the client, and returns the subscription, or the code that rejected it. A client of server-sent events has
+   * `positions`. It cannot ask for history later, so we answer every start but "now" with confirm_history or reject_history.
    */
-  subscribe({ identifier, history, presence }: Command, standing?: Standing): Subscription | RejectionCode {
+  subscribe({ identifier, history, presence }: Command, positions?: ClientPositions): Subscription | RejectionCode {
     const subscription = this.#subscriptions.get(identifier) ?? this.#grant(identifier)
     if (typeof subscription === 'string') return subscription
     const { grant, state } = subscription
     subscription.confirmed = true
     this.connection.send(confirmSubscription(identifier))
-    const page = grant.position ?? standing?.page
+    const page = grant.position ?? positions?.page
     // One that was restored may have been told already where the client was.
-    const start = state === 'live' ? 'now' : eventStart(grant.stream, page, history, standing?.seen)
-    this.catchUp.from(start, subscription, asksForHistory(history) || (standing !== undefined && start !== 'now'))
+    const start = state === 'live' ? 'now' : eventStart(grant.stream, page, history, positions?.seen)
+    this.catchUp.from(start, subscription, asksForHistory(history) || (positions !== undefined && start !== 'now'))
     if (presence !== undefined && !this.#ended) {
       const complaint = join(this, subscription, { command: 'join', identifier, presence })
       if (complaint !== undefined) this.#complain(complaint)
@@ -323,7 +323,7 @@ export class Session implements Addressee, Behind, Speaker {
   #reject(identifier: string, { code, message }: SubscriptionRejected): void {
     const { count, log, explain } = this.#parts
     count(code)
-    const level = this.#rejections++ < REJECTIONS_TOLD ? 'warn' : 'debug'
+    const level = this.#rejections++ < WARNED_REJECTIONS ? 'warn' : 'debug'
     log[level]({ sid: this.sid, code }, `subscription rejected: ${message}`)
     this.connection.send(rejectSubscription(identifier, code, explain))
   }

@@ -1,5 +1,5 @@
 /**
- * The subscriptions of one session, by identifier; bounded in number, and in bytes of their identifiers.
+ * The subscriptions of one session, by identifier; bounded in number and in the bytes of their identifiers.
  */
 import type { StreamGrant } from './channels.ts'
 import { SubscriptionRejected } from './errors.ts'
@@ -10,17 +10,17 @@ export interface Subscription {
   readonly identifier: string
   readonly grant: StreamGrant
   state: 'waiting' | 'live' | 'over'
-  /** Once live: everything after this offset was sent, or is being sent as it comes. */
+  /** Once live: the client gets every message after this offset. */
   covered: number
-  /** Whether the client was told of it in this session; of one that was restored it hears with the welcome. */
+  /** Whether this session confirmed it. The welcome, not a confirmation, names a restored one. */
   confirmed: boolean
-  /** Whether its page lacks something and was told to refresh itself. Once it has, it leaves this for a subscription of its own. */
+  /** Whether its page has to refresh. After that the page makes another subscription, and leaves this one. */
   healing: boolean
 }
 
 export class Subscriptions {
   readonly #byIdentifier = new Map<string, Subscription>()
-  /** Of all identifiers. */
+  /** Bytes of all identifiers. */
   #bytes = 0
 
   get(identifier: string): Subscription | undefined {

@@ -9,13 +9,13 @@ export interface Event {
   data?: string
   id?: string
   retry?: string
-  /** A comment: what a raw client gets for a ping. */
+  /** A comment: a raw client gets one for each ping. */
   comment?: true
 }
 
 export interface Events {
   readonly response: Response
-  /** What a browser would send in Last-Event-ID. */
+  /** The Last-Event-ID that a browser would send now. */
   readonly lastEventId: string
   /** The next event, without pings; with `comments` comments as well. `undefined` after the last. */
   next: (options?: { comments?: boolean }) => Promise<Event | undefined>

@@ -205,7 +205,7 @@ export async function connect(
 
 export const METRICS = '--metrics_http=/metrics'
 
-/** What a cable with {@link METRICS} has counted under a name (without AnyCable's prefix), with its labels. */
+/** Reads a metric of a cable with {@link METRICS}; `name` has its labels, but not AnyCable's prefix. */
 export async function counted(cable: TestCable, name: string): Promise<number> {
   const text = await (await fetch(cable.url.cable.replace('ws', 'http').replace('/cable', '/metrics'))).text()
   const line = text.split('\n').find(line => line.startsWith(`anycable_go_${name} `))
@@ -218,7 +218,7 @@ export function sign(stream: unknown, secret: string = SECRET): string {
   return `${payload}--${createHmac('sha256', secret).update(payload).digest('hex')}`
 }
 
-/** A name on $pubsub that needs no signature: --public. */
+/** The identifier of an unsigned stream on $pubsub, for a cable with --public. */
 export const open = (stream: string): string => JSON.stringify({ channel: '$pubsub', stream_name: stream })
 
 export const turbo = (stream: string, extra: object = {}): string =>

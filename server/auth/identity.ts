@@ -64,7 +64,7 @@ export function tokenVerifier(secrets: readonly string[]): Identify {
 /** Headers that are remembered. */
 const REMEMBERED = 16
 
-/** Seconds by which the clock of a backend that writes "valid from now" may be ahead of ours. `exp` gets no leeway. */
+/** Seconds that a backend's clock may be ahead of ours: a token with `nbf` "now" must work at once. `exp` gets no leeway. */
 const NBF_LEEWAY = 5
 
 const keysOf = (secret: string) => ({

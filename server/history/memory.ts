@@ -21,7 +21,7 @@ export interface MemorySettings {
   maxBytes: number
   /** Unix time in ms, for `since`. */
   wall: () => number
-  /** For the age of what is kept. */
+  /** For the age of messages. */
   monotonic: () => number
 }
 
@@ -49,7 +49,7 @@ interface Stream {
   touched: number
 }
 
-/** Bytes that an entry and a stream cost beside their text, as measured: memory.memory.test.ts. */
+/** Bytes that an entry and a stream take beside their text, as measured in memory.memory.test.ts. */
 const ENTRY = 700
 const STREAM = 400
 

@@ -3,18 +3,18 @@
  *
  *   subscribe    the page's position, always; else streams[s]; else since; else now
  *   history      streams[s]; else the page's position; else since
- *   events       as subscribe; for a browser that comes back: what it saw; else the page's position; else streams[s]; else a gap
+ *   events       as subscribe; after a reconnect: Last-Event-ID; else the page's position; else streams[s]; else a gap
  *
- * The page's own position outranks what an extended client remembers, because that is kept per stream and not per page:
- * after Back it is ahead of what the page shows. A place that cannot be told is a gap, never a fall-back to `since`,
- * which is the browser's clock. Pure.
+ * The page's own position outranks the one that an extended client remembers, because the client remembers one per stream,
+ * not per page: after Back it is ahead of the page. An unusable position is a gap. We do not fall back to `since`, which
+ * is the browser's clock. Pure.
  */
 import type { Position } from './history.ts'
 
-/** `gap`: something may be missing, and nobody can tell what. */
+/** `gap`: the client may have missed messages, and we cannot know which. */
 export type Start = Position | { readonly since: number } | 'now' | 'gap'
 
-/** The `history` of a command, of which nothing is believed yet. */
+/** The `history` of a command, not validated yet. */
 export interface HistoryRequest {
   since?: unknown
   streams?: unknown
@@ -28,11 +28,11 @@ export interface Seen {
   readonly position: Position
 }
 
-/** Where a client of server-sent events stands. This travels beside the identifier, which stays the same at every reconnect. */
-export interface Standing {
-  /** Where the page was made, unless the identifier says it. */
+/** Positions that a client of server-sent events sends beside its identifier, which is the same at every reconnect. */
+export interface ClientPositions {
+  /** The page's position, unless the identifier holds it. */
   readonly page: PagePosition
-  /** `undefined`: the client comes for the first time. `unknown`: it comes back with an id that cannot be read. */
+  /** `undefined`: the client connects for the first time. `unknown`: it reconnects with a malformed id. */
   readonly seen: Seen | 'unknown' | undefined
 }
 
@@ -42,19 +42,19 @@ export const subscribeStart = (stream: string, page: PagePosition, asked: Histor
 export const historyStart = (stream: string, page: PagePosition, asked: HistoryRequest | undefined): Start =>
   ofStream(stream, asked) ?? ofPage(page) ?? ofTime(asked) ?? 'now'
 
-/** A client that comes back, and does not say where it was, has a gap. */
+/** A client that reconnects without a usable position has a gap. */
 export function eventStart(
   stream: string,
   page: PagePosition,
   asked: HistoryRequest | undefined,
-  seen: Standing['seen'],
+  seen: ClientPositions['seen'],
 ): Start {
   if (seen === undefined) return subscribeStart(stream, page, asked)
   if (seen !== 'unknown' && seen.stream === stream) return seen.position
   return ofPage(page) ?? ofStream(stream, asked) ?? 'gap'
 }
 
-/** Whether a request asks for anything at all; if not, the reference gives no answer. */
+/** Whether a request asks for any history; if not, the reference gives no answer. */
 export const asksForHistory = (asked: HistoryRequest | undefined): asked is HistoryRequest =>
   asked !== undefined && ((asked.since ?? 0) !== 0 || (asked.streams ?? undefined) !== undefined)
 
@@ -65,15 +65,15 @@ function ofStream(stream: string, asked: HistoryRequest | undefined): Start | un
   if (typeof streams !== 'object' || streams === null || !Object.hasOwn(streams, stream)) return undefined
   const { epoch, offset } = ((streams as Record<string, unknown>)[stream] ?? {}) as Record<string, unknown>
   return typeof epoch === 'string' &&
-    epoch.length <= LONGEST_EPOCH &&
+    epoch.length <= MAX_EPOCH_LENGTH &&
     Number.isSafeInteger(offset) &&
     (offset as number) >= 0
     ? { epoch, offset: offset as number }
     : 'gap'
 }
 
-/** A place may wait for long until its turn comes, and a client must not make us keep what no cable gave out. */
-const LONGEST_EPOCH = 64
+/** Positions may wait in memory for their turn, so we refuse an epoch that is longer than any cable makes. */
+const MAX_EPOCH_LENGTH = 64
 
 function ofTime(asked: HistoryRequest | undefined): Start | undefined {
   const since = asked?.since ?? 0

@@ -1,10 +1,10 @@
-/** The bodies of requests, up to a size, and as text. */
+/** Reads the body of a request, up to a size, and decodes it. */
 import type { IncomingMessage } from 'node:http'
 import { PublicationRefused } from '../errors.ts'
 
 /**
- * `maxSize` is in bytes. Rejects with {@link PublicationRefused} `too_large` at once, and leaves the rest to
- * {@link LingeringResponse}. Never settles if the client leaves.
+ * `maxSize` is in bytes. Rejects with {@link PublicationRefused} `too_large` as soon as a body exceeds it, and leaves the
+ * rest of the body to {@link LingeringResponse}. Never settles if the client leaves.
  */
 export function readBody(request: IncomingMessage, maxSize: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {

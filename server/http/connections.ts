@@ -1,31 +1,31 @@
 /**
- * The connections of a port: bounded before a byte is read, so that a client cannot block the port by opening sockets.
+ * The connections of a port: we bound them before we read a byte, so that a client cannot block the port by opening sockets.
  *
- * A balancer keeps many connections open. When there are too many, the connection that has waited longest for its next
- * request gives way to a new one.
+ * A balancer keeps many idle connections open. When there are too many, we close the one that has been idle longest, to
+ * make room for a new one.
  */
 import type { Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
 export interface ConnectionBounds {
-  /** Whether one more connection is one too many. */
-  crowded: (connections: number) => boolean
+  /** Whether so many connections are too many. */
+  isCrowded: (connections: number) => boolean
   refused: (code: 'connections_limit' | 'connection_idle') => void
 }
 
-/** Returns the open connections: with TLS, the TCP sockets below it. */
-export function boundConnections(server: Server, { crowded, refused }: ConnectionBounds): ReadonlySet<Socket> {
+/** Returns the live set of open connections; with TLS these are the TCP sockets. */
+export function boundConnections(server: Server, { isCrowded, refused }: ConnectionBounds): ReadonlySet<Socket> {
   const sockets = new Set<Socket>()
-  /** Requests that wait for their answer, for each connection that has had one. */
-  const asked = new Map<Socket, number>()
-  /** Connections without such a request; the one that has waited longest is first. */
+  /** How many requests of a connection wait for their answer, once it has sent one. */
+  const pending = new Map<Socket, number>()
+  /** Connections without a pending request, the longest idle first. */
   const idle = new Set<Socket>()
 
   server.on('connection', (socket: Socket) => {
-    if (sockets.has(socket)) return // (an upgrade that was not for us)
-    // Between Node's HTTP and ws nothing else listens to a socket's errors.
+    if (sockets.has(socket)) return // (upgrade.ts hands a socket back after it ignored an upgrade)
+    // While a socket moves from Node's HTTP to ws, this is its only listener for errors.
     socket.on('error', ignore)
-    if (crowded(sockets.size + 1) && !giveWay()) {
+    if (isCrowded(sockets.size + 1) && !giveWay()) {
       refused('connections_limit')
       socket.destroy()
       return
@@ -35,14 +35,14 @@ export function boundConnections(server: Server, { crowded, refused }: Connectio
     socket.on('close', forget)
   })
   server.on('request', ({ socket }, response) => {
-    const others = asked.get(socket)
+    const others = pending.get(socket)
     if (others === undefined) socket.on('close', forget)
-    asked.set(socket, (others ?? 0) + 1)
+    pending.set(socket, (others ?? 0) + 1)
     idle.delete(socket)
-    response.on('close', rest)
+    response.on('close', becomeIdle)
   })
   server.on('upgrade', (_, socket) => {
-    asked.delete(socket as Socket)
+    pending.delete(socket as Socket)
     idle.delete(socket as Socket)
   })
   return sockets
@@ -57,17 +57,17 @@ export function boundConnections(server: Server, { crowded, refused }: Connectio
     return false
   }
 
-  function rest(this: ServerResponse): void {
+  function becomeIdle(this: ServerResponse): void {
     const { socket } = this.req
-    const waiting = asked.get(socket)
+    const waiting = pending.get(socket)
     if (waiting === undefined || socket.destroyed) return // (it may be about to be a WebSocket)
-    asked.set(socket, waiting - 1)
+    pending.set(socket, waiting - 1)
     if (waiting === 1) idle.add(socket)
   }
 
   function forget(this: Socket): void {
     sockets.delete(this)
-    asked.delete(this)
+    pending.delete(this)
     idle.delete(this)
   }
 }

@@ -21,8 +21,8 @@ for (const [query, identifier] of [
     const again = get(`${query}&position=3/e&raw=1`, '4/e/s')
 
     for (const { commands } of [first, again]) assert.deepEqual(commands, [{ command: 'subscribe', identifier }])
-    assert.deepEqual(first.standing, { page: undefined, seen: undefined })
-    assert.deepEqual(again.standing, {
+    assert.deepEqual(first.positions, { page: undefined, seen: undefined })
+    assert.deepEqual(again.positions, {
       page: { offset: 3, epoch: 'e' },
       seen: { stream: 's', position: { offset: 4, epoch: 'e' } },
     })
@@ -34,8 +34,8 @@ test('a GET may ask for what came since a time, and a page may not know where it
   assert.deepEqual(get('stream=s&history_since=12.5').commands[0]?.history, { since: 12.5 })
   for (const none of ['', '0', '-3'])
     assert.equal(get(`stream=s&history_since=${none}`).commands[0]?.history, undefined)
-  assert.equal(get('stream=s&position=-').standing.page, 'unknown')
-  assert.equal(get('stream=s&position=left').standing.page, undefined)
+  assert.equal(get('stream=s&position=-').positions.page, 'unknown')
+  assert.equal(get('stream=s&position=left').positions.page, undefined)
 })
 
 test('each line of a POST is a subscribe, whatever it calls itself, and keeps the rest of what it says', () => {
@@ -44,7 +44,7 @@ test('each line of a POST is a subscribe, whatever it calls itself, and keeps th
     { command: 'leave', identifier: 'a' },
     { identifier: 'b', history: { since: 1 }, presence },
   ]
-  const { commands, standing, format } = post(`\r\n${lines.map(line).join('\r\n')}  \n`, { lastEventId: 'x' })
+  const { commands, positions, format } = post(`\r\n${lines.map(line).join('\r\n')}  \n`, { lastEventId: 'x' })
 
   assert.deepEqual(commands, [
     { command: 'subscribe', identifier: 'a' },
@@ -55,7 +55,7 @@ test('each line of a POST is a subscribe, whatever it calls itself, and keeps th
       presence: { ...presence, info: '{"name":"Ada"}' },
     },
   ])
-  assert.deepEqual([standing, format.unwrapped], [{ page: undefined, seen: 'unknown' }, false])
+  assert.deepEqual([positions, format.unwrapped], [{ page: undefined, seen: 'unknown' }, false])
   assert.deepEqual(post('').commands, [])
 })
 

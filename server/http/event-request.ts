@@ -1,26 +1,26 @@
 /**
- * What a request for server-sent events asks for.
+ * Reads a request for server-sent events.
  *
  *   GET   ?identifier=… or channel=, stream=, signed_stream=, turbo_signed_stream_name=      one subscription
- *         &position=…  &history_since=…  &raw=1                                              where it starts, and how it looks
- *   POST  one command per line, each a subscribe whatever it calls itself                     several
+ *         &position=…  &history_since=…  &raw=1                                              its start, and its format
+ *   POST  one command per line, each taken as a subscribe                                     several
  *
- *   Last-Event-ID: <offset>/<epoch>/<stream>                                                  where the browser was
+ *   Last-Event-ID: <offset>/<epoch>/<stream>                                                  the browser's last event
  *
- * The whole request is read before anything is done for it. An identifier never holds where the browser was: it is
- * the same bytes at every reconnect. For repeated parameters the first counts, as in the reference. Pure.
+ * We read the whole request before we act on it. No position becomes part of an identifier, so it has the same bytes at
+ * every reconnect. Of repeated parameters the first counts, as in the reference. Pure.
  */
 import { EventsRefused } from '../errors.ts'
 import { parsePosition } from '../history/history.ts'
-import type { Standing } from '../history/start.ts'
+import type { ClientPositions } from '../history/start.ts'
 import { type Command, parseCommand } from '../protocol/action-cable.ts'
 import { type Format, readEventId } from '../protocol/event.ts'
 import { isTooDeep } from '../protocol/json.ts'
 
 export interface EventRequest {
-  /** Subscribes, each with an identifier that no other has. */
+  /** Subscribe commands, each with a different identifier. */
   readonly commands: readonly Command[]
-  readonly standing: Standing
+  readonly positions: ClientPositions
   readonly format: Format
 }
 
@@ -32,12 +32,12 @@ export function readGet(query: URLSearchParams, lastEventId: string | undefined)
   if (!Number.isFinite(since)) throw new EventsRefused('history_unusable')
   return {
     commands: [{ command: 'subscribe', identifier, ...(since > 0 ? { history: { since } } : {}) }],
-    standing: { page: parsePosition(query.get('position')), seen: readEventId(lastEventId) },
+    positions: { page: parsePosition(query.get('position')), seen: readEventId(lastEventId) },
     format: { raw: isRaw(query), unwrapped: true },
   }
 }
 
-/** Throws {@link EventsRefused}. A body without lines is a session without subscriptions, as in the reference. */
+/** Throws {@link EventsRefused}. A body without lines makes a session without subscriptions, as in the reference. */
 export function readPost(
   query: URLSearchParams,
   lastEventId: string | undefined,
@@ -57,14 +57,14 @@ export function readPost(
   }
   return {
     commands: [...commands.values()],
-    standing: { page: undefined, seen: readEventId(lastEventId) },
+    positions: { page: undefined, seen: readEventId(lastEventId) },
     format: { raw: isRaw(query), unwrapped: false },
   }
 }
 
 const isRaw = (query: URLSearchParams): boolean => /^(1|t|y|true)$/i.test(query.get('raw') ?? '')
 
-/** Empty: it names no stream. */
+/** Returns an empty string if the query names no stream. */
 function identifierOf(query: URLSearchParams): string {
   const identifier = query.get('identifier')
   if (identifier) return identifier

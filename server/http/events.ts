@@ -4,7 +4,7 @@
  *   200 events      400 the request, or a subscription, with its code      401 the token      403 the origin
  *                   405 the method      413 the body
  *
- * A request is read to its end, then admitted, then subscribed. A refused request keeps nothing of what it was given.
+ * We read the whole request, then admit the client, then subscribe. A request that we refuse at any step leaves nothing behind.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type Admission, newSid } from '../admission.ts'
@@ -40,7 +40,7 @@ export interface EventParts {
   metrics: Metrics
   turn: Turn
   sent: (bytes: number, frames: number) => void
-  /** Whether the cable is stopping, and lets no client in. */
+  /** Whether the cable is stopping, and refuses new clients. */
   draining: () => boolean
 }
 
@@ -58,13 +58,13 @@ export function createEventHandler({ settings, jwtParam }: Config, parts: EventP
     const { origin } = request.headers
     const cors = corsHeaders(origin, allowedOrigins)
     try {
-      // Without an Origin it is the same origin, or no browser at all.
+      // Without an Origin header the page is of the same origin, or the client is not a browser.
       if (origin !== undefined && !originAllowed(origin, allowedOrigins)) throw new EventsRefused('origin_not_allowed')
       if (request.method === 'OPTIONS') return void response.writeHead(204, { ...cors, ...preflight }).end()
       const asked = request.method === 'POST' ? await post(request) : get(request)
-      // It may have left while its body was read.
+      // The client may have left while we read its body.
       if (request.socket.destroyed) return
-      if (parts.draining()) return comeBack(response, cors)
+      if (parts.draining()) return askToReconnect(response, cors)
       begin(request, response, asked).open(cors)
     } catch (error) {
       const [status, code, fix] = answerTo(error, dev)
@@ -91,10 +91,10 @@ export function createEventHandler({ settings, jwtParam }: Config, parts: EventP
     return readPost(queryOf(url), headers['last-event-id']?.toString(), body, settings.max_subscriptions)
   }
 
-  /** Throws what stands against it. */
+  /** Throws the refusal. */
   function begin(request: IncomingMessage, response: ServerResponse, asked: EventRequest): EventStream {
-    // An answer that waits behind another has no connection yet, and might never have. So each connection has one
-    // session at most, and ends with it.
+    // A pipelined answer has no socket until the one before it ends, which may be never. So a connection has one session at
+    // most, and ends with it.
     if (response.socket === null) throw new EventsRefused('events_pipelined')
     const { url = '', headers } = request
     const sid = newSid()
@@ -126,31 +126,31 @@ export function createEventHandler({ settings, jwtParam }: Config, parts: EventP
     return connection
   }
 
-  function subscribe(session: Session, connection: EventStream, { commands, standing }: EventRequest): void {
+  function subscribe(session: Session, connection: EventStream, { commands, positions }: EventRequest): void {
     const subscriptions = commands.map(({ presence: _, ...command }) => {
       metrics.client_msg_total++
       const started = performance.now()
       if (!shared.historySince) delete command.history?.since
-      const subscription = session.subscribe(command, standing)
+      const subscription = session.subscribe(command, positions)
       metrics.commandTook(performance.now() - started)
       if (typeof subscription === 'string') throw new SubscriptionRejected(subscription)
       return subscription
     })
-    // A stream is told of a client that joins it, so none joins before every subscription is granted.
+    // A join is announced to its stream, so the client joins only once all subscriptions are granted.
     commands.forEach((command, at) => {
       if (command.presence === undefined) return
       const complaint = join(session, subscriptions[at]!, command)
       if (complaint !== undefined) shared.count(complaint)
     })
-    // A browser that is cut before its first message comes back from here.
+    // A browser that loses its connection before its first message reconnects with this position.
     const [only, another] = subscriptions
     if (only !== undefined && another === undefined && shared.history !== undefined)
-      connection.stands(only.grant.stream, shared.history)
+      connection.sendLastEventId(only.grant.stream, shared.history)
   }
 }
 
-/** A browser comes back after 200, and never after any other status. */
-function comeBack(response: ServerResponse, cors: Headers): void {
+/** A browser reconnects after 200, but after no other status. */
+function askToReconnect(response: ServerResponse, cors: Headers): void {
   response.writeHead(200, { ...cors, 'content-type': 'text/event-stream', connection: 'close' })
   response.end('retry: 3000\n\n')
 }
@@ -164,7 +164,7 @@ async function readText(request: IncomingMessage, maxSize: number): Promise<stri
   }
 }
 
-/** Status, code and fix. Throws what is no refusal. */
+/** Returns status, code and fix. Throws an error that is not a refusal again. */
 function answerTo(error: unknown, dev: boolean): readonly [status: number, code: string, fix: string] {
   if (error instanceof EventsRefused) return [EVENT_FAILURES[error.code][0], error.code, error.message]
   if (error instanceof SessionRefused) return [401, ENDINGS[error.code].tell, error.message]
@@ -175,7 +175,7 @@ function answerTo(error: unknown, dev: boolean): readonly [status: number, code:
 
 type Headers = Record<string, string>
 
-/** Another origin may ask only where it is allowed; where all are, without its cookies. */
+/** Lets a page of an allowed origin read the answer; it may send cookies only if its origin is allowed by name. */
 function corsHeaders(origin: string | undefined, allowed: readonly string[]): Headers {
   if (origin === undefined) return {}
   if (allowed.length === 0 || allowed.includes('*')) return { 'access-control-allow-origin': '*' }

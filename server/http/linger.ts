@@ -1,16 +1,16 @@
 /**
- * Answers that are sent before the whole request was read.
+ * Answers that we send before we have read the whole request.
  *
- * A client that is still writing does not read. If we closed the connection then, the client would see a broken pipe instead
- * of our answer, and try again. So we answer at once, and read on for a while before we close.
+ * A client that is still writing does not read. If we closed the connection, it would see a broken pipe instead of our
+ * answer, and try again. So we answer at once, and read on for a while before we close.
  */
 import { type IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 
-const MOST_BYTES = 16 * 1024 * 1024
-const MOST_MS = 2_000
+const MAX_BYTES = 16 * 1024 * 1024
+const MAX_MS = 2_000
 
-/** A response that ends after the request was read, or after the bounds above. */
+/** A response that ends once the request is read, or once it reaches a bound above. */
 export class LingeringResponse extends ServerResponse {
   #lingers = false
 
@@ -31,7 +31,7 @@ export class LingeringResponse extends ServerResponse {
   }
 }
 
-/** Writes `text`, and closes the connection when the client does, or after the bounds above. */
+/** Writes `text`, and closes the connection when the client does, or at a bound above. */
 export function endWith(socket: Duplex, text: string): void {
   socket.end(text)
   discard(socket, () => socket.destroy())
@@ -41,8 +41,8 @@ const hasBody = ({ headers }: IncomingMessage): boolean =>
   headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 
 function discard(source: IncomingMessage | Duplex, then: () => void): void {
-  let left = MOST_BYTES
-  const timer = setTimeout(stop, MOST_MS)
+  let left = MAX_BYTES
+  const timer = setTimeout(stop, MAX_MS)
   const count = (chunk: Buffer) => {
     left -= chunk.length
     if (left < 0) stop()

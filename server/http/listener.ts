@@ -1,8 +1,8 @@
 /**
  * One port: a Hono app, handlers for what is too busy for it, and upgrades where they are wanted.
  *
- * Bounds come before anything is looked at: a client that dribbles its TLS handshake, headers or body is cut off, headers
- * have a size, and connections that are no session are counted.
+ * Bounds apply before we look at a request: we cut a client off that dribbles its TLS handshake, headers or body, limit the
+ * size of headers, and count connections that are not sessions.
  */
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
@@ -21,7 +21,7 @@ import { serveUpgrades, type Upgrade } from './upgrade.ts'
 /** Answers a request on Node's own objects. What it throws is answered with a 500. */
 export type Handle = (request: IncomingMessage, response: ServerResponse) => Promise<void>
 
-export interface ListenerSettings extends Pick<ConnectionBounds, 'crowded'> {
+export interface ListenerSettings extends Pick<ConnectionBounds, 'isCrowded'> {
   handshakeMs: number
   maxHeaderSize: number
   /** `undefined`: plain HTTP. */
@@ -38,7 +38,7 @@ type Refusal =
   | 'request_malformed'
   | 'host_malformed'
 
-/** Longer than balancers keep a connection that they may use again. */
+/** Longer than balancers keep an idle connection for their next request. */
 const KEEP_ALIVE_MS = 75_000
 
 export interface Listener {
@@ -69,7 +69,7 @@ export function createListener(app: Hono, upgrade: Upgrade, settings: ListenerSe
       settings.refused('host_malformed')
       return tell('host_malformed', response)
     }
-    // Hono builds a URL from both, and refuses a host that no URL can hold. No route of ours reads the host.
+    // Hono builds a URL from both, and refuses a host that is not valid in a URL. None of our routes reads the host.
     request.headers.host = ''
     request.url = originForm(request.url ?? '')
     const handle = handlers.get(pathOf(request)) ?? ask
@@ -102,7 +102,7 @@ export function createListener(app: Hono, upgrade: Upgrade, settings: ListenerSe
     async listen(host, port) {
       server.listen(port, host)
       await once(server, 'listening')
-      // A connection that the system cannot give us, for want of file descriptors or memory, must not end the others.
+      // If the system has no file descriptor or memory for one connection, the others must go on.
       server.on('error', settings.failed)
     },
     get origin() {
@@ -113,7 +113,7 @@ export function createListener(app: Hono, upgrade: Upgrade, settings: ListenerSe
       if (!server.listening) return
       const closed = once(server, 'close')
       server.close()
-      // A connection that is kept becomes idle when its answer is out.
+      // A connection becomes idle, and closable, only after its answer is sent.
       const idle = setInterval(() => server.closeIdleConnections(), 50)
       const deadline = setTimeout(() => {
         for (const socket of sockets) socket.destroy()
@@ -147,7 +147,7 @@ function refuseClient({ code = '' }: NodeJS.ErrnoException, socket: Duplex, { re
         ? (['handshake_timeout', '408 Request Timeout'] as const)
         : (['request_malformed', '400 Bad Request'] as const)
   refused(reason)
-  // A client cannot read an HTTP error in a TLS handshake, or in the middle of an answer.
+  // A client cannot read an HTTP error during a TLS handshake, or in the middle of an answer.
   const { _httpMessage: begun } = socket as { _httpMessage?: ServerResponse | null }
   if (!/^(?:HPE|ERR_HTTP)_/.test(code) || begun?.headersSent) return void socket.destroy()
   refuseUpgrade(socket, status)

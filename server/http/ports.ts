@@ -15,15 +15,15 @@ export interface Ports {
   close: (timeoutMs: number) => Promise<void>
 }
 
-export interface PortSettings extends Omit<ListenerSettings, 'failed' | 'crowded'> {
-  /** Whether so many connections that are no session are too many. */
-  crowded: (connections: number) => boolean
+export interface PortSettings extends Omit<ListenerSettings, 'failed' | 'isCrowded'> {
+  /** Whether so many connections that are not sessions are too many. */
+  isCrowded: (connections: number) => boolean
   /** How many connections of the clients' port are sessions. */
   sessions: () => number
   log: Log
 }
 
-export function createPorts(upgrade: Upgrade, { log, crowded, sessions, ...settings }: PortSettings): Ports {
+export function createPorts(upgrade: Upgrade, { log, isCrowded, sessions, ...settings }: PortSettings): Ports {
   const failed = ({ stack }: Error) => log.error({ stack }, 'a request failed')
   const ports: { port: number; listener: Listener }[] = []
 
@@ -35,7 +35,7 @@ export function createPorts(upgrade: Upgrade, { log, crowded, sessions, ...setti
       const upgrades = isForClients ? upgrade : { ...upgrade, paths: [] }
       const listener = createListener(createApp(failed, upgrades), upgrades, {
         ...settings,
-        crowded: connections => crowded(isForClients ? connections - sessions() : connections),
+        isCrowded: connections => isCrowded(isForClients ? connections - sessions() : connections),
         failed,
       })
       ports.push({ port: port as number, listener })

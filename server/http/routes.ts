@@ -40,7 +40,7 @@ export function createRoutes(settings: RouteSettings): Routes {
     const { status, headers, body } = answerTo(error)
     return c.body(body, status, headers)
   })
-  // A web stream would keep what it has read of a refused body.
+  // (Not c.req.text(): a web stream would keep in memory what it has read of a refused body.)
   const read = async ({ env }: Context<{ Bindings: HttpBindings }>) => decodeBody(await readBody(env.incoming, maxSize))
   return { routes, read }
 }
@@ -52,7 +52,7 @@ export function answerTo({ code, message }: PublicationRefused) {
     'content-type': 'application/json',
     'content-length': String(Buffer.byteLength(body)),
   }
-  // The rest of a body that is too large may be longer than we read on.
+  // A body that is too large may go on after we stop reading, so the connection cannot be used again.
   if (code === 'too_large') headers.connection = 'close'
   return { status: FAILURES[code][0], headers, body }
 }

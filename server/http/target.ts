@@ -1,11 +1,11 @@
 /**
- * What a request is for: its path, and the host it names.
+ * The target of a request: its path and its host.
  *
- * Ruby's anycable gem sends the whole URL (RFC 9112, 3.2.2), HTTP/1.0 names no host, and a host may hold what no URL can.
+ * Ruby's anycable gem sends the whole URL (RFC 9112, 3.2.2). HTTP/1.0 has no host, and a legal host may be illegal in a URL.
  */
 import type { IncomingMessage } from 'node:http'
 
-/** The path that a request is for, as it was sent. */
+/** Returns the path of a request, exactly as the client sent it. */
 export function pathOf({ url = '' }: IncomingMessage): string {
   const target = originForm(url)
   const end = target.indexOf('?')

@@ -1,12 +1,12 @@
 /**
- * Upgrades: a WebSocket on one of our paths is ours. Every other offer is ignored and its request served (RFC 9110, 7.8).
+ * Upgrades: we take a WebSocket on one of our paths. We ignore every other offer, and serve the request (RFC 9110, 7.8).
  *
  *   /cable   Upgrade: websocket, or h2c, websocket       ours
- *   any      Upgrade: h2c (Java, curl --http2)           served, as if it offered nothing
+ *   any      Upgrade: h2c (Java, curl --http2)           served, as if without an offer
  *   /health  Upgrade: websocket                          the same
  *
- * Node 22.21 and 24.9 ask us before they upgrade. Older versions take every upgrade out of HTTP, so we write the request's
- * head again, without the offer, and hand the socket back.
+ * Node 22.21 and 24.9 ask us before they upgrade. Older versions take each upgrade's socket out of HTTP, so we write the
+ * request's head again, without the offer, and hand the socket back.
  */
 import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
@@ -20,7 +20,7 @@ export interface Upgrade {
   readonly take: (request: IncomingMessage, socket: Duplex, head: Buffer) => void
 }
 
-/** Calls `createServer` with options for it, which older versions of Node ignore. */
+/** Passes `createServer` the options that upgrades need; older versions of Node ignore them. */
 export function serveUpgrades<S extends Server>(
   { paths, take }: Upgrade,
   createServer: (options: Pick<ServerOptions, 'shouldUpgradeCallback'>) => S,
@@ -40,7 +40,7 @@ export function serveUpgrades<S extends Server>(
 export const offersWebSocket = ({ method, headers }: IncomingMessage): boolean =>
   method === 'GET' && /(?:^|,)\s*websocket\s*(?:,|$)/i.test(headers.upgrade ?? '')
 
-/** What is wrong with a WebSocket's handshake; `undefined`: nothing. */
+/** Returns why a WebSocket's handshake is refused, or `undefined` if it is valid. */
 export function handshakeFault({ headers }: IncomingMessage): HandshakeCode | undefined {
   if (headers['sec-websocket-version'] !== '13') return 'websocket_version'
   if (!/^[\w+/]{22}==$/.test(headers['sec-websocket-key'] ?? '')) return 'websocket_key'

@@ -1,10 +1,10 @@
 /**
- * Presence in memory, bounded by bytes in all.
+ * Presence in memory, bounded in bytes.
  *
  *   stream ─▶ id ─▶ member ◀─▶ attendee ◀─ sid      a member has one attendee for each of its sessions
  *
- * When the bytes are used up the oldest member gives way: its stream is told that it left, so that what clients show stays
- * what an answer says, and its sessions may join again.
+ * When the bytes are used up we remove the oldest member. Its stream gets a `leave` event, so that clients show the same
+ * members as an answer holds, and its sessions may join again.
  */
 import { each, type Few, withOne, withoutOne } from '../few.ts'
 import { sizeOf } from '../size.ts'
@@ -21,13 +21,13 @@ interface Member {
 interface Attendee {
   readonly sid: string
   members: Few<Member> | undefined
-  /** When it is taken to have left, ms of the monotonic clock; `undefined` while it is connected. */
+  /** When a lost session leaves, in ms of the monotonic clock; `undefined` while it is connected. */
   leavesAt: number | undefined
 }
 
 export interface MemoryPresenceSettings {
   ttlSeconds: number
-  /** Bytes in all, with what it takes to keep them. */
+  /** Bytes in all, with overhead. */
   maxBytes: number
   /** Bytes of the records of one answer. */
   maxAnswerBytes: number
@@ -44,7 +44,7 @@ export interface MemoryPresence extends Presence {
   readonly truncated: number
 }
 
-/** What a member, a stream and a session's part in a member cost beside their texts: an upper estimate. */
+/** Bytes that a member, a stream, and a session's link to a member each take beside their texts: an upper estimate. */
 const OVERHEAD = 300
 
 export function createMemoryPresence(settings: MemoryPresenceSettings): MemoryPresence {
@@ -61,7 +61,7 @@ export function createMemoryPresence(settings: MemoryPresenceSettings): MemoryPr
     const attendee = attendees.get(sid) ?? { sid, members: undefined, leavesAt: undefined }
     const joined = memberAt(attendee, stream)
     if (joined !== undefined && joined.id !== id) return 'mismatch'
-    // A copy: the text is a part of its command, which would be kept in memory with it.
+    // A copy, because a part of the command's text would keep all of it in memory.
     const info = given && Buffer.from(given).toString()
     const known = streams.get(stream)?.get(id)
     const member = known ?? add(stream, id)

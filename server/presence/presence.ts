@@ -2,46 +2,45 @@
  * Presence: who is there, on a stream.
  *
  * A member (`id`, which the client chooses) is present while one of its sessions is. A session whose connection is lost
- * is given some time to come back before it leaves. What a member says of itself (`info`) is kept as JSON text, because
- * that is how it is sent.
+ * has some time to come back before it leaves. We keep a member's `info` as the JSON text that the client sent, and send it so.
  */
 
 export interface PresenceEvent {
   readonly stream: string
   readonly type: 'join' | 'leave'
   readonly id: string
-  /** JSON text, as it was sent. */
+  /** JSON text, as the client sent it. */
   readonly info?: string | undefined
 }
 
 /** The members of a stream. */
 export interface Attendance {
   readonly total: number
-  /** JSON text, each with `info` and `id`; fewer than `total` where an answer must not have more bytes. */
+  /** JSON text, each with `info` and `id`; fewer than `total` if an answer would have too many bytes. */
   readonly records: readonly string[]
 }
 
 export interface Presence {
   /**
-   * A session joins as `id`; joining again replaces the info, which is JSON text. `mismatch`: it has joined the stream as
-   * another member.
+   * A session joins as `id`; joining again replaces the info, which is JSON text. `mismatch`: the session has joined the
+   * stream under another id.
    */
   join: (stream: string, sid: string, id: string, info: string | undefined) => 'joined' | 'mismatch'
   /** A session leaves at once. */
   leave: (stream: string, sid: string) => void
-  /** A session's connection is lost: it leaves every stream, unless it joins under the same ids in time. */
+  /** A session whose connection is lost leaves every stream, unless it joins under the same ids in time. */
   lost: (sid: string) => void
   /** `maxBytes` of records; by default as many as an answer may have. */
   present: (stream: string, maxBytes?: number) => Attendance
-  /** Lets those leave that have not come back; to be called every second or so. */
+  /** Removes sessions that have not come back in time; call it about every second. */
   expire: () => void
 }
 
-/** An attendance as JSON. One that lacks records says so in a key that stock clients ignore. */
+/** Encodes an attendance as JSON. `truncated`, which stock clients ignore, says that records are missing. */
 export const printAttendance = ({ total, records }: Attendance): string =>
   `{"type":"info","total":${total},"records":[${records.join(',')}]${records.length < total ? ',"truncated":true' : ''}}`
 
-/** An event's message as JSON. */
+/** Encodes an event's message as JSON. */
 export const printEvent = ({ type, id, info }: PresenceEvent): string =>
   `{"id":${JSON.stringify(id)},${infoField(info)}"type":"${type}"}`
 

@@ -15,14 +15,14 @@ import { isTooDeep, memberOf } from './json.ts'
 export interface Command {
   command: string
   identifier: string
-  /** JSON text, as it was sent. */
+  /** JSON text, as the client sent it. */
   data?: string | undefined
   history?: HistoryRequest
-  /** `info` is JSON text, as it was sent. */
+  /** `info` is JSON text, as the client sent it. */
   presence?: { id: string; info: string | undefined }
 }
 
-/** A command, or `undefined` for anything that is not one, or is too deep. */
+/** Returns `undefined` for a text that is not a command, or is nested too deep. */
 export function parseCommand(text: string): Command | undefined {
   if (isTooDeep(text)) return undefined
   let value: unknown
@@ -33,7 +33,7 @@ export function parseCommand(text: string): Command | undefined {
   }
   if (!isRecord(value)) return undefined
   const { data, history, presence } = value
-  // Serializers write `null` for what they leave out.
+  // Some serializers write `null` for an absent field.
   const [command, identifier] = [value.command ?? '', value.identifier ?? '']
   if (typeof command !== 'string' || typeof identifier !== 'string') return undefined
   const parsed: Command = { command, identifier }
@@ -63,7 +63,7 @@ export const PONG = encode({ type: 'pong' })
 
 export const confirmSubscription = (identifier: string): Buffer => encode({ type: 'confirm_subscription', identifier })
 
-/** The code and, with `explain` (--dev), the fix are in keys that stock clients ignore. */
+/** Stock clients ignore the keys `code` and `fix`; `explain` is --dev. */
 export const rejectSubscription = (identifier: string, code: RejectionCode, explain: boolean): Buffer =>
   encode({
     type: 'reject_subscription',
@@ -87,7 +87,7 @@ export const broadcastPrefix = (identifier: string, type?: string): Buffer =>
 /** What follows the message when it is not in the history. */
 export const PLAIN_TAIL = Buffer.from('}')
 
-/** A frame that is none of the above: `message`, JSON text, under its identifier. */
+/** A frame with `message`, JSON text, and its identifier. */
 export const transmission = (identifier: string, message: string, type?: string): Buffer =>
   textFrame(broadcastPrefix(identifier, type), Buffer.from(message), PLAIN_TAIL)
 

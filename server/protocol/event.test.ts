@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { broadcastPrefix, confirmSubscription, disconnect, PLAIN_TAIL, PONG, ping, welcome } from './action-cable.ts'
-import { formatEvent, formatStanding, readEventId } from './event.ts'
+import { formatEvent, formatLastEventId, readEventId } from './event.ts'
 import { positionTail, rejectHistory } from './extended.ts'
 import { payloadsOf, textFrame } from './frame.ts'
 
@@ -86,7 +86,7 @@ test('a browser is told to stay away only by a disconnect that is for good', () 
 
 for (const stream of ['board/1', 'a/b/c', ' spaced ', '100%', '%41', 'é/日本', '👍', 'two\nlines\r\0', '/', '"']) {
   test(`an id comes back in a header as the stream it was made for: ${JSON.stringify(stream)}`, () => {
-    const id = /^id: ([!-~]+)\n\n$/.exec(formatStanding(stream, { offset: 3, epoch: 'e-_' }))?.[1]
+    const id = /^id: ([!-~]+)\n\n$/.exec(formatLastEventId(stream, { offset: 3, epoch: 'e-_' }))?.[1]
 
     assert.deepEqual(readEventId(id), { stream, position: { offset: 3, epoch: 'e-_' } })
     assert.ok(formatEvent(placed('1', stream), RAW).endsWith(`\nid: ${id?.replace('3/e-_', '12/aZ3x')}\n\n`))

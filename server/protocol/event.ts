@@ -1,5 +1,5 @@
 /**
- * A frame as a server-sent event, and the id with which a browser comes back.
+ * Formats a frame as a server-sent event, and reads the id with which a browser reconnects.
  *
  *   {"identifier":I,"message":"<b>\n</b>","stream_id":"board/1","epoch":"aZ3x","offset":12}
  *
@@ -7,9 +7,9 @@
  *   data: </b>
  *   id: 12/aZ3x/board/1
  *
- * Frames have the fixed shapes of action-cable.ts and extended.ts, so they are cut and never parsed: a message is a backend's
- * JSON text, of any depth, and leaves as it came. Inside a JSON string every quote follows a backslash, so what is cut at
- * (`,"message":`, `,"stream_id":`) begins no earlier than the key itself. Pure.
+ * Frames have the fixed shapes of action-cable.ts and extended.ts, so we cut them and never parse them: a message is a
+ * backend's JSON text, of any depth, and we send it unchanged. We cut at `,"message":` and `,"stream_id":`. Inside a JSON
+ * string a backslash precedes every quote, so neither matches inside one. Pure.
  */
 import { type Position, parsePosition } from '../history/history.ts'
 import type { Seen } from '../history/start.ts'
@@ -17,17 +17,17 @@ import { endOfString } from './json.ts'
 
 /** How one client wants its events. */
 export interface Format {
-  /** Only broadcasts and gaps: no welcome, confirmation or ping. */
+  /** Sends only broadcasts and gaps: no welcome and no confirmation, and a comment for a ping. */
   readonly raw: boolean
-  /** Broadcasts without what is around the message. */
+  /** Sends the message of a broadcast without its frame. */
   readonly unwrapped: boolean
 }
 
-/** A day short of a year: the protocol has no word for "stop", only for how long a browser stays away. */
+/** A year: the protocol has no word for "stop", only for how long a browser waits before it reconnects. */
 const NEVER_MS = 31_536_000_000
 const RETRY_NEVER = `retry: ${NEVER_MS}\n`
 
-/** An event as text; empty for a frame that this client does not want. `frame` is JSON text. */
+/** Returns an event as text, empty for a frame that this client does not want. `frame` is JSON text. */
 export function formatEvent(frame: string, { raw, unwrapped }: Format): string {
   const type = typeOf(frame)
   const retry = isFinal(frame) ? RETRY_NEVER : ''
@@ -41,10 +41,10 @@ export function formatEvent(frame: string, { raw, unwrapped }: Format): string {
   return `${event}data: ${lines}\n${id}${retry}\n`
 }
 
-/** No event, but what the browser says in Last-Event-ID when it comes back before the first message. */
-export const formatStanding = (stream: string, position: Position): string => `id: ${eventId(stream, position)}\n\n`
+/** An id without an event: the Last-Event-ID of a browser that reconnects before its first message. */
+export const formatLastEventId = (stream: string, position: Position): string => `id: ${eventId(stream, position)}\n\n`
 
-/** Node gives a header's bytes as Latin-1; browsers send UTF-8. */
+/** Node decodes a header's bytes as Latin-1; browsers send UTF-8. */
 export function readEventId(header: string | undefined): Seen | 'unknown' | undefined {
   if (header === undefined || header === '') return undefined
   const text = Buffer.from(header, 'latin1').toString()
@@ -58,7 +58,7 @@ export function readEventId(header: string | undefined): Seen | 'unknown' | unde
   }
 }
 
-/** An id is one line and travels in a header, so all of a name that is not plain ASCII is escaped. */
+/** An id is one line and becomes a header, so we escape all characters of a name that are not plain ASCII. */
 const eventId = (stream: string, { offset, epoch }: Position): string =>
   `${offset}/${epoch}/${stream.toWellFormed().replace(/[^!-$&-~]+/gu, encodeURIComponent)}`
 
@@ -73,7 +73,7 @@ function typeOf(frame: string): string | undefined {
 
 const isFinal = (frame: string): boolean => /^\{"type":"disconnect","reason":"\w+","reconnect":false/.test(frame)
 
-/** A message's place in the history, and where in the frame that is said. */
+/** A message's position in the history, and the index in the frame where it begins. */
 interface Place {
   readonly at: number
   readonly stream: string
@@ -97,5 +97,5 @@ const MESSAGE = ',"message":'
 const messageOf = (frame: string, place: Place | undefined): string =>
   frame.slice(frame.indexOf(MESSAGE) + MESSAGE.length, place?.at ?? -1)
 
-/** A string as the text that it holds; any other JSON as it is. */
+/** Decodes a JSON string; returns any other JSON text unchanged. */
 const textOf = (message: string): string => (/^[ \t\r\n]*"/.test(message) ? JSON.parse(message) : message)

@@ -60,7 +60,7 @@ export function textFrame(...parts: readonly Buffer[]): Buffer {
   return frame
 }
 
-/** The beginning of a frame that goes on with `rest` bytes. */
+/** Returns the beginning of a frame; `rest` more bytes of its payload follow. */
 export function headOf(prefix: Buffer, rest: number): Buffer {
   const length = prefix.length + rest
   const head = allocate(headerSize(length) + prefix.length)
@@ -68,7 +68,7 @@ export function headOf(prefix: Buffer, rest: number): Buffer {
   return head
 }
 
-/** The same bytes in memory of theirs alone: what is kept must not keep a slab. */
+/** Returns the same bytes in a Buffer of their own, so that keeping them does not keep Node's 8 KiB slab. */
 export function unpooled(bytes: Buffer): Buffer {
   if (bytes.length === bytes.buffer.byteLength) return bytes
   const copy = Buffer.allocUnsafeSlow(bytes.length)

@@ -1,16 +1,16 @@
 /**
- * JSON as text: how deep it is, and the text of one of its members.
+ * JSON as text: its depth, and the text of one member.
  *
  *   {"command":"whisper","data":{"big": 123456789012345678901 }}   ─▶  data: {"big": 123456789012345678901 }
  *
- * Where the text of a value will do, we pass it on instead of printing the parsed value. Printing recurses (5,000 nested
- * lists exhaust the stack, although they could be parsed), and changes numbers (1e400 becomes null). Pure.
+ * Where we can, we pass on the text of a value instead of printing the parsed value. Printing recurses (JSON.parse takes
+ * 5,000 nested lists, but JSON.stringify exhausts the stack), and changes numbers (1e400 becomes null). Pure.
  */
 
-/** As deep as what a client sends may be. More is a mistake or an attack; printing 64 levels is always safe. */
+/** Levels that a client's JSON may have. More is a mistake or an attack; printing 64 levels is always safe. */
 export const MAX_DEPTH = 64
 
-/** Whether lists and objects are in one another more than {@link MAX_DEPTH} deep. The text need not be valid JSON. */
+/** Whether lists and objects nest more than {@link MAX_DEPTH} levels deep. The text need not be valid JSON. */
 export function isTooDeep(json: string): boolean {
   if (json.length <= MAX_DEPTH) return false
   let depth = 0
@@ -24,8 +24,8 @@ export function isTooDeep(json: string): boolean {
 }
 
 /**
- * The text of an object's member; of one that comes twice the last, as JSON.parse takes it. `json` must be valid, and
- * `undefined` means that there is no such member.
+ * Returns the text of an object's member, or `undefined` if it has no such member. Of repeated members the last counts, as
+ * for JSON.parse. `json` must be valid.
  */
 export function memberOf(json: string, name: string): string | undefined {
   let found: string | undefined
@@ -56,7 +56,7 @@ const [QUOTE, BACKSLASH, COLON, COMMA] = [0x22, 0x5c, 0x3a, 0x2c]
 const isOpening = (char: number): boolean => (char | 0x20) === 0x7b
 const isClosing = (char: number): boolean => (char | 0x20) === 0x7d
 
-/** Where the string that begins at `from` ends: its closing quote, or the end of a text that has none. */
+/** Returns the index of the quote that closes the string at `from`, or the end of the text if none does. */
 export function endOfString(json: string, from: number): number {
   for (let at = json.indexOf('"', from + 1); at >= 0; at = json.indexOf('"', at + 1)) {
     let escapes = at

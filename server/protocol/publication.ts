@@ -9,8 +9,8 @@
  * AnyCable answers 201 to garbage; here it is refused with a reason, since a broadcast that nobody gets is the
  * hardest thing to debug.
  *
- * Serializers (C#, Java, PHP) write every field they have: `null` is an optional field that is absent, and so is PHP's
- * empty array, `[]`, where an object belongs. Pure.
+ * Serializers (C#, Java, PHP) write absent fields too: we take `null` as absent in an optional field, and `[]`, PHP's empty
+ * array, as absent where an object belongs. Pure.
  */
 import { PublicationRefused } from '../errors.ts'
 

@@ -1,17 +1,17 @@
 /**
- * What a reader has not taken, turn by turn.
+ * The bytes that a reader has not taken yet, turn by turn.
  *
  *   ├─ under way ─┤├─ queued ─┤├─ added in this turn ─┤
  *
- * What we add in a turn says nothing about the reader before the turn is over. The write that is under way is no queue,
- * as in the reference, though Node counts it until its last byte is gone: without this, any message that follows one as
- * large as the limit would be too much. So a reader is too slow once more than the limit is queued behind it, and a turn
- * adds to what was queued before.
+ * The bytes that we add in a turn say nothing about the reader before the turn is over. The write under way does not count
+ * either, as in the reference, although Node counts it until its last byte is gone: otherwise any message after one as large
+ * as the limit would be too much. So a reader is too slow if more than the limit is queued behind the write under way, and
+ * some of it was queued before this turn.
  */
 export class Backlog {
-  /** Bytes that were written when nothing waited. */
+  /** Bytes of the write under way. */
   #writing = EVERYTHING
-  /** Bytes behind these, when this turn began. */
+  /** Bytes behind that write when this turn began. */
   #queued = 0
   /** Whether anything waited when this turn began. */
   #behind = false
@@ -20,18 +20,18 @@ export class Backlog {
     return this.#behind
   }
 
-  /** A turn begins, in which `waited` bytes of the turns before it wait. */
+  /** Begins a turn; `waited` bytes of earlier turns still wait. */
   begin(waited: number): void {
     this.#behind = waited > 0
     this.#writing = this.#behind ? Math.min(this.#writing, waited) : EVERYTHING
     this.#queued = this.#behind ? waited - this.#writing : 0
   }
 
-  /** Whether `size` bytes more are too many. `waits` counts all that waits now, of this turn as well. */
+  /** Whether `size` more bytes are too many. `waits` counts all bytes that wait now, those of this turn too. */
   exceeds(limit: number, waits: number, size: number): boolean {
     return this.#queued > 0 && waits - this.#writing + size > limit
   }
 }
 
-/** More than ever waits. */
+/** More bytes than can ever wait. */
 const EVERYTHING = 2 ** 30

@@ -22,7 +22,7 @@ export interface Connection extends Subscriber {
   close: (code: EndingCode) => void
 }
 
-/** What became of a message: `free` costs the client nothing of its rate, `malformed` is no command. */
+/** How a message was handled: `free` does not count for the client's rate, `malformed` is not a command. */
 export type Outcome = 'done' | 'free' | 'malformed'
 
 /** What a connection tells. */
@@ -34,7 +34,7 @@ export interface Listener {
   drained: () => void
   /** The client reads too slowly: more than `maxPendingSize` waits for it. Once. */
   tooSlow: () => void
-  /** The client sends too much that is no command. */
+  /** The client sends too many messages that are not commands. */
   flooded: () => void
   /** It is over. Once. */
   closed: () => void

@@ -5,7 +5,7 @@
  * welcome. A client may ask for an interval and a precision of its own (?pi=, ?ptp=); each combination that is in use
  * has a wheel.
  */
-import { type Failed, tryEach } from '../failure.ts'
+import { type ReportFailure, tryEach } from '../failure.ts'
 import { type PingPrecision, ping } from '../protocol/action-cable.ts'
 import { type Slot, Wheel } from './wheel.ts'
 
@@ -26,10 +26,10 @@ const LONGEST_S = 60
 export class Heartbeat {
   readonly #wheels = new Map<string, Wheel<Beat>>()
   readonly #wall: () => number
-  readonly #failed: Failed
+  readonly #failed: ReportFailure
 
   /** `wall` is Unix time in ms. */
-  constructor(wall: () => number, failed: Failed) {
+  constructor(wall: () => number, failed: ReportFailure) {
     this.#wall = wall
     this.#failed = failed
   }

@@ -1,9 +1,9 @@
 /**
- * What one client sent: handed to its session in order, and at its rate.
+ * The messages of one client, on their way to its session, in order and at its rate.
  *
- * A command beyond the rate is not refused, because stock clients send a burst of subscribes after every reconnect and
- * must not be punished for it. It waits here, and reading pauses, so that TCP makes the client wait. What waits is the
- * rest of what was read already: 64 KiB at most.
+ * We do not refuse a command beyond the rate, because stock clients send a burst of subscribes after every reconnect. It
+ * waits here, and we pause reading, so that TCP makes the client wait. Only bytes that we had already read wait: 64 KiB at
+ * most.
  */
 import type { Outcome } from './connection.ts'
 import { Bucket, type Rate } from './rate.ts'
@@ -14,14 +14,14 @@ export interface InboxOwner {
   handle: (text: string | undefined) => Outcome
   pause: () => void
   resume: () => void
-  /** The client sent more than {@link MALFORMED} messages that are no command. */
+  /** The client sends messages that are not commands faster than {@link MALFORMED}. */
   flooded: () => void
 }
 
-/** A command counts once for each KiB that it begins. */
+/** A command counts once for each KiB that it starts. */
 const UNIT = 1024
 
-/** A broken client is not worth its parsing. */
+/** Beyond this rate we disconnect the client instead of parsing more. */
 const MALFORMED: Rate = { burst: 100, perSecond: 100 }
 
 // There are very many of these.
@@ -37,19 +37,19 @@ export class Inbox extends Bucket {
     this.#owner = owner
   }
 
-  /** `bytes` is the size of the message as it was sent. */
+  /** `bytes` is the size of the message as the client sent it. */
   take(text: string | undefined, bytes: number): void {
     const now = performance.now()
     if (this.#waits(now)) this.#waiting!.push(text)
     else this.#handle(text, bytes, now)
   }
 
-  /** Counts a control frame. It does not wait, but what follows may have to. */
+  /** Counts a control frame. It does not wait, but later messages may. */
   count(): void {
     if (!this.#waits(performance.now())) this.spend(1)
   }
 
-  /** Whether what comes now has to wait. */
+  /** Whether a message that comes now has to wait. */
   #waits(now: number): boolean {
     if (this.#waiting !== undefined) return true
     const ms = this.wait(this.#owner.rate, now)
@@ -77,7 +77,7 @@ export class Inbox extends Bucket {
       const text = this.#waiting.shift()
       this.#handle(text, text === undefined ? 0 : Buffer.byteLength(text), now)
     }
-    if (this.#waiting === undefined) return // it was stopped meanwhile
+    if (this.#waiting === undefined) return // (a message made the session stop the inbox)
     this.#waiting = undefined
     this.#owner.resume()
   }

@@ -1,6 +1,6 @@
 /**
- * The event of a large message, made once for all that are sent the same in a turn: it takes time, and slow readers would
- * each hold a copy.
+ * The event of a large message. We make it once for all clients that get the same event in a turn: it takes time to make,
+ * and each slow reader would hold a copy.
  */
 import { type Format, formatEvent } from '../protocol/event.ts'
 import { payloadsOf } from '../protocol/frame.ts'
@@ -14,7 +14,7 @@ export class LargeEvents {
     this.#turn = turn
   }
 
-  /** As hub.ts hands it over: `frames` go on in `rest`, and then they are the same Buffer only to those that share it. */
+  /** As in hub.ts, `frames` continue in `rest`. Clients that share an identifier get the same `frames`. */
   eventOf(frames: Buffer, rest: Buffer, format: Format): Buffer {
     const last = this.#last
     if (last?.frames === frames && last.format.raw === format.raw && last.format.unwrapped === format.unwrapped)

@@ -1,8 +1,8 @@
 /**
  * How fast one client may send: a burst, then a steady rate.
  *
- * A command that costs more than is there is let through and leaves a debt, which the commands after it wait for. So no
- * command is too expensive to be ever sent.
+ * A command may cost more tokens than there are. It passes and leaves a debt, and later commands wait until the debt is
+ * paid. So no command is too expensive to pass.
  */
 
 export interface Rate {
@@ -15,7 +15,7 @@ export class Bucket {
   #tokens = Number.POSITIVE_INFINITY
   #filled = 0
 
-  /** Returns the ms until something may be spent, 0 for now. `now` is any clock in ms that only rises. */
+  /** Returns the ms until a token may be spent, 0 if one may be now. `now` is in ms, of a clock that never goes back. */
   wait({ burst, perSecond }: Rate, now: number): number {
     this.#tokens = Math.min(burst, this.#tokens + ((now - this.#filled) / 1000) * perSecond)
     this.#filled = now

@@ -1,7 +1,7 @@
 /**
  * One WebSocket connection, between its session and the package that owns it.
  *
- * Frames are complete and shared, and are written to the socket itself; what the client sends comes in by `received`.
+ * We write frames, which are complete and shared, directly to the socket. Messages of the client come in by `received`.
  */
 import type { Duplex } from 'node:stream'
 import { ENDINGS, type EndingCode } from '../errors.ts'
@@ -18,15 +18,15 @@ export interface SocketSettings {
   maxPendingSize: number
   rate: Rate
   turn: Turn
-  /** Counts what ended a connection, or made it wait. */
+  /** Counts why a connection ended, or why its client has to wait. */
   refused: (code: ConnectionFault | 'commands_limit' | 'peer_vanished') => void
   sent: (bytes: number, frames: number) => void
   received: (bytes: number) => void
 }
 
-type ConnectionFault = 'message_too_large' | 'message_in_too_many_pieces' | 'text_malformed' | 'frame_malformed'
+type ConnectionFault = 'message_too_large' | 'too_many_fragments' | 'text_malformed' | 'frame_malformed'
 
-/** The package's WebSocket, as far as it is needed. */
+/** The part of the package's WebSocket that we need. */
 export interface Peer {
   readonly protocol: string
   readonly isPaused: boolean
@@ -39,11 +39,11 @@ export interface Peer {
 
 const ERRORS = new Map<string | undefined, ConnectionFault>([
   ['WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', 'message_too_large'],
-  ['WS_ERR_TOO_MANY_BUFFERED_PARTS', 'message_in_too_many_pieces'],
+  ['WS_ERR_TOO_MANY_BUFFERED_PARTS', 'too_many_fragments'],
   ['WS_ERR_INVALID_UTF8', 'text_malformed'],
 ])
 
-// There are very many of these, so what they share is kept once.
+// There are very many of these, so they share their settings.
 export class Socket extends Backlog implements Connection, InboxOwner {
   open = true
   readonly #socket: Duplex
@@ -53,7 +53,7 @@ export class Socket extends Backlog implements Connection, InboxOwner {
   #listener: Listener | undefined
   #slot: Slot<Socket> | undefined
   #inbox: Inbox | undefined
-  /** Turns of the probes since anything was heard. */
+  /** Probes since the client last sent something. */
   #quiet = 0
   #cut = false
   #drains = false
@@ -86,7 +86,7 @@ export class Socket extends Backlog implements Connection, InboxOwner {
     if (!this.open || !socket.writable) return true
     const size = rest === undefined ? frames.length : frames.length + rest.length
     const waited = socket.writableLength
-    // Nothing waits, or it is the first write of a turn: later ones wait in the cork.
+    // Nothing waits, or this is the first write of a turn, because the socket is not corked yet.
     if (waited === 0 || socket.writableCorked === 0) this.begin(waited)
     if (maxPendingSize > 0 && !this.#cut && this.exceeds(maxPendingSize, waited, size)) {
       this.#cut = true
@@ -94,12 +94,12 @@ export class Socket extends Backlog implements Connection, InboxOwner {
       return true
     }
     if (more || rest !== undefined) turn.hold(socket)
-    // It will wait for a while: a few bytes must not hold the slab that they were cut from.
+    // These bytes will wait for a while, and must not keep the slab that they are part of.
     const own = this.isBehind ? unpooled(frames) : frames
     socket.write(own)
     if (rest !== undefined) socket.write(rest)
     sent(size, count)
-    // What the kernel took is not kept.
+    // If nothing waits, the kernel has taken the bytes.
     return own !== frames || socket.writableLength === 0
   }
 
@@ -107,14 +107,14 @@ export class Socket extends Backlog implements Connection, InboxOwner {
     const { maxPendingSize, turn } = this.settings
     if (maxPendingSize > 0 && this.#socket.writableLength >= maxPendingSize) return
     turn.settle()
-    // It comes by itself, so it is written at once.
+    // No other frames follow in this turn, so write at once.
     this.deliver(frame, 1, false)
   }
 
   congested(): boolean {
     const { maxPendingSize } = this.settings
     const socket = this.#socket
-    // What this turn brought is no sign of a slow reader, but there may be too much of it.
+    // Bytes of this turn do not make a reader slow, but more than the limit of them is too much at once.
     const enough = socket.writableCorked > 0 && !this.isBehind ? maxPendingSize : maxPendingSize / 2
     const much = maxPendingSize > 0 && socket.writableNeedDrain && socket.writableLength >= enough
     if (much && !this.#drains) {
@@ -139,7 +139,7 @@ export class Socket extends Backlog implements Connection, InboxOwner {
   /** Asks a peer that sends nothing whether it lives; one that does not answer is gone. */
   probe(): void {
     const ws = this.#ws
-    if (ws.isPaused) return // it is we who do not listen
+    if (ws.isPaused) return // (we would not read the answer)
     this.#quiet++
     if (this.#quiet === 2) ws.ping()
     if (this.#quiet < 4) return
@@ -159,11 +159,11 @@ export class Socket extends Backlog implements Connection, InboxOwner {
   }
 
   received(data: Buffer, isBinary: boolean): void {
-    // A client that was refused, or is being sent away, is not heard.
+    // Ignore a client that we refused, or are disconnecting.
     if (this.#inbox === undefined || !this.open) return
     this.#quiet = 0
     this.settings.received(data.length)
-    // A binary frame is read as the text it holds, as in the reference; ws has checked only the others.
+    // We read a binary frame as text, as in the reference. ws checks the UTF-8 of text frames only.
     this.#inbox.take(isBinary ? decode(data) : data.toString(), data.length)
   }
 

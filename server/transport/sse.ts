@@ -5,12 +5,12 @@
  *                                                     <turbo-stream-source src> wants it
  *   POST /events, one command per line                several; data is the whole frame
  *
- * The browser reconnects and says where it was (Last-Event-ID). Frames are taken as every session takes them, and become
- * events here; nothing of the hot path knows that this exists.
+ * The browser reconnects and sends its position (Last-Event-ID). A session sends the same frames as to a WebSocket, and we
+ * turn them into events here, so that the hot path does not need to know about them.
  */
 import type { ServerResponse } from 'node:http'
 import type { Position } from '../history/history.ts'
-import { type Format, formatEvent, formatStanding } from '../protocol/event.ts'
+import { type Format, formatEvent, formatLastEventId } from '../protocol/event.ts'
 import { payloadsOf } from '../protocol/frame.ts'
 import { Backlog } from './backlog.ts'
 import type { Connection, Listener } from './connection.ts'
@@ -25,20 +25,20 @@ export interface EventStreamSettings {
   sent: (bytes: number, frames: number) => void
 }
 
-type Told = Pick<Listener, 'drained' | 'tooSlow' | 'closed'>
+type EventStreamListener = Pick<Listener, 'drained' | 'tooSlow' | 'closed'>
 
-/** Until it is opened it holds its events, so that a refusal can be answered with a status instead. */
+/** Holds its events until `open`, so that a refusal can still be answered with a status. */
 export interface EventStream extends Connection {
-  /** The client has all messages of the stream up to `position`, unless it was told of a gap. */
-  stands: (stream: string, position: Position) => void
-  listen: (listener: Told) => void
+  /** Sends an id, which says that the client has all messages up to `position`, unless there was a gap. */
+  sendLastEventId: (stream: string, position: Position) => void
+  listen: (listener: EventStreamListener) => void
   open: (headers: Record<string, string>) => void
 }
 
-/** How long a client may take to read what was sent before the end. */
-const LAST_WORDS_MS = 2_000
+/** How long a client may take to read the last events before we close the connection. */
+const END_TIMEOUT_MS = 2_000
 
-/** `response` has its connection, and ends together with it. */
+/** `response` must have its socket already; the connection ends with it. */
 export function createEventStream(
   response: ServerResponse,
   format: Format,
@@ -52,7 +52,7 @@ export function createEventStream(
   }
   let held: (string | Buffer)[] = []
   let heldSize = 0
-  let listener: Told | undefined
+  let listener: EventStreamListener | undefined
   let state: 'held' | 'open' | 'closed' = 'held'
 
   const isTooSlow = (size: number): boolean => {
@@ -105,10 +105,10 @@ export function createEventStream(
       return waits >= maxPendingSize / 2
     },
     pending: () => response.writableLength,
-    stands(stream, position) {
-      // A client that is cut before it has healed must come back with the place from which it lacks something.
+    sendLastEventId(stream, position) {
+      // After a gap the client must keep its old id, so that the gap comes again if it reconnects before it has healed.
       if (!held.some(event => String(event).startsWith('event: reject_history\n')))
-        write(formatStanding(stream, position))
+        write(formatLastEventId(stream, position))
     },
     listen(to) {
       listener = to
@@ -133,13 +133,13 @@ export function createEventStream(
       state = 'open'
       for (const event of held) write(event)
       held = []
-      // Replays may have waited for these to leave.
+      // Replays may have waited for these events to be written.
       listener?.drained()
     },
     close() {
       if (state === 'open') {
         response.end()
-        setTimeout(() => response.destroy(), LAST_WORDS_MS).unref()
+        setTimeout(() => response.destroy(), END_TIMEOUT_MS).unref()
       }
       state = 'closed'
     },

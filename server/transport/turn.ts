@@ -3,17 +3,17 @@
  * much it is sent. An idle cable sends at once: its turn is over as soon as the request that woke it has been handled.
  */
 import type { Duplex } from 'node:stream'
-import { type Failed, tryEach } from '../failure.ts'
+import { type ReportFailure, tryEach } from '../failure.ts'
 
 export class Turn {
-  /** Reports what one task threw; the others run. */
-  readonly failed: Failed
+  /** Reports the exception of a task; the others still run. */
+  readonly failed: ReportFailure
   readonly #last: (() => void)[] = []
   readonly #held: Duplex[] = []
   #first: (() => void) | undefined
   #ends = false
 
-  constructor(failed: Failed) {
+  constructor(failed: ReportFailure) {
     this.failed = failed
   }
 

@@ -5,12 +5,12 @@
  * to the socket that the upgrade handed us, as frames that are already complete: many sessions share one Buffer, and
  * several frames for one session in one turn of the event loop leave in one write.
  *
- * A peer that sends nothing is probed with a WebSocket ping, which browsers answer: a peer that vanished is freed.
+ * We probe a silent peer with a WebSocket ping, which browsers answer, and free one that does not.
  */
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { WebSocket, WebSocketServer } from 'ws'
-import { type Failed, tryEach } from '../failure.ts'
+import { type ReportFailure, tryEach } from '../failure.ts'
 import { selectSubprotocol } from '../protocol/negotiate.ts'
 import type { Connection, Listener } from './connection.ts'
 import { Socket, type SocketSettings } from './socket.ts'
@@ -20,7 +20,7 @@ export interface WebSocketSettings extends SocketSettings {
   maxMessageSize: number
   /** A silent peer is probed within twice this, and freed when it has not answered in as long. */
   probeMs: number
-  failed: Failed
+  failed: ReportFailure
 }
 
 export type Accept = (connection: Connection, request: IncomingMessage) => Listener | undefined
@@ -42,9 +42,9 @@ export function createWebSockets(settings: WebSocketSettings, accept: Accept): W
     // Each deflating session costs 235 KiB; Turbo's messages are small.
     perMessageDeflate: false,
     maxPayload: settings.maxMessageSize,
-    // Each piece costs a Buffer, however few bytes it has.
-    maxFragments: MAX_PIECES,
-    maxBufferedChunks: MAX_PIECES,
+    // Each fragment takes a Buffer, however few bytes it has.
+    maxFragments: MAX_FRAGMENTS,
+    maxBufferedChunks: MAX_FRAGMENTS,
     handleProtocols: selectSubprotocol,
     // A peer that does not answer our close frame is gone; nothing waits for it longer than this.
     ...{ closeTimeout: 2_000 }, // (not in @types/ws yet)
@@ -71,12 +71,12 @@ export function createWebSockets(settings: WebSocketSettings, accept: Accept): W
   }
 }
 
-/** Fragments of a message, and reads that it took to have a frame. */
-const MAX_PIECES = 1024
+/** Fragments of a message, and chunks that ws buffers for one frame. */
+const MAX_FRAGMENTS = 1024
 
 /**
- * The package's WebSocket, which knows its connection: its events go there, without listeners, of which there would be
- * very many. It also says when it begins to close, because nothing may be written after that.
+ * The package's WebSocket, which hands its events to our connection without listeners, because there would be very many.
+ * It also says when it begins to close, because nothing may be written after that.
  */
 class Client extends WebSocket {
   connection: Socket | undefined

@@ -5,7 +5,7 @@
  * has its turns at the time at which it came, so a slot has no more than a tenth of a second let in.
  */
 
-import { type Failed, guarded } from '../failure.ts'
+import { guarded, type ReportFailure } from '../failure.ts'
 
 const SLOT_MS = 100
 
@@ -17,7 +17,7 @@ export class Wheel<T> {
   readonly #timer: NodeJS.Timeout
   #at = 0
 
-  constructor(intervalMs: number, turn: (items: ReadonlySet<T>) => void, failed: Failed) {
+  constructor(intervalMs: number, turn: (items: ReadonlySet<T>) => void, failed: ReportFailure) {
     this.#slots = Array.from({ length: Math.max(1, Math.round(intervalMs / SLOT_MS)) }, () => new Set())
     const next = () => {
       const slot = this.#slots[this.#at]!

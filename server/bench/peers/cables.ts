@@ -25,7 +25,7 @@ const FLAGS = [
   '--metrics_http=/metrics',
 ]
 
-/** The cable as `npm run cable` starts it: what comes after `exec node`. */
+/** Node's arguments in `npm run cable`, which begins with `exec node`. */
 const AS_RUN = manifest.scripts.cable.split(' ').slice(2)
 
 export const hotcable = (
