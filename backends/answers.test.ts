@@ -39,7 +39,7 @@ describeHelpers('an answer', helper => {
   for (const [how, answer] of Object.entries(WHOLE))
     test(`is taken once it is whole, on a connection that stays open: ${how}`, async () => {
       helper.cable.onHead = socket => void socket.write(answer)
-      // To wait for the end of the connection would be to wait longer than a program may take to answer.
+      // To wait for the end of the connection would be to wait until this time is over.
       succeeds(await helper.broadcast({ timeout: 60 }))
     })
 

@@ -78,7 +78,7 @@ describeHelpers('a broadcast', helper => {
         tries++
         socket.write(`${head(413, REASON.length)}${REASON}`, () => hangUp(socket))
       }
-      const { answer } = await broadcast({ html: LONG, timeout: 5, retries: 2 })
+      const { answer } = await broadcast({ html: LONG, timeout: 60, retries: 2 })
       fails(answer, /the cable answered 413: .*too_large/)
       assert.equal(tries, 1)
     })
@@ -89,7 +89,7 @@ describeHelpers('a broadcast', helper => {
         if (++tries === 2) helper.cable.onHead = undefined
         hangUp(socket)
       }
-      succeeds((await broadcast({ html: LONG, timeout: 5, retries: 2 })).answer)
+      succeeds((await broadcast({ html: LONG, timeout: 60, retries: 2 })).answer)
       assert.equal(tries, 2)
     })
   }

@@ -11,13 +11,13 @@ import { type FakeCable, startFakeCable } from './fake-cable.ts'
 export interface Helper {
   readonly cable: FakeCable
   readonly program: Program
-  /** Of {@link HTML} to board/1 in 2 s, unless `options` say otherwise. */
+  /** Of {@link HTML} to board/1 in 20 s, unless `options` say otherwise. */
   broadcast: (options: object) => Promise<Answer>
   position: (...streams: string[]) => Promise<Answer>
 }
 
 export const HTML = '<b>é🦄</b>'
-const BROADCAST = { do: 'broadcast', stream: 'board/1', html: HTML, key: 's3cret', timeout: 2, retries: 0 }
+const BROADCAST = { do: 'broadcast', stream: 'board/1', html: HTML, key: 's3cret', timeout: 20, retries: 0 }
 
 /** The languages run at the same time, because most of it is waiting. */
 export function describeHelpers(title: string, tests: (helper: Helper) => void): void {
@@ -35,7 +35,7 @@ export function describeHelpers(title: string, tests: (helper: Helper) => void):
 
         before(async () => {
           helper.cable = await startFakeCable()
-          helper.program = new Program(command())
+          helper.program = new Program(command(), { timeoutMs: 90_000 })
         })
         beforeEach(() => helper.cable.reset())
         after(async () => {

@@ -91,8 +91,8 @@ for (const [language, { absent, command }] of Object.entries(ADAPTERS)) {
       const cutting = await cutFirst(t)
       const change = (id: string) =>
         `<turbo-stream action="append" target="${id}"><template>${id.repeat(100_000)}</template></turbo-stream>`
-      const question = { do: 'broadcast', stream: streams[0], key: cable.key, timeout: 5 }
-      const program = new Program(command())
+      const question = { do: 'broadcast', stream: streams[0], key: cable.key, timeout: 60 }
+      const program = new Program(command(), { timeoutMs: 90_000 })
       t.after(() => program.kill())
 
       const lost = { ...question, html: change('lost'), url: cutting.url, retries: 0 }
@@ -156,7 +156,7 @@ function randomText(): string {
 }
 
 async function ask(command: Command, questions: Question[]): Promise<string[]> {
-  const program = new Program(command)
+  const program = new Program(command, { timeoutMs: 90_000 })
   const results: string[] = []
   for (const question of questions) {
     const answer = await program.ask(question)

@@ -96,7 +96,7 @@ for (const client of CLIENTS) {
     // Either client then connects at once, instead of when it is due.
     await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange', { bubbles: true })))
 
-    await expect(status(page)).toHaveText('live', { timeout: 20_000 })
+    await expect(status(page)).toHaveText('live', { timeout: 60_000 })
     await post(`${baseURL}/rails/cards`, next)
     await expect(card(page, next)).toHaveCount(1)
     await expect(card(page, missed)).toHaveCount(caughtUp)

@@ -44,7 +44,7 @@ test('clients are sent away over a while; whoever is left still gets what is bro
 })
 
 test('a delay keeps everything as it is, but for readiness', async t => {
-  const cable = await startCable(t, ['--noauth', '--shutdown_delay=1', '--shutdown_timeout=5'])
+  const cable = await startCable(t, ['--noauth', '--shutdown_delay=3', '--shutdown_timeout=20'])
   const client = await cable.welcomed()
   const closing = cable.close()
   client.send({ command: 'ping' })
