@@ -164,6 +164,20 @@ test('WebSocket pings count as commands', async t => {
   assert.equal(await counted(cable, 'commands_limit'), 1)
 })
 
+test('pongs that answer no ping count as commands, and the cable stops reading until the rate has covered them all', async t => {
+  const cable = await startCable(t, ['--noauth', '--max_subscriptions=10', '--max_command_burst=20', METRICS])
+  const client = await cable.welcomed()
+  const pongs = Buffer.alloc(6 * 10_000, Buffer.from([0x8a, 0x80, 0, 0, 0, 0]))
+  let taken = 0
+  for (let i = 0; i < 400; i++) socketOf(client.ws).write(pongs, () => taken++)
+  while ((await counted(cable, 'commands_limit')) === 0);
+  // What the cable reads meanwhile it reads of this client, too.
+  for (let i = 0; i < 50; i++) await cable.broadcast('other', 'x'.repeat(100_000))
+
+  assert.equal(await counted(cable, 'commands_limit'), 1)
+  assert.ok(taken < 400, `${taken} of 400`)
+})
+
 /** Text frames, masked with zeros. */
 const frames = (text: string, count: number) =>
   Buffer.concat(

@@ -44,9 +44,10 @@ export class Inbox extends Bucket {
     else this.#handle(text, bytes, now)
   }
 
-  /** Counts a control frame. It does not wait, but later messages may. */
+  /** Counts a control frame. It does not wait itself, but later messages wait until the rate has covered it. */
   count(): void {
-    if (!this.#waits(performance.now())) this.spend(1)
+    this.#waits(performance.now())
+    this.spend(1)
   }
 
   /** Whether a message that comes now has to wait. */
@@ -70,10 +71,11 @@ export class Inbox extends Bucket {
   }
 
   #work(): void {
-    while (this.#waiting !== undefined && this.#waiting.length > 0) {
+    while (this.#waiting !== undefined) {
       const now = performance.now()
       const ms = this.wait(this.#owner.rate, now)
       if (ms > 0) return this.#sleep(ms)
+      if (this.#waiting.length === 0) break
       const text = this.#waiting.shift()
       this.#handle(text, text === undefined ? 0 : Buffer.byteLength(text), now)
     }

@@ -149,6 +149,7 @@ export class Socket extends Backlog implements Connection, InboxOwner {
 
   answered(): void {
     this.#quiet = 0
+    this.#inbox?.count()
     this.#listener?.heard()
   }
 
