@@ -13,7 +13,7 @@ import type { Entry, History, Position } from './history/history.ts'
 import type { Start } from './history/start.ts'
 import type { Hub, Message } from './hub.ts'
 import type { Limits } from './limits.ts'
-import { broadcastPrefix } from './protocol/action-cable.ts'
+import { broadcastPrefix, type RefreshFate } from './protocol/action-cable.ts'
 import { confirmHistory, positionTail, rejectHistory } from './protocol/extended.ts'
 import { textFrame } from './protocol/frame.ts'
 import { catchingUp, caughtUp } from './protocol/source-events.ts'
@@ -33,6 +33,8 @@ export interface Behind {
   answersTo: (sid: string) => boolean
   /** From now on broadcasts are delivered. */
   goLive: (subscription: Subscription) => void
+  /** What follows a gap of this subscription. */
+  fate: (subscription: Subscription) => RefreshFate | undefined
   /** Something may be missing. */
   missed: (subscription: Subscription, code: GapCode) => void
 }
@@ -53,6 +55,14 @@ export class CatchUp {
 
   constructor(session: Behind) {
     this.#session = session
+  }
+
+  /** Whether, as of now, no replay brings what came after `start`. */
+  isGap(start: Start, subscription: Subscription): boolean {
+    const { history, limits } = this.#session
+    if (history === undefined || start === 'now') return false
+    const found = start === 'gap' ? 'gap' : this.#find(subscription, start, history)
+    return found === 'gap' || bytesOf(found, subscription.identifier) > limits.maxReplayBytes
   }
 
   /** Sends what came after `start`, now or when its turn comes, then makes the subscription live. */
@@ -107,7 +117,7 @@ export class CatchUp {
     const isTooMuch =
       found === 'gap' || transient === 'gap' || bytesOf(inOrder(found, transient), identifier) > limits.maxReplayBytes
     if (isTooMuch) {
-      if (asked) connection.send(rejectHistory(identifier))
+      if (asked) connection.send(rejectHistory(identifier, this.#session.fate(subscription)))
       // Neither a refresh nor a later `history` command could bring the transient messages.
       if (transient !== 'gap')
         for (const frame of this.#framed(subscription, inOrder([], transient), history)) connection.send(frame)

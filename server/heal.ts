@@ -1,11 +1,12 @@
 /**
  * Healing: the cable asks a page that may have missed something to refresh.
  *
- *   <turbo-stream action="refresh" method="morph" scroll="preserve"></turbo-stream>
+ *   <turbo-stream action="refresh" method="morph" scroll="preserve" data-hotcable="heal"></turbo-stream>
  *
- * We ask at most once in 30 s for each stream of a session. A page that returns with the same position, from an HTTP cache,
- * is not asked again, or it would refresh for ever; one that was rendered again and has another gap waits until the 30 s are
- * over. pace.ts spreads refreshes, because each is a request to the app, and after a restart all pages need one at once.
+ * The attribute tells the page that this refresh is not one of its app's. We ask at most once in 30 s for each stream of a
+ * session. A page that returns with the same position, from an HTTP cache, is not asked again, or it would refresh for ever;
+ * one that was rendered again and has another gap waits until the 30 s are over. pace.ts spreads refreshes, because each is
+ * a request to the app, and after a restart all pages need one at once.
  *
  *   session ─▶ due: one subscription per stream ─▶ one turn in pace.ts, which refreshes all of them
  *
@@ -15,14 +16,16 @@
 import type { GapCode } from './errors.ts'
 import { formatPosition, type History } from './history/history.ts'
 import type { Pace } from './pace.ts'
-import { broadcastPrefix, PLAIN_TAIL } from './protocol/action-cable.ts'
+import { broadcastPrefix, PLAIN_TAIL, type RefreshFate } from './protocol/action-cable.ts'
 import { positionTail } from './protocol/extended.ts'
 import { textFrame } from './protocol/frame.ts'
-import { gap, type RefreshFate } from './protocol/source-events.ts'
+import { gap } from './protocol/source-events.ts'
 import type { Subscription } from './subscriptions.ts'
 
 const REFRESH = Buffer.from(
-  JSON.stringify('<turbo-stream action="refresh" method="morph" scroll="preserve"></turbo-stream>'),
+  JSON.stringify(
+    '<turbo-stream action="refresh" method="morph" scroll="preserve" data-hotcable="heal"></turbo-stream>',
+  ),
 )
 const AGAIN_MS = 30_000
 
@@ -50,6 +53,8 @@ export interface HealSettings {
 }
 
 export interface Heal {
+  /** What {@link missed} would do about a gap; `undefined` where it never refreshes a page: a subscription that is not Turbo's. */
+  fate: (session: Patient, subscription: Subscription) => RefreshFate | undefined
   /** Asks the session's page to refresh, because it may have missed messages of this subscription. */
   missed: (session: Patient, subscription: Subscription, code: GapCode) => void
   /** Takes back the turn and the timers of a session that has ended. */
@@ -80,6 +85,15 @@ const ANONYMOUS = ''
 export function createHeal(settings: HealSettings): Heal {
   const { history, monotonic, later, count, pace, maxStreams, explain } = settings
   const bySession = new WeakMap<Patient, SessionRefreshes>()
+
+  function fate(session: Patient, subscription: Subscription): RefreshFate | undefined {
+    const { kind, stream } = subscription.grant
+    if (kind !== 'turbo') return undefined
+    if (pace === undefined) return 'off'
+    const recent = bySession.get(session)?.healed.get(stream)
+    const isOver = recent === undefined || (recent.next === undefined && monotonic() - recent.at >= AGAIN_MS)
+    return !isOver && recent.place === placeOf(subscription) ? 'held-back' : 'coming'
+  }
 
   function missed(session: Patient, subscription: Subscription, code: GapCode): void {
     const { identifier, grant } = subscription
@@ -138,6 +152,7 @@ export function createHeal(settings: HealSettings): Heal {
   }
 
   return {
+    fate,
     missed,
     left(session) {
       const refreshes = bySession.get(session)

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Client, EXTENDED, type Frame, startCable, type TestCable, turbo } from './testing.ts'
 
-const REFRESH = '<turbo-stream action="refresh" method="morph" scroll="preserve"></turbo-stream>'
+const REFRESH = '<turbo-stream action="refresh" method="morph" scroll="preserve" data-hotcable="heal"></turbo-stream>'
 
 /** What arrives until a message that is sent last has arrived: types, messages. */
 async function seen(cable: TestCable, client: Client, stream = 'a'): Promise<unknown[]> {
@@ -102,6 +102,35 @@ for (const [about, position] of [
     )
   })
 }
+
+for (const [about, flags, fate] of [
+  ['a refresh that is coming', [], 'coming'],
+  ['that pages are not told to refresh', ['--heal=off'], 'off'],
+] as const) {
+  test(`the confirmation of a subscription that starts with a gap announces ${about}`, async t => {
+    const cable = await startCable(t, ['--noauth', '--public_streams', ...flags])
+    const position = await cable.position()
+    const client = await cable.welcomed({ protocols: EXTENDED })
+    const other = JSON.stringify({ channel: '$pubsub', stream_name: 'a', position: '-' })
+
+    assert.equal((await client.subscribe(turbo('a', { position: '-' }))).refresh, fate)
+    if (fate === 'coming') assert.equal((await client.next()).message, REFRESH)
+    const again = await client.subscribe(turbo('a', { position: '-', again: true }))
+    assert.equal(again.refresh, fate === 'coming' ? 'held-back' : fate)
+    assert.deepEqual(Object.keys(await client.subscribe(turbo('a', { position }))), ['type', 'identifier'])
+    assert.deepEqual(Object.keys(await client.subscribe(other)), ['type', 'identifier'])
+  })
+}
+
+test('history that cannot be told announces the refresh as well', async t => {
+  const cable = await startCable(t, ['--noauth'])
+  const client = await cable.welcomed({ protocols: EXTENDED })
+  await client.subscribe(turbo('a'))
+  client.send({ command: 'history', identifier: turbo('a'), history: { streams: { a: { epoch: 'gone', offset: 1 } } } })
+
+  const { type, refresh } = await client.next()
+  assert.deepEqual([type, refresh], ['reject_history', 'coming'])
+})
 
 const told = (details: string) => `<turbo-stream action="hotcable" ${details}></turbo-stream>`
 

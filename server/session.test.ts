@@ -56,7 +56,7 @@ function start(pattern: RegExp, { history }: Pick<SessionParts, 'history'>) {
         addWaiter: nothing,
         removeWaiter: nothing,
       },
-      heal: { missed: () => done.push('missed'), left: nothing },
+      heal: { fate: () => undefined, missed: () => done.push('missed'), left: nothing },
       later: () => nothing,
       failed: error => done.push(String(error)),
       count: nothing,

@@ -29,6 +29,7 @@ import {
   disconnect,
   PONG,
   parseCommand,
+  type RefreshFate,
   rejectSubscription,
   welcome,
 } from './protocol/action-cable.ts'
@@ -139,6 +140,10 @@ export class Session implements Addressee, Behind, Speaker {
 
   goLive({ identifier, grant }: Subscription): void {
     this.#parts.hub.subscribe(grant.stream, identifier, this.connection, grant.kind !== 'data')
+  }
+
+  fate(subscription: Subscription): RefreshFate | undefined {
+    return this.#parts.heal.fate(this, subscription)
   }
 
   missed(subscription: Subscription, code: GapCode): void {
@@ -283,10 +288,11 @@ export class Session implements Addressee, Behind, Speaker {
     if (typeof subscription === 'string') return subscription
     const { grant, state } = subscription
     subscription.confirmed = true
-    this.connection.send(confirmSubscription(identifier))
     const page = grant.position ?? positions?.page
     // One that was restored may have been told already where the client was.
     const start = state === 'live' ? 'now' : eventStart(grant.stream, page, history, positions?.seen)
+    const isGap = this.catchUp.isGap(start, subscription)
+    this.connection.send(confirmSubscription(identifier, isGap ? this.fate(subscription) : undefined))
     this.catchUp.from(start, subscription, asksForHistory(history) || (positions !== undefined && start !== 'now'))
     if (presence !== undefined && !this.#ended) {
       const complaint = join(this, subscription, { command: 'join', identifier, presence })

@@ -12,6 +12,9 @@ import type { HistoryRequest } from '../history/start.ts'
 import { frameOf, textFrame } from './frame.ts'
 import { isTooDeep, memberOf } from './json.ts'
 
+/** Whether a refresh follows, was held back (there was one less than 30 s ago), or pages are not told to refresh. */
+export type RefreshFate = 'coming' | 'held-back' | 'off'
+
 export interface Command {
   command: string
   identifier: string
@@ -61,7 +64,9 @@ export const ping = (time: number, precision: PingPrecision = 's'): Buffer =>
 
 export const PONG = encode({ type: 'pong' })
 
-export const confirmSubscription = (identifier: string): Buffer => encode({ type: 'confirm_subscription', identifier })
+/** `refresh`: something may be missing from the page, and what follows. Stock clients ignore that key. */
+export const confirmSubscription = (identifier: string, refresh?: RefreshFate): Buffer =>
+  encode({ type: 'confirm_subscription', identifier, refresh })
 
 /** Stock clients ignore the keys `code` and `fix`; `explain` is --dev. */
 export const rejectSubscription = (identifier: string, code: RejectionCode, explain: boolean): Buffer =>

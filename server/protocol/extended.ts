@@ -6,7 +6,7 @@
  * Clients of the base protocol get the same fields and ignore them. Pure.
  */
 import type { Position } from '../history/history.ts'
-import { encode } from './action-cable.ts'
+import { encode, type RefreshFate } from './action-cable.ts'
 
 /** The reference leaves an empty list out, and its client then takes all that it ever subscribed to for restored. */
 export const restoredWelcome = (sid: string, identifiers: readonly string[], explain: boolean): Buffer =>
@@ -14,7 +14,9 @@ export const restoredWelcome = (sid: string, identifiers: readonly string[], exp
 
 export const confirmHistory = (identifier: string): Buffer => encode({ type: 'confirm_history', identifier })
 
-export const rejectHistory = (identifier: string): Buffer => encode({ type: 'reject_history', identifier })
+/** `refresh` as in a confirmation. */
+export const rejectHistory = (identifier: string, refresh?: RefreshFate): Buffer =>
+  encode({ type: 'reject_history', identifier, refresh })
 
 /** What follows the message in a frame: where it is in the history. The same for all who are sent it. */
 export const positionTail = (stream: string, { epoch, offset }: Position): Buffer =>

@@ -7,11 +7,8 @@
  * Turbo takes an unknown action for an error, so nobody else is sent these. web/client/hotcable-status.js reads them. Pure.
  */
 import { GAPS, type GapCode } from '../errors.ts'
-import { broadcastPrefix, PLAIN_TAIL } from './action-cable.ts'
+import { broadcastPrefix, PLAIN_TAIL, type RefreshFate } from './action-cable.ts'
 import { textFrame } from './frame.ts'
-
-/** Whether a refresh follows, was held back (there was one less than 30 s ago), or pages are not told to refresh. */
-export type RefreshFate = 'coming' | 'held-back' | 'off'
 
 /** So many messages that were missed come now; then live ones. */
 export const catchingUp = (identifier: string, messages: number): Buffer =>

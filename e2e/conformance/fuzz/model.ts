@@ -97,7 +97,8 @@ export class Listener {
     for (const group of this.#owed.splice(0)) {
       const rest = [...group]
       for (const frame of came.splice(0, group.length)) {
-        const { offset, epoch, ...bare } = frame
+        const { offset, epoch, refresh, ...bare } = frame
+        assert.ok(refresh === undefined || this.gaps.has(frame.identifier ?? ''), JSON.stringify(frame))
         const at = rest.findIndex(owed => same(owed.frame, bare))
         assert.ok(at >= 0, `came ${JSON.stringify(frame)}\nowed ${JSON.stringify(rest.map(owed => owed.frame))}`)
         const [{ message }] = rest.splice(at, 1) as [Owed]
