@@ -430,6 +430,7 @@ for (const client of CLIENTS) {
       await expect(card(page, body!)).toHaveCount(1)
     }
     expect(mine.fetches()).toBe(2)
+    await expect(status(page)).toContainText('something may be missing')
   })
 
   test(`a page whose app is down when its cable comes back stays, and heals later (${client})`, async ({
@@ -448,12 +449,13 @@ for (const client of CLIENTS) {
 
     await stack.cable.start(`--heal_check=${stack.python.url}/health`)
     await look(mine)
+    await expect.poll(() => stack.cable.listeners()).toBe(1)
 
-    await expect(status(page)).toHaveText('live')
     const live = unique('live again')
     await stack.add('typescript', live)
     await expect(card(page, live)).toHaveCount(1)
     await expect(card(page, seen!)).toHaveCount(1)
+    await expect(status(page)).toHaveText('catching up')
     expect(mine.fetches()).toBe(1)
 
     await stack.python.start()

@@ -1,28 +1,91 @@
 /**
  * The default client: @anycable/web with @anycable/turbo-stream. URL and token come from the page's meta tags; the token
  * travels as a subprotocol, so that no URL and no log holds it.
+ *
+ * The connection is opened for the page's first stream, as a login page has neither a stream nor meta tags. A page for
+ * another user, or for none, closes it.
  */
 
 import { start } from '@anycable/turbo-stream'
-import { createCable, fetchTokenFromHTML } from '@anycable/web'
+import { type Cable, createCable } from '@anycable/web'
 import { config } from '@hotwired/turbo'
-import { backOffMs, untilDone } from './back-off.ts'
-import './hotcable-status.js'
+import {
+  backOffMs,
+  type Credentials,
+  createRenewal,
+  credentials,
+  isSame,
+  reattach,
+  type Source,
+} from './hotcable-status.js'
 import { watchPage } from './page.ts'
 
-const refresh = fetchTokenFromHTML()
-/** A cable may ask for none; an empty subprotocol is not to be had. */
-const hasToken = document.querySelector('meta[name="cable-token"]') !== null
+/** `page`: whose user it is for, with the latest token. */
+let connection: { cable: Cable; page: Credentials } | undefined
 
-const cable = createCable({
-  protocol: 'actioncable-v1-ext-json',
-  ...(hasToken && { websocketAuthStrategy: 'sub-protocol' as const }),
-  // The package asks once. A laptop that wakes up with an old token and no network yet must ask again.
-  tokenRefresher: transport => untilDone(() => refresh(transport)),
-  reconnectStrategy: backOffMs,
-  logLevel: 'error',
+function current(): Cable {
+  const page = credentials()
+  leaveFor(page)
+  connection ??= { cable: open(page), page }
+  if (page.token !== undefined) use(page)
+  return connection.cable
+}
+
+function open({ token }: Credentials): Cable {
+  const cable = createCable({
+    protocol: 'actioncable-v1-ext-json',
+    // A cable may ask for no token, and an empty subprotocol is an error.
+    ...(token !== undefined && { websocketAuthStrategy: 'sub-protocol' as const }),
+    reconnectStrategy: backOffMs,
+    logLevel: 'error',
+  })
+  // The package's own refresher asks once. A laptop that wakes up with an old token and no network yet must ask again.
+  const renew = createRenewal()
+  cable.on('close', async event => {
+    if (event?.reason !== 'token_expired') return
+    const fresh = await renew(connection?.page.token, () => connection?.cable === cable)
+    if (fresh === undefined) return
+    use(fresh)
+    cable.connect().catch(() => {})
+  })
+  return cable
+}
+
+function use({ token, param }: Credentials): void {
+  if (connection === undefined || token === undefined) return
+  connection.page.token = token
+  connection.cable.transport.setToken(token, param)
+}
+
+/** Closes the connection of another user. */
+function leaveFor(page: Credentials): void {
+  if (connection === undefined || isSame(connection.page, page)) return
+  connection.cable.disconnect()
+  connection = undefined
+}
+
+const isPreview = () => document.documentElement.hasAttribute('data-turbo-preview')
+
+// Turbo has merged the new page's head by then, and has not put its streams in place yet.
+addEventListener('turbo:before-render', () => {
+  if (!isPreview()) leaveFor(credentials())
+})
+addEventListener('turbo:render', () => {
+  if (isPreview()) return
+  leaveFor(credentials())
+  // A stream that stayed in the page still belongs to the connection that was closed.
+  for (const source of document.querySelectorAll<Source>('turbo-cable-stream-source')) {
+    const cable: unknown = source.channel?.receiver
+    if (cable !== undefined && cable !== connection?.cable) reattach(source)
+  }
 })
 
 watchPage(config)
+const whichever = {
+  subscribe: (...[channel]: Parameters<Cable['subscribe']>) => current().subscribe(channel),
+  get sessionId() {
+    return connection?.cable.sessionId
+  },
+}
 // A backend that asks for it can leave out the page that made a change: X-Socket-ID goes with every form.
-start(cable, { requestSocketIDHeader: true })
+start(whichever as unknown as Cable, { requestSocketIDHeader: true })

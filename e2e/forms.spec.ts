@@ -1,0 +1,168 @@
+/**
+ * The cable's own refresh and what a person is doing: a form that is on its way arrives, and nothing typed is lost.
+ */
+import { CLIENTS, status } from './demo.ts'
+import { type Asked, expect, look, miss, type Site, test } from './site.ts'
+
+/** Resolves when it is opened. */
+function gate(): { open: () => void; opened: Promise<void> } {
+  let open = () => {}
+  const opened = new Promise<void>(resolve => {
+    open = resolve
+  })
+  return { open, opened }
+}
+
+function board(site: Site, client: (typeof CLIENTS)[number], body: string): void {
+  let count = 0
+  site.on('/', async ({ headers }) => {
+    if (headers['x-anycable-operation'] === undefined) count++
+    return site.page(client, `<p id="renders">${count}</p>${body}`)
+  })
+}
+
+const ORDER = '<form action="/order" method="post"><input name="words"><button>Send</button></form><p id="said"></p>'
+
+for (const client of CLIENTS) {
+  for (const [about, end, answer] of [
+    ['is dropped when the answer rendered the page', 'Thanks', { status: 303, headers: { location: '/thanks' } }],
+    ['follows an answer that rendered nothing', '2', { status: 204 }],
+  ] as const) {
+    test(`a refresh waits for a form that is on its way, and ${about} (${client})`, async ({ site, open }) => {
+      board(site, client, ORDER)
+      const paid = gate()
+      site.on('/order', async () => {
+        await paid.opened
+        return answer
+      })
+      site.on('/thanks', () => site.page(client, '<p id="renders">Thanks</p>'))
+      const page = await open('/')
+      await expect(status(page)).toHaveText('live')
+      await page.locator('[name=words]').fill('one of each')
+      await page.getByRole('button', { name: 'Send' }).click()
+      await expect.poll(() => site.asked('/order').length).toBe(1)
+
+      await miss(site)
+      await look(page)
+      await expect(async () => {
+        await site.broadcast(
+          'news',
+          '<turbo-stream action="update" target="said"><template>new</template></turbo-stream>',
+        )
+        await expect(page.locator('#said')).toHaveText('new', { timeout: 500 })
+      }).toPass()
+      await expect(status(page)).toHaveText('catching up')
+      await expect(page.locator('[name=words]')).toHaveValue('one of each')
+      expect(site.asked('/').length).toBe(1)
+      paid.open()
+
+      await expect(page.locator('#renders')).toHaveText(end)
+      await expect(status(page)).toHaveText('live')
+      expect(site.asked('/order').map(({ body }: Asked) => body)).toEqual(['words=one+of+each'])
+      expect(site.asked('/').length).toBe(end === 'Thanks' ? 1 : 2)
+    })
+  }
+
+  test(`a page that shows a form that was not accepted is not refreshed (${client})`, async ({ site, open }) => {
+    board(site, client, ORDER)
+    const again = ORDER.replace('<input', '<b>Too short</b><input value="x"')
+    site.on('/order', async () => ({ status: 422, body: await site.page(client, again) }))
+    const page = await open('/')
+    await expect(status(page)).toHaveText('live')
+    await page.locator('[name=words]').fill('x')
+    await page.getByRole('button', { name: 'Send' }).click()
+    await expect(page.locator('b')).toHaveText('Too short')
+    await expect(status(page)).toHaveText('live')
+
+    await miss(site)
+    await look(page)
+
+    await expect(status(page)).toContainText('something may be missing')
+    await expect(page.locator('b')).toHaveText('Too short')
+    await status(page).getByRole('button', { name: 'Reload' }).click()
+    await expect(page.locator('#renders')).toHaveText('2')
+    await expect(status(page)).toHaveText('live')
+  })
+
+  test(`what was typed, checked and opened survives the cable's refresh (${client})`, async ({ site, open }) => {
+    board(
+      site,
+      client,
+      `<form action="/save"><input name="title" value="old"><textarea name="text"></textarea><select name="size"><option>S<option>L</select>
+<input type="checkbox" name="gift"><input type="radio" name="how" value="air"><input type="hidden" name="version" value="1">
+<input name="untouched" value="old"></form>
+<div contenteditable id="note">note</div><details><summary>More</summary>…</details><dialog>Sure?</dialog>`,
+    )
+    const page = await open('/')
+    await expect(status(page)).toHaveText('live')
+    await page.locator('[name=title]').fill('new')
+    await page.locator('[name=text]').fill('half a thought')
+    await page.locator('[name=size]').selectOption('L')
+    await page.locator('[name=gift]').check()
+    await page.locator('[name=how]').check()
+    await page.locator('#note').fill('written')
+    await page.locator('summary').click()
+    await page.locator('dialog').evaluate((dialog: HTMLDialogElement) => dialog.show())
+    await page.locator('[name=version]').evaluate((input: HTMLInputElement) => Object.assign(input, { value: '9' }))
+    await page.locator('[name=text]').focus()
+
+    await miss(site)
+    await look(page)
+    await expect(page.locator('#renders')).toHaveText('2')
+
+    await expect(page.locator('[name=title]')).toHaveValue('new')
+    await expect(page.locator('[name=text]')).toHaveValue('half a thought')
+    await expect(page.locator('[name=text]')).toBeFocused()
+    await expect(page.locator('[name=size]')).toHaveValue('L')
+    await expect(page.locator('[name=gift]')).toBeChecked()
+    await expect(page.locator('[name=how]')).toBeChecked()
+    await expect(page.locator('#note')).toHaveText('written')
+    await expect(page.locator('details')).toHaveAttribute('open')
+    await expect(page.locator('dialog')).toBeVisible()
+    await expect(page.locator('[name=version]')).toHaveValue('1')
+    await expect(page.locator('[name=untouched]')).toHaveValue('old')
+    await expect(status(page)).toHaveText('live')
+  })
+
+  test(`a form that was submitted is new after the cable's refresh (${client})`, async ({ site, open }) => {
+    board(site, client, ORDER)
+    site.on('/order', () => ({ status: 204 }))
+    const page = await open('/')
+    await expect(status(page)).toHaveText('live')
+    await page.locator('[name=words]').fill('sent')
+    await page.getByRole('button', { name: 'Send' }).click()
+    await expect.poll(() => site.asked('/order').length).toBe(1)
+
+    await miss(site)
+    await look(page)
+
+    await expect(page.locator('#renders')).toHaveText('2')
+    await expect(page.locator('[name=words]')).toHaveValue('')
+  })
+
+  test(`words stay with their own form when the page has another order (${client})`, async ({ site, open }) => {
+    let rows = ['7', '8']
+    site.on('/', async () =>
+      site.page(
+        client,
+        `<p id="renders">${rows.length}</p>${rows.map(id => `<form action="/cards/${id}"><input name="words"></form>`).join('')}`,
+      ),
+    )
+    const page = await open('/')
+    await expect(status(page)).toHaveText('live')
+    await page.locator('[action="/cards/8"] input').fill('for eight')
+    rows = ['6', '7', '8']
+
+    await miss(site)
+    await look(page)
+
+    await expect(page.locator('#renders')).toHaveText('3')
+    const words = page.getByRole('textbox')
+    await expect(words).toHaveCount(3)
+    expect(await words.evaluateAll(inputs => inputs.map(input => (input as HTMLInputElement).value))).toEqual([
+      '',
+      '',
+      'for eight',
+    ])
+  })
+}

@@ -1,0 +1,236 @@
+/**
+ * A page that was told to refresh itself: it says that it is catching up until it was rendered anew, whatever keeps Turbo
+ * from it, and takes nothing from the person who uses it.
+ */
+import type { Page } from 'playwright/test'
+import { CLIENTS, status } from './demo.ts'
+import { expect, look, miss, type Site, test } from './site.ts'
+
+/** Serves a page that counts how often it was rendered, for itself and not for its token. */
+function counting(site: Site, client: (typeof CLIENTS)[number], body = '', path = '/', parts = {}): () => number {
+  let renders = 0
+  site.on(path, async ({ headers }) => {
+    if (headers['x-anycable-operation'] === undefined) renders++
+    return site.page(client, `<p id="renders">${renders}</p>${body}`, parts)
+  })
+  return () => renders
+}
+
+const renders = (page: Page) => page.locator('#renders')
+const live = (page: Page) => expect(status(page)).toHaveText('live')
+
+for (const client of CLIENTS) {
+  for (const [about, answer] of [
+    ['a download', { headers: { 'content-disposition': 'attachment', 'content-type': 'text/csv' }, body: 'a,b' }],
+    ['nothing', { status: 204 }],
+  ] as const) {
+    test(`a link that is answered with ${about} does not keep the page from its refresh (${client})`, async ({
+      site,
+      open,
+    }) => {
+      counting(site, client, '<a href="/answer">answer</a>')
+      site.on('/answer', () => answer)
+      const page = await open('/')
+      await live(page)
+      await page.getByRole('link').click()
+      await expect.poll(() => site.asked('/answer').length).toBe(2)
+
+      await miss(site)
+      await look(page)
+
+      await expect(renders(page)).toHaveText('2')
+      await live(page)
+    })
+  }
+
+  test(`a page is never live between its gap and its refresh (${client})`, async ({ site, open }) => {
+    let isWell = false
+    site.on('/well', () => ({ status: isWell ? 200 : 500 }))
+    counting(site, client, '<p id="said"></p>')
+    const page = await open('/')
+    await live(page)
+    await page.evaluate(() => {
+      const shown: string[] = []
+      Object.assign(window, { shown })
+      const note = () => {
+        const last = `${document.querySelector('#renders')?.textContent} ${document.querySelector('#cable-status')?.textContent}`
+        if (shown.at(-1) !== last) shown.push(last)
+      }
+      new MutationObserver(note).observe(document, { childList: true, subtree: true, characterData: true })
+    })
+
+    await miss(site, `--heal_check=${site.origin}/well`)
+    await look(page)
+    await expect(async () => {
+      await site.broadcast(
+        'news',
+        '<turbo-stream action="update" target="said"><template>new</template></turbo-stream>',
+      )
+      await expect(page.locator('#said')).toHaveText('new', { timeout: 500 })
+    }).toPass()
+    await expect(status(page)).toHaveText('catching up')
+    isWell = true
+
+    await expect(renders(page)).toHaveText('2')
+    await live(page)
+    const shown = await page.evaluate(() => (window as unknown as { shown: string[] }).shown)
+    const from = shown.indexOf('1 catching up')
+    expect(shown.slice(from).filter(each => each === '1 live')).toEqual([])
+  })
+
+  for (const [about, answer] of [
+    ['an error', { status: 500, body: '<h1>Sorry</h1>' }],
+    ['too many requests', { status: 429, body: '<h1>Wait</h1>' }],
+    ['its login page', { status: 303, headers: { location: '/login' } }],
+  ] as const) {
+    test(`an app that answers a refresh with ${about} is asked again, and the page stays (${client})`, async ({
+      site,
+      open,
+    }) => {
+      counting(site, client, '<input id="words">')
+      const page = await open('/')
+      await live(page)
+      await page.locator('#words').fill('half a thought')
+      site.on('/login', () => '<h1>Sign in</h1>')
+      const answerWell = async () => site.page(client, '<p id="renders">well</p><input id="words">')
+      let isDown = true
+      site.on('/', () => (isDown ? answer : answerWell()))
+      const before = site.asked('/').length
+
+      await miss(site)
+      await look(page)
+      await expect.poll(() => site.asked('/').length, { timeout: 30_000 }).toBeGreaterThanOrEqual(before + 3)
+      await expect(status(page)).toContainText('something may be missing')
+      await expect(renders(page)).toHaveText('1')
+      await expect(status(page).getByRole('button', { name: 'Reload' })).toBeVisible()
+      isDown = false
+
+      await expect(renders(page)).toHaveText('well', { timeout: 30_000 })
+      await live(page)
+      await expect(page.locator('#words')).toHaveValue('half a thought')
+    })
+  }
+
+  test(`an app that does not answer at all does not cost the page (${client})`, async ({ site, open }) => {
+    counting(site, client)
+    const page = await open('/')
+    await live(page)
+    let isDown = true
+    await page.route(`${site.origin}/`, route => (isDown ? route.abort() : route.continue()))
+    const refused = page.waitForEvent('requestfailed')
+
+    await miss(site)
+    await look(page)
+    await refused
+    await expect(status(page)).toHaveText('catching up')
+    isDown = false
+
+    await expect(renders(page)).toHaveText('2')
+    await live(page)
+  })
+
+  test(`where Turbo cannot refresh, a page is loaded anew, unless words would be lost (${client})`, async ({
+    site,
+    open,
+  }) => {
+    // As in Turbo 7, which knows no such action.
+    const seven = `<script type="module">
+      addEventListener('turbo:load', () => { delete Turbo.StreamActions.refresh; delete Turbo.session.refresh })
+      Object.defineProperty(Object.getPrototypeOf(Turbo.session), 'refresh', { value: undefined })
+      delete Turbo.session.refresh
+    </script>`
+    const count = counting(site, client, `<input id="words">${seven}`)
+    const page = await open('/')
+    await live(page)
+
+    await page.locator('#words').fill('half a thought')
+    await miss(site)
+    await look(page)
+    await expect(status(page)).toContainText('something may be missing')
+    await expect(page.locator('#words')).toHaveValue('half a thought')
+    expect(count()).toBe(1)
+
+    await status(page).getByRole('button', { name: 'Reload' }).click()
+    await expect(renders(page)).toHaveText('2')
+    await live(page)
+    await miss(site, '--log_level=error')
+    await look(page)
+    await expect(renders(page)).toHaveText('3')
+    await live(page)
+  })
+
+  test(`a page whose app keeps Turbo from visits is loaded anew (${client})`, async ({ site, open }) => {
+    counting(site, client, '<script>addEventListener("turbo:before-visit", event => event.preventDefault())</script>')
+    const page = await open('/')
+    await live(page)
+
+    await miss(site)
+    await look(page)
+
+    await expect(renders(page)).toHaveText('2')
+    await live(page)
+  })
+
+  test(`a page that comes out of a cache is loaded anew once, and not for ever (${client})`, async ({ site, open }) => {
+    const old = await site.page(
+      client,
+      '<p id="renders">old</p><script>addEventListener("turbo:before-visit", event => event.preventDefault())</script>',
+    )
+    let loads = 0
+    site.on('/', ({ headers }) => {
+      if (headers['x-anycable-operation'] === undefined) loads++
+      return old
+    })
+    await miss(site)
+    const page = await open('/')
+
+    await expect(status(page)).toContainText('something may be missing')
+    await expect(status(page)).toHaveAttribute('title', /cache/)
+    expect(loads).toBe(2)
+  })
+
+  test(`a page with a base is refreshed where it is (${client})`, async ({ site, open }) => {
+    counting(site, client, '', '/b/7', { head: '<base href="/">' })
+    site.on('/', () => '<h1>Elsewhere</h1>')
+    const page = await open('/b/7')
+    await live(page)
+
+    await miss(site)
+    await look(page)
+
+    await expect(renders(page)).toHaveText('2')
+    await live(page)
+    expect(new URL(page.url()).pathname).toBe('/b/7')
+    expect(site.asked('/')).toEqual([])
+  })
+
+  test(`an app's own refresh stays as the app wrote it (${client})`, async ({ site, open }) => {
+    counting(site, client, '<input id="words">')
+    const page = await open('/')
+    await live(page)
+    await page.evaluate(() => {
+      const told: unknown[] = []
+      Object.assign(window, { told })
+      addEventListener('turbo:before-stream-render', event => {
+        const { newStream, render } = (event as CustomEvent).detail
+        told.push(Object.fromEntries([...newStream.attributes].map(({ name, value }: Attr) => [name, value])))
+        Object.assign((event as CustomEvent).detail, {
+          render: (stream: Element) => {
+            told.push(stream.getAttribute('request-id'))
+            return render(stream)
+          },
+        })
+      })
+    })
+    await page.locator('#words').fill('half a thought')
+    const attributes = { action: 'refresh', method: 'morph', scroll: 'reset', 'request-id': 'r1' }
+    const text = Object.entries(attributes).map(([name, value]) => `${name}="${value}"`)
+
+    await site.broadcast('news', `<turbo-stream ${text.join(' ')}></turbo-stream>`)
+
+    await expect(renders(page)).toHaveText('2')
+    await expect(page.locator('#words')).toHaveValue('')
+    expect(await page.evaluate(() => (window as unknown as { told: unknown[] }).told)).toEqual([attributes, 'r1'])
+    await live(page)
+  })
+}
