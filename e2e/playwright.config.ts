@@ -22,6 +22,7 @@ const HEALING = [
   'token.spec.ts',
   'signing-in.spec.ts',
   'streams.spec.ts',
+  'mistakes.spec.ts',
 ]
 const origin = `http://localhost:${port}`
 

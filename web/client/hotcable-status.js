@@ -37,7 +37,7 @@
  * @typedef {{ confirmed: boolean, known: boolean, again: boolean, behind: boolean, gap?: Fate | undefined, rejected?: Refusal | undefined }} Stream
  * @typedef {'form' | 'unsaved' | 'failing' | 'cache'} Obstacle
  * @typedef {{ up: boolean, downSince: number, ended?: Refusal | undefined, asked: boolean, obstacle?: Obstacle | undefined, streams: ReadonlyMap<string, Stream> }} Page
- * @typedef {{ type?: string, identifier?: string, reason?: string, reconnect?: boolean, restored_ids?: string[], refresh?: Fate, code?: string, fix?: string }} Frame
+ * @typedef {{ type?: string, identifier?: string, reason?: string, reconnect?: boolean, restored_ids?: string[], dev?: boolean, refresh?: Fate, code?: string, fix?: string }} Frame
  * @typedef {{ type: 'frame', frame: Frame } | { type: 'attached', identifier: string } | { type: 'lost', at: number }
  *   | { type: 'behind', identifier: string, is: boolean } | { type: 'gap', identifier: string, refresh: Fate }
  *   | { type: 'refresh', identifier: string } | { type: 'stuck', obstacle: Obstacle }
@@ -230,6 +230,7 @@ function show(settled = false) {
   const now = isEmpty ? 'connecting' : stateOf(page, surroundings)
   if (now === 'connecting' && shown === 'live' && !settled && !isEmpty) return blink(BLINK_MS)
   shown = now
+  if (!isEmpty) warnOfMistakes(now)
   if (now === 'connecting' && !page.up && !isEmpty) patience(OFFLINE_AFTER_MS - awayMs())
   const { text, title } = wordsOf(page, now, present)
   for (const pill of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('hotcable-status'))) {
@@ -288,6 +289,7 @@ function heard(data) {
   const { type, identifier = '', code = '', fix = '' } = frame
   const before = page
   apply({ type: 'frame', frame })
+  isDeveloping ||= frame.dev === true
   if (type === 'welcome') for (const restored of frame.restored_ids ?? []) connected(restored, before)
   else if (type === 'confirm_subscription') connected(identifier, before)
   else if (type === 'reject_subscription') tell(identifier, 'rejected', { code, fix })
@@ -521,6 +523,7 @@ function beforeStream(event) {
   // Turbo would take this action for an error.
   if (stream.getAttribute('action') === 'hotcable') return event.preventDefault()
   warnOfFrame(stream)
+  warnOfTarget(stream)
   if (stream.getAttribute('data-hotcable') !== 'heal') return
   apply({ type: 'refresh', identifier: deliverer === undefined ? NO_SOURCE : identifierOf(deliverer) })
   const isHere = document.baseURI.split('#')[0] === location.href.split('#')[0]
@@ -930,6 +933,67 @@ async function fetchCredentials() {
   const answer = await fetchPage()
   if (!answer.ok) return undefined
   return credentials(new DOMParser().parseFromString(await answer.text(), 'text/html'))
+}
+
+// ---- Mistakes that break nothing at once: the console names each once, with the fix. Those that may be meant, only with --dev.
+
+let isDeveloping = false
+let targets = 0
+/** Lists that differ from page to page may have very many. */
+const MOST_TARGETS = 20
+
+/** @param {State} state */
+function warnOfMistakes(state) {
+  warnOfHead(state === 'offline' || state === 'refused')
+  if (isDeveloping) for (const source of sources()) warnOfPosition(source)
+}
+
+/** @param {boolean} isAlone The cable refused the page, or did not answer. */
+function warnOfHead(isAlone) {
+  const urls = /** @type {NodeListOf<HTMLMetaElement>} */ (document.querySelectorAll('meta[name$="cable-url"]'))
+  for (const meta of urls)
+    if (/^https?:/i.test(meta.content))
+      warn('http', 'the URL of a cable begins with ws:// or wss://, and this one with http.', meta)
+  if (!isAlone) return
+  const { url, token } = credentials()
+  const missing = [url ?? 'cable-url', token ?? 'cable-token']
+    .filter(name => name.startsWith('cable-'))
+    .join(' and no ')
+  if (missing)
+    warn(
+      'head',
+      `the page has no meta tag ${missing}: put what meta_tags(identity) returns into its head.`,
+      document.head,
+    )
+}
+
+/** @param {Source} source */
+function warnOfPosition(source) {
+  const { position } = source.dataset
+  if (position === '-')
+    warn(
+      'position -',
+      'a stream has the position "-", so the cable refreshes the page: the app could not ask the cable where the stream is. Does it have the ANYCABLE_SECRET and the URL of this cable?',
+      source,
+    )
+  else if (!/^\d+\/[\w-]+$/.test(position ?? ''))
+    warn(
+      `position ${position}`,
+      `a stream has ${position === undefined ? 'no data-position' : `the data-position "${position}"`}, so the page misses what is broadcast between its query and its subscription: ask position() before the query, and give the answer to stream_from.`,
+      source,
+    )
+}
+
+/** @param {Element} stream Before Turbo renders it. */
+function warnOfTarget(stream) {
+  const id = stream.getAttribute('target')
+  const selector = id ? `#${CSS.escape(id)}` : stream.getAttribute('targets')
+  if (!isDeveloping || !selector || document.querySelector(selector)) return
+  // A stream before it in the same message may bring its target.
+  setTimeout(() => {
+    if (warned.has(selector) || document.querySelector(selector) || ++targets > MOST_TARGETS) return
+    warn(selector, `a stream for ${selector} did nothing, as the page has no such element.`, stream)
+  }, 200)
 }
 
 // ---- Start, in a browser.
