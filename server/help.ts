@@ -25,7 +25,7 @@ Each has an environment variable, ANYCABLE_<NAME> or HOTCABLE_<NAME>; .env.examp
 
 export const envExample = (): string =>
   `# Settings of the cable, as environment variables. Everything is optional; what is commented out shows the default.
-# Load it with: node --env-file=.env server/main.ts
+# Load it with: npx node --env-file=.env server/main.ts (npx runs the Node that npm installed; your own must be 22.18 or newer)
 
 ${NAMES.map(name => `# ${SETTINGS[name].help}\n# ${envNames(name)[0]}=${defaultOf(name)}\n`).join('\n')}`
 
