@@ -21,7 +21,7 @@ const unauthorized = (fix: string): Ending => ({ tell: 'unauthorized', reconnect
 /** Why a session is refused, or ended. */
 export const ENDINGS = {
   token_missing: unauthorized('send ?jid=<token>, an x-jid header or an anycable-token.<token> subprotocol'),
-  token_invalid: unauthorized('sign with HS256, HS384 or HS512 and the same secret as --jwt_secret'),
+  token_invalid: unauthorized('sign with HS256, HS384 or HS512 and the secret of the cable: --jwt_secret or --secret'),
   token_not_yet_valid: unauthorized('its nbf is more than 5 s in the future: compare the clocks of both machines'),
   token_ext_invalid: unauthorized('the ext claim must be a string: the identity as JSON, encoded once more'),
   token_expired: { tell: 'token_expired', reconnect: false, close: AUTH_FAILED, fix: 'issue a new token' },
