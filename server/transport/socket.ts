@@ -56,6 +56,8 @@ export class Socket extends Backlog implements Connection, InboxOwner {
   /** Probes since the client last sent something. */
   #quiet = 0
   #cut = false
+  /** The number of the turn that wrote last. */
+  #turn = -1
   #drains = false
 
   constructor(ws: Peer, socket: Duplex, settings: SocketSettings) {
@@ -86,8 +88,10 @@ export class Socket extends Backlog implements Connection, InboxOwner {
     if (!this.open || !socket.writable) return true
     const size = rest === undefined ? frames.length : frames.length + rest.length
     const waited = socket.writableLength
-    // Nothing waits, or this is the first write of a turn, because the socket is not corked yet.
-    if (waited === 0 || socket.writableCorked === 0) this.begin(waited)
+    if (waited === 0 || this.#turn !== turn.number) {
+      this.#turn = turn.number
+      this.begin(waited)
+    }
     if (maxPendingSize > 0 && !this.#cut && this.exceeds(maxPendingSize, waited, size)) {
       this.#cut = true
       this.#listener?.tooSlow()

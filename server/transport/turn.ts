@@ -6,6 +6,8 @@ import type { Duplex } from 'node:stream'
 import { type ReportFailure, tryEach } from '../failure.ts'
 
 export class Turn {
+  /** Of turns that ended before. A turn in which nothing but pings is written may share the number of the next. */
+  number = 0
   /** Reports the exception of a task; the others still run. */
   readonly failed: ReportFailure
   readonly #last: (() => void)[] = []
@@ -55,6 +57,7 @@ export class Turn {
     this.#ends = false
     this.settle()
     tryEach(this.#held.splice(0), uncork, this.failed)
+    this.number++
     tryEach(this.#last.splice(0), run, this.failed)
   }
 }

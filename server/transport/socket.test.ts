@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict'
+import { Duplex } from 'node:stream'
+import { type TestContext, test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
+import type { Listener } from './connection.ts'
+import { type Peer, Socket } from './socket.ts'
+import { Turn } from './turn.ts'
+import { Wheel } from './wheel.ts'
+
+const nothing = () => {}
+
+/** A connection whose client takes nothing, and whether the socket found it too slow. */
+function sleeper(t: TestContext, turn: Turn) {
+  const peer: Peer = {
+    protocol: '',
+    isPaused: false,
+    ping: nothing,
+    pause: nothing,
+    resume: nothing,
+    close: nothing,
+    terminate: nothing,
+  }
+  const rate = { burst: 1, perSecond: 1 }
+  const counts = { refused: nothing, sent: nothing, received: nothing }
+  const stuck = new Duplex({ read: nothing, write: nothing })
+  const socket = new Socket(peer, stuck, { maxPendingSize: 1000, rate, turn, ...counts })
+  const found = { slow: false }
+  const listener: Listener = {
+    message: () => 'done',
+    heard: nothing,
+    drained: nothing,
+    tooSlow() {
+      found.slow = true
+    },
+    flooded: nothing,
+    closed: nothing,
+  }
+  const probes = new Wheel<Socket>(1000, nothing, assert.fail)
+  t.after(() => probes.stop())
+  socket.listen(listener, probes)
+  return { socket, found }
+}
+
+test('a reader is not too slow for what one turn brings it in several writes', async t => {
+  const turn = new Turn(assert.fail)
+  const { socket, found } = sleeper(t, turn)
+  const writes = () => {
+    // The hub writes at once when another client's command is answered in the same turn.
+    turn.first(nothing)
+    for (let i = 0; i < 5; i++) socket.deliver(Buffer.alloc(600), 1, false)
+  }
+  writes()
+  assert.equal(found.slow, false)
+
+  await setImmediate()
+  writes()
+  assert.equal(found.slow, false, 'one write is under way')
+
+  await setImmediate()
+  writes()
+  assert.equal(found.slow, true)
+})
