@@ -1,5 +1,5 @@
-# Two images, as docker-compose.yml builds them: the cable (also what `docker build .` makes), and the Board in TypeScript.
-# The cable's has nothing of the Board in it, so that a change of the Board does not restart the cable.
+# Two images for docker-compose.yml: the cable (`docker build .` builds this one), and the Board in TypeScript.
+# The cable's image has no files of the Board, so that a change of the Board does not restart the cable.
 FROM node:24-slim AS base
 ENV NODE_ENV=production NODE_OPTIONS="--disable-warning=ExperimentalWarning --max-semi-space-size=8"
 WORKDIR /app

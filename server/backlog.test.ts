@@ -1,5 +1,5 @@
 /**
- * What waits for slow readers: bounded in bytes, shared where it is the same, and no reader that reads is taken for slow.
+ * The bytes that wait for slow readers: bounded, shared where they are the same; a reader that reads never counts as slow.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -11,7 +11,7 @@ setFlagsFromString('--expose_gc')
 const gc: () => void = runInNewContext('gc')
 const MIB = 2 ** 20
 
-/** Bytes of all Buffers that are alive: what a finalizer frees is garbage only in the next turn. */
+/** Bytes of all live Buffers. (A finalizer frees them only in the next turn.) */
 async function buffers(): Promise<number> {
   for (let i = 0; i < 4; i++) {
     await new Promise(setImmediate)
@@ -20,7 +20,7 @@ async function buffers(): Promise<number> {
   return process.memoryUsage().arrayBuffers
 }
 
-/** Clients that subscribed to a stream, each by an identifier of its page, and read nothing from now on. */
+/** Clients that subscribed to a stream, each with the identifier of its page, and stopped reading. */
 async function sleepers(cable: TestCable, count: number, stream: string): Promise<Client[]> {
   return await Promise.all(
     Array.from({ length: count }, async (_, page) => {
@@ -39,7 +39,7 @@ async function metric(cable: TestCable, name: string): Promise<number> {
 
 const pending = (cable: TestCable) => metric(cable, 'pending_bytes')
 
-test('slow readers share a large message, although each has an identifier of its page', async t => {
+test('slow readers share a large message, although each has another identifier', async t => {
   const cable = await startCable(t, ['--noauth', '--max_broadcast_size=9000000', '--metrics_http=/metrics'])
   const slow = await sleepers(cable, 20, 'a')
   const before = await buffers()
@@ -53,7 +53,7 @@ test('slow readers share a large message, although each has an identifier of its
   for (const client of slow) assert.equal((await client.next()).message, html)
 })
 
-test('a reader that reads is not slow, however much one turn brings it', async t => {
+test('a reader that reads is never too slow, however much it gets in one turn', async t => {
   const cable = await startCable(t, ['--noauth', '--max_broadcast_size=8000000'])
   const clients = await Promise.all(Array.from({ length: 10 }, () => cable.welcomed()))
   for (const client of clients) await client.subscribe(turbo('a'))
@@ -66,7 +66,7 @@ test('a reader that reads is not slow, however much one turn brings it', async t
   }
 })
 
-test('replays that one turn brings cut no reader that reads', async t => {
+test('replays of one turn never disconnect a reader that reads', async t => {
   const cable = await startCable(t, ['--noauth'])
   const position = await cable.position()
   const html = 'x'.repeat(400_000)
@@ -79,7 +79,7 @@ test('replays that one turn brings cut no reader that reads', async t => {
   assert.equal(types.filter(type => type === html).length, 8)
 })
 
-test('no more waits than the limit and the write that is under way', async t => {
+test('at most the limit waits behind the write under way', async t => {
   const cable = await startCable(t, ['--noauth', '--ws_max_pending_size=1000000', '--metrics_http=/metrics'])
   await sleepers(cable, 1, 'a')
   let most = 0
@@ -91,7 +91,7 @@ test('no more waits than the limit and the write that is under way', async t => 
   assert.ok(most > 600_000 && most < 1_310_000, `${most} bytes`)
 })
 
-test('small messages that wait for a slow reader keep nothing of what was sent to others', async t => {
+test('small messages that wait for a slow reader keep no bytes of other messages in memory', async t => {
   const cable = await startCable(t, ['--noauth', '--metrics_http=/metrics', '--history_limit=1'])
   const quick = await cable.welcomed()
   await quick.subscribe(turbo('busy/0'))
@@ -118,7 +118,7 @@ test('small messages that wait for a slow reader keep nothing of what was sent t
   )
 })
 
-test('a replay that is too large is not made', async t => {
+test('the cable does not encode a replay that is too large', async t => {
   const cable = await startCable(t, ['--noauth'])
   const position = await cable.position()
   for (let i = 0; i < 50; i++) await cable.broadcast('a', 'x'.repeat(1_000_000))

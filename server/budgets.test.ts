@@ -14,7 +14,7 @@ import { type Client, counted, EXTENDED, METRICS, open, startCable, turbo } from
 setFlagsFromString('--expose-gc')
 const collectGarbage: () => void = runInNewContext('gc')
 
-/** Bytes in use once the garbage is collected, that of the test before included. */
+/** Bytes in use after a collection, which also frees the garbage of the test before. */
 async function used(): Promise<number> {
   let [last, bytes] = [Number.POSITIVE_INFINITY, Number.MAX_SAFE_INTEGER]
   while (bytes < last) {
@@ -42,7 +42,7 @@ async function subscribeAll(client: Client, identifiers: readonly string[]): Pro
 
 const CONFIRMED = 'confirm_subscription'
 
-test('a session may hold two pages; a subscription beyond is told why, and confirmed once there is room', async t => {
+test('a session may hold two pages; a further subscription is rejected with a code, and confirmed once there is room', async t => {
   const cable = await startCable(t, ['--noauth', '--max_subscriptions=3'])
   const client = await cable.welcomed()
   const identifiers = Array.from({ length: 7 }, (_, i) => turbo('a', { i }))
@@ -55,7 +55,7 @@ test('a session may hold two pages; a subscription beyond is told why, and confi
   assert.deepEqual(await client.subscribe(identifiers[6]!), { type: CONFIRMED, identifier: identifiers[6] })
 })
 
-test('the identifiers of a session are bounded in bytes: one beyond is told why, and confirmed once there is room', async t => {
+test('the identifiers of a session are bounded in bytes: a further one is rejected with a code, and confirmed once there is room', async t => {
   const cable = await startCable(t, ['--noauth', '--max_identifiers_size=4000'])
   const client = await cable.welcomed()
   const [one, two, three] = ['a', 'b', 'c'].map(stream => turbo(stream, { x: 'x'.repeat(1500) })) as [
@@ -72,7 +72,7 @@ test('the identifiers of a session are bounded in bytes: one beyond is told why,
   assert.deepEqual(await subscribeAll(client, [wide, three]), [limit, CONFIRMED])
 })
 
-test('a thousand streams on a page work by setting it, and so does the next page while the first is left', async t => {
+test('with --max_subscriptions=1000 a page may have 1,000 streams, and so may the next while it unsubscribes', async t => {
   const cable = await startCable(t, ['--noauth', '--max_subscriptions=1000'])
   const client = await cable.welcomed()
   const page = (n: number) => Array.from({ length: 1000 }, (_, i) => turbo(`${'name/'.repeat(20)}${i}`, { n }))
@@ -108,7 +108,7 @@ for (const [about, snapshot] of [
   })
 }
 
-/** As a session gets them: cut out of messages of clients. */
+/** Strings as a session gets them: slices of clients' messages. */
 const identifiers = (count: number, n: number, x: string): string[] =>
   Array.from({ length: count }, (_, i) => {
     const identifier = JSON.stringify({ channel: 'c', n, i, x })
@@ -134,7 +134,7 @@ test('a flood of lost sessions with large identifiers stays within their size, a
   for (let i = 0; i < 60; i++) last = await lose()
 
   const grown = (await used()) - before
-  // They had 8.5 MiB; the test keeps something of its clients as well.
+  // The flood had 8.5 MiB; the test's own clients take some memory as well.
   assert.ok(grown < 6 * MIB, `${grown} bytes`)
   const welcome = async (sid: string | undefined) =>
     (await cable.welcomed({ query: `?sid=${sid}`, protocols: EXTENDED })).welcome
@@ -144,7 +144,7 @@ test('a flood of lost sessions with large identifiers stays within their size, a
 
 const nothing = (): void => {}
 
-/** As a session gets it: cut out of a message of a client. */
+/** A string as a session gets it: a slice of a client's message. */
 const presenceOf = (id: string, info: unknown) =>
   parseCommand(JSON.stringify({ command: 'join', identifier: 'i', presence: { id, info }, pad: 'x'.repeat(5000) }))!
     .presence!
@@ -199,7 +199,7 @@ test('a member that left or gave way takes no bytes', () => {
   assert.equal(presence.bytes, 0)
 })
 
-test('when presence is full the oldest member leaves, its stream is told, and it may join again', async t => {
+test('when presence is full the oldest member leaves, its stream gets the event, and it may join again', async t => {
   const cable = await startCable(t, ['--noauth', '--public_streams', '--presence_max_size=4000', METRICS])
   const room = open('room')
   const watcher = await cable.welcomed()
@@ -245,7 +245,7 @@ test('a whisper, or an info with its id, that is too large is ignored and counte
   assert.equal(await counted(cable, 'refusals_total{code="presence_info_too_large"}'), 3)
 })
 
-test('an answer with more members than it may hold says how many there are, and that some are left out', async t => {
+test('an answer that is too small for all members counts them, and says that it leaves some out', async t => {
   const cable = await startCable(t, ['--noauth', '--public_streams', '--max_presence_answer_size=10000', METRICS])
   const room = open('room')
   const client = await cable.welcomed()
@@ -271,7 +271,7 @@ test('an answer with more members than it may hold says how many there are, and 
   assert.equal(await counted(cable, 'presence_truncated_total'), 2)
 })
 
-test('a client that whispers as much and as fast as it can disconnects nobody', async t => {
+test('a client that whispers as much and as fast as it can disconnects no other client', async t => {
   const cable = await startCable(t, ['--noauth', '--public_streams', METRICS])
   const room = open('room')
   const readers = await Promise.all(Array.from({ length: 20 }, () => cable.welcomed()))

@@ -10,7 +10,7 @@ import { EXTENDED, sign, startCable, type TestCable, token, turbo } from './test
 
 const HOUR_MS = 3_600_000
 
-/** A cable whose wall clock can be set, and for which time can pass, ms. Whatever reads Date.now sees the same wall. */
+/** A cable with a wall clock that the test sets, and time that the test lets pass, in ms. Date.now follows the same clock. */
 async function clockedCable(t: TestContext, flags: string[] = []) {
   const wallNow = Date.now
   let [wallAhead, passed] = [0, 0]
@@ -24,7 +24,7 @@ async function clockedCable(t: TestContext, flags: string[] = []) {
     set(byMs: number) {
       wallAhead += byMs
     },
-    /** A round of upkeep, which is on a real timer: it forgets a session that was lost more than a second ago. */
+    /** Waits for a round of upkeep, which has a real timer and forgets a session that was lost over a second ago. */
     async upkeep() {
       const client = await cable.welcomed({ protocols: EXTENDED })
       client.ws.terminate()
@@ -59,7 +59,7 @@ for (const [way, byMs] of [
     assert.match(String((await page.next()).message), /action="refresh"/)
   })
 
-  test(`a clock that is set ${way} an hour neither ends nor keeps a lost session`, async t => {
+  test(`a lost session lives as long when the clock is set ${way} an hour`, async t => {
     const cable = await clockedCable(t, ['--noauth', '--sessions_ttl=300'])
     const lose = async () => {
       const client = await cable.welcomed({ protocols: EXTENDED })
@@ -79,7 +79,7 @@ for (const [way, byMs] of [
     assert.equal((await cable.welcomed({ protocols: EXTENDED, query: late })).welcome.restored, undefined)
   })
 
-  test(`a clock that is set ${way} an hour neither ends nor keeps a presence`, async t => {
+  test(`a presence lasts as long when the clock is set ${way} an hour`, async t => {
     const cable = await clockedCable(t, ['--noauth', '--presence_ttl=60', '--sessions_ttl=1'])
     const room = JSON.stringify({ channel: '$pubsub', signed_stream_name: sign('room') })
     const [ada, watcher] = [await cable.welcomed(), await cable.welcomed()]
@@ -99,7 +99,7 @@ for (const [way, byMs] of [
     assert.deepEqual((await watcher.next()).message, { id: 'ada', type: 'leave' })
   })
 
-  test(`a clock that is set ${way} an hour neither ends nor keeps a history`, async t => {
+  test(`the history keeps messages as long when the clock is set ${way} an hour`, async t => {
     const cable = await clockedCable(t, ['--noauth', '--history_ttl=60', '--sessions_ttl=1', '--heal=off'])
     const position = await cable.position()
     await cable.broadcast('a', 'x')
@@ -127,11 +127,11 @@ for (const [way, byMs] of [
     }
   })
 
-  test(`a clock that is set ${way} an hour while clients are sent away does not move the end`, async t => {
+  test(`a shutdown takes as long when the clock is set ${way} an hour meanwhile`, async t => {
     const cable = await clockedCable(t, ['--noauth', '--handshake_timeout=60'])
     const halfRequest = dial(Number(new URL(cable.url.cable).port), '127.0.0.1').on('error', () => {})
     halfRequest.write('GET /health HTTP/1.1\r\n')
-    // More than are sent away at once, so that the clock is set between the first and the last.
+    // More clients than one step disconnects, so that the clock is set between the first and the last.
     const clients = await Promise.all(Array.from({ length: 11 }, () => cable.welcomed()))
     const closed = cable.close()
     await clients[0]!.next()
@@ -161,7 +161,7 @@ for (const [way, byMs] of [
   })
 }
 
-/** Turbo's identifier with a name that is good until then, Unix seconds. */
+/** Turbo's identifier with a signed name that expires at `exp`, Unix seconds. */
 const expiring = (seconds: number): string => {
   const exp = new Date(seconds * 1000).toISOString()
   return turbo('a', { signed_stream_name: sign({ _rails: { data: 'a', exp } }) })
@@ -169,7 +169,7 @@ const expiring = (seconds: number): string => {
 
 const since = (from: number) => ({ history: { since: from } })
 
-/** A timer, and a wall clock that can be set; `called` holds what the wall clock said at each call. */
+/** A timer, and a wall clock that the test sets; `called` holds the wall clock's time of each call. */
 function clockwork() {
   let [ms, ahead] = [0, 0]
   let timer: { at: number; then: () => void } | undefined
@@ -209,7 +209,7 @@ for (const [title, byMs, expected] of [
   ['is set forward', HOUR_MS, 2 * HOUR_MS],
   ['is set beyond the time', 3 * HOUR_MS, 3 * HOUR_MS + 120_000],
 ] as const) {
-  test(`a time of the wall clock is met within a minute when the clock ${title}`, () => {
+  test(`atTime calls back at most a minute late when the clock ${title}`, () => {
     const { parts, called, call, set, pass } = clockwork()
     atTime((2 * HOUR_MS) / 1000, call, parts)
     pass(90_000)
@@ -220,7 +220,7 @@ for (const [title, byMs, expected] of [
   })
 }
 
-test('a time that has come is met at once, but not before atTime returns; one that was cancelled is not', () => {
+test('atTime calls back at once for a past time, but never before it returns or after it is cancelled', () => {
   const { parts, called, call, pass } = clockwork()
   atTime(-1, call, parts)
   assert.deepEqual(called, [])

@@ -227,7 +227,7 @@ test('a REST API without a key does not share the clients’ port, unless client
     assert.deepEqual(problems(argv), [], argv.join(' '))
 })
 
-test('a door without a key that other machines may reach is a warning with its name and address', () => {
+test('a warning names each port without a key that other machines may reach', () => {
   const warned = (...argv: string[]) => readConfig(['--jwt_secret=s', ...argv], {}).warnings.join()
 
   for (const [host, address] of [
@@ -309,7 +309,7 @@ test('the cable accepts variables of the Boards, of Kubernetes, and empty ones',
   assert.deepEqual(readConfig(['--noauth'], env).warnings, [])
 })
 
-test('a flag without its value is told one', () => {
+test('the error for a flag without a value gives an example', () => {
   for (const argv of [['--metrics_http'], ['--metrics_http', '--noauth']])
     assert.equal(problems(['--secret=s', ...argv])[0], '--metrics_http needs a value: --metrics_http=/metrics')
   assert.deepEqual(problems(['--noauth', '--ssl_cert']), ['--ssl_cert needs a value: --ssl_cert=/etc/ssl/cable.pem'])
@@ -339,7 +339,7 @@ test('two routes do not share a path of a port', () => {
     assert.deepEqual(problems(['--noauth', ...argv]), [], argv.join(' '))
 })
 
-test('a certificate needs its key, and the name of a file is no secret', () => {
+test('a certificate needs its key, and the name of a file is not a secret', () => {
   assert.match(problems(['--noauth', '--ssl_cert=a.pem']).join(), /go together/)
   const found = problems(['--noauth', '--ssl_cert=/srv/development/c.pem', '--ssl_key=/srv/development/k.pem'])
   assert.deepEqual(found, ['--ssl_cert /srv/development/c.pem cannot be read: there is no such file'])

@@ -8,7 +8,7 @@ import { type Client, sign, startCable, type TestCable, token, turbo } from './t
 
 const FLAGS = ['--metrics_http=/metrics', '--max_unauthenticated=1000']
 const WHISPER_SIZE = 16 << 10
-/** So that the rate of commands is not what protects the readers. */
+/** The test is about other bounds than the rate of commands. */
 const FAST = ['--max_command_burst=1000000', '--max_command_rate=1000000']
 
 async function metric(cable: TestCable, name: string): Promise<number> {
@@ -19,7 +19,7 @@ async function metric(cable: TestCable, name: string): Promise<number> {
 }
 
 const jid = (identity: string) => `?jid=${token({ ext: JSON.stringify({ name: identity }) })}`
-/** A page whose cable has restarted since, or so it says. */
+/** The identifier of a page with a position of another epoch, as after a restart of the cable. */
 const outOfDate = () => turbo('board', { position: '1/zzzz' })
 
 async function crowdOf(cable: TestCable, sessions: number, query: string): Promise<Client[]> {
@@ -42,7 +42,7 @@ test('a client with 300 sessions that want a refresh delays the refresh of anoth
   assert.ok((await metric(cable, 'refreshes_waiting_num')) > 200)
 })
 
-test('sessions that end leave no refresh behind', async t => {
+test('an ended session takes its refresh back', async t => {
   const cable = await startCable(t, [...FLAGS, '--heal_rate=1'])
   for (let round = 0; round < 3; round++) {
     const crowd = await crowdOf(cable, 100, jid('mallory'))
@@ -70,7 +70,7 @@ test('a page is refreshed once for all of its streams', async t => {
   assert.equal(await metric(cable, 'refusals_total{code="refresh"}'), 3)
 })
 
-test('a client that whispers much at once, at any rate, disconnects no reader that reads', async t => {
+test('a client that whispers much at once, without a rate limit, disconnects no reader that reads', async t => {
   const cable = await startCable(t, [
     ...FLAGS,
     ...FAST,
@@ -103,7 +103,7 @@ test('a client that whispers much at once, at any rate, disconnects no reader th
   assert.equal(await metric(cable, 'refusals_total{code="whisper_too_large"}'), 300)
 })
 
-/** Resolves with how many messages came, when the last one did; keeps none of them. */
+/** Counts messages until the last one, without keeping them. */
 const counting = (ws: WebSocket): Promise<number> =>
   new Promise(resolve => {
     let count = 0

@@ -1,4 +1,4 @@
-/** Nested JSON: what is too deep to be printed ends nothing, and all other depths arrive as they were sent. */
+/** Nested JSON: a text that is too deep ends no process, and any other arrives unchanged. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { type Client, sign, startCable } from './testing.ts'
@@ -14,7 +14,7 @@ async function startRoom(t: TestContext) {
   return { cable, ada, bob, logged: (code: string) => cable.lines.filter(line => line.includes(`code=${code}`)).length }
 }
 
-/** The next frame as it was written. */
+/** The next frame, as text. */
 const nextText = ({ ws }: Client) => new Promise<string>(resolve => ws.once('message', data => resolve(String(data))))
 
 for (const [about, command] of [
@@ -27,7 +27,7 @@ for (const [about, command] of [
   ['a request for history', `{"command":"history","identifier":${escaped},"history":{"since":1,"streams":DEEP}}`],
   ['what no command has', `{"command":"whisper","identifier":${escaped},"data":1,"x":DEEP}`],
 ] as const) {
-  test(`a command that is nested more than 64 levels deep is ignored, and its session goes on: ${about}`, async t => {
+  test(`the cable ignores a command with more than 64 levels, and the session goes on: ${about}`, async t => {
     const { ada, bob, logged } = await startRoom(t)
     for (const levels of [65, 5_000, 16_000]) ada.send(command.replace('DEEP', nested(levels)))
     ada.send({ command: 'whisper', identifier: open, data: 'well' })
@@ -38,7 +38,7 @@ for (const [about, command] of [
   })
 }
 
-test('an identifier that is nested more than 64 levels deep is rejected', async t => {
+test('an identifier with more than 64 levels is rejected', async t => {
   const { ada, logged } = await startRoom(t)
   const identifier = `{"channel":"$pubsub","stream_name":"room","x":${nested(1_000)}}`
 
@@ -46,7 +46,7 @@ test('an identifier that is nested more than 64 levels deep is rejected', async 
   assert.equal(logged('identifier_too_deep'), 1)
 })
 
-test('what clients say 64 levels deep, and their numbers, arrive as they were sent', async t => {
+test('whispers with 64 levels, and their numbers, arrive unchanged', async t => {
   const { ada, bob } = await startRoom(t)
   for (const text of [nested(63), '1e400', '-0', '123456789012345678901234567890', ' [ 1e-400 , "\\u0000\\"]" ] ']) {
     const whispered = nextText(bob)
@@ -55,7 +55,7 @@ test('what clients say 64 levels deep, and their numbers, arrive as they were se
   }
 })
 
-test('what clients say of themselves 64 levels deep, and its numbers, are told as they were sent', async t => {
+test('presence infos with 64 levels, and their numbers, arrive unchanged', async t => {
   const { cable, ada, bob } = await startRoom(t)
   const info = `[${nested(61)},1e400,-0]`
   const joined = nextText(bob)
@@ -76,7 +76,7 @@ test('what clients say of themselves 64 levels deep, and its numbers, are told a
   assert.equal(await answer.text(), message)
 })
 
-test('what a backend sends arrives as it was sent, however deep', async t => {
+test('a broadcast arrives unchanged, however deep it is', async t => {
   const { cable, bob } = await startRoom(t)
   for (const data of [nested(5_000), '1e400', '-0', '123456789012345678901234567890']) {
     const sent = nextText(bob)

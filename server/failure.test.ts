@@ -71,7 +71,7 @@ test('a session whose end fails leaves nothing behind', async t => {
   await cable.until(({ sessions, streams, lost_sessions }) => sessions === 1 && streams === 1 && lost_sessions === 0)
 })
 
-test('a session of server-sent events whose end fails ends nothing else', async t => {
+test('a session of server-sent events whose end fails ends no other session', async t => {
   const { cable, clock, failures, goesOn } = await startBreakable(t, ['--sse'])
   const identifier = JSON.stringify({ channel: '$pubsub', signed_stream_name: sign('b') })
   const client = new AbortController()

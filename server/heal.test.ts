@@ -87,7 +87,7 @@ test('a page that was made anew, and lacks something again, is refreshed when 30
   assert.equal(refreshes(), 2)
 })
 
-test('a page that has left meanwhile is not refreshed', () => {
+test('the cable does not ask a page that has left meanwhile', () => {
   const { gap, pass, refreshes } = ward()
   gap(1)
   gap(2).state = 'over'
@@ -119,7 +119,7 @@ test('a page has one turn for all of its streams, and another when it lacks some
   assert.equal(turns.size, 2)
 })
 
-test('a client that comes and goes on ever new streams is remembered for as many as it may hold', () => {
+test('the refreshes that we remember of a session are bounded, however many streams it subscribes to', () => {
   const { gap, timers, turns, refreshes } = ward({ isBusy: true, maxStreams: 10 })
   for (let i = 0; i < 1000; i++) {
     for (const offset of [1, 2]) gap(offset, `stream/${i}`).state = 'over'
@@ -138,7 +138,7 @@ test('sessions without a token wait in one line', () => {
   assert.deepEqual([...turns.values()], [''])
 })
 
-test('a session that cannot be sent its refresh fails alone', () => {
+test('a session whose refresh throws fails alone', () => {
   const { session, gap, turns } = ward({ isBusy: true })
   const failures: unknown[] = []
   const bug = new Error('a bug')

@@ -164,7 +164,7 @@ test('who subscribes after a broadcast is not sent it, who leaves is', () => {
   )
 })
 
-test('a session that cannot be delivered to fails alone: the others are sent the message, and the next', () => {
+test('a session whose delivery throws fails alone: the others get this message and the next', () => {
   const { hub, settle } = createHub()
   const [ada, bob] = [mailbox('ada'), mailbox('bob')]
   const failures: unknown[] = []
@@ -191,7 +191,7 @@ test('a session that cannot be delivered to fails alone: the others are sent the
   assert.equal(failures.length, 3)
 })
 
-test('what is kept for an identifier keeps nothing else', async () => {
+test('the bytes that the hub keeps for an identifier keep no others in memory', async () => {
   const { hub, settle } = createHub()
   const reader = { session: undefined, deliver: () => true }
   const before = process.memoryUsage().arrayBuffers

@@ -63,7 +63,7 @@ test('connections that are no session are bounded, and sessions do not count', a
   for (;;) if ((await counted(cable, 'connections_limit').catch(() => 0)) > 0) break
 })
 
-test('sessions of clients make no room on a port of their backends', async t => {
+test('sessions on the clients’ port do not loosen the bound of another port', async t => {
   const cable = await startCable(t, ['--noauth', '--http_broadcast_port=0', '--max_unauthenticated=2'])
   for (let i = 0; i < 4; i++) await cable.welcomed()
   const { port } = new URL(cable.url.broadcast)
@@ -118,7 +118,7 @@ test('a client that commands too fast is made to wait, not refused, and loses no
   assert.equal(await counted(cable, 'commands_limit'), 1)
 })
 
-test('a page with as many streams as it may have subscribes without waiting, while the page before it is left', async t => {
+test('a page with --max_subscriptions streams subscribes without waiting, while the last page unsubscribes', async t => {
   const cable = await startCable(t, ['--noauth', '--max_subscriptions=400', METRICS])
   const client = await cable.welcomed()
   const page = (n: number) => Array.from({ length: 400 }, (_, i) => turbo('a', { n, i }))
@@ -130,7 +130,7 @@ test('a page with as many streams as it may have subscribes without waiting, whi
   assert.equal(await counted(cable, 'commands_limit'), 0)
 })
 
-test('an unsubscribe from nothing costs as much as any command', async t => {
+test('an unsubscribe without a subscription costs as much as any command', async t => {
   const cable = await startCable(t, ['--noauth', '--max_subscriptions=10', '--max_command_burst=20', METRICS])
   const client = await cable.welcomed()
   socketOf(client.ws).cork()
@@ -204,7 +204,7 @@ for (const [about, text] of [
   })
 }
 
-test('a hundred malformed commands end nothing', async t => {
+test('a hundred malformed commands do not end the session', async t => {
   const cable = await startCable(t, ['--noauth', METRICS])
   const client = await cable.welcomed()
   socketOf(client.ws).write(frames('x', 100))
@@ -285,7 +285,7 @@ test('former keys still work, and what each verified is counted', async t => {
   assert.ok(!text.includes(SECRET))
 })
 
-test('a client that causes many rejections fills no log: the first three of its session are told, the others for debugging', async t => {
+test('many rejections do not fill the log: three of a session are warnings, the others are debug lines', async t => {
   const cable = await startCable(t, ['--noauth'])
   const client = await cable.welcomed()
   for (let n = 0; n < 10; n++) await client.subscribe(JSON.stringify({ channel: 'Unknown', n }))

@@ -37,7 +37,7 @@ test('a newline in a message or a field does not begin another line', () => {
   assert.equal(text.split('\n').length, 2)
 })
 
-test('a control character moves no cursor and begins no line, in a message and in a field', () => {
+test('the log escapes control characters, in a message and in a field', () => {
   const nasty = '\u001b[2J\u0085\u2028\u202e\u007f\u009b'
   const text = written('info', 'text', log => log.info({ origin: nasty }, nasty))
 
@@ -57,7 +57,7 @@ for (const format of ['text', 'json']) {
   })
 }
 
-test('what waits for a slow log is bounded in bytes', async () => {
+test('the lines that wait for a slow log are bounded in bytes', async () => {
   const waiting: (() => void)[] = []
   let last = ''
   const out = new Writable({

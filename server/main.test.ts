@@ -113,7 +113,7 @@ test('every problem is listed, nothing starts, and the exit code is 1', async t 
   for (const name of ['--enforce_jwt', '--turbo_streams', '--nonsense']) assert.ok(output().includes(`cable: ${name}`))
 })
 
-test('a cable that no client could connect to is one line, and nothing listens', async t => {
+test('a cable that no client could connect to exits with one line', async t => {
   const { ended, output } = run(t, [])
   const code = await ended
 
@@ -214,7 +214,7 @@ test('a log whose reader leaves does not end the cable, and goes on for the next
   const cat = spawn('cat', [fifo], { stdio: ['ignore', 'pipe', 'inherit'] })
   t.after(() => cat.kill('SIGKILL'))
   const told = text(cat.stdout)
-  // Each until the next reader has opened the pipe is one more line that is lost.
+  // The log loses each line until the next reader has opened the pipe.
   let reading = false
   cat.stdout.once('data', () => {
     reading = true

@@ -32,7 +32,7 @@ function paced(settings: Partial<PaceSettings> & { rate: number }) {
   return { pace, ask, done, pass, monotonic }
 }
 
-test('a few jobs are done at once, many are spread at the rate, and those with nothing to do take no turn', () => {
+test('a few jobs run at once, many at the rate, and those with nothing to do take no turn', () => {
   const { pace, ask, done, pass } = paced({ rate: 50 })
   for (let i = 0; i < 175; i++) ask('ada')
   for (let i = 0; i < 500; i++) pace.ask('ada', () => false)
@@ -71,7 +71,7 @@ test('an owner with 1,500 jobs delays another owner by one turn', () => {
   assert.ok(done.indexOf('ada') <= before + 1, String(done.indexOf('ada') - before))
 })
 
-test('an owner waits for one job of each other owner at most, and its own jobs are done in order', () => {
+test('an owner waits for at most one job of each other owner, and its own jobs run in order', () => {
   const { ask, done, pass } = paced({ rate: 10 })
   for (let job = 0; job < 20; job++) for (let owner = 0; owner < 100; owner++) ask(`${owner}`, `${owner}/${job}`)
   pass(5_000)
@@ -89,7 +89,7 @@ test('an owner waits for one job of each other owner at most, and its own jobs a
   )
 })
 
-test('what was taken back is not done, waits no more, and delays nobody', () => {
+test('a job that was taken back does not run, does not count as waiting, and delays no other', () => {
   const { pace, ask, done, pass } = paced({ rate: 10 })
   ask('ada', 'first')
   const takeBacks = Array.from({ length: 100_000 }, (_, i) => ask(i % 2 === 0 ? 'mallory' : `mallory ${i}`))
@@ -108,7 +108,7 @@ test('what was taken back is not done, waits no more, and delays nobody', () => 
   assert.equal(pace.waiting, 0)
 })
 
-test('100,000 jobs with nothing to do are looked at 1,000 at a time', () => {
+test('the pace skips at most 1,000 jobs with nothing to do at a time', () => {
   const { pace, ask, done, pass } = paced({ rate: 50 })
   let looks = 0
   for (let i = 0; i < 5; i++) ask('ada')

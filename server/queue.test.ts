@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Queue } from './queue.ts'
 
-test('items are taken in the order in which they came, without those that left', () => {
+test('a queue returns its items in order, without those that left', () => {
   const queue = new Queue<number>()
   const places = [1, 2, 3, 4, 5].map(item => queue.join(item))
   for (const index of [0, 2, 4]) queue.leave(places[index]!)

@@ -1,4 +1,4 @@
-/** Every setting with every odd value: the cable starts with it, or says in a sentence what is wrong with which setting. */
+/** Every setting with every odd value: the cable starts with it, or refuses it in a sentence that names the setting. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createCable } from './cable.ts'
@@ -32,7 +32,7 @@ const BASE = ['--secret=s', '--noauth', '--port=0', '--http_broadcast_port=0', '
 const without = (name: string) => BASE.filter(flag => flag !== `--${name}` && !flag.startsWith(`--${name}=`))
 
 for (const name of NAMES) {
-  test(`--${name} is read or refused in a sentence, whatever its value`, async () => {
+  test(`--${name} is accepted or refused in a sentence, whatever its value`, async () => {
     const [variable = ''] = envNames(name)
     for (const value of ODD) {
       await startOrSay(name, [...without(name), `--${name}=${value}`])
@@ -43,7 +43,7 @@ for (const name of NAMES) {
   })
 }
 
-/** The settings as they are read; otherwise checks the sentences that refuse them. */
+/** Reads the settings, or checks the sentences that refuse them. */
 function readOrSay(name: SettingName, argv: readonly string[], env: NodeJS.ProcessEnv = {}): Config | undefined {
   const given = JSON.stringify([argv.slice(-2), env]).slice(0, 200)
   try {
@@ -60,19 +60,19 @@ function readOrSay(name: SettingName, argv: readonly string[], env: NodeJS.Proce
   }
 }
 
-/** As above; and a cable can be made of what is read. (Not where closing it would take as long as the setting says.) */
+/** Also starts a cable with the settings, unless closing it would take as long as the setting says. */
 async function startOrSay(name: SettingName, argv: readonly string[]): Promise<void> {
   const config = readOrSay(name, argv)
   if (config !== undefined && !isSecret(name) && name !== 'shutdown_delay') await createCable(config, { log }).close()
 }
 
-test('a setting is a secret by its kind: all with a secret or a key in their name, but for the name of a file', () => {
+test('every setting with secret or key in its name is a secret, except for the name of a file', () => {
   const named = NAMES.filter(name => /secret|key/.test(name) && name !== 'ssl_key')
 
   assert.deepEqual(NAMES.filter(isSecret), named)
 })
 
-test('what a router, a browser, ws or fetch would take for something else is refused', () => {
+test('a value that a router, a browser, ws or fetch would misread is refused', () => {
   for (const [flag, reason] of [
     ['--sse_path=/:x', 'must begin with /'],
     ['--path=/cable,/{tenant}/cable', 'must begin with /'],

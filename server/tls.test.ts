@@ -19,7 +19,7 @@ test('with a certificate everything is TLS: clients, health and broadcasts', asy
   assert.equal(JSON.parse(String(data)).type, 'welcome')
 })
 
-test('a certificate or key that cannot be used is a sentence with the file and the reason', t => {
+test('an unusable certificate or key is an error with the file and the reason', t => {
   const [[cert, key], [, other]] = [certificate(t), certificate(t)]
   const locked = join(dirname(key), 'locked.pem')
   openssl('pkey', '-in', key, '-aes256', '-passout', 'pass:canary', '-out', locked)

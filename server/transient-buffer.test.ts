@@ -17,7 +17,7 @@ import {
 
 const FLAGS = ['--noauth', '--public_streams', '--ws_max_pending_size=400000', METRICS]
 
-/** A client that stopped reading, for which so much waits that its replays do, too. */
+/** A client that stopped reading, for which so many bytes wait that its replays wait too. */
 async function congested(cable: TestCable): Promise<Client> {
   const client = await cable.welcomed()
   await client.subscribe(open('flood'))
@@ -50,7 +50,7 @@ async function talk(cable: TestCable, speaker: Client): Promise<void> {
 
 const JOIN = { id: 'ada', info: 1, type: 'join' }
 
-test('a subscription that waits for its replay is sent all of them in order, and a page only those of backends', async t => {
+test('after its wait a subscription gets all transient messages in order, and a page only those of backends', async t => {
   const cable = await startCable(t, FLAGS)
   const slow = await congested(cable)
   const speaker = await cable.welcomed()
@@ -67,7 +67,7 @@ test('a subscription that waits for its replay is sent all of them in order, and
   assert.deepEqual(about(frames, turbo('room')), [confirmed, 'one', 'two', 'passing', 'three', 'live'])
 })
 
-test('a resumed subscription misses none of them before its client asks for history', async t => {
+test('a resumed subscription misses no transient message before its client asks for history', async t => {
   const cable = await startCable(t, ['--noauth', '--public_streams', METRICS])
   const first = await cable.welcomed({ protocols: EXTENDED })
   await first.subscribe(open('room'))
@@ -84,7 +84,7 @@ test('a resumed subscription misses none of them before its client asks for hist
   assert.deepEqual(about(frames, open('room')), ['one', JOIN, 'two', 'psst', 'passing', 'three', 'confirm_history'])
 })
 
-test('a resumed session is not sent its own whispers, nor broadcasts that exclude it', async t => {
+test('a resumed session gets neither its own whispers nor broadcasts that exclude it', async t => {
   const cable = await startCable(t, ['--noauth', '--public_streams', METRICS])
   const first = await cable.welcomed({ protocols: EXTENDED })
   await first.subscribe(open('room'))
@@ -100,7 +100,7 @@ test('a resumed session is not sent its own whispers, nor broadcasts that exclud
   assert.equal((await second.next()).type, 'confirm_history')
 })
 
-test('a subscription for which more bytes wait than a replay may have gets a gap', async t => {
+test('a subscription gets a gap if more bytes wait for it than a replay may have', async t => {
   const cable = await startCable(t, FLAGS)
   const slow = await congested(cable)
   const speaker = await cable.welcomed()
@@ -117,7 +117,7 @@ test('a subscription for which more bytes wait than a replay may have gets a gap
   assert.equal(await counted(cable, 'refusals_total{code="gap_too_large"}'), 1)
 })
 
-test('a subscription that is left while it waits is sent nothing, and one that waits may ask for history once', async t => {
+test('a subscription that ends while it waits gets nothing, and one that waits may ask for history once', async t => {
   const cable = await startCable(t, FLAGS)
   const slow = await congested(cable)
   const identifiers = ['a', 'b'].map(name => open(name)) as [string, string]

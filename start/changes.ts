@@ -1,11 +1,11 @@
-/** Changes of sources, for `npm run dev`: an editor saves a file in several steps, so one call follows when all is quiet. */
+/** Watches sources for `npm run dev`. An editor saves a file in several steps, so we call once, when no more changes come. */
 import { watch } from 'node:fs'
 
 const QUIET_MS = 100
-/** Not what interpreters and databases write beside the sources. */
+/** Interpreters and databases write other files beside the sources. */
 const SOURCE = /\.(py|rb|html|json)$/
 
-/** Calls `then` after sources in one of the folders have changed. Returns what ends it. */
+/** Calls `then` after sources in one of the folders have changed. Returns a function that stops watching. */
 export function onChange(folders: readonly string[], then: () => void): () => void {
   let waiting: NodeJS.Timeout | undefined
   const watchers = folders.map(folder =>

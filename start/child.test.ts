@@ -117,7 +117,7 @@ test('a child that waits to be started again is not, once stopped', async t => {
   await child.stop()
 })
 
-test('a child that says that its configuration is wrong is not started again', async t => {
+test('a child that exits because of its configuration is not started again', async t => {
   const misconfigured = Promise.withResolvers<void>()
   const { child, line, said } = run(t, "console.log('no such folder'); process.exit(78)", [0], misconfigured.resolve)
 
@@ -128,7 +128,7 @@ test('a child that says that its configuration is wrong is not started again', a
   assert.equal(await line(), 'no such folder')
 })
 
-test('a child that is restarted is another one at once, and that is no failure', async t => {
+test('a restart replaces a child at once, and does not count as a failure', async t => {
   const { child, line, said } = run(
     t,
     `console.log(process.pid); ${FOREVER} process.on('SIGTERM', () => process.exit(5))`,
@@ -145,7 +145,7 @@ test('a child that is restarted is another one at once, and that is no failure',
   assert.match(await said(), /^Thing stopped \(SIGKILL\)/)
 })
 
-test('a child that is deaf is killed when it is restarted', async t => {
+test('a restart kills a child that ignores signals', async t => {
   const { child, line } = run(t, `process.on('SIGTERM', () => {}); console.log(process.pid); ${FOREVER}`)
   const first = await line()
 

@@ -1,6 +1,6 @@
 /**
- * One child process, kept running: started again when it dies, ended with all that it started. One that ends with exit code
- * {@link EX_CONFIG} has said what is wrong, would say it again, and is left alone.
+ * Keeps one child process running: starts it again when it dies, and ends it together with all that it started. After exit
+ * code {@link EX_CONFIG} we do not start it again, because it would fail for the same reason.
  *
  * Each is the head of a process group of its own, so that PHP's workers (which outlive a killed master) go with it, and
  * so that a Ctrl-C in the terminal reaches us alone and we end things in order.
@@ -16,9 +16,9 @@ export interface ChildOptions {
   env: NodeJS.ProcessEnv
   /** One line of its output. */
   onLine: (line: string) => void
-  /** One line about it: that it died, and when it is tried again. */
+  /** One line about it: that it died, and when we start it again. */
   say: (line: string) => void
-  /** It ended because of its settings or its files, and is not started again. */
+  /** It exited because of its settings or its files, so we do not start it again. */
   onMisconfigured?: () => void
   /** A process group came to life, or is gone. */
   onGroup?: (pid: number, alive: boolean) => void
@@ -34,7 +34,7 @@ export interface Child {
   kill: () => void
   /** Kills it, and starts it again after {@link OUTAGE_MS}. */
   outage: () => void
-  /** Ends it, and starts it again at once; starts it when it had ended. */
+  /** Ends it, and starts it again at once; starts it if it has ended already. */
   restart: () => void
 }
 

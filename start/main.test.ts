@@ -144,7 +144,7 @@ test('the port opens when the cable answers, however slowly that starts', async 
   await ready
 })
 
-test('the port opens without the cable after a while, which is then 502 at once', async t => {
+test('after a while the port opens without the cable, and /cable is 502 at once', async t => {
   const never = inside('server/main.ts', 'await new Promise(() => setInterval(() => {}, 1000))')
   const { url, port, lines } = await start(t, { PATH: '/nowhere', NODE_OPTIONS: never })
 
@@ -156,7 +156,7 @@ test('the port opens without the cable after a while, which is then 502 at once'
   await until(() => lines.includes('The cable does not answer yet'))
 })
 
-test('a Board that is misconfigured says so once, and the rest runs', async t => {
+test('a misconfigured Board says so once, and the others run', async t => {
   const { env, says } = fakePython(t, 'exit 78')
   const { url, lines, ready } = await start(t, env)
   await ready
@@ -168,7 +168,7 @@ test('a Board that is misconfigured says so once, and the rest runs', async t =>
   assert.equal((await fetch(url)).status, 200)
 })
 
-test('a web app that is misconfigured ends everything, with exit code 1', linux, async t => {
+test('a misconfigured web app ends all processes, with exit code 1', linux, async t => {
   const broken = inside('web/main.ts', "console.error('web: data is no folder'); process.exit(78)")
   const { ended, lines, env } = await start(t, { PATH: '/nowhere', NODE_OPTIONS: broken })
 
@@ -177,7 +177,7 @@ test('a web app that is misconfigured ends everything, with exit code 1', linux,
   await until(() => family(env).length === 0)
 })
 
-test('a setting that the cable refuses is a line, and nothing is started', async t => {
+test('a setting that the cable refuses is one line, and no process starts', async t => {
   const { ended, lines } = await start(t, { PATH: '/nowhere', ANYCABLE_HISTORY_LIMIT: 'many', HOTCABLE_HEALL: 'off' })
 
   assert.equal(await ended, 1)
@@ -202,7 +202,7 @@ test('while sources are watched, a Board whose sources change is started again',
   utimesSync(board, atime, mtime)
 
   await until(() => starts() === 2)
-  assert.ok(lines.includes('Python is started again: its sources changed'))
+  assert.ok(lines.includes('Python starts again: its sources changed'))
   assert.ok(!lines.some(line => line.startsWith('Python stopped')))
   assert.equal(child.exitCode, null)
 })
@@ -236,7 +236,7 @@ test('demo:outage says what to do when nothing runs, and when something else doe
   const [code, said] = await outage(port)
 
   assert.equal(code, 1)
-  assert.match(said, /not started by npm start[\s\S]*docker compose kill cable[\s\S]*docker compose up -d cable/)
+  assert.match(said, /npm start did not start the server[\s\S]*docker compose kill cable[\s\S]*docker compose up -d cable/)
   other.close()
   assert.deepEqual(await outage(port), [
     1,
@@ -244,7 +244,7 @@ test('demo:outage says what to do when nothing runs, and when something else doe
   ])
 })
 
-test('closed pipes for its output end nothing', linux, async t => {
+test('npm start goes on when the pipes of its output are closed', linux, async t => {
   const { child, ready, env, url } = await start(t)
   await ready
   const cable = () => family(env).find(pid => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('server/main.ts'))

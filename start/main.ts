@@ -1,7 +1,7 @@
 /**
  * `npm start`: the cable and the Board in every language that is here, on one port, until Ctrl-C.
  *
- *   PORT HOST          where the Board is: 3000, this machine alone; HOST=0.0.0.0 lets phones in
+ *   PORT HOST          where the Board listens: 3000, for this machine only; HOST=0.0.0.0 lets phones in
  *   HOTCABLE_DB        its SQLite file: data/board.sqlite3
  *   ANYCABLE_SECRET    one secret for all; none: a random one that dies with us
  *   HOTCABLE_CABLE_URL, ANYCABLE_HTTP_BROADCAST_URL
@@ -73,7 +73,7 @@ process.on('SIGUSR2', () => {
   if (ours) children[0]!.outage()
 })
 if (ours) {
-  // A page that came before the cable would see it refuse; one without a cable is better than none.
+  // Before the cable answers, a page would fail to connect. After a while a page without a cable is better than none.
   await untilHealthy([ours.health], READY_MS)
 }
 if (askedToStop === undefined) children.push(run(web))
@@ -107,7 +107,7 @@ async function present(): Promise<BoardName[]> {
   return names.filter((_, at) => found[at])
 }
 
-/** The cable is not started with settings that it would refuse, over and over. */
+/** Checks the cable's settings first, or we would start it over and over with settings that it refuses. */
 function checkSettings({ args, env: extra }: Service): void {
   try {
     readConfig(args.slice(args.indexOf('server/main.ts') + 1), { ...env, ...extra })
@@ -139,7 +139,7 @@ function run(service: Service): Child {
     onChange(
       sources.map(folder => join(ROOT, folder)),
       () => {
-        say(`${title} is started again: its sources changed`)
+        say(`${title} starts again: its sources changed`)
         child.restart()
       },
     )

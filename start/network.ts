@@ -5,15 +5,15 @@ import { networkInterfaces } from 'node:os'
 
 export const LOOPBACK = '127.0.0.1'
 
-/** Whether `host` stands for every interface. */
+/** Whether `host` means every interface. */
 export const isWildcard = (host: string): boolean => host === '::' || host === '0.0.0.0'
 
 /** Whether only this machine reaches `host`. */
 export const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || host.startsWith('127.')
 
 /**
- * So many free ports of the loopback interface. They are below those that systems give to outgoing connections: one of
- * these could take a port before its server binds it, or while that server is restarted.
+ * Returns so many free ports of the loopback interface. They are below those that systems give to outgoing connections,
+ * because an outgoing connection could take a port before its server binds it, or while that server restarts.
  */
 export async function freePorts(count: number): Promise<number[]> {
   const ports = new Set<number>()
@@ -31,7 +31,7 @@ export async function freePorts(count: number): Promise<number[]> {
 
 /** Whether `port` is free on `host`; without one, on every interface. */
 export async function isFree(port: number, host?: string): Promise<boolean> {
-  // One by one: on some systems an address can be bound beside one that covers it, and then takes its visitors.
+  // One by one: some systems allow a server on an address beside one on all addresses, and would send it the visitors.
   for (const address of host ? [host] : [LOOPBACK, '::', '0.0.0.0']) {
     try {
       await release(await hold(port, address))
@@ -49,7 +49,7 @@ export const lanAddress = (): string | undefined =>
     .flatMap(addresses => addresses ?? [])
     .find(({ family, internal, address }) => family === 'IPv4' && !internal && !address.startsWith('169.254.'))?.address
 
-/** Another program holds the port, or the system keeps it. */
+/** The error code if another program has the port, or the system reserves it. */
 const TAKEN: (string | undefined)[] = ['EADDRINUSE', 'EACCES']
 
 const hold = (port: number, host: string): Promise<Server> =>

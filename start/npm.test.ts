@@ -1,4 +1,4 @@
-/** The scripts of package.json, by npm itself: what ends npm ends what it runs. */
+/** The scripts of package.json, run by npm: a signal that ends npm also ends the processes that it started. */
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -41,7 +41,7 @@ say(`${added} cards were added meanwhile. The cable comes back, and every page c
 
 /** A cable that `npm start` did not start is not ours to kill. */
 function byHand(url: string): string {
-  return `What answers at ${url} was not started by npm start. In compose, make the outage by hand:
+  return `npm start did not start the server at ${url}. In compose, make the outage by hand:
   docker compose kill cable
   curl -d 'body=Written while the cable was away' ${url}/cards
   docker compose up -d cable`

@@ -43,7 +43,7 @@ test('a cable that is there already is used instead of one of ours', () => {
   for (const { env } of [web!, python!, ruby!]) assert.equal(env.ANYCABLE_HTTP_BROADCAST_URL, cable.broadcastUrl)
 })
 
-test('all are out of reach from the network, but for web where the host says so', () => {
+test('only web is reachable from the network, and only if the host says so', () => {
   for (const host of ['127.0.0.1', '0.0.0.0', '::']) {
     const [cable, web, ...boards] = services({ ...plan, host })
 
@@ -54,7 +54,7 @@ test('all are out of reach from the network, but for web where the host says so'
   }
 })
 
-test('watching starts node by its own means, and the others by their folders', () => {
+test('node watches its own sources, and we watch the folders of the others', () => {
   const [cable, web, python, ruby] = services({ ...plan, watch: true })
 
   assert.ok([cable, web].every(each => each!.args.includes('--watch') && each!.sources === undefined))

@@ -14,7 +14,7 @@ export interface Service extends Command {
   readonly health: string
   readonly env: Readonly<Record<string, string>>
   readonly chatter?: RegExp
-  /** Folders whose changes it has to be started again for; absent where it notices them by itself, or nothing is watched. */
+  /** Folders whose changes restart it; absent if it watches its sources itself, or if we do not watch. */
   readonly sources?: readonly string[]
 }
 
@@ -44,7 +44,7 @@ export interface Plan {
 export const portsNeeded = (languages: readonly BoardName[]): number => languages.length + 1
 
 const at = (port: number): string => `http://${LOOPBACK}:${port}`
-/** Where `host` is reached from here. */
+/** An address by which this machine reaches `host`. */
 export const reachable = (host: string): string =>
   isWildcard(host) ? LOOPBACK : host.includes(':') ? `[${host}]` : host
 
@@ -84,7 +84,7 @@ export function services({ port, cable: other, host, secret, db, languages, port
     '--turbo_streams',
     '--broadcast_adapter=http',
     '--sse',
-    // Pages are told to fetch themselves again only while web answers.
+    // The cable asks pages to refresh only while web answers.
     `--heal_check=http://${reachable(host)}:${port}/health`,
     '--log_level=warn',
   )

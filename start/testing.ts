@@ -1,4 +1,4 @@
-/** `npm start` itself, as people run it: on a port and a file of its own, with whatever languages are here. */
+/** For tests: runs `npm start` on another port and SQLite file, with the languages that this machine has. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
@@ -22,13 +22,13 @@ export interface Started {
   url: string
   port: string
   env: NodeJS.ProcessEnv & { HOTCABLE_DB: string }
-  /** Once it says that it is live. */
+  /** Resolves once it says that it is live. */
   ready: Promise<void>
 }
 
 const NODE = [process.execPath, '--disable-warning=ExperimentalWarning', 'start/main.ts'] as const
 
-/** Runs `command` with settings beside the environment, which replace it. */
+/** Runs `command`; `settings` are added to the environment, and win. */
 export async function start(
   t: TestContext,
   extra: Record<string, string | undefined> = {},
@@ -55,7 +55,7 @@ export async function start(
   return { child, lines, ended, url: `http://127.0.0.1:${port}`, port, env, ready: ready.promise }
 }
 
-/** Processes that work on this Board, by the file that their environment names. */
+/** Processes of this Board: those with its SQLite file in their environment. */
 export function family({ HOTCABLE_DB }: { HOTCABLE_DB: string }): number[] {
   return readdirSync('/proc')
     .filter(name => /^\d+$/.test(name))
@@ -73,6 +73,6 @@ export async function until(is: () => boolean): Promise<void> {
   while (!is()) await pause(20)
 }
 
-/** For NODE_OPTIONS: does something in the process of one script before it begins. */
+/** For NODE_OPTIONS: runs `code` in the process of one script before the script. */
 export const inside = (script: string, code: string): string =>
   `--import=data:text/javascript,${encodeURIComponent(`if (process.argv[1]?.endsWith('${script}')) { ${code} }`)}`

@@ -91,7 +91,7 @@ test('a form is answered although the cable is dead', async t => {
   assert.equal(lines.length, 1)
 })
 
-test('a form waits for a locked database, and all else is answered meanwhile', async t => {
+test('a form waits for a locked database, and other requests do not', async t => {
   const path = boardPath(t)
   const board = await openBoard(path)
   t.after(() => board.close())
@@ -111,7 +111,7 @@ test('a form waits for a locked database, and all else is answered meanwhile', a
   assert.deepEqual(answered, ['health 200', 'page 200', 'form 303'])
 })
 
-test('a database that stays locked is said, and when to come back', async t => {
+test('a form gets 503 with Retry-After when the database stays locked', async t => {
   const path = boardPath(t)
   const board = await openBoard(path, { patienceMs: 30 })
   t.after(() => board.close())

@@ -57,7 +57,7 @@ test('many processes may open a new file at once, and write to it', async t => {
   assert.equal((await board.cards()).length, 100)
 })
 
-test('changes wait for the lock of another program in the order in which they were asked for, and reads do not', async t => {
+test('changes wait in order for the lock of another program, and reads do not wait', async t => {
   const path = boardPath(t)
   const board = await openBoard(path)
   t.after(() => board.close())
@@ -78,7 +78,7 @@ test('changes wait for the lock of another program in the order in which they we
   )
 })
 
-test('a lock that lasts is an error, and the next change is made', async t => {
+test('a change fails if a lock lasts, and the next change works', async t => {
   const path = boardPath(t)
   const board = await openBoard(path, { patienceMs: 30 })
   t.after(() => board.close())

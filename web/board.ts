@@ -4,8 +4,7 @@
  *   cards(id, body, author, backend, votes, created_at)
  *
  * WAL lets the others read while one writes. We wait with pauses for the lock of another writer: SQLite's own waiting would
- * stop this process, and the proxies in it. Ids are never used twice (AUTOINCREMENT), so a page may take an id that
- * it has seen for a card that it has seen.
+ * stop this process, and the proxies in it. Ids are never used twice (AUTOINCREMENT), so a page knows a card by its id.
  */
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -23,7 +22,7 @@ export interface Card {
   readonly createdAt: string
 }
 
-/** All reject with {@link BoardLocked} or {@link BoardBroken}. Changes are made in the order in which they were asked for. */
+/** All reject with {@link BoardLocked} or {@link BoardBroken}. Changes run in the order of their calls. */
 export interface Board {
   /** All cards, oldest first. */
   cards: () => Promise<Card[]>
@@ -36,17 +35,17 @@ export interface Board {
   close: () => void
 }
 
-/** Another process held the lock for as long as we wait. */
+/** Another process held the lock for longer than we wait. */
 export class BoardLocked extends Error {
   override readonly name = 'BoardLocked'
 }
 
-/** What only the operator can mend: no database, no folder, no right to write. */
+/** Only the operator can fix it: no database, no folder, no right to write. */
 export class BoardBroken extends Error {
   override readonly name = 'BoardBroken'
 }
 
-/** Opens the file at `path`, or makes it. Rejects with {@link BoardLocked} or {@link BoardBroken}. */
+/** Opens the file at `path`, or creates it. Rejects with {@link BoardLocked} or {@link BoardBroken}. */
 export async function openBoard(path: string, { patienceMs = 5000 } = {}): Promise<Board> {
   const patiently = createPatience(path, patienceMs)
   const db = await patiently(() => {
@@ -85,10 +84,10 @@ const SCHEMA = `CREATE TABLE IF NOT EXISTS cards (
   id INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL, author TEXT NOT NULL, backend TEXT NOT NULL,
   votes INTEGER NOT NULL DEFAULT 0, created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now')))`
 
-/** How long a lock may last until we look again. */
+/** Pause before we try again after a lock. */
 const PAUSE_MS = 10
 
-/** Runs an operation once `turn` has come, and again while the database is locked; `patienceMs` counts from the call. */
+/** Runs an operation after `turn` resolves, and again while the database is locked; `patienceMs` counts from the call. */
 const createPatience =
   (path: string, patienceMs: number) =>
   async <T>(operation: () => T, turn?: Promise<unknown>): Promise<T> => {

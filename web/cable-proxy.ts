@@ -12,7 +12,7 @@ import type { Duplex } from 'node:stream'
 import { createProxyServer } from 'httpxy'
 
 export interface CableProxy {
-  /** Whether a request is for us: any other is served as if it offered no upgrade. */
+  /** Whether a request is for us; the server answers any other as if it offered no upgrade. */
   takes: (request: IncomingMessage) => boolean
   /** For a server's `upgrade` event. Never throws. */
   upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void

@@ -25,7 +25,7 @@ const AUTHOR_MAX = 40
 
 const FORM = 'application/x-www-form-urlencoded'
 
-/** A card out of a form, which has to be of this `type`. Throws {@link FormRefused} with what to tell the person. */
+/** Reads a card from a form with this Content-Type. Throws {@link FormRefused} with a message for the visitor. */
 export function readCard(form: Uint8Array, type: string | undefined = FORM): NewCard {
   if (type.split(';')[0]!.trim().toLowerCase() !== FORM) throw new FormRefused(`A form is ${FORM}.`, { status: 415 })
   const fields = readForm(form)

@@ -33,7 +33,7 @@ async function startWeb(t: TestContext, stderr: 'pipe' | number) {
   return { child, url: `http://127.0.0.1:${port}` }
 }
 
-/** Forms whose broadcast fails, as there is no cable: each is a line of the log. */
+/** Posts forms whose broadcast fails, because there is no cable: each writes a line to the log. */
 async function addCards(url: string): Promise<void> {
   for (let n = 0; n < 3; n++) {
     const body = new URLSearchParams({ body: `card ${n}` })

@@ -15,7 +15,7 @@ import { createBroadcasts } from './broadcasts.ts'
 import { createCableProxy } from './cable-proxy.ts'
 import { PortInUse, serve } from './serve.ts'
 
-/** EX_CONFIG: to start it again is of no use, and `npm start` does not. */
+/** EX_CONFIG: only the operator can fix it, so `npm start` does not start the Board again. */
 const MISCONFIGURED = 78
 
 // Output that cannot be written (a full disk, a closed pipe) is lost. It must not end the process.
@@ -27,7 +27,7 @@ const cable = env.HOTCABLE_CABLE_URL || 'http://127.0.0.1:8080'
 
 if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) end('PORT is from 0 to 65535', MISCONFIGURED)
 try {
-  metaTags({}) && signStream(STREAM) // a missing secret is said now, not by the first page
+  metaTags({}) && signStream(STREAM) // report a missing secret now, not on the first page
 } catch (error) {
   console.error(`web: ${(error as Error).message}`) // and no end: the Boards behind us may need none
 }

@@ -6,7 +6,7 @@ const HOST = /^(?:[A-Za-z0-9_.-]+|\[[0-9a-fA-F:.]+\])(?::\d{1,5})?$/
 
 const first = (c: Context, header: string): string | undefined => c.req.header(header)?.split(',')[0]?.trim()
 
-/** Host, or what the first proxy was asked for. Unchecked: it may hold anything. */
+/** The host that the browser asked for: X-Forwarded-Host of the first proxy, else Host. Not validated. */
 export const askedHost = (c: Context): string | undefined => first(c, 'x-forwarded-host') || c.req.header('host')
 
 /** A valid host, with a port only if the request names one there: `localhost:3000`. */

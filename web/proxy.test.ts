@@ -77,7 +77,7 @@ test('an offer of HTTP/2 stays here: neither a Board nor the cable sees it', asy
   }
 })
 
-test('a path arrives as it was sent, whatever stands in the place of a host', async t => {
+test('a Board gets the path unchanged, even one that looks like a host', async t => {
   const python = await echo(t)
   const web = await running(t, { neighbours: { python: python.url } })
 
@@ -112,7 +112,7 @@ test('a Board that is not running is a page that says how to get it, and a word 
   assert.equal((await app.request('/python/', { method: 'HEAD' })).status, 502)
 })
 
-test('a Board that breaks off does not take web with it, and is one line in the log', async t => {
+test('web goes on when a Board breaks off its answer, and logs one line', async t => {
   const { mock: log } = t.mock.method(console, 'error', () => {})
   const php = await listen(t, (_, response) => {
     response.writeHead(200, { 'content-length': '100' })

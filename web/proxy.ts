@@ -49,8 +49,8 @@ export const proxy =
   }
 
 /**
- * A stream of events that breaks has ended: the browser comes back. Anything else has failed for this `reason`, which is no
- * Error: our server prints it as it is.
+ * If a stream of events breaks off we end it, and the browser reconnects. Any other answer fails with `reason`, a string
+ * and not an Error, because our server prints it unchanged.
  */
 function untilBroken(body: ReadableStream<Uint8Array>, reason?: string): ReadableStream<Uint8Array> {
   const reader = body.getReader()

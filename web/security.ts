@@ -44,12 +44,12 @@ export const sameSite: MiddlewareHandler = async (c, next) => {
   return refusal === undefined ? next() : c.text(`${refusal}\n`, 403)
 }
 
-/** Why the form is from another site. */
+/** Returns why a form counts as one of another site, or `undefined` if it does not. */
 function foreign(c: Context): string | undefined {
   const site = c.req.header('sec-fetch-site') ?? ''
   if (site === 'cross-site') return 'Another site may not post here.'
   if (['same-origin', 'same-site', 'none'].includes(site)) return undefined
-  // Over plain HTTP, as on a phone in the same network, a browser sends only this.
+  // Over plain HTTP, such as from a phone in the same network, a browser sends only Origin.
   const origin = c.req.header('origin')
   if (origin === undefined) return undefined
   if (origin === 'null') return 'Origin: null hides which site this form is from.'
@@ -60,7 +60,7 @@ function foreign(c: Context): string | undefined {
   return 'Origin is not the host that was asked: another site may not post here, and a proxy has to pass Host.'
 }
 
-/** A name without the dot at its end, which some proxies drop, and a port. */
+/** A host name, without the dot at its end because some proxies drop it, and a port. */
 const NAME_AND_PORT = '(\\[[0-9a-f:.]+\\]|[a-z0-9_.-]+?)\\.?(?::(\\d{1,5}))?'
 const AUTHORITY = new RegExp(`^${NAME_AND_PORT}$`, 'i')
 const ORIGIN = new RegExp(`^https?://${NAME_AND_PORT}$`, 'i')

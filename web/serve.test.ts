@@ -46,7 +46,7 @@ test('closing waits for an answer that is on its way', async () => {
   await closed
 })
 
-/** A server that answers with what it was asked for; `ask` writes to one connection, and resolves with all it has heard. */
+/** A server that answers with the request; `ask` writes to one connection, and resolves with all received text. */
 async function echo(t: TestContext) {
   const server = await serve({
     ...options,
@@ -82,7 +82,7 @@ test('a client that offers HTTP/2 is served, request after request', async t => 
   assert.match(await ask('GET /c HTTP/1.1\r\nHost: a'), /\/c 0 a/)
 })
 
-test('a WebSocket is taken where the cable is, whatever else is offered; elsewhere the request is served', async t => {
+test('a WebSocket is taken on the cable’s path, whatever else is offered; elsewhere the request is served', async t => {
   const open = await echo(t)
   const offer = (path: string, upgrade: string) =>
     open()(`GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: ${upgrade}`, '', /;$|not answering/)
@@ -93,7 +93,7 @@ test('a WebSocket is taken where the cable is, whatever else is offered; elsewhe
   assert.match(await offer('/cable', 'h2c'), /\/cable 0/)
 })
 
-test('a request without a host is served as HTTP/1.0, and a connection is kept for longer than balancers do', async t => {
+test('HTTP/1.0 works without a host, and an idle connection is kept for longer than balancers keep one', async t => {
   const open = await echo(t)
 
   assert.match(await open()('GET /health HTTP/1.0'), /200 OK.*\/health 0 localhost null;/s)

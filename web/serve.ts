@@ -23,7 +23,7 @@ export class PortInUse extends Error {
 }
 
 const GRACE_MS = 2000
-/** Longer than balancers keep a connection that they may use again. */
+/** Longer than balancers keep an idle connection for their next request. */
 const KEEP_ALIVE_MS = 75_000
 
 /** Resolves when it listens. Rejects with {@link PortInUse}, or with what the system says. */
@@ -49,7 +49,7 @@ function answer(fetch: ServeOptions['fetch']) {
   return (request: IncomingMessage, response: ServerResponse) => {
     const { host = '' } = request.headers
     if (!HOST.test(host)) return void response.writeHead(400, { connection: 'close' }).end('Host is not a host.\n')
-    // The request's URL then says `localhost`; the app still reads the header as it was sent.
+    // The request's URL then has the host `localhost`; the app still reads the original header.
     if (!fitsUrl(host)) request.headers.host = ''
     void ask(request, response)
   }
@@ -58,7 +58,7 @@ function answer(fetch: ServeOptions['fetch']) {
 /** Empty, a name, `1.2.3.4` or `[::1]`, with or without `:port` (RFC 9112, 3.2; RFC 3986, 3.2.2). */
 const HOST = /^(?:\[[\w.~!$&'()*+,;=:-]+\]|(?:[\w.~!$&'()*+,;=-]|%[\da-f]{2})*)(?::\d*)?$/i
 
-/** A URL cannot hold some legal hosts (`a:99999`, `1.2.3.4.5`), and changes others (`127.1`). */
+/** Some legal hosts are invalid in a URL (`a:99999`, `1.2.3.4.5`), and a URL changes others (`127.1`). */
 const fitsUrl = (host: string): boolean =>
   URL.canParse(`http://${host}`) && new URL(`http://${host}`).hostname === host.replace(/:\d+$/, '').toLowerCase()
 

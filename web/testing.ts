@@ -17,7 +17,7 @@ export function boardPath(t: TestContext): string {
   return join(folder, 'data', 'board.sqlite3')
 }
 
-/** Another program that writes; returns how it ends. */
+/** Starts another program that holds the write lock; returns a function that ends it. */
 export function lock(t: TestContext, path: string): () => void {
   const other = new DatabaseSync(path)
   t.after(() => other.close())

@@ -12,7 +12,7 @@ const KEPT = { path: '/', httpOnly: true, sameSite: 'Lax', maxAge: 31_536_000 } 
 
 /** 16 hex digits; a cookie that is anything else is replaced. */
 export function visitor(c: Context): string {
-  // The first value that we may have set counts, as it stands; nothing else in these headers is read.
+  // The first value that is a valid one of ours counts. We decode nothing in the cookie.
   const [, known] = /(?:^|;) *visitor=([0-9a-f]{16}) *(?:;|$)/.exec(c.req.header('cookie') ?? '') ?? []
   if (known !== undefined) return known
   const fresh = randomBytes(8).toString('hex')

@@ -186,7 +186,7 @@ for (const [size, perStream] of [
   [300, 1],
   [3000, 100],
 ] as const) {
-  test(`the history takes no more than it says: messages of ${size} bytes, ${perStream} in a stream`, async () => {
+  test(`the history takes at most the bytes that it counts: messages of ${size} bytes, ${perStream} in a stream`, async () => {
     const alive = async () => {
       for (let i = 0; i < 4; i++) {
         await new Promise(setImmediate) // a finalizer frees in the next turn

@@ -23,14 +23,14 @@ async function ask(raw: Raw, path = '/health'): Promise<string> {
 const counted = async (cable: TestCable, t: TestContext, code: string) =>
   Number(new RegExp(`code="${code}"\\} (\\d+)`).exec(await ask(openRaw(t, cable.url.broadcast), '/metrics'))?.[1] ?? 0)
 
-test('a connection is kept for longer than balancers use one again', async t => {
+test('the cable keeps an idle connection for longer than balancers do', async t => {
   const cable = await startCable(t)
 
   assert.match(await ask(openRaw(t, cable.url.broadcast)), /Keep-Alive: timeout=75\r\n/)
 })
 
 for (const scheme of ['http', 'https'] as const) {
-  test(`${scheme}: when there are too many connections the one that is idle for longest gives way`, async t => {
+  test(`${scheme}: when there are too many connections the one that has been idle longest gives way`, async t => {
     const flags = scheme === 'https' ? tlsFlags(t) : []
     const cable = await startCable(t, ['--noauth', '--max_unauthenticated=3', METRICS, ...flags])
     const [first, second, third] = [0, 1, 2].map(() => openRaw(t, cable.url.broadcast)) as [Raw, Raw, Raw]
@@ -46,7 +46,7 @@ for (const scheme of ['http', 'https'] as const) {
   })
 }
 
-test('a connection that waits for its answer, or is a session now, does not give way', async t => {
+test('a connection that waits for its answer, or has become a session, does not give way', async t => {
   const cable = await startCable(t, ['--noauth', '--sse', '--public_streams', '--max_unauthenticated=1', METRICS])
   const events = openRaw(t, cable.url.broadcast)
   events.write('GET /events?stream=a HTTP/1.1\r\nHost: a\r\n\r\n')
@@ -77,7 +77,7 @@ test('a session whose handshake followed on another request at once does not giv
   assert.equal(session.socket.readyState, 'open')
 })
 
-test('a connection that says nothing is closed, whether it is to speak TLS or not', async t => {
+test('a silent connection is closed, with and without TLS', async t => {
   for (const flags of [[], tlsFlags(t)]) {
     const cable = await startCable(t, ['--handshake_timeout=4', '--max_unauthenticated=5', METRICS, ...flags])
     const plain = cable.url.broadcast.replace('https', 'http')

@@ -28,11 +28,11 @@ async function metrics(cable: TestCable): Promise<(name: string) => number> {
 
 interface Connection {
   socket: Socket
-  /** All that was heard, once it holds `text` or the cable has closed. */
+  /** All received text, once it holds `text` or the cable has closed. */
   heard: (text?: string) => Promise<string>
 }
 
-/** A connection that is written to as it is. */
+/** A connection on which the test writes every byte. */
 function open(t: TestContext, cable: TestCable): Connection {
   const socket = dial(Number(new URL(cable.url.cable).port), '127.0.0.1')
   t.after(() => socket.destroy())
@@ -116,7 +116,7 @@ for (const [about, text, status, error] of [
     'rejected',
   ],
 ] as const) {
-  test(`${about} is answered with ${status}, and nothing is left of the request`, async t => {
+  test(`${about} gets ${status}, and the request leaves nothing behind`, async t => {
     const cable = await startCable(t, FLAGS)
     const { socket, heard } = open(t, cable)
     socket.write(text, 'latin1')
@@ -131,7 +131,7 @@ for (const [about, text, status, error] of [
   })
 }
 
-test('a refused request tells a stream nothing of a client that was to join it, and remembers no one', async t => {
+test('a refused request announces no join, and adds no member', async t => {
   const cable = await startCable(t, FLAGS)
   const watcher = await cable.welcomed()
   await watcher.subscribe(pubsub('a'))
@@ -145,7 +145,7 @@ test('a refused request tells a stream nothing of a client that was to join it, 
   assert.deepEqual((await watcher.next()).message, { type: 'info', total: 0 })
 })
 
-test('refused requests hold no bytes, however much history their good lines asked for', async t => {
+test('refused requests keep no bytes, however much history their good lines asked for', async t => {
   const cable = await startCable(t, FLAGS)
   for (let i = 0; i < 40; i++) await cable.broadcast('a', 'x'.repeat(20_000))
   const body = good + line(JSON.stringify({ channel: '$pubsub', signed_stream_name: sign('b', 'no') }))
@@ -185,7 +185,7 @@ test('a client that leaves while its body is read, or right after, leaves nothin
 
 const ASK = 'GET /events?stream=a HTTP/1.1\r\nHost: x\r\n\r\n'
 
-test('requests on one connection become one session, and it ends with the connection', async t => {
+test('one connection has one session, however many requests, and it ends with the connection', async t => {
   const cable = await startCable(t, FLAGS)
   const { socket, heard } = open(t, cable)
 
@@ -198,7 +198,7 @@ test('requests on one connection become one session, and it ends with the connec
   await cable.until(({ sessions, streams }) => sessions === 0 && streams === 0)
 })
 
-test('a client cannot loosen the bound on connections that are no session by asking often on one', async t => {
+test('many requests on one connection do not loosen --max_unauthenticated', async t => {
   const cable = await startCable(t, [...FLAGS, '--max_unauthenticated=3'])
   const asking = open(t, cable)
   asking.socket.write(ASK.repeat(50))
@@ -209,7 +209,7 @@ test('a client cannot loosen the bound on connections that are no session by ask
   assert.equal(await open(t, cable).heard(), '')
 })
 
-test('events are refused behind an answer that has not ended: it may never end', async t => {
+test('a pipelined request for events is refused while the answer before it goes on', async t => {
   const cable = await startCable(t, FLAGS)
   const { socket, heard } = open(t, cable)
 
@@ -232,7 +232,7 @@ test('a WebSocket cannot begin on a connection that carries events, so one conne
   while ((await cable.stats()).sessions > 0) await cable.broadcast('a', 'nobody hears this')
 })
 
-test('what is POSTed counts as commands and bytes of a client', async t => {
+test('a POST counts as commands and bytes of a client', async t => {
   const cable = await startCable(t, FLAGS)
   const body = line(pubsub('a')) + line(pubsub('b'))
 
@@ -268,7 +268,7 @@ for (const [allowed, origin, expected] of [
   })
 }
 
-test('a client that does not read the end is given up, and its session with it', async t => {
+test('a client that does not read the end is cut off, and its session ends', async t => {
   const cable = await startCable(t, [...FLAGS, '--ws_max_pending_size=0'])
   const { socket, heard } = open(t, cable)
   socket.write('GET /events?stream=a HTTP/1.1\r\nHost: x\r\n\r\n')

@@ -30,7 +30,7 @@ for (const [query, identifier] of [
   })
 }
 
-test('a GET may ask for what came since a time, and a page may not know where it stands', () => {
+test('a GET may ask for messages since a time, and a page may have no position', () => {
   assert.deepEqual(get('stream=s&history_since=12.5').commands[0]?.history, { since: 12.5 })
   for (const none of ['', '0', '-3'])
     assert.equal(get(`stream=s&history_since=${none}`).commands[0]?.history, undefined)
@@ -38,7 +38,7 @@ test('a GET may ask for what came since a time, and a page may not know where it
   assert.equal(get('stream=s&position=left').positions.page, undefined)
 })
 
-test('each line of a POST is a subscribe, whatever it calls itself, and keeps the rest of what it says', () => {
+test('each line of a POST is taken as a subscribe, and keeps its other fields', () => {
   const presence = { id: 'ada', info: { name: 'Ada' } }
   const lines = [
     { command: 'leave', identifier: 'a' },

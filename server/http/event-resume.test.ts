@@ -44,7 +44,7 @@ async function message({ next }: Events): Promise<unknown> {
 
 for (const [form, ask] of FORMS) {
   for (const stream of ['board/1/a', 'é %41\n']) {
-    test(`${form}: a client that comes back is sent what it missed of ${JSON.stringify(stream)}, under the same identifier`, async t => {
+    test(`${form}: a client that reconnects gets what it missed of ${JSON.stringify(stream)}, under the same identifier`, async t => {
       const cable = await startCable(t, FLAGS)
       const first = await subscribe(t, cable, ask(stream))
       await cable.broadcast(stream, 'seen')
@@ -62,7 +62,7 @@ for (const [form, ask] of FORMS) {
     })
   }
 
-  test(`${form}: a client that was cut before its first message misses nothing either`, async t => {
+  test(`${form}: a client that lost its connection before its first message misses nothing either`, async t => {
     const cable = await startCable(t, FLAGS)
     const first = await subscribe(t, cable, ask('s'))
     while (first.source.lastEventId === '') await Promise.race([first.source.next(), cable.broadcast('other', 'x')])
@@ -106,13 +106,13 @@ for (const [form, ask] of FORMS) {
   }
 }
 
-test('a channel alone names no stream, so there is nothing to come back to', async t => {
+test('a channel without a stream gets no id', async t => {
   const cable = await startCable(t, FLAGS)
 
   assert.equal((await events(t, cable, '?channel=$pubsub', { lastEventId: '1/e/s' })).response.status, 400)
 })
 
-test('with several subscriptions an id is the place of its stream; the others start where they say, or have a gap', async t => {
+test('with several subscriptions an id is the position of its stream; the others start where they say, or have a gap', async t => {
   const cable = await startCable(t, FLAGS)
   const start = await cable.position()
   const [offset, epoch] = start.split('/')
@@ -145,7 +145,7 @@ test('with several subscriptions an id is the place of its stream; the others st
 })
 
 for (const [form, ask] of FORMS.slice(0, -1)) {
-  test(`${form}: the page's position is no part of the identifier, and holds where the id does not`, async t => {
+  test(`${form}: the page's position is not part of the identifier, and counts where the id does not`, async t => {
     const cable = await startCable(t, FLAGS)
     const position = await cable.position()
     await cable.broadcast('s', 'one')
@@ -160,7 +160,7 @@ for (const [form, ask] of FORMS.slice(0, -1)) {
     await cable.broadcast('s', 'two')
     assert.equal(await message(first.source), 'two')
 
-    // What the browser has seen outranks the page; an id that says nothing of this stream does not.
+    // The browser's last event outranks the page's position, unless its id is of another stream.
     const { lastEventId } = first.source
     await cable.broadcast('s', 'three')
     for (const [id, expected] of [
@@ -175,7 +175,7 @@ for (const [form, ask] of FORMS.slice(0, -1)) {
     }
   })
 
-  test(`${form}: a page that does not know where it stands has a gap, whatever time it asks for`, async t => {
+  test(`${form}: a page without a known position has a gap, whatever time it asks for`, async t => {
     const cable = await startCable(t, FLAGS)
     await cable.broadcast('s', 'one')
     const { source } = await subscribe(t, cable, { query: `${ask('s').query}&position=-&history_since=1` })
@@ -184,7 +184,7 @@ for (const [form, ask] of FORMS.slice(0, -1)) {
   })
 }
 
-test('a client that is cut after a gap, and before a message healed it, comes back to the same gap', async t => {
+test('a client that loses its connection after a gap, before it has healed, gets the same gap again', async t => {
   const cable = await startCable(t, [...FLAGS, '--heal=off'])
   const { source } = await subscribe(t, cable, FORMS[3]![1]('s'), '1/gone/s')
   assert.equal((await source.next())?.event, 'reject_history')
@@ -198,7 +198,7 @@ test('a client that is cut after a gap, and before a message healed it, comes ba
   assert.notEqual(source.lastEventId, '1/gone/s')
 })
 
-test('without a history a client that comes back is told that nothing is remembered', async t => {
+test('without a history a client that reconnects has a gap', async t => {
   const cable = await startCable(t, [...FLAGS, '--broker=none'])
   const first = await subscribe(t, cable, FORMS[1]![1]('s'))
   await cable.broadcast('s', 'x')

@@ -140,7 +140,7 @@ for (const [form, query, body] of [
   ['GET', '?stream=a', undefined],
   ['POST', '', `${JSON.stringify({ identifier: '{"channel":"$pubsub","stream_name":"a"}' })}\n`],
 ] as const) {
-  test(`a message is passed on as the text that it is, of any depth and on any number of lines: ${form}`, async t => {
+  test(`a message arrives unchanged, at any depth and on any number of lines: ${form}`, async t => {
     const cable = await startCable(t, [...TURBO, '--public_streams'])
     const { next } = await events(
       t,
@@ -164,7 +164,7 @@ for (const [form, query, body] of [
   })
 }
 
-test('a client that reads gets all that comes at once, though it is more than may wait for a slow one', async t => {
+test('a client that reads gets all of one turn, even more than may wait for a slow one', async t => {
   const cable = await startCable(t, [...TURBO, '--ws_max_pending_size=1000000', '--max_broadcast_size=8000000'])
   const readers = await Promise.all(Array.from({ length: 10 }, () => events(t, cable, board('&raw=1'))))
   const publication = { stream: 'board/1', data: JSON.stringify('x'.repeat(100_000)) }
@@ -178,7 +178,7 @@ test('a client that reads gets all that comes at once, though it is more than ma
   }
 })
 
-test('replays wait for each other, so that many of them are never held at once', async t => {
+test('replays wait for each other, so that memory holds few of them at once', async t => {
   const cable = await startCable(t, [
     ...TURBO,
     '--public_streams',
@@ -199,7 +199,7 @@ test('replays wait for each other, so that many of them are never held at once',
   for (let i = 1; i < 20; i++) assert.equal(JSON.parse((await next())!.data!).identifier, identifiers[i])
 })
 
-test('a large message to slow clients is held once, not once for each', async t => {
+test('slow clients share one copy of a large message', async t => {
   const cable = await startCable(t, [...TURBO, '--ws_max_pending_size=0', '--max_broadcast_size=20000000'])
   const slow = Array.from({ length: 20 }, () => get(eventsUrl(cable, board())))
   for (const request of slow) {

@@ -28,7 +28,7 @@ for (const [about, line, key, status] of refusals) {
     ['after 100-continue', `Content-Length: ${LARGE.length}\r\nExpect: 100-continue`, LARGE],
     ['and Connection: close', `Content-Length: ${LARGE.length}\r\nConnection: close`, LARGE],
   ] as const) {
-    test(`${about} is ${status} for a client that reads only when it has written, ${how}`, async t => {
+    test(`${about} is ${status} for a client that reads only after it has written, ${how}`, async t => {
       const cable = await startCable(t, FLAGS)
       const raw = openRaw(t, cable.url.broadcast)
       raw.socket.pause()
@@ -43,7 +43,7 @@ for (const [about, line, key, status] of refusals) {
   }
 }
 
-test('a connection whose body was read on is used again, and one of 413 is closed', async t => {
+test('after reading on the cable keeps the connection, but after a 413 it closes it', async t => {
   const cable = await startCable(t, FLAGS)
   const ask = (key: string) => {
     const raw = openRaw(t, cable.url.broadcast)
@@ -56,7 +56,7 @@ test('a connection whose body was read on is used again, and one of 413 is close
   assert.doesNotMatch(await ask(cable.key).closed, / 200 /)
 })
 
-test('a refused body is read for 16 MiB and no further', async t => {
+test('the cable reads at most 16 MiB of a refused body', async t => {
   const cable = await startCable(t, FLAGS)
   const raw = openRaw(t, cable.url.broadcast)
   raw.write('POST /_broadcast HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n')
@@ -69,7 +69,7 @@ test('a refused body is read for 16 MiB and no further', async t => {
   assert.ok(pieces >= 16 && pieces < 32, `${pieces} MiB`)
 })
 
-test('a refused body that dribbles is read for a while and no longer', async t => {
+test('the cable reads a refused body that dribbles for a bounded time', async t => {
   const cable = await startCable(t, ['--handshake_timeout=3600'])
   const raw = openRaw(t, cable.url.broadcast, { allowHalfOpen: true })
   raw.write('POST /_broadcast HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nx')

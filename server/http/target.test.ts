@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { openRaw } from '../raw.ts'
 import { startCable } from '../testing.ts'
 
-test("a balancer's plain check is answered: HTTP/1.0 without a host", async t => {
+test("the cable answers a balancer's plain check: HTTP/1.0 without a host", async t => {
   const cable = await startCable(t)
 
   for (const path of ['/health', '/ready']) {

@@ -21,7 +21,7 @@ for (const [node, asks] of [
   ['an older Node', false],
 ] as const) {
   for (const scheme of ['http', 'https'] as const) {
-    /** Answers with what was asked and how many bytes came, `/later` after `/release`; takes WebSockets. */
+    /** Answers with the request and the size of its body, `/later` only after `/release`; takes WebSockets. */
     const start = async (t: TestContext): Promise<string> => {
       let release = () => {}
       const released = new Promise<void>(resolve => {
@@ -80,7 +80,7 @@ for (const [node, asks] of [
       await client.until(/GET \/later 0.*GET \/soon 0/s)
     })
 
-    test(`${node}, ${scheme}: a WebSocket is taken on its path, whatever else is offered, and nowhere else`, async t => {
+    test(`${node}, ${scheme}: a WebSocket is taken on its path only, whatever else the client offers`, async t => {
       const url = await start(t)
       const offer = (path: string, upgrade: string, method = 'GET') => {
         const client = openRaw(t, url)

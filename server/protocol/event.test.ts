@@ -8,7 +8,7 @@ import { payloadsOf, textFrame } from './frame.ts'
 const WHOLE = { raw: false, unwrapped: false }
 const MESSAGE = { raw: false, unwrapped: true }
 const RAW = { raw: true, unwrapped: true }
-/** An identifier that holds everything that a frame is cut at. */
+/** An identifier that holds every text at which we cut a frame. */
 const IDENTIFIER = '{"channel":"c","message":1,"stream_id":"x","epoch":"y","offset":3}'
 
 const text = (frame: Buffer): string => [...payloadsOf(frame)].join('')
@@ -35,7 +35,7 @@ for (const [about, message, data] of [
   ['that as a string', JSON.stringify('{"x":1,"stream_id":"s","epoch":"e","offset":7}'), undefined],
   ['JSON of any depth', '['.repeat(100_000) + ']'.repeat(100_000), undefined],
 ] as const) {
-  test(`a message leaves as it came, with an id where it has a place: ${about}`, () => {
+  test(`a message is sent unchanged, with an id if it has a position: ${about}`, () => {
     const lines = data ?? `data: ${message.startsWith('"') ? JSON.parse(message) : message}\n`
 
     assert.equal(formatEvent(plain(message), MESSAGE), `${lines}\n`)
@@ -69,7 +69,7 @@ for (const type of ['a,', 'a,"', 'a\\', '\\","', '"', ',"message":', '\u2028,', 
   })
 }
 
-test('a raw client gets broadcasts, comments, gaps, and the word not to come back', () => {
+test('a raw client gets broadcasts, comments, gaps, and a retry that keeps it away', () => {
   assert.equal(formatEvent(placed('"x"'), RAW), 'data: x\nid: 12/aZ3x/board/1\n\n')
   assert.equal(formatEvent(text(ping(0)), RAW), ':\n\n')
   assert.match(formatEvent(text(rejectHistory(IDENTIFIER)), RAW), /^event: reject_history\n/)
@@ -78,14 +78,14 @@ test('a raw client gets broadcasts, comments, gaps, and the word not to come bac
     assert.equal(formatEvent(text(other), RAW), '')
 })
 
-test('a browser is told to stay away only by a disconnect that is for good', () => {
+test('only a disconnect without reconnect keeps a browser away', () => {
   assert.match(formatEvent(text(disconnect('remote', true)), MESSAGE), /\nretry: 31536000000\n\n$/)
   assert.doesNotMatch(formatEvent(text(disconnect('server_restart', true)), MESSAGE), /retry/)
   assert.doesNotMatch(formatEvent(plain('{"reconnect":false}', 'disconnect'), MESSAGE), /retry/)
 })
 
 for (const stream of ['board/1', 'a/b/c', ' spaced ', '100%', '%41', 'é/日本', '👍', 'two\nlines\r\0', '/', '"']) {
-  test(`an id comes back in a header as the stream it was made for: ${JSON.stringify(stream)}`, () => {
+  test(`the stream in an id survives a header: ${JSON.stringify(stream)}`, () => {
     const id = /^id: ([!-~]+)\n\n$/.exec(formatLastEventId(stream, { offset: 3, epoch: 'e-_' }))?.[1]
 
     assert.deepEqual(readEventId(id), { stream, position: { offset: 3, epoch: 'e-_' } })
@@ -93,7 +93,7 @@ for (const stream of ['board/1', 'a/b/c', ' spaced ', '100%', '%41', 'é/日本'
   })
 }
 
-test('an id of another server, or of no server, is read as far as it can be', () => {
+test('a foreign or malformed id is unknown, or keeps its stream and position', () => {
   const latin1 = Buffer.from('3/e/é').toString('latin1')
   assert.deepEqual(readEventId(latin1), { stream: 'é', position: { offset: 3, epoch: 'e' } })
   for (const none of [undefined, '']) assert.equal(readEventId(none), undefined)

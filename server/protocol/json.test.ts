@@ -17,7 +17,7 @@ test('64 levels are not too deep, 65 are, of lists and objects alike', () => {
   }
 })
 
-test('what is in a string has no depth, escaped quotes and backslashes included', () => {
+test('brackets in a string do not count, also after escaped quotes and backslashes', () => {
   const brackets = '['.repeat(100)
   for (const text of [brackets, `"${brackets}`, `\\${brackets}`, `\\"${brackets}`, `\\\\"${brackets}"`])
     assert.equal(isTooDeep(JSON.stringify({ [text]: [text, text] })), false, text)
@@ -28,7 +28,7 @@ test('many lists beside each other are not deep', () => {
   assert.equal(isTooDeep(`[${'[],'.repeat(1000)}[]]`), false)
 })
 
-test('text that is no JSON is looked at to its end', () => {
+test('text that is not JSON is read to its end', () => {
   for (const text of ['"'.padEnd(200, '\\'), ']'.repeat(200), `"${'['.repeat(200)}`])
     assert.equal(isTooDeep(text), false, text)
 })
@@ -46,7 +46,7 @@ for (const [json, expected] of [
   ['{"data":123456789012345678901234567890}', '123456789012345678901234567890'],
   ['{"x":"data","y":1e400,"data":-0}', '-0'],
 ] as const) {
-  test(`a member's text is what stands there: ${json}`, () => {
+  test(`memberOf returns a member's text: ${json}`, () => {
     assert.equal(memberOf(json, 'data'), expected)
   })
 }

@@ -100,12 +100,12 @@ for (const [body, expected] of [
   [{ command: 'disconnect', payload: { identifier: 'x', reconnect: null } }, DISCONNECT],
 ] as const) {
   const text = JSON.stringify(body)
-  test(`null, or [] for meta, is an optional field that is absent: ${text}`, () => {
+  test(`an optional field may be null, and meta may be []: ${text}`, () => {
     assert.deepEqual(parseRequest(text), expected)
   })
 }
 
-test('null is a field that is absent in the body of /api/disconnect, too', () => {
+test('an optional field may be null in the body of /api/disconnect, too', () => {
   const parse = (body: object) => parseDisconnect(JSON.stringify(body))
 
   assert.deepEqual(parse({ identifier: 'x', sid: null, reconnect: null }), { identity: 'x', reconnect: false })

@@ -5,7 +5,7 @@ import { Bucket } from './rate.ts'
 function bucket(burst: number, perSecond: number) {
   const clock = { ms: 0 }
   const bucket = new Bucket()
-  /** Spends if it may; returns the ms to wait. */
+  /** Spends if the bucket allows it; returns the ms to wait. */
   const take = (tokens = 1) => {
     const ms = bucket.wait({ burst, perSecond }, clock.ms)
     if (ms === 0) bucket.spend(tokens)
@@ -24,7 +24,7 @@ test('a burst passes, then commands pass at the rate', () => {
   assert.deepEqual([take(), take(), take(), take()], [0, 0, 0, 100], 'it never holds more than a burst')
 })
 
-test('what costs more than a burst passes, and what follows pays for it', () => {
+test('a command that costs more than the burst passes, and later ones wait for its debt', () => {
   const { clock, take } = bucket(3, 10)
 
   assert.deepEqual([take(13), take()], [0, 1100])

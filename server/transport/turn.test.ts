@@ -8,7 +8,7 @@ const broken = () => {
   throw new Error('broken')
 }
 
-test('a task that throws keeps neither the other tasks from running nor what was written from leaving', async () => {
+test('after a task throws, the other tasks run, and written bytes leave', async () => {
   const failures: unknown[] = []
   const done: string[] = []
   const turn = new Turn(error => void failures.push(error))
@@ -26,7 +26,7 @@ test('a task that throws keeps neither the other tasks from running nor what was
   assert.equal(failures.length, 2)
 })
 
-test('what is sent while a broken task waits is not refused because of it', () => {
+test('a broken task that waits does not fail a send', () => {
   const failures: unknown[] = []
   const turn = new Turn(error => void failures.push(error))
   turn.first(broken)
