@@ -236,7 +236,10 @@ test('demo:outage says what to do when nothing runs, and when something else doe
   const [code, said] = await outage(port)
 
   assert.equal(code, 1)
-  assert.match(said, /npm start did not start the server[\s\S]*docker compose kill cable[\s\S]*docker compose up -d cable/)
+  assert.match(
+    said,
+    /npm start did not start the server[\s\S]*docker compose kill cable[\s\S]*docker compose up -d cable/,
+  )
   other.close()
   assert.deepEqual(await outage(port), [
     1,
