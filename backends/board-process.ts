@@ -90,7 +90,7 @@ export async function startBoard(
   }
 }
 
-/** A Board that ends without being asked to: how, and what it said. */
+/** Runs a Board that exits; resolves with its exit code and its output. */
 export async function runBoard(
   board: (host: string, port: number) => Command,
   env: NodeJS.ProcessEnv,

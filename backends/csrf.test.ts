@@ -1,7 +1,7 @@
 /**
- * Another site may not change the Board through a visitor's browser. Browsers send Sec-Fetch-Site to https and to localhost
- * alone; a phone that opens http://192.168.1.5:3000 sends only Origin. ONE table, asked of every Board, and of every Board
- * where web mounts it.
+ * Another site may not change the Board through a visitor's browser. Browsers send Sec-Fetch-Site only to https and to
+ * localhost; a phone that opens http://192.168.1.5:3000 sends only Origin. ONE table for every Board, alone and mounted by
+ * web.
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'

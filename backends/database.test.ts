@@ -1,4 +1,4 @@
-/** What the Boards do when another program locks the SQLite file that they share, and when it is not a database. */
+/** How the Boards behave when another program locks their SQLite file, and when the file is not a database. */
 import assert from 'node:assert/strict'
 import { closeSync, mkdirSync, mkdtempSync, openSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'

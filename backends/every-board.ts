@@ -1,11 +1,11 @@
 /**
- * Every Board that can run here, started for the tests of one file on one new SQLite file and one fake cable.
+ * For tests: starts every Board that can run on this machine, with one new SQLite file and one fake cable for each test file.
  *
  *   const boards = startBoards()                            hooks: started before the tests, ended after them; web mounts the others
  *   eachBoard(backend => test('…', () => boards.get(backend).ask('/')))
  *
- * A language that is not installed is skipped aloud; with CI=true that is a failure. Rails, an extra, is always skipped
- * where its gems are missing.
+ * The tests of a language that is not installed are skipped with a message; with CI=true they fail. Rails is an extra, so
+ * its tests are always skipped if its gems are missing.
  */
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -26,7 +26,7 @@ const web = (host: string, port: number): Command => ({
   env: { HOST: host, PORT: String(port) },
 })
 
-/** How each is started; `absent` says what is missing. */
+/** How to start each Board; `absent` says which program is missing. */
 export const BOARDS: Record<string, { board: Language['board']; absent?: string | undefined }> = {
   typescript: { board: web },
 }
@@ -39,7 +39,7 @@ export interface Boards {
   readonly running: ReadonlyMap<string, BoardProcess>
   readonly cable: FakeCable
   readonly db: DatabaseSync
-  /** For another Board beside these. */
+  /** The environment for one more Board beside these. */
   readonly env: NodeJS.ProcessEnv
   /** A folder of these tests. */
   readonly scratch: string
@@ -104,7 +104,7 @@ export function startBoards(): Boards {
   }
 }
 
-/** What a Board said, without the lines that php -S writes about each request. */
+/** A Board's output, without the lines that php -S writes about each request. */
 export const news = (board: BoardProcess): string => board.said().replaceAll(/^\[.*\n/gm, '')
 
 /** Describes each Board; one that is missing is one skipped test. */

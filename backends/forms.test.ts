@@ -1,4 +1,4 @@
-/** What a form may be, and which characters are blank: ONE rule for all languages, whose own functions differ. */
+/** Which forms a Board accepts, and which characters are blank: ONE rule for all languages, whose own functions differ. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { eachBoard, startBoards } from './every-board.ts'
@@ -17,7 +17,7 @@ const BLANK = [
   ...[0x2028, 0x2029, 0x202f, 0x205f, 0x3000, 0xfeff],
 ]
 
-/** What one language or another takes for a space, or people for nothing; they are characters like others. */
+/** Characters that some language takes for a space, or that are invisible; here they are characters like any other. */
 const NOT_BLANK = [
   ...between(0x00, 0x08), // controls
   ...between(0x0e, 0x1f), // Python's spaces among them

@@ -1,4 +1,4 @@
-/** A path is what was sent: no Board, and no proxy before it, takes a part of it for a host, or leaves a slash out. */
+/** Boards take a path as the client sent it: neither a Board nor web reads a part of it as a host, or drops a slash. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { BoardProcess } from './board-process.ts'

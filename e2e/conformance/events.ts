@@ -20,7 +20,7 @@ export class Events {
     return new Events(await fetch(url, init))
   }
 
-  /** The next event; `undefined` after the last. Comments, pings and what has no data (only an id) are skipped. */
+  /** The next event; `undefined` after the last. Skips comments, pings and ids without data. */
   async next(): Promise<ServerEvent | undefined> {
     for (;;) {
       const end = this.#buffer.indexOf('\n\n')

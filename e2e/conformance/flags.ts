@@ -56,7 +56,7 @@ export const SMALL = [
 ]
 export const NO_BROKER = [...ONE_SECRET, '--noauth', '--turbo_streams', '--broker=none']
 export const NO_RESUME = [...ONE_SECRET, '--noauth', '--sessions_ttl=0']
-/** The bytes of what clients make the cable keep are few. */
+/** Small limits, so that few clients reach them. */
 export const BOUNDED = [
   ...ONE_SECRET,
   '--noauth',

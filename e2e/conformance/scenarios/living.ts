@@ -76,7 +76,7 @@ export const living: Scenario[] = [
     },
   },
   {
-    title: 'null is a field that is absent, in every command',
+    title: 'an optional field of a command may be null',
     flags: OPEN,
     async run(world) {
       const client = await world.welcomed()

@@ -134,7 +134,7 @@ const frames = broken.map(
 
 const nested = (levels: number): string => '['.repeat(levels) + ']'.repeat(levels)
 
-/** Two clients of a stream; what one whispers, JSON text, and what reaches the other after it, as text. */
+/** Two clients of a stream: one whispers each JSON text; returns the messages that the other gets, as text. */
 async function whispered(world: World, ...data: string[]): Promise<string[]> {
   const identifier = pubsub(world.stream())
   const [ada, bob] = [await world.listening(identifier), await world.listening(identifier)]
@@ -187,7 +187,7 @@ const depth: Scenario[] = [
     },
   },
   {
-    title: 'the numbers of a whisper arrive as they were sent',
+    title: 'the numbers of a whisper arrive unchanged',
     flags: OPEN,
     async run(world) {
       const numbers = ['123456789012345678901234567890', '1e-400', '-0', '1.0']
@@ -195,7 +195,7 @@ const depth: Scenario[] = [
     },
     differs: {
       anycable: 'rounds them to 64 bits',
-      why: 'choice: they are not ours to change',
+      why: 'choice: the cable does not change what a client sends',
       async run(world) {
         const [large] = await whispered(world, '123456789012345678901234567890')
         assert.equal(large, '1.2345678901234568e+29')

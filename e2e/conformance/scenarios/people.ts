@@ -101,7 +101,7 @@ const whispers: Scenario[] = [
     },
     differs: {
       anycable: 'knows no limit but that of a message',
-      why: 'extension: --max_whisper_size; 300 whispers of 60 KB had everybody else on the stream cut as too slow',
+      why: 'extension: --max_whisper_size; after 300 whispers of 60 KB all other clients of the stream were too slow',
       async run(world) {
         const stream = world.stream()
         const [ada, bob] = [await world.listening(pubsub(stream)), await world.listening(pubsub(stream))]
@@ -361,7 +361,7 @@ const presence: Scenario[] = [
     },
   },
   {
-    title: 'a join is ignored whose id and info have more than 4 KiB',
+    title: 'a join with more than 4 KiB of id and info is ignored',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()
@@ -372,7 +372,7 @@ const presence: Scenario[] = [
     },
     differs: {
       anycable: 'knows no limit but that of a message',
-      why: 'extension: --max_presence_info_size; everything that is joined with is kept, and sent to everybody',
+      why: 'extension: --max_presence_info_size; the cable keeps each id and info, and sends it to all clients of the stream',
       async run(world) {
         const stream = world.stream()
         const client = await world.listening(pubsub(stream))
@@ -382,7 +382,7 @@ const presence: Scenario[] = [
     },
   },
   {
-    title: 'presence is bounded in bytes: the oldest member leaves, and everybody is told',
+    title: 'presence is bounded in bytes: the oldest member leaves, and its stream gets the event',
     flags: BOUNDED,
     alone: true,
     async run(world) {
@@ -398,7 +398,7 @@ const presence: Scenario[] = [
     differs: { anycable: 'knows no limit', why: 'extension: --presence_max_size, or clients could fill the memory' },
   },
   {
-    title: 'an answer holds the members it has room for, says how many there are, and that some are left out',
+    title: 'an answer leaves out members beyond its size, counts all, and says that some are missing',
     flags: BOUNDED,
     alone: true,
     async run(world) {

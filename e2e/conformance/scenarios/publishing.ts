@@ -155,7 +155,7 @@ const broadcasts: Scenario[] = [
     differs: { anycable: 'applies what it can, or falls over a null', why: 'bug: half a batch is no batch' },
   },
   {
-    title: 'null is an optional field that is absent, in what a backend posts',
+    title: 'an optional field of a publication may be null',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()
@@ -166,7 +166,7 @@ const broadcasts: Scenario[] = [
     },
   },
   {
-    title: 'an empty list is a meta that is absent',
+    title: 'an empty list counts as an absent meta',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()
@@ -176,7 +176,7 @@ const broadcasts: Scenario[] = [
     },
     differs: {
       anycable: 'answers 201 and delivers nothing',
-      why: 'choice: it is how PHP writes an empty array',
+      why: 'choice: PHP writes an empty array so',
       async run(world) {
         const stream = world.stream()
         const client = await world.listening(turbo(stream))

@@ -245,7 +245,7 @@ export const resuming: Scenario[] = [
     differs: { anycable: 'does not', why: 'extension: never silently stale' },
   },
   {
-    title: 'lost sessions are bounded in bytes: the oldest gives way, and its client subscribes anew',
+    title: 'lost sessions are bounded in bytes: the oldest gives way, and its client subscribes again',
     flags: BOUNDED,
     alone: true,
     async run(world) {

@@ -311,7 +311,7 @@ export const subscriptions: Scenario[] = [
     },
   },
   {
-    title: 'subscriptions of more than two pages are rejected and told apart, and leaving one makes room',
+    title: 'subscriptions of more than two pages are rejected with a code, and an unsubscribe makes room',
     flags: OPEN,
     async run(world) {
       const client = await world.welcomed()
@@ -329,7 +329,7 @@ export const subscriptions: Scenario[] = [
     },
   },
   {
-    title: 'identifiers of too many bytes in all are rejected and told apart, and leaving one makes room',
+    title: 'identifiers of too many bytes in all are rejected with a code, and an unsubscribe makes room',
     flags: OPEN,
     async run(world) {
       const client = await world.welcomed()
