@@ -32,16 +32,12 @@ export const NAMES: Readonly<Record<string, string>> = {
   rails: 'Rails',
 }
 
-/** An extra, to which only its own page links. */
-const RAILS_LINK = '<a href="/rails/" data-backend="rails">Rails</a>'
-
 const [PAGE, CARD] = [
   ...readFileSync(new URL('README.md', import.meta.url), 'utf8').matchAll(/```html\n([\s\S]*?)```/g),
 ].map(([, block]) => block!) as [string, string]
 
 export function page({ backend, version, client, metaTags, streamFrom, cards }: Page): string {
   const html = PAGE.replace(' aria-current="page"', '')
-    .replace('<a href="/compare">', compare => (backend === 'rails' ? `${RAILS_LINK}\n${compare}` : compare))
     .replace(`data-backend="${backend}">${NAMES[backend]}</a>`, link => link.replace('>', ' aria-current="page">'))
     .replaceAll('ACCENT', backend)
     .replaceAll('NAME', NAMES[backend]!)
@@ -65,6 +61,7 @@ export const card = ({ id, body, author, backend, votes, created_at }: Card): st
     AUTHOR: escaped(author),
     VOTES: String(votes),
     CREATED_AT: created_at,
+    DAY: created_at.slice(0, 10),
     'HH:MM': created_at.slice(11, 16),
     ID: String(id),
   })

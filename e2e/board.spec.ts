@@ -2,7 +2,19 @@
  * All languages, two clients, one Board: what is done on one page is seen on every other, at once and without a reload.
  */
 import { expect } from 'playwright/test'
-import { addCard, CLIENTS, card, isMarked, LANGUAGES, languages, mark, test, unique } from './demo.ts'
+import {
+  addCard,
+  CLIENTS,
+  card,
+  clearBoard,
+  deleteCard,
+  isMarked,
+  LANGUAGES,
+  languages,
+  mark,
+  test,
+  unique,
+} from './demo.ts'
 
 /** Each language with each; and Rails with one, both ways. */
 const pairs = languages
@@ -37,23 +49,18 @@ for (const client of CLIENTS) {
       ]
       const [stays, goes] = [unique('stays'), unique('goes')]
       for (const body of [stays, goes]) {
-        // The form is Turbo's until the answer is rendered: what is typed before goes with it.
-        const rendered = doing.evaluate(
-          () => new Promise<void>(then => addEventListener('turbo:load', () => then(), { once: true })),
-        )
         await addCard(doing, body)
-        await rendered
         for (const page of [doing, seeing, elsewhere]) await expect(card(page, body)).toHaveCount(1)
       }
 
       await card(doing, stays).getByRole('button', { name: 'Vote' }).click()
       for (const page of [doing, seeing, elsewhere]) await expect(card(page, stays).locator('.votes')).toHaveText('1')
 
-      await card(doing, goes).getByRole('button', { name: 'Delete' }).click()
+      await deleteCard(card(doing, goes))
       for (const page of [doing, seeing, elsewhere]) await expect(card(page, goes)).toHaveCount(0)
       await expect(card(seeing, stays)).toHaveCount(1)
 
-      await doing.getByRole('button', { name: 'Clear' }).click()
+      await clearBoard(doing)
       for (const page of [doing, seeing, elsewhere]) {
         await expect(page.locator('#cards > .card')).toHaveCount(0)
         await expect(page.locator('#card-count')).toHaveText('0 cards')
@@ -89,9 +96,9 @@ for (const language of languages) {
     await expect(card(page, body)).toHaveCount(1)
     await card(page, body).getByRole('button', { name: 'Vote' }).click()
     await expect(card(page, body).locator('.votes')).toHaveText('1')
-    await card(page, body).getByRole('button', { name: 'Delete' }).click()
+    await deleteCard(card(page, body))
     await expect(card(page, body)).toHaveCount(0)
-    await page.getByRole('button', { name: 'Clear' }).click()
+    await clearBoard(page)
     await expect(page).toHaveURL(home)
     await expect(page.locator('.empty')).toBeVisible()
   })

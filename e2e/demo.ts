@@ -63,6 +63,18 @@ export async function addCard(page: Page, body: string, author = 'Ada'): Promise
   await page.getByRole('button', { name: 'Add' }).click()
 }
 
+/** Asks to delete the card, and says yes. */
+export async function deleteCard(card: Locator): Promise<void> {
+  await card.getByLabel('Delete this card').click()
+  await card.getByRole('button', { name: 'Delete' }).click()
+}
+
+/** Asks to clear the Board, and says yes. */
+export async function clearBoard(page: Page): Promise<void> {
+  await page.getByText('Clear the board').click()
+  await page.getByRole('button', { name: 'Delete all cards' }).click()
+}
+
 /** The frames of a stream's own `fetch`, not of a reload: a mark in the page that only a full load would wipe out. */
 export const mark = (page: Page): Promise<void> => page.evaluate(() => void Object.assign(window, { marked: true }))
 export const isMarked = (page: Page): Promise<boolean> => page.evaluate(() => 'marked' in window)

@@ -8,6 +8,8 @@ import {
   CLIENTS,
   type ClientName,
   card,
+  clearBoard,
+  deleteCard,
   hasRails,
   isMarked,
   mark,
@@ -37,7 +39,7 @@ for (const client of CLIENTS) {
     await expect(page.locator('#votes')).toHaveText('1')
     await expect(card(page, body).locator('.votes')).toHaveText('1')
     await addCard(board, other)
-    await card(board, body).getByRole('button', { name: 'Delete' }).click()
+    await deleteCard(card(board, body))
 
     await expect(page.locator('#cards > .card')).toHaveCount(0)
     await expect(card(board, other)).toHaveCount(1)
@@ -51,7 +53,7 @@ for (const client of CLIENTS) {
     await mark(seeing)
     await seeing.getByLabel('Card', { exact: true }).fill('half a sent')
 
-    await clearing.getByRole('button', { name: 'Clear' }).click()
+    await clearBoard(clearing)
 
     await expect(seeing.locator('#cards > .card')).toHaveCount(0)
     await expect(seeing.getByLabel('Card', { exact: true })).toHaveValue('half a sent')

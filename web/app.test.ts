@@ -18,7 +18,7 @@ test('the page holds the cards, escaped and oldest first', async t => {
   assert.match(html, /&lt;script&gt;alert\(&quot;1&quot;\)&lt;\/script&gt; &amp; &#39;x&#39;/)
   assert.match(
     html,
-    /<span class="author">&quot;&gt;&lt;b&gt;<\/span> <span class="badge" data-backend="python">Python</,
+    /<span class="author" dir="auto">&quot;&gt;&lt;b&gt;<\/span> <span class="badge" data-backend="python">Python</,
   )
   assert.match(html, /<span id="card-count">2 cards<\/span>/)
   assert.ok(html.indexOf('id="card_1"') < html.indexOf('id="card_2"'))
@@ -61,7 +61,7 @@ test('a form is committed, broadcast and answered with a way back', async t => {
     sent.map(html => /action="(\w+)"/.exec(html)?.[1]),
     ['append', 'replace', 'remove', 'refresh'],
   )
-  assert.match(sent[0]!, /<p class="body">Hello<\/p>.*>anonymous</)
+  assert.match(sent[0]!, /<p class="body" dir="auto">Hello<\/p>.*>anonymous</)
 })
 
 test('a card that is gone is a way back and no broadcast, however odd its id', async t => {
@@ -224,14 +224,17 @@ test('all four Boards stand side by side', async t => {
   assert.match(compare.headers.getSetCookie()[0] ?? '', /^visitor=/)
 })
 
-test('Rails is there where it is running, and told to be missing where it is not', async t => {
+test('every page links to Rails; its frame is where it runs, and a page says where it does not', async t => {
   const { app: without } = await testApp(t)
   const { app } = await testApp(t, { neighbours: { rails: DEAD } })
 
-  assert.doesNotMatch(await (await without.request('/compare')).text(), /rails/i)
+  for (const path of ['/', '/compare', '/nowhere', '/php/']) {
+    const html = await (await without.request(path, { headers: { accept: 'text/html' } })).text()
+    assert.match(html, /<a href="\/rails\/" data-backend="rails">Rails<\/a>/, path)
+    assert.doesNotMatch(html, /<iframe src="\/rails\/"/, path)
+  }
   assert.equal((await without.request('/rails/')).status, 503)
   const compare = await (await app.request('/compare')).text()
   assert.equal(compare.match(/<iframe /g)?.length, 5)
   assert.match(compare, /<a href="\/rails\/" data-backend="rails">Rails<\/a>/)
-  assert.doesNotMatch(await (await app.request('/')).text(), /href="\/rails\/"/)
 })

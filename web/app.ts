@@ -20,7 +20,7 @@ import { cableUrl } from './origin.ts'
 import { proxy } from './proxy.ts'
 import { sameSite, securityHeaders } from './security.ts'
 import { compare } from './views/compare.ts'
-import { LANGUAGES, type Neighbour, RAILS } from './views/languages.ts'
+import { LANGUAGES, LINKS, type Neighbour, RAILS } from './views/languages.ts'
 import { page } from './views/page.ts'
 import { notFound, notRunning } from './views/plain.ts'
 import { client, visitor } from './visitor.ts'
@@ -91,7 +91,7 @@ export function createApp({ board, broadcasts, assets, cable, neighbours = {}, h
   app.all('/cable', c => c.text('This is where WebSockets connect.\n', 426, { Upgrade: 'websocket' }))
   app.get('/assets/:name', assets.handler)
 
-  for (const { name, href } of [...LANGUAGES, RAILS]) {
+  for (const { name, href } of LINKS) {
     if (name === 'typescript') continue
     const mount = href.slice(0, -1)
     const to = neighbours[name]

@@ -10,6 +10,7 @@ for (const [name, type] of [
   ['anycable.js', 'text/javascript; charset=utf-8'],
   ['rails.js', 'text/javascript; charset=utf-8'],
   ['rails-gem.js', 'text/javascript; charset=utf-8'],
+  ['board.js', 'text/javascript; charset=utf-8'],
   ['retry.js', 'text/javascript; charset=utf-8'],
   ['board.css', 'text/css; charset=utf-8'],
   ['icon.svg', 'image/svg+xml'],

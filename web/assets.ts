@@ -1,7 +1,7 @@
 /**
  * What the pages load, built when the Board starts and kept in memory: there is no build step and no folder of it.
  *
- *   anycable.js  rails.js  rails-gem.js  retry.js  board.css  icon.svg
+ *   anycable.js  rails.js  rails-gem.js  board.js  retry.js  board.css  icon.svg
  *
  * One URL each, without a hash in its name, because pages of all languages name it; browsers ask each time and are told
  * that nothing changed.
@@ -21,7 +21,7 @@ export interface Assets {
 const client = (name: string): string => fileURLToPath(new URL(`client/${name}`, import.meta.url))
 
 const OPTIONS = {
-  entryPoints: ['anycable.ts', 'rails.ts', 'rails-gem.ts', 'retry.ts', 'board.css', 'icon.svg'].map(client),
+  entryPoints: ['anycable.ts', 'rails.ts', 'rails-gem.ts', 'board.ts', 'retry.ts', 'board.css', 'icon.svg'].map(client),
   // Served by the Board in Rails, out of its gem.
   alias: { 'rails/turbo.min.js': '/rails/turbo.min.js' },
   external: ['/rails/turbo.min.js'],

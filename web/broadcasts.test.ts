@@ -41,7 +41,7 @@ test('each verb names its action and its target', async () => {
     '<turbo-stream action="remove" target="card_7"></turbo-stream>',
     '<turbo-stream action="refresh"></turbo-stream>',
   ])
-  assert.match(sent[0]!, /<p class="body">&lt;script&gt;<\/p>/)
+  assert.match(sent[0]!, /<p class="body" dir="auto">&lt;script&gt;<\/p>/)
 })
 
 test('a broadcast that fails is logged, and the form goes on', async () => {

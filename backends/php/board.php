@@ -80,6 +80,7 @@ function page(array $cards, string $position, string $visitor, string $client): 
     <meta name="turbo-refresh-scroll" content="preserve">
     $meta_tags
     <script type="module" src="$assets/$client.js" data-turbo-track="reload"></script>
+    <script type="module" src="$assets/board.js" data-turbo-track="reload"></script>
     </head>
     <body data-backend="php">
     <header>
@@ -91,6 +92,7 @@ function page(array $cards, string $position, string $visitor, string $client): 
     <a href="/python/" data-backend="python">Python</a>
     <a href="/php/" data-backend="php" aria-current="page">PHP</a>
     <a href="/ruby/" data-backend="ruby">Ruby</a>
+    <a href="/rails/" data-backend="rails">Rails</a>
     <a href="/compare">Compare</a>
     </nav>
     </header>
@@ -98,18 +100,20 @@ function page(array $cards, string $position, string $visitor, string $client): 
     $stream_from
     <form class="add" action="cards" method="post">
     <label for="card-body">Card</label>
-    <input id="card-body" name="body" required maxlength="500" autocomplete="off" placeholder="What should everyone see?" data-turbo-permanent>
+    <input id="card-body" name="body" dir="auto" required maxlength="500" autocomplete="off" placeholder="What should everyone see?" data-turbo-permanent>
     <label for="card-author">Name</label>
-    <input id="card-author" name="author" maxlength="40" autocomplete="nickname" placeholder="Your name" data-turbo-permanent>
+    <input id="card-author" name="author" dir="auto" maxlength="40" autocomplete="nickname" placeholder="Your name" data-turbo-permanent>
     <button>Add</button>
     </form>
+    <p id="board-note" role="status" data-turbo-permanent></p>
     <ol id="cards">
     $items
     </ol>
+    <p id="board-news" role="status" data-turbo-permanent></p>
     <p class="empty">No cards yet. Write the first one above, then open this page in a second window.</p>
     <footer>
     <p><span id="card-count">$count</span> on the board</p>
-    <form class="clear" action="clear" method="post"><button>Clear the board</button></form>
+    <details class="clear"><summary>Clear the board</summary><form action="clear" method="post"><button>Delete all cards</button></form></details>
     </footer>
     </main>
     </body>
@@ -122,9 +126,9 @@ function page(array $cards, string $position, string $visitor, string $client): 
 function card(array $c): string {
     ['id' => $id, 'body' => $body, 'author' => $author, 'backend' => $backend, 'votes' => $votes, 'created_at' => $at]
         = array_map(fn($value) => htmlspecialchars((string) $value), $c);
-    [$name, $time] = [NAMES[$backend] ?? $backend, substr($at, 11, 5)];
+    [$name, $time] = [NAMES[$backend] ?? $backend, substr($at, 0, 10) . ' ' . substr($at, 11, 5)];
     return <<<HTML
-    <li id="card_$id" class="card" data-backend="$backend"><p class="body">$body</p><p class="by"><span class="author">$author</span> <span class="badge" data-backend="$backend">$name</span> <time datetime="$at">$time</time></p><form action="cards/$id/vote" method="post"><button class="vote" aria-label="Vote, $votes so far">▲ <b class="votes">$votes</b></button></form><form action="cards/$id/delete" method="post"><button class="delete" aria-label="Delete this card">✕</button></form></li>
+    <li id="card_$id" class="card" data-backend="$backend"><p class="body" dir="auto">$body</p><p class="by"><span class="author" dir="auto">$author</span> <span class="badge" data-backend="$backend">$name</span> <time datetime="$at">$time UTC</time></p><form action="cards/$id/vote" method="post"><button class="vote" aria-label="Vote, $votes so far">▲ <b class="votes">$votes</b></button></form><details class="delete"><summary aria-label="Delete this card">✕</summary><form action="cards/$id/delete" method="post"><button>Delete</button></form></details></li>
     HTML;
 }
 

@@ -83,6 +83,7 @@ def page(request, cards, position, visitor, client):
 <meta name="turbo-refresh-scroll" content="preserve">
 {hotcable.meta_tags({"visitor": visitor}, url=cable_url(request))}
 <script type="module" src="{assets}/{client}.js" data-turbo-track="reload"></script>
+<script type="module" src="{assets}/board.js" data-turbo-track="reload"></script>
 </head>
 <body data-backend="python">
 <header>
@@ -94,6 +95,7 @@ def page(request, cards, position, visitor, client):
 <a href="/python/" data-backend="python" aria-current="page">Python</a>
 <a href="/php/" data-backend="php">PHP</a>
 <a href="/ruby/" data-backend="ruby">Ruby</a>
+<a href="/rails/" data-backend="rails">Rails</a>
 <a href="/compare">Compare</a>
 </nav>
 </header>
@@ -101,18 +103,20 @@ def page(request, cards, position, visitor, client):
 {hotcable.stream_from("board/1", position)}
 <form class="add" action="cards" method="post">
 <label for="card-body">Card</label>
-<input id="card-body" name="body" required maxlength="500" autocomplete="off" placeholder="What should everyone see?" data-turbo-permanent>
+<input id="card-body" name="body" dir="auto" required maxlength="500" autocomplete="off" placeholder="What should everyone see?" data-turbo-permanent>
 <label for="card-author">Name</label>
-<input id="card-author" name="author" maxlength="40" autocomplete="nickname" placeholder="Your name" data-turbo-permanent>
+<input id="card-author" name="author" dir="auto" maxlength="40" autocomplete="nickname" placeholder="Your name" data-turbo-permanent>
 <button>Add</button>
 </form>
+<p id="board-note" role="status" data-turbo-permanent></p>
 <ol id="cards">
 {items}
 </ol>
+<p id="board-news" role="status" data-turbo-permanent></p>
 <p class="empty">No cards yet. Write the first one above, then open this page in a second window.</p>
 <footer>
 <p><span id="card-count">{count}</span> on the board</p>
-<form class="clear" action="clear" method="post"><button>Clear the board</button></form>
+<details class="clear"><summary>Clear the board</summary><form action="clear" method="post"><button>Delete all cards</button></form></details>
 </footer>
 </main>
 </body>
@@ -123,11 +127,11 @@ def page(request, cards, position, visitor, client):
 def card(c):
     """The one partial for a card: the page renders it, and so does every stream."""
     i, votes, at, backend = c["id"], c["votes"], escape(c["created_at"]), escape(c["backend"])
-    return f"""<li id="card_{i}" class="card" data-backend="{backend}"><p class="body">{escape(c["body"])}</p>\
-<p class="by"><span class="author">{escape(c["author"])}</span> <span class="badge" data-backend="{backend}">\
-{NAMES.get(backend, backend)}</span> <time datetime="{at}">{at[11:16]}</time></p><form action="cards/{i}/vote" \
-method="post"><button class="vote" aria-label="Vote, {votes} so far">▲ <b class="votes">{votes}</b></button></form><form \
-action="cards/{i}/delete" method="post"><button class="delete" aria-label="Delete this card">✕</button></form></li>"""
+    return f"""<li id="card_{i}" class="card" data-backend="{backend}"><p class="body" dir="auto">{escape(c["body"])}</p>\
+<p class="by"><span class="author" dir="auto">{escape(c["author"])}</span> <span class="badge" data-backend="{backend}">\
+{NAMES.get(backend, backend)}</span> <time datetime="{at}">{at[:10]} {at[11:16]} UTC</time></p><form action="cards/{i}/vote" \
+method="post"><button class="vote" aria-label="Vote, {votes} so far">▲ <b class="votes">{votes}</b></button></form><details \
+class="delete"><summary aria-label="Delete this card">✕</summary><form action="cards/{i}/delete" method="post"><button>Delete</button></form></details></li>"""
 
 
 @contextlib.contextmanager

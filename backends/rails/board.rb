@@ -253,7 +253,7 @@ end
 
 BoardsController.prepend_view_path ActionView::FixtureResolver.new(
   "cards/_card.html.erb" => <<~'ERB'.chomp,
-    <li id="<%= dom_id(card) %>" class="card" data-backend="<%= card.backend %>"><p class="body"><%= card.body %></p><p class="by"><span class="author"><%= card.author %></span> <span class="badge" data-backend="<%= card.backend %>"><%= card.backend_name %></span> <time datetime="<%= card.created_at %>"><%= card.created_at[11, 5] %></time></p><form action="cards/<%= card.id %>/vote" method="post"><button class="vote" aria-label="Vote, <%= card.votes %> so far">▲ <b class="votes"><%= card.votes %></b></button></form><form action="cards/<%= card.id %>/delete" method="post"><button class="delete" aria-label="Delete this card">✕</button></form></li>
+    <li id="<%= dom_id(card) %>" class="card" data-backend="<%= card.backend %>"><p class="body" dir="auto"><%= card.body %></p><p class="by"><span class="author" dir="auto"><%= card.author %></span> <span class="badge" data-backend="<%= card.backend %>"><%= card.backend_name %></span> <time datetime="<%= card.created_at %>"><%= card.created_at[0, 10] %> <%= card.created_at[11, 5] %> UTC</time></p><form action="cards/<%= card.id %>/vote" method="post"><button class="vote" aria-label="Vote, <%= card.votes %> so far">▲ <b class="votes"><%= card.votes %></b></button></form><details class="delete"><summary aria-label="Delete this card">✕</summary><form action="cards/<%= card.id %>/delete" method="post"><button>Delete</button></form></details></li>
   ERB
   "boards/show.html.erb" => <<~'ERB',
     <!DOCTYPE html>
@@ -268,6 +268,7 @@ BoardsController.prepend_view_path ActionView::FixtureResolver.new(
     <%= turbo_refresh_scroll_tag :preserve %>
     <%= cable_meta_tags %>
     <script type="module" src="<%= asset @client == "rails" ? "rails-gem.js" : "anycable.js" %>" data-turbo-track="reload"></script>
+    <script type="module" src="<%= asset "board.js" %>" data-turbo-track="reload"></script>
     </head>
     <body data-backend="rails">
     <header>
@@ -293,18 +294,20 @@ BoardsController.prepend_view_path ActionView::FixtureResolver.new(
     <% end %>
     <form class="add" action="cards" method="post">
     <label for="card-body">Card</label>
-    <input id="card-body" name="body" required maxlength="500" autocomplete="off" placeholder="What should everyone see?" data-turbo-permanent>
+    <input id="card-body" name="body" dir="auto" required maxlength="500" autocomplete="off" placeholder="What should everyone see?" data-turbo-permanent>
     <label for="card-author">Name</label>
-    <input id="card-author" name="author" maxlength="40" autocomplete="nickname" placeholder="Your name" data-turbo-permanent>
+    <input id="card-author" name="author" dir="auto" maxlength="40" autocomplete="nickname" placeholder="Your name" data-turbo-permanent>
     <button>Add</button>
     </form>
+    <p id="board-note" role="status" data-turbo-permanent></p>
     <ol id="cards">
     <%= safe_join @cards.map { |card| render(card) }, "\n" %>
     </ol>
+    <p id="board-news" role="status" data-turbo-permanent></p>
     <p class="empty">No cards yet. Write the first one above, then open this page in a second window.</p>
     <footer>
     <p><span id="card-count"><%= pluralize(@cards.size, "card") %></span> on the board</p>
-    <form class="clear" action="clear" method="post"><button>Clear the board</button></form>
+    <details class="clear"><summary>Clear the board</summary><form action="clear" method="post"><button>Delete all cards</button></form></details>
     </footer>
     </main>
     </body>

@@ -81,6 +81,7 @@ module Board
       <meta name="turbo-refresh-scroll" content="preserve">
       #{Hotcable.meta_tags({ visitor: visitor }, url: cable_url(request))}
       <script type="module" src="#{assets}/#{client}.js" data-turbo-track="reload"></script>
+      <script type="module" src="#{assets}/board.js" data-turbo-track="reload"></script>
       </head>
       <body data-backend="ruby">
       <header>
@@ -92,6 +93,7 @@ module Board
       <a href="/python/" data-backend="python">Python</a>
       <a href="/php/" data-backend="php">PHP</a>
       <a href="/ruby/" data-backend="ruby" aria-current="page">Ruby</a>
+      <a href="/rails/" data-backend="rails">Rails</a>
       <a href="/compare">Compare</a>
       </nav>
       </header>
@@ -99,18 +101,20 @@ module Board
       #{Hotcable.stream_from("board/1", position)}
       <form class="add" action="cards" method="post">
       <label for="card-body">Card</label>
-      <input id="card-body" name="body" required maxlength="500" autocomplete="off" placeholder="What should everyone see?" data-turbo-permanent>
+      <input id="card-body" name="body" dir="auto" required maxlength="500" autocomplete="off" placeholder="What should everyone see?" data-turbo-permanent>
       <label for="card-author">Name</label>
-      <input id="card-author" name="author" maxlength="40" autocomplete="nickname" placeholder="Your name" data-turbo-permanent>
+      <input id="card-author" name="author" dir="auto" maxlength="40" autocomplete="nickname" placeholder="Your name" data-turbo-permanent>
       <button>Add</button>
       </form>
+      <p id="board-note" role="status" data-turbo-permanent></p>
       <ol id="cards">
       #{items}
       </ol>
+      <p id="board-news" role="status" data-turbo-permanent></p>
       <p class="empty">No cards yet. Write the first one above, then open this page in a second window.</p>
       <footer>
       <p><span id="card-count">#{count}</span> on the board</p>
-      <form class="clear" action="clear" method="post"><button>Clear the board</button></form>
+      <details class="clear"><summary>Clear the board</summary><form action="clear" method="post"><button>Delete all cards</button></form></details>
       </footer>
       </main>
       </body>
@@ -123,7 +127,7 @@ module Board
     id, body, author, backend, votes, at =
       card.values_at("id", "body", "author", "backend", "votes", "created_at").map { |value| ERB::Util.h(value) }
     <<~HTML.chomp
-      <li id="card_#{id}" class="card" data-backend="#{backend}"><p class="body">#{body}</p><p class="by"><span class="author">#{author}</span> <span class="badge" data-backend="#{backend}">#{NAMES.fetch(backend, backend)}</span> <time datetime="#{at}">#{at[11, 5]}</time></p><form action="cards/#{id}/vote" method="post"><button class="vote" aria-label="Vote, #{votes} so far">▲ <b class="votes">#{votes}</b></button></form><form action="cards/#{id}/delete" method="post"><button class="delete" aria-label="Delete this card">✕</button></form></li>
+      <li id="card_#{id}" class="card" data-backend="#{backend}"><p class="body" dir="auto">#{body}</p><p class="by"><span class="author" dir="auto">#{author}</span> <span class="badge" data-backend="#{backend}">#{NAMES.fetch(backend, backend)}</span> <time datetime="#{at}">#{at[0, 10]} #{at[11, 5]} UTC</time></p><form action="cards/#{id}/vote" method="post"><button class="vote" aria-label="Vote, #{votes} so far">▲ <b class="votes">#{votes}</b></button></form><details class="delete"><summary aria-label="Delete this card">✕</summary><form action="cards/#{id}/delete" method="post"><button>Delete</button></form></details></li>
     HTML
   end
 

@@ -8,7 +8,7 @@
 
 import { start } from '@anycable/turbo-stream'
 import { type Cable, createCable } from '@anycable/web'
-import { config } from '@hotwired/turbo'
+import '@hotwired/turbo'
 import {
   backOffMs,
   type Credentials,
@@ -18,7 +18,6 @@ import {
   reattach,
   type Source,
 } from './hotcable-status.js'
-import { watchPage } from './page.ts'
 
 /** `page`: whose user it is for, with the latest token. */
 let connection: { cable: Cable; page: Credentials } | undefined
@@ -80,7 +79,6 @@ addEventListener('turbo:render', () => {
   }
 })
 
-watchPage(config)
 const whichever = {
   subscribe: (...[channel]: Parameters<Cable['subscribe']>) => current().subscribe(channel),
   get sessionId() {

@@ -1,77 +1,101 @@
 /**
- * The list as it changes: how many there are, that they stay in order, and a glow for what is new.
+ * The list as it changes: how many cards there are, that they stay in order, and a glow for what is new.
  *
- * Whatever changed it (a stream, a morph, a visit) has changed the DOM, so that is what we watch. Glows are Web
- * Animations: they leave no attribute or style behind for a morph to compare.
+ * A stream, a morph or a visit changes the DOM, so that is what we watch. The work for a change does not grow with the
+ * list: only cards that changed are looked at. Glows are Web Animations: they leave nothing behind for a morph to compare.
  */
-
+import { restoreFocus } from './focus.ts'
 import { isFramed } from './frame.ts'
+import { announce, clearNews, tidyNews } from './news.ts'
+import { explain } from './note.ts'
+import { settle } from './order.ts'
+import { claim, watchOtherWindows } from './own.ts'
 
-/** Card ids of a list and their votes, as last seen. A new list is a new page, and nothing on it is news. */
-const seen = new WeakMap<Element, Map<string, string>>()
+let list: Element | null = null
+/** The votes of the list's cards, as last seen, by id. */
+let votes = new Map<string, string>()
 
 export function watchCards(): void {
-  new MutationObserver(look).observe(document, { childList: true, characterData: true, subtree: true })
-  look()
+  const observer = new MutationObserver(changes => {
+    look(changes)
+    // What we changed just now needs no second look.
+    observer.takeRecords()
+  })
+  observer.observe(document, { childList: true, characterData: true, subtree: true, attributeFilter: ['title'] })
+  watchOtherWindows(cards)
+  addEventListener('turbo:before-morph-attribute', keepState)
+  look([])
 }
 
-function look(): void {
-  const list = document.getElementById('cards')
-  if (list === null) return
-  const cards = [...list.children].filter((child): child is HTMLElement => child.matches('li.card'))
-  sort(list, cards)
-  count(cards.length)
+function look(changes: readonly MutationRecord[]): void {
+  const present = document.getElementById('cards')
+  if (present !== list) begin(present)
+  else if (list !== null) update(list, changes)
+  count()
+  explain()
+  restoreFocus(votes.size === 0)
+}
 
-  const known = seen.get(list)
-  const votes = new Map(known)
-  for (const card of cards) {
-    const now = card.querySelector('.votes')?.textContent ?? ''
-    const before = votes.get(card.id)
-    votes.set(card.id, now)
-    if (known === undefined) continue
-    if (before === undefined) arrive(card)
-    else if (before !== now) bump(card)
+/** A new list is a new page: nothing on it is news. */
+function begin(present: Element | null): void {
+  list = present
+  votes = new Map(cards().map(card => [card.id, votesOf(card)]))
+  clearNews()
+  // The newest first: of two cards alike the later one is the reader's.
+  for (const card of cards().reverse()) claim(card)
+  // A frame is too small to show the newest cards without scrolling.
+  if (list !== null && isFramed()) list.scrollTop = list.scrollHeight
+}
+
+function update(list: Element, changes: readonly MutationRecord[]): void {
+  const [added, changed, removed] = [new Set<HTMLElement>(), new Set<HTMLElement>(), new Set<string>()]
+  for (const { target, addedNodes, removedNodes } of changes) {
+    if (target === list) {
+      for (const node of removedNodes) if (isCard(node)) removed.add(node.id)
+      for (const node of addedNodes) if (isCard(node) && node.parentElement === list) added.add(node)
+    } else if (list.contains(target)) {
+      const card = (target instanceof Element ? target : target.parentElement)?.closest<HTMLElement>('#cards > .card')
+      if (card) changed.add(card)
+    }
   }
-  // A frame is too small to show the newest cards by itself.
-  if (known === undefined && isFramed()) list.scrollTop = list.scrollHeight
-  seen.set(list, votes)
+  settle(added)
+  const fresh = [...added].filter(({ id }) => !votes.has(id))
+  let mine: HTMLElement | undefined
+  for (const card of added) if (claim(card)) mine = card
+  for (const card of [...added, ...changed]) {
+    removed.delete(card.id)
+    const [before, now] = [votes.get(card.id), votesOf(card)]
+    votes.set(card.id, now)
+    if (before !== undefined && before !== now) bump(card)
+  }
+  for (const id of removed) if (list.querySelector(`#${CSS.escape(id)}`) === null) votes.delete(id)
+  if (removed.size > 0) tidyNews()
+  if (fresh.length > 0) announce(fresh, mine)
+  for (const card of fresh) glow(card)
 }
 
-/** Two backends may commit in one order and broadcast in the other; a reload would show the order of the ids. */
-function sort(list: Element, cards: HTMLElement[]): void {
-  const number = ({ id }: HTMLElement) => Number(id.slice('card_'.length))
-  if (cards.every((card, at) => at === 0 || number(cards[at - 1]!) <= number(card))) return
-  cards.sort((a, b) => number(a) - number(b))
-  list.append(...cards)
-}
+const isCard = (node: Node): node is HTMLElement => node instanceof HTMLElement && node.matches('li.card')
 
-function count(cards: number): void {
+const cards = (): HTMLElement[] => [...(list?.children ?? [])].filter(isCard)
+
+const votesOf = (card: HTMLElement): string => card.querySelector('.votes')?.textContent ?? ''
+
+function count(): void {
   const place = document.getElementById('card-count')
-  const words = cards === 1 ? '1 card' : `${cards} cards`
+  const words = votes.size === 1 ? '1 card' : `${votes.size} cards`
   if (place !== null && place.textContent !== words) place.textContent = words
 }
 
-let expected = ''
-
-/** The next card that says this is the reader's own. */
-export function expectCard(body: string): void {
-  expected = body
-}
-
-/** Scrolls to one's own card, and follows the end of the list for who is there; nobody else is moved from what they read. */
-function isWanted(card: HTMLElement): boolean {
-  if (card.querySelector('.body')?.textContent === expected) {
-    expected = ''
-    return true
-  }
-  const { top, height } = card.getBoundingClientRect()
-  return isFramed() || top - height < window.innerHeight
+/** No server renders whether a card is one's own, or its ✕ is open: a morph would take that away. */
+function keepState(event: Event): void {
+  const { attributeName } = (event as CustomEvent<{ attributeName: string }>).detail
+  const isOurs = attributeName === 'data-own' || attributeName === 'open'
+  if (isOurs && (event.target as Element).closest('.card, .clear')) event.preventDefault()
 }
 
 const calm = matchMedia('(prefers-reduced-motion: reduce)')
 
-function arrive(card: HTMLElement): void {
-  if (isWanted(card)) card.scrollIntoView({ block: 'nearest', behavior: calm.matches ? 'instant' : 'smooth' })
+function glow(card: HTMLElement): void {
   if (calm.matches) return
   const accent = getComputedStyle(card).getPropertyValue('--accent')
   card.animate(

@@ -1,17 +1,24 @@
 /** The form: empties what was sent, remembers the name, and says why something was not taken. */
 
-import { expectCard } from './cards.ts'
+import { expectCard } from './own.ts'
 
 const AUTHOR = 'hotcable-author'
 
+/** What the form that is on its way holds. */
+let way: { submission: unknown; body: string; fail: () => void } | undefined
+
 export function watchForm(): void {
   addEventListener('turbo:load', recall)
-  addEventListener('turbo:submit-start', ({ target }) => {
-    if (target instanceof HTMLFormElement && target.matches('form.add')) expectCard(field(target, 'body').value.trim())
+  addEventListener('turbo:submit-start', event => {
+    const { target, detail } = event as CustomEvent<Submit>
+    if (!isAdd(target)) return
+    const [body, author] = [field(target, 'body').value, field(target, 'author').value]
+    way = { submission: detail.formSubmission, body, fail: expectCard(body, author) }
   })
   addEventListener('turbo:submit-end', event => {
-    const { target, detail } = event as CustomEvent<SubmitEnd>
-    if (target instanceof HTMLFormElement && target.matches('form.add')) void submitted(target, detail)
+    const { target, detail } = event as CustomEvent<Submit>
+    if (isAdd(target)) void submitted(target, detail)
+    else if (target instanceof Element) target.closest('details')?.removeAttribute('open')
   })
   addEventListener('input', ({ target }) => {
     if (target instanceof HTMLInputElement) target.setCustomValidity('')
@@ -19,18 +26,27 @@ export function watchForm(): void {
   recall()
 }
 
-interface SubmitEnd {
+interface Submit {
+  formSubmission: unknown
   success?: boolean
   fetchResponse?: { response: Response }
 }
 
-async function submitted(form: HTMLFormElement, { success, fetchResponse }: SubmitEnd): Promise<void> {
+const isAdd = (target: EventTarget | null): target is HTMLFormElement =>
+  target instanceof HTMLFormElement && target.matches('form.add')
+
+async function submitted(form: HTMLFormElement, { formSubmission, success, fetchResponse }: Submit): Promise<void> {
+  // Turbo stops a form that is on its way for the next one.
+  if (way === undefined || way.submission !== formSubmission) return
+  const { body: sent, fail } = way
   const body = field(form, 'body')
   if (success) {
-    body.value = ''
+    // What was typed meanwhile is the next card.
+    if (body.value === sent) body.value = ''
     remember(field(form, 'author').value)
     return
   }
+  fail()
   // Turbo shows pages and drops words; what was typed stays, and the words go where it was typed.
   body.setCustomValidity((await words(fetchResponse?.response)) || 'Not sent: the Board did not answer. Try again.')
   body.reportValidity()

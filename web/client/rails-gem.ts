@@ -1,6 +1,3 @@
 /** The same on the page of the Rails application: turbo.min.js as Rails ships it, served out of the gem. */
-import { Turbo } from 'rails/turbo.min.js'
+import 'rails/turbo.min.js'
 import './hotcable-status.js'
-import { watchPage } from './page.ts'
-
-watchPage(Turbo.config)

@@ -2,8 +2,5 @@
  * The other client (`?client=rails`): @hotwired/turbo-rails, the package from npm. It opens its connection by itself, with
  * the URL and token of the page's meta tag; hotcable-status.js only listens in, and brings a new token in time.
  */
-import { Turbo } from '@hotwired/turbo-rails'
+import '@hotwired/turbo-rails'
 import './hotcable-status.js'
-import { watchPage } from './page.ts'
-
-watchPage(Turbo.config)

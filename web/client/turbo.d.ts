@@ -1,12 +1,11 @@
 /** The two packages of Hotwire carry no types; this is all that we touch of them. */
-declare module '@hotwired/turbo' {
-  export const config: { forms: { submitter: 'disabled' | 'aria-disabled' } }
-}
+declare module '@hotwired/turbo' {}
 
-declare module '@hotwired/turbo-rails' {
-  export const Turbo: typeof import('@hotwired/turbo')
-}
+declare module '@hotwired/turbo-rails' {}
 
-declare module 'rails/turbo.min.js' {
-  export { Turbo } from '@hotwired/turbo-rails'
+declare module 'rails/turbo.min.js' {}
+
+interface Window {
+  /** Absent on a page without a client. */
+  readonly Turbo?: { readonly config: { forms: { submitter: 'disabled' | 'aria-disabled' } } }
 }

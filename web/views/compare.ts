@@ -8,7 +8,6 @@ import { plain } from './plain.ts'
 export const compare = (languages: readonly Language[] = LANGUAGES): Html =>
   plain({
     title: 'Compare',
-    languages,
     main: html`<main class="compare">
 <div class="intro"><h2>One Board, four languages${languages.length > LANGUAGES.length ? ' and Rails' : ''}</h2><p>Each frame is a page of its own, rendered by its own backend. Write in one and watch the others.</p></div>
 <div class="frames">

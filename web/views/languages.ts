@@ -6,10 +6,13 @@ export const LANGUAGES = [
   { name: 'ruby', title: 'Ruby', href: '/ruby/' },
 ] as const
 
-/** Rails is an extra: it takes gems that not everyone has, so only those pages that know it is running link to it. */
+/** An extra: it takes gems that not everyone has. Every page links to it; where it does not run, a page says so. */
 export const RAILS = { name: 'rails', title: 'Rails', href: '/rails/' } as const
 
-export type Language = (typeof LANGUAGES)[number] | typeof RAILS
+/** What every page links to. */
+export const LINKS = [...LANGUAGES, RAILS] as const
+
+export type Language = (typeof LINKS)[number]
 
 /** Those that run as a process of their own behind ours. */
 export type Neighbour = Exclude<Language['name'], 'typescript'>
@@ -17,4 +20,4 @@ export type Neighbour = Exclude<Language['name'], 'typescript'>
 /** How a backend's name is written; one that we do not know is written as it came. */
 export const titleOf = (name: string): string => TITLES.get(name) ?? name
 
-const TITLES = new Map<string, string>([...LANGUAGES, RAILS].map(({ name, title }) => [name, title]))
+const TITLES = new Map<string, string>(LINKS.map(({ name, title }) => [name, title]))

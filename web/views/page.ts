@@ -2,7 +2,7 @@
 import { html, raw } from 'hono/html'
 import type { Card } from '../board.ts'
 import { card, type Html } from './card.ts'
-import { LANGUAGES } from './languages.ts'
+import { type Language, LINKS } from './languages.ts'
 
 export interface Page {
   cards: readonly Card[]
@@ -25,6 +25,7 @@ export const page = ({ cards, metaTags, source, client }: Page): Html => html`<!
 <meta name="turbo-refresh-scroll" content="preserve">
 ${raw(metaTags)}
 <script type="module" src="/assets/${client}.js" data-turbo-track="reload"></script>
+<script type="module" src="/assets/board.js" data-turbo-track="reload"></script>
 </head>
 <body data-backend="typescript">
 <header>
@@ -32,24 +33,26 @@ ${raw(metaTags)}
 <p class="rendered">Rendered by <span class="badge" data-backend="typescript">TypeScript</span> <small>Node ${process.versions.node}</small></p>
 <hotcable-status id="cable-status" role="status" data-turbo-permanent><span>offline</span></hotcable-status>
 <nav aria-label="The same Board in other languages">
-${LANGUAGES.map(link)}<a href="/compare">Compare</a>
+${LINKS.map(link)}<a href="/compare">Compare</a>
 </nav>
 </header>
 <main>
 ${raw(source)}
 <form class="add" action="cards" method="post">
 <label for="card-body">Card</label>
-<input id="card-body" name="body" required maxlength="500" autocomplete="off" placeholder="What should everyone see?" data-turbo-permanent>
+<input id="card-body" name="body" dir="auto" required maxlength="500" autocomplete="off" placeholder="What should everyone see?" data-turbo-permanent>
 <label for="card-author">Name</label>
-<input id="card-author" name="author" maxlength="40" autocomplete="nickname" placeholder="Your name" data-turbo-permanent>
+<input id="card-author" name="author" dir="auto" maxlength="40" autocomplete="nickname" placeholder="Your name" data-turbo-permanent>
 <button>Add</button>
 </form>
+<p id="board-note" role="status" data-turbo-permanent></p>
 <ol id="cards">
 ${cards.map(each => [card(each), raw('\n')])}</ol>
+<p id="board-news" role="status" data-turbo-permanent></p>
 <p class="empty">No cards yet. Write the first one above, then open this page in a second window.</p>
 <footer>
 <p><span id="card-count">${count(cards.length)}</span> on the board</p>
-<form class="clear" action="clear" method="post"><button>Clear the board</button></form>
+<details class="clear"><summary>Clear the board</summary><form action="clear" method="post"><button>Delete all cards</button></form></details>
 </footer>
 </main>
 </body>
@@ -60,7 +63,7 @@ const link = ({
   name,
   title,
   href,
-}: (typeof LANGUAGES)[number]): Html => html`<a href="${href}" data-backend="${name}"${raw(name === 'typescript' ? ' aria-current="page"' : '')}>${title}</a>
+}: Language): Html => html`<a href="${href}" data-backend="${name}"${raw(name === 'typescript' ? ' aria-current="page"' : '')}>${title}</a>
 `
 
 const count = (cards: number): string => (cards === 1 ? '1 card' : `${cards} cards`)

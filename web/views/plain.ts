@@ -1,7 +1,7 @@
 /** Pages of our own, beside the Board: the same head and header, no socket. */
 import { html, raw } from 'hono/html'
 import type { Html } from './card.ts'
-import { LANGUAGES, type Language, titleOf } from './languages.ts'
+import { LINKS, titleOf } from './languages.ts'
 
 interface Plain {
   title: string
@@ -9,18 +9,10 @@ interface Plain {
   backend?: string
   /** A script under /assets. */
   script?: string
-  /** Which Boards it links to. */
-  languages?: readonly Language[]
   main: Html
 }
 
-export const plain = ({
-  title,
-  backend = 'typescript',
-  script,
-  languages = LANGUAGES,
-  main,
-}: Plain): Html => html`<!DOCTYPE html>
+export const plain = ({ title, backend = 'typescript', script, main }: Plain): Html => html`<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -34,7 +26,7 @@ ${script === undefined ? '' : html`<script type="module" src="/assets/${script}.
 <header>
 <h1><a href="/">Hotcable</a></h1>
 <nav aria-label="The Board in each language">
-${languages.map(
+${LINKS.map(
   ({ name, title, href }) => html`<a href="${href}" data-backend="${name}">${title}</a>
 `,
 )}<a href="/compare"${raw(title === 'Compare' ? ' aria-current="page"' : '')}>Compare</a>

@@ -1,0 +1,120 @@
+/** The scripts under /assets on pages that are not the Board's, and on lists that the Board never renders. */
+import type { Page } from 'playwright/test'
+import { expect } from 'playwright/test'
+import { CLIENTS, test } from './demo.ts'
+
+// A page that the test serves counts as public, and may not load from localhost unless it is allowed to.
+test.use({ permissions: ['local-network-access'] })
+
+/** Opens a page with this script and body. */
+async function open(page: Page, script: string, body: string): Promise<void> {
+  await page.route('**/elsewhere', route =>
+    route.fulfill({
+      contentType: 'text/html',
+      body: `<!DOCTYPE html><title>Elsewhere</title><script type="module" src="/assets/${script}.js"></script>${body}`,
+    }),
+  )
+  await page.goto('/elsewhere', { waitUntil: 'load' })
+}
+
+const item = (id: string) => `<li class="card" id="card_${id}">${id}</li>`
+const ids = (page: Page) => page.locator('#cards > li').evaluateAll(cards => cards.map(({ id }) => id.slice(5)))
+
+for (const client of CLIENTS) {
+  test(`a client's script leaves the page of another app as it is (${client})`, async ({ page }) => {
+    const body = `<ul id="cards">${item('9f3a')}${item('77bc')}</ul><b id="card-count">mine</b>
+      <form class="add" action="/health"><input name="body" value="typed"><input id="card-author"><button>Go</button></form>`
+    await open(page, client, body)
+    await page.evaluate(() => {
+      localStorage.setItem('hotcable-author', 'Ada')
+      document.querySelector('#cards')!.insertAdjacentHTML('beforeend', '<li class="card" id="card_1">1</li>')
+    })
+
+    // The tab answers, after all observers have run.
+    expect(await page.evaluate(() => new Promise(then => setTimeout(() => then('alive'), 50)))).toBe('alive')
+    expect(await ids(page)).toEqual(['9f3a', '77bc', '1'])
+    await expect(page.locator('#card-count')).toHaveText('mine')
+    await expect(page.locator('#card-author')).toHaveValue('')
+    expect(await page.evaluate(() => window.Turbo!.config.forms.submitter)).not.toBe('aria-disabled')
+  })
+}
+
+test("the Board's script comes to rest on a list of any ids, and puts what is added in its place", async ({ page }) => {
+  await page.addInitScript(countMoves)
+  await open(page, 'board', `<ul id="cards">${['5', '77bc', '9f3a'].map(item).join('')}</ul><b id="card-count"></b>`)
+  await expect(page.locator('#card-count')).toHaveText('3 cards')
+
+  for (const id of ['77bb', '4', '10', 'NaN', 'ffff'])
+    await page.locator('#cards').evaluate((list, html) => list.insertAdjacentHTML('beforeend', html), item(id))
+
+  await expect(page.locator('#card-count')).toHaveText('8 cards')
+  expect(await ids(page)).toEqual(['4', '5', '10', 'NaN', '77bb', '77bc', '9f3a', 'ffff'])
+  // All but the last came too late, and each was moved once.
+  expect(await page.evaluate(() => Reflect.get(window, 'moves'))).toBe(4)
+})
+
+/** The moves of cards, which are the only use of these two. */
+function countMoves(): void {
+  Object.assign(window, { moves: 0 })
+  for (const name of ['before', 'after'] as const) {
+    const move = Element.prototype[name]
+    Element.prototype[name] = function (...nodes) {
+      Object.assign(window, { moves: Number(Reflect.get(window, 'moves')) + 1 })
+      move.apply(this, nodes)
+    }
+  }
+}
+
+test('a change costs the same on a long list as on a short one', async ({ page }) => {
+  await page.addInitScript(countCalls)
+  const costs: number[][] = []
+  for (const length of [100, 400]) {
+    const list = Array.from({ length }, (_, at) =>
+      item(String(1000 + at)).replace('</li>', '<b class="votes">0</b></li>'),
+    )
+    await open(page, 'board', `<ul id="cards">${list.join('')}</ul><b id="card-count"></b>`)
+    await expect(page.locator('#card-count')).toHaveText(`${length} cards`)
+
+    costs.push([
+      await cost(page, list => list.insertAdjacentHTML('beforeend', '<li class="card" id="card_9000">new</li>')),
+      await cost(page, list => list.insertAdjacentHTML('beforeend', '<li class="card" id="card_8999">late</li>')),
+      await cost(page, list => list.querySelector('#card_1007 .votes')!.replaceChildren('1')),
+      await cost(page, list => list.querySelector('#card_1008')!.remove()),
+    ])
+  }
+
+  expect(costs[1]).toEqual(costs[0])
+})
+
+/** How often the DOM was asked for something because of one change. */
+const cost = (page: Page, change: (list: Element) => void): Promise<number> =>
+  page.evaluate(async source => {
+    const change = new Function(`return ${source}`)() as (list: Element) => void
+    const list = document.getElementById('cards')!
+    const calls = () => Number(Reflect.get(window, 'calls'))
+    const from = calls()
+    change(list)
+    const own = calls() - from
+    await new Promise(then => setTimeout(then, 50))
+    return calls() - from - own
+  }, change.toString())
+
+/** Counts the calls of every method and getter of the DOM, and the children that collections hand out. */
+function countCalls(): void {
+  Object.assign(window, { calls: 0 })
+  const counted = <T extends (...args: never[]) => unknown>(call: T): T =>
+    function (this: unknown, ...args: never[]) {
+      const result = Reflect.apply(call, this, args)
+      const more = result instanceof HTMLCollection || result instanceof NodeList ? result.length : 0
+      Object.assign(window, { calls: Number(Reflect.get(window, 'calls')) + 1 + more })
+      return result
+    } as unknown as T
+  for (const { prototype } of [Node, Element, HTMLElement, Document]) {
+    for (const [name, property] of Object.entries(Object.getOwnPropertyDescriptors(prototype))) {
+      if (name === 'constructor' || !property.configurable) continue
+      if (typeof property.value === 'function') property.value = counted(property.value)
+      if (property.get) property.get = counted(property.get)
+      Object.defineProperty(prototype, name, property)
+    }
+  }
+}

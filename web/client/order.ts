@@ -1,0 +1,43 @@
+/**
+ * Cards in the order of their ids, `card_9` before `card_10`: a shorter id is before a longer one, and of two ids of one
+ * length the lesser text. For decimal numbers that is their order; for all other ids it is an order too.
+ */
+export const isBefore = ({ id: a }: Identified, { id: b }: Identified): boolean =>
+  a.length === b.length ? a < b : a.length < b.length
+
+interface Identified {
+  readonly id: string
+}
+
+/** Moves each card of `added` to its place in a list whose other cards are in order. Looks no further than that place. */
+export function settle(added: Iterable<Element>): void {
+  const unsettled = new Set(added)
+  if ([...unsettled].every(isInPlace)) return
+  for (const card of unsettled) {
+    unsettled.delete(card)
+    const later = farthest(card, 'previousElementSibling', unsettled, other => isBefore(card, other))
+    if (later !== undefined) later.before(card)
+    else farthest(card, 'nextElementSibling', unsettled, other => isBefore(other, card))?.after(card)
+  }
+}
+
+function isInPlace(card: Element): boolean {
+  const { previousElementSibling: previous, nextElementSibling: next } = card
+  return (previous === null || !isBefore(card, previous)) && (next === null || !isBefore(next, card))
+}
+
+/** The last card in that direction that is on the wrong side of `card`; those that will move themselves do not count. */
+function farthest(
+  card: Element,
+  direction: 'previousElementSibling' | 'nextElementSibling',
+  unsettled: ReadonlySet<Element>,
+  isWrong: (other: Element) => boolean,
+): Element | undefined {
+  let found: Element | undefined
+  for (let other = card[direction]; other !== null; other = other[direction]) {
+    if (unsettled.has(other)) continue
+    if (!isWrong(other)) break
+    found = other
+  }
+  return found
+}

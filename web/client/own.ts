@@ -1,0 +1,74 @@
+/**
+ * Which cards this browser wrote. The Board has no accounts and a card names only an author, so the browser remembers: a
+ * card that appears with the text and the name of a form that was just sent is its own.
+ */
+
+const STORED = 'hotcable-own-cards'
+const MOST = 200
+
+/** What was sent, and not seen on the page yet. */
+const sent: Sent[] = []
+let own = recall()
+
+interface Sent {
+  readonly body: string
+  readonly author: string
+}
+
+/** Expects the card of this form. Call the result if the form fails. */
+export function expectCard(body: string, author: string): () => void {
+  const expected: Sent = { body: body.trim(), author: author.trim() || 'anonymous' }
+  sent.push(expected)
+  return () => forget(expected)
+}
+
+/** Marks the card if this browser wrote it; true when it was expected. */
+export function claim(card: HTMLElement): boolean {
+  const expected = sent.find(({ body, author }) => reads(card, '.body', body) && reads(card, '.author', author))
+  if (expected !== undefined) {
+    forget(expected)
+    own = new Set([...new Set([...own, ...recall(), key(card)])].slice(-MOST))
+    remember()
+  }
+  mark(card)
+  return expected !== undefined
+}
+
+/** Marks cards that another window of this browser writes; `cards`: those on the page. */
+export function watchOtherWindows(cards: () => Iterable<HTMLElement>): void {
+  addEventListener('storage', event => {
+    if (event.key !== STORED) return
+    own = recall()
+    for (const card of cards()) mark(card)
+  })
+}
+
+function mark(card: HTMLElement): void {
+  if (own.has(key(card))) card.dataset.own = ''
+}
+
+/** With the time, because a Board that is made anew counts from 1 again. */
+const key = (card: HTMLElement): string => `${card.id} ${card.querySelector('time')?.dateTime}`
+
+const reads = (card: HTMLElement, part: string, text: string): boolean => card.querySelector(part)?.textContent === text
+
+function forget(expected: Sent): void {
+  const at = sent.indexOf(expected)
+  if (at >= 0) sent.splice(at, 1)
+}
+
+// Storage may be forbidden; then the marks last as long as the page.
+function remember(): void {
+  try {
+    localStorage.setItem(STORED, JSON.stringify([...own]))
+  } catch {}
+}
+
+function recall(): Set<string> {
+  try {
+    const keys: unknown = JSON.parse(localStorage.getItem(STORED) ?? '[]')
+    return new Set(Array.isArray(keys) ? keys : [])
+  } catch {
+    return new Set()
+  }
+}
