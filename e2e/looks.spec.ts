@@ -1,0 +1,144 @@
+/** What the pages look like to all who look: contrast, zoom, a phone, forced colours, writing from right to left. */
+import { createRequire } from 'node:module'
+import type { Page } from 'playwright/test'
+import { expect } from 'playwright/test'
+import { addCard, card, LANGUAGES, languages, open, test, unique } from './demo.ts'
+
+interface Violation {
+  id: string
+  nodes: { target: string[] }[]
+}
+
+/** What axe finds on the page: rules of WCAG 2 A and AA, contrast among them. */
+async function violations(page: Page): Promise<string[]> {
+  // Through the page's policy, which is what keeps other scripts out.
+  await page.evaluate(`${await source()}; 0`)
+  const found: Violation[] = await page.evaluate(async () => {
+    const axe = Reflect.get(window, 'axe') as { run: (options: object) => Promise<{ violations: Violation[] }> }
+    const options = {
+      iframes: false,
+      runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+    }
+    return (await axe.run(options)).violations
+  })
+  return found.flatMap(({ id, nodes }) => nodes.map(({ target }) => `${id}: ${target.join(' ')}`))
+}
+
+let axe: string | undefined
+async function source(): Promise<string> {
+  const { readFile } = await import('node:fs/promises')
+  axe ??= await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+  return axe
+}
+
+const LOOKS = {
+  light: {},
+  dark: { colorScheme: 'dark' },
+  'on a phone': { viewport: { width: 390, height: 780 } },
+} as const
+
+for (const [look, options] of Object.entries(LOOKS)) {
+  test.describe(() => {
+    test.use({ ...options, contextOptions: { reducedMotion: 'reduce' } })
+
+    test(`axe finds nothing to mend, ${look}`, async ({ page, baseURL }) => {
+      for (const language of languages) {
+        await fetch(`${baseURL}/clear`, { method: 'POST', redirect: 'manual' })
+        await open(page, language)
+        const body = unique('looked at')
+        await addCard(page, body)
+        await card(page, body).getByLabel('Delete this card').click()
+        await page.getByText('Clear the board').click()
+        await page.mouse.move(0, 0)
+        expect([language, await violations(page)]).toEqual([language, []])
+      }
+      for (const path of ['/compare', '/nowhere', '/rails/']) {
+        await page.goto(path)
+        expect([path, await violations(page)]).toEqual([path, []])
+      }
+    })
+  })
+}
+
+for (const [title, viewport] of Object.entries({
+  'in a window of 1280 × 860': { width: 1280, height: 860 },
+  'at 200 % zoom of it': { width: 640, height: 430 },
+  'at 200 % zoom of a large window': { width: 960, height: 540 },
+  'on a phone': { width: 390, height: 780 },
+})) {
+  test.describe(() => {
+    test.use({ viewport })
+
+    test(`every frame of /compare shows two whole cards, ${title}`, async ({ page, baseURL }) => {
+      await fetch(`${baseURL}/clear`, { method: 'POST', redirect: 'manual' })
+      for (const language of languages) {
+        const body = new URLSearchParams({ body: 'Deploy is green. Shipping at four.', author: 'Yukihiro' })
+        await fetch(`${baseURL}${LANGUAGES[language]}cards`, { method: 'POST', body, redirect: 'manual' })
+      }
+      await page.goto('/compare')
+
+      for (let at = 0; at < languages.length; at++) {
+        const frame = page.locator('iframe').nth(at).contentFrame()
+        await expect(frame.locator('#cable-status')).toHaveText('live')
+        const whole = await frame.locator('#cards').evaluate(list => {
+          const { top, bottom } = list.getBoundingClientRect()
+          return [...list.children].filter(card => {
+            const place = card.getBoundingClientRect()
+            return place.top >= top && place.bottom <= Math.min(bottom, window.innerHeight)
+          }).length
+        })
+        expect([languages[at], whole >= 2]).toEqual([languages[at], true])
+      }
+      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(viewport.width)
+    })
+  })
+}
+
+test.describe(() => {
+  test.use({ contextOptions: { forcedColors: 'active' } })
+
+  test('forced colours keep badges, edges and the status apart', async ({ page }) => {
+    await open(page, 'typescript')
+    const body = unique('forced')
+    await addCard(page, body)
+    await card(page, body).getByLabel('Delete this card').click()
+
+    const style = (selector: string, property: string, pseudo?: string) =>
+      page
+        .locator(selector)
+        .first()
+        .evaluate((element, [property, pseudo]) => getComputedStyle(element, pseudo).getPropertyValue(property!), [
+          property,
+          pseudo,
+        ] as const)
+    for (const edged of ['.card .badge', '.add > button', '.delete button', '#cable-status', '.vote'])
+      expect([edged, await style(edged, 'border-top-style'), await style(edged, 'border-top-width')]).toEqual([
+        edged,
+        'solid',
+        '1px',
+      ])
+    expect(await style('.card[data-backend="typescript"]', 'background-image', '::before')).toContain(
+      'rgb(49, 120, 198)',
+    )
+    const dot = await style('#cable-status', 'background-color', '::before')
+    expect(dot).toBe(await style('body', 'color'))
+  })
+})
+
+for (const language of languages) {
+  test(`writing from right to left runs that way, and a time has its day, in ${language}`, async ({ page }) => {
+    await open(page, language)
+    const body = `مرحبا ${unique('')}`
+    await addCard(page, body, 'ليلى')
+
+    for (const [part, direction] of [
+      ['.body', 'rtl'],
+      ['.author', 'rtl'],
+      ['.by', 'ltr'],
+    ] as const)
+      await expect(card(page, body).locator(part)).toHaveCSS('direction', direction)
+    const time = card(page, body).locator('time')
+    const stamp = (await time.getAttribute('datetime'))!
+    await expect(time).toHaveText(`${stamp.slice(0, 10)} ${stamp.slice(11, 16)} UTC`)
+  })
+}
