@@ -12,6 +12,7 @@ import {
   LANGUAGES,
   languages,
   mark,
+  rendered,
   test,
   unique,
 } from './demo.ts'
@@ -49,7 +50,7 @@ for (const client of CLIENTS) {
       ]
       const [stays, goes] = [unique('stays'), unique('goes')]
       for (const body of [stays, goes]) {
-        await addCard(doing, body)
+        await rendered(doing, () => addCard(doing, body))
         for (const page of [doing, seeing, elsewhere]) await expect(card(page, body)).toHaveCount(1)
       }
 

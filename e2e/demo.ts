@@ -75,6 +75,15 @@ export async function clearBoard(page: Page): Promise<void> {
   await page.getByRole('button', { name: 'Delete all cards' }).click()
 }
 
+/** Does it, and waits for the page that follows: Turbo gives up a form when it shows the answer to the one before. */
+export async function rendered(page: Page, act: () => Promise<void>): Promise<void> {
+  const loaded = page.evaluate(
+    () => new Promise<void>(then => addEventListener('turbo:load', () => then(), { once: true })),
+  )
+  await act()
+  await loaded
+}
+
 /** The frames of a stream's own `fetch`, not of a reload: a mark in the page that only a full load would wipe out. */
 export const mark = (page: Page): Promise<void> => page.evaluate(() => void Object.assign(window, { marked: true }))
 export const isMarked = (page: Page): Promise<boolean> => page.evaluate(() => 'marked' in window)

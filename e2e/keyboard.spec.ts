@@ -1,7 +1,7 @@
 /** The Board by keyboard: whatever a page does, the focus has a place on it. */
 import type { Page } from 'playwright/test'
 import { expect } from 'playwright/test'
-import { CLIENTS, card, languages, open, test, unique } from './demo.ts'
+import { CLIENTS, card, languages, open, rendered, test, unique } from './demo.ts'
 
 async function post(baseURL: string, path: string, body?: string): Promise<void> {
   const form = new URLSearchParams(body === undefined ? {} : { body })
@@ -15,6 +15,8 @@ async function threeCards(page: Page, baseURL: string): Promise<[string, string,
   return bodies
 }
 
+/** Sends the form whose button has the focus. */
+const enter = (page: Page) => rendered(page, () => page.keyboard.press('Enter'))
 const vote = (page: Page, body: string) => card(page, body).getByRole('button', { name: 'Vote' })
 const ask = (page: Page, body: string) => card(page, body).getByLabel('Delete this card')
 const field = (page: Page) => page.getByLabel('Card', { exact: true })
@@ -28,7 +30,7 @@ for (const client of CLIENTS) {
       const [one, two, three] = await threeCards(page, baseURL!)
 
       await vote(page, two).focus()
-      await page.keyboard.press('Enter')
+      await enter(page)
       await expect(card(page, two).locator('.votes')).toHaveText('1')
       await expect(vote(page, two)).toBeFocused()
 
@@ -36,20 +38,20 @@ for (const client of CLIENTS) {
       await page.keyboard.press('Enter')
       await page.keyboard.press('Tab')
       await expect(card(page, two).getByRole('button', { name: 'Delete' })).toBeFocused()
-      await page.keyboard.press('Enter')
+      await enter(page)
       await expect(card(page, two)).toHaveCount(0)
       await expect(ask(page, three)).toBeFocused()
 
       await page.keyboard.press('Enter')
       await page.keyboard.press('Tab')
-      await page.keyboard.press('Enter')
+      await enter(page)
       await expect(card(page, three)).toHaveCount(0)
       await expect(ask(page, one)).toBeFocused()
 
       await page.getByText('Clear the board').focus()
       await page.keyboard.press('Enter')
       await page.keyboard.press('Tab')
-      await page.keyboard.press('Enter')
+      await enter(page)
       await expect(card(page, one)).toHaveCount(0)
       await expect(field(page)).toBeFocused()
     })

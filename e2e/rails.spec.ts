@@ -14,6 +14,7 @@ import {
   isMarked,
   mark,
   onAnycable,
+  rendered,
   status,
   test,
   unique,
@@ -38,7 +39,7 @@ for (const client of CLIENTS) {
     await card(board, body).getByRole('button', { name: 'Vote' }).click()
     await expect(page.locator('#votes')).toHaveText('1')
     await expect(card(page, body).locator('.votes')).toHaveText('1')
-    await addCard(board, other)
+    await rendered(board, () => addCard(board, other))
     await deleteCard(card(board, body))
 
     await expect(page.locator('#cards > .card')).toHaveCount(0)
