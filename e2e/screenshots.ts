@@ -1,6 +1,9 @@
 /**
- * `npm run screenshots`: the README's picture, taken of the running demo (npm start) with cards from all four languages.
+ * `npm run screenshots`: the README's picture, taken of the running demo (npm start) with cards from all four languages. It is
+ * kept if all frames show one board, live.
  */
+import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
 import { chromium } from 'playwright'
 import { findChromium } from '../backends/toolchain.ts'
 import { LANGUAGES } from './demo.ts'
@@ -26,7 +29,16 @@ for (const [language, [author, body]] of Object.entries(CARDS)) {
     body: new URLSearchParams({ author, body }),
   })
 }
-for (let i = 0; i < 4; i++) await page.locator('iframe').nth(i).contentFrame().getByText('The board is quiet').waitFor()
+const frames = (await page.locator('iframe').all()).map(frame => frame.contentFrame())
+const counts = () => Promise.all(frames.map(frame => frame.locator('#card-count').textContent()))
+// A frame that is still refreshing itself after the clearing shows fewer for a moment.
+for (const frame of frames) {
+  await frame.locator('#card-count', { hasText: `${Object.keys(CARDS).length} cards` }).waitFor()
+  await frame.locator('#cable-status[data-state=live]').waitFor()
+}
 await page.evaluate(() => Promise.all(document.getAnimations().map(({ finished }) => finished)))
-await page.screenshot({ path: 'docs/compare.png' })
+const before = await counts()
+const picture = await page.screenshot()
+assert.deepEqual([...before, ...(await counts())], Array(2 * frames.length).fill(`${Object.keys(CARDS).length} cards`))
+writeFileSync('docs/compare.png', picture)
 await browser.close()
