@@ -145,7 +145,7 @@ test('an unsubscribe without a subscription costs as much as any command', async
 test('a command counts once for each KiB', async t => {
   const cable = await startCable(t, ['--noauth', '--max_subscriptions=10', '--max_command_burst=20', METRICS])
   const client = await cable.welcomed()
-  client.send({ command: 'ping', data: 'x'.repeat(19 * 1024) })
+  client.send({ command: 'ping', data: 'x'.repeat(60 * 1024) })
   client.send({ command: 'ping' })
 
   assert.deepEqual([(await client.next()).type, (await client.next()).type], ['pong', 'pong'])
