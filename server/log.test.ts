@@ -45,6 +45,16 @@ test('the log escapes control characters, in a message and in a field', () => {
   assert.equal(text.match(/\\u001b\[2J\\u0085\\u2028\\u202e\\u007f\\u009b/g)!.length, 2)
 })
 
+test('a flood of refusals is not a flood of the log', () => {
+  const text = written('info', 'text', log => {
+    for (let i = 0; i < 10_000; i++) log.warn({ code: 'unauthorized' }, 'backend refused')
+    log.warn({ code: 'token_missing' }, 'session refused')
+  })
+
+  assert.ok(text.match(/unauthorized/g)!.length < 200)
+  assert.equal(text.match(/token_missing/g)!.length, 1)
+})
+
 for (const format of ['text', 'json']) {
   test(`a long value is cut, a stack is whole: ${format}`, () => {
     const stack = `Error: x\n${'    at somewhere (file:///srv/cable/server/session.ts:1:1)\n'.repeat(10)}`

@@ -6,10 +6,13 @@
  * No line holds a query string, a token, a secret or a whole signed name: what is logged is chosen field by field, never
  * a whole request or error. Clients and backends choose some of the values, so we cut them and escape line breaks.
  *
+ * After a hundred refusals of one code, one passes each second and says how many we left out. Metrics count all of them.
+ *
  * If the log cannot be written (a full disk, a closed pipe) we drop its lines and go on, and log later how many we dropped.
  */
 import type { Writable } from 'node:stream'
 import { type Logger, pino } from 'pino'
+import { createFloods } from './flood.ts'
 
 export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>
 
@@ -38,14 +41,19 @@ export function createLog(level: string, format: string, out: Writable = process
     if (out.writableLength >= MAX_WAITING) lost++
     else out.write(format === 'json' ? line : asText(line), written)
   }
+  const floods = createFloods(() => performance.now())
   const log = pino(
     {
       level,
       base: undefined,
       timestamp: pino.stdTimeFunctions.isoTime,
       hooks: {
-        logMethod(given, method) {
-          method.apply(this, given.map(cut) as typeof given)
+        logMethod(given, method, level) {
+          const [about] = given as [unknown, ...unknown[]]
+          const left = level === WARN && isCoded(about) ? floods.admit(about.code) : 0
+          if (left === undefined) return
+          const [fields, ...rest] = given.map(cut)
+          method.apply(this, [left > 0 ? { ...(fields as object), left_out: left } : fields, ...rest] as typeof given)
         },
       },
     },
@@ -53,6 +61,12 @@ export function createLog(level: string, format: string, out: Writable = process
   )
   return log
 }
+
+const WARN = 40
+
+/** A refusal. */
+const isCoded = (about: unknown): about is { code: string } =>
+  typeof about === 'object' && about !== null && 'code' in about && typeof about.code === 'string'
 
 /** Cuts a message, or each of its fields. */
 function cut(given: unknown): unknown {
