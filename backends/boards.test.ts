@@ -112,7 +112,7 @@ eachBoard(backend => {
     else assert.equal(body, canonical)
   })
 
-  test('fields are trimmed, of a repeated one the first counts, and nobody is anonymous', async () => {
+  test('fields are trimmed, of a repeated one the first counts, and an empty author is anonymous', async () => {
     await board.post('/cards', { body: '\u3000\u00a0 wide \n', author: ' \t' })
     if (!own) {
       await raw('body=first&author=x&body=second&author=y')
@@ -224,7 +224,7 @@ eachBoard(backend => {
     }
   })
 
-  // Web is the origin itself: nobody mounts it under a prefix.
+  // Web is the origin itself, and is never mounted under a prefix.
   if (backend !== 'typescript') {
     test('redirects keep the mount prefix, and no other', async () => {
       for (const prefix of ['/python', '/a/b-c/D_9', '']) {
@@ -309,7 +309,7 @@ eachBoard(backend => {
     })
   }
 
-  test('a host that is none does no harm', async () => {
+  test('an invalid host does no harm', async () => {
     for (const host of ['"><script>alert(1)</script>', 'a/b?c=d&e', "'x'", '\xff\xfe']) {
       const { status, body } = await board.ask('/', { headers: { host: 'a', 'x-forwarded-host': host } })
       assert.equal(status, 200)
@@ -362,7 +362,7 @@ eachBoard(backend => {
     }
   })
 
-  test('bytes that are no request are answered or closed, and nobody else notices', async () => {
+  test('bytes that are not a request are answered or closed, and no other client notices', async () => {
     const form = (length: string) =>
       `POST /cards HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: ${length}\r\n\r\nbody=hello12`
     for (const length of ['abc', '-5', '+5', '0x10', '', '12, 12', '99999999999999999999']) {
@@ -380,7 +380,7 @@ eachBoard(backend => {
     assert.deepEqual(cards(), [])
   })
 
-  test('a client that never finishes its form holds up nobody', async t => {
+  test('a client that never finishes its form delays no other client', async t => {
     for (let i = 0; i < 8; i++) {
       const socket = connect(board.port, '127.0.0.1').on('error', () => {})
       socket.write('POST /cards HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nbody=')

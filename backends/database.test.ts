@@ -67,7 +67,7 @@ const NO_DATABASE: Record<string, (folder: string) => string> = {
     mkdirSync(join(folder, 'board.sqlite3'))
     return join(folder, 'board.sqlite3')
   },
-  // For root as well: nobody makes a file there.
+  // Not even root can create a file there.
   'a folder that cannot be written to': () =>
     process.platform === 'linux' ? '/proc/board.sqlite3' : '/dev/board.sqlite3',
 }
