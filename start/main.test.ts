@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { createServer as createHttpServer, get } from 'node:http'
@@ -245,6 +245,31 @@ test('demo:outage says what to do when nothing runs, and when something else doe
     1,
     'Nothing is running: npm start, open the page, then this in a second terminal\n',
   ])
+})
+
+test('an outage says what to do where npm start uses a cable that it did not start', async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'hotcable-start-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const running = { pid: process.pid, url: 'http://localhost:4000', ownsCable: false }
+  writeFileSync(join(folder, 'running.json'), JSON.stringify(running))
+  const env = { ...process.env, HOTCABLE_DB: join(folder, 'board.sqlite3') }
+  const { status, stderr } = spawnSync(process.execPath, [fileURLToPath(new URL('outage.ts', import.meta.url))], {
+    env,
+    encoding: 'utf8',
+  })
+
+  assert.equal(status, 1)
+  assert.match(stderr, /^npm start uses a cable that it did not start\. Stop and start that cable yourself/)
+})
+
+test('an argument that npm start does not know is one line that names the variables', () => {
+  const script = fileURLToPath(new URL('main.ts', import.meta.url))
+  const { status, stderr } = spawnSync(process.execPath, [script, '--port=4000'], { encoding: 'utf8' })
+
+  assert.deepEqual(
+    [status, stderr],
+    [1, 'npm start takes no --port=4000: it is set by variables, as PORT=4000 npm start. See README.md\n'],
+  )
 })
 
 test('npm start goes on when the pipes of its output are closed', linux, async t => {

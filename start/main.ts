@@ -35,6 +35,9 @@ const port = Number(env.PORT || 3000)
 const host = env.HOST || LOOPBACK
 const say = (line: string): void => console.error(line)
 
+const strange = process.argv.slice(2).find(argument => argument !== '--watch')
+if (strange !== undefined)
+  fail(`npm start takes no ${strange}: it is set by variables, as PORT=4000 npm start. See README.md`)
 if (!Number.isInteger(port) || port < 1 || port > 65535) fail(`PORT must be a number from 1 to 65535, not ${env.PORT}`)
 if (!(await isFree(port, env.HOST)))
   fail(`Port ${port} is in use: stop what uses it, or take another: PORT=${port + 1} npm start`)
@@ -86,7 +89,7 @@ for (const { title, health } of plan) if (late.includes(health)) say(`${title} d
 const needed = core.map(({ health }) => health)
 while ((await untilHealthy(needed, READY_MS)).length > 0);
 const url = `http://${isWildcard(host) || host === LOOPBACK ? 'localhost' : reachable(host)}:${port}`
-announce(db, { pid: process.pid, url })
+announce(db, { pid: process.pid, url, ownsCable: ours !== undefined })
 const reach = isLoopback(host) ? ' (only this machine can reach it; HOST=0.0.0.0 npm start lets phones in)' : ''
 console.log(`Hotcable is live at ${url}${reach}`)
 const lan = isWildcard(host) ? lanAddress() : undefined

@@ -21,7 +21,13 @@ if (running === undefined) {
   )
   process.exit(1)
 }
-const { pid, url } = running
+const { pid, url, ownsCable } = running
+if (!ownsCable) {
+  console.error(
+    `npm start uses a cable that it did not start. Stop and start that cable yourself, and look at ${url}/compare`,
+  )
+  process.exit(1)
+}
 const say = (line: string): void => console.log(line)
 
 say(`Look at ${url}/compare`)

@@ -9,6 +9,8 @@ export interface Running {
   pid: number
   /** Of the Board. */
   url: string
+  /** Whether the starter started the cable. */
+  ownsCable: boolean
 }
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
