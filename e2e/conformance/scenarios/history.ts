@@ -311,7 +311,9 @@ export const history: Scenario[] = [
     async run(world) {
       const stream = world.stream()
       const client = await world.welcomed()
-      await client.confirmed(turbo(stream, { position: '1/other' }))
+      const identifier = turbo(stream, { position: '1/other' })
+      const confirmed = { type: 'confirm_subscription', identifier, refresh: 'coming' }
+      assert.deepEqual(await client.subscribe(identifier), confirmed)
       assert.match(String((await client.next()).message), /^<turbo-stream action="refresh"/)
     },
     differs: { anycable: 'knows nothing of positions', why: 'extension: a page is never silently stale' },
