@@ -104,6 +104,8 @@ test('small messages that wait for a slow reader keep no bytes of other messages
     const busy = Array.from({ length: 100 }, (_, i) => ({ stream: `busy/${i % 2}`, data: html }))
     await cable.post([...busy.slice(50), { stream: 'a', data }, ...busy.slice(50)])
     for (const _ of busy) await quick.next()
+    // It is alive, however long this takes: a peer that sends nothing for sixteen seconds is cut.
+    slow!.ws.pong()
   }
   await round('0')
   const before = await buffers()
