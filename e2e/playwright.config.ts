@@ -17,6 +17,7 @@ process.env.HOTCABLE_E2E_DB ??= join(mkdtempSync(join(tmpdir(), 'hotcable-e2e-')
 const port = process.env.HOTCABLE_E2E_PORT
 const HEALING = [
   'heal.spec.ts',
+  'rounds.spec.ts',
   'refresh.spec.ts',
   'forms.spec.ts',
   'token.spec.ts',
