@@ -32,9 +32,11 @@ export const NAMES: Readonly<Record<string, string>> = {
   rails: 'Rails',
 }
 
-const [PAGE, CARD] = [
-  ...readFileSync(new URL('README.md', import.meta.url), 'utf8').matchAll(/```html\n([\s\S]*?)```/g),
-].map(([, block]) => block!) as [string, string]
+const BLOCKS = [...readFileSync(new URL('README.md', import.meta.url), 'utf8').matchAll(/```html\n([\s\S]*?)```/g)].map(
+  ([, block]) => block!,
+)
+const PAGE = BLOCKS.find(block => block.startsWith('<!DOCTYPE html>'))!
+const CARD = BLOCKS.find(block => block.startsWith('<li '))!
 
 export function page({ backend, version, client, metaTags, streamFrom, cards }: Page): string {
   const html = PAGE.replace(' aria-current="page"', '')
