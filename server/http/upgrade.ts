@@ -38,16 +38,23 @@ export function serveUpgrades<S extends Server>(
 }
 
 export const offersWebSocket = ({ method, headers }: IncomingMessage): boolean =>
-  method === 'GET' && /(?:^|,)\s*websocket\s*(?:,|$)/i.test(headers.upgrade ?? '')
+  method === 'GET' && (headers.upgrade === 'websocket' || /(?:^|,)\s*websocket\s*(?:,|$)/i.test(headers.upgrade ?? ''))
 
 /** Returns why a WebSocket's handshake is refused, or `undefined` if it is valid. */
 export function handshakeFault({ headers }: IncomingMessage): HandshakeCode | undefined {
   if (headers['sec-websocket-version'] !== '13') return 'websocket_version'
   if (!/^[\w+/]{22}==$/.test(headers['sec-websocket-key'] ?? '')) return 'websocket_key'
-  const protocols = headers['sec-websocket-protocol']?.split(',').map(name => name.trim()) ?? []
+  const offered = headers['sec-websocket-protocol']
+  // A herd of clients offers the same ones.
+  if (offered === undefined || offered === lastValid) return undefined
+  const protocols = offered.split(',').map(name => name.trim())
   const areNames = protocols.every(name => /^[\w!#$%&'*+.^`|~-]+$/.test(name))
-  return areNames && new Set(protocols).size === protocols.length ? undefined : 'websocket_protocol'
+  if (!areNames || new Set(protocols).size < protocols.length) return 'websocket_protocol'
+  lastValid = offered
+  return undefined
 }
+
+let lastValid: string | undefined
 
 /**
  * Waits for the answers to earlier requests. Node would lose them if it got the socket back, and a WebSocket would be
