@@ -1,5 +1,5 @@
 /**
- * For tests: every helper, as its adapter, beside a fake cable of its own. A language that is not installed is skipped aloud;
+ * For tests: each helper, run by its adapter, beside its fake cable. The tests skip a missing language aloud;
  * with CI=true that is a failure.
  */
 import assert from 'node:assert/strict'

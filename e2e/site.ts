@@ -1,5 +1,5 @@
 /**
- * A small application, whose pages and mistakes a test writes, beside a cable of its own.
+ * A small application, whose pages and mistakes a test writes, beside its cable.
  *
  *   page ──▶ site ──▶ what the test answers
  *             ╰─────▶ cable      dies, comes back on its port, with other settings
@@ -62,7 +62,7 @@ interface Parts {
 
 interface Fixtures {
   site: Site
-  /** Opens a page in a browser of its own. */
+  /** Opens a page in a new browser. */
   open: (path: string) => Promise<Page>
 }
 

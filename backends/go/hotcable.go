@@ -263,7 +263,7 @@ func stringify(value any) (string, error) {
 // Go writes U+FFFD so when it stands for what is not UTF-8, and only then.
 var notUTF8 = regexp.MustCompile(`(?:^|[^\\])(?:\\\\)*\\ufffd`)
 
-// U+FFFD stands for what is not UTF-8: one for each part that is the start of a character, or a byte that is none.
+// U+FFFD stands for what is not UTF-8: one for each beginning of a character, and for each stray byte.
 func text(text string) string {
 	if utf8.ValidString(text) {
 		return text

@@ -97,7 +97,7 @@ $wrong = [
     'a URL that is a number' => ['url' => 5],
     'a URL that is an array' => ['url' => []],
     'half an address' => ['url' => 'http://['],
-    'a port that is none' => ['url' => 'http://127.0.0.1:99999/'],
+    'an invalid port' => ['url' => 'http://127.0.0.1:99999/'],
     'a URL with a space' => ['url' => 'http://a b/'],
     'a time that is a word' => ['timeout' => 'soon'],
     'a key that is an array' => ['key' => []],
@@ -297,7 +297,7 @@ function asked(): array {
     return json_decode(fgets($asked), true, flags: JSON_THROW_ON_ERROR);
 }
 
-/** The server, in a process of its own: prints its port, then each request that it answers. */
+/** The server in another process: it prints its port, then each request that it answers. */
 function serve(): never {
     $listener = stream_socket_server('tcp://127.0.0.1:0');
     echo explode(':', stream_socket_get_name($listener, false))[1], "\n";
@@ -328,7 +328,7 @@ function serve(): never {
     }
 }
 
-/** A name server, in a process of its own: prints its port, then answers by the first label of a name. */
+/** A name server in another process: it prints its port, then answers by the first label of a name. */
 function serve_names(): never {
     $socket = stream_socket_server('udp://127.0.0.1:0', $_, $_, STREAM_SERVER_BIND);
     echo explode(':', stream_socket_get_name($socket, false))[1], "\n";

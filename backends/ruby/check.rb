@@ -230,7 +230,7 @@ class Check < Minitest::Test
 
   {
     "an object" => { html: Class.new { undef to_s }.new }, "a URL that is a number" => { url: 5 },
-    "half an address" => { url: "http://[" }, "a port that is none" => { url: "http://127.0.0.1:99999/" },
+    "half an address" => { url: "http://[" }, "an invalid port" => { url: "http://127.0.0.1:99999/" },
     "a URL with a space" => { url: "http://a b/" }, "a time that is a word" => { timeout: "soon" },
     "a nil for a number" => { retries: nil }
   }.each do |title, wrong|

@@ -135,7 +135,7 @@ describe('broadcasts', () => {
     'a stream that is an object': { stream: { toString: null } },
     'a URL that is a number': { url: 5 },
     'half an address': { url: 'http://[' },
-    'a port that is none': { url: 'http://127.0.0.1:99999/' },
+    'an invalid port': { url: 'http://127.0.0.1:99999/' },
     'a URL with a space': { url: 'http://a b/' },
     'a time that is a word': { timeoutMs: 'soon' },
     'a time below zero': { timeoutMs: -1 },

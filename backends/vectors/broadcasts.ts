@@ -3,7 +3,7 @@ import { hex, SECRET, TEXTS } from './sign.ts'
 
 const FLAGS = {
   not_utf8:
-    'Not UTF-8: in HTML, U+FFFD stands for each part that is the start of a character, or a byte that is none; a stream name or an identity is refused.',
+    'Not UTF-8: in HTML, U+FFFD stands for each beginning of a character, and for each stray byte; a stream name or an identity is refused.',
   target: 'A broadcast goes to the URL as it is. For a position, the path has /position after it, and the query goes on with the names of the streams.',
   not_201: 'Only 201 says that the broadcast was taken; a 200 may be a proxy, a login page or another server.',
   not_200: 'Only 200 has a position. 404 is what AnyCable answers, which has no such route.',

@@ -24,7 +24,7 @@ const LARGEST_MESSAGE = 65_536
 const LATER = { place: undefined, since: 'none' } as const
 const NEVER = { place: undefined, since: 'gap' } as const
 const NOTHING: Asked = { wire: undefined, place: undefined, since: undefined }
-/** Numbers that a double changes, or that are none. */
+/** Numbers that a double cannot hold as they are. */
 const NUMBERS = ['-0', '1e400', '-1e400', '1e-400', '123456789012345678901234567890', '1.0'].map(json => new Text(json))
 
 /** Answered by nothing. */
