@@ -19,7 +19,7 @@ import { createBroadcastHandler, createPositionRoutes } from './http/broadcast.t
 import { createEventHandler } from './http/events.ts'
 import { refuseUpgrade } from './http/listener.ts'
 import { createPorts } from './http/ports.ts'
-import { handshakeFault, type Upgrade } from './http/upgrade.ts'
+import { handshakeFault, isCurrentVersion, type Upgrade } from './http/upgrade.ts'
 import { Hub } from './hub.ts'
 import { limitsOf } from './limits.ts'
 import type { Log } from './log.ts'
@@ -31,7 +31,7 @@ import { createPublish } from './publish.ts'
 import { Sessions } from './sessions.ts'
 import { Heartbeat } from './transport/heartbeat.ts'
 import { Turn } from './transport/turn.ts'
-import { createWebSockets } from './transport/websocket.ts'
+import { createWebSockets, type WebSocketSettings } from './transport/websocket.ts'
 import { withUnheardLogged } from './unheard.ts'
 
 export interface Cable {
@@ -115,6 +115,12 @@ export function createCable(
     }),
     ...{ hub, history, presence, sessions, heartbeat, metrics, log, wall, failed },
   })
+  const refuseHandshake: WebSocketSettings['malformed'] = (request, socket) => {
+    const code = handshakeFault(request)
+    metrics.refused(code)
+    const [status, fix] = HANDSHAKES[code]
+    refuseUpgrade(socket, status, fix)
+  }
   const webSockets = createWebSockets(
     {
       maxMessageSize: settings.max_message_size,
@@ -132,6 +138,7 @@ export function createCable(
       },
       sent,
       failed,
+      malformed: refuseHandshake,
     },
     admission.accept,
   )
@@ -143,11 +150,8 @@ export function createCable(
       log.warn({ code: 'origin_not_allowed', origin }, 'origin refused: add its host to --allowed_origins')
       return refuseUpgrade(socket, '403 Forbidden')
     }
-    const fault = handshakeFault(request)
-    if (fault === undefined) return webSockets.open(request, socket, head)
-    metrics.refused(fault)
-    const [status, fix] = HANDSHAKES[fault]
-    refuseUpgrade(socket, status, fix)
+    if (!isCurrentVersion(request)) return refuseHandshake(request, socket)
+    webSockets.open(request, socket, head)
   }
 
   const ports = createPorts(

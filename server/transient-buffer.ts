@@ -77,11 +77,18 @@ export class TransientBuffer {
 }
 
 /** Merges the entries of the history and the transient messages in their original order. */
-export function* inOrder(entries: readonly Entry[], transient: readonly TransientMessage[]): Iterable<Entry | Message> {
+export function inOrder(
+  entries: readonly Entry[],
+  transient: readonly TransientMessage[],
+): readonly (Entry | Message)[] {
+  if (transient.length === 0) return entries
+  const merged: (Entry | Message)[] = []
   let next = 0
   for (const entry of entries) {
-    for (; next < transient.length && transient[next]!.after < entry.offset; next++) yield transient[next]!.message
-    yield entry
+    for (; next < transient.length && transient[next]!.after < entry.offset; next++)
+      merged.push(transient[next]!.message)
+    merged.push(entry)
   }
-  for (; next < transient.length; next++) yield transient[next]!.message
+  for (; next < transient.length; next++) merged.push(transient[next]!.message)
+  return merged
 }

@@ -26,10 +26,16 @@ export function serveUpgrades<S extends Server>(
   createServer: (options: Pick<ServerOptions, 'shouldUpgradeCallback'>) => S,
 ): S {
   const isOurs = (request: IncomingMessage) => offersWebSocket(request) && paths.includes(pathOf(request))
-  const server = createServer({ shouldUpgradeCallback: isOurs })
+  let approved: IncomingMessage | undefined
+  const shouldUpgradeCallback = (request: IncomingMessage) => {
+    if (!isOurs(request)) return false
+    approved = request
+    return true
+  }
+  const server = createServer({ shouldUpgradeCallback })
   server.on('upgrade', (request, socket, head) =>
     afterAnswers(socket, () => {
-      if (!isOurs(request)) return handBack(server, request, socket as Socket, head)
+      if (request !== approved && !isOurs(request)) return handBack(server, request, socket as Socket, head)
       request.headers.upgrade = 'websocket' // (ws wants nothing beside it)
       take(request, socket, head)
     }),
@@ -40,21 +46,15 @@ export function serveUpgrades<S extends Server>(
 export const offersWebSocket = ({ method, headers }: IncomingMessage): boolean =>
   method === 'GET' && (headers.upgrade === 'websocket' || /(?:^|,)\s*websocket\s*(?:,|$)/i.test(headers.upgrade ?? ''))
 
-/** Returns why a WebSocket's handshake is refused, or `undefined` if it is valid. */
-export function handshakeFault({ headers }: IncomingMessage): HandshakeCode | undefined {
-  if (headers['sec-websocket-version'] !== '13') return 'websocket_version'
-  if (!/^[\w+/]{22}==$/.test(headers['sec-websocket-key'] ?? '')) return 'websocket_key'
-  const offered = headers['sec-websocket-protocol']
-  // A herd of clients offers the same ones.
-  if (offered === undefined || offered === lastValid) return undefined
-  const protocols = offered.split(',').map(name => name.trim())
-  const areNames = protocols.every(name => /^[\w!#$%&'*+.^`|~-]+$/.test(name))
-  if (!areNames || new Set(protocols).size < protocols.length) return 'websocket_protocol'
-  lastValid = offered
-  return undefined
-}
+/** ws also takes version 8, which was a draft. */
+export const isCurrentVersion = ({ headers }: IncomingMessage): boolean => headers['sec-websocket-version'] === '13'
 
-let lastValid: string | undefined
+/** Returns why a handshake that ws refused, or an older version's, is malformed. */
+export function handshakeFault(request: IncomingMessage): HandshakeCode {
+  if (!isCurrentVersion(request)) return 'websocket_version'
+  if (!/^[\w+/]{22}==$/.test(request.headers['sec-websocket-key'] ?? '')) return 'websocket_key'
+  return 'websocket_protocol'
+}
 
 /**
  * Waits for the answers to earlier requests. Node would lose them if it got the socket back, and a WebSocket would be

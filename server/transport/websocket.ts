@@ -21,6 +21,8 @@ export interface WebSocketSettings extends SocketSettings {
   /** A silent peer is probed within twice this, and freed when it has not answered in as long. */
   probeMs: number
   failed: ReportFailure
+  /** Answers a handshake that ws refuses. */
+  malformed: (request: IncomingMessage, socket: Duplex) => void
 }
 
 export type Accept = (connection: Connection, request: IncomingMessage) => Listener | undefined
@@ -49,6 +51,7 @@ export function createWebSockets(settings: WebSocketSettings, accept: Accept): W
     // A peer that does not answer our close frame is gone; nothing waits for it longer than this.
     ...{ closeTimeout: 2_000 }, // (not in @types/ws yet)
   })
+  server.on('wsClientError', (_, socket, request) => settings.malformed(request, socket))
   const { failed } = settings
   const probe = (slot: Iterable<Socket>) => tryEach(slot, socket => socket.probe(), failed)
   const probes = new Wheel<Socket>(settings.probeMs, probe, failed)
