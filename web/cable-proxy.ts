@@ -12,9 +12,9 @@ import type { Duplex } from 'node:stream'
 import { createProxyServer } from 'httpxy'
 
 export interface CableProxy {
-  /** Whether a request is for us; the server answers any other as if it offered no upgrade. */
+  /** Whether a request is for us. The server must answer any other as if it offered no upgrade. */
   takes: (request: IncomingMessage) => boolean
-  /** For a server's `upgrade` event. Never throws. */
+  /** Takes the upgrade of a request that `takes` says is ours. Never throws. */
   upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void
   /** Cuts every connection; browsers come back by themselves. */
   close: () => void
@@ -36,14 +36,12 @@ export function createCableProxy({ to, path = '/cable' }: { to: string; path?: s
     if (socket instanceof Socket && !upgraded.has(socket))
       refuse(socket, '502 Bad Gateway', 'The cable is not answering.')
   })
-  const takes = ({ method, url, headers }: IncomingMessage) =>
-    method === 'GET' && url?.split('?')[0] === path && offersWebSocket(headers.upgrade)
   return {
-    takes,
+    takes: ({ method, url, headers }) =>
+      method === 'GET' && url?.split('?')[0] === path && offersWebSocket(headers.upgrade),
     upgrade: (request, socket, head) => {
       if (!(socket instanceof Socket)) return void socket.destroy()
       socket.on('error', () => socket.destroy())
-      if (!takes(request)) return refuse(socket, '404 Not Found', `WebSockets are at ${path}.`)
       request.headers.upgrade = 'websocket'
       open.add(socket)
       socket.once('close', () => open.delete(socket))

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import type { CableProxy } from './cable-proxy.ts'
+import { serveUpgrades } from './upgrade.ts'
 
 export interface ServeOptions {
   fetch: (request: Request) => Response | Promise<Response>
@@ -28,8 +29,10 @@ const KEEP_ALIVE_MS = 75_000
 
 /** Resolves when it listens. Rejects with {@link PortInUse}, or with what the system says. */
 export async function serve({ fetch, cable, host, port }: ServeOptions): Promise<Served> {
-  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, shouldUpgradeCallback: cable.takes }, answer(fetch))
-  server.on('upgrade', cable.upgrade)
+  const answerer = answer(fetch)
+  const server = serveUpgrades(cable, options =>
+    createServer({ ...options, keepAliveTimeout: KEEP_ALIVE_MS }, answerer),
+  )
   try {
     await listen(server, host || '::', port)
   } catch (error) {
