@@ -52,6 +52,8 @@ export interface Admission {
   accept: Accept
   /** Who the caller is. Throws {@link SessionRefused}, which was counted and logged. */
   authenticate: (caller: Caller, sid: string) => Identity
+  /** Checks the limits of sessions again, a while after `authenticate`. Throws like it. */
+  checkLimits: (who: Identity) => void
   /** What every session is made with. */
   readonly shared: SessionParts
 }
@@ -92,18 +94,25 @@ export function createAdmission(
     try {
       const { key, ...who } = identityOf(config, token => identify(token, Math.floor(wall() / 1000)), caller, sid)
       if (key !== undefined) metrics.verified('jwt', key)
-      if (sessions.count >= settings.max_sessions) throw new SessionRefused('sessions_limit')
-      if (sessions.countOf(who.identity) >= settings.max_sessions_per_identity)
-        throw new SessionRefused('identity_limit')
+      checkLimits(who)
       return who
     } catch (error) {
-      if (error instanceof SessionRefused) {
-        if (ENDINGS[error.code].tell !== 'sessions_limit') metrics.failed_auths_total++
-        metrics.refused(error.code)
-        parts.log.warn({ code: error.code }, `session refused: ${error.message}`)
-      }
-      throw error
+      throw reported(error)
     }
+  }
+
+  function checkLimits({ identity }: Identity): void {
+    if (sessions.count >= settings.max_sessions) throw new SessionRefused('sessions_limit')
+    if (sessions.countOf(identity) >= settings.max_sessions_per_identity) throw new SessionRefused('identity_limit')
+  }
+
+  function reported(error: unknown): unknown {
+    if (error instanceof SessionRefused) {
+      if (ENDINGS[error.code].tell !== 'sessions_limit') metrics.failed_auths_total++
+      metrics.refused(error.code)
+      parts.log.warn({ code: error.code }, `session refused: ${error.message}`)
+    }
+    return error
   }
 
   const accept: Accept = (connection, request) => {
@@ -145,7 +154,18 @@ export function createAdmission(
     return client
   }
 
-  return { accept, authenticate, shared }
+  return {
+    accept,
+    authenticate,
+    checkLimits(who) {
+      try {
+        checkLimits(who)
+      } catch (error) {
+        throw reported(error)
+      }
+    },
+    shared,
+  }
 }
 
 /** Between a connection and its session. There are very many of these, so it is no set of closures. */

@@ -7,7 +7,7 @@ import { connect as dial, type Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { sign, startCable, type TestCable } from '../testing.ts'
+import { sign, startCable, type TestCable, token } from '../testing.ts'
 import { events, eventsUrl } from '../testing-events.ts'
 
 const FLAGS = ['--noauth', '--sse', '--public_streams', '--metrics_http=/metrics']
@@ -230,6 +230,53 @@ test('a WebSocket cannot begin on a connection that carries events, so one conne
   assert.equal((await cable.stats()).sessions, 1)
   socket.destroy()
   while ((await cable.stats()).sessions > 0) await cable.broadcast('a', 'nobody hears this')
+})
+
+/** A POST without its body. */
+const unsent = (headers = '') => `POST /events HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n${headers}\r\n`
+
+for (const [about, flags, headers, status, error] of [
+  ['no token', [], '', 401, 'unauthorized'],
+  ['a forged token', [], `x-jid: ${token({}, 'another secret')}\r\n`, 401, 'unauthorized'],
+  ['an expired token', [], `x-jid: ${token({ exp: 1 })}\r\n`, 401, 'token_expired'],
+  [
+    'an origin that is not allowed',
+    ['--allowed_origins=a.example'],
+    'Origin: http://b.example\r\n',
+    403,
+    'origin_not_allowed',
+  ],
+  ['a session too many', ['--max_sessions=1'], `x-jid: ${token({ ext: 'ada' })}\r\n`, 401, 'sessions_limit'],
+] as const) {
+  test(`a POST with ${about} is refused before the cable reads its body`, async t => {
+    const cable = await startCable(t, ['--sse', ...flags])
+    await cable.welcomed({ query: `?jid=${token({ ext: 'ada' })}`, headers: { origin: 'http://a.example' } })
+    const { socket, heard } = open(t, cable)
+
+    socket.write(unsent(headers))
+
+    assert.match(await heard(error), new RegExp(`^HTTP/1.1 ${status} `))
+    assert.equal((await cable.stats()).sessions, 1)
+  })
+}
+
+test('POSTs whose bodies come slowly do not exceed --max_sessions', async t => {
+  const cable = await startCable(t, [...FLAGS, '--max_sessions=2'])
+  const [first, second, third] = [open(t, cable), open(t, cable), open(t, cable)]
+  const slow = [first, second, third]
+  for (const { socket } of slow)
+    socket.write(request(good, `Expect: 100-continue\r\nContent-Length: ${good.length}`).slice(0, -good.length))
+  for (const { heard } of slow) await heard('100 Continue')
+
+  for (const { socket, heard } of [first, second]) {
+    socket.write(good)
+    await heard('confirm_subscription')
+  }
+  third.socket.write(good)
+
+  assert.match(await third.heard(), /401 Unauthorized.*"sessions_limit"/s)
+  const count = await metrics(cable)
+  assert.deepEqual([count('clients_num'), count('refusals_total{code="sessions_limit"}')], [2, 1])
 })
 
 test('a POST counts as commands and bytes of a client', async t => {

@@ -4,10 +4,10 @@
  *   200 events      400 the request, or a subscription, with its code      401 the token      403 the origin
  *                   405 the method      413 the body
  *
- * We read the whole request, then admit the client, then subscribe. A request that we refuse at any step leaves nothing behind.
+ * We admit the client, then read the whole request, then subscribe. A request that we refuse at any step leaves nothing behind.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type Admission, newSid } from '../admission.ts'
+import { type Admission, type Identity, newSid } from '../admission.ts'
 import { join } from '../commands.ts'
 import type { Config } from '../config.ts'
 import {
@@ -61,11 +61,20 @@ export function createEventHandler({ settings, jwtParam }: Config, parts: EventP
       // Without an Origin header the page is of the same origin, or the client is not a browser.
       if (origin !== undefined && !originAllowed(origin, allowedOrigins)) throw new EventsRefused('origin_not_allowed')
       if (request.method === 'OPTIONS') return void response.writeHead(204, { ...cors, ...preflight }).end()
-      const asked = request.method === 'POST' ? await post(request) : get(request)
-      // The client may have left while we read its body.
+      if (request.method !== 'GET' && request.method !== 'POST') throw new EventsRefused('method_not_allowed')
+      // A pipelined answer has no socket until the one before it ends, which may be never. So a connection has one session
+      // at most, and ends with it.
+      if (response.socket === null) throw new EventsRefused('events_pipelined')
+      if (parts.draining()) return askToReconnect(response, cors)
+      const sid = newSid()
+      const who = admission.authenticate({ url: request.url ?? '', headers: request.headers }, sid)
+      if (request.method === 'GET') return begin(response, sid, who, get(request)).open(cors)
+      const asked = await post(request)
+      // While we read the body, the client may have left, and others may have come.
       if (request.socket.destroyed) return
       if (parts.draining()) return askToReconnect(response, cors)
-      begin(request, response, asked).open(cors)
+      admission.checkLimits(who)
+      begin(response, sid, who, asked).open(cors)
     } catch (error) {
       const [status, code, fix] = answerTo(error, dev)
       if (error instanceof EventsRefused) {
@@ -79,8 +88,7 @@ export function createEventHandler({ settings, jwtParam }: Config, parts: EventP
     }
   }
 
-  function get({ method, url = '', headers }: IncomingMessage): EventRequest {
-    if (method !== 'GET') throw new EventsRefused('method_not_allowed')
+  function get({ url = '', headers }: IncomingMessage): EventRequest {
     return readGet(queryOf(url), headers['last-event-id']?.toString())
   }
 
@@ -92,13 +100,8 @@ export function createEventHandler({ settings, jwtParam }: Config, parts: EventP
   }
 
   /** Throws the refusal. */
-  function begin(request: IncomingMessage, response: ServerResponse, asked: EventRequest): EventStream {
-    // A pipelined answer has no socket until the one before it ends, which may be never. So a connection has one session at
-    // most, and ends with it.
-    if (response.socket === null) throw new EventsRefused('events_pipelined')
-    const { url = '', headers } = request
-    const sid = newSid()
-    const { identity, anonymous } = admission.authenticate({ url, headers }, sid)
+  function begin(response: ServerResponse, sid: string, who: Identity, asked: EventRequest): EventStream {
+    const { identity, anonymous } = who
     const connection = createEventStream(response, asked.format, streams)
     const session = new Session({ sid, identity, anonymous, resumable: false, connection }, shared)
     try {
