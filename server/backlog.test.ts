@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { type Client, startCable, type TestCable, turbo } from './testing.ts'
+import { type Client, open, startCable, type TestCable, turbo } from './testing.ts'
 
 setFlagsFromString('--expose_gc')
 const gc: () => void = runInNewContext('gc')
@@ -77,6 +77,64 @@ test('replays of one turn never disconnect a reader that reads', async t => {
 
   const types = (await client.until(frame => frame.stream_id === 'h')).map(({ type, message }) => type ?? message)
   assert.equal(types.filter(type => type === html).length, 8)
+})
+
+const PENDING = ['--noauth', '--ws_max_pending_size=400000', '--public_streams', '--metrics_http=/metrics']
+
+/** A client that does not read, for which more waits than the write under way, but less than half of the limit. */
+async function behind(cable: TestCable): Promise<Client> {
+  const [client] = await sleepers(cable, 1, 'flood')
+  while ((await pending(cable)) < 100_000) await cable.broadcast('flood', 'x'.repeat(20_000))
+  assert.ok((await pending(cable)) < 200_000)
+  return client!
+}
+
+/** Sends a command, and waits until the cable has handled it. */
+async function say(cable: TestCable, client: Client, command: object): Promise<void> {
+  const before = await metric(cable, 'client_msg_total')
+  client.send(command)
+  while ((await metric(cable, 'client_msg_total')) === before);
+}
+
+for (const [about, count, size] of [
+  ['a large message', 1, 350_000],
+  ['many small ones', 1_000, 20],
+] as const) {
+  test(`a replay waits if it does not fit behind the bytes that wait already: ${about}`, async t => {
+    const cable = await startCable(t, [...PENDING, '--history_limit=5000'])
+    const position = await cable.position()
+    const list = Array.from({ length: count }, () => ({ stream: 'a', data: JSON.stringify('y'.repeat(size)) }))
+    assert.equal((await cable.post(list)).status, 201)
+    await cable.broadcast('a', 'last')
+    const client = await behind(cable)
+
+    await say(cable, client, { command: 'subscribe', identifier: turbo('a', { position }) })
+    assert.ok((await pending(cable)) < 200_000, 'the replay waits')
+    client.ws.resume()
+
+    const frames = await client.until(({ message }) => message === 'last')
+    assert.equal(frames.filter(frame => frame.stream_id === 'a').length, count + 1)
+    assert.equal(await metric(cable, 'disconnected_slow_clients_total'), 0)
+  })
+}
+
+test('a presence answer that does not fit behind the bytes that wait already has the total alone', async t => {
+  const cable = await startCable(t, [...PENDING, '--max_presence_answer_size=350000'])
+  const client = await behind(cable)
+  for (let i = 0; i < 80; i++) {
+    const member = await cable.welcomed()
+    await member.subscribe(open('room'))
+    member.send({ command: 'join', identifier: open('room'), presence: { id: `${i}`, info: 'x'.repeat(4_000) } })
+    await member.next()
+  }
+  await say(cable, client, { command: 'subscribe', identifier: open('room') })
+
+  await say(cable, client, { command: 'presence', identifier: open('room') })
+  client.ws.resume()
+
+  const answer = (await client.until(({ type }) => type === 'presence')).at(-1)!.message as { total: number }
+  assert.deepEqual(answer, { type: 'info', total: 80, records: [], truncated: true })
+  assert.equal(await metric(cable, 'disconnected_slow_clients_total'), 0)
 })
 
 test('at most the limit waits behind the write under way', async t => {

@@ -25,7 +25,7 @@ import type { Connection } from './transport/connection.ts'
 export interface Behind {
   /** `undefined`: the cable keeps no history. */
   readonly history: History | undefined
-  /** `congested`: whether so much waits to be written that replays should, too. */
+  /** `congested`: whether so much waits to be written that a replay should wait, too. */
   readonly connection: Pick<Connection, 'send' | 'congested'>
   readonly limits: Pick<Limits, 'maxReplayBytes'>
   readonly hub: Pick<Hub, 'addWaiter' | 'removeWaiter'>
@@ -62,7 +62,7 @@ export class CatchUp {
     const { history, limits } = this.#session
     if (history === undefined || start === 'now') return false
     const found = start === 'gap' ? 'gap' : this.#find(subscription, start, history)
-    return found === 'gap' || bytesOf(found, subscription.identifier) > limits.maxReplayBytes
+    return found === 'gap' || bytesOf(found, subscription, history) > limits.maxReplayBytes
   }
 
   /** Sends what came after `start`, now or when its turn comes, then makes the subscription live. */
@@ -72,11 +72,10 @@ export class CatchUp {
     // «Now» is now, not when its turn comes.
     const pinned: Turn['start'] = start === 'now' ? { offset: history.offset, epoch: history.epoch } : start
     const turn = { subscription, start: pinned, asked }
-    if (this.#turns === undefined && !this.#session.connection.congested()) return this.#take(turn, history)
+    if (this.#turns === undefined && this.#take(turn, history)) return
     this.wait(subscription)
     this.#turns ??= []
     this.#turns.push(turn)
-    this.resume()
   }
 
   /** Keeps transient messages for the subscription until its turn comes and it is live. */
@@ -102,28 +101,48 @@ export class CatchUp {
   resume(): void {
     const turns = this.#turns
     if (turns === undefined) return
-    while (turns.length > 0 && !this.#session.connection.congested()) {
+    while (turns.length > 0) {
       const turn = turns.shift()!
-      if (turn.subscription.state !== 'over') this.#take(turn, this.#session.history!)
+      if (turn.subscription.state === 'over' || this.#take(turn, this.#session.history!)) continue
+      turns.unshift(turn)
+      return
     }
-    if (turns.length === 0) this.#turns = undefined
+    this.#turns = undefined
   }
 
-  #take({ subscription, start, asked }: Turn, history: History): void {
+  /** Returns false if the replay has to wait. */
+  #take(turn: Turn, history: History): boolean {
     const { connection, limits } = this.#session
-    const { identifier, grant } = subscription
-    const transient = this.#endWait(subscription)
+    if (connection.congested(0)) return false
+    const { subscription, start } = turn
+    const transient = this.#transient?.messages(subscription) ?? []
+    const kept = transient === 'gap' ? [] : transient
     const found = start === 'gap' ? 'gap' : this.#find(subscription, start, history)
-    const isTooMuch =
-      found === 'gap' || transient === 'gap' || bytesOf(inOrder(found, transient), identifier) > limits.maxReplayBytes
-    if (isTooMuch) {
-      if (asked) connection.send(rejectHistory(identifier, this.#session.fate(subscription)))
-      // Neither a refresh nor a later `history` command could bring the transient messages.
-      if (transient !== 'gap')
-        for (const frame of this.#framed(subscription, inOrder([], transient), history)) connection.send(frame)
-      if (!this.#goLive(subscription, history.offset)) return
-      return this.#session.missed(subscription, found === 'gap' ? whyGap(start, history) : 'gap_too_large')
-    }
+    const size = found === 'gap' ? 0 : bytesOf(inOrder(found, kept), subscription, history)
+    const isGap = found === 'gap' || transient === 'gap' || size > limits.maxReplayBytes
+    if (connection.congested(isGap ? bytesOf(inOrder([], kept), subscription, history) : size)) return false
+    this.#endWait(subscription)
+    if (isGap) this.#skip(turn, kept, found === 'gap' ? whyGap(start, history) : 'gap_too_large', history)
+    else this.#replay(turn, found, kept, history)
+    return true
+  }
+
+  #skip({ subscription, asked }: Turn, transient: readonly TransientMessage[], code: GapCode, history: History): void {
+    const { connection } = this.#session
+    if (asked) connection.send(rejectHistory(subscription.identifier, this.#session.fate(subscription)))
+    // Neither a refresh nor a later `history` command could bring the transient messages.
+    for (const frame of this.#framed(subscription, inOrder([], transient), history)) connection.send(frame)
+    if (this.#goLive(subscription, history.offset)) this.#session.missed(subscription, code)
+  }
+
+  #replay(
+    { subscription, start, asked }: Turn,
+    found: readonly Entry[],
+    transient: readonly TransientMessage[],
+    history: History,
+  ): void {
+    const { connection } = this.#session
+    const { identifier, grant } = subscription
     const frames = this.#framed(subscription, inOrder(found, transient), history)
     const tells = grant.events && (asked || frames.length > 0)
     if (tells) connection.send(catchingUp(identifier, frames.length))
@@ -133,10 +152,9 @@ export class CatchUp {
     this.#goLive(subscription, before(start, found, history))
   }
 
-  #endWait(subscription: Subscription): readonly TransientMessage[] | 'gap' {
-    const transient = this.#transient?.take(subscription) ?? []
+  #endWait(subscription: Subscription): void {
+    this.#transient?.end(subscription)
     if (this.#transient?.idle) this.#transient = undefined
-    return transient
   }
 
   #framed({ identifier, grant }: Subscription, messages: Iterable<Entry | Message>, { epoch }: History): Buffer[] {
@@ -187,9 +205,13 @@ export class CatchUp {
 }
 
 /** Estimates the bytes of the messages' frames without encoding them. */
-function bytesOf(messages: Iterable<Entry | Message>, identifier: string): number {
+function bytesOf(messages: Iterable<Entry | Message>, { identifier, grant }: Subscription, history: History): number {
   let bytes = 0
-  for (const { body } of messages) bytes += body.length + identifier.length
+  let rest: number | undefined
+  for (const { body } of messages) {
+    rest ??= broadcastPrefix(identifier).length + positionTail(grant.stream, history).length
+    bytes += rest + body.length
+  }
   return bytes
 }
 

@@ -56,15 +56,14 @@ const leave: Act = ({ sid, presence }, { grant }) => {
 }
 
 const present: Act = ({ presence, connection }, { identifier, grant }) => {
+  const answer = (most?: number) => {
+    const attendance = grant.presence ? presence?.present(grant.stream, most) : undefined
+    if (attendance === undefined) return '{"type":"error","total":0}'
+    return attendance.total === 0 ? '{"type":"info","total":0}' : printAttendance(attendance)
+  }
+  const whole = answer()
   // The question is short and the answer long: a client that asks and does not read would fill the memory.
-  const most = connection.congested() ? 0 : undefined
-  const attendance = grant.presence ? presence?.present(grant.stream, most) : undefined
-  const message =
-    attendance === undefined
-      ? '{"type":"error","total":0}'
-      : attendance.total === 0
-        ? '{"type":"info","total":0}'
-        : printAttendance(attendance)
+  const message = connection.congested(Buffer.byteLength(whole)) ? answer(0) : whole
   connection.send(transmission(identifier, message, 'presence'))
   return undefined
 }

@@ -49,14 +49,18 @@ export class TransientBuffer {
     this.#session.hub.addWaiter(subscription.grant.stream, waiting)
   }
 
-  /** Returns the kept messages, the oldest first, and keeps no further ones. `gap`: they had too many bytes. */
-  take(subscription: Subscription): readonly TransientMessage[] | 'gap' {
+  /** Returns the kept messages, the oldest first. `gap`: they had too many bytes. */
+  messages(subscription: Subscription): readonly TransientMessage[] | 'gap' {
+    return this.#waiting.get(subscription)?.messages ?? []
+  }
+
+  /** Drops the kept messages, and keeps no further ones. */
+  end(subscription: Subscription): void {
     const waiting = this.#waiting.get(subscription)
-    if (waiting === undefined) return []
+    if (waiting === undefined) return
     this.#waiting.delete(subscription)
     this.#bytes -= waiting.bytes
     this.#session.hub.removeWaiter(subscription.grant.stream, waiting)
-    return waiting.messages
   }
 
   #hold({ grant }: Subscription, waiting: Waiting, message: Message): void {

@@ -208,3 +208,25 @@ test('without a history a client that reconnects has a gap', async t => {
   const { source } = await subscribe(t, cable, FORMS[1]![1]('s'), '1/e/s')
   assert.equal((await source.next())?.event, 'reject_history')
 })
+
+test('replays never make a client of events too slow, however much they send while it does not read', async t => {
+  const metrics = '--metrics_http=/metrics'
+  const cable = await startCable(t, [...FLAGS, '--ws_max_pending_size=400000', metrics])
+  const streams = Array.from({ length: 20 }, (_, i) => `s/${i}`)
+  for (const stream of streams) await cable.broadcast(stream, 'x'.repeat(350_000))
+  const body = streams
+    .map(stream => `${JSON.stringify({ identifier: pubsub(stream), history: { since: 1 } })}\n`)
+    .join('')
+
+  const source = await events(t, cable, '', { method: 'POST', body })
+  while (
+    !/pending_bytes [1-9]/.test(await (await fetch(cable.url.cable.replace(/ws(.*)cable/, 'http$1metrics'))).text())
+  );
+
+  const sizes: number[] = []
+  while (sizes.length < streams.length) {
+    const { message } = JSON.parse((await source.next())!.data ?? '{}')
+    if (typeof message === 'string') sizes.push(message.length)
+  }
+  assert.deepEqual(new Set(sizes), new Set([350_000]))
+})

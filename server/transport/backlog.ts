@@ -31,6 +31,14 @@ export class Backlog {
   exceeds(limit: number, waits: number, size: number): boolean {
     return this.#queued > 0 && waits - this.#writing + size > limit
   }
+
+  /**
+   * Whether `size` more bytes should wait until the reader has taken others, so that `limit` leaves room for broadcasts.
+   * `waits` as above. Bytes of this turn alone never make a reader too slow, but more than the limit is enough for one turn.
+   */
+  isFull(limit: number, waits: number, size: number): boolean {
+    return this.#behind ? waits + size > limit / 2 : waits >= limit
+  }
 }
 
 /** More bytes than can ever wait. */

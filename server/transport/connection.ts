@@ -14,8 +14,11 @@ export interface Connection extends Subscriber {
   session: Addressee | undefined
   /** Takes a ping, which is let go when much waits to be written: whoever is sent something knows that we live. */
   ping: (frame: Buffer) => void
-  /** Whether much waits to be written; if so, `Listener.drained` tells when it does no more. */
-  congested: () => boolean
+  /**
+   * Whether so much waits to be written that `size` more bytes should wait, too; if so, calls `Listener.drained` when the
+   * reader has taken some. Never true while nothing waits and the connection is open.
+   */
+  congested: (size: number) => boolean
   /** Bytes that wait to be written. */
   pending: () => number
   /** Closes after what was sent, with the ending's code. */

@@ -88,10 +88,7 @@ export class Socket extends Backlog implements Connection, InboxOwner {
     if (!this.open || !socket.writable) return true
     const size = rest === undefined ? frames.length : frames.length + rest.length
     const waited = socket.writableLength
-    if (waited === 0 || this.#turn !== turn.number) {
-      this.#turn = turn.number
-      this.begin(waited)
-    }
+    this.#beginTurn(waited)
     if (maxPendingSize > 0 && !this.#cut && this.exceeds(maxPendingSize, waited, size)) {
       this.#cut = true
       this.#listener?.tooSlow()
@@ -115,20 +112,30 @@ export class Socket extends Backlog implements Connection, InboxOwner {
     this.deliver(frame, 1, false)
   }
 
-  congested(): boolean {
+  congested(size: number): boolean {
     const { maxPendingSize } = this.settings
     const socket = this.#socket
-    // Bytes of this turn do not make a reader slow, but more than the limit of them is too much at once.
-    const enough = socket.writableCorked > 0 && !this.isBehind ? maxPendingSize : maxPendingSize / 2
-    const much = maxPendingSize > 0 && socket.writableNeedDrain && socket.writableLength >= enough
-    if (much && !this.#drains) {
+    if (!this.open || !socket.writable) return true
+    const waits = socket.writableLength
+    if (waits === 0 || maxPendingSize === 0) return false
+    this.#beginTurn(waits)
+    if (!this.isFull(maxPendingSize, waits, size)) return false
+    if (!this.#drains) {
       this.#drains = true
-      socket.once('drain', () => {
+      // (Node emits `drain` only if more bytes wait than its own limit.)
+      socket.write(NOTHING, error => {
         this.#drains = false
-        this.#listener?.drained()
+        if (!error) this.#listener?.drained()
       })
     }
-    return much
+    return true
+  }
+
+  #beginTurn(waits: number): void {
+    const { number } = this.settings.turn
+    if (waits > 0 && this.#turn === number) return
+    this.#turn = number
+    this.begin(waits)
   }
 
   pending(): number {
@@ -205,6 +212,8 @@ export class Socket extends Backlog implements Connection, InboxOwner {
     this.#listener?.closed()
   }
 }
+
+const NOTHING = Buffer.alloc(0)
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true })
 

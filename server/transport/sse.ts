@@ -61,7 +61,7 @@ export function createEventStream(
       isTurn = true
       turn.after(endTurn)
       backlog.begin(waits)
-    }
+    } else if (waits === 0) backlog.begin(0)
     return maxPendingSize > 0 && backlog.exceeds(maxPendingSize, waits, size)
   }
 
@@ -101,6 +101,7 @@ export function createEventStream(
     },
     congested() {
       if (maxPendingSize === 0) return false
+      // A replay starts when nothing waits, or in the turn of the request, so its size cannot make the reader too slow.
       const waits = state === 'held' ? heldSize : response.writableNeedDrain ? response.writableLength : 0
       return waits >= maxPendingSize / 2
     },
