@@ -3,29 +3,11 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { setImmediate } from 'node:timers/promises'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { createMemoryPresence } from './presence/memory.ts'
 import { parseCommand } from './protocol/action-cable.ts'
 import { Resumables, type Snapshot } from './resume.ts'
 import { type Client, counted, EXTENDED, METRICS, open, startCable, turbo } from './testing.ts'
-
-setFlagsFromString('--expose-gc')
-const collectGarbage: () => void = runInNewContext('gc')
-
-/** Bytes in use after a collection, which also frees the garbage of the test before. */
-async function used(): Promise<number> {
-  let [last, bytes] = [Number.POSITIVE_INFINITY, Number.MAX_SAFE_INTEGER]
-  while (bytes < last) {
-    last = bytes
-    await setImmediate()
-    collectGarbage()
-    const { heapUsed, external } = process.memoryUsage()
-    bytes = heapUsed + external
-  }
-  return last
-}
+import { retained, settled } from './testing-memory.ts'
 
 const MIB = 1 << 20
 
@@ -97,14 +79,15 @@ for (const [about, snapshot] of [
   ],
 ] as [string, (n: number) => Omit<Snapshot, 'anonymous' | 'position'>][]) {
   test(`lost sessions stay within their size: ${about}`, async () => {
-    const resumables = new Resumables({ ttlSeconds: 300, max: 1e9, maxBytes: 8 * MIB, monotonic: () => 0 })
-    const before = await used()
-    for (let n = 0; resumables.evicted < 10; n++)
-      resumables.keep({ ...snapshot(n), anonymous: false, position: { offset: n, epoch: 'aZ3x' } })
+    const taken = await retained(() => {
+      const resumables = new Resumables({ ttlSeconds: 300, max: 1e9, maxBytes: 8 * MIB, monotonic: () => 0 })
+      for (let n = 0; resumables.evicted < 10; n++)
+        resumables.keep({ ...snapshot(n), anonymous: false, position: { offset: n, epoch: 'aZ3x' } })
+      assert.ok(resumables.bytes <= 8 * MIB)
+      return resumables
+    })
 
-    const grown = (await used()) - before
-    assert.ok(resumables.bytes <= 8 * MIB)
-    assert.ok(grown <= 8.5 * MIB && grown > 4 * MIB, `${grown} bytes`)
+    assert.ok(taken <= 8.5 * MIB && taken > 4 * MIB, `${taken} bytes`)
   })
 }
 
@@ -129,11 +112,11 @@ test('a flood of lost sessions with large identifiers stays within their size, a
     return client.welcome.sid
   }
   const first = await lose()
-  const before = await used()
+  const before = await settled()
   let last: string | undefined
   for (let i = 0; i < 60; i++) last = await lose()
 
-  const grown = (await used()) - before
+  const grown = (await settled()) - before
   // The flood had 8.5 MiB; the test's own clients take some memory as well.
   assert.ok(grown < 6 * MIB, `${grown} bytes`)
   const welcome = async (sid: string | undefined) =>
@@ -159,23 +142,24 @@ for (const [about, member] of [
 ] as [string, (n: number) => [stream: string, id: string, info: unknown]][]) {
   test(`presence stays within its size: ${about}`, async () => {
     const maxBytes = 4 * MIB
-    const presence = createMemoryPresence({
-      ttlSeconds: 15,
-      maxBytes,
-      maxAnswerBytes: 1e9,
-      monotonic: () => 0,
-      tell: nothing,
+    const taken = await retained(() => {
+      const presence = createMemoryPresence({
+        ttlSeconds: 15,
+        maxBytes,
+        maxAnswerBytes: 1e9,
+        monotonic: () => 0,
+        tell: nothing,
+      })
+      for (let n = 0; presence.evicted < 10; n++) {
+        const [stream, name, said] = member(n)
+        const { id, info } = presenceOf(name, said)
+        presence.join(stream, `sid ${n}`.padEnd(22, '.'), id, info)
+      }
+      assert.ok(presence.bytes <= maxBytes)
+      return presence
     })
-    const before = await used()
-    for (let n = 0; presence.evicted < 10; n++) {
-      const [stream, name, said] = member(n)
-      const { id, info } = presenceOf(name, said)
-      presence.join(stream, `sid ${n}`.padEnd(22, '.'), id, info)
-    }
 
-    const grown = (await used()) - before
-    assert.ok(presence.bytes <= maxBytes)
-    assert.ok(grown <= 4.5 * MIB && grown > 1.5 * MIB, `${grown} bytes`)
+    assert.ok(taken <= 4.5 * MIB && taken > 1.5 * MIB, `${taken} bytes`)
   })
 }
 

@@ -4,26 +4,16 @@
 import assert from 'node:assert/strict'
 import { Socket } from 'node:net'
 import { test } from 'node:test'
-import { queryObjects, setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
+import { queryObjects } from 'node:v8'
 import { WebSocket } from 'ws'
 import { Session } from './session.ts'
 import { Client, EXTENDED, startCable, turbo } from './testing.ts'
+import { settled } from './testing-memory.ts'
 
-setFlagsFromString('--expose_gc')
-const gc: () => void = runInNewContext('gc')
-
-/** What is alive after the garbage is gone: what a finalizer frees is garbage only in the next turn. */
+/** What is alive after the garbage is gone. */
 async function alive() {
-  for (let i = 0; i < 4; i++) {
-    await new Promise(setImmediate)
-    gc()
-  }
-  return {
-    sessions: queryObjects(Session),
-    sockets: Number(queryObjects(Socket)),
-    heap: process.memoryUsage().heapUsed,
-  }
+  const heap = await settled(() => process.memoryUsage().heapUsed)
+  return { sessions: queryObjects(Session), sockets: Number(queryObjects(Socket)), heap }
 }
 
 test('connecting, subscribing, hearing, leaving and being lost keep the heap flat', async t => {

@@ -1,13 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { Hub, type Subscriber } from './hub.ts'
 import { payloadsOf } from './protocol/frame.ts'
+import { buffers, retained } from './testing-memory.ts'
 import { Turn } from './transport/turn.ts'
-
-setFlagsFromString('--expose_gc')
-const gc: () => void = runInNewContext('gc')
 
 /** A session that keeps what it is handed, or (`writes`) writes it at once. */
 const mailbox = (sid: string, writes = false) => {
@@ -192,20 +188,17 @@ test('a session whose delivery throws fails alone: the others get this message a
 })
 
 test('the bytes that the hub keeps for an identifier keep no others in memory', async () => {
-  const { hub, settle } = createHub()
-  const reader = { session: undefined, deliver: () => true }
-  const before = process.memoryUsage().arrayBuffers
-  for (let i = 0; i < 500; i++) {
-    hub.subscribe(`${i}`, 'i', reader, false)
-    hub.broadcast({ stream: `${i}`, ...message('1') })
-    settle()
-    Buffer.from('x'.repeat(3000)) // (lies beside what is made of the same pool)
-  }
-  for (let i = 0; i < 4; i++) {
-    await new Promise(setImmediate) // a finalizer frees in the next turn
-    gc()
-  }
+  const taken = await retained(() => {
+    const { hub, settle } = createHub()
+    const reader = { session: undefined, deliver: () => true }
+    for (let i = 0; i < 500; i++) {
+      hub.subscribe(`${i}`, 'i', reader, false)
+      hub.broadcast({ stream: `${i}`, ...message('1') })
+      settle()
+      Buffer.from('x'.repeat(3000)) // (lies beside what is made of the same pool)
+    }
+    return hub
+  }, buffers)
 
-  const grown = process.memoryUsage().arrayBuffers - before
-  assert.ok(grown < 500_000, `${grown} bytes`)
+  assert.ok(taken < 500_000, `${taken} bytes`)
 })

@@ -1,12 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
+import { retained } from '../testing-memory.ts'
 import { formatPosition, parsePosition } from './history.ts'
 import { createMemoryHistory } from './memory.ts'
-
-setFlagsFromString('--expose_gc')
-const gc: () => void = runInNewContext('gc')
 
 function history({ limit = 100, ttlSeconds = 300, maxBytes = 1e9 } = {}) {
   const clock = { ms: 1_800_000_000_000 }
@@ -187,22 +183,17 @@ for (const [size, perStream] of [
   [3000, 100],
 ] as const) {
   test(`the history takes at most the bytes that it counts: messages of ${size} bytes, ${perStream} in a stream`, async () => {
-    const alive = async () => {
-      for (let i = 0; i < 4; i++) {
-        await new Promise(setImmediate) // a finalizer frees in the next turn
-        gc()
+    let counted = 0
+    const taken = await retained(() => {
+      const { memory } = history({ maxBytes: 8 * 2 ** 20 })
+      for (let i = 0; memory.evicted < 100; i++) {
+        memory.append(`board/${Math.floor(i / perStream)}`, JSON.stringify('x'.repeat(size)))
+        Buffer.from('x'.repeat(3000)) // (lies beside what is made of the same pool)
       }
-      const { heapUsed, arrayBuffers } = process.memoryUsage()
-      return heapUsed + arrayBuffers
-    }
-    const before = await alive()
-    const { memory } = history({ maxBytes: 8 * 2 ** 20 })
-    for (let i = 0; memory.evicted < 100; i++) {
-      memory.append(`board/${Math.floor(i / perStream)}`, JSON.stringify('x'.repeat(size)))
-      Buffer.from('x'.repeat(3000)) // (lies beside what is made of the same pool)
-    }
+      counted = memory.bytes
+      return memory
+    })
 
-    const taken = (await alive()) - before
-    assert.ok(taken < memory.bytes, `${taken} bytes, and it says ${memory.bytes}`)
+    assert.ok(taken < counted, `${taken} bytes, and it says ${counted}`)
   })
 }

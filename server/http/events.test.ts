@@ -3,6 +3,7 @@ import { get } from 'node:http'
 import { test } from 'node:test'
 import { sign, startCable, token } from '../testing.ts'
 import { events, eventsUrl } from '../testing-events.ts'
+import { buffers, settled } from '../testing-memory.ts'
 
 const board = (extra = '') => `?turbo_signed_stream_name=${encodeURIComponent(sign('board/1'))}${extra}`
 const TURBO = ['--noauth', '--sse']
@@ -208,11 +209,11 @@ test('slow clients share one copy of a large message', async t => {
     request.on('error', () => {})
   }
   await cable.until(({ sessions }) => sessions === 20)
-  const before = process.memoryUsage().arrayBuffers
+  const before = await settled(buffers)
 
   await cable.broadcast('board/1', 'x'.repeat(8_000_000))
   await cable.stats()
 
-  const held = process.memoryUsage().arrayBuffers - before
+  const held = (await settled(buffers)) - before
   assert.ok(held < 60_000_000, `${held} bytes for 20 times 8,000,000`)
 })
