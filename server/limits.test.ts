@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import { connect as dial, type Socket } from 'node:net'
 import { test } from 'node:test'
 import type { WebSocket } from 'ws'
-import { SECRET, startCable, type TestCable, token, turbo } from './testing.ts'
+import { type Client, open, SECRET, startCable, type TestCable, token, turbo } from './testing.ts'
 
 const METRICS = '--metrics_http=/metrics'
 const http = (cable: TestCable, path: string) => cable.url.cable.replace('ws', 'http').replace('/cable', path)
@@ -116,6 +116,79 @@ test('a client that commands too fast is made to wait, not refused, and loses no
     assert.deepEqual(await hasty.next(), { type: 'confirm_subscription', identifier })
   assert.ok(performance.now() - started > 700, '20 at once, and 40 at 50 a second')
   assert.equal(await counted(cable, 'commands_limit'), 1)
+})
+
+for (const [about, close] of [
+  ['a close frame', ({ ws }) => ws.close()],
+  [
+    'a close frame and the end of its process',
+    ({ ws }) => {
+      ws.close()
+      socketOf(ws).uncork()
+      socketOf(ws).destroySoon()
+    },
+  ],
+] as [string, (client: Client) => void][]) {
+  test(`commands that wait are executed although the client sent ${about} right behind them, and it gets nothing more`, async t => {
+    const slow = ['--max_subscriptions=10', '--max_command_burst=20', '--max_command_rate=50']
+    const cable = await startCable(t, ['--noauth', '--public_streams', ...slow, METRICS])
+    const [hasty, calm] = [await cable.welcomed(), await cable.welcomed()]
+    const identifier = open('room')
+    await calm.subscribe(identifier)
+    await hasty.subscribe(identifier)
+    hasty.send({ command: 'join', identifier, presence: { id: 'ada' } })
+    assert.deepEqual((await calm.next()).message, { type: 'join', id: 'ada' })
+    const received: Buffer[] = []
+    socketOf(hasty.ws).on('data', data => received.push(data))
+    socketOf(hasty.ws).cork()
+    for (let i = 0; i < 60; i++) hasty.send({ command: 'whisper', identifier, data: i })
+    hasty.send({ command: 'ping' })
+    hasty.send({ command: 'leave', identifier })
+    close(hasty)
+    socketOf(hasty.ws).uncork()
+
+    for (let i = 0; i < 60; i++) assert.equal((await calm.next()).message, i)
+    assert.deepEqual((await calm.next()).message, { type: 'leave', id: 'ada' })
+    await cable.until(({ sessions }) => sessions === 1)
+    assert.equal(await counted(cable, 'commands_dropped'), 0)
+    const [first, ...rest] = Buffer.concat(received).subarray(-2)
+    if (about === 'a close frame') assert.deepEqual([first, ...rest], [0x88, 0])
+    assert.doesNotMatch(String(Buffer.concat(received)), /pong/)
+  })
+}
+
+test('a closed client whose commands would have to wait too long keeps no session', async t => {
+  const slow = ['--max_subscriptions=10', '--max_command_burst=20', '--max_command_rate=1']
+  const cable = await startCable(t, ['--noauth', '--public_streams', ...slow, METRICS])
+  const client = await cable.welcomed()
+  socketOf(client.ws).cork()
+  client.send({ command: 'ping', data: 'x'.repeat(50_000) })
+  for (let i = 0; i < 9; i++) client.send({ command: 'ping' })
+  client.ws.close()
+  socketOf(client.ws).uncork()
+
+  await cable.until(({ sessions }) => sessions === 0)
+  assert.equal(await counted(cable, 'commands_dropped'), 9)
+})
+
+test('a backend disconnects a closed client whose commands still wait at once', async t => {
+  const slow = ['--max_subscriptions=10', '--max_command_burst=20', '--max_command_rate=1']
+  const cable = await startCable(t, ['--noauth', '--public_streams', ...slow, METRICS])
+  const client = await cable.welcomed()
+  socketOf(client.ws).cork()
+  for (let i = 0; i < 90; i++) client.send({ command: 'ping' })
+  client.ws.close()
+  socketOf(client.ws).uncork()
+  await client.closed
+
+  await fetch(`${cable.url.api}/disconnect`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${cable.apiKey}` },
+    body: JSON.stringify({ sid: client.welcome.sid }),
+  })
+
+  await cable.until(({ sessions }) => sessions === 0)
+  assert.deepEqual([await counted(cable, 'remote'), await counted(cable, 'commands_dropped')], [1, 0])
 })
 
 test('a page with --max_subscriptions streams subscribes without waiting, while the last page unsubscribes', async t => {

@@ -23,9 +23,10 @@ const nothing = () => {}
 /** A session that is too slow as soon as it is sent a frame that matches. */
 function start(pattern: RegExp, { history }: Pick<SessionParts, 'history'>) {
   const done: string[] = []
-  const connection: Connection = {
+  const connection: Connection & { isOpen: boolean } = {
     protocol: '',
     session: undefined,
+    isOpen: true,
     send(frame) {
       if ([...payloadsOf(frame)].some(payload => pattern.test(String(payload)))) session.disconnect('too_slow')
     },
@@ -75,7 +76,7 @@ function start(pattern: RegExp, { history }: Pick<SessionParts, 'history'>) {
       presence,
     },
   )
-  return { session, done }
+  return { session, done, connection }
 }
 
 const memory = () =>
@@ -105,4 +106,14 @@ test('a session that ends when it is told of a gap lacks nothing any more', () =
   session.receive(subscribe({ history: { streams: { room: { epoch: 'other', offset: 0 } } } }))
 
   assert.deepEqual(done, ['lost', 'close too_slow'])
+})
+
+test('a command that is executed after the connection closed does not say that the client has read what was sent', () => {
+  const history = memory()
+  const { session, connection } = start(/none/, { history })
+  connection.isOpen = false
+  history.append('room', '"missed"')
+  session.receive('{"command":"ping","identifier":""}')
+
+  assert.equal(session.end()?.position?.offset, 0)
 })

@@ -152,7 +152,7 @@ export class Session implements Addressee, Behind, Speaker {
 
   /** The client lives, and has read what was sent to it until a moment ago. */
   heard(): void {
-    this.#heardAt = this.#parts.history?.offset ?? 0
+    if (this.connection.isOpen) this.#heardAt = this.#parts.history?.offset ?? 0
   }
 
   /** Handles one message of the client; `undefined` is a message that is not text. */

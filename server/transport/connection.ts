@@ -8,6 +8,8 @@ import type { Addressee, Subscriber } from '../hub.ts'
 export interface Connection extends Subscriber {
   /** The subprotocol that was agreed on; empty for none. */
   readonly protocol: string
+  /** Whether frames still reach the client. Its last commands may be executed later. */
+  readonly isOpen: boolean
   /** Takes a complete WebSocket frame. Nothing happens once the connection is closing. */
   send: (frame: Buffer) => void
   /** Whose it is; its session says so. */

@@ -3,7 +3,7 @@
  *
  * We do not refuse a command beyond the rate, because stock clients send a burst of subscribes after every reconnect. It
  * waits here, and we pause reading, so that TCP makes the client wait. Only bytes that we had already read wait: 64 KiB at
- * most.
+ * most. They wait even if the client has closed the connection after them, but then not for long.
  */
 import type { Outcome } from './connection.ts'
 import { Bucket, type Rate } from './rate.ts'
@@ -16,10 +16,17 @@ export interface InboxOwner {
   resume: () => void
   /** The client sends messages that are not commands faster than {@link MALFORMED}. */
   flooded: () => void
+  /** Counts a message that was dropped, because it would have had to wait too long after the end of its connection. */
+  dropped: () => void
+  /** After `end`: nothing waits any more. Once. */
+  ended: () => void
 }
 
 /** A command counts once for each KiB that it starts. */
 const UNIT = 1024
+
+/** How long messages may wait after their connection is gone. */
+const MAX_WAIT_MS = 5_000
 
 /** Beyond this rate we disconnect the client instead of parsing more. */
 const MALFORMED: Rate = { burst: 100, perSecond: 100 }
@@ -31,6 +38,8 @@ export class Inbox extends Bucket {
   #waiting: (string | undefined)[] | undefined
   #timer: NodeJS.Timeout | undefined
   #malformed: Bucket | undefined
+  /** When the last message must have been handled. `undefined`: the connection is open. */
+  #deadline: number | undefined
 
   constructor(owner: InboxOwner) {
     super()
@@ -61,13 +70,31 @@ export class Inbox extends Bucket {
     return true
   }
 
+  /** The connection is gone. Handles what waits at the client's rate, but drops what would have to wait too long. */
+  end(): void {
+    const now = performance.now()
+    this.#deadline = now + MAX_WAIT_MS
+    if (this.#waiting === undefined) return this.#owner.ended()
+    clearTimeout(this.#timer)
+    this.#sleep(this.wait(this.#owner.rate, now))
+  }
+
+  /** After `end`: drops what still waits. */
   stop(): void {
+    if (this.#waiting === undefined) return
     clearTimeout(this.#timer)
     this.#waiting = undefined
+    this.#owner.ended()
   }
 
   #sleep(ms: number): void {
-    this.#timer = setTimeout(() => this.#work(), ms)
+    const isTooLong = this.#deadline !== undefined && performance.now() + ms > this.#deadline
+    if (!isTooLong) {
+      this.#timer = setTimeout(() => this.#work(), ms)
+      return
+    }
+    for (const _ of this.#waiting!) this.#owner.dropped()
+    this.stop()
   }
 
   #work(): void {
@@ -81,7 +108,8 @@ export class Inbox extends Bucket {
     }
     if (this.#waiting === undefined) return // (a message made the session stop the inbox)
     this.#waiting = undefined
-    this.#owner.resume()
+    if (this.#deadline === undefined) this.#owner.resume()
+    else this.#owner.ended()
   }
 
   #handle(text: string | undefined, bytes: number, now: number): void {

@@ -19,7 +19,7 @@ export interface SocketSettings {
   rate: Rate
   turn: Turn
   /** Counts why a connection ended, or why its client has to wait. */
-  refused: (code: ConnectionFault | 'commands_limit' | 'peer_vanished') => void
+  refused: (code: ConnectionFault | 'commands_limit' | 'commands_dropped' | 'peer_vanished') => void
   sent: (bytes: number, frames: number) => void
   received: (bytes: number) => void
 }
@@ -45,7 +45,7 @@ const ERRORS = new Map<string | undefined, ConnectionFault>([
 
 // There are very many of these, so they share their settings.
 export class Socket extends Backlog implements Connection, InboxOwner {
-  open = true
+  isOpen = true
   readonly #socket: Duplex
   readonly settings: SocketSettings
   session: Connection['session']
@@ -56,6 +56,9 @@ export class Socket extends Backlog implements Connection, InboxOwner {
   /** Probes since the client last sent something. */
   #quiet = 0
   #cut = false
+  /** Whether we closed the connection, so that we execute no further command. */
+  #refuses = false
+  #isGone = false
   /** The number of the turn that wrote last. */
   #turn = -1
   #drains = false
@@ -85,7 +88,7 @@ export class Socket extends Backlog implements Connection, InboxOwner {
   deliver(frames: Buffer, count: number, more: boolean, rest?: Buffer): boolean {
     const { maxPendingSize, turn, sent } = this.settings
     const socket = this.#socket
-    if (!this.open || !socket.writable) return true
+    if (!this.isOpen || !socket.writable) return true
     const size = rest === undefined ? frames.length : frames.length + rest.length
     const waited = socket.writableLength
     this.#beginTurn(waited)
@@ -115,7 +118,7 @@ export class Socket extends Backlog implements Connection, InboxOwner {
   congested(size: number): boolean {
     const { maxPendingSize } = this.settings
     const socket = this.#socket
-    if (!this.open || !socket.writable) return true
+    if (!this.isOpen || !socket.writable) return true
     const waits = socket.writableLength
     if (waits === 0 || maxPendingSize === 0) return false
     this.#beginTurn(waits)
@@ -143,8 +146,10 @@ export class Socket extends Backlog implements Connection, InboxOwner {
   }
 
   close(code: EndingCode): void {
+    this.#refuses = true
     const [status, text] = ENDINGS[code].close
     this.#ws.close(status, text)
+    if (this.#isGone) this.#inbox?.stop()
   }
 
   /** Asks a peer that sends nothing whether it lives; one that does not answer is gone. */
@@ -172,7 +177,7 @@ export class Socket extends Backlog implements Connection, InboxOwner {
 
   received(data: Buffer, isBinary: boolean): void {
     // Ignore a client that we refused, or are disconnecting.
-    if (this.#inbox === undefined || !this.open) return
+    if (this.#inbox === undefined || !this.isOpen) return
     this.#quiet = 0
     this.settings.received(data.length)
     // We read a binary frame as text, as in the reference. ws checks the UTF-8 of text frames only.
@@ -184,7 +189,7 @@ export class Socket extends Backlog implements Connection, InboxOwner {
   }
 
   handle(text: string | undefined): Outcome {
-    return this.open ? this.#listener!.message(text) : 'free'
+    return this.#refuses ? 'free' : this.#listener!.message(text)
   }
 
   pause(): void {
@@ -205,10 +210,20 @@ export class Socket extends Backlog implements Connection, InboxOwner {
     this.settings.refused(ERRORS.get(code) ?? 'frame_malformed')
   }
 
+  /** The session ends after the last command that its client sent before it closed. */
   closed(): void {
-    this.open = false
-    this.#inbox?.stop()
+    this.isOpen = false
+    this.#isGone = true
     this.#slot?.delete(this)
+    this.#inbox?.end()
+    if (this.#refuses) this.#inbox?.stop()
+  }
+
+  dropped(): void {
+    this.settings.refused('commands_dropped')
+  }
+
+  ended(): void {
     this.#listener?.closed()
   }
 }

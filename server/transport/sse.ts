@@ -94,6 +94,9 @@ export function createEventStream(
   return {
     protocol: '',
     session: undefined,
+    get isOpen() {
+      return state !== 'closed'
+    },
     send,
     deliver,
     ping(frame) {

@@ -96,12 +96,12 @@ class Client extends WebSocket {
   }
 
   override close(code?: number, reason?: string | Buffer): void {
-    if (this.connection !== undefined) this.connection.open = false
+    if (this.connection !== undefined) this.connection.isOpen = false
     super.close(code, reason)
   }
 
   override terminate(): void {
-    if (this.connection !== undefined) this.connection.open = false
+    if (this.connection !== undefined) this.connection.isOpen = false
     super.terminate()
   }
 }
