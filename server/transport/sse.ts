@@ -126,7 +126,8 @@ export function createEventStream(
     open(headers) {
       response.writeHead(200, {
         'content-type': 'text/event-stream; charset=utf-8',
-        'cache-control': 'no-store',
+        // A proxy that compresses would keep events until it has enough for a block.
+        'cache-control': 'no-store, no-transform',
         'x-accel-buffering': 'no',
         // It ends with the stream: a connection that stays open would hold up a shutdown.
         connection: 'close',
