@@ -20,6 +20,8 @@ export interface Tool {
   readonly needs: string
   /** Debian's packages; none: there are none. */
   readonly packages: readonly string[]
+  /** `npm run setup` installs it only with this option. */
+  readonly option?: string
   readonly isPresent: () => Promise<boolean>
 }
 
@@ -114,6 +116,13 @@ export const BOARDS = { ...LANGUAGES, rails: RAILS } as const
 
 export type BoardName = keyof typeof BOARDS
 
+/** Reverse proxies that apps run behind. Only tests need them. */
+export const PROXIES = {
+  nginx: proxy('nginx', 'nginx'),
+  haproxy: proxy('HAProxy', 'haproxy'),
+  caddy: proxy('Caddy', 'caddy'),
+} as const
+
 /** Only the browser tests need it. */
 export const CHROMIUM: Tool = {
   title: 'Chromium',
@@ -126,8 +135,10 @@ export const CHROMIUM: Tool = {
 export const findChromium = (): string | undefined => BROWSERS.find(isExecutable)
 
 /** One line: what is missing, and how to get it. */
-export const missing = ({ title, needs, packages }: Tool): string =>
-  `${title} is not here (it needs ${needs}): npm run setup${packages.length > 0 ? `, or apt-get install ${packages.join(' ')}` : ''}`
+export const missing = ({ title, needs, packages, option }: Tool): string => {
+  const setup = ['npm run setup', ...(option === undefined ? [] : [option])].join(' -- ')
+  return `${title} is not here (it needs ${needs}): ${setup}${packages.length > 0 ? `, or apt-get install ${packages.join(' ')}` : ''}`
+}
 
 const BROWSERS = [
   '/usr/bin/chromium',
@@ -139,6 +150,20 @@ const BROWSERS = [
   '/Applications/Chromium.app/Contents/MacOS/Chromium',
   '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
 ]
+
+function proxy(title: string, name: string): Tool & { readonly find: () => string | undefined } {
+  // Debian puts servers where the PATH of most users does not look.
+  const folders = ['/usr/sbin', '/usr/bin', '/usr/local/sbin', '/usr/local/bin', '/opt/homebrew/bin']
+  const find = () => folders.map(folder => `${folder}/${name}`).find(isExecutable)
+  return {
+    title,
+    needs: name,
+    packages: [name],
+    option: '--proxies',
+    find,
+    isPresent: async () => find() !== undefined,
+  }
+}
 
 function isExecutable(path: string): boolean {
   try {

@@ -32,15 +32,17 @@ export const NODE_22 = 'tmp/node-22/node_modules/node/bin/node'
 
 const RUNTIME: Tool = {
   title: 'Node 22',
-  needs: 'npm run setup -- --runtimes',
+  needs: 'Node 22.18 or a later 22',
   packages: [],
+  option: '--runtimes',
   isPresent: async () => existsSync(NODE_22) && execFileSync(NODE_22, ['--version'], { encoding: 'utf8' }) >= 'v22.18',
 }
 
 const ANYCABLE: Tool = {
   title: 'The real AnyCable',
-  needs: 'npm run setup -- --reference',
+  needs: 'the gem anycable-thruster',
   packages: [],
+  option: '--reference',
   isPresent: async () => findAnycable() !== undefined,
 }
 
@@ -70,6 +72,7 @@ export const PARTS: Readonly<Record<string, Part>> = {
       { tests: ['e2e/http2.test.ts'], only: JDK, needs: JAVA },
     ],
   },
+  proxies: { isExtra: true, steps: [{ tests: ['e2e/proxies/proxies.test.ts'] }] },
   fuzz: { isExtra: true, steps: [{ tests: ['e2e/conformance/fuzz.test.ts'], env: { HOTCABLE_FUZZ: '3000' } }] },
   heal: { isExtra: true, steps: [{ project: 'heal', needs: CHROMIUM }] },
   swap: {

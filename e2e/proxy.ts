@@ -91,8 +91,8 @@ export async function createProxy(port: number): Promise<TcpProxy> {
   }
   const drop = () => {
     for (const { client, server } of links) {
-      client.resetAndDestroy()
-      server.resetAndDestroy()
+      reset(client)
+      reset(server)
     }
     links.clear()
   }
@@ -135,6 +135,12 @@ export async function createProxy(port: number): Promise<TcpProxy> {
       await once(listener, 'close')
     },
   }
+}
+
+/** Node never closes the handle of a socket that is reset after its end, and would not exit. */
+function reset(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy()
+  else socket.resetAndDestroy()
 }
 
 function freeze(link: Link): void {

@@ -1,6 +1,7 @@
 /**
  * `npm run setup`: what the tests need beyond npm. As root on Debian or Ubuntu it installs what is missing; elsewhere it
- * says what to install. `--check` only looks; `--reference` adds the real AnyCable, to compare with; `--runtimes` adds Node 22. Exit code 0: everything is
+ * says what to install. `--check` only looks; `--reference` adds the real AnyCable, to compare with; `--runtimes` adds Node 22,
+ * `--proxies` nginx, HAProxy and Caddy. Exit code 0: everything is
  * here, but for the extras, which not everybody can have: the Board in Rails, and AnyCable, whose gems are RubyGems'; Java,
  * Laravel, Symfony and Express.
  */
@@ -8,7 +9,7 @@ import { spawnSync } from 'node:child_process'
 import { globSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { EXTRAS, LIBRARIES } from '../backends/libraries.ts'
-import { CHROMIUM, GO, JAVA, LANGUAGES, missing, RAILS, type Tool } from '../backends/toolchain.ts'
+import { CHROMIUM, GO, JAVA, LANGUAGES, missing, PROXIES, RAILS, type Tool } from '../backends/toolchain.ts'
 
 const TOOLS: readonly Tool[] = [...Object.values(LANGUAGES), GO, ...Object.values(LIBRARIES), CHROMIUM]
 
@@ -51,6 +52,7 @@ for (const [tool, install] of extras) {
 }
 if (process.argv.includes('--reference')) installReference()
 if (process.argv.includes('--runtimes')) installRuntimes()
+if (process.argv.includes('--proxies')) await installProxies()
 
 /** The Board in Rails: what the system does not have of its Gemfile. Two of the gems are compiled. */
 function installRails(): void {
@@ -91,6 +93,12 @@ function installRuntimes(): void {
   console.log(
     status === 0 ? 'setup: installed Node 22 into tmp/node-22' : 'setup: Node 22 did not install; nothing runs on it',
   )
+}
+
+/** For npm run test:full. The tests start their own. */
+async function installProxies(): Promise<void> {
+  for (const proxy of Object.values(PROXIES)) if (!(await proxy.isPresent())) installPackages(proxy)
+  console.log('setup: Debian may start nginx, HAProxy and Caddy as services, which no test needs')
 }
 
 /** Into a folder of ours. */

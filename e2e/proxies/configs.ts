@@ -1,0 +1,119 @@
+/** How people configure these proxies, as short as it goes. nginx has the lines that backends/README.md gives its readers. */
+import { readFileSync } from 'node:fs'
+import { PROXIES } from '../../backends/toolchain.ts'
+
+/** Hands on from a port of this machine to another one. */
+export interface Site {
+  readonly port: number
+  readonly to: number
+}
+
+type Sites = Readonly<Record<string, Site>>
+
+interface Proxy {
+  readonly tool: (typeof PROXIES)[keyof typeof PROXIES]
+  readonly args: readonly string[]
+  /** The name of its file. It is written to the folder in which the proxy runs. */
+  readonly file: string
+  readonly config: (sites: Sites) => string
+  /** Lines of its log that are no news. */
+  readonly chatter?: RegExp
+}
+
+const [MAP, SERVER] = readFileSync(new URL('../../backends/README.md', import.meta.url), 'utf8')
+  .split('```nginx\n')[1]!
+  .split('```')[0]!
+  .split(/(?=^server)/m) as [string, string]
+
+const each = (sites: Sites, text: (name: string, site: Site) => string): string =>
+  Object.entries(sites)
+    .map(([name, site]) => text(name, site))
+    .join('')
+
+const nginx = (host: string): Proxy => ({
+  tool: PROXIES.nginx,
+  args: ['-p', '.', '-e', 'stderr', '-c', 'nginx.conf'],
+  file: 'nginx.conf',
+  // One process, because the user of a worker may not enter our folder when we are root.
+  config: sites => `
+daemon off;
+master_process off;
+pid nginx.pid;
+error_log stderr error;
+events {}
+http {
+  access_log off;
+  gzip on;
+  client_max_body_size 8m;
+  client_body_temp_path body;
+  proxy_temp_path proxy;
+  fastcgi_temp_path fastcgi;
+  uwsgi_temp_path uwsgi;
+  scgi_temp_path scgi;
+  ${MAP}
+  ${each(sites, (name, { port, to }) => {
+    const server = SERVER.replace('8443 ssl', `127.0.0.1:${port}`)
+      .replace('127.0.0.1:3000', name)
+      .replace('proxy_set_header Host $http_host;', host)
+    return `upstream ${name} { server 127.0.0.1:${to}; keepalive 16; }\n${server}`
+  })}
+}
+`,
+})
+
+export const CONFIGS: Readonly<Record<string, Proxy>> = {
+  nginx: nginx('proxy_set_header Host $http_host;'),
+  'nginx that drops the port of Host': nginx(
+    'proxy_set_header Host $host; proxy_set_header X-Forwarded-Port $server_port;',
+  ),
+  HAProxy: {
+    tool: PROXIES.haproxy,
+    args: ['-f', 'haproxy.cfg'],
+    file: 'haproxy.cfg',
+    config: sites => `
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 50s
+  timeout server 50s
+  timeout tunnel 1h
+  option forwardfor
+  compression algo gzip
+  compression type text/html text/event-stream
+  option httpchk GET /health
+  stats uri /haproxy
+${each(
+  sites,
+  (name, { port, to }) => `
+listen ${name}
+  bind 127.0.0.1:${port}
+  server ${name} 127.0.0.1:${to} check inter 1s pool-purge-delay 60s
+`,
+)}
+`,
+  },
+  Caddy: {
+    tool: PROXIES.caddy,
+    args: ['run', '--config', 'Caddyfile', '--adapter', 'caddyfile'],
+    file: 'Caddyfile',
+    config: sites => `
+{
+  admin off
+  auto_https off
+}
+${each(
+  sites,
+  (_, { port, to }) => `
+http://:${port} {
+  bind 127.0.0.1
+  @pages not path /events
+  encode @pages gzip
+  reverse_proxy 127.0.0.1:${to}
+}
+`,
+)}
+`,
+    // It calls it an error that a client leaves an answer that has no end.
+    chatter: /"level":"(info|warn)"|"error":"context canceled"/,
+  },
+}

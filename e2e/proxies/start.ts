@@ -1,0 +1,136 @@
+/**
+ * A proxy before all that `npm start` runs, on free ports.
+ *
+ *   client ──▶ proxy ──▶ web ──▶ Boards, cable
+ *                ╰─────▶ cable
+ */
+import { createHmac } from 'node:crypto'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { BOARDS, type BoardName, type Command } from '../../backends/toolchain.ts'
+import { type Child, keepRunning } from '../../start/child.ts'
+import { untilHealthy } from '../../start/health.ts'
+import { freePorts, LOOPBACK } from '../../start/network.ts'
+import { portsNeeded, services } from '../../start/services.ts'
+import { createProxy, type TcpProxy } from '../proxy.ts'
+import { CONFIGS, type Site } from './configs.ts'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+export const SECRET = 'canary of the proxies'
+/** The cable's answer to a broadcast over the limit. */
+const EXPECTED = /code=too_large/
+/** Nothing takes this long to start, on the slowest machine. */
+const START_MS = 60_000
+
+export interface Demo {
+  readonly folder: string
+  readonly cablePort: number
+  readonly webPort: number
+  /** Paths of the Boards that are here. */
+  readonly boards: readonly string[]
+  /** How many subscriptions a stream has. */
+  readonly listeners: (stream: string) => Promise<number>
+  readonly stop: () => Promise<void>
+}
+
+export interface Running {
+  /** By site: before the cable, before web, and before each of them with a count of connections between. */
+  readonly at: Readonly<Record<SiteName, string>>
+  readonly counts: Readonly<Record<CountedName, TcpProxy>>
+  /** Of the log, what is news. */
+  readonly said: readonly string[]
+  readonly child: Child
+  /** Resolves when it answers. */
+  readonly ready: () => Promise<void>
+  readonly stop: () => Promise<void>
+}
+
+type CountedName = 'counted_cable' | 'counted_web'
+type SiteName = 'cable' | 'web' | CountedName
+
+export async function startDemo(): Promise<Demo> {
+  const folder = mkdtempSync(join(tmpdir(), 'hotcable-proxies-'))
+  const names = Object.keys(BOARDS) as BoardName[]
+  const found = await Promise.all(names.map(name => BOARDS[name].isPresent()))
+  const languages = names.filter((_, at) => found[at])
+  const [webPort, ...ports] = (await freePorts(1 + portsNeeded(languages))) as [number, number, ...number[]]
+  const cablePort = ports[0]!
+  const plan = services({
+    ...{ port: webPort, host: LOOPBACK, secret: SECRET, db: join(folder, 'board.sqlite3') },
+    ...{ languages, ports, watch: false },
+  })
+  const children = plan.map(({ title, chatter, ...command }) =>
+    run(title, command, ROOT, line => {
+      if (!chatter?.test(line) && !EXPECTED.test(line)) console.error(`${title}: ${line}`)
+    }),
+  )
+  await answering(plan.map(({ health }) => health))
+  return {
+    ...{ folder, cablePort, webPort },
+    boards: ['/', ...languages.map(name => `/${name}/`)],
+    listeners: async stream => {
+      const key = createHmac('sha256', SECRET).update('api-cable').digest('hex')
+      const answer = await fetch(`http://${LOOPBACK}:${cablePort}/api/streams`, {
+        headers: { authorization: `Bearer ${key}` },
+      })
+      const { streams }: { streams: { stream: string; subscriptions: number }[] } = await answer.json()
+      return streams.find(each => each.stream === stream)?.subscriptions ?? 0
+    },
+    stop: async () => {
+      await Promise.all(children.map(child => child.stop()))
+      rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
+    },
+  }
+}
+
+export async function startProxy(name: string, { folder, cablePort, webPort }: Demo): Promise<Running> {
+  const { tool, args, file, config, chatter } = CONFIGS[name]!
+  const home = join(folder, name)
+  mkdirSync(home)
+  const counts = { counted_cable: await createProxy(cablePort), counted_web: await createProxy(webPort) }
+  const targets = {
+    ...{ cable: cablePort, web: webPort },
+    ...{ counted_cable: counts.counted_cable.port, counted_web: counts.counted_web.port },
+  }
+  const ports = await freePorts(4)
+  const sites = mapped(targets, (to, at): Site => ({ port: ports[at]!, to }))
+  writeFileSync(join(home, file), config(sites))
+  const said: string[] = []
+  // Caddy keeps its data there.
+  const command = { command: tool.find()!, args, env: { HOME: home, XDG_DATA_HOME: home, XDG_CONFIG_HOME: home } }
+  const child = run(name, command, home, line => {
+    if (chatter?.test(line)) return
+    said.push(line)
+    console.error(`${name}: ${line}`)
+  })
+  const at = mapped(sites, ({ port }) => `http://${LOOPBACK}:${port}`)
+  const ready = () => answering(Object.values(at).map(site => `${site}/health`))
+  return {
+    ...{ at, counts, said, child, ready },
+    stop: async () => {
+      await child.stop()
+      await Promise.all(Object.values(counts).map(count => count.close()))
+    },
+  }
+}
+
+function run(title: string, { env, ...command }: Command, cwd: string, onLine: (line: string) => void): Child {
+  const child = keepRunning({ ...command, title, cwd, env: { ...process.env, ...env }, onLine, say: console.error })
+  process.once('exit', child.kill)
+  return child
+}
+
+// The runner ends a file that hangs so, and its children go with it.
+process.once('SIGTERM', () => process.exit(1))
+
+async function answering(urls: readonly string[]): Promise<void> {
+  const silent = await untilHealthy(urls, START_MS)
+  if (silent.length > 0) throw new Error(`these do not answer: ${silent.join(' ')}`)
+}
+
+function mapped<Name extends string, From, To>(record: Record<Name, From>, to: (from: From, at: number) => To) {
+  const entries = (Object.entries(record) as [Name, From][]).map(([name, from], at) => [name, to(from, at)])
+  return Object.fromEntries(entries) as Record<Name, To>
+}
