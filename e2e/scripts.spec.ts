@@ -1,7 +1,7 @@
 /** The scripts under /assets on pages that are not the Board's, and on lists that the Board never renders. */
 import type { Page } from 'playwright/test'
 import { expect } from 'playwright/test'
-import { CLIENTS, test } from './demo.ts'
+import { CLIENTS, streamFrom, test, token } from './demo.ts'
 
 // A page that the test serves counts as public, and may not load from localhost unless it is allowed to.
 test.use({ permissions: ['local-network-access'] })
@@ -86,7 +86,73 @@ test('a change costs the same on a long list as on a short one', async ({ page }
   expect(costs[1]).toEqual(costs[0])
 })
 
-/** How often the DOM was asked for something because of one change. */
+for (const client of CLIENTS) {
+  test(`a change costs hotcable-status.js the same on a long page as on a short one (${client})`, async ({
+    page,
+    baseURL,
+  }) => {
+    await page.addInitScript(countCalls)
+    const pill = page.locator('hotcable-status')
+    const add = (stream: string) =>
+      page.locator('body').evaluate((body, html) => body.insertAdjacentHTML('beforeend', html), sourceOf(stream))
+    const costs: number[][] = []
+    for (const [length, streams] of [
+      [100, 1],
+      [400, 1],
+      [400, 8],
+    ] as const) {
+      const list = Array.from({ length }, (_, at) => item(String(1000 + at)))
+      await open(
+        page,
+        client,
+        `${metas(baseURL!)}<hotcable-status></hotcable-status><ul id="cards">${list.join('')}</ul>`,
+      )
+      for (let stream = 1; stream <= streams; stream++) await add(`s${stream}`)
+      await expect(page.locator('turbo-cable-stream-source[connected]')).toHaveCount(streams)
+      await expect(pill).toHaveText('live')
+      // The timer that looks for clients which attach late has rung.
+      await page.evaluate(() => new Promise(then => setTimeout(then, 1000)))
+
+      costs.push([
+        await cost(page, list => list.insertAdjacentHTML('beforeend', '<li><b>new</b></li>')),
+        await cost(page, list => list.querySelector('#card_1007')!.replaceChildren('changed')),
+        await cost(page, list => list.querySelector('#card_1008')!.remove()),
+        await cost(page, () => document.querySelector('turbo-cable-stream-source')!.setAttribute('connected', '')),
+        await cost(page, () => document.querySelector('hotcable-status')!.replaceChildren()),
+      ])
+      const words = await pill.evaluate(async pill => {
+        pill.replaceChildren()
+        await Promise.resolve()
+        return pill.textContent
+      })
+      expect(words, 'an empty status is filled at once').toBe('live')
+      const heard = page.evaluate(() => new Promise<void>(then => addEventListener('hotcable:connected', () => then())))
+      await add('late')
+      await heard
+      await page.locator('turbo-cable-stream-source').evaluateAll(sources => {
+        for (const source of sources) source.remove()
+      })
+      await expect(pill, 'no source is left').toBeHidden()
+    }
+
+    const [short, long, many] = costs as [number[], number[], number[]]
+    expect(long).toEqual(short)
+    expect(many.slice(0, 3), 'only what concerns a source looks at the others').toEqual(short.slice(0, 3))
+  })
+}
+
+/** For either client. */
+function metas(origin: string): string {
+  const url = `${origin.replace('http', 'ws')}/cable`
+  const jid = token({ ext: '{}', exp: Math.floor(Date.now() / 1000) + 3600 })
+  return `<meta name="cable-url" content="${url}"><meta name="cable-token" content="${jid}">
+    <meta name="action-cable-url" content="${url}?jid=${jid}">`
+}
+
+/** Without a position, which would be one that the cable does not know. */
+const sourceOf = (stream: string) => streamFrom(stream, '').replace(' data-position=""', '')
+
+/** How much of the DOM was looked at because of one change. */
 const cost = (page: Page, change: (list: Element) => void): Promise<number> =>
   page.evaluate(async source => {
     const change = new Function(`return ${source}`)() as (list: Element) => void
@@ -99,21 +165,27 @@ const cost = (page: Page, change: (list: Element) => void): Promise<number> =>
     return calls() - from - own
   }, change.toString())
 
-/** Counts the calls of every method and getter of the DOM, and the children that collections hand out. */
+/**
+ * Counts the calls of every method and getter of the DOM, the children that collections hand out, and the elements that a
+ * search may look at: all below its root, but for a search by id, for which browsers have an index.
+ */
 function countCalls(): void {
   Object.assign(window, { calls: 0 })
-  const counted = <T extends (...args: never[]) => unknown>(call: T): T =>
+  const counted = <T extends (...args: never[]) => unknown>(call: T, all: ParentNode['querySelectorAll']): T =>
     function (this: unknown, ...args: never[]) {
       const result = Reflect.apply(call, this, args)
-      const more = result instanceof HTMLCollection || result instanceof NodeList ? result.length : 0
+      const isSearch = /^(querySelector|getElementsBy)/.test(call.name) && !/#[^\s>]+$/.test(String(args[0]))
+      const looked = isSearch ? Reflect.apply(all, this, ['*']) : result
+      const more = looked instanceof HTMLCollection || looked instanceof NodeList ? looked.length : 0
       Object.assign(window, { calls: Number(Reflect.get(window, 'calls')) + 1 + more })
       return result
     } as unknown as T
   for (const { prototype } of [Node, Element, HTMLElement, Document]) {
+    const { querySelectorAll: all } = prototype as Partial<ParentNode> as ParentNode
     for (const [name, property] of Object.entries(Object.getOwnPropertyDescriptors(prototype))) {
       if (name === 'constructor' || !property.configurable) continue
-      if (typeof property.value === 'function') property.value = counted(property.value)
-      if (property.get) property.get = counted(property.get)
+      if (typeof property.value === 'function') property.value = counted(property.value, all)
+      if (property.get) property.get = counted(property.get, all)
       Object.defineProperty(prototype, name, property)
     }
   }

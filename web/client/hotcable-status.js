@@ -192,6 +192,7 @@ export const backOffMs = failures => Math.min(10_000, 1000 * 2 ** failures) * (0
 // ---- Element: the pill, and the events that streams get.
 
 const SOURCE = 'turbo-cable-stream-source'
+const STATUS = 'hotcable-status'
 /** The identifier of a refresh that no source brought: it came by server-sent events. */
 const NO_SOURCE = ''
 /** Every page refresh subscribes anew for a moment; that is not worth a blink. */
@@ -201,8 +202,11 @@ let page = INITIAL
 /** @type {State} */
 let shown = 'connecting'
 
-/** @returns {Source[]} */
-const sources = () => /** @type {Source[]} */ ([...document.querySelectorAll(SOURCE)])
+/** Those in the page. Kept by what is added and removed, as a search of the page would grow with it. */
+const present = /** @type {Set<Source>} */ (new Set())
+const pills = /** @type {Set<HTMLElement>} */ (new Set())
+
+const sources = () => [...present]
 /** Empty while its client has not attached. @param {Source} source */
 const identifierOf = ({ channel, subscription }) => channel?.identifier ?? subscription?.identifier ?? ''
 const identifiers = () => sources().map(identifierOf)
@@ -224,16 +228,16 @@ const dispatch = (source, name, detail) =>
   source.dispatchEvent(new CustomEvent(`hotcable:${name}`, { bubbles: true, detail }))
 
 function show(settled = false) {
-  const present = identifiers()
-  const isEmpty = present.length === 0
-  const surroundings = { identifiers: present, awayMs: awayMs(), isOnline: navigator.onLine }
+  const streams = identifiers()
+  const isEmpty = streams.length === 0
+  const surroundings = { identifiers: streams, awayMs: awayMs(), isOnline: navigator.onLine }
   const now = isEmpty ? 'connecting' : stateOf(page, surroundings)
   if (now === 'connecting' && shown === 'live' && !settled && !isEmpty) return blink(BLINK_MS)
   shown = now
   if (!isEmpty) warnOfMistakes(now)
   if (now === 'connecting' && !page.up && !isEmpty) patience(OFFLINE_AFTER_MS - awayMs())
-  const { text, title } = wordsOf(page, now, present)
-  for (const pill of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('hotcable-status'))) {
+  const { text, title } = wordsOf(page, now, streams)
+  for (const pill of pills) {
     pill.hidden = isEmpty
     if (pill.title !== title) pill.title = title
     const span = pill.querySelector('span')
@@ -299,6 +303,8 @@ function heard(data) {
   if ((type === 'reject_history' || frame.refresh) && before.streams.get(identifier)?.gap === undefined)
     tell(identifier, 'gap', { refresh: frame.refresh, code, fix }, source => !asks(source))
   if (page !== before) changed()
+  // A subscription of @anycable/core that timed out is given up without a word.
+  else if (type === 'ping') revive()
 }
 
 /** @param {string} identifier @param {Page} before */
@@ -360,6 +366,29 @@ function told(source, html) {
   }
   show()
 }
+
+/** Notes which sources came and went. Returns whether any did, or a source or status changed. @param {readonly MutationRecord[]} changes */
+function note(changes) {
+  let isOurs = false
+  for (const { target, addedNodes, removedNodes } of changes) {
+    if (isElement(target) && (target.localName === SOURCE || target.localName === STATUS)) isOurs = true
+    for (const node of [...addedNodes, ...removedNodes]) {
+      for (const source of isElement(node) ? sourcesIn(node) : []) {
+        isOurs = true
+        if (source.isConnected) present.add(source)
+        else present.delete(source)
+      }
+    }
+  }
+  return isOurs
+}
+
+/** @param {Node} node @returns {node is Element} */
+const isElement = node => node.nodeType === Node.ELEMENT_NODE
+
+/** @param {Element} element @returns {Source[]} */
+const sourcesIn = element =>
+  /** @type {Source[]} */ ([...(element.localName === SOURCE ? [element] : []), ...element.querySelectorAll(SOURCE)])
 
 /** Finds the sockets behind the page's sources: from the channel of the one client, or the subscription of the other. */
 function look() {
@@ -557,7 +586,7 @@ function refresh() {
 /** Loads the page anew, if nothing is lost by it and the app answers with this page. */
 async function reload() {
   if (editable().some(isUnsaved)) return stuck('unsaved')
-  const place = [location.href, ...sources().map(({ dataset }) => dataset.position)].join()
+  const place = [location.href, ...sources().map(({ dataset }) => dataset.position)].sort().join()
   const last = recall()
   if (last?.place === place) return stuck('cache')
   if (last && Date.now() - last.at < RELOAD_AGAIN_MS) return refreshLater(RELOAD_AGAIN_MS)
@@ -950,7 +979,7 @@ function warnOfMistakes(state) {
 
 /** @param {boolean} isAlone The cable refused the page, or did not answer. */
 function warnOfHead(isAlone) {
-  const urls = /** @type {NodeListOf<HTMLMetaElement>} */ (document.querySelectorAll('meta[name$="cable-url"]'))
+  const urls = /** @type {NodeListOf<HTMLMetaElement>} */ (document.head.querySelectorAll('meta[name$="cable-url"]'))
   for (const meta of urls)
     if (/^https?:/i.test(meta.content))
       warn('http', 'the URL of a cable begins with ws:// or wss://, and this one with http.', meta)
@@ -1002,7 +1031,12 @@ if (globalThis.document !== undefined) {
   class HotcableStatus extends HTMLElement {
     connectedCallback() {
       if (!this.hasAttribute('role')) this.setAttribute('role', 'status')
+      pills.add(this)
       show()
+    }
+
+    disconnectedCallback() {
+      pills.delete(this)
     }
   }
 
@@ -1028,11 +1062,15 @@ if (globalThis.document !== undefined) {
   addEventListener('input', edit, true)
   addEventListener('change', edit, true)
   addEventListener('submit', submit, true)
-  // Turbo replaces elements, and clients attach to them a moment later: whatever changes, look again.
-  new MutationObserver(look).observe(document, { attributeFilter: ['connected'], childList: true, subtree: true })
+  // Turbo replaces elements, and a morph empties the status.
+  const observer = new MutationObserver(changes => {
+    if (note(changes)) look()
+  })
+  observer.observe(document, { attributeFilter: ['connected'], childList: true, subtree: true })
+  for (const source of sourcesIn(document.documentElement)) present.add(source)
   addEventListener('online', () => show())
   addEventListener('offline', () => show())
-  customElements.define('hotcable-status', HotcableStatus)
+  customElements.define(STATUS, HotcableStatus)
   customElements.whenDefined(SOURCE).then(look)
   look()
 }
