@@ -2,7 +2,7 @@
  * The cable's own refresh and what a person is doing: a form that is on its way arrives, and nothing typed is lost.
  */
 import { CLIENTS, status } from './demo.ts'
-import { type Asked, expect, look, miss, type Site, test } from './site.ts'
+import { type Asked, expect, hear, look, miss, renders, serveCounted, test } from './site.ts'
 
 /** Resolves when it is opened. */
 function gate(): { open: () => void; opened: Promise<void> } {
@@ -13,15 +13,7 @@ function gate(): { open: () => void; opened: Promise<void> } {
   return { open, opened }
 }
 
-function board(site: Site, client: (typeof CLIENTS)[number], body: string): void {
-  let count = 0
-  site.on('/', async ({ headers }) => {
-    if (headers['x-anycable-operation'] === undefined) count++
-    return site.page(client, `<p id="renders">${count}</p>${body}`)
-  })
-}
-
-const ORDER = '<form action="/order" method="post"><input name="words"><button>Send</button></form><p id="said"></p>'
+const ORDER = '<form action="/order" method="post"><input name="words"><button>Send</button></form>'
 
 for (const client of CLIENTS) {
   for (const [about, end, answer] of [
@@ -29,7 +21,7 @@ for (const client of CLIENTS) {
     ['follows an answer that rendered nothing', '2', { status: 204 }],
   ] as const) {
     test(`a refresh waits for a form that is on its way, and ${about} (${client})`, async ({ site, open }) => {
-      board(site, client, ORDER)
+      serveCounted(site, client, ORDER)
       const paid = gate()
       site.on('/order', async () => {
         await paid.opened
@@ -44,19 +36,13 @@ for (const client of CLIENTS) {
 
       await miss(site)
       await look(page)
-      await expect(async () => {
-        await site.broadcast(
-          'news',
-          '<turbo-stream action="update" target="said"><template>new</template></turbo-stream>',
-        )
-        await expect(page.locator('#said')).toHaveText('new', { timeout: 500 })
-      }).toPass()
+      await hear(site, page)
       await expect(status(page)).toHaveText('catching up')
       await expect(page.locator('[name=words]')).toHaveValue('one of each')
       expect(site.asked('/').length).toBe(1)
       paid.open()
 
-      await expect(page.locator('#renders')).toHaveText(end)
+      await expect(renders(page)).toHaveText(end)
       await expect(status(page)).toHaveText('live')
       expect(site.asked('/order').map(({ body }: Asked) => body)).toEqual(['words=one+of+each'])
       expect(site.asked('/').length).toBe(end === 'Thanks' ? 1 : 2)
@@ -64,7 +50,7 @@ for (const client of CLIENTS) {
   }
 
   test(`a page that shows a form that was not accepted is not refreshed (${client})`, async ({ site, open }) => {
-    board(site, client, ORDER)
+    serveCounted(site, client, ORDER)
     const again = ORDER.replace('<input', '<b>Too short</b><input value="x"')
     site.on('/order', async () => ({ status: 422, body: await site.page(client, again) }))
     const page = await open('/')
@@ -80,12 +66,12 @@ for (const client of CLIENTS) {
     await expect(status(page)).toContainText('something may be missing')
     await expect(page.locator('b')).toHaveText('Too short')
     await status(page).getByRole('button', { name: 'Reload' }).click()
-    await expect(page.locator('#renders')).toHaveText('2')
+    await expect(renders(page)).toHaveText('2')
     await expect(status(page)).toHaveText('live')
   })
 
   test(`what was typed, checked and opened survives the cable's refresh (${client})`, async ({ site, open }) => {
-    board(
+    serveCounted(
       site,
       client,
       `<form action="/save"><input name="title" value="old"><textarea name="text"></textarea><select name="size"><option>S<option>L</select>
@@ -108,7 +94,7 @@ for (const client of CLIENTS) {
 
     await miss(site)
     await look(page)
-    await expect(page.locator('#renders')).toHaveText('2')
+    await expect(renders(page)).toHaveText('2')
 
     await expect(page.locator('[name=title]')).toHaveValue('new')
     await expect(page.locator('[name=text]')).toHaveValue('half a thought')
@@ -125,7 +111,7 @@ for (const client of CLIENTS) {
   })
 
   test(`a form that was submitted is new after the cable's refresh (${client})`, async ({ site, open }) => {
-    board(site, client, ORDER)
+    serveCounted(site, client, ORDER)
     site.on('/order', () => ({ status: 204 }))
     const page = await open('/')
     await expect(status(page)).toHaveText('live')
@@ -136,7 +122,7 @@ for (const client of CLIENTS) {
     await miss(site)
     await look(page)
 
-    await expect(page.locator('#renders')).toHaveText('2')
+    await expect(renders(page)).toHaveText('2')
     await expect(page.locator('[name=words]')).toHaveValue('')
   })
 
@@ -156,7 +142,7 @@ for (const client of CLIENTS) {
     await miss(site)
     await look(page)
 
-    await expect(page.locator('#renders')).toHaveText('3')
+    await expect(renders(page)).toHaveText('3')
     const words = page.getByRole('textbox')
     await expect(words).toHaveCount(3)
     expect(await words.evaluateAll(inputs => inputs.map(input => (input as HTMLInputElement).value))).toEqual([

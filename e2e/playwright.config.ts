@@ -19,6 +19,7 @@ const HEALING = [
   'heal.spec.ts',
   'rounds.spec.ts',
   'refresh.spec.ts',
+  'stock.spec.ts',
   'forms.spec.ts',
   'token.spec.ts',
   'signing-in.spec.ts',

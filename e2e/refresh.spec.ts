@@ -4,19 +4,8 @@
  */
 import type { Page } from 'playwright/test'
 import { CLIENTS, status } from './demo.ts'
-import { expect, look, miss, type Site, test } from './site.ts'
+import { expect, hear, look, miss, renders, serveCounted, test } from './site.ts'
 
-/** Serves a page that counts how often it was rendered, for itself and not for its token. */
-function counting(site: Site, client: (typeof CLIENTS)[number], body = '', path = '/', parts = {}): () => number {
-  let renders = 0
-  site.on(path, async ({ headers }) => {
-    if (headers['x-anycable-operation'] === undefined) renders++
-    return site.page(client, `<p id="renders">${renders}</p>${body}`, parts)
-  })
-  return () => renders
-}
-
-const renders = (page: Page) => page.locator('#renders')
 const live = (page: Page) => expect(status(page)).toHaveText('live')
 
 for (const client of CLIENTS) {
@@ -28,7 +17,7 @@ for (const client of CLIENTS) {
       site,
       open,
     }) => {
-      counting(site, client, '<a href="/answer">answer</a>')
+      serveCounted(site, client, '<a href="/answer">answer</a>')
       site.on('/answer', () => answer)
       const page = await open('/')
       await live(page)
@@ -46,7 +35,7 @@ for (const client of CLIENTS) {
   test(`a page is never live between its gap and its refresh (${client})`, async ({ site, open }) => {
     let isWell = false
     site.on('/well', () => ({ status: isWell ? 200 : 500 }))
-    counting(site, client, '<p id="said"></p>')
+    serveCounted(site, client)
     const page = await open('/')
     await live(page)
     await page.evaluate(() => {
@@ -61,13 +50,7 @@ for (const client of CLIENTS) {
 
     await miss(site, `--heal_check=${site.origin}/well`)
     await look(page)
-    await expect(async () => {
-      await site.broadcast(
-        'news',
-        '<turbo-stream action="update" target="said"><template>new</template></turbo-stream>',
-      )
-      await expect(page.locator('#said')).toHaveText('new', { timeout: 500 })
-    }).toPass()
+    await hear(site, page)
     await expect(status(page)).toHaveText('catching up')
     isWell = true
 
@@ -87,7 +70,7 @@ for (const client of CLIENTS) {
       site,
       open,
     }) => {
-      counting(site, client, '<input id="words">')
+      serveCounted(site, client, '<input id="words">')
       const page = await open('/')
       await live(page)
       await page.locator('#words').fill('half a thought')
@@ -112,7 +95,7 @@ for (const client of CLIENTS) {
   }
 
   test(`an app that does not answer at all does not cost the page (${client})`, async ({ site, open }) => {
-    counting(site, client)
+    serveCounted(site, client)
     const page = await open('/')
     await live(page)
     let isDown = true
@@ -139,7 +122,7 @@ for (const client of CLIENTS) {
       Object.defineProperty(Object.getPrototypeOf(Turbo.session), 'refresh', { value: undefined })
       delete Turbo.session.refresh
     </script>`
-    const count = counting(site, client, `<input id="words">${seven}`)
+    const count = serveCounted(site, client, `<input id="words">${seven}`)
     const page = await open('/')
     await live(page)
 
@@ -160,7 +143,11 @@ for (const client of CLIENTS) {
   })
 
   test(`a page whose app keeps Turbo from visits is loaded anew (${client})`, async ({ site, open }) => {
-    counting(site, client, '<script>addEventListener("turbo:before-visit", event => event.preventDefault())</script>')
+    serveCounted(
+      site,
+      client,
+      '<script>addEventListener("turbo:before-visit", event => event.preventDefault())</script>',
+    )
     const page = await open('/')
     await live(page)
 
@@ -190,7 +177,7 @@ for (const client of CLIENTS) {
   })
 
   test(`a page with a base is refreshed where it is (${client})`, async ({ site, open }) => {
-    counting(site, client, '', '/b/7', { head: '<base href="/">' })
+    serveCounted(site, client, '', '/b/7', { head: '<base href="/">' })
     site.on('/', () => '<h1>Elsewhere</h1>')
     const page = await open('/b/7')
     await live(page)
@@ -205,7 +192,7 @@ for (const client of CLIENTS) {
   })
 
   test(`an app's own refresh stays as the app wrote it (${client})`, async ({ site, open }) => {
-    counting(site, client, '<input id="words">')
+    serveCounted(site, client, '<input id="words">')
     const page = await open('/')
     await live(page)
     await page.evaluate(() => {

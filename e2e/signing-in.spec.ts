@@ -1,7 +1,8 @@
 /** Whose connection it is: made with the first stream, anew for another user, closed when the user signs out. */
 import type { Page } from 'playwright/test'
 import { CLIENTS, status } from './demo.ts'
-import { expect, type Script, type Site, test } from './site.ts'
+import { expect, type Site, test } from './site.ts'
+import type { Script } from './site-scripts.ts'
 
 const FORM = (action: string) => `<form action="${action}" method="post"><button>${action.slice(1)}</button></form>`
 

@@ -8,11 +8,11 @@ import type { ChildProcess } from 'node:child_process'
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { basename } from 'node:path'
-import { build, type Plugin } from 'esbuild'
-import { type BrowserContext, test as base, expect, type Page } from 'playwright/test'
+import { type BrowserContext, test as base, expect, type Locator, type Page } from 'playwright/test'
 import { broadcast, broadcastKey, type Identity, metaTags, streamFrom } from '../backends/typescript/hotcable.ts'
 import { freePorts } from '../start/network.ts'
-import { type ClientName, SECRET } from './demo.ts'
+import { SECRET } from './demo.ts'
+import { bundle, type Script } from './site-scripts.ts'
 import { end, healthy, start } from './stack.ts'
 
 export interface Asked {
@@ -48,9 +48,6 @@ export interface Site {
   /** The tag for a stream, where it is now. */
   source: (stream: string) => Promise<string>
 }
-
-/** `old`: @rails/actioncable as it was before 7.1, without subprotocols. */
-export type Script = ClientName | 'old'
 
 interface Parts {
   head?: string
@@ -101,6 +98,28 @@ export async function miss(site: Site, ...settings: string[]): Promise<void> {
   await site.cable.kill()
   await site.cable.start(...settings)
 }
+
+/** Serves a page that counts how often it was rendered, for itself and not for its token; returns the count so far. */
+export function serveCounted(site: Site, client: Script, body = '', path = '/', parts: Parts = {}): () => number {
+  let renders = 0
+  site.on(path, async ({ headers }) => {
+    if (headers['x-anycable-operation'] === undefined) renders++
+    return site.page(client, `<p id="renders">${renders}</p><p id="said"></p>${body}`, parts)
+  })
+  return () => renders
+}
+
+export const renders = (page: Page): Locator => page.locator('#renders')
+
+/** Broadcasts until such a page shows it: its stream is subscribed. */
+export const hear = (site: Site, page: Page, words = 'new'): Promise<void> =>
+  expect(async () => {
+    await site.broadcast(
+      'news',
+      `<turbo-stream action="update" target="said"><template>${words}</template></turbo-stream>`,
+    )
+    await expect(page.locator('#said')).toHaveText(words, { timeout: 500 })
+  }).toPass()
 
 /** The person looks at the page again: either client then connects at once, instead of when it is due. */
 export const look = (page: Page): Promise<unknown> =>
@@ -224,28 +243,4 @@ function identityOf(token: string): string {
   } catch {
     return ''
   }
-}
-
-/** The scripts of the Board, and one with an older package. */
-async function bundle(): Promise<Map<string, Uint8Array>> {
-  const options = { bundle: true, format: 'esm', target: 'es2022', write: false, outdir: '/' } as const
-  const entryPoints = ['web/client/anycable.ts', 'web/client/rails.ts']
-  const { outputFiles } = await build({ ...options, entryPoints })
-  const old = await build({ ...options, entryPoints: { old: 'web/client/rails.ts' }, plugins: [withoutSubprotocols] })
-  return new Map([...outputFiles, ...old.outputFiles].map(({ path, contents }) => [basename(path), contents]))
-}
-
-const withoutSubprotocols: Plugin = {
-  name: 'without-subprotocols',
-  setup(build) {
-    build.onLoad({ filter: /actioncable\/src\/(consumer|connection)\.js$/ }, async ({ path }) => {
-      const { readFile } = await import('node:fs/promises')
-      const text = await readFile(path, 'utf8')
-      return {
-        contents: text
-          .replace('this.subprotocols = []', '')
-          .replace('[...protocols, ...this.consumer.subprotocols || []]', 'protocols'),
-      }
-    })
-  },
 }
