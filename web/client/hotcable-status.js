@@ -540,6 +540,8 @@ let isMorphing = false
 /** What a person has put into the page before a refresh, and where. */
 const kept = /** @type {Map<Element, { key: string, content: unknown }>} */ (new Map())
 let failures = 0
+/** Not before this time is the page asked for again. */
+let retryAt = 0
 /** Visits for a refresh that Turbo began, and that rendered nothing. */
 let unrendered = 0
 
@@ -573,6 +575,8 @@ function refresh() {
   if (!isMissing() || submissions.size > 0) return
   if (visit !== 'none') return refreshLater(BEGIN_MS)
   if (showsRejectedForm) return stuck('form')
+  const waitMs = retryAt - performance.now()
+  if (waitMs > 0) return refreshLater(waitMs)
   const options = { action: 'replace', shouldCacheSnapshot: false, refresh: { method: 'morph', scroll: 'preserve' } }
   expected = true
   if (hasRefresh() && unrendered < TURBO_VISITS) turbo()?.visit(location.href, options)
@@ -620,7 +624,9 @@ function remember(last) {
 function failed() {
   unrendered = 0
   if (++failures >= FAILURES_SHOWN) apply({ type: 'stuck', obstacle: 'failing' })
-  refreshLater(backOffMs(failures))
+  const waitMs = backOffMs(failures)
+  retryAt = performance.now() + waitMs
+  refreshLater(waitMs)
   show()
 }
 
@@ -692,6 +698,7 @@ function rendered() {
   if (isPreview()) return
   restore()
   failures = 0
+  retryAt = 0
   unrendered = 0
   expected = false
   const positions = new Map(sources().map(source => [identifierOf(source), source.dataset.position ?? '-']))
