@@ -6,13 +6,33 @@ import type { Script } from './site-scripts.ts'
 
 const FORM = (action: string) => `<form action="${action}" method="post"><button>${action.slice(1)}</button></form>`
 
+/** Notes what the page does with its sockets, in order. */
+const SOCKETS = `<script>
+  window.sockets = []
+  window.WebSocket = class extends WebSocket {
+    number = sockets.filter(each => each.startsWith('open')).push('')
+    constructor(...parts) { super(...parts); sockets.push('open ' + this.number) }
+    close(...parts) { sockets.push('close ' + this.number); super.close(...parts) }
+  }
+</script>`
+
 /** An app with sessions, in whose layout every page has the client's script. */
 function app(site: Site, client: Script): void {
   let user = ''
+  // Tokens differ at each render.
+  let ttl = 3600
   const page = (body: string) =>
     user === ''
-      ? site.page(client, `<h1>Nobody</h1>${FORM('/ada')}${FORM('/bob')}`, { streams: [], identity: undefined })
-      : site.page(client, `<h1>${user}</h1>${body}${FORM('/bob')}${FORM('/out')}`, { identity: { id: user } })
+      ? site.page(client, `<h1>Nobody</h1>${FORM('/ada')}${FORM('/bob')}`, {
+          head: SOCKETS,
+          streams: [],
+          identity: undefined,
+        })
+      : site.page(client, `<h1>${user}</h1>${body}${FORM('/bob')}${FORM('/out')}`, {
+          head: SOCKETS,
+          identity: { id: user },
+          ttl: ++ttl,
+        })
   site.on('/', () => page('<a href="/">again</a>'))
   for (const [path, id] of [
     ['/ada', 'ada'],
@@ -26,8 +46,19 @@ function app(site: Site, client: Script): void {
   }
 }
 
+const sockets = (page: Page) => page.evaluate(() => [...new Set(Reflect.get(window, 'sockets'))])
+const connections = (site: Site) => site.visitors.map(({ identity, isOpen }) => `${identity} ${isOpen}`)
 const press = (page: Page, name: string) => page.getByRole('button', { name }).click()
 const heading = (page: Page, name: string) => expect(page.getByRole('heading')).toHaveText(name)
+
+/** The page's stream is subscribed, once. */
+async function expectNews(site: Site, page: Page): Promise<void> {
+  await site.broadcast(
+    'news',
+    '<turbo-stream action="append" targets="body"><template><i>new</i></template></turbo-stream>',
+  )
+  await expect(page.locator('i')).toHaveText(['new'])
+}
 
 for (const client of [...CLIENTS, 'old'] as const) {
   test(`a page that is signed in by Turbo connects, and a page without a stream does not (${client})`, async ({
@@ -60,15 +91,10 @@ for (const client of [...CLIENTS, 'old'] as const) {
     await press(page, 'bob')
 
     await heading(page, 'bob')
-    await expect
-      .poll(() => site.visitors.map(({ identity, isOpen }) => `${identity} ${isOpen}`))
-      .toEqual(['ada false', 'bob true'])
+    await expect.poll(() => connections(site)).toEqual(['ada false', 'bob true'])
+    expect(await sockets(page)).toEqual(['open 1', 'close 1', 'open 2'])
     await expect(status(page)).toHaveText('live')
-    await site.broadcast(
-      'news',
-      '<turbo-stream action="append" targets="body"><template><i>new</i></template></turbo-stream>',
-    )
-    await expect(page.locator('i')).toHaveText(['new'])
+    await expectNews(site, page)
   })
 
   test(`signing out closes the connection, and signing in opens one (${client})`, async ({ site, open }) => {
@@ -102,10 +128,54 @@ for (const client of [...CLIENTS, 'old'] as const) {
     await heading(page, 'bob')
     await expect(status(page)).toHaveText('live')
     expect(site.visitors.map(({ identity }) => identity)).toEqual(['ada', 'bob'])
-    await site.broadcast(
-      'news',
-      '<turbo-stream action="append" targets="body"><template><i>new</i></template></turbo-stream>',
+    await expectNews(site, page)
+  })
+
+  test(`a stream that a morph leaves in its place goes with its user (${client})`, async ({ site, open }) => {
+    const source = (await site.source('news')).replace(/ id="[^"]*" data-position="[^"]*"/, '')
+    let user = 'ada'
+    const page = () => site.page(client, `<h1>${user}</h1>${source}`, { identity: { id: user }, streams: [] })
+    site.on('/', page)
+    const tab = await open('/')
+    await expect(status(tab)).toHaveText('live')
+    await tab.locator('turbo-cable-stream-source').evaluate(source => Object.assign(window, { source }))
+
+    user = 'bob'
+    await tab.evaluate("Turbo.session.refresh(location.href, { method: 'morph' })")
+
+    await heading(tab, 'bob')
+    await expect.poll(() => connections(site)).toEqual(['ada false', 'bob true'])
+    await expect(status(tab)).toHaveText('live')
+    await expectNews(site, tab)
+    expect(await tab.evaluate(() => Reflect.get(window, 'source').isConnected)).toBe(true)
+  })
+
+  test(`a preview of another user's page leaves the connection as it is (${client})`, async ({ site, open }) => {
+    let user = 'ada'
+    const page = (link: string) => () =>
+      site.page(client, `<h1>${user}</h1><a href="${link}">next</a>`, { identity: { id: user } })
+    site.on('/', page('/next'))
+    site.on('/next', page('/'))
+    const tab = await open('/')
+    await expect(status(tab)).toHaveText('live')
+    // In another tab.
+    user = 'bob'
+    await tab.getByRole('link').click()
+    await heading(tab, 'bob')
+    await expect(status(tab)).toHaveText('live')
+    await tab.evaluate(() =>
+      addEventListener('turbo:render', () => {
+        const isPreview = document.documentElement.hasAttribute('data-turbo-preview')
+        if (isPreview) Object.assign(window, { previewed: document.querySelector('h1')?.textContent })
+      }),
     )
-    await expect(page.locator('i')).toHaveText(['new'])
+
+    await tab.getByRole('link').click()
+
+    await expect.poll(() => site.asked('/').length).toBe(2)
+    await heading(tab, 'bob')
+    await expect(status(tab)).toHaveText('live')
+    expect(await tab.evaluate(() => Reflect.get(window, 'previewed'))).toBe('ada')
+    expect(connections(site)).toEqual(['ada false', 'bob true'])
   })
 }

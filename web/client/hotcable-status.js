@@ -505,6 +505,8 @@ function isGivenUp(source) {
 export function reattach(source) {
   source.disconnectedCallback?.()
   source.connectedCallback?.()
+  // Its socket may be another one, to be heard from the first message on.
+  look()
 }
 
 // ---- Refresh: Turbo does it; this part waits, tries again, and keeps what a person has typed.
