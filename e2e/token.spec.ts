@@ -42,16 +42,20 @@ for (const client of SCRIPTS) {
     await expect(status(tab)).toHaveText('live', { timeout: 30_000 })
   })
 
-  test(`a page that Turbo renders with a new token connects with it (${client})`, async ({ site, open }) => {
-    const old = await site.page(client, '<a href="/next">next</a>', { ttl: EXPIRED })
+  test(`a page that Turbo renders with a new token connects with it, at once (${client})`, async ({ site, open }) => {
+    // No pause ends within this test.
+    const head = '<script>Math.random = () => 1000</script>'
+    const old = await site.page(client, '<a href="/next">next</a>', { head, ttl: EXPIRED })
     site.on('/', () => old)
     site.on('/next', () => site.page(client, '<h1>Next</h1>'))
     const tab = await open('/')
-    await expect.poll(() => site.asked('/').length).toBeGreaterThanOrEqual(2)
+    await expect.poll(() => site.asked('/').length).toBe(2)
 
     await tab.getByRole('link').click()
 
     await expect(tab.getByRole('heading')).toHaveText('Next')
     await expect(status(tab)).toHaveText('live')
+    expect(site.asked('/next').length, 'the token of the page is taken').toBe(1)
+    expect(site.asked('/').length).toBe(2)
   })
 }
