@@ -186,8 +186,10 @@ async function listen(t: TestContext, url: string, lastEventId?: string) {
   const abort = new AbortController()
   t.after(() => abort.abort())
   const headers = new Headers(lastEventId === undefined ? {} : { 'last-event-id': lastEventId })
-  const { status, body } = await fetch(url, { headers, signal: abort.signal })
+  const { status, headers: answered, body } = await fetch(url, { headers, signal: abort.signal })
   assert.equal(status, 200)
+  // A proxy that compresses events may keep them.
+  assert.equal(answered.get('content-encoding'), null)
   const events = parse(body!.pipeThrough(new TextDecoderStream()))
   return {
     until: async (wanted: (event: Event) => boolean): Promise<Event> => {
