@@ -57,6 +57,9 @@ interface Parts {
   ttl?: number
 }
 
+/** Another than clients take where no page tells them. */
+const CABLE_PATH = '/live/cable'
+
 interface Fixtures {
   site: Site
   /** Opens a page in a new browser. */
@@ -151,9 +154,13 @@ async function startSite(): Promise<{ site: Site & { reset: () => void }; close:
     const token = /anycable-token\.([\w.-]+)/.exec(protocols)?.[1] ?? url.searchParams.get('jid') ?? ''
     const visitor = { identity: identityOf(token), isOpen: true }
     visitors.push(visitor)
+    if (url.pathname !== CABLE_PATH) {
+      visitor.isOpen = false
+      return void client.destroy()
+    }
     const upstream = connect(cablePort, '127.0.0.1')
     const lines = Object.entries(request.headers).map(([name, value]) => `${name}: ${value}`)
-    upstream.write(`GET ${request.url} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`)
+    upstream.write(`GET /cable${url.search} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`)
     upstream.write(head)
     for (const [from, to] of [
       [client, upstream],
@@ -208,7 +215,7 @@ async function startSite(): Promise<{ site: Site & { reset: () => void }; close:
     async page(client, body, parts = {}) {
       const { head = '', streams = ['news'], ttl = 3600 } = parts
       const identity = 'identity' in parts ? parts.identity : { id: 'ada' }
-      const url = `ws://localhost:${port}/cable`
+      const url = `ws://localhost:${port}${CABLE_PATH}`
       const metas = identity === undefined ? '' : metaTags(identity, { url, secret: SECRET, ttl })
       const sources = await Promise.all(streams.map(source))
       return `<!DOCTYPE html><html><head><meta charset="utf-8"><title>Site</title><link rel="icon" href="data:,">${head}
