@@ -12,7 +12,7 @@ import { findChromium } from '../backends/toolchain.ts'
 
 const ORIGIN = process.argv[2] ?? 'http://localhost:3000'
 const FRAME_MS = 250
-const AFTERWARDS_MS = 7000
+const AFTERWARDS_MS = 3000
 const FOLDER = 'tmp/film'
 
 const browser = await chromium.launch({
@@ -25,8 +25,9 @@ for (const body of ['Deploy is green.', 'The night job is done.']) {
   await fetch(`${ORIGIN}/cards`, { method: 'POST', body: new URLSearchParams({ author: 'Ada', body }) })
 }
 await page.goto(`${ORIGIN}/compare`)
-for (let i = 0; i < 4; i++)
-  await page.locator('iframe').nth(i).contentFrame().locator('#cable-status[data-state=live]').waitFor()
+const frames = (await page.locator('iframe').all()).map(frame => frame.contentFrame())
+const untilLive = () => Promise.all(frames.map(frame => frame.locator('#cable-status[data-state=live]').waitFor()))
+await untilLive()
 await page.addStyleTag({ content: 'body > header nav, .intro p { display: none }' })
 
 const outage = spawn(process.execPath, [fileURLToPath(new URL('../start/outage.ts', import.meta.url))])
@@ -41,7 +42,8 @@ mkdirSync(FOLDER, { recursive: true })
 const shots: { file: string; ms: number }[] = []
 let last: Buffer | undefined
 let end = Number.POSITIVE_INFINITY
-outage.once('exit', () => {
+outage.once('exit', async () => {
+  await untilLive()
   end = performance.now() + AFTERWARDS_MS
 })
 for (let from = performance.now(); from < end; from = performance.now()) {
@@ -57,6 +59,6 @@ for (let from = performance.now(); from < end; from = performance.now()) {
 }
 await browser.close()
 
-const frames = shots.flatMap(({ file, ms }) => ['-delay', String(Math.round(ms / 10)), file])
-const small = ['-resize', '720x', '+dither', '-colors', '96', '-layers', 'Optimize']
-execFileSync('convert', [...frames, '-loop', '0', ...small, 'docs/outage.gif'])
+const delays = shots.flatMap(({ file, ms }) => ['-delay', String(Math.round(ms / 10)), file])
+const small = ['-resize', '720x', '+dither', '-colors', '64', '-fuzz', '2%', '-layers', 'Optimize']
+execFileSync('convert', [...delays, '-loop', '0', ...small, 'docs/outage.gif'])
