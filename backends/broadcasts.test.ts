@@ -103,7 +103,7 @@ describeHelpers('a broadcast', helper => {
           tries++
           socket.write(`${head(status, 1000)}cut short`, () => rest(socket))
         }
-        const { answer } = await broadcast({ timeout: 0.3, retries: 2 })
+        const { answer } = await broadcast({ timeout: 5, retries: 2 })
         if (status === 201) succeeds(answer)
         else fails(answer, /the cable answered 413/)
         assert.equal(tries, 1)

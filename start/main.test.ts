@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { createServer as createHttpServer, get } from 'node:http'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -54,7 +54,7 @@ test('nothing stays behind when it is killed', linux, async t => {
 test('a child that dies comes back, and that is said', linux, async t => {
   const { ready, env, lines } = await start(t)
   await ready
-  const cable = () => family(env).find(pid => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('server/main.ts'))
+  const cable = () => family(env, 'server/main.ts')[0]
   const first = cable()!
 
   process.kill(first, 'SIGKILL')
@@ -275,7 +275,7 @@ test('an argument that npm start does not know is one line that names the variab
 test('npm start goes on when the pipes of its output are closed', linux, async t => {
   const { child, ready, env, url } = await start(t)
   await ready
-  const cable = () => family(env).find(pid => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('server/main.ts'))
+  const cable = () => family(env, 'server/main.ts')[0]
 
   for (const stream of [child.stdout!, child.stderr!]) stream.destroy()
   for (let n = 0; n < 2; n++) {

@@ -55,14 +55,15 @@ export async function start(
   return { child, lines, ended, url: `http://127.0.0.1:${port}`, port, env, ready: ready.promise }
 }
 
-/** Processes of this Board: those with its SQLite file in their environment. */
-export function family({ HOTCABLE_DB }: { HOTCABLE_DB: string }): number[] {
+/** Processes of this Board: those with its SQLite file in their environment, and `script` in their command. */
+export function family({ HOTCABLE_DB }: { HOTCABLE_DB: string }, script = ''): number[] {
   return readdirSync('/proc')
     .filter(name => /^\d+$/.test(name))
     .map(Number)
     .filter(pid => {
       try {
-        return readFileSync(`/proc/${pid}/environ`, 'utf8').includes(`HOTCABLE_DB=${HOTCABLE_DB}\0`)
+        const [environment, command] = ['environ', 'cmdline'].map(name => readFileSync(`/proc/${pid}/${name}`, 'utf8'))
+        return environment!.includes(`HOTCABLE_DB=${HOTCABLE_DB}\0`) && command!.includes(script)
       } catch {
         return false // gone, or not ours
       }
