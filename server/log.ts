@@ -12,7 +12,7 @@
  */
 import type { Writable } from 'node:stream'
 import { type Logger, pino } from 'pino'
-import { createFloods } from './flood.ts'
+import { createFloods } from './base/flood.ts'
 
 export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>
 

@@ -5,8 +5,8 @@
  */
 import { readFileSync } from 'node:fs'
 import { createCable } from './cable.ts'
-import { type Config, ConfigInvalid, readConfig } from './config.ts'
-import { help } from './help.ts'
+import { type Config, ConfigInvalid, readConfig } from './config/config.ts'
+import { help } from './config/help.ts'
 import { createLog } from './log.ts'
 
 const REASONS: Record<string, string> = {

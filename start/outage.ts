@@ -3,7 +3,7 @@
  * are added in every language meanwhile, and every open page catches up by itself.
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import { LANGUAGES } from '../backends/toolchain.ts'
+import { LANGUAGES } from '../backends/harness/toolchain.ts'
 import { OUTAGE_MS } from './child.ts'
 import { untilHealthy } from './health.ts'
 import { databaseFile, find } from './running.ts'

@@ -5,7 +5,7 @@
  *
  * Secrets travel in the environment: an argument is for every user of the machine to read.
  */
-import { BOARDS, type BoardName, type Command, type Language } from '../backends/toolchain.ts'
+import { BOARDS, type BoardName, type Command, type Language } from '../backends/harness/toolchain.ts'
 import { isWildcard, LOOPBACK } from './network.ts'
 
 export interface Service extends Command {

@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs'
 import { createServer, type ServerResponse } from 'node:http'
 import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { after, beforeEach, describe, test } from 'node:test'
-import { known, within } from '../within.ts'
+import { known, within } from '../harness/within.ts'
 import {
   BroadcastFailed,
   broadcast,

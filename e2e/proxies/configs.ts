@@ -1,6 +1,6 @@
 /** How people configure these proxies, as short as it goes. nginx has the lines that backends/README.md gives its readers. */
 import { readFileSync } from 'node:fs'
-import { PROXIES } from '../../backends/toolchain.ts'
+import { PROXIES } from '../../backends/harness/toolchain.ts'
 
 /** Hands on from a port of this machine to another one. */
 export interface Site {

@@ -1,7 +1,7 @@
 /** What goes wrong, at random but repeatably: each page has a network of its own, and all have one cable. */
 import { setTimeout as pause } from 'node:timers/promises'
+import type { TcpProxy } from '../../testing/proxy.ts'
 import type { Random } from '../conformance/fuzz/random.ts'
-import type { TcpProxy } from '../proxy.ts'
 import type { Cable } from './cable.ts'
 
 /** Of a network, and how many of a hundred. Most outages are shorter than what the cable remembers of most streams. */

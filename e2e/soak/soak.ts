@@ -5,8 +5,9 @@
  *   writer ──▶ app ──▶ cable ──▶ network ──▶ page        the cable is killed, each page's network breaks
  *               ╰──────── refetch ─────────────╯
  */
+
+import { createProxy, type TcpProxy } from '../../testing/proxy.ts'
 import { Random } from '../conformance/fuzz/random.ts'
-import { createProxy, type TcpProxy } from '../proxy.ts'
 import { App } from './app.ts'
 import { createCable } from './cable.ts'
 import { type Chaos, type Fault, killings, trouble } from './faults.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { retained } from '../testing-memory.ts'
+import { retained } from '../test/memory.ts'
 import { formatPosition, parsePosition } from './history.ts'
 import { createMemoryHistory } from './memory.ts'
 

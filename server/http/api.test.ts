@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { sign, startCable, type TestCable, turbo } from '../testing.ts'
+import { sign, startCable, type TestCable, turbo } from '../test/test-cable.ts'
 
 const api = async (
   cable: TestCable,

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { type TestContext, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
-import { certificate } from '../certificate.ts'
-import { openRaw, type Raw } from '../raw.ts'
-import { startCable, type TestCable } from '../testing.ts'
+import { certificate } from '../../testing/certificate.ts'
+import { openRaw, type Raw } from '../../testing/raw.ts'
+import { startCable, type TestCable } from '../test/test-cable.ts'
 
 const METRICS = '--metrics_http=/metrics'
 

@@ -4,8 +4,8 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { openRaw } from '../raw.ts'
-import { startCable, type TestCable } from '../testing.ts'
+import { openRaw } from '../../testing/raw.ts'
+import { startCable, type TestCable } from '../test/test-cable.ts'
 
 const FLAGS = ['--sse', '--noauth', '--public_streams']
 const LARGE = 'x'.repeat(5_000_000)

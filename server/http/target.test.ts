@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { openRaw } from '../raw.ts'
-import { startCable } from '../testing.ts'
+import { openRaw } from '../../testing/raw.ts'
+import { startCable } from '../test/test-cable.ts'
 
 test("the cable answers a balancer's plain check: HTTP/1.0 without a host", async t => {
   const cable = await startCable(t)

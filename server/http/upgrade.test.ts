@@ -5,9 +5,9 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { type TestContext, test } from 'node:test'
-import { certificate } from '../certificate.ts'
-import { openRaw } from '../raw.ts'
-import { startCable, turbo } from '../testing.ts'
+import { certificate } from '../../testing/certificate.ts'
+import { openRaw } from '../../testing/raw.ts'
+import { startCable, turbo } from '../test/test-cable.ts'
 import { serveUpgrades } from './upgrade.ts'
 
 const H2C = 'Host: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAB\r\n'

@@ -6,8 +6,8 @@
  * When the bytes are used up we remove the oldest member. Its stream gets a `leave` event, so that clients show the same
  * members as an answer holds, and its sessions may join again.
  */
-import { each, type Few, withOne, withoutOne } from '../few.ts'
-import { sizeOf } from '../size.ts'
+import { each, type Few, withOne, withoutOne } from '../base/few.ts'
+import { sizeOf } from '../base/size.ts'
 import { type Presence, type PresenceEvent, printRecord } from './presence.ts'
 
 interface Member {

@@ -8,7 +8,7 @@
  * printed again, because clients compare it byte for byte. Pure.
  */
 import { ENDINGS, type EndingCode, REJECTIONS, type RejectionCode, TEMPORARY_REJECTIONS } from '../errors.ts'
-import type { HistoryRequest } from '../history/start.ts'
+import type { HistoryRequest } from '../session/start.ts'
 import { frameOf, textFrame } from './frame.ts'
 import { isTooDeep, memberOf } from './json.ts'
 

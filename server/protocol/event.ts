@@ -12,7 +12,7 @@
  * string a backslash precedes every quote, so neither matches inside one. Pure.
  */
 import { type Position, parsePosition } from '../history/history.ts'
-import type { Seen } from '../history/start.ts'
+import type { Seen } from '../session/start.ts'
 import { endOfString } from './json.ts'
 
 /** How one client wants its events. */

@@ -5,7 +5,7 @@
  * welcome. A client may ask for an interval and a precision of its own (?pi=, ?ptp=); each combination that is in use
  * has a wheel.
  */
-import { type ReportFailure, tryEach } from '../failure.ts'
+import { type ReportFailure, tryEach } from '../base/failure.ts'
 import { type PingPrecision, ping } from '../protocol/action-cable.ts'
 import { type Slot, Wheel } from './wheel.ts'
 

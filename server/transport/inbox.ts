@@ -5,8 +5,9 @@
  * waits here, and we pause reading, so that TCP makes the client wait. Only bytes that we had already read wait: 64 KiB at
  * most. They wait even if the client has closed the connection after them, but then not for long.
  */
-import type { Outcome } from './connection.ts'
-import { Bucket, type Rate } from './rate.ts'
+
+import { Bucket, type Rate } from '../base/rate.ts'
+import type { Outcome } from '../hub/connection.ts'
 
 export interface InboxOwner {
   readonly rate: Rate

@@ -2,9 +2,10 @@
  * The event of a large message. We make it once for all clients that get the same event in a turn: it takes time to make,
  * and each slow reader would hold a copy.
  */
+
+import type { Turn } from '../hub/turn.ts'
 import { type Format, formatEvent } from '../protocol/event.ts'
 import { payloadsOf } from '../protocol/frame.ts'
-import type { Turn } from './turn.ts'
 
 export class LargeEvents {
   readonly #turn: Turn

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { Duplex } from 'node:stream'
 import { type TestContext, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
-import type { Listener } from './connection.ts'
+import type { Listener } from '../hub/connection.ts'
+import { Turn } from '../hub/turn.ts'
 import { type Peer, Socket } from './socket.ts'
-import { Turn } from './turn.ts'
 import { Wheel } from './wheel.ts'
 
 const nothing = () => {}

@@ -4,13 +4,13 @@
  * We write frames, which are complete and shared, directly to the socket. Messages of the client come in by `received`.
  */
 import type { Duplex } from 'node:stream'
+import type { Rate } from '../base/rate.ts'
 import { ENDINGS, type EndingCode } from '../errors.ts'
+import type { Connection, Listener, Outcome } from '../hub/connection.ts'
+import type { Turn } from '../hub/turn.ts'
 import { unpooled } from '../protocol/frame.ts'
 import { Backlog } from './backlog.ts'
-import type { Connection, Listener, Outcome } from './connection.ts'
 import { Inbox, type InboxOwner } from './inbox.ts'
-import type { Rate } from './rate.ts'
-import type { Turn } from './turn.ts'
 import type { Slot, Wheel } from './wheel.ts'
 
 export interface SocketSettings {

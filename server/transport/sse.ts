@@ -10,12 +10,12 @@
  */
 import type { ServerResponse } from 'node:http'
 import type { Position } from '../history/history.ts'
+import type { Connection, Listener } from '../hub/connection.ts'
+import type { Turn } from '../hub/turn.ts'
 import { type Format, formatEvent, formatLastEventId } from '../protocol/event.ts'
 import { payloadsOf } from '../protocol/frame.ts'
 import { Backlog } from './backlog.ts'
-import type { Connection, Listener } from './connection.ts'
 import type { LargeEvents } from './large-events.ts'
-import type { Turn } from './turn.ts'
 
 export interface EventStreamSettings {
   /** Bytes that may wait for one slow client. 0: no limit. */

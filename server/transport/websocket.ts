@@ -10,9 +10,9 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { WebSocket, WebSocketServer } from 'ws'
-import { type ReportFailure, tryEach } from '../failure.ts'
+import { type ReportFailure, tryEach } from '../base/failure.ts'
+import type { Connection, Listener } from '../hub/connection.ts'
 import { selectSubprotocol } from '../protocol/negotiate.ts'
-import type { Connection, Listener } from './connection.ts'
 import { Socket, type SocketSettings } from './socket.ts'
 import { Wheel } from './wheel.ts'
 

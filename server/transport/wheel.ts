@@ -5,7 +5,7 @@
  * has its turns at the time at which it came, so a slot has no more than a tenth of a second let in.
  */
 
-import { guarded, type ReportFailure } from '../failure.ts'
+import { guarded, type ReportFailure } from '../base/failure.ts'
 
 const SLOT_MS = 100
 

@@ -1,0 +1,86 @@
+/**
+ * The page as the contract prints it: the two HTML blocks of README.md, with their words in capitals filled in. So the
+ * boards are held to the page people read, and not to a copy of it.
+ *
+ * Languages may escape an apostrophe in their own way and indent as they like; `alike` levels both.
+ */
+import { readFileSync } from 'node:fs'
+
+export interface Card {
+  id: number
+  body: string
+  author: string
+  backend: string
+  votes: number
+  created_at: string
+}
+
+export interface Page {
+  backend: string
+  version: string
+  client: 'anycable' | 'rails'
+  metaTags: string
+  streamFrom: string
+  cards: readonly Card[]
+}
+
+export const NAMES: Readonly<Record<string, string>> = {
+  typescript: 'TypeScript',
+  python: 'Python',
+  php: 'PHP',
+  ruby: 'Ruby',
+  rails: 'Rails',
+}
+
+const BLOCKS = [
+  ...readFileSync(new URL('../README.md', import.meta.url), 'utf8').matchAll(/```html\n([\s\S]*?)```/g),
+].map(([, block]) => block!)
+const PAGE = BLOCKS.find(block => block.startsWith('<!DOCTYPE html>'))!
+const CARD = BLOCKS.find(block => block.startsWith('<li '))!
+
+export function page({ backend, version, client, metaTags, streamFrom, cards }: Page): string {
+  const html = PAGE.replace(' aria-current="page"', '')
+    .replace(`data-backend="${backend}">${NAMES[backend]}</a>`, link => link.replace('>', ' aria-current="page">'))
+    .replaceAll('ACCENT', backend)
+    .replaceAll('NAME', NAMES[backend]!)
+  return alike(
+    fill(html, {
+      VERSION: version,
+      CLIENT: backend === 'rails' && client === 'rails' ? 'rails-gem' : client,
+      META_TAGS: metaTags,
+      STREAM_FROM: streamFrom,
+      CARDS: cards.map(card).join('\n'),
+      COUNT: cards.length === 1 ? '1 card' : `${cards.length} cards`,
+    }),
+  )
+}
+
+export const card = ({ id, body, author, backend, votes, created_at }: Card): string =>
+  fill(CARD.trim(), {
+    ACCENT: backend,
+    NAME: NAMES[backend]!,
+    BODY: escaped(body),
+    AUTHOR: escaped(author),
+    VOTES: String(votes),
+    CREATED_AT: created_at,
+    DAY: created_at.slice(0, 10),
+    'HH:MM': created_at.slice(11, 16),
+    ID: String(id),
+  })
+
+/** White space at the start of a line does not matter, empty lines neither, nor how an apostrophe is escaped or <meta> ends. */
+export const alike = (html: string): string =>
+  html
+    .replaceAll(/&#x27;|&#0?39;|&apos;/g, '&#39;')
+    .replaceAll(/(<meta [^>]*") \/>/g, '$1>')
+    .split('\n')
+    .map(line => line.trimStart())
+    .filter(line => line !== '')
+    .join('\n')
+
+/** All words in one pass: what is filled in is never searched for words itself. */
+const fill = (html: string, words: Record<string, string>): string =>
+  html.replaceAll(new RegExp(`(?<![A-Z])(${Object.keys(words).join('|')})(?![A-Z])`, 'g'), word => words[word]!)
+
+const ESCAPES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
+const escaped = (typed: string): string => typed.replaceAll(/[&<>"']/g, mark => ESCAPES[mark]!)

@@ -1,0 +1,156 @@
+/** A Board of any language, started for real on a free port; and a plain HTTP client to ask it things. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { type IncomingHttpHeaders, request } from 'node:http'
+import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { setTimeout as pause } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { freePorts } from '../../start/network.ts'
+import type { Command } from './toolchain.ts'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+/** No Board takes this long to start, on the slowest machine. */
+const START_MS = 60_000
+
+export interface Answer {
+  status: number
+  headers: IncomingHttpHeaders
+  body: string
+  ms: number
+}
+
+export interface Asked {
+  method?: string
+  headers?: Record<string, string>
+  body?: string | Uint8Array
+}
+
+export interface BoardProcess {
+  port: number
+  ask: (path: string, asked?: Asked) => Promise<Answer>
+  /** Posts a form as a browser does. */
+  post: (path: string, fields?: Record<string, string>, headers?: Record<string, string>) => Promise<Answer>
+  /** Bytes in, bytes out, until the board closes or `ms` have passed. */
+  raw: (bytes: string, ms?: number) => Promise<string>
+  /** What it said on stderr. */
+  said: () => string
+  /** SIGTERM to it and all it started; how it ended. */
+  stop: () => Promise<{ code: number | null; signal: NodeJS.Signals | null; ms: number }>
+}
+
+/** In the project's folder unless told. Resolves when it answers at `path`. Rejects with what it said when it does not. */
+export async function startBoard(
+  board: (host: string, port: number) => Command,
+  env: NodeJS.ProcessEnv,
+  { path = '/health', cwd = ROOT } = {},
+): Promise<BoardProcess> {
+  const [port] = (await freePorts(1)) as [number]
+  const { command, args, env: own } = board('127.0.0.1', port)
+  // A group of its own: PHP's workers outlive their master.
+  const child = spawn(command, args, {
+    cwd,
+    env: { ...env, ...own },
+    detached: true,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  let said = ''
+  child.on('error', error => {
+    said += error.message
+  })
+  child.stderr.setEncoding('utf8').on('data', (some: string) => {
+    said += some
+  })
+  const end = () => void (child.pid !== undefined && signal(-child.pid, 'SIGKILL'))
+  process.once('exit', end)
+  const exited = once(child, 'exit').finally(() => process.off('exit', end))
+  const ask = (path: string, asked: Asked = {}) => askPort(port, path, asked)
+  await healthy(
+    child,
+    () => ask(path),
+    () => said,
+  )
+  return {
+    port,
+    ask,
+    post: (path, fields = {}, headers = {}) =>
+      ask(path, {
+        method: 'POST',
+        headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
+        body: new URLSearchParams(fields).toString(),
+      }),
+    raw: (bytes, ms = 3000) => rawPort(port, bytes, ms),
+    said: () => said,
+    stop: async () => {
+      const from = performance.now()
+      signal(-child.pid!, 'SIGTERM')
+      const [code, by] = await exited
+      return { code, signal: by, ms: performance.now() - from }
+    },
+  }
+}
+
+/** Runs a Board that exits; resolves with its exit code and its output. */
+export async function runBoard(
+  board: (host: string, port: number) => Command,
+  env: NodeJS.ProcessEnv,
+): Promise<{ code: number | null; said: string }> {
+  const [port] = (await freePorts(1)) as [number]
+  const { command, args, env: own } = board('127.0.0.1', port)
+  const child = spawn(command, args, { cwd: ROOT, env: { ...env, ...own }, stdio: ['ignore', 'ignore', 'pipe'] })
+  const timer = setTimeout(() => child.kill('SIGKILL'), START_MS)
+  const [said, [code]] = await Promise.all([text(child.stderr), once(child, 'close')])
+  clearTimeout(timer)
+  return { code, said }
+}
+
+async function healthy(child: ChildProcess, ask: () => Promise<Answer>, said: () => string): Promise<void> {
+  const deadline = performance.now() + START_MS
+  while (child.exitCode === null && performance.now() < deadline) {
+    const answer = await ask().catch(() => undefined)
+    if (answer?.status === 200) return
+    await pause(50)
+  }
+  if (child.pid !== undefined) signal(-child.pid, 'SIGKILL')
+  throw new Error(`${child.spawnargs.join(' ')} did not start:\n${said()}`)
+}
+
+/** One that is gone has what we wanted. */
+function signal(group: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(group, name)
+  } catch {}
+}
+
+/** Not fetch: it forbids setting Host, follows redirects and keeps connections. */
+async function askPort(port: number, path: string, { method = 'GET', headers = {}, body }: Asked): Promise<Answer> {
+  const from = performance.now()
+  const length = body === undefined ? undefined : { 'content-length': String(Buffer.byteLength(body)) }
+  const outgoing = request({
+    host: '127.0.0.1',
+    port,
+    path,
+    method,
+    headers: { ...length, ...headers },
+    agent: false,
+    timeout: 60_000,
+  })
+  outgoing.on('timeout', () => outgoing.destroy(new Error(`${method} ${path} took too long`)))
+  outgoing.end(body)
+  const [incoming] = await once(outgoing, 'response')
+  const answered = await text(incoming)
+  return { status: incoming.statusCode, headers: incoming.headers, body: answered, ms: performance.now() - from }
+}
+
+async function rawPort(port: number, bytes: string, ms: number): Promise<string> {
+  const socket = connect(port, '127.0.0.1').on('error', () => {})
+  let answered = ''
+  socket.setEncoding('latin1').on('data', some => {
+    answered += some
+  })
+  socket.write(bytes, 'latin1')
+  const timer = setTimeout(() => socket.destroy(), ms)
+  await once(socket, 'close')
+  clearTimeout(timer)
+  return answered
+}

@@ -1,0 +1,84 @@
+/**
+ * A cable that takes what boards send and writes it down; or answers badly, or hangs, or is not there.
+ *
+ * It stands in for the real one where a test must know exactly what came in, and when.
+ */
+import { once } from 'node:events'
+import { createServer, type RequestListener } from 'node:http'
+import type { Socket } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { freePorts } from '../../start/network.ts'
+
+export interface Received {
+  authorization: string | undefined
+  contentType: string | undefined
+  body: string
+}
+
+export interface FakeCable {
+  /** For ANYCABLE_HTTP_BROADCAST_URL. */
+  url: string
+  /** What was broadcast, oldest first; take it with `splice(0)`. */
+  received: Received[]
+  /** What it does; tests replace these, and `reset` puts them back. */
+  onPosition: (stream: string | null) => string
+  onBroadcast: (stream: string) => number
+  /** Answers a request before its body is read; replaces `onPosition` and `onBroadcast`. */
+  onHead: ((socket: Socket) => void) | undefined
+  hangs: boolean
+  reset: () => void
+  /** Nothing listens any more. */
+  die: () => Promise<void>
+  live: () => Promise<void>
+}
+
+export async function startFakeCable(): Promise<FakeCable> {
+  const held = new Set<Socket>()
+  const listener: RequestListener = async (request, response) => {
+    if (cable.hangs) return void held.add(request.socket)
+    if (cable.onHead) return cable.onHead(request.socket)
+    const url = new URL(request.url!, cable.url)
+    if (request.method === 'GET' && url.pathname === '/_broadcast/position') {
+      response.setHeader('content-type', 'application/json')
+      return void response.end(JSON.stringify({ position: cable.onPosition(url.searchParams.get('stream')) }))
+    }
+    const { authorization, 'content-type': contentType } = request.headers
+    const body = await text(request)
+    const status = cable.onBroadcast(JSON.parse(body).stream)
+    if (status === 201) cable.received.push({ authorization, contentType, body })
+    response.writeHead(status).end()
+  }
+  const [port] = (await freePorts(1)) as [number]
+  const server = createServer(listener).listen(port, '127.0.0.1')
+  await once(server, 'listening')
+  const cable: FakeCable = {
+    url: `http://127.0.0.1:${port}/_broadcast`,
+    received: [],
+    onPosition: () => '7/test',
+    onBroadcast: () => 201,
+    onHead: undefined,
+    hangs: false,
+    reset: () => {
+      cable.received.length = 0
+      cable.onPosition = () => '7/test'
+      cable.onBroadcast = () => 201
+      cable.onHead = undefined
+      cable.hangs = false
+      // AnyCable's gem tries again after a reset, and not when the connection just ends: then its message is lost.
+      for (const socket of held) socket.resetAndDestroy()
+      held.clear()
+      server.closeAllConnections()
+    },
+    die: async () => {
+      const closed = once(server, 'close')
+      server.close()
+      server.closeAllConnections()
+      await closed
+    },
+    live: async () => {
+      server.listen(port, '127.0.0.1')
+      await once(server, 'listening')
+    },
+  }
+  return cable
+}

@@ -1,0 +1,76 @@
+/**
+ * What other people's apps are made of: the libraries that the lines in the READMEs are for. Only their tests need them, and
+ * each is tested if it is here.
+ */
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import type { Tool } from './toolchain.ts'
+
+export interface Library extends Tool {
+  /** The interpreter that has it: Debian's libraries are not for one that is first in PATH and not Debian's. */
+  readonly interpreter: () => Promise<string | undefined>
+  /** Nothing fails where it is missing. */
+  readonly isExtra: boolean
+}
+
+export const LIBRARIES = {
+  pyjwt: python('PyJWT', ['jwt'], 'python3-jwt'),
+  flask: python('Flask', ['flask'], 'python3-flask'),
+  django: python('Django', ['django'], 'python3-django'),
+  fastapi: python('FastAPI', ['fastapi', 'uvicorn'], 'python3-fastapi', 'python3-uvicorn'),
+  rubyJwt: ruby('The jwt gem', ['jwt'], 'ruby-jwt'),
+  sinatra: ruby('Sinatra', ['sinatra/base', 'puma'], 'ruby-sinatra', 'puma'),
+} as const satisfies Record<string, Library>
+
+const EXPRESS = fileURLToPath(new URL('../../tmp/node_modules/express', import.meta.url))
+
+/** Not every Debian has these; and the packages of Express, which are many, are no dependency of ours: it is in tmp. */
+export const EXTRAS = {
+  laravel: php('Laravel', 'Illuminate', 'php-laravel-framework'),
+  symfony: php('Symfony', 'Symfony/Bundle/FrameworkBundle', 'php-symfony-framework-bundle'),
+  express: {
+    title: 'Express',
+    needs: 'Express 5 in tmp/node_modules',
+    packages: [],
+    isExtra: true,
+    interpreter: async () => (existsSync(EXPRESS) ? process.execPath : undefined),
+    isPresent: async () => existsSync(EXPRESS),
+  },
+} as const satisfies Record<string, Library>
+
+function python(title: string, modules: string[], ...packages: string[]): Library {
+  return library(title, packages, false, 'python3', ['-c', `import ${modules}`], `Python with ${modules.join(' and ')}`)
+}
+
+function ruby(title: string, modules: string[], ...packages: string[]): Library {
+  const probe = ['-e', modules.map(module => `require "${module}"`).join(';')]
+  return library(title, packages, false, 'ruby', probe, `Ruby with ${modules.join(' and ')}`)
+}
+
+/** As Debian has them: without Composer, in PHP's include_path. */
+function php(title: string, folder: string, ...packages: string[]): Library {
+  const probe = ['-d', 'display_errors=0', '-r', `require "${folder}/autoload.php";`]
+  return library(title, packages, true, 'php', probe, `PHP with ${folder}/autoload.php in its include_path`)
+}
+
+function library(
+  title: string,
+  packages: string[],
+  isExtra: boolean,
+  command: string,
+  probe: string[],
+  needs: string,
+): Library {
+  const interpreter = async () => {
+    for (const each of [command, `/usr/bin/${command}`]) if (await succeeds(each, probe)) return each
+    return undefined
+  }
+  return { title, needs, packages, isExtra, interpreter, isPresent: async () => (await interpreter()) !== undefined }
+}
+
+function succeeds(command: string, args: string[]): Promise<boolean> {
+  return new Promise(resolve => {
+    execFile(command, args, { timeout: 30_000 }, error => resolve(error === null))
+  })
+}

@@ -1,0 +1,44 @@
+/**
+ * The C programs, and socket.io: made in the ignored folder, kept there.
+ */
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+
+export const SCRATCH = 'tmp/bench'
+
+const PROGRAMS = {
+  generator: ['generator.c', 'clients.c', 'backend.c', 'common.c', 'generator.h'],
+  limit: ['limit.c'],
+}
+
+/** The program; `undefined` without a compiler. */
+export function compile(name: keyof typeof PROGRAMS): string | undefined {
+  const sources = PROGRAMS[name].map(file => `bench/native/${file}`)
+  const binary = `${SCRATCH}/${name}`
+  mkdirSync(SCRATCH, { recursive: true })
+  const built = existsSync(binary) ? statSync(binary).mtimeMs : 0
+  if (sources.every(source => statSync(source).mtimeMs < built)) return binary
+  const { error, status, stderr } = spawnSync(
+    'cc',
+    ['-O2', '-o', binary, ...sources.filter(source => source.endsWith('.c'))],
+    { encoding: 'utf8' },
+  )
+  if (error !== undefined) return undefined
+  if (status !== 0) throw new Error(`cc ${name}:\n${stderr}`)
+  return binary
+}
+
+/** Where socket.io is; `undefined` where npm cannot install it. */
+export function installSocketIo(): string | undefined {
+  const folder = resolve(SCRATCH, 'socket.io')
+  mkdirSync(folder, { recursive: true })
+  if (!existsSync(`${folder}/node_modules/socket.io`)) {
+    writeFileSync(`${folder}/package.json`, '{"private":true}\n')
+    spawnSync('npm', ['install', '--prefix', folder, '--no-save', 'socket.io@4.8'], {
+      stdio: 'ignore',
+      timeout: 60_000,
+    })
+  }
+  return existsSync(`${folder}/node_modules/socket.io`) ? folder : undefined
+}

@@ -1,0 +1,102 @@
+/**
+ * The Board as a person uses it, in small verbs; the same for every language, since every language renders the same page.
+ */
+import { createHmac } from 'node:crypto'
+import { type BrowserContext, test as base, expect, type Locator, type Page } from 'playwright/test'
+import { RAILS } from '../../backends/harness/toolchain.ts'
+
+export const SECRET = 'canary-e2e-secret'
+export const LANGUAGES = {
+  typescript: '/',
+  python: '/python/',
+  php: '/php/',
+  ruby: '/ruby/',
+  rails: '/rails/',
+} as const
+export const CLIENTS = ['anycable', 'rails'] as const
+export type Language = keyof typeof LANGUAGES
+export type ClientName = (typeof CLIENTS)[number]
+
+/** An extra, which is tested where its gems are. */
+export const hasRails = await RAILS.isPresent()
+
+export const languages = (Object.keys(LANGUAGES) as Language[]).filter(language => language !== 'rails' || hasRails)
+
+/** The pages are served by the real AnyCable: `npm run e2e:swap`. */
+export const onAnycable = process.env.HOTCABLE_E2E_CABLE === 'anycable'
+
+let serial = 0
+/** A text that no other card has. */
+export const unique = (about: string): string => `${about} ${process.pid}-${++serial}`
+
+export type Visit = (language: Language, client?: ClientName) => Promise<Page>
+
+/** `visit` opens the Board as a person of their own, who leaves when the test is over. */
+export const test = base.extend<{ visit: Visit }>({
+  visit: async ({ browser }, use) => {
+    const contexts: BrowserContext[] = []
+    await use(async (language, client = 'anycable') => {
+      const context = await browser.newContext()
+      contexts.push(context)
+      const page = await context.newPage()
+      await open(page, language, client)
+      return page
+    })
+    await Promise.all(contexts.map(context => context.close()))
+  },
+})
+
+/** Opens the Board and waits until the page says that it is live. */
+export async function open(page: Page, language: Language, client: ClientName = 'anycable'): Promise<void> {
+  await page.goto(`${LANGUAGES[language]}?client=${client}`)
+  await expect(page.locator('body')).toHaveAttribute('data-backend', language)
+  await expect(status(page)).toHaveText('live')
+}
+
+export const status = (page: Page): Locator => page.locator('#cable-status')
+
+export const card = (page: Page, body: string): Locator => page.locator('#cards > .card', { hasText: body })
+
+export async function addCard(page: Page, body: string, author = 'Ada'): Promise<void> {
+  await page.getByLabel('Name').fill(author)
+  await page.getByLabel('Card', { exact: true }).fill(body)
+  await page.getByRole('button', { name: 'Add' }).click()
+}
+
+/** Asks to delete the card, and says yes. */
+export async function deleteCard(card: Locator): Promise<void> {
+  await card.getByLabel('Delete this card').click()
+  await card.getByRole('button', { name: 'Delete' }).click()
+}
+
+/** Asks to clear the Board, and says yes. */
+export async function clearBoard(page: Page): Promise<void> {
+  await page.getByText('Clear the board').click()
+  await page.getByRole('button', { name: 'Delete all cards' }).click()
+}
+
+/** Does it, and waits for the page that follows: Turbo gives up a form when it shows the answer to the one before. */
+export async function rendered(page: Page, act: () => Promise<void>): Promise<void> {
+  const loaded = page.evaluate(
+    () => new Promise<void>(then => addEventListener('turbo:load', () => then(), { once: true })),
+  )
+  await act()
+  await loaded
+}
+
+/** The frames of a stream's own `fetch`, not of a reload: a mark in the page that only a full load would wipe out. */
+export const mark = (page: Page): Promise<void> => page.evaluate(() => void Object.assign(window, { marked: true }))
+export const isMarked = (page: Page): Promise<boolean> => page.evaluate(() => 'marked' in window)
+
+/** As a helper's `stream_from` prints it. */
+export function streamFrom(stream: string, position: string): string {
+  const payload = Buffer.from(JSON.stringify(stream)).toString('base64')
+  const digest = createHmac('sha256', SECRET).update(payload).digest('hex')
+  const id = `cable-${digest.slice(0, 8)}-${position.replace('/', '-')}`
+  return `<turbo-cable-stream-source id="${id}" data-position="${position}" channel="Turbo::StreamsChannel" signed-stream-name="${payload}--${digest}"></turbo-cable-stream-source>`
+}
+
+export function token(claims: object): string {
+  const text = [{ alg: 'HS256' }, claims].map(part => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')
+  return `${text}.${createHmac('sha256', SECRET).update(text).digest('base64url')}`
+}

@@ -1,0 +1,78 @@
+/**
+ * The browser tests: the running demo, in an installed Chromium, with secrets that the tests know.
+ *
+ * One worker: the Board is shared by everyone, which is its point, and clearing it is one of the tests.
+ */
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { defineConfig } from 'playwright/test'
+import { findChromium } from '../../backends/harness/toolchain.ts'
+import { freePorts } from '../../start/network.ts'
+import { onAnycable, SECRET } from './demo.ts'
+
+// Workers load this file again; what the first one decided reaches them by environment.
+process.env.HOTCABLE_E2E_PORT ??= String(await freePorts(1))
+process.env.HOTCABLE_E2E_DB ??= join(mkdtempSync(join(tmpdir(), 'hotcable-e2e-')), 'board.sqlite3')
+const port = process.env.HOTCABLE_E2E_PORT
+const HEALING = [
+  'heal.spec.ts',
+  'rounds.spec.ts',
+  'refresh.spec.ts',
+  'stock.spec.ts',
+  'forms.spec.ts',
+  'token.spec.ts',
+  'signing-in.spec.ts',
+  'streams.spec.ts',
+  'mistakes.spec.ts',
+]
+const origin = `http://localhost:${port}`
+
+/** One recipe is of each kind enough (npm test); npm run test:full has them all. */
+const OTHER_RECIPES = /the recipe for (?!Hono:)/
+
+export default defineConfig({
+  testDir: '.',
+  outputDir: '../../test-results',
+  projects: [
+    { name: 'board', testMatch: '*.spec.ts', testIgnore: HEALING, grepInvert: OTHER_RECIPES },
+    { name: 'recipes', testMatch: 'recipes.spec.ts', grep: OTHER_RECIPES },
+    // The same with AnyCable in the place of our cable (npm run e2e:swap).
+    { name: 'swap', testMatch: ['board.spec.ts', 'rails.spec.ts', 'trust.spec.ts'] },
+    // Each of these brings its own servers and breaks them, and mostly waits: it takes minutes (npm run e2e:heal).
+    { name: 'heal', testMatch: HEALING, timeout: 180_000 },
+  ],
+  workers: 1,
+  // They only end what hangs; a busy machine takes long.
+  timeout: 120_000,
+  expect: { timeout: 30_000 },
+  forbidOnly: process.env.CI === 'true',
+  reporter: [['dot'], ['json']],
+  use: {
+    baseURL: origin,
+    trace: 'retain-on-failure',
+    screenshot: 'only-on-failure',
+    launchOptions: {
+      executablePath: findChromium(),
+      args: [
+        '--disable-background-networking',
+        '--disable-component-update',
+        '--disable-sync',
+        '--no-first-run',
+        '--disable-gpu',
+        '--disable-quic',
+        ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
+      ],
+    },
+  },
+  webServer: {
+    command: `"${process.execPath}" ${onAnycable ? 'e2e/tools/swap.ts' : 'start/main.ts'}`,
+    cwd: join(import.meta.dirname, '../..'),
+    url: `${origin}/compare`,
+    timeout: 180_000,
+    env: { PORT: port, HOTCABLE_DB: process.env.HOTCABLE_E2E_DB, ANYCABLE_SECRET: SECRET },
+    stdout: 'pipe',
+    stderr: 'pipe',
+    gracefulShutdown: { signal: 'SIGTERM', timeout: 10_000 },
+  },
+})

@@ -1,0 +1,94 @@
+/**
+ * A cable and the Board in Rails that share other keys than those of `npm start`, behind web, which has the assets.
+ *
+ *   page ──▶ web ──▶ rails ──▶ cable: ours, or in the swap test AnyCable, with the same environment
+ */
+import type { ChildProcess } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { RAILS } from '../../backends/harness/toolchain.ts'
+import { freePorts } from '../../start/network.ts'
+import { findAnycable, startAnycable } from '../conformance/servers.ts'
+import { onAnycable } from './demo.ts'
+import { end, healthy, start } from './stack.ts'
+
+/** What the cable and Rails are told, by environment; and Rails alone. */
+export interface Keys {
+  both: Record<string, string>
+  rails?: Record<string, string>
+}
+
+const SECRET_KEY_BASE = 'canary secret key base '.repeat(4)
+
+/** The guide has one environment for both; a secret_key_base has another name in the cable than in Rails. */
+export const KEYS: Record<string, Keys> = {
+  'the keys of the guide': {
+    both: {
+      ANYCABLE_JWT_ID_KEY: 'canary-some-secret-key',
+      ANYCABLE_TURBO_RAILS_KEY: 'canary-s3cЯeT',
+      ANYCABLE_BROADCAST_ADAPTER: 'http',
+    },
+  },
+  'secret_key_base alone': {
+    both: { HOTCABLE_RAILS_SECRET_KEY_BASE: SECRET_KEY_BASE },
+    rails: { SECRET_KEY_BASE },
+  },
+  'secret_key_base alone and the defaults of Rails 6.1': {
+    both: { HOTCABLE_RAILS_SECRET_KEY_BASE: SECRET_KEY_BASE },
+    rails: { SECRET_KEY_BASE, HOTCABLE_RAILS_DEFAULTS: '6.1' },
+  },
+}
+
+export interface RailsStack {
+  readonly origin: string
+  close: () => Promise<void>
+}
+
+export async function startRails({ both, rails = {} }: Keys): Promise<RailsStack> {
+  const folder = mkdtempSync(join(tmpdir(), 'hotcable-rails-'))
+  const [port, cablePort, railsPort, broadcastPort] = await freePorts(4)
+  const origin = `http://localhost:${port}`
+  const shared = { ...both, ANYCABLE_HTTP_BROADCAST_PORT: String(broadcastPort) }
+  const cable = onAnycable ? await theirs(shared) : await ours(shared, cablePort!)
+  const env = {
+    ...process.env,
+    ...shared,
+    ANYCABLE_HTTP_BROADCAST_URL: `http://127.0.0.1:${broadcastPort}/_broadcast`,
+    HOTCABLE_DB: join(folder, 'board.sqlite3'),
+    HOTCABLE_CABLE_URL: cable.url,
+    HOTCABLE_RAILS_URL: `http://127.0.0.1:${railsPort}`,
+  }
+  const board = RAILS.board('127.0.0.1', railsPort!)
+  const children: ChildProcess[] = [
+    start(board.command, board.args, { ...env, ...rails, ...board.env }),
+    start(process.execPath, ['--disable-warning=ExperimentalWarning', 'web/main.ts'], {
+      ...env,
+      HOST: '127.0.0.1',
+      PORT: String(port),
+    }),
+  ]
+  await Promise.all([env.HOTCABLE_RAILS_URL, origin].map(url => healthy(`${url}/health`)))
+  return {
+    origin,
+    close: async () => {
+      await Promise.all([cable.stop(), ...children.map(child => end(child, 'SIGTERM'))])
+      rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
+    },
+  }
+}
+
+type Cable = { url: string; stop: () => Promise<unknown> }
+
+async function ours(settings: Record<string, string>, port: number): Promise<Cable> {
+  const argv = ['server/main.ts', '--dev', `--port=${port}`, '--log_level=error']
+  const child = start(process.execPath, argv, { ...process.env, ...settings })
+  const url = `http://127.0.0.1:${port}`
+  await healthy(`${url}/health`)
+  return { url, stop: () => end(child, 'SIGTERM') }
+}
+
+async function theirs(settings: Record<string, string>): Promise<Cable> {
+  const { http, stop } = await startAnycable(findAnycable()!)(['--shutdown_timeout=1'], settings)
+  return { url: http, stop }
+}

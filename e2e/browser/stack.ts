@@ -1,0 +1,177 @@
+/**
+ * A cable and two Boards that belong to one test run: on ports and a file of their own, so that they can be killed.
+ *
+ *   page ──▶ (proxy) ──▶ web ──▶ python
+ *                         ╰────▶ cable      dies, comes back on its port, with other settings
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createHmac } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { setTimeout as pause } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { LANGUAGES } from '../../backends/harness/toolchain.ts'
+import { freePorts } from '../../start/network.ts'
+import { LANGUAGES as HOMES, type Language, SECRET } from './demo.ts'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+
+export interface Stack {
+  /** Of the one origin that everything is behind. */
+  readonly port: number
+  readonly cable: {
+    /** Starts it, if it is not running just so already; resolves when it lets clients in. */
+    start: (...settings: string[]) => Promise<void>
+    kill: (signal?: NodeJS.Signals) => Promise<void>
+    /** How many subscriptions the Board's stream has. */
+    listeners: () => Promise<number>
+    /** Broadcasts the same HTML to each stream. */
+    broadcast: (streams: readonly string[], html: string) => Promise<void>
+  }
+  /** The Board in Python; the page of one that is down is a 502. */
+  readonly python: { url: string; start: () => Promise<void>; kill: () => Promise<void> }
+  /** Adds a card as a form without a browser does; resolves when it is committed, and broadcast if the cable is there. */
+  add: (language: Language, body: string) => Promise<void>
+  clear: () => Promise<void>
+  /** The Board's page as it is rendered now. */
+  render: (language: Language) => Promise<string>
+  close: () => Promise<void>
+}
+
+export async function startStack(): Promise<Stack> {
+  const folder = mkdtempSync(join(tmpdir(), 'hotcable-heal-'))
+  const [port, cablePort, pythonPort] = (await freePorts(3)) as [number, number, number]
+  const env = {
+    ...process.env,
+    ANYCABLE_SECRET: SECRET,
+    ANYCABLE_HTTP_BROADCAST_URL: `http://127.0.0.1:${cablePort}/_broadcast`,
+    HOTCABLE_DB: join(folder, 'board.sqlite3'),
+    HOTCABLE_CABLE_URL: `http://127.0.0.1:${cablePort}`,
+    HOTCABLE_PYTHON_URL: `http://127.0.0.1:${pythonPort}`,
+  }
+  const origin = `http://localhost:${port}`
+
+  let cable: { child: ChildProcess; settings: string } | undefined
+  const killCable = async (signal: NodeJS.Signals = 'SIGKILL') => {
+    const running = cable
+    cable = undefined
+    if (running !== undefined) await end(running.child, signal)
+  }
+  const startCable = async (...settings: string[]) => {
+    if (cable?.settings === settings.join(' ')) return
+    await killCable()
+    const argv = [
+      '--dev',
+      '--host=127.0.0.1',
+      `--port=${cablePort}`,
+      '--turbo_streams',
+      '--log_level=warn',
+      // Refreshes wait that long after a start: enough for stragglers, here as well, and not five seconds for each test.
+      '--heal_delay=1',
+      ...settings,
+    ]
+    const child = start(process.execPath, ['server/main.ts', ...argv], env)
+    cable = { child, settings: settings.join(' ') }
+    await healthy(`http://127.0.0.1:${cablePort}/health`)
+  }
+
+  let python: ChildProcess | undefined
+  const startPython = async () => {
+    const board = LANGUAGES.python.board('127.0.0.1', pythonPort)
+    python ??= start(board.command, board.args, { ...env, ...board.env })
+    await healthy(`${env.HOTCABLE_PYTHON_URL}/health`)
+  }
+  const killPython = async () => {
+    const running = python
+    python = undefined
+    if (running !== undefined) await end(running, 'SIGKILL')
+  }
+
+  const web = start(process.execPath, ['--disable-warning=ExperimentalWarning', 'web/main.ts'], {
+    ...env,
+    HOST: '127.0.0.1',
+    PORT: String(port),
+  })
+  await Promise.all([startCable(), startPython(), healthy(`${origin}/health`)])
+
+  const post = async (path: string, form: Record<string, string>) => {
+    const { status } = await fetch(origin + path, {
+      method: 'POST',
+      body: new URLSearchParams(form),
+      redirect: 'manual',
+    })
+    if (status !== 303) throw new Error(`POST ${path} was answered ${status}`)
+  }
+  return {
+    port,
+    cable: {
+      start: startCable,
+      kill: killCable,
+      listeners: async () => {
+        const key = createHmac('sha256', SECRET).update('api-cable').digest('hex')
+        const answer = await fetch(`${env.HOTCABLE_CABLE_URL}/api/streams`, {
+          headers: { authorization: `Bearer ${key}` },
+        })
+        const { streams }: { streams: { stream: string; subscriptions: number }[] } = await answer.json()
+        return streams.find(({ stream }) => stream === 'board/1')?.subscriptions ?? 0
+      },
+      broadcast: async (streams, html) => {
+        const key = createHmac('sha256', SECRET).update('broadcast-cable').digest('hex')
+        const { status } = await fetch(env.ANYCABLE_HTTP_BROADCAST_URL, {
+          method: 'POST',
+          headers: { authorization: `Bearer ${key}` },
+          body: JSON.stringify(streams.map(stream => ({ stream, data: html }))),
+        })
+        if (status !== 201) throw new Error(`the broadcast was answered ${status}`)
+      },
+    },
+    python: { url: env.HOTCABLE_PYTHON_URL, start: startPython, kill: killPython },
+    add: (language, body) => post(`${HOMES[language]}cards`, { body, author: 'Ada' }),
+    clear: () => post('/clear', {}),
+    render: async language => await (await fetch(origin + HOMES[language])).text(),
+    close: async () => {
+      await Promise.all([killCable(), killPython(), end(web, 'SIGTERM')])
+      rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
+    },
+  }
+}
+
+/** In a group of its own, because an interpreter may be started by something that stays. */
+export function start(command: string, args: readonly string[], env: NodeJS.ProcessEnv): ChildProcess {
+  const child = spawn(command, args, { cwd: ROOT, env, detached: true, stdio: ['ignore', 'ignore', 'pipe'] })
+  // A broadcast that fails is said; here they are made to.
+  createInterface({ input: child.stderr! }).on('line', line => {
+    if (!/broadcast/.test(line)) console.error(line)
+  })
+  const last = () => signal(child, 'SIGKILL')
+  process.once('exit', last)
+  child.once('exit', () => process.off('exit', last))
+  return child
+}
+
+export async function end(child: ChildProcess, name: NodeJS.Signals): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const exited = once(child, 'exit')
+  signal(child, name)
+  await exited
+}
+
+/** One that is gone has what we wanted. */
+function signal({ pid }: ChildProcess, name: NodeJS.Signals): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, name)
+  } catch {}
+}
+
+export async function healthy(url: string): Promise<void> {
+  const deadline = performance.now() + 60_000
+  while (performance.now() < deadline) {
+    const answer = await fetch(url).catch(() => undefined)
+    if (answer?.ok) return
+    await pause(30)
+  }
+  throw new Error(`${url} does not answer`)
+}

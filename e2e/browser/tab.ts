@@ -1,0 +1,120 @@
+/**
+ * One person at one open page, whose network is a test's to break; and what must be true of the page afterwards.
+ */
+import { type Browser, test as base, expect, type Page } from 'playwright/test'
+import { createProxy, type TcpProxy } from '../../testing/proxy.ts'
+import { type ClientName, card, LANGUAGES, type Language, status, unique } from './demo.ts'
+import { cards, record, recorded } from './recorder.ts'
+import { type Stack, startStack } from './stack.ts'
+
+export interface Person {
+  client: ClientName
+  language: Language
+}
+
+export interface Tab extends Person {
+  page: Page
+  network: TcpProxy
+  /** Goes to the Board; resolves when it is live. */
+  visit: (language?: Language) => Promise<void>
+  /** How often the page was fetched so far, by a visit or a refresh. */
+  fetches: () => number
+}
+
+interface Fixtures {
+  tab: (person: Person) => Promise<Tab>
+}
+
+interface WorkerFixtures {
+  everything: Stack
+  stack: Stack
+}
+
+/** `stack`: an empty Board, and a cable with its usual settings. `tab`: a browser of its own, whose page is not open yet. */
+export const test = base.extend<Fixtures & { stack: Stack }, Omit<WorkerFixtures, 'stack'>>({
+  everything: [
+    // biome-ignore lint/correctness/noEmptyPattern: Playwright reads what a fixture needs from this pattern
+    async ({}, use) => {
+      const stack = await startStack()
+      await use(stack)
+      await stack.close()
+    },
+    { scope: 'worker' },
+  ],
+  stack: async ({ everything }, use) => {
+    await everything.cable.start()
+    await everything.python.start()
+    await everything.clear()
+    await use(everything)
+  },
+  tab: async ({ browser, stack }, use) => {
+    const clean: (() => Promise<void>)[] = []
+    await use(async person => {
+      const { tab, close } = await openTab(browser, stack, person)
+      clean.push(close)
+      return tab
+    })
+    for (const close of clean) await close()
+  },
+})
+
+export async function openTab(
+  browser: Browser,
+  stack: Stack,
+  person: Person,
+): Promise<{ tab: Tab; close: () => Promise<void> }> {
+  const network = await createProxy(stack.port)
+  // What a test serves by itself counts as public, and a public page may not reach localhost unless it is allowed to.
+  const context = await browser.newContext({ permissions: ['local-network-access'] })
+  const page = await context.newPage()
+  await record(page)
+  let fetches = 0
+  page.on('request', request => {
+    const isPage = Object.values(LANGUAGES).includes(new URL(request.url()).pathname as '/')
+    if (isPage && request.headers()['x-anycable-operation'] === undefined) fetches++
+  })
+  const { client, language } = person
+  const tab: Tab = {
+    client,
+    language,
+    page,
+    network,
+    visit: async (to = language) => {
+      await page.goto(`${network.origin}${LANGUAGES[to]}?client=${client}`)
+      await expect(status(page)).toHaveText('live')
+    },
+    fetches: () => fetches,
+  }
+  return {
+    tab,
+    close: async () => {
+      await context.close()
+      await network.close()
+    },
+  }
+}
+
+/** The person looks at the page again: either client then connects at once, instead of when it is due. */
+export const look = ({ page }: Tab): Promise<boolean> =>
+  page.evaluate(() => document.dispatchEvent(new Event('visibilitychange', { bubbles: true })))
+
+/** Adds so many cards, one after the other. */
+export async function addCards(stack: Stack, { language }: Tab, count: number, about: string): Promise<string[]> {
+  const bodies = Array.from({ length: count }, (_, at) => unique(`${about} ${at + 1}.`))
+  for (const body of bodies) await stack.add(language, body)
+  return bodies
+}
+
+/** The invariant: the page shows what a fresh one would, shows what comes next as well, and never showed a card twice. */
+export async function expectTrue(stack: Stack, { page, language }: Tab, { timeout = 20_000 } = {}): Promise<void> {
+  const fresh = async () => cards(page, await stack.render(language))
+  await expect.poll(() => cards(page), { timeout, intervals: [50, 100, 250] }).toEqual(await fresh())
+  await expect(status(page)).toHaveText('live')
+  const last = unique('and goes on')
+  await stack.add(language, last)
+  await expect(card(page, last)).toHaveCount(1)
+  const shown = await fresh()
+  expect(await cards(page)).toEqual(shown)
+  await expect(page.locator('#card-count')).toHaveText(shown.length === 1 ? '1 card' : `${shown.length} cards`)
+  expect((await recorded(page)).doubled).toEqual([])
+}

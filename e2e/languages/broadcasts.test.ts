@@ -1,0 +1,147 @@
+/**
+ * A broadcast to a cable that is down, in every language: one clear error, or with retries another try; never a wait
+ * without end, never half of it.
+ */
+import assert from 'node:assert/strict'
+import type { Socket } from 'node:net'
+import { test } from 'node:test'
+import type { Answer } from '../../backends/check/program.ts'
+import { describeHelpers, fails, HTML, succeeds } from '../../backends/harness/every-helper.ts'
+import { within } from '../../backends/harness/within.ts'
+
+const BODY = JSON.stringify({ stream: 'board/1', data: JSON.stringify(HTML) })
+
+const LONG = 'x'.repeat(5_000_000)
+const REASON = '{"error":"too_large"}'
+const head = (status: number, length: number) =>
+  `HTTP/1.1 ${status} \r\nContent-Length: ${length}\r\nConnection: close\r\n\r\n`
+const HANGING_UP: Record<string, (socket: Socket) => void> = {
+  closes: socket => socket.destroy(),
+  resets: socket => socket.resetAndDestroy(),
+}
+
+describeHelpers('a broadcast', helper => {
+  const broadcast = async (options: object): Promise<{ answer: Answer; ms: number }> => {
+    const from = performance.now()
+    const answer = await helper.broadcast(options)
+    return { answer, ms: performance.now() - from }
+  }
+
+  test('a cable that is up has it once, whatever it is allowed to retry', async () => {
+    succeeds((await broadcast({ retries: 5 })).answer)
+    assert.deepEqual(
+      helper.cable.received.map(({ body }) => body),
+      [BODY],
+    )
+  })
+
+  test('a cable that is not well is asked again, after 0.1 s and 0.3 s, with all of it', async () => {
+    const tries: number[] = []
+    helper.cable.onBroadcast = () => (tries.push(performance.now()) < 3 ? 503 : 201)
+    succeeds((await broadcast({ retries: 3 })).answer)
+    const [first, second, third] = tries
+    assert.equal(tries.length, 3)
+    assert.ok(second! - first! >= 90 && third! - second! >= 290, `tried at ${tries}`)
+    assert.deepEqual(
+      helper.cable.received.map(({ body, authorization }) => [body, authorization]),
+      [[BODY, 'Bearer s3cret']],
+    )
+  })
+
+  test('a cable that stays unwell is an error with its status, after as many tries as were asked for', async () => {
+    let tries = 0
+    helper.cable.onBroadcast = () => {
+      tries++
+      return 500
+    }
+    fails((await broadcast({})).answer, /the cable answered 500/)
+    fails((await broadcast({ retries: 1 })).answer, /the cable answered 500/)
+    assert.equal(tries, 3)
+  })
+
+  test('what the cable refuses is not sent again', async () => {
+    for (const status of [401, 404, 413, 422]) {
+      let tries = 0
+      helper.cable.onBroadcast = () => {
+        tries++
+        return status
+      }
+      fails((await broadcast({ retries: 5 })).answer, new RegExp(`the cable answered ${status}`))
+      assert.equal(tries, 1)
+    }
+  })
+
+  for (const [how, hangUp] of Object.entries(HANGING_UP)) {
+    test(`a long broadcast is refused once, by a cable that answers 413 before it has read it and ${how}`, async () => {
+      let tries = 0
+      helper.cable.onHead = socket => {
+        tries++
+        socket.write(`${head(413, REASON.length)}${REASON}`, () => hangUp(socket))
+      }
+      const { answer } = await broadcast({ html: LONG, timeout: 60, retries: 2 })
+      fails(answer, /the cable answered 413: .*too_large/)
+      assert.equal(tries, 1)
+    })
+
+    test(`a long broadcast is sent again to a cable that answers nothing and ${how}`, async () => {
+      let tries = 0
+      helper.cable.onHead = socket => {
+        if (++tries === 2) helper.cable.onHead = undefined
+        hangUp(socket)
+      }
+      succeeds((await broadcast({ html: LONG, timeout: 60, retries: 2 })).answer)
+      assert.equal(tries, 2)
+    })
+  }
+
+  test('the status counts, whatever becomes of the rest of the answer', async () => {
+    const rests: ((socket: Socket) => void)[] = [...Object.values(HANGING_UP), () => {}]
+    for (const rest of rests) {
+      for (const status of [413, 201]) {
+        let tries = 0
+        helper.cable.onHead = socket => {
+          tries++
+          socket.write(`${head(status, 1000)}cut short`, () => rest(socket))
+        }
+        const { answer } = await broadcast({ timeout: 5, retries: 2 })
+        if (status === 201) succeeds(answer)
+        else fails(answer, /the cable answered 413/)
+        assert.equal(tries, 1)
+      }
+    }
+  })
+
+  test('a cable that is down is one error, at once; with retries it has it when it is back', async t => {
+    await helper.cable.die()
+    t.after(() => helper.cable.live().catch(() => {}))
+    const down = await within(1000, () => broadcast({}))
+    fails(down.answer, new RegExp(`the cable answered nothing: .*${new URL(helper.cable.url).port}`))
+
+    const retried = broadcast({ retries: 3 })
+    setTimeout(() => helper.cable.live(), 250)
+    succeeds((await retried).answer)
+    assert.equal(helper.cable.received.length, 1)
+  })
+
+  test('a query and a password in the URL are used and not shown', async () => {
+    const secret = (path: string) => `${helper.cable.url.replace('//', '//me:canary@')}${path}?key=canary`
+    succeeds(await helper.broadcast({ url: secret('') }))
+    helper.cable.hangs = true
+    const urls = ['http://me:canary@cable.invalid/x?key=canary', 'http://me:canary@[/?key=canary', 'cable?key=canary']
+    for (const url of [secret(''), secret('?key=canary canary'), ...urls]) {
+      const answer = await helper.broadcast({ url, timeout: 0.3 })
+      fails(answer, /the cable answered (nothing|400): /)
+      assert.doesNotMatch(JSON.stringify(answer), /canary/)
+    }
+  })
+
+  test('a cable that hangs is waited for as long as was asked for, each time', async () => {
+    helper.cable.hangs = true
+    const once = await within(1300, () => broadcast({ timeout: 0.3 }))
+    fails(once.answer, /the cable answered nothing/)
+    const twice = await within(2300, () => broadcast({ timeout: 0.3, retries: 1 }))
+    fails(twice.answer, /the cable answered nothing/)
+    assert.ok(once.ms >= 290, `it took ${once.ms} ms`)
+    assert.ok(twice.ms >= 690, `it took ${twice.ms} ms`)
+  })
+})

@@ -1,0 +1,140 @@
+/** How the Boards behave when another program locks their SQLite file, and when the file is not a database. */
+import assert from 'node:assert/strict'
+import { closeSync, mkdirSync, mkdtempSync, openSync, writeFileSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { test } from 'node:test'
+import { type Answer, runBoard, startBoard } from '../../backends/harness/board-process.ts'
+import { BOARDS, news, startBoards } from '../../backends/harness/every-board.ts'
+
+const boards = startBoards()
+
+/** EX_CONFIG: only the operator can mend it, so `npm start` does not start the Board again. */
+const MISCONFIGURED = 78
+
+test('a form waits while another program writes; pages and /health are answered meanwhile, in every language', async t => {
+  lock(t)
+  for (const [backend, board] of boards.running) {
+    if (backend === 'php') continue // php -S: a worker that waits may have taken the next request as well
+
+    const answered: string[] = []
+    const answer = async (what: string, asked: Promise<Answer>) => {
+      answered.push(`${what} ${(await asked).status}`)
+    }
+
+    const form = answer('form', board.post('/cards', { body: backend }))
+    await answer('page', board.ask('/'))
+    await answer('health', board.ask('/health'))
+    boards.db.exec('COMMIT')
+    await form
+    boards.db.exec('BEGIN IMMEDIATE')
+
+    assert.deepEqual([backend, ...answered], [backend, 'page 200', 'health 200', 'form 303'])
+  }
+  boards.db.exec('COMMIT')
+  assert.deepEqual(
+    boards.cards().map(({ body }) => body),
+    [...boards.running.keys()].filter(backend => backend !== 'php'),
+  )
+})
+
+test('a lock that lasts is 503, in words and with a time to come back, in every language', async t => {
+  const before = [...boards.running.values()].map(news)
+  lock(t)
+  const answers = await Promise.all([...boards.running.values()].map(board => board.post('/cards', { body: 'x' })))
+  boards.db.exec('COMMIT')
+
+  for (const [at, [backend, board]] of [...boards.running].entries()) {
+    const { status, headers, body } = answers[at]!
+    assert.deepEqual([backend, status, headers['retry-after']], [backend, 503, '1'])
+    assert.match(headers['content-type'] ?? '', /^text\/plain/)
+    assert.match(body, /locked/)
+    assert.equal(news(board), before[at], 'a lock is no news')
+  }
+  assert.deepEqual(boards.cards(), [])
+})
+
+const NO_DATABASE: Record<string, (folder: string) => string> = {
+  'a file that is no database': folder => {
+    writeFileSync(join(folder, 'board.sqlite3'), 'not a database, '.repeat(1000))
+    return join(folder, 'board.sqlite3')
+  },
+  'a folder that is a file': folder => {
+    writeFileSync(join(folder, 'data'), '')
+    return join(folder, 'data', 'board.sqlite3')
+  },
+  'a file that is a folder': folder => {
+    mkdirSync(join(folder, 'board.sqlite3'))
+    return join(folder, 'board.sqlite3')
+  },
+  // Not even root can create a file there.
+  'a folder that cannot be written to': () =>
+    process.platform === 'linux' ? '/proc/board.sqlite3' : '/dev/board.sqlite3',
+}
+
+for (const [what, make] of Object.entries(NO_DATABASE)) {
+  test(`${what} is one line and no stack, and no reason to start the Board again, in every language`, async t => {
+    await Promise.all([...boards.running.keys()].map(each))
+
+    async function each(backend: string): Promise<void> {
+      const folder = mkdtempSync(join(boards.scratch, 'broken-'))
+      const path = make(folder)
+      const env = { ...boards.env, HOTCABLE_DB: path }
+      if (backend !== 'php') {
+        const { code, said } = await runBoard(BOARDS[backend]!.board, env)
+        assert.equal(code, MISCONFIGURED, said)
+        isOneLine(said, path)
+        return
+      }
+      // php -S starts without its script, which each request runs anew.
+      const board = await startBoard(BOARDS.php!.board, env)
+      t.after(() => board.stop())
+      isBroken(await board.ask('/'))
+      isOneLine(news(board), path)
+    }
+  })
+}
+
+test('a database that breaks under a running Board is one line for each request, in every language', async t => {
+  await Promise.all([...boards.running.keys()].map(each))
+
+  async function each(backend: string): Promise<void> {
+    const path = join(boards.scratch, `${backend}-breaks.sqlite3`)
+    const board = await startBoard(BOARDS[backend]!.board, { ...boards.env, HOTCABLE_DB: path })
+    t.after(() => board.stop())
+    await board.post('/cards', { body: 'x' })
+    breakTable(path)
+    const before = news(board).length
+
+    isBroken(await board.ask('/'))
+
+    isOneLine(news(board).slice(before), `${path}.*malformed`)
+    assert.equal((await board.ask('/health')).status, 200)
+  }
+})
+
+/** The table's page is overwritten behind the backs of all that have the file open. */
+function breakTable(path: string): void {
+  const db = new DatabaseSync(path, { timeout: 5000 })
+  db.exec("INSERT INTO cards (body, author, backend) VALUES ('x', 'y', 'php'); PRAGMA wal_checkpoint(TRUNCATE)")
+  db.close()
+  const file = openSync(path, 'r+')
+  writeSync(file, Buffer.alloc(4096, 255), 0, 4096, 4096)
+  closeSync(file)
+}
+
+function lock(t: { after: (end: () => void) => void }): void {
+  boards.db.exec('BEGIN IMMEDIATE')
+  t.after(() => boards.db.isTransaction && boards.db.exec('ROLLBACK'))
+}
+
+function isBroken({ status, headers, body }: Answer): void {
+  assert.equal(status, 500)
+  assert.match(headers['content-type'] ?? '', /^text\/plain/)
+  assert.match(body, /database cannot be used/)
+}
+
+function isOneLine(said: string, about: string): void {
+  assert.match(said, /^[^\n]+\n$/)
+  assert.match(said, new RegExp(about))
+}

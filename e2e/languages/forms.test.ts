@@ -1,0 +1,130 @@
+/** Which forms a Board accepts, and which characters are blank: ONE rule for all languages, whose own functions differ. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { eachBoard, startBoards } from '../../backends/harness/every-board.ts'
+import { within } from '../../backends/harness/within.ts'
+
+const boards = startBoards()
+
+const between = (first: number, last: number): number[] =>
+  Array.from({ length: last - first + 1 }, (_, at) => first + at)
+
+/** Unicode's White_Space, and the byte order mark, which JavaScript takes for a space. */
+const BLANK = [
+  ...between(0x09, 0x0d),
+  ...[0x20, 0x85, 0xa0, 0x1680],
+  ...between(0x2000, 0x200a),
+  ...[0x2028, 0x2029, 0x202f, 0x205f, 0x3000, 0xfeff],
+]
+
+/** Characters that some language takes for a space, or that are invisible; here they are characters like any other. */
+const NOT_BLANK = [
+  ...between(0x00, 0x08), // controls
+  ...between(0x0e, 0x1f), // Python's spaces among them
+  ...[0x7f, 0xad, 0x034f, 0x061c, 0x115f, 0x180e],
+  ...between(0x200b, 0x200f), // zero width
+  ...[0x202a, 0x2060, 0x2800, 0x3164, 0xfff9, 0xfffe, 0xe0020],
+]
+
+const name = (point: number): string => `U+${point.toString(16).toUpperCase().padStart(4, '0')}`
+
+eachBoard(backend => {
+  const board = () => boards.get(backend)
+
+  test('White_Space and U+FEFF are trimmed, and are no card', async () => {
+    const [taken, kept]: string[][] = [[], []]
+    for (const point of BLANK) {
+      const blank = String.fromCodePoint(point)
+      const { status } = await board().post('/cards', { body: blank })
+      if (status !== 422) taken!.push(name(point))
+      boards.db.exec('DELETE FROM cards')
+      await board().post('/cards', { body: `${blank}a${blank}b${blank}`, author: `${blank}c${blank}` })
+      const [card] = boards.cards()
+      if (card?.body !== `a${blank}b` || card.author !== 'c') kept!.push(name(point))
+      boards.db.exec('DELETE FROM cards')
+    }
+
+    assert.deepEqual({ taken, kept }, { taken: [], kept: [] })
+  })
+
+  test('any other character is a card, and stays at its ends', async () => {
+    const wrong: string[] = []
+    for (const point of NOT_BLANK) {
+      const body = String.fromCodePoint(point)
+      await board().post('/cards', { body })
+      await board().post('/cards', { body: `${body}a${body}` })
+      if (
+        boards
+          .cards()
+          .map(card => card.body)
+          .join() !== `${body},${body}a${body}`
+      )
+        wrong.push(name(point))
+      boards.db.exec('DELETE FROM cards')
+    }
+
+    assert.deepEqual(wrong, [])
+  })
+
+  test('blanks inside a long body are looked at once', async () => {
+    const { status } = await within(2000, () => board().post('/cards', { body: `a${' '.repeat(60_000)}b` }))
+
+    assert.equal(status, 422)
+  })
+
+  for (const type of [
+    'application/json',
+    'multipart/form-data; boundary=x',
+    'text/plain',
+    'application/x-www-form-urlencodedx',
+    'application/x-www-form-urlencoded, application/json',
+    'x',
+    '',
+  ]) {
+    for (const body of [
+      '',
+      'body=x',
+      '{"body":"x"}',
+      '{',
+      '--x\r\nContent-Disposition: form-data; name="body"\r\n\r\nhello\r\n--x--\r\n',
+    ]) {
+      test(`a form of the type '${type}' is refused in words: ${JSON.stringify(body.slice(0, 8))}`, async () => {
+        const answer = await board().ask('/cards', { method: 'POST', headers: { 'content-type': type }, body })
+
+        assert.equal(answer.status, 415)
+        assert.match(answer.headers['content-type'] ?? '', /^text\/plain/)
+        assert.match(answer.body, /application\/x-www-form-urlencoded/)
+        assert.deepEqual(boards.cards(), [])
+      })
+    }
+  }
+
+  test('a form without a type is refused', async () => {
+    assert.equal((await board().ask('/cards', { method: 'POST', body: 'body=x' })).status, 415)
+  })
+
+  for (const type of [
+    'application/x-www-form-urlencoded',
+    'Application/X-WWW-Form-Urlencoded',
+    'application/x-www-form-urlencoded;charset=UTF-8',
+    'application/x-www-form-urlencoded ; charset="utf-8"',
+  ]) {
+    test(`a form of the type '${type}' is taken`, async () => {
+      const answer = await board().ask('/cards', { method: 'POST', headers: { 'content-type': type }, body: 'body=x' })
+
+      assert.equal(answer.status, 303)
+    })
+  }
+
+  test('what needs no form takes none: a vote of any type counts', async () => {
+    const { id } = boards.db
+      .prepare("INSERT INTO cards (body, author, backend) VALUES ('x', 'y', 'php') RETURNING id")
+      .get() as { id: number }
+
+    for (const headers of [{}, { 'content-type': 'application/json' }] as Record<string, string>[]) {
+      assert.equal((await board().ask(`/cards/${id}/vote`, { method: 'POST', headers, body: '{}' })).status, 303)
+    }
+
+    assert.equal(boards.cards()[0]?.votes, 2)
+  })
+})

@@ -1,0 +1,15 @@
+/** The cable takes a HOTCABLE_ variable that it does not know for a misspelt one: it must know all that this project reads. */
+import assert from 'node:assert/strict'
+import { globSync, readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { findUnknownVariables } from '../../server/config/unknown-variables.ts'
+
+test('the cable knows every variable that the Boards, the starter and the tests read', () => {
+  const files = globSync(['*.{md,yml}', '{backends,e2e,server,start,web}/**/*.{ts,py,php,rb,go,md}'], {
+    exclude: ['{server,start}/**/*.test.ts', '**/node_modules/**'],
+  })
+  const named = new Set(files.flatMap(file => readFileSync(file, 'utf8').match(/HOTCABLE_[A-Z0-9_]*[A-Z0-9]/g) ?? []))
+
+  assert.deepEqual(findUnknownVariables(Object.fromEntries([...named].map(name => [name, 'x']))).problems, [])
+  assert.ok(named.size > 30)
+})

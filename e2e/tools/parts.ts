@@ -1,0 +1,89 @@
+/**
+ * What there is to run: parts of steps, each a program that counts its own tests.
+ *
+ * `npm test` has one of each kind, and takes minutes. `npm run test:full` has the repetitions as well.
+ */
+import { execFileSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { CHROMIUM, GO, JAVA, LANGUAGES, type Tool } from '../../backends/harness/toolchain.ts'
+import { findAnycable } from '../conformance/servers.ts'
+
+export type Step = { readonly needs?: Tool; readonly env?: Readonly<Record<string, string>> } & (
+  | {
+      readonly tests: readonly string[]
+      readonly node?: string
+      /** Beginnings of titles. */
+      readonly only?: string
+      readonly skip?: string
+    }
+  | { readonly project: string }
+  /** Its last line is `N passed, N failed`; with `asOne` its exit code is one test. */
+  | { readonly program: readonly [command: string, ...args: string[]]; readonly asOne?: boolean }
+)
+
+export interface Part {
+  /** Not in `npm test`. */
+  readonly isExtra?: boolean
+  readonly steps: readonly Step[]
+}
+
+/** Where `npm run setup -- --runtimes` puts it. */
+export const NODE_22 = 'tmp/node-22/node_modules/node/bin/node'
+
+const RUNTIME: Tool = {
+  title: 'Node 22',
+  needs: 'Node 22.18 or a later 22',
+  packages: [],
+  option: '--runtimes',
+  isPresent: async () => existsSync(NODE_22) && execFileSync(NODE_22, ['--version'], { encoding: 'utf8' }) >= 'v22.18',
+}
+
+const ANYCABLE: Tool = {
+  title: 'The real AnyCable',
+  needs: 'the gem anycable-thruster',
+  packages: [],
+  option: '--reference',
+  isPresent: async () => findAnycable() !== undefined,
+}
+
+const UNIT = ['server/**/*.test.ts', 'web/**/*.test.ts', 'start/**/*.test.ts', 'bench/**/*.test.ts']
+const JDK = "^the JDK's client"
+const SOAK = [process.execPath, 'e2e/soak/main.ts'] as const
+
+export const PARTS: Readonly<Record<string, Part>> = {
+  unit: { steps: [{ tests: UNIT }] },
+  languages: {
+    steps: [
+      { program: [process.execPath, 'backends/vectors/generate.ts', '--check'] },
+      { tests: ['backends/**/*.test.ts', 'e2e/languages/*.test.ts', 'e2e/conformance/conformance.test.ts'], skip: JDK },
+      { tests: ['e2e/conformance/fuzz.test.ts'], env: { HOTCABLE_FUZZ: '300' } },
+      { program: ['python3', 'backends/python/check.py'], needs: LANGUAGES.python },
+      { program: ['php', 'backends/php/check.php'], needs: LANGUAGES.php },
+      { program: ['ruby', 'backends/ruby/check.rb'], needs: LANGUAGES.ruby },
+      { program: ['sh', '-c', 'cd backends/go && go test -count=1 -timeout=300s'], needs: GO },
+    ],
+  },
+  browser: { steps: [{ project: 'board', needs: CHROMIUM }] },
+  recipes: { isExtra: true, steps: [{ project: 'recipes', needs: CHROMIUM }] },
+  runtimes: {
+    isExtra: true,
+    steps: [
+      { tests: [...UNIT, 'backends/typescript/*.test.ts'], node: NODE_22, needs: RUNTIME },
+      { tests: ['e2e/languages/http2.test.ts'], only: JDK, needs: JAVA },
+    ],
+  },
+  proxies: { isExtra: true, steps: [{ tests: ['e2e/proxies/proxies.test.ts'] }] },
+  fuzz: { isExtra: true, steps: [{ tests: ['e2e/conformance/fuzz.test.ts'], env: { HOTCABLE_FUZZ: '3000' } }] },
+  heal: { isExtra: true, steps: [{ project: 'heal', needs: CHROMIUM }] },
+  swap: {
+    isExtra: true,
+    steps: [{ project: 'swap', env: { HOTCABLE_E2E_CABLE: 'anycable' }, needs: ANYCABLE }],
+  },
+  soak: {
+    isExtra: true,
+    steps: [
+      { program: [...SOAK, '--minutes=1'], asOne: true },
+      { program: [...SOAK, '--pages'], asOne: true },
+    ],
+  },
+}

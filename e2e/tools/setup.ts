@@ -1,0 +1,141 @@
+/**
+ * `npm run setup`: what the tests need beyond npm. As root on Debian or Ubuntu it installs what is missing; elsewhere it
+ * says what to install. `--check` only looks; `--reference` adds the real AnyCable, to compare with; `--runtimes` adds Node 22,
+ * `--proxies` nginx, HAProxy and Caddy. Exit code 0: everything is
+ * here, but for the extras, which not everybody can have: the Board in Rails, and AnyCable, whose gems are RubyGems'; Java,
+ * Laravel, Symfony and Express.
+ */
+import { spawnSync } from 'node:child_process'
+import { globSync, readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { EXTRAS, LIBRARIES } from '../../backends/harness/libraries.ts'
+import { CHROMIUM, GO, JAVA, LANGUAGES, missing, PROXIES, RAILS, type Tool } from '../../backends/harness/toolchain.ts'
+
+const TOOLS: readonly Tool[] = [...Object.values(LANGUAGES), GO, ...Object.values(LIBRARIES), CHROMIUM]
+
+const GEMS = resolve('tmp/gems')
+
+let updated = false
+
+const absent = await find()
+if (absent.length === 0) {
+  console.log(`setup: everything is here: ${TOOLS.map(({ title }) => title).join(', ')}`)
+} else if (process.argv.includes('--check')) {
+  for (const tool of absent) console.error(`setup: ${missing(tool)}`)
+  process.exitCode = 1
+} else if (canInstall()) {
+  if (!install(absent.flatMap(({ packages }) => packages))) process.exit(1)
+  const still = await find()
+  // Its own interpreter, earlier in PATH, is one that apt-get does not reach.
+  for (const { title, needs } of still)
+    console.error(`setup: ${title} is still not here: it needs ${needs}, first in PATH`)
+  process.exitCode = still.length > 0 ? 1 : 0
+} else {
+  console.error('setup: missing here, and not installed because that takes root on Debian or Ubuntu:')
+  for (const { title, needs, packages } of absent) {
+    console.error(`  ${title}: ${needs} (Debian: ${packages.join(' ')})`)
+  }
+  process.exitCode = 1
+}
+
+const extras = [
+  [RAILS, installRails],
+  [JAVA, () => installPackages(JAVA)],
+  [EXTRAS.laravel, () => installPackages(EXTRAS.laravel)],
+  [EXTRAS.symfony, () => installPackages(EXTRAS.symfony)],
+  [EXTRAS.express, installExpress],
+] as const
+for (const [tool, install] of extras) {
+  if (await tool.isPresent()) continue
+  if (process.argv.includes('--check')) console.error(`setup: ${missing(tool)}. All else is tested.`)
+  else install()
+}
+if (process.argv.includes('--reference')) installReference()
+if (process.argv.includes('--runtimes')) installRuntimes()
+if (process.argv.includes('--proxies')) await installProxies()
+
+/** The Board in Rails: what the system does not have of its Gemfile. Two of the gems are compiled. */
+function installRails(): void {
+  const compilers = ['ruby-dev', 'build-essential']
+  if (spawnSync('ruby', ['-rmkmf', '-e', '']).status !== 0 && !(canInstall() && install(compilers)))
+    console.log(`setup: the gems of Rails want to be compiled: apt-get install ${compilers.join(' ')}`)
+  const gemfile = readFileSync('backends/rails/Gemfile', 'utf8')
+  installGems(
+    'the Board in Rails',
+    [...gemfile.matchAll(/^gem "(.+)", "(.+)"/gm)].map(([, name, version]) => `${name}:${version}`),
+  )
+}
+
+/** Debian and Ubuntu had Laravel and Symfony in some years and not in others. */
+function installPackages(tool: Tool): void {
+  const done = canInstall() && install(tool.packages)
+  if (!done) console.log(`setup: ${missing(tool)}. Nothing is tested with it; all else is.`)
+}
+
+/** For its recipe; beside the gems, as it is no dependency. */
+function installExpress(): void {
+  const args = ['install', '--prefix', 'tmp', '--no-save', '--no-audit', '--no-fund', 'express@5']
+  const { status } = spawnSync('npm', args, { stdio: 'ignore', timeout: 120_000 })
+  console.log(
+    status === 0 ? 'setup: installed Express into tmp' : 'setup: Express did not install; its recipe is not tested',
+  )
+}
+
+/** The real AnyCable, which the conformance suite is also held to when it is here; nothing else needs it. */
+function installReference(): void {
+  if (globSync('tmp/gems/gems/anycable-thruster-*').length === 0) installGems('AnyCable', ['anycable-thruster'])
+}
+
+/** For npm run test:full; beside the gems, as the project has a Node already. */
+function installRuntimes(): void {
+  const args = ['install', '--prefix', 'tmp/node-22', '--no-save', '--no-audit', '--no-fund', 'node@22']
+  const { status } = spawnSync('npm', args, { stdio: 'ignore', timeout: 300_000 })
+  console.log(
+    status === 0 ? 'setup: installed Node 22 into tmp/node-22' : 'setup: Node 22 did not install; nothing runs on it',
+  )
+}
+
+/** For npm run test:full. The tests start their own. */
+async function installProxies(): Promise<void> {
+  for (const proxy of Object.values(PROXIES)) if (!(await proxy.isPresent())) installPackages(proxy)
+  console.log('setup: Debian may start nginx, HAProxy and Caddy as services, which no test needs')
+}
+
+/** Into a folder of ours. */
+function installGems(what: string, gems: readonly string[]): void {
+  const from = performance.now()
+  // The empty place at the end of the path stands for the system's own gems, which need not be installed again.
+  const env = { ...process.env, GEM_HOME: GEMS, GEM_PATH: `${GEMS}:` }
+  const args = ['install', '--no-document', '--conservative', '--minimal-deps', ...gems]
+  const { status, stderr, error } = spawnSync('gem', args, { env, encoding: 'utf8', timeout: 300_000 })
+  if (status === 0) {
+    console.log(
+      `setup: ${what}: installed its gems into tmp/gems in ${Math.round((performance.now() - from) / 1000)} s`,
+    )
+    return
+  }
+  console.log(`setup: ${what} is not here, and is not tested; all else is. Its gems did not install:`)
+  console.log(`  ${(error?.message ?? stderr).trim().split('\n').slice(0, 3).join('\n  ')}`)
+}
+
+async function find(): Promise<Tool[]> {
+  const present = await Promise.all(TOOLS.map(tool => tool.isPresent()))
+  return TOOLS.filter((_, at) => !present[at])
+}
+
+function canInstall(): boolean {
+  return process.getuid?.() === 0 && spawnSync('apt-get', ['--version'], { stdio: 'ignore' }).status === 0
+}
+
+function install(packages: readonly string[]): boolean {
+  updated ||= apt('update', '-qq')
+  return updated && apt('install', '-y', '-qq', '--no-install-recommends', ...packages)
+}
+
+function apt(...args: string[]): boolean {
+  console.log(`setup: apt-get ${args.join(' ')}`)
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  const { status } = spawnSync('apt-get', args, { stdio: 'inherit', env })
+  if (status !== 0) console.error(`setup: apt-get ${args[0]} failed`)
+  return status === 0
+}

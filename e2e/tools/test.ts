@@ -1,0 +1,176 @@
+/**
+ * `npm test`: one of each kind, in order, with a table of how long each step took, and one line that says how it went.
+ *
+ *   node e2e/tools/test.ts                 the usual parts
+ *   node e2e/tools/test.ts full            all of them: npm run test:full
+ *   node e2e/tools/test.ts unit swap       these: parts.ts has their names
+ *   node e2e/tools/test.ts usual heal      the usual ones, and one more
+ *
+ * It installs nothing. What is missing is skipped, and named with how to get it; with CI=true that is a failure.
+ */
+import { spawn, spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { missing } from '../../backends/harness/toolchain.ts'
+import { PARTS, type Step } from './parts.ts'
+
+interface Count {
+  passed: number
+  failed: number
+  skipped: number
+}
+
+const scratch = mkdtempSync(join(tmpdir(), 'hotcable-test-'))
+const tally = join(scratch, 'tally.json')
+const { env } = process
+
+const all = Object.keys(PARTS)
+const usual = all.filter(part => !PARTS[part]!.isExtra)
+const asked = process.argv.slice(2).flatMap(name => (name === 'full' ? all : name === 'usual' ? usual : [name]))
+const unknown = asked.filter(part => !(part in PARTS))
+if (unknown.length > 0) {
+  console.error(`No such part: ${unknown.join(', ')}. There are usual, full, ${all.join(', ')}.`)
+  process.exit(1)
+}
+const wanted = asked.length > 0 ? new Set(asked) : new Set(usual)
+
+// Every secret of the tests says «canary»; tokens and signed names are known by their shape. None may be printed by
+// anything that runs here.
+const LEAK = /canary|eyJ[\w-]{10,}\.[\w-]{10,}\.|[\w+/=-]{8,}--[0-9a-f]{64}|[?&]jid=\w/i
+const leaks: string[] = []
+
+const isIncomplete = spawnSync(process.execPath, ['e2e/tools/setup.ts', '--check'], { stdio: 'inherit' }).status !== 0
+const total: Count = { passed: 0, failed: 0, skipped: 0 }
+const table: string[] = []
+for (const part of wanted) {
+  for (const step of PARTS[part]!.steps) {
+    const from = performance.now()
+    const count = await take(step)
+    for (const key of ['passed', 'failed', 'skipped'] as const) total[key] += count[key]
+    const seconds = ((performance.now() - from) / 1000).toFixed(0)
+    table.push(`${part.padEnd(10)} ${seconds.padStart(5)} s   ${told(count).padEnd(40)} ${titleOf(step)}`)
+  }
+}
+rmSync(scratch, { recursive: true })
+console.log(`\n${table.join('\n')}`)
+const rest = all.filter(part => !wanted.has(part))
+if (rest.length > 0) console.log(`\nNot run: ${rest.join(', ')} (npm run test:full runs all)`)
+if (isIncomplete) console.log('\nSomething that the tests need is missing (see above): npm run setup installs it.')
+for (const leak of leaks) console.log(`\nA secret, a token or a signed name was printed: ${leak.slice(0, 12)}…`)
+total.failed += leaks.length
+console.log(`\n${told(total)}`)
+process.exit(total.failed > 0 || total.passed === 0 ? 1 : 0)
+
+function told({ passed, failed, skipped }: Count): string {
+  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`
+}
+
+function titleOf(step: Step): string {
+  if ('project' in step) return `playwright ${step.project}`
+  if ('tests' in step) return [...step.tests, step.only].join(' ').trim()
+  return step.program.join(' ').replace(process.execPath, 'node')
+}
+
+async function take(step: Step): Promise<Count> {
+  const { needs } = step
+  console.log(`\n${titleOf(step)}`)
+  if (needs !== undefined && !(await needs.isPresent())) {
+    console.log(`\n!!! ${missing(needs)}\n`)
+    return env.CI === 'true' ? { passed: 0, failed: 1, skipped: 0 } : { passed: 0, failed: 0, skipped: 1 }
+  }
+  if ('project' in step) return await playwright(step.project, step.env)
+  if ('tests' in step) return await nodeTests(step)
+  return await program(step.program, step.asOne)
+}
+
+async function nodeTests({
+  node = process.execPath,
+  tests,
+  only,
+  skip,
+  env,
+}: Extract<Step, { tests: unknown }>): Promise<Count> {
+  rmSync(tally, { force: true })
+  const args = [
+    '--test',
+    // It only ends what hangs.
+    '--test-timeout=300000',
+    // Most of it is waiting.
+    `--test-concurrency=${Math.max(2, availableParallelism())}`,
+    '--test-reporter=dot',
+    '--test-reporter-destination=stdout',
+    '--test-reporter=./e2e/tools/tally.ts',
+    `--test-reporter-destination=${tally}`,
+    ...(only === undefined ? [] : [`--test-name-pattern=${only}`]),
+    ...(skip === undefined ? [] : [`--test-skip-pattern=${skip}`]),
+  ]
+  const { code } = await run(node, [...args, ...tests], env)
+  return settle(() => JSON.parse(readFileSync(tally, 'utf8')), code)
+}
+
+async function playwright(project: string, extra?: Step['env']): Promise<Count> {
+  const report = join(scratch, 'playwright.json')
+  const { code } = await run(
+    process.execPath,
+    ['node_modules/playwright/cli.js', 'test', '--config', 'e2e/browser/playwright.config.ts', '--project', project],
+    { PLAYWRIGHT_JSON_OUTPUT_FILE: report, ...extra },
+  )
+  return settle(() => {
+    const { stats, errors } = JSON.parse(readFileSync(report, 'utf8'))
+    return { passed: stats.expected, failed: stats.unexpected + stats.flaky + errors.length, skipped: stats.skipped }
+  }, code)
+}
+
+async function program([command, ...args]: readonly [string, ...string[]], asOne = false): Promise<Count> {
+  const { code, output } = await run(command, args)
+  if (asOne) return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0 }
+  return settle(() => {
+    const [, passed, failed] = [...output.matchAll(/^(\d+) passed, (\d+) failed$/gm)].at(-1)!
+    return { passed: Number(passed), failed: Number(failed), skipped: 0 }
+  }, code)
+}
+
+/** A run whose count cannot be read, or that failed without one failure, is a failure. */
+function settle(read: () => Count, code: number): Count {
+  try {
+    const count = read()
+    return code !== 0 && count.failed === 0 ? { ...count, failed: 1 } : count
+  } catch {
+    return { passed: 0, failed: 1, skipped: 0 }
+  }
+}
+
+async function run(
+  command: string,
+  args: readonly string[],
+  extra: Step['env'] = {},
+): Promise<{ code: number; output: string }> {
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...env, ...extra } })
+  // A signal that stops the tests stops what they started.
+  const stop = () => child.kill('SIGTERM')
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop)
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    let line = ''
+    stream.on('data', data => {
+      ;(stream === child.stdout ? process.stdout : process.stderr).write(data)
+      output = (output + data).slice(-10_000)
+      line += data
+      const [leak] = LEAK.exec(line) ?? []
+      if (leak !== undefined) leaks.push(leak)
+      line = leak === undefined ? line.slice(line.lastIndexOf('\n') + 1) : ''
+    })
+  }
+  return await new Promise(resolve => {
+    child.on('error', () => {
+      console.log(`${command} is not installed`)
+      resolve({ code: 127, output })
+    })
+    child.on('close', (code, signal) => {
+      for (const name of ['SIGINT', 'SIGTERM'] as const) process.off(name, stop)
+      if (signal !== null) process.exit(1)
+      resolve({ code: code ?? 1, output })
+    })
+  })
+}

@@ -1,0 +1,32 @@
+/**
+ * A bound on lines of one kind: clients and backends cause refusals, at any rate, and must not fill the log with them.
+ */
+import { Bucket, type Rate } from './rate.ts'
+
+/** Lines of one code. */
+const RATE: Rate = { burst: 100, perSecond: 1 }
+
+export interface Floods {
+  /** Returns how many lines of this code were left out before this one; `undefined`: leave this one out as well. */
+  admit: (code: string) => number | undefined
+}
+
+/** `monotonic` is any clock in ms that only rises. */
+export function createFloods(monotonic: () => number): Floods {
+  const kinds = new Map<string, { bucket: Bucket; left: number }>()
+
+  return {
+    admit(code) {
+      const kind = kinds.get(code) ?? { bucket: new Bucket(), left: 0 }
+      kinds.set(code, kind)
+      if (kind.bucket.wait(RATE, monotonic()) > 0) {
+        kind.left++
+        return undefined
+      }
+      kind.bucket.spend(1)
+      const { left } = kind
+      kind.left = 0
+      return left
+    },
+  }
+}

@@ -1,0 +1,43 @@
+/**
+ * What backends ask of the cable, done: publications and remote disconnects, from whatever road they came by.
+ */
+import type { Metrics } from '../metrics.ts'
+import { parseRequest, type RemoteDisconnect } from '../protocol/publication.ts'
+import type { Sessions } from '../session/sessions.ts'
+import type { Publish } from './publish.ts'
+
+export interface Backend {
+  /** Applies the body of a broadcast, all of it or nothing. Throws PublicationRefused. */
+  publish: (body: string) => void
+  /** Returns how many sessions there were. */
+  disconnect: (request: RemoteDisconnect | { sid: string; reconnect: boolean }) => number
+}
+
+export function createBackend({
+  publish,
+  sessions,
+  metrics,
+}: {
+  publish: Publish
+  sessions: Sessions
+  metrics: Metrics
+}): Backend {
+  const disconnect: Backend['disconnect'] = request => {
+    metrics.remote_commands_total++
+    return 'sid' in request
+      ? sessions.disconnectOne(request.sid, 'remote', request.reconnect)
+      : sessions.disconnect(request.identity, 'remote', request.reconnect)
+  }
+  return {
+    publish(body) {
+      const request = parseRequest(body)
+      metrics.publications_total++
+      if ('disconnect' in request) return void disconnect(request.disconnect)
+      for (const publication of request.publications) {
+        metrics.broadcast_msg_total++
+        publish(publication)
+      }
+    },
+    disconnect,
+  }
+}

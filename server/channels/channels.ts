@@ -1,0 +1,111 @@
+/**
+ * What an identifier names: a table from channel to the stream it grants.
+ *
+ *   {"channel":"Turbo::StreamsChannel","signed_stream_name":"…--…","position":"12/aZ3x"}   ─▶  board/1, from 12/aZ3x
+ *
+ * Keys that a channel does not know are ignored: both stock clients copy every data-* attribute of the element in here.
+ * Pure; what it grants is decided by the settings it was made with.
+ */
+import type { Secret } from '../auth/keys.ts'
+import { streamVerifier } from '../auth/streams.ts'
+import { SubscriptionRejected } from '../errors.ts'
+import { type Position, parsePosition } from '../history/history.ts'
+import { isTooDeep } from '../protocol/json.ts'
+
+export interface StreamGrant {
+  readonly stream: string
+  /**
+   * What becomes of the messages. `turbo` and `html` are put into the page as HTML, so nothing that a client made
+   * (whispers, presence) may reach them; `turbo` can also be told to refresh itself.
+   */
+  readonly kind: 'turbo' | 'html' | 'data'
+  readonly whisper: boolean
+  readonly presence: boolean
+  /** Whether the page wants to be told how it is catching up: see protocol/source-events.ts. */
+  readonly events: boolean
+  /** Where the page was made, if it says so. */
+  readonly position: Position | 'unknown' | undefined
+}
+
+/** Throws {@link SubscriptionRejected}. */
+export type Resolve = (identifier: string) => StreamGrant
+
+interface Signed {
+  readonly secrets: readonly Secret[]
+  /** Names are not signed at all. */
+  readonly cleartext: boolean
+}
+
+export interface ChannelSettings {
+  /** Verify `$pubsub` names, the present one first. */
+  readonly streamsSecrets: readonly string[]
+  readonly streamsPurpose: string
+  readonly publicStreams: boolean
+  readonly whisper: boolean
+  readonly presence: boolean
+  /** Whether `Turbo::StreamsChannel` and `CableReady::Stream` are served, and how their names are read. */
+  readonly turbo: Signed | undefined
+  readonly cableReady: Signed | undefined
+}
+
+type Params = Record<string, unknown>
+type Granted = Omit<StreamGrant, 'position' | 'events'>
+
+export interface ChannelParts {
+  /** Unix time in ms. */
+  wall: () => number
+  /** Counts what each key verified. */
+  verified: (key: number) => void
+}
+
+export function createChannels(settings: ChannelSettings, { wall, verified }: ChannelParts): Resolve {
+  const { streamsSecrets, streamsPurpose: purpose, publicStreams, whisper, presence, turbo, cableReady } = settings
+  const verifier = (secrets: readonly Secret[]) => {
+    const verify = streamVerifier({ secrets, purpose })
+    return (signed: string) => {
+      const { stream, key } = verify(signed, wall() / 1000)
+      verified(key)
+      return stream
+    }
+  }
+  const ofPubsub = verifier(streamsSecrets)
+  const channels = new Map<unknown, (params: Params) => Granted>()
+  channels.set('$pubsub', ({ signed_stream_name: signed, stream_name: open }) => {
+    if (signed) return { stream: ofPubsub(name(signed)), kind: 'data', whisper, presence }
+    const stream = name(open)
+    if (!publicStreams) throw new SubscriptionRejected('stream_not_public')
+    return { stream, kind: 'data', whisper: true, presence: true }
+  })
+  const html = (kind: 'turbo' | 'html', field: string, { secrets, cleartext }: Signed) => {
+    const verify = cleartext ? (stream: string) => stream : verifier(secrets)
+    return (params: Params) => ({ stream: verify(name(params[field])), kind, whisper: false, presence: false })
+  }
+  if (turbo) channels.set('Turbo::StreamsChannel', html('turbo', 'signed_stream_name', turbo))
+  if (cableReady) channels.set('CableReady::Stream', html('html', 'identifier', cableReady))
+
+  return identifier => {
+    const params = parse(identifier)
+    const grant = channels.get(params.channel)
+    if (grant === undefined) throw new SubscriptionRejected('channel_unknown')
+    const granted = grant(params)
+    const events = granted.kind === 'turbo' && params.events !== undefined
+    return { ...granted, events, position: parsePosition(params.position) }
+  }
+}
+
+function name(value: unknown): string {
+  if (value === undefined || value === null || value === '') throw new SubscriptionRejected('stream_name_missing')
+  if (typeof value !== 'string') throw new SubscriptionRejected('stream_name_not_a_string')
+  return value
+}
+
+function parse(identifier: string): Params {
+  if (isTooDeep(identifier)) throw new SubscriptionRejected('identifier_too_deep')
+  try {
+    const value: unknown = JSON.parse(identifier)
+    if (typeof value === 'object' && value !== null) return value as Params
+  } catch (cause) {
+    throw new SubscriptionRejected('channel_unknown', { cause })
+  }
+  throw new SubscriptionRejected('channel_unknown')
+}

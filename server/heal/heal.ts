@@ -1,0 +1,189 @@
+/**
+ * Healing: the cable asks a page that may have missed something to refresh.
+ *
+ *   <turbo-stream action="refresh" method="morph" scroll="preserve" data-hotcable="heal"></turbo-stream>
+ *
+ * The attribute tells the page that this refresh is not one of its app's. We ask at most once in 30 s for each stream of a
+ * session. A page that returns with the same position, from an HTTP cache, is not asked again, or it would refresh for ever;
+ * one that was rendered again and has another gap waits until the 30 s are over. pace.ts spreads refreshes, because each is
+ * a request to the app, and after a restart all pages need one at once.
+ *
+ *   session ─▶ due: one subscription per stream ─▶ one turn in pace.ts, which refreshes all of them
+ *
+ * So a live session has at most one turn in pace.ts, and an ended one has none.
+ */
+
+import type { GapCode } from '../errors.ts'
+import { formatPosition, type History } from '../history/history.ts'
+import { broadcastPrefix, PLAIN_TAIL, type RefreshFate } from '../protocol/action-cable.ts'
+import { positionTail } from '../protocol/extended.ts'
+import { textFrame } from '../protocol/frame.ts'
+import { gap } from '../protocol/source-events.ts'
+import type { Subscription } from '../session/subscriptions.ts'
+import type { Pace } from './pace.ts'
+
+const REFRESH = Buffer.from(
+  JSON.stringify(
+    '<turbo-stream action="refresh" method="morph" scroll="preserve" data-hotcable="heal"></turbo-stream>',
+  ),
+)
+const AGAIN_MS = 30_000
+
+/** What healing needs of a session. */
+export interface Patient {
+  readonly identity: string
+  /** Whether the client had no token, so that its identity is only its sid (--noauth). */
+  readonly anonymous: boolean
+  readonly connection: { send: (frame: Buffer) => void }
+  fail: (error: unknown) => void
+}
+
+export interface HealSettings {
+  history: History | undefined
+  monotonic: () => number
+  /** Calls `then` after so many ms. Returns a function that cancels the call. */
+  later: (ms: number, then: () => void) => () => void
+  count: (what: GapCode | 'refresh' | 'refresh_held_back') => void
+  /** `undefined`: the cable asks no page to refresh. */
+  pace: Pace | undefined
+  /** How many streams we remember for each session. */
+  maxStreams: number
+  /** Whether to tell pages that ask for it the reason (--dev). */
+  explain: boolean
+}
+
+export interface Heal {
+  /** What {@link missed} would do about a gap; `undefined` where it never refreshes a page: a subscription that is not Turbo's. */
+  fate: (session: Patient, subscription: Subscription) => RefreshFate | undefined
+  /** Asks the session's page to refresh, because it may have missed messages of this subscription. */
+  missed: (session: Patient, subscription: Subscription, code: GapCode) => void
+  /** Takes back the turn and the timers of a session that has ended. */
+  left: (session: Patient) => void
+}
+
+/** The last refresh of a session's stream: when, the page's position, and the subscription that gets the next one. */
+interface Healed {
+  readonly at: number
+  readonly place: string
+  next?: Subscription
+  cancel?: () => void
+}
+
+/** A session's past refreshes, and those that wait for its turn. */
+interface SessionRefreshes {
+  /** By stream, the oldest first. */
+  readonly healed: Map<string, Healed>
+  /** By stream: the subscriptions that the session's turn refreshes. */
+  readonly due: Map<string, Subscription>
+  hasTurn: boolean
+  takeTurnBack: () => void
+}
+
+/** All sessions without a token share one line, so that a client cannot get many turns by opening many sessions. */
+const ANONYMOUS = ''
+
+export function createHeal(settings: HealSettings): Heal {
+  const { history, monotonic, later, count, pace, maxStreams, explain } = settings
+  const bySession = new WeakMap<Patient, SessionRefreshes>()
+
+  function fate(session: Patient, subscription: Subscription): RefreshFate | undefined {
+    const { kind, stream } = subscription.grant
+    if (kind !== 'turbo') return undefined
+    if (pace === undefined) return 'off'
+    const recent = bySession.get(session)?.healed.get(stream)
+    const isOver = recent === undefined || (recent.next === undefined && monotonic() - recent.at >= AGAIN_MS)
+    return !isOver && recent.place === placeOf(subscription) ? 'held-back' : 'coming'
+  }
+
+  function missed(session: Patient, subscription: Subscription, code: GapCode): void {
+    const { identifier, grant } = subscription
+    const tell = (refresh: RefreshFate) =>
+      grant.events && session.connection.send(gap(identifier, refresh, code, explain))
+    count(code)
+    if (grant.kind !== 'turbo') return
+    if (pace === undefined) return void tell('off')
+    subscription.healing = grant.position !== undefined
+    const refreshes = bySession.get(session) ?? { healed: new Map(), due: new Map(), hasTurn: false, takeTurnBack() {} }
+    bySession.set(session, refreshes)
+    const time = monotonic()
+    forgetOld(refreshes.healed, time)
+    const recent = refreshes.healed.get(grant.stream)
+    if (recent === undefined) {
+      tell('coming')
+      return refresh(session, subscription, refreshes, pace)
+    }
+    count('refresh_held_back')
+    if (recent.place === placeOf(subscription)) return void tell('held-back')
+    tell('coming')
+    if (recent.next === undefined) {
+      recent.cancel = later(recent.at + AGAIN_MS - time, () => {
+        refreshes.healed.delete(grant.stream)
+        if (isWanted(recent.next!)) refresh(session, recent.next!, refreshes, pace)
+      })
+    }
+    recent.next = subscription
+  }
+
+  function refresh(session: Patient, subscription: Subscription, refreshes: SessionRefreshes, pace: Pace): void {
+    const { stream } = subscription.grant
+    bound(refreshes, maxStreams)
+    refreshes.healed.set(stream, { at: monotonic(), place: placeOf(subscription) })
+    refreshes.due.set(stream, subscription)
+    if (refreshes.hasTurn) return
+    refreshes.hasTurn = true
+    refreshes.takeTurnBack = pace.ask(session.anonymous ? ANONYMOUS : session.identity, () => {
+      refreshes.hasTurn = false
+      const due = [...refreshes.due.values()].filter(isWanted)
+      refreshes.due.clear()
+      if (due.length > 0) count('refresh')
+      try {
+        for (const one of due) send(session, one)
+      } catch (error) {
+        session.fail(error)
+      }
+      return due.length > 0
+    })
+  }
+
+  function send(session: Patient, { identifier, grant }: Subscription): void {
+    // With this position an extended client does not resume from the one that was a gap.
+    const tail = history === undefined ? PLAIN_TAIL : positionTail(grant.stream, history)
+    session.connection.send(textFrame(broadcastPrefix(identifier), REFRESH, tail))
+  }
+
+  return {
+    fate,
+    missed,
+    left(session) {
+      const refreshes = bySession.get(session)
+      if (refreshes === undefined) return
+      bySession.delete(session)
+      refreshes.takeTurnBack()
+      for (const { cancel } of refreshes.healed.values()) cancel?.()
+    },
+  }
+}
+
+function forgetOld(healed: Map<string, Healed>, time: number): void {
+  for (const [stream, { at, next }] of healed) {
+    if (time - at < AGAIN_MS) return
+    if (next === undefined) healed.delete(stream)
+  }
+}
+
+/** Bounds the memory of a client that subscribes to ever new streams. */
+function bound({ healed, due }: SessionRefreshes, maxStreams: number): void {
+  for (const [stream, { cancel }] of healed) {
+    if (healed.size < maxStreams) break
+    cancel?.()
+    healed.delete(stream)
+  }
+  if (due.size < maxStreams) return
+  for (const [stream, subscription] of due) if (!isWanted(subscription)) due.delete(stream)
+}
+
+const placeOf = ({ grant: { position } }: Subscription): string =>
+  typeof position === 'object' ? formatPosition(position) : String(position)
+
+/** (A session that ends also ends its subscriptions.) */
+const isWanted = ({ state }: Subscription): boolean => state !== 'over'

@@ -1,0 +1,229 @@
+/**
+ * The hub: who listens to which stream, and how a broadcast reaches them.
+ *
+ *   stream ─▶ identifier ─▶ connections
+ *
+ * Grouping by identifier lets us encode a frame once, however many are listening. Broadcasts wait for the end of the
+ * event loop's turn, in their order: what came for one stream meanwhile is written to each socket at once. Whatever
+ * else a session is sent, and every subscribe, lets them go first. An idle hub holds nothing.
+ */
+import { countOf, each, type Few, withOne, withoutOne } from '../base/few.ts'
+import { broadcastPrefix } from '../protocol/action-cable.ts'
+import { Batch, headOf, unpooled } from '../protocol/frame.ts'
+import type { Turn } from './turn.ts'
+
+/** A session's connection: what the hub holds, so that it comes to it without a detour through the session. */
+export interface Subscriber {
+  /**
+   * Sends `count` complete WebSocket frames, one after the other; the last one may continue in `rest`. Listeners share both
+   * Buffers and must not write into them. `more`: others may follow in this turn. Returns true if the hub may write into
+   * `frames` again.
+   */
+  deliver(frames: Buffer, count: number, more: boolean, rest?: Buffer): boolean
+  /** Whose it is. */
+  readonly session: Addressee | undefined
+}
+
+export interface Addressee {
+  /** Whether the session has, or had before it was resumed, this sid. */
+  answersTo: (sid: string) => boolean
+  /** Ends the session after a delivery to it threw, which is a bug. Never throws. */
+  fail: (error: unknown) => void
+}
+
+export interface Message {
+  readonly stream: string
+  /** What follows the prefix: JSON text and what closes the frame, `}` or the message's position and `}`. UTF-8. */
+  readonly body: Buffer
+  /** The sid of a session that is not sent this, on every subscription it has. */
+  readonly exclude?: string | undefined
+  /** Becomes the frame's `type`. */
+  readonly type?: string | undefined
+  /** A client made it: it must not reach a page as HTML. */
+  readonly fromClient?: boolean
+  /** Whether the history does not hold it. */
+  readonly transient?: boolean
+}
+
+/** A subscription that waits for its replay, and keeps the transient messages that the replay lacks. */
+export interface Waiter {
+  hold: (message: Message) => void
+}
+
+interface Group {
+  readonly identifier: string
+  readonly html: boolean
+  /** Made for the first broadcast, then kept. */
+  prefix: Buffer | undefined
+  listeners: Few<Subscriber>
+}
+
+type Groups = Map<string, Group>
+
+/** Bytes of messages that are written to one socket at once. */
+const BATCH = 64 * 1024
+/** Listeners share a larger message: copied behind each identifier, it would wait once for each slow reader. */
+const SHARED = 16 * 1024
+
+export class Hub {
+  readonly #turn: Turn
+  readonly #streams = new Map<string, Groups>()
+  /** By stream. */
+  readonly #waiters = new Map<string, Few<Waiter>>()
+  /** Broadcasts of this turn. */
+  #waiting: Message[] = []
+
+  constructor(turn: Turn) {
+    this.#turn = turn
+  }
+
+  /** How many streams have a listener. */
+  get size(): number {
+    return this.#streams.size
+  }
+
+  /** Whether a session listens, or will once it was sent what it missed. */
+  hasListeners(stream: string): boolean {
+    return this.#streams.has(stream) || this.#waiters.has(stream)
+  }
+
+  /** How many sessions listen to each, by identifier; a session with two identifiers counts twice. */
+  *listeners(): Iterable<[stream: string, count: number]> {
+    for (const [stream, groups] of this.#streams) {
+      let count = 0
+      for (const { listeners } of groups.values()) count += countOf(listeners)
+      yield [stream, count]
+    }
+  }
+
+  /** `html`: what arrives is put into a page as it is. */
+  subscribe(stream: string, identifier: string, listener: Subscriber, html: boolean): void {
+    this.#turn.settle()
+    let groups = this.#streams.get(stream)
+    if (groups === undefined) {
+      groups = new Map()
+      this.#streams.set(stream, groups)
+    }
+    const group = groups.get(identifier)
+    if (group !== undefined) group.listeners = withOne(group.listeners, listener)
+    else groups.set(identifier, { identifier, html, prefix: undefined, listeners: listener })
+  }
+
+  unsubscribe(stream: string, identifier: string, listener: Subscriber): void {
+    this.#turn.settle()
+    const groups = this.#streams.get(stream)
+    const group = groups?.get(identifier)
+    if (groups === undefined || group === undefined) return
+    const left = withoutOne(group.listeners, listener)
+    if (left !== undefined) {
+      group.listeners = left
+      return
+    }
+    groups.delete(identifier)
+    if (groups.size === 0) this.#streams.delete(stream)
+  }
+
+  /** Begins to hand transient messages to the waiter, synchronously. */
+  addWaiter(stream: string, waiter: Waiter): void {
+    this.#waiters.set(stream, withOne(this.#waiters.get(stream), waiter))
+  }
+
+  removeWaiter(stream: string, waiter: Waiter): void {
+    const left = withoutOne(this.#waiters.get(stream), waiter)
+    if (left === undefined) this.#waiters.delete(stream)
+    else this.#waiters.set(stream, left)
+  }
+
+  /** Hands the message to every session that listens, at the end of the turn at the latest. */
+  broadcast(message: Message): void {
+    if (message.transient) this.#hold(message)
+    if (!this.#streams.has(message.stream)) return
+    this.#waiting.push(message)
+    this.#turn.first(this.#flush)
+  }
+
+  #hold(message: Message): void {
+    const waiters = this.#waiters.get(message.stream)
+    if (waiters === undefined) return
+    const kept = { ...message, body: unpooled(message.body) }
+    for (const waiter of each(waiters)) waiter.hold(kept)
+  }
+
+  readonly #flush = (): void => {
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (let from = 0; from < waiting.length; ) {
+      const to = endOfRun(waiting, from)
+      const groups = this.#streams.get(waiting[from]!.stream)
+      if (groups !== undefined) this.#handOut(groups, waiting.slice(from, to), to - from < waiting.length)
+      from = to
+    }
+  }
+
+  #handOut(groups: Groups, messages: readonly Message[], more: boolean): void {
+    try {
+      handOut(groups, messages, more)
+    } catch (error) {
+      this.#turn.failed(error)
+    }
+  }
+}
+
+/** Up to where messages can be written as one: of one stream, and for all of its listeners. */
+function endOfRun(messages: readonly Message[], from: number): number {
+  const { stream, body } = messages[from]!
+  let bytes = body.length
+  let to = from + 1
+  if (!isPlain(messages[from]!) || bytes > SHARED) return to
+  for (; to < messages.length; to++) {
+    const message = messages[to]!
+    bytes += message.body.length
+    if (message.stream !== stream || !isPlain(message) || message.body.length > SHARED || bytes > BATCH) break
+  }
+  return to
+}
+
+const isPlain = ({ exclude, type, fromClient }: Message): boolean =>
+  exclude === undefined && type === undefined && !fromClient
+
+function handOut(groups: Groups, messages: readonly Message[], more: boolean): void {
+  // Who listens by two names would be sent all by the one before any by the other.
+  if (messages.length > 1 && overlap(groups)) {
+    for (const message of messages) handOut(groups, [message], true)
+    return
+  }
+  const [{ body, exclude, type, fromClient }] = messages as [Message]
+  const shared = body.length > SHARED ? body : undefined
+  const batch = new Batch(messages.map(({ body }) => body))
+  for (const group of groups.values()) {
+    if (group.html && fromClient) continue
+    const { identifier, listeners } = group
+    group.prefix ??= unpooled(broadcastPrefix(identifier))
+    const prefix = type === undefined ? group.prefix : broadcastPrefix(identifier, type)
+    const frames = shared === undefined ? batch.framed(prefix) : headOf(prefix, shared.length)
+    let free = true
+    const hand = (listener: Subscriber) => {
+      try {
+        if (exclude !== undefined && listener.session?.answersTo(exclude)) return
+        if (!listener.deliver(frames, messages.length, more, shared)) free = false
+      } catch (error) {
+        free = false
+        listener.session?.fail(error)
+      }
+    }
+    if (listeners instanceof Set) listeners.forEach(hand)
+    else hand(listeners)
+    batch.reuse(free)
+  }
+}
+
+function overlap(groups: Groups): boolean {
+  if (groups.size === 1) return false
+  const seen = new Set<Subscriber>()
+  let count = 0
+  for (const { listeners } of groups.values()) {
+    count += countOf(listeners)
+    for (const listener of each(listeners)) seen.add(listener)
+  }
+  return seen.size < count
+}

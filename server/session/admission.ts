@@ -1,0 +1,266 @@
+/**
+ * Who is let in: from an upgrade request to a session, or to a refusal that says why.
+ *
+ *   token ─▶ identity ─▶ session, new or resumed
+ *
+ * The WebSocket is open before the token is looked at, because Action Cable's clients understand a refusal only as a
+ * disconnect frame; but no session exists, and nothing is heard or delivered, until the token is good. A lost session is
+ * resumed only by the same identity: its sid alone, which is in URLs and logs, opens nothing.
+ */
+import { randomFillSync } from 'node:crypto'
+import type { IncomingHttpHeaders } from 'node:http'
+import { type Identify, tokenVerifier } from '../auth/identity.ts'
+import { atTime, type Clocks } from '../base/clocks.ts'
+import type { Config } from '../config/config.ts'
+import { ENDINGS, type EndingCode, SessionRefused } from '../errors.ts'
+import type { Connection, Listener, Outcome } from '../hub/connection.ts'
+import type { Metrics } from '../metrics.ts'
+import { disconnect, type PingPrecision } from '../protocol/action-cable.ts'
+import { EXTENDED, readToken, readWishes } from '../protocol/negotiate.ts'
+import type { Beat, Heartbeat } from '../transport/heartbeat.ts'
+import { createPongWatch, type PongWatch } from '../transport/pongs.ts'
+import type { Accept } from '../transport/websocket.ts'
+import type { Slot } from '../transport/wheel.ts'
+import { limitsOf } from './limits.ts'
+import { Session, type SessionParts } from './session.ts'
+import type { Sessions } from './sessions.ts'
+
+export interface AdmissionParts extends Omit<SessionParts, 'limits' | 'historySince' | 'explain' | 'count' | 'later'> {
+  sessions: Sessions
+  heartbeat: Heartbeat
+  metrics: Metrics
+  wall: Clocks['wall']
+}
+
+/** What is known of a client before it is anybody. */
+export interface Caller {
+  readonly url: string
+  readonly headers: IncomingHttpHeaders
+}
+
+export interface Identity {
+  readonly identity: string
+  /** Unix seconds; `undefined`: never. */
+  readonly expires: number | undefined
+  /** Nobody vouches for it: --noauth. */
+  readonly anonymous: boolean
+}
+
+type Owner = Pick<Identity, 'identity' | 'anonymous'>
+
+export interface Admission {
+  accept: Accept
+  /** Who the caller is. Throws {@link SessionRefused}, which was counted and logged. */
+  authenticate: (caller: Caller, sid: string) => Identity
+  /** Checks the limits of sessions again, a while after `authenticate`. Throws like it. */
+  checkLimits: (who: Identity) => void
+  /** What every session is made with. */
+  readonly shared: SessionParts
+}
+
+const random = Buffer.alloc(4096)
+let used = random.length
+
+/** 128 random bits, asked of the system many at a time. */
+export function newSid(): string {
+  if (used === random.length) {
+    randomFillSync(random)
+    used = 0
+  }
+  used += 16
+  return random.toString('base64url', used - 16, used)
+}
+
+export function createAdmission(
+  config: Config,
+  { sessions, heartbeat, metrics, wall, ...parts }: AdmissionParts,
+): Admission {
+  const { settings } = config
+  const shared: SessionParts = {
+    ...parts,
+    limits: limitsOf(settings),
+    historySince: settings.history_since,
+    explain: settings.dev,
+    count: code => metrics.refused(code),
+    later: (ms, then) => {
+      const timer = setTimeout(then, ms)
+      return () => clearTimeout(timer)
+    },
+  }
+
+  const identify = tokenVerifier(config.jwtSecrets)
+
+  function authenticate(caller: Caller, sid: string): Identity {
+    try {
+      const { key, ...who } = identityOf(config, token => identify(token, Math.floor(wall() / 1000)), caller, sid)
+      if (key !== undefined) metrics.verified('jwt', key)
+      checkLimits(who)
+      return who
+    } catch (error) {
+      throw reported(error)
+    }
+  }
+
+  function checkLimits({ identity }: Identity): void {
+    if (sessions.count >= settings.max_sessions) throw new SessionRefused('sessions_limit')
+    if (sessions.countOf(identity) >= settings.max_sessions_per_identity) throw new SessionRefused('identity_limit')
+  }
+
+  function reported(error: unknown): unknown {
+    if (error instanceof SessionRefused) {
+      if (ENDINGS[error.code].tell !== 'sessions_limit') metrics.failed_auths_total++
+      metrics.refused(error.code)
+      parts.log.warn({ code: error.code }, `session refused: ${error.message}`)
+    }
+    return error
+  }
+
+  const accept: Accept = (connection, request) => {
+    try {
+      return admit(connection, request)
+    } catch (error) {
+      if (error instanceof SessionRefused) refuse(connection, error.code, settings.dev)
+      else if (connection.session !== undefined) connection.session.fail(error)
+      else {
+        parts.failed(error)
+        refuse(connection, 'internal', settings.dev)
+      }
+      return undefined
+    }
+  }
+
+  const admit: Accept = (connection, { url = '', headers }) => {
+    const sid = newSid()
+    const who = authenticate({ url, headers }, sid)
+    const extended = connection.protocol === EXTENDED
+    const { previousSid, pingInterval, pingPrecision } = readWishes(url, headers)
+    const resumed = extended && previousSid !== '' ? sessions.resume(previousSid, who) : undefined
+    const identity = resumed?.identity ?? who.identity
+    const arrival = { sid, identity, anonymous: who.anonymous, resumable: extended, connection, resumed }
+    const session = new Session(arrival, shared)
+
+    const client = new Client(session, sessions, metrics)
+    if (extended && settings.pong_timeout > 0)
+      client.pongs = createPongWatch(settings.pong_timeout * 1000, () => session.disconnect('no_pong'))
+    client.pings = heartbeat.add(client, {
+      interval: pingInterval ?? settings.ping_interval,
+      precision: pingPrecision ?? (settings.ping_timestamp_precision as PingPrecision),
+    })
+    if (settings.jwt_close_on_expiry && who.expires !== undefined) {
+      const expire = () => session.disconnect('token_expired')
+      client.stopClock = atTime(who.expires, expire, { wall, later: shared.later })
+    }
+    sessions.add(session)
+    return client
+  }
+
+  return {
+    accept,
+    authenticate,
+    checkLimits(who) {
+      try {
+        checkLimits(who)
+      } catch (error) {
+        throw reported(error)
+      }
+    },
+    shared,
+  }
+}
+
+/** Between a connection and its session. There are very many of these, so it is no set of closures. */
+class Client implements Listener, Beat {
+  readonly #session: Session
+  readonly #sessions: Sessions
+  readonly #metrics: Metrics
+  pongs: PongWatch | undefined
+  pings: Slot<Beat> | undefined
+  stopClock: (() => void) | undefined
+
+  constructor(session: Session, sessions: Sessions, metrics: Metrics) {
+    this.#session = session
+    this.#sessions = sessions
+    this.#metrics = metrics
+  }
+
+  message(text: string | undefined): Outcome {
+    try {
+      this.#metrics.client_msg_total++
+      this.pongs?.heard()
+      const started = performance.now()
+      const outcome = this.#session.receive(text)
+      this.#metrics.commandTook(performance.now() - started)
+      return outcome
+    } catch (error) {
+      this.#session.fail(error)
+      return 'done'
+    }
+  }
+
+  heard(): void {
+    try {
+      this.#session.heard()
+    } catch (error) {
+      this.#session.fail(error)
+    }
+  }
+
+  drained(): void {
+    try {
+      this.#session.drained()
+    } catch (error) {
+      this.#session.fail(error)
+    }
+  }
+
+  tooSlow(): void {
+    this.#metrics.disconnected_slow_clients_total++
+    this.#session.disconnect('too_slow')
+  }
+
+  flooded(): void {
+    this.#session.disconnect('malformed_flood')
+  }
+
+  beat(ping: Buffer): void {
+    try {
+      this.#session.connection.ping(ping)
+      this.pongs?.pinged()
+    } catch (error) {
+      this.#session.fail(error)
+    }
+  }
+
+  closed(): void {
+    try {
+      this.pings?.delete(this)
+      this.pongs?.stop()
+      this.stopClock?.()
+      this.#sessions.lost(this.#session)
+    } catch (error) {
+      this.#session.fail(error)
+    }
+  }
+}
+
+function refuse(connection: Connection, code: EndingCode, explain: boolean): void {
+  connection.send(disconnect(code, explain))
+  connection.close(code)
+}
+
+function identityOf(
+  { jwtSecrets, jwtParam, enforceJwt, noauth }: Config,
+  identify: (token: string) => ReturnType<Identify>,
+  { url, headers }: Caller,
+  sid: string,
+): Identity & { key?: number } {
+  const token = readToken(url, headers, jwtParam)
+  // A bad token is refused even where none is needed: whoever sends one means it.
+  if (token !== '' && jwtSecrets.length > 0) return { ...identify(token), anonymous: false }
+  if (noauth && !enforceJwt) return { identity: JSON.stringify({ sid }), expires: undefined, anonymous: true }
+  throw new SessionRefused(jwtSecrets.length === 0 ? 'nobody_can_connect' : 'token_missing')
+}
+
+/** Whether a lost session is this caller's. */
+export const isTheSame = (who: Owner, lost: Owner): boolean =>
+  who.anonymous ? lost.anonymous : !lost.anonymous && lost.identity === who.identity

@@ -1,0 +1,114 @@
+/**
+ * Sessions whose connection was lost, for as long as their client may come back.
+ *
+ * A sid is a credential only together with a token of the same identity, and only once: what was resumed, or
+ * disconnected on purpose, restores nothing.
+ */
+
+import { sizeOf } from '../base/size.ts'
+import type { Position } from '../history/history.ts'
+
+export interface Snapshot {
+  readonly identity: string
+  /** Whether the identity is only the sid it had (--noauth). */
+  readonly anonymous: boolean
+  readonly sids: readonly string[]
+  readonly identifiers: readonly string[]
+  /** What the client may have missed came after this. */
+  readonly position: Position | undefined
+}
+
+export interface ResumableSettings {
+  ttlSeconds: number
+  /** Sessions in all. */
+  max: number
+  /** Bytes in all, with overhead. */
+  maxBytes: number
+  monotonic: () => number
+}
+
+interface Kept {
+  readonly snapshot: Snapshot
+  readonly bytes: number
+  readonly until: number
+}
+
+/** Bytes that a lost session takes beside its texts, and a text beside its characters: upper estimates. */
+const OVERHEAD = 500
+const OVERHEAD_OF_TEXT = 32
+
+export class Resumables {
+  readonly #kept = new Map<string, Kept>()
+  readonly #ttlMs: number
+  readonly #max: number
+  readonly #maxBytes: number
+  readonly #monotonic: () => number
+  #bytes = 0
+  #evicted = 0
+
+  constructor({ ttlSeconds, max, maxBytes, monotonic }: ResumableSettings) {
+    this.#ttlMs = ttlSeconds * 1000
+    this.#max = max
+    this.#maxBytes = maxBytes
+    this.#monotonic = monotonic
+  }
+
+  get size(): number {
+    return this.#kept.size
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** Sessions that gave way to newer ones because of `max` or `maxBytes`. */
+  get evicted(): number {
+    return this.#evicted
+  }
+
+  keep(snapshot: Snapshot): void {
+    if (this.#ttlMs === 0) return
+    const bytes = bytesOf(snapshot)
+    this.#kept.set(snapshot.sids[0]!, { snapshot, bytes, until: this.#monotonic() + this.#ttlMs })
+    this.#bytes += bytes
+    // Insertion order is age: under a flood of connections the oldest gives way, and its client subscribes anew.
+    for (const sid of this.#kept.keys()) {
+      if (this.#kept.size <= this.#max && this.#bytes <= this.#maxBytes) return
+      this.#evicted++
+      this.#drop(sid)
+    }
+  }
+
+  /** The session of that sid, which is spent with it; `undefined` unless it is the same somebody's. */
+  take(sid: string, isTheSame: (snapshot: Snapshot) => boolean): Snapshot | undefined {
+    const kept = this.#kept.get(sid)
+    if (kept === undefined || kept.until < this.#monotonic() || !isTheSame(kept.snapshot)) return undefined
+    this.#drop(sid)
+    return kept.snapshot
+  }
+
+  /** Forgets the sessions of an identity that was disconnected on purpose. */
+  forget(identity: string): void {
+    for (const [sid, { snapshot }] of this.#kept) if (snapshot.identity === identity) this.#drop(sid)
+  }
+
+  expire(): void {
+    const now = this.#monotonic()
+    for (const [sid, { until }] of this.#kept) {
+      if (until >= now) return
+      this.#drop(sid)
+    }
+  }
+
+  #drop(sid: string): void {
+    this.#bytes -= this.#kept.get(sid)?.bytes ?? 0
+    this.#kept.delete(sid)
+  }
+}
+
+function bytesOf({ identity, sids, identifiers }: Snapshot): number {
+  let bytes = OVERHEAD + sizeOf(identity)
+  for (const sid of sids) bytes += OVERHEAD_OF_TEXT + sid.length
+  for (const identifier of identifiers) bytes += OVERHEAD_OF_TEXT + sizeOf(identifier)
+  return bytes
+}

@@ -1,0 +1,343 @@
+/**
+ * One connected client: who it is, what it is subscribed to, and its commands in strict order.
+ *
+ * The order matters: Turbo leaves a page and enters the next with unsubscribe and subscribe of the same identifier in
+ * quick succession. Where the protocol has no answer (an unknown command, a second subscribe) the client is told
+ * nothing; the operator is. No sockets, no timers: a session is handed what it needs.
+ */
+
+import { guarded, type ReportFailure, tryEach } from '../base/failure.ts'
+import type { Resolve, StreamGrant } from '../channels/channels.ts'
+import {
+  type ComplaintCode,
+  type EndingCode,
+  type GapCode,
+  type RejectionCode,
+  SubscriptionRejected,
+} from '../errors.ts'
+import type { Heal } from '../heal/heal.ts'
+import type { History } from '../history/history.ts'
+import type { Connection, Outcome } from '../hub/connection.ts'
+import type { Addressee, Hub } from '../hub/hub.ts'
+import type { Log } from '../log.ts'
+import type { Presence } from '../presence/presence.ts'
+import {
+  type Command,
+  confirmSubscription,
+  disconnect,
+  PONG,
+  parseCommand,
+  type RefreshFate,
+  rejectSubscription,
+  welcome,
+} from '../protocol/action-cable.ts'
+import { restoredWelcome } from '../protocol/extended.ts'
+import { isTooDeep } from '../protocol/json.ts'
+import { type Behind, CatchUp } from './catch-up.ts'
+import { COMMANDS, join, type Speaker } from './commands.ts'
+import type { Limits } from './limits.ts'
+import type { Snapshot } from './resumables.ts'
+import { asksForHistory, type ClientPositions, eventStart } from './start.ts'
+import { type Subscription, Subscriptions } from './subscriptions.ts'
+
+/** What all sessions need from the world, so that a test can supply it. */
+export interface SessionParts {
+  resolve: Resolve
+  hub: Pick<Hub, 'subscribe' | 'unsubscribe' | 'broadcast' | 'addWaiter' | 'removeWaiter'>
+  history: History | undefined
+  presence: Presence | undefined
+  heal: Heal
+  /** Calls back in a while, unless cancelled by what it returns. */
+  later: (ms: number, then: () => void) => () => void
+  failed: ReportFailure
+  /** Counts what went wrong, by code. */
+  count: (code: ComplaintCode | RejectionCode | EndingCode) => void
+  log: Log
+  limits: Limits
+  /** Whether clients may ask for what came since a time. */
+  historySince: boolean
+  /** Whether refusals tell the client their code, and its welcome that this is so (--dev). */
+  explain: boolean
+}
+
+/** Who is connected, how, and what they left behind when they were here before. */
+export interface Arrival {
+  sid: string
+  identity: string
+  /** Whether the identity is only the sid it had (--noauth). */
+  anonymous: boolean
+  /** Whether it may come back after it was lost. */
+  resumable: boolean
+  connection: Connection
+  resumed?: Snapshot | undefined
+}
+
+/** How long a resumed subscription waits for the client to say where it was. */
+const HISTORY_GRACE_MS = 2_000
+/** How many rejections of a session we log as warnings, because a client may cause any number; we log the others at debug. */
+const WARNED_REJECTIONS = 3
+/** Former sids that are still left out of what excludes them. */
+const REMEMBERED_SIDS = 8
+
+const nothing = (): void => {}
+const NO_SIDS: readonly string[] = []
+
+// There are very many of these: no closure and no copy of what they share.
+export class Session implements Addressee, Behind, Speaker {
+  readonly identity: string
+  readonly anonymous: boolean
+  readonly resumable: boolean
+  readonly sid: string
+  readonly connection: Connection
+  readonly #parts: SessionParts
+  /** Those it was resumed from, the latest first. */
+  readonly #formerSids: readonly string[]
+  readonly #subscriptions = new Subscriptions()
+  readonly catchUp = new CatchUp(this)
+  #cancelGrace = nothing
+  /** Where the history was when the client was last heard of: what was sent since may never have arrived. */
+  #heardAt = 0
+  #ended = false
+  #rejections = 0
+
+  constructor({ sid, identity, anonymous, resumable, connection, resumed }: Arrival, parts: SessionParts) {
+    this.sid = sid
+    this.identity = identity
+    this.anonymous = anonymous
+    this.resumable = resumable
+    this.connection = connection
+    connection.session = this
+    this.#formerSids = resumed?.sids.slice(0, REMEMBERED_SIDS) ?? NO_SIDS
+    this.#parts = parts
+    this.heard()
+    if (resumed === undefined) connection.send(welcome(sid, parts.explain))
+    else this.#restore(resumed)
+  }
+
+  /** Whether nothing is delivered or heard any more. */
+  get ended(): boolean {
+    return this.#ended
+  }
+
+  get hub(): SessionParts['hub'] {
+    return this.#parts.hub
+  }
+
+  get history(): History | undefined {
+    return this.#parts.history
+  }
+
+  get presence(): Presence | undefined {
+    return this.#parts.presence
+  }
+
+  get limits(): Limits {
+    return this.#parts.limits
+  }
+
+  answersTo(sid: string): boolean {
+    return this.sid === sid || this.#formerSids.includes(sid)
+  }
+
+  goLive({ identifier, grant }: Subscription): void {
+    this.#parts.hub.subscribe(grant.stream, identifier, this.connection, grant.kind !== 'data')
+  }
+
+  fate(subscription: Subscription): RefreshFate | undefined {
+    return this.#parts.heal.fate(this, subscription)
+  }
+
+  missed(subscription: Subscription, code: GapCode): void {
+    this.#parts.heal.missed(this, subscription, code)
+  }
+
+  /** The client lives, and has read what was sent to it until a moment ago. */
+  heard(): void {
+    if (this.connection.isOpen) this.#heardAt = this.#parts.history?.offset ?? 0
+  }
+
+  /** Handles one message of the client; `undefined` is a message that is not text. */
+  receive(text: string | undefined): Outcome {
+    if (this.#ended) return 'free'
+    this.heard()
+    const command = text === undefined ? undefined : parseCommand(text)
+    if (command === undefined) {
+      this.#complain(text !== undefined && isTooDeep(text) ? 'command_too_deep' : 'command_malformed')
+      return 'malformed'
+    }
+    if (!this.#parts.historySince) delete command.history?.since
+    // The unsubscribes of the last page must not delay the subscribes of the next one.
+    const isFree = command.command === 'unsubscribe' && this.#subscriptions.get(command.identifier) !== undefined
+    this.#obey(command)
+    return isFree ? 'free' : 'done'
+  }
+
+  #obey(command: Command): void {
+    if (command.command === 'subscribe') {
+      if (this.#subscriptions.get(command.identifier)?.confirmed) return this.#complain('already_subscribed')
+      return void this.subscribe(command)
+    }
+    if (command.command === 'pong') return
+    if (command.command === 'ping') return this.connection.send(PONG)
+    const act = COMMANDS.get(command.command)
+    if (act === undefined && command.command !== 'unsubscribe') {
+      return this.#complain(command.command === 'message' ? 'command_unsupported' : 'command_unknown')
+    }
+    const subscription = this.#subscriptions.get(command.identifier)
+    if (subscription === undefined) return this.#complain('not_subscribed')
+    if (act === undefined) return this.#unsubscribe(subscription)
+    const complaint = act(this, subscription, command)
+    if (complaint !== undefined) this.#complain(complaint)
+  }
+
+  /** The connection takes more again. */
+  drained(): void {
+    this.catchUp.resume()
+  }
+
+  /** Ends it from our side: the client is told why, then the connection closes. */
+  disconnect(code: EndingCode, reconnect?: boolean): void {
+    if (this.#ended) return
+    const { count, explain } = this.#parts
+    try {
+      this.end()
+      count(code)
+      this.connection.send(disconnect(code, explain, reconnect))
+      this.connection.close(code)
+    } catch (error) {
+      this.fail(error)
+    }
+  }
+
+  /** Ends this session after code for it threw, which is a bug; its client may reconnect. Never throws. */
+  fail(error: unknown): void {
+    const { failed, explain } = this.#parts
+    failed(error, this.sid)
+    const steps = [
+      () => this.end(),
+      () => this.connection.send(disconnect('internal', explain)),
+      () => this.connection.close('internal'),
+    ]
+    tryEach(steps, step => step(), failed)
+  }
+
+  /** The connection is gone or going: nothing more is delivered, nothing more is heard. Returns what could be resumed. */
+  end(): Snapshot | undefined {
+    if (this.#ended) return undefined
+    this.#ended = true
+    this.#cancelGrace()
+    const { history, presence, heal } = this.#parts
+    // A page that is not whole must not be taken up where its client is: from its own position it is a gap again.
+    const identifiers = [...this.#subscriptions].flatMap(({ healing, identifier }) => (healing ? [] : [identifier]))
+    for (const subscription of this.#subscriptions) this.#leave(subscription)
+    this.#subscriptions.clear()
+    heal.left(this)
+    presence?.lost(this.sid)
+    return {
+      identity: this.identity,
+      anonymous: this.anonymous,
+      sids: [this.sid, ...this.#formerSids],
+      identifiers,
+      position: history && { offset: this.#heardAt, epoch: history.epoch },
+    }
+  }
+
+  #restore({ identifiers, position }: Snapshot): void {
+    const held: Subscription[] = []
+    for (const identifier of identifiers) {
+      const grant = this.#resolveAgain(identifier)
+      if (grant === undefined) continue
+      const subscription = this.#subscriptions.add(identifier, grant)
+      this.catchUp.wait(subscription)
+      held.push(subscription)
+    }
+    this.connection.send(
+      restoredWelcome(
+        this.sid,
+        held.map(({ identifier }) => identifier),
+        this.#parts.explain,
+      ),
+    )
+    // The client now asks for the history of each. Who does not is sent what came since its connection was lost.
+    const resume = () => {
+      for (const subscription of held)
+        if (subscription.state === 'waiting') this.catchUp.from(position ?? 'now', subscription, false)
+    }
+    this.#cancelGrace = this.#parts.later(
+      HISTORY_GRACE_MS,
+      guarded(resume, error => this.fail(error)),
+    )
+  }
+
+  /** A name may have expired since it was granted. */
+  #resolveAgain(identifier: string): StreamGrant | undefined {
+    try {
+      return this.#parts.resolve(identifier)
+    } catch (error) {
+      if (!(error instanceof SubscriptionRejected)) throw error
+      this.#parts.count(error.code)
+      return undefined
+    }
+  }
+
+  /**
+   * Answers the client, and returns the subscription, or the code that rejected it. A client of server-sent events has
+   * `positions`. It cannot ask for history later, so we answer every start but "now" with confirm_history or reject_history.
+   */
+  subscribe({ identifier, history, presence }: Command, positions?: ClientPositions): Subscription | RejectionCode {
+    const subscription = this.#subscriptions.get(identifier) ?? this.#grant(identifier)
+    if (typeof subscription === 'string') return subscription
+    const { grant, state } = subscription
+    subscription.confirmed = true
+    const page = grant.position ?? positions?.page
+    // One that was restored may have been told already where the client was.
+    const start = state === 'live' ? 'now' : eventStart(grant.stream, page, history, positions?.seen)
+    const isGap = this.catchUp.isGap(start, subscription)
+    this.connection.send(confirmSubscription(identifier, isGap ? this.fate(subscription) : undefined))
+    this.catchUp.from(start, subscription, asksForHistory(history) || (positions !== undefined && start !== 'now'))
+    if (presence !== undefined && !this.#ended) {
+      const complaint = join(this, subscription, { command: 'join', identifier, presence })
+      if (complaint !== undefined) this.#complain(complaint)
+    }
+    return subscription
+  }
+
+  #grant(identifier: string): Subscription | RejectionCode {
+    const { resolve, limits } = this.#parts
+    try {
+      this.#subscriptions.check(identifier, limits)
+      return this.#subscriptions.add(identifier, resolve(identifier))
+    } catch (error) {
+      if (!(error instanceof SubscriptionRejected)) throw error
+      this.#reject(identifier, error)
+      return error.code
+    }
+  }
+
+  #unsubscribe(subscription: Subscription): void {
+    this.#subscriptions.delete(subscription)
+    this.#leave(subscription)
+    this.#parts.presence?.leave(subscription.grant.stream, this.sid)
+  }
+
+  #leave(subscription: Subscription): void {
+    if (subscription.state === 'live')
+      this.#parts.hub.unsubscribe(subscription.grant.stream, subscription.identifier, this.connection)
+    this.catchUp.leave(subscription)
+    subscription.state = 'over'
+  }
+
+  #reject(identifier: string, { code, message }: SubscriptionRejected): void {
+    const { count, log, explain } = this.#parts
+    count(code)
+    const level = this.#rejections++ < WARNED_REJECTIONS ? 'warn' : 'debug'
+    log[level]({ sid: this.sid, code }, `subscription rejected: ${message}`)
+    this.connection.send(rejectSubscription(identifier, code, explain))
+  }
+
+  #complain(code: ComplaintCode): void {
+    this.#parts.count(code)
+    // A flood of these is a client's to make, so it must not be a flood of the log.
+    this.#parts.log.debug({ sid: this.sid, code }, 'command ignored')
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * Where a subscription starts, and what a `history` command asks for.
+ *
+ *   subscribe    the page's position, always; else streams[s]; else since; else now
+ *   history      streams[s]; else the page's position; else since
+ *   events       as subscribe; after a reconnect: Last-Event-ID; else the page's position; else streams[s]; else a gap
+ *
+ * The page's own position outranks the one that an extended client remembers, because the client remembers one per stream,
+ * not per page: after Back it is ahead of the page. An unusable position is a gap. We do not fall back to `since`, which
+ * is the browser's clock. Pure.
+ */
+import type { Position } from '../history/history.ts'
+
+/** `gap`: the client may have missed messages, and we cannot know which. */
+export type Start = Position | { readonly since: number } | 'now' | 'gap'
+
+/** The `history` of a command, not validated yet. */
+export interface HistoryRequest {
+  since?: unknown
+  streams?: unknown
+}
+
+type PagePosition = Position | 'unknown' | undefined
+
+/** The last event that a browser saw: its Last-Event-ID. */
+export interface Seen {
+  readonly stream: string
+  readonly position: Position
+}
+
+/** Positions that a client of server-sent events sends beside its identifier, which is the same at every reconnect. */
+export interface ClientPositions {
+  /** The page's position, unless the identifier holds it. */
+  readonly page: PagePosition
+  /** `undefined`: the client connects for the first time. `unknown`: it reconnects with a malformed id. */
+  readonly seen: Seen | 'unknown' | undefined
+}
+
+export const subscribeStart = (stream: string, page: PagePosition, asked: HistoryRequest | undefined): Start =>
+  ofPage(page) ?? ofStream(stream, asked) ?? ofTime(asked) ?? 'now'
+
+export const historyStart = (stream: string, page: PagePosition, asked: HistoryRequest | undefined): Start =>
+  ofStream(stream, asked) ?? ofPage(page) ?? ofTime(asked) ?? 'now'
+
+/** A client that reconnects without a usable position has a gap. */
+export function eventStart(
+  stream: string,
+  page: PagePosition,
+  asked: HistoryRequest | undefined,
+  seen: ClientPositions['seen'],
+): Start {
+  if (seen === undefined) return subscribeStart(stream, page, asked)
+  if (seen !== 'unknown' && seen.stream === stream) return seen.position
+  return ofPage(page) ?? ofStream(stream, asked) ?? 'gap'
+}
+
+/** Whether a request asks for any history; if not, the reference gives no answer. */
+export const asksForHistory = (asked: HistoryRequest | undefined): asked is HistoryRequest =>
+  asked !== undefined && ((asked.since ?? 0) !== 0 || (asked.streams ?? undefined) !== undefined)
+
+const ofPage = (page: PagePosition): Start | undefined => (page === 'unknown' ? 'gap' : page)
+
+function ofStream(stream: string, asked: HistoryRequest | undefined): Start | undefined {
+  const streams = asked?.streams
+  if (typeof streams !== 'object' || streams === null || !Object.hasOwn(streams, stream)) return undefined
+  const { epoch, offset } = ((streams as Record<string, unknown>)[stream] ?? {}) as Record<string, unknown>
+  return typeof epoch === 'string' &&
+    epoch.length <= MAX_EPOCH_LENGTH &&
+    Number.isSafeInteger(offset) &&
+    (offset as number) >= 0
+    ? { epoch, offset: offset as number }
+    : 'gap'
+}
+
+/** Positions may wait in memory for their turn, so we refuse an epoch that is longer than any cable makes. */
+const MAX_EPOCH_LENGTH = 64
+
+function ofTime(asked: HistoryRequest | undefined): Start | undefined {
+  const since = asked?.since ?? 0
+  if (since === 0) return undefined
+  return typeof since === 'number' && since > 0 ? { since } : 'gap'
+}

@@ -1,0 +1,99 @@
+/**
+ * A session's transient messages (presence events, whispers, transient broadcasts), while subscriptions wait for replays.
+ *
+ *   stored 5 · whisper · stored 6     ─▶  the replay:  5 · whisper · 6
+ *
+ * The history does not hold these. We keep each with the offset before it, so that the replay sends it at its place. A
+ * session keeps at most as many bytes as a replay may have; a subscription that needs more gets a gap.
+ */
+
+import type { Entry, History } from '../history/history.ts'
+import type { Message, Waiter } from '../hub/hub.ts'
+import type { Behind } from './catch-up.ts'
+import type { Subscription } from './subscriptions.ts'
+
+export interface TransientMessage {
+  /** The offset of the last message in the history before this one. */
+  readonly after: number
+  readonly message: Message
+}
+
+interface Waiting extends Waiter {
+  messages: TransientMessage[] | 'gap'
+  bytes: number
+}
+
+/** Bytes that a kept message takes beside its body: an upper estimate. */
+const OVERHEAD = 300
+
+export class TransientBuffer {
+  readonly #session: Behind
+  readonly #history: History
+  readonly #waiting = new Map<Subscription, Waiting>()
+  #bytes = 0
+
+  constructor(session: Behind, history: History) {
+    this.#session = session
+    this.#history = history
+  }
+
+  /** Whether no subscription waits. */
+  get idle(): boolean {
+    return this.#waiting.size === 0
+  }
+
+  /** Begins to keep messages for the subscription. */
+  keep(subscription: Subscription): void {
+    if (this.#waiting.has(subscription)) return
+    const waiting: Waiting = { messages: [], bytes: 0, hold: message => this.#hold(subscription, waiting, message) }
+    this.#waiting.set(subscription, waiting)
+    this.#session.hub.addWaiter(subscription.grant.stream, waiting)
+  }
+
+  /** Returns the kept messages, the oldest first. `gap`: they had too many bytes. */
+  messages(subscription: Subscription): readonly TransientMessage[] | 'gap' {
+    return this.#waiting.get(subscription)?.messages ?? []
+  }
+
+  /** Drops the kept messages, and keeps no further ones. */
+  end(subscription: Subscription): void {
+    const waiting = this.#waiting.get(subscription)
+    if (waiting === undefined) return
+    this.#waiting.delete(subscription)
+    this.#bytes -= waiting.bytes
+    this.#session.hub.removeWaiter(subscription.grant.stream, waiting)
+  }
+
+  #hold({ grant }: Subscription, waiting: Waiting, message: Message): void {
+    const { exclude, fromClient, body } = message
+    if (waiting.messages === 'gap' || (fromClient && grant.kind !== 'data')) return
+    if (exclude !== undefined && this.#session.answersTo(exclude)) return
+    const bytes = OVERHEAD + body.length
+    if (this.#bytes + bytes > this.#session.limits.maxReplayBytes) {
+      this.#bytes -= waiting.bytes
+      waiting.bytes = 0
+      waiting.messages = 'gap'
+      return
+    }
+    this.#bytes += bytes
+    waiting.bytes += bytes
+    waiting.messages.push({ after: this.#history.offset, message })
+  }
+}
+
+/** Merges the entries of the history and the transient messages in their original order. */
+export function inOrder(
+  entries: readonly Entry[],
+  transient: readonly TransientMessage[],
+): readonly (Entry | Message)[] {
+  if (transient.length === 0) return entries
+  const merged: (Entry | Message)[] = []
+  let next = 0
+  for (const entry of entries) {
+    for (; next < transient.length && transient[next]!.after < entry.offset; next++)
+      merged.push(transient[next]!.message)
+    merged.push(entry)
+  }
+  for (; next < transient.length; next++) merged.push(transient[next]!.message)
+  return merged
+}

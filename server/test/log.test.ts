@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict'
+import { Writable } from 'node:stream'
+import { test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
+import { createLog } from '../log.ts'
+
+function written(level: string, format: string, say: (log: ReturnType<typeof createLog>) => void): string {
+  let text = ''
+  const out = new Writable({
+    write(chunk, _, done) {
+      text += chunk
+      done()
+    },
+  })
+  say(createLog(level, format, out))
+  return text
+}
+
+test('text is one line per event, for people', () => {
+  const text = written('info', 'text', log =>
+    log.warn({ sid: 'abc', code: 'x', note: 'two words' }, 'something happened'),
+  )
+
+  assert.match(text, /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} WRN something happened sid=abc code=x note="two words"\n$/)
+})
+
+test('json is one object per line, for machines', () => {
+  const { time, ...line } = JSON.parse(written('info', 'json', log => log.info({ sid: 'abc' }, 'a\nb')))
+
+  assert.deepEqual(line, { level: 30, sid: 'abc', msg: 'a\nb' })
+  assert.ok(Date.parse(time) > 0)
+})
+
+test('a newline in a message or a field does not begin another line', () => {
+  const text = written('info', 'text', log => log.info({ origin: 'https://x\n2026 ERR forged' }, 'seen\nforged'))
+
+  assert.equal(text.split('\n').length, 2)
+})
+
+test('the log escapes control characters, in a message and in a field', () => {
+  const nasty = '\u001b[2J\u0085\u2028\u202e\u007f\u009b'
+  const text = written('info', 'text', log => log.info({ origin: nasty }, nasty))
+
+  assert.doesNotMatch(text.slice(0, -1), /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u)
+  assert.equal(text.match(/\\u001b\[2J\\u0085\\u2028\\u202e\\u007f\\u009b/g)!.length, 2)
+})
+
+test('a flood of refusals is not a flood of the log', () => {
+  const text = written('info', 'text', log => {
+    for (let i = 0; i < 10_000; i++) log.warn({ code: 'unauthorized' }, 'backend refused')
+    log.warn({ code: 'token_missing' }, 'session refused')
+  })
+
+  assert.ok(text.match(/unauthorized/g)!.length < 200)
+  assert.equal(text.match(/token_missing/g)!.length, 1)
+})
+
+for (const format of ['text', 'json']) {
+  test(`a long value is cut, a stack is whole: ${format}`, () => {
+    const stack = `Error: x\n${'    at somewhere (file:///srv/cable/server/session.ts:1:1)\n'.repeat(10)}`
+    const long = 'x'.repeat(16_384)
+    const text = written('info', format, log => log.error({ origin: long, stack }, long))
+
+    assert.equal(text.match(/x{200}…/g)!.length, 2)
+    assert.equal(text.match(/session\.ts/g)!.length, 10)
+    assert.ok(text.length < 2_000)
+  })
+}
+
+test('the lines that wait for a slow log are bounded in bytes', async () => {
+  const waiting: (() => void)[] = []
+  let last = ''
+  const out = new Writable({
+    decodeStrings: false,
+    write(line, _, done) {
+      last = line
+      waiting.push(done)
+    },
+  })
+  const log = createLog('info', 'json', out)
+  for (let n = 0; n < 20_000; n++) log.info({ origin: 'x'.repeat(200) }, 'seen')
+  assert.ok(out.writableLength < 1.1 * 1024 * 1024)
+
+  while (waiting.length > 0) {
+    for (const done of waiting.splice(0)) done()
+    await setImmediate()
+  }
+
+  const { msg, lines } = JSON.parse(last)
+  assert.match(msg, /log lines were lost/)
+  assert.ok(lines > 15_000)
+})
+
+test('what is below the level is not written', () => {
+  assert.equal(
+    written('warn', 'text', log => log.info('x')),
+    '',
+  )
+})

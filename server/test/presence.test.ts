@@ -1,0 +1,233 @@
+/**
+ * What clients say to each other: presence and whispers, and where they must never go.
+ */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import {
+  type Client,
+  counted,
+  EXTENDED,
+  type Frame,
+  METRICS,
+  open,
+  sign,
+  startCable,
+  type TestCable,
+  turbo,
+} from './test-cable.ts'
+
+const signed = (stream: string) => JSON.stringify({ channel: '$pubsub', signed_stream_name: sign(stream) })
+
+async function joined(
+  cable: TestCable,
+  identifier: string,
+  id: string,
+  info: unknown = {},
+): Promise<Client & { welcome: Frame }> {
+  const client = await cable.welcomed()
+  await client.subscribe(identifier)
+  client.send({ command: 'join', identifier, presence: { id, info } })
+  return client
+}
+
+test('who joins is told to all, who joins included; who was there is told to who asks', async t => {
+  const cable = await startCable(t, ['--noauth', '--public'])
+  const identifier = open('room')
+  const ada = await joined(cable, identifier, 'ada', { name: 'Ada' })
+  assert.deepEqual(await ada.next(), {
+    type: 'presence',
+    identifier,
+    message: { id: 'ada', info: { name: 'Ada' }, type: 'join' },
+  })
+  const bob = await joined(cable, identifier, 'bob', 'just text')
+  assert.deepEqual((await ada.next()).message, { id: 'bob', info: 'just text', type: 'join' })
+  await bob.next()
+
+  ada.send({ command: 'presence', identifier })
+  const records = [
+    { info: { name: 'Ada' }, id: 'ada' },
+    { info: 'just text', id: 'bob' },
+  ]
+  assert.deepEqual(await ada.next(), { type: 'presence', identifier, message: { type: 'info', total: 2, records } })
+
+  bob.send({ command: 'unsubscribe', identifier })
+  assert.deepEqual((await ada.next()).message, { id: 'bob', type: 'leave' })
+  ada.send({ command: 'leave', identifier })
+  assert.deepEqual((await ada.next()).message, { id: 'ada', type: 'leave' })
+  ada.send({ command: 'presence', identifier })
+  assert.deepEqual((await ada.next()).message, { type: 'info', total: 0 })
+})
+
+test('joining with the subscription comes after its confirmation', async t => {
+  const cable = await startCable(t, ['--noauth'])
+  const client = await cable.welcomed()
+  await client.subscribe(signed('room'), { presence: { id: 'ada', info: 1 } })
+
+  assert.deepEqual((await client.next()).message, { id: 'ada', info: 1, type: 'join' })
+})
+
+test('a person with two sessions joins once and leaves once', async t => {
+  const cable = await startCable(t, ['--noauth'])
+  const identifier = signed('room')
+  const watcher = await cable.welcomed()
+  await watcher.subscribe(identifier)
+  const [one, two] = [await joined(cable, identifier, 'ada'), await joined(cable, identifier, 'ada')]
+  one.send({ command: 'unsubscribe', identifier })
+  two.send({ command: 'unsubscribe', identifier })
+  await cable.broadcast('room', 'last')
+
+  const events = (await watcher.until(({ message }) => message === 'last')).map(
+    ({ message }) => (message as { type?: string }).type,
+  )
+  assert.deepEqual(events, ['join', 'leave', undefined])
+})
+
+test('a client that does not take its answers is not sent all members again and again', async t => {
+  const cable = await startCable(t, ['--noauth', '--public_streams', '--ws_max_pending_size=300000', METRICS])
+  const members = await Promise.all(Array.from({ length: 20 }, () => cable.welcomed()))
+  for (const [at, client] of members.entries())
+    await client.subscribe(open('room'), { presence: { id: `member ${at}`, info: 'x'.repeat(4000) } })
+  const client = await cable.welcomed()
+  await client.subscribe(open('room'))
+  client.ws.pause()
+  for (let i = 0; i < 250; i++) client.send({ command: 'presence', identifier: open('room') })
+  while ((await counted(cable, 'client_msg_total')) < 20 + 1 + 250);
+
+  assert.ok((await counted(cable, 'pending_bytes')) < 1_000_000)
+  client.ws.resume()
+  const answers: unknown[] = []
+  while (answers.length < 250) {
+    const { type, message } = await client.next()
+    if (type === 'presence') answers.push(message)
+  }
+  assert.deepEqual(answers.at(-1), { type: 'info', total: 20, records: [], truncated: true })
+})
+
+test('a session may not join a stream as two people, and says nothing about it', async t => {
+  const cable = await startCable(t, ['--noauth'])
+  const ada = await joined(cable, signed('room'), 'ada')
+  await ada.next()
+  ada.send({ command: 'join', identifier: signed('room'), presence: { id: 'eve', info: {} } })
+  ada.send({ command: 'presence', identifier: signed('room') })
+
+  assert.deepEqual((await ada.next()).message, { type: 'info', total: 1, records: [{ info: {}, id: 'ada' }] })
+})
+
+test('presence lasts as long as the connection, and --presence_ttl longer, on the base protocol too', async t => {
+  const clock = { ms: 0 }
+  const cable = await startCable(t, ['--noauth', '--presence_ttl=60', '--sessions_ttl=1'], {
+    monotonic: () => clock.ms,
+  })
+  const ada = await joined(cable, signed('room'), 'ada')
+  const watcher = await cable.welcomed()
+  await watcher.subscribe(signed('room'))
+  const present = async () => {
+    watcher.send({ command: 'presence', identifier: signed('room') })
+    return ((await watcher.next()).message as { total: number }).total
+  }
+
+  // A round of upkeep, which is on a real timer, forgets the lost session.
+  const lost = await cable.welcomed({ protocols: EXTENDED })
+  lost.ws.terminate()
+  await cable.until(({ lost_sessions }) => lost_sessions === 1)
+  clock.ms += 3_600_000
+  await cable.until(({ lost_sessions }) => lost_sessions === 0)
+  assert.equal(await present(), 1)
+
+  ada.ws.terminate()
+  await cable.until(({ sessions }) => sessions === 1)
+  assert.equal(await present(), 1)
+  clock.ms += 61_000
+  assert.deepEqual((await watcher.next()).message, { id: 'ada', type: 'leave' })
+})
+
+test('without a broker there is no presence, and who asks is told so', async t => {
+  const cable = await startCable(t, ['--noauth', '--broker=none'])
+  const client = await joined(cable, signed('room'), 'ada')
+  client.send({ command: 'presence', identifier: signed('room') })
+
+  assert.deepEqual((await client.next()).message, { type: 'error', total: 0 })
+})
+
+test('a whisper reaches everybody else, and is not remembered', async t => {
+  const cable = await startCable(t, ['--noauth', '--public'])
+  const position = await cable.position()
+  const [ada, bob] = [await cable.welcomed(), await cable.welcomed()]
+  for (const client of [ada, bob]) await client.subscribe(open('room'))
+  for (const data of [{ typing: true }, 'text', 7, null])
+    ada.send({ command: 'whisper', identifier: open('room'), data })
+  bob.send({ command: 'whisper', identifier: open('room'), data: 'answer' })
+
+  const heard = []
+  for (let i = 0; i < 4; i++) heard.push(await bob.next())
+  assert.deepEqual(
+    heard.map(({ message }) => message),
+    [{ typing: true }, 'text', 7, 'null'],
+  )
+  assert.deepEqual(Object.keys(heard[0]!), ['identifier', 'message'])
+  assert.equal((await ada.next()).message, 'answer')
+  const late = await cable.welcomed()
+  await late.subscribe(JSON.stringify({ channel: '$pubsub', stream_name: 'room', position }))
+  await cable.broadcast('room', 'last')
+  assert.equal((await late.next()).message, 'last')
+})
+
+test('a whisper on a signed name needs --streams_whisper', async t => {
+  for (const [flags, heard] of [
+    [[], 'last'],
+    [['--streams_whisper'], 'psst'],
+  ] as const) {
+    const cable = await startCable(t, ['--noauth', ...flags])
+    const [ada, bob] = [await cable.welcomed(), await cable.welcomed()]
+    for (const client of [ada, bob]) await client.subscribe(signed('room'))
+    ada.send({ command: 'whisper', identifier: signed('room'), data: 'psst' })
+    ada.send({ command: 'ping' })
+    assert.equal((await ada.next()).type, 'pong')
+    await cable.broadcast('room', 'last')
+
+    assert.equal((await bob.next()).message, heard)
+  }
+})
+
+for (const [channel, identifier] of [
+  ['Turbo::StreamsChannel', turbo('board/1')],
+  ['CableReady::Stream', JSON.stringify({ channel: 'CableReady::Stream', identifier: sign('board/1') })],
+] as const) {
+  test(`HTML that a client whispers never reaches a page, though the names are signed alike: ${channel}`, async t => {
+    const cable = await startCable(t, ['--noauth', '--cable_ready', '--streams_whisper', '--public_streams'])
+    const [page, honest] = [await cable.welcomed(), await cable.welcomed()]
+    await page.subscribe(identifier)
+    await honest.subscribe(signed('board/1'))
+    const evil =
+      '<turbo-stream action="append" target="cards"><template><script>steal()</script></template></turbo-stream>'
+
+    // The attacker was granted the very name that the page has, and uses it where clients may speak.
+    for (const way of [signed('board/1'), open('board/1')]) {
+      const attacker = await cable.welcomed()
+      await attacker.subscribe(way)
+      attacker.send({ command: 'whisper', identifier: way, data: evil })
+      attacker.send({ command: 'join', identifier: way, presence: { id: evil, info: evil } })
+      assert.equal((await honest.next()).message, evil)
+      assert.equal(((await honest.next()).message as { id: string }).id, evil)
+      attacker.send({ command: 'unsubscribe', identifier: way })
+      await honest.next()
+    }
+    await cable.broadcast('board/1', 'from a backend')
+
+    assert.equal((await page.next()).message, 'from a backend')
+  })
+
+  test(`a page can neither whisper nor be present: ${channel}`, async t => {
+    const cable = await startCable(t, ['--noauth', '--cable_ready', '--streams_whisper'])
+    const [page, honest] = [await cable.welcomed(), await cable.welcomed()]
+    await page.subscribe(identifier)
+    await honest.subscribe(signed('board/1'))
+    page.send({ command: 'whisper', identifier, data: 'x' })
+    page.send({ command: 'join', identifier, presence: { id: 'x', info: {} } })
+    page.send({ command: 'presence', identifier })
+
+    assert.deepEqual((await page.next()).message, { type: 'error', total: 0 })
+    await cable.broadcast('board/1', 'last')
+    assert.equal((await honest.next()).message, 'last')
+  })
+}

@@ -1,0 +1,231 @@
+/**
+ * What the cable's tests share: a real cable on a free port, and a client that reads frame by frame.
+ *
+ * Each takes the test's `t` and tears itself down.
+ */
+import assert from 'node:assert/strict'
+import { createHmac } from 'node:crypto'
+import { once } from 'node:events'
+import { Writable } from 'node:stream'
+import type { TestContext } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
+import { WebSocket } from 'ws'
+import type { Clocks } from '../base/clocks.ts'
+import { type Cable, createCable } from '../cable.ts'
+import { readConfig } from '../config/config.ts'
+import { createLog, type Log } from '../log.ts'
+
+export const SECRET = 'canary-qwerty'
+
+/** What no line of a log may hold: a secret of these tests, a token, a query, a whole signed name. */
+export const LEAK = /canary|eyJ[\w-]{10,}\.[\w-]{10,}\.|[\w+/=-]{8,}--[0-9a-f]{64}|[?&]jid=\w/i
+
+export interface TestCable extends Cable {
+  /** Everything it logged, one line each. */
+  readonly lines: string[]
+  /** POSTs to /_broadcast with the derived key. */
+  post: (body: unknown, init?: RequestInit) => Promise<Response>
+  /** The derived keys. */
+  readonly apiKey: string
+  readonly key: string
+  broadcast: (stream: string, html: string, meta?: object) => Promise<void>
+  /** What /api/stats says; `until` waits for it to say so. */
+  stats: () => Promise<Stats>
+  until: (matches: (stats: Stats) => boolean) => Promise<void>
+  /** Where a page stands that is made now. */
+  position: () => Promise<string>
+  connect: (options?: ConnectOptions) => Promise<Client>
+  /** Connects and takes the welcome. */
+  welcomed: (options?: ConnectOptions) => Promise<Client & { welcome: Frame }>
+}
+
+export interface Stats {
+  sessions: number
+  lost_sessions: number
+  streams: number
+}
+
+export const EXTENDED = ['actioncable-v1-ext-json']
+
+export interface ConnectOptions {
+  query?: string
+  headers?: Record<string, string>
+  protocols?: readonly string[]
+}
+
+/** A cable on free ports; `--secret`, Turbo and --noauth unless `flags` says otherwise. */
+export async function startCable(
+  t: TestContext,
+  flags: string[] = [],
+  clocks: Partial<Clocks> = {},
+): Promise<TestCable> {
+  const lines: string[] = []
+  const cable = createCable(
+    readConfig(
+      [`--secret=${SECRET}`, '--turbo_streams', '--port=0', '--shutdown_timeout=2', '--heal_delay=0', ...flags],
+      {},
+    ),
+    {
+      log: capture(lines),
+      ...clocks,
+    },
+  )
+  await cable.listen()
+  t.after(async () => {
+    await cable.close()
+    assert.doesNotMatch(lines.join(''), LEAK)
+  })
+  const { cable: url, broadcast } = cable.url
+  const key = createHmac('sha256', SECRET).update('broadcast-cable').digest('hex')
+  const apiKey = createHmac('sha256', SECRET).update('api-cable').digest('hex')
+  const stats = async () =>
+    (await (await fetch(`${cable.url.api}/stats`, { headers: { authorization: `Bearer ${apiKey}` } })).json()) as Stats
+  const post = (body: unknown, init: RequestInit = {}) =>
+    fetch(broadcast, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}` },
+      body: typeof body === 'string' ? body : JSON.stringify(body),
+      ...init,
+    })
+  return {
+    ...cable,
+    url: cable.url,
+    lines,
+    key,
+    apiKey,
+    post,
+    async broadcast(stream, html, meta) {
+      const { status } = await post({ stream, data: JSON.stringify(html), meta })
+      if (status !== 201) throw new Error(`broadcast: ${status}`)
+    },
+    async position() {
+      const answer = await fetch(`${broadcast}/position?stream=any`, { headers: { authorization: `Bearer ${key}` } })
+      return ((await answer.json()) as { position: string }).position
+    },
+    stats,
+    async until(matches) {
+      while (!matches(await stats())) await setImmediate()
+    },
+    connect: options => connect(t, url, options),
+    async welcomed(options) {
+      const client = await connect(t, url, options)
+      return Object.assign(client, { welcome: await client.next() })
+    },
+  }
+}
+
+function capture(lines: string[]): Log {
+  const out = new Writable({
+    decodeStrings: false,
+    write(line, _, done) {
+      lines.push(line)
+      done()
+    },
+  })
+  return createLog('debug', 'text', out)
+}
+
+export interface Frame {
+  type?: string
+  identifier?: string
+  message?: unknown
+  reason?: string
+  reconnect?: boolean
+  sid?: string
+  [key: string]: unknown
+}
+
+export class Client {
+  readonly ws: WebSocket
+  readonly #frames: Frame[] = []
+  readonly #waiting: PromiseWithResolvers<Frame>[] = []
+  readonly closed: Promise<{ code: number; text: string }>
+  #closed: Error | undefined
+
+  constructor(ws: WebSocket) {
+    this.ws = ws
+    this.closed = once(ws, 'close').then(([code, text]) => ({ code, text: String(text) }))
+    ws.on('message', data => this.#take(JSON.parse(String(data))))
+    ws.on('error', () => {})
+    ws.on('close', code => {
+      this.#closed = new Error(`the cable closed with ${code}, and nothing more will come`)
+      for (const { reject } of this.#waiting.splice(0)) reject(this.#closed)
+    })
+  }
+
+  #take(frame: Frame): void {
+    if (frame.type === 'ping') return
+    const waiting = this.#waiting.shift()
+    if (waiting) waiting.resolve(frame)
+    else this.#frames.push(frame)
+  }
+
+  /** The next frame that is no ping; rejects when the connection closes before. */
+  next(): Promise<Frame> {
+    const frame = this.#frames.shift()
+    if (frame) return Promise.resolve(frame)
+    const next = Promise.withResolvers<Frame>()
+    next.promise.catch(() => {}) // a test may end without waiting for it
+    if (this.#closed) next.reject(this.#closed)
+    else this.#waiting.push(next)
+    return next.promise
+  }
+
+  send(message: unknown): void {
+    this.ws.send(typeof message === 'string' || message instanceof Buffer ? message : JSON.stringify(message))
+  }
+
+  /** Subscribes, and resolves with the answer. */
+  async subscribe(identifier: string, more: object = {}): Promise<Frame> {
+    this.send({ command: 'subscribe', identifier, ...more })
+    return await this.next()
+  }
+
+  /** All frames until one matches, that one included. */
+  async until(matches: (frame: Frame) => boolean): Promise<Frame[]> {
+    const frames: Frame[] = []
+    do frames.push(await this.next())
+    while (!matches(frames.at(-1)!))
+    return frames
+  }
+}
+
+/** Connects, and resolves once the handshake is done: what the cable says comes from `next()`. */
+export async function connect(
+  t: TestContext,
+  url: string,
+  { query = '', headers = {}, protocols = ['actioncable-v1-json'] }: ConnectOptions = {},
+): Promise<Client> {
+  const ws = new WebSocket(url + query, [...protocols], { headers })
+  const client = new Client(ws)
+  t.after(() => ws.terminate())
+  await once(ws, 'open')
+  return client
+}
+
+export const METRICS = '--metrics_http=/metrics'
+
+/** Reads a metric of a cable with {@link METRICS}; `name` has its labels, but not AnyCable's prefix. */
+export async function counted(cable: TestCable, name: string): Promise<number> {
+  const text = await (await fetch(cable.url.cable.replace('ws', 'http').replace('/cable', '/metrics'))).text()
+  const line = text.split('\n').find(line => line.startsWith(`anycable_go_${name} `))
+  return Number(line?.split(' ').at(-1) ?? 0)
+}
+
+/** Signs as a backend would; written anew on purpose, from the reference's rules. */
+export function sign(stream: unknown, secret: string = SECRET): string {
+  const payload = Buffer.from(JSON.stringify(stream)).toString('base64')
+  return `${payload}--${createHmac('sha256', secret).update(payload).digest('hex')}`
+}
+
+/** The identifier of an unsigned stream on $pubsub, for a cable with --public. */
+export const open = (stream: string): string => JSON.stringify({ channel: '$pubsub', stream_name: stream })
+
+export const turbo = (stream: string, extra: object = {}): string =>
+  JSON.stringify({ channel: 'Turbo::StreamsChannel', signed_stream_name: sign(stream), ...extra })
+
+export function token(claims: object, secret: string = SECRET, header: object = { alg: 'HS256' }): string {
+  const digest = (header as { alg: string }).alg.replace('HS', 'sha')
+  const text = [header, claims].map(part => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')
+  return `${text}.${createHmac(digest, secret).update(text).digest('base64url')}`
+}

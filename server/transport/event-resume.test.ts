@@ -1,0 +1,232 @@
+/**
+ * A client of server-sent events that comes back: what it missed is sent, or it is told that something may be missing.
+ */
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { type Events, events } from '../test/event-reader.ts'
+import { sign, startCable, type TestCable } from '../test/test-cable.ts'
+
+const FLAGS = ['--noauth', '--sse', '--public_streams', '--history_limit=3']
+const pubsub = (stream_name: string) => JSON.stringify({ channel: '$pubsub', stream_name })
+
+interface Ask {
+  query: string
+  body?: string
+}
+
+const FORMS: [form: string, ask: (stream: string) => Ask][] = [
+  ['identifier=', stream => ({ query: `?${new URLSearchParams({ identifier: pubsub(stream) })}` })],
+  ['stream=', stream => ({ query: `?${new URLSearchParams({ stream })}` })],
+  ['signed_stream=', stream => ({ query: `?${new URLSearchParams({ signed_stream: sign(stream) })}` })],
+  [
+    'turbo_signed_stream_name=',
+    stream => ({ query: `?${new URLSearchParams({ turbo_signed_stream_name: sign(stream) })}` }),
+  ],
+  ['POST', stream => ({ query: '', body: `${JSON.stringify({ identifier: pubsub(stream) })}\n` })],
+]
+
+/** Subscribes, and returns the events after the confirmation, and the identifier that was confirmed. */
+async function subscribe(t: TestContext, cable: TestCable, { query, body }: Ask, lastEventId = '') {
+  const method = body === undefined ? 'GET' : 'POST'
+  const source = await events(t, cable, query, { method, ...(body === undefined ? {} : { body }), lastEventId })
+  assert.equal(source.response.status, 200)
+  assert.equal((await source.next())?.event, 'welcome')
+  const { identifier } = JSON.parse((await source.next())!.data!)
+  return { source, identifier }
+}
+
+/** The message of the next event. */
+async function message({ next }: Events): Promise<unknown> {
+  const { event, data = '' } = (await next())!
+  assert.equal(event, undefined, data)
+  return data.startsWith('{"identifier"') ? JSON.parse(data).message : data
+}
+
+for (const [form, ask] of FORMS) {
+  for (const stream of ['board/1/a', 'é %41\n']) {
+    test(`${form}: a client that reconnects gets what it missed of ${JSON.stringify(stream)}, under the same identifier`, async t => {
+      const cable = await startCable(t, FLAGS)
+      const first = await subscribe(t, cable, ask(stream))
+      await cable.broadcast(stream, 'seen')
+      assert.equal(await message(first.source), 'seen')
+      first.source.abort()
+      for (const missed of ['one', 'two']) await cable.broadcast(stream, missed)
+
+      const second = await subscribe(t, cable, ask(stream), first.source.lastEventId)
+
+      assert.equal(second.identifier, first.identifier)
+      assert.deepEqual([await message(second.source), await message(second.source)], ['one', 'two'])
+      assert.equal((await second.source.next())?.event, 'confirm_history')
+      await cable.broadcast(stream, 'live')
+      assert.equal(await message(second.source), 'live')
+    })
+  }
+
+  test(`${form}: a client that lost its connection before its first message misses nothing either`, async t => {
+    const cable = await startCable(t, FLAGS)
+    const first = await subscribe(t, cable, ask('s'))
+    while (first.source.lastEventId === '') await Promise.race([first.source.next(), cable.broadcast('other', 'x')])
+    first.source.abort()
+    await cable.broadcast('s', 'missed')
+
+    const second = await subscribe(t, cable, ask('s'), first.source.lastEventId)
+
+    assert.equal(await message(second.source), 'missed')
+  })
+
+  for (const [about, alter] of [
+    ['too old', id => id],
+    ['of another epoch', id => id.replace(/\/[^/]+/, '/another')],
+    ['of the future', id => id.replace(/\d+/, '999999')],
+    ['of another stream', id => `${id}2`],
+    ['malformed', () => 'nonsense'],
+    ['without a stream', id => id.replace(/\/s$/, '')],
+    ['without an offset', id => id.replace(/\d+/, 'x')],
+  ] as [string, (id: string) => string][]) {
+    for (const raw of [false, true]) {
+      test(`${form}: an id that is ${about} is a gap, ${raw ? 'to a raw client as well' : 'and the client is told'}`, async t => {
+        const cable = await startCable(t, FLAGS)
+        const first = await subscribe(t, cable, ask('s'))
+        await cable.broadcast('s', 'seen')
+        await message(first.source)
+        for (const missed of ['1', '2', '3', '4']) await cable.broadcast('s', missed)
+        const { query, body } = ask('s')
+        const { next } = await events(t, cable, `${query}${query === '' ? '?' : '&'}raw=${raw ? 1 : 0}`, {
+          ...(body === undefined ? {} : { method: 'POST', body }),
+          lastEventId: alter(first.source.lastEventId),
+        })
+        if (!raw) for (const event of ['welcome', 'confirm_subscription']) assert.equal((await next())?.event, event)
+
+        assert.equal((await next())?.event, 'reject_history')
+        if (form.startsWith('turbo')) assert.match((await next())?.data ?? '', /action="refresh"/)
+        await cable.broadcast('s', 'live')
+        assert.match((await next())?.data ?? '', /live/)
+      })
+    }
+  }
+}
+
+test('a channel without a stream gets no id', async t => {
+  const cable = await startCable(t, FLAGS)
+
+  assert.equal((await events(t, cable, '?channel=$pubsub', { lastEventId: '1/e/s' })).response.status, 400)
+})
+
+test('with several subscriptions an id is the position of its stream; the others start where they say, or have a gap', async t => {
+  const cable = await startCable(t, FLAGS)
+  const start = await cable.position()
+  const [offset, epoch] = start.split('/')
+  for (const stream of ['a', 'b', 'c']) await cable.broadcast(stream, stream)
+  const streams = { b: { offset: Number(offset), epoch } }
+  const lines = [
+    { identifier: pubsub('a') },
+    { identifier: pubsub('b'), history: { streams } },
+    { identifier: pubsub('c') },
+  ]
+  const body = lines.map(line => `${JSON.stringify(line)}\n`).join('')
+
+  const { next } = await events(t, cable, '', { method: 'POST', body, lastEventId: `${start}/a` })
+
+  const told = []
+  for (let i = 0; i < 9; i++) told.push(await next())
+  assert.deepEqual(
+    told.slice(1).map(event => [event?.event ?? 'message', JSON.parse(event!.data!).identifier]),
+    [
+      ['confirm_subscription', pubsub('a')],
+      ['message', pubsub('a')],
+      ['confirm_history', pubsub('a')],
+      ['confirm_subscription', pubsub('b')],
+      ['message', pubsub('b')],
+      ['confirm_history', pubsub('b')],
+      ['confirm_subscription', pubsub('c')],
+      ['reject_history', pubsub('c')],
+    ],
+  )
+})
+
+for (const [form, ask] of FORMS.slice(0, -1)) {
+  test(`${form}: the page's position is not part of the identifier, and counts where the id does not`, async t => {
+    const cable = await startCable(t, FLAGS)
+    const position = await cable.position()
+    await cable.broadcast('s', 'one')
+    const { query } = ask('s')
+    const page = { query: `${query}&position=${encodeURIComponent(position)}&history_since=1` }
+
+    const without = await subscribe(t, cable, ask('s'))
+    const first = await subscribe(t, cable, page)
+    assert.equal(first.identifier, without.identifier)
+    assert.equal(await message(first.source), 'one')
+    assert.equal((await first.source.next())?.event, 'confirm_history')
+    await cable.broadcast('s', 'two')
+    assert.equal(await message(first.source), 'two')
+
+    // The browser's last event outranks the page's position, unless its id is of another stream.
+    const { lastEventId } = first.source
+    await cable.broadcast('s', 'three')
+    for (const [id, expected] of [
+      [lastEventId, ['three']],
+      ['nonsense', ['one', 'two', 'three']],
+      [`${lastEventId}2`, ['one', 'two', 'three']],
+    ] as const) {
+      const { source, identifier } = await subscribe(t, cable, page, id)
+      assert.equal(identifier, without.identifier)
+      for (const text of expected) assert.equal(await message(source), text)
+      assert.equal((await source.next())?.event, 'confirm_history')
+    }
+  })
+
+  test(`${form}: a page without a known position has a gap, whatever time it asks for`, async t => {
+    const cable = await startCable(t, FLAGS)
+    await cable.broadcast('s', 'one')
+    const { source } = await subscribe(t, cable, { query: `${ask('s').query}&position=-&history_since=1` })
+
+    assert.equal((await source.next())?.event, 'reject_history')
+  })
+}
+
+test('a client that loses its connection after a gap, before it has healed, gets the same gap again', async t => {
+  const cable = await startCable(t, [...FLAGS, '--heal=off'])
+  const { source } = await subscribe(t, cable, FORMS[3]![1]('s'), '1/gone/s')
+  assert.equal((await source.next())?.event, 'reject_history')
+
+  await cable.broadcast('s', 'without a place', { transient: true })
+  assert.equal(await message(source), 'without a place')
+  assert.equal(source.lastEventId, '1/gone/s')
+
+  await cable.broadcast('s', 'with one')
+  assert.equal(await message(source), 'with one')
+  assert.notEqual(source.lastEventId, '1/gone/s')
+})
+
+test('without a history a client that reconnects has a gap', async t => {
+  const cable = await startCable(t, [...FLAGS, '--broker=none'])
+  const first = await subscribe(t, cable, FORMS[1]![1]('s'))
+  await cable.broadcast('s', 'x')
+  assert.equal(await message(first.source), 'x')
+  assert.equal(first.source.lastEventId, '')
+
+  const { source } = await subscribe(t, cable, FORMS[1]![1]('s'), '1/e/s')
+  assert.equal((await source.next())?.event, 'reject_history')
+})
+
+test('replays never make a client of events too slow, however much they send while it does not read', async t => {
+  const metrics = '--metrics_http=/metrics'
+  const cable = await startCable(t, [...FLAGS, '--ws_max_pending_size=400000', metrics])
+  const streams = Array.from({ length: 20 }, (_, i) => `s/${i}`)
+  for (const stream of streams) await cable.broadcast(stream, 'x'.repeat(350_000))
+  const body = streams
+    .map(stream => `${JSON.stringify({ identifier: pubsub(stream), history: { since: 1 } })}\n`)
+    .join('')
+
+  const source = await events(t, cable, '', { method: 'POST', body })
+  while (
+    !/pending_bytes [1-9]/.test(await (await fetch(cable.url.cable.replace(/ws(.*)cable/, 'http$1metrics'))).text())
+  );
+
+  const sizes: number[] = []
+  while (sizes.length < streams.length) {
+    const { message } = JSON.parse((await source.next())!.data ?? '{}')
+    if (typeof message === 'string') sizes.push(message.length)
+  }
+  assert.deepEqual(new Set(sizes), new Set([350_000]))
+})

@@ -1,0 +1,187 @@
+/**
+ * /events: where server-sent events begin.
+ *
+ *   200 events      400 the request, or a subscription, with its code      401 the token      403 the origin
+ *                   405 the method      413 the body
+ *
+ * We admit the client, then read the whole request, then subscribe. A request that we refuse at any step leaves nothing behind.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { guarded } from '../base/failure.ts'
+import type { Config } from '../config/config.ts'
+import {
+  ENDINGS,
+  EVENT_FAILURES,
+  EventsRefused,
+  PublicationRefused,
+  REJECTIONS,
+  SessionRefused,
+  SubscriptionRejected,
+  TEMPORARY_REJECTIONS,
+} from '../errors.ts'
+import { decodeBody, readBody } from '../http/body.ts'
+import type { Handle } from '../http/listener.ts'
+import type { Turn } from '../hub/turn.ts'
+import type { Metrics } from '../metrics.ts'
+import { originAllowed, queryOf } from '../protocol/negotiate.ts'
+import { type Admission, type Identity, newSid } from '../session/admission.ts'
+import { join } from '../session/commands.ts'
+import { Session } from '../session/session.ts'
+import type { Sessions } from '../session/sessions.ts'
+import { type EventRequest, readGet, readPost } from './event-request.ts'
+import type { Heartbeat } from './heartbeat.ts'
+import { LargeEvents } from './large-events.ts'
+import { createEventStream, type EventStream } from './sse.ts'
+
+export interface EventParts {
+  admission: Admission
+  sessions: Sessions
+  heartbeat: Heartbeat
+  metrics: Metrics
+  turn: Turn
+  sent: (bytes: number, frames: number) => void
+  /** Whether the cable is stopping, and refuses new clients. */
+  draining: () => boolean
+}
+
+export function createEventHandler({ settings, jwtParam }: Config, parts: EventParts): Handle {
+  const { admission, sessions, heartbeat, metrics, turn, sent } = parts
+  const { shared } = admission
+  const { allowed_origins: allowedOrigins, dev, ws_max_pending_size: maxPendingSize } = settings
+  const streams = { maxPendingSize, turn, sent, large: new LargeEvents(turn) }
+  const preflight = {
+    'access-control-allow-methods': 'GET, POST',
+    'access-control-allow-headers': `content-type, last-event-id, x-${jwtParam}`,
+  }
+
+  return async (request, response) => {
+    const { origin } = request.headers
+    const cors = corsHeaders(origin, allowedOrigins)
+    try {
+      // Without an Origin header the page is of the same origin, or the client is not a browser.
+      if (origin !== undefined && !originAllowed(origin, allowedOrigins)) throw new EventsRefused('origin_not_allowed')
+      if (request.method === 'OPTIONS') return void response.writeHead(204, { ...cors, ...preflight }).end()
+      if (request.method !== 'GET' && request.method !== 'POST') throw new EventsRefused('method_not_allowed')
+      // A pipelined answer has no socket until the one before it ends, which may be never. So a connection has one session
+      // at most, and ends with it.
+      if (response.socket === null) throw new EventsRefused('events_pipelined')
+      if (parts.draining()) return askToReconnect(response, cors)
+      const sid = newSid()
+      const who = admission.authenticate({ url: request.url ?? '', headers: request.headers }, sid)
+      if (request.method === 'GET') return begin(response, sid, who, get(request)).open(cors)
+      const asked = await post(request)
+      // While we read the body, the client may have left, and others may have come.
+      if (request.socket.destroyed) return
+      if (parts.draining()) return askToReconnect(response, cors)
+      admission.checkLimits(who)
+      begin(response, sid, who, asked).open(cors)
+    } catch (error) {
+      const [status, code, fix] = answerTo(error, dev)
+      if (error instanceof EventsRefused) {
+        metrics.refused(error.code)
+        shared.log.debug({ code }, `events refused: ${fix}`)
+      }
+      const body = JSON.stringify({ error: code, ...(dev ? { message: fix } : {}) })
+      const about: Headers = { 'content-type': 'application/json', 'content-length': `${Buffer.byteLength(body)}` }
+      if (status === 413) about.connection = 'close'
+      response.writeHead(status, { ...cors, ...about }).end(body)
+    }
+  }
+
+  function get({ url = '', headers }: IncomingMessage): EventRequest {
+    return readGet(queryOf(url), headers['last-event-id']?.toString())
+  }
+
+  async function post(request: IncomingMessage): Promise<EventRequest> {
+    const { url = '', headers } = request
+    const body = await readText(request, settings.max_message_size)
+    metrics.data_rcvd_total += Buffer.byteLength(body)
+    return readPost(queryOf(url), headers['last-event-id']?.toString(), body, settings.max_subscriptions)
+  }
+
+  /** Throws the refusal. */
+  function begin(response: ServerResponse, sid: string, who: Identity, asked: EventRequest): EventStream {
+    const { identity, anonymous } = who
+    const connection = createEventStream(response, asked.format, streams)
+    const session = new Session({ sid, identity, anonymous, resumable: false, connection }, shared)
+    try {
+      subscribe(session, connection, asked)
+    } catch (error) {
+      session.end()
+      throw error
+    }
+    const pinged = { beat: connection.ping }
+    const pings = heartbeat.add(pinged, { interval: settings.ping_interval, precision: 's' })
+    const fail = (error: unknown) => session.fail(error)
+    connection.listen({
+      drained: guarded(() => session.drained(), fail),
+      tooSlow() {
+        metrics.disconnected_slow_clients_total++
+        metrics.refused('too_slow')
+        response.destroy()
+      },
+      closed: guarded(() => {
+        pings?.delete(pinged)
+        sessions.lost(session)
+      }, fail),
+    })
+    sessions.add(session)
+    return connection
+  }
+
+  function subscribe(session: Session, connection: EventStream, { commands, positions }: EventRequest): void {
+    const subscriptions = commands.map(({ presence: _, ...command }) => {
+      metrics.client_msg_total++
+      const started = performance.now()
+      if (!shared.historySince) delete command.history?.since
+      const subscription = session.subscribe(command, positions)
+      metrics.commandTook(performance.now() - started)
+      if (typeof subscription === 'string') throw new SubscriptionRejected(subscription)
+      return subscription
+    })
+    // A join is announced to its stream, so the client joins only once all subscriptions are granted.
+    commands.forEach((command, at) => {
+      if (command.presence === undefined) return
+      const complaint = join(session, subscriptions[at]!, command)
+      if (complaint !== undefined) shared.count(complaint)
+    })
+    // A browser that loses its connection before its first message reconnects with this position.
+    const [only, another] = subscriptions
+    if (only !== undefined && another === undefined && shared.history !== undefined)
+      connection.sendLastEventId(only.grant.stream, shared.history)
+  }
+}
+
+/** A browser reconnects after 200, but after no other status. */
+function askToReconnect(response: ServerResponse, cors: Headers): void {
+  response.writeHead(200, { ...cors, 'content-type': 'text/event-stream', connection: 'close' })
+  response.end('retry: 3000\n\n')
+}
+
+async function readText(request: IncomingMessage, maxSize: number): Promise<string> {
+  try {
+    return decodeBody(await readBody(request, maxSize))
+  } catch (cause) {
+    if (!(cause instanceof PublicationRefused)) throw cause
+    throw new EventsRefused(cause.code === 'too_large' ? 'message_too_large' : 'text_malformed', { cause })
+  }
+}
+
+/** Returns status, code and fix. Throws an error that is not a refusal again. */
+function answerTo(error: unknown, dev: boolean): readonly [status: number, code: string, fix: string] {
+  if (error instanceof EventsRefused) return [EVENT_FAILURES[error.code][0], error.code, error.message]
+  if (error instanceof SessionRefused) return [401, ENDINGS[error.code].tell, error.message]
+  if (!(error instanceof SubscriptionRejected)) throw error
+  const { code } = error
+  return [400, dev || TEMPORARY_REJECTIONS.has(code) ? code : 'rejected', REJECTIONS[code]]
+}
+
+type Headers = Record<string, string>
+
+/** Lets a page of an allowed origin read the answer; it may send cookies only if its origin is allowed by name. */
+function corsHeaders(origin: string | undefined, allowed: readonly string[]): Headers {
+  if (origin === undefined) return {}
+  if (allowed.length === 0 || allowed.includes('*')) return { 'access-control-allow-origin': '*' }
+  if (!originAllowed(origin, allowed)) return {}
+  return { 'access-control-allow-origin': origin, 'access-control-allow-credentials': 'true', vary: 'origin' }
+}
