@@ -5,7 +5,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Clocks } from './base/clocks.ts'
-import { createFailureReporter, guarded } from './base/failure.ts'
+import { createFailureReporter, guarded, tryEach } from './base/failure.ts'
 import { createBackend } from './broadcast/backend.ts'
 import { createBroadcastHandler, createPositionRoutes } from './broadcast/http.ts'
 import { createPublish } from './broadcast/publish.ts'
@@ -16,7 +16,6 @@ import type { Config } from './config/config.ts'
 import { HANDSHAKES, type PublicationRefused } from './errors.ts'
 import { createHeal } from './heal/heal.ts'
 import { answersBelow500, createPace } from './heal/pace.ts'
-import { formatPosition } from './history/history.ts'
 import { createApi } from './http/api.ts'
 import { refuseUpgrade } from './http/listener.ts'
 import { createPorts } from './http/ports.ts'
@@ -25,13 +24,17 @@ import { Hub } from './hub/hub.ts'
 import { Turn } from './hub/turn.ts'
 import type { Log } from './log.ts'
 import { createMetrics } from './metrics.ts'
+import { printAttendance, printEvent } from './presence/presence.ts'
 import { originAllowed } from './protocol/negotiate.ts'
+import { formatPosition } from './protocol/position.ts'
 import { createAdmission } from './session/admission.ts'
 import { drain } from './session/drain.ts'
 import { limitsOf } from './session/limits.ts'
+import { Resumables } from './session/resumables.ts'
 import { Sessions } from './session/sessions.ts'
 import { createEventHandler } from './transport/events.ts'
 import { Heartbeat } from './transport/heartbeat.ts'
+import { createPongWatch } from './transport/pongs.ts'
 import { createWebSockets, type WebSocketSettings } from './transport/websocket.ts'
 
 export interface Cable {
@@ -55,7 +58,25 @@ export function createCable(
   const failed = createFailureReporter(log, code => metrics.refused(code))
   const turn = new Turn(failed)
   const hub = new Hub(turn)
-  const { history, presence, resumables, expire } = createMemory(settings, hub, { wall, monotonic }, failed)
+  const { history, presence } = createMemory(settings, {
+    wall,
+    monotonic,
+    tell: event =>
+      hub.broadcast({
+        stream: event.stream,
+        body: Buffer.from(`${printEvent(event)}}`),
+        type: 'presence',
+        fromClient: true,
+        transient: true,
+      }),
+  })
+  const resumables = new Resumables({
+    ttlSeconds: settings.broker === 'none' ? 0 : settings.sessions_ttl,
+    max: settings.max_lost_sessions,
+    maxBytes: settings.max_lost_sessions_size,
+    monotonic,
+  })
+  const expire = () => tryEach([history, presence, resumables], kept => kept?.expire(), failed)
   const upkeep = setInterval(expire, 1000)
   upkeep.unref()
   const sessions = new Sessions(resumables)
@@ -113,7 +134,10 @@ export function createCable(
       explain: settings.dev,
       ...{ history, monotonic, later, pace },
     }),
-    ...{ hub, history, presence, sessions, heartbeat, metrics, log, wall, failed },
+    ping: (beat, rhythm) => heartbeat.add(beat, rhythm),
+    watchPongs:
+      settings.pong_timeout > 0 ? missing => createPongWatch(settings.pong_timeout * 1000, missing) : undefined,
+    ...{ hub, history, presence, sessions, metrics, log, wall, failed },
   })
   const refuseHandshake: WebSocketSettings['malformed'] = (request, socket) => {
     const code = handshakeFault(request)
@@ -215,7 +239,7 @@ export function createCable(
     })
     const api = createApi(routed('api', settings.api_path, config.api.keys), {
       ...backend,
-      presence,
+      attendance: stream => presence && printAttendance(presence.present(stream)),
       streams: () => hub.listeners(),
       stats,
     })

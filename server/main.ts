@@ -5,8 +5,9 @@
  */
 import { readFileSync } from 'node:fs'
 import { createCable } from './cable.ts'
-import { type Config, ConfigInvalid, readConfig } from './config/config.ts'
+import type { Config } from './config/config.ts'
 import { help } from './config/help.ts'
+import { ConfigInvalid, readConfig } from './config/read.ts'
 import { createLog } from './log.ts'
 
 const REASONS: Record<string, string> = {

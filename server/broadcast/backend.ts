@@ -3,7 +3,6 @@
  */
 import type { Metrics } from '../metrics.ts'
 import { parseRequest, type RemoteDisconnect } from '../protocol/publication.ts'
-import type { Sessions } from '../session/sessions.ts'
 import type { Publish } from './publish.ts'
 
 export interface Backend {
@@ -19,7 +18,11 @@ export function createBackend({
   metrics,
 }: {
   publish: Publish
-  sessions: Sessions
+  sessions: {
+    /** Both return how many sessions they ended. */
+    disconnect: (identity: string, code: 'remote', reconnect: boolean) => number
+    disconnectOne: (sid: string, code: 'remote', reconnect: boolean) => number
+  }
   metrics: Metrics
 }): Backend {
   const disconnect: Backend['disconnect'] = request => {

@@ -1,33 +1,35 @@
 /**
- * What the cable remembers, in memory (--broker=memory) or not at all: history, presence, lost sessions.
+ * What the cable remembers, in memory (--broker=memory) or not at all: history and presence.
  */
 import { randomBytes } from 'node:crypto'
 import type { Clocks } from '../base/clocks.ts'
-import { type ReportFailure, tryEach } from '../base/failure.ts'
-import type { Values } from '../config/settings.ts'
 import { createMemoryHistory, type MemoryHistory } from '../history/memory.ts'
-import type { Hub } from '../hub/hub.ts'
 import { createMemoryPresence, type MemoryPresence } from '../presence/memory.ts'
-import { printEvent } from '../presence/presence.ts'
-import { Resumables } from '../session/resumables.ts'
+import type { PresenceEvent } from '../presence/presence.ts'
+
+/** Settings, by their names. */
+export interface MemorySettings {
+  readonly broker: string
+  readonly history_limit: number
+  readonly history_ttl: number
+  readonly history_max_size: number
+  readonly presence_ttl: number
+  readonly presence_max_size: number
+  readonly max_presence_answer_size: number
+}
 
 export interface Memory {
   readonly history: MemoryHistory | undefined
   readonly presence: MemoryPresence | undefined
-  readonly resumables: Resumables
-  /** Forgets what is too old; to be called every second or so. */
-  expire: () => void
 }
 
-export function createMemory(settings: Values, hub: Hub, { wall, monotonic }: Clocks, failed: ReportFailure): Memory {
-  if (settings.broker === 'none') {
-    return {
-      history: undefined,
-      presence: undefined,
-      resumables: new Resumables({ ttlSeconds: 0, max: 0, maxBytes: 0, monotonic }),
-      expire() {},
-    }
-  }
+export interface MemoryParts extends Clocks {
+  /** Sends an event of a stream's presence to its subscribers. */
+  tell: (event: PresenceEvent) => void
+}
+
+export function createMemory(settings: MemorySettings, { wall, monotonic, tell }: MemoryParts): Memory {
+  if (settings.broker === 'none') return { history: undefined, presence: undefined }
   const history = createMemoryHistory({
     epoch: randomBytes(6).toString('base64url'),
     limit: settings.history_limit,
@@ -41,21 +43,7 @@ export function createMemory(settings: Values, hub: Hub, { wall, monotonic }: Cl
     maxBytes: settings.presence_max_size,
     maxAnswerBytes: settings.max_presence_answer_size,
     monotonic,
-    tell: event =>
-      hub.broadcast({
-        stream: event.stream,
-        body: Buffer.from(`${printEvent(event)}}`),
-        type: 'presence',
-        fromClient: true,
-        transient: true,
-      }),
+    tell,
   })
-  const resumables = new Resumables({
-    ttlSeconds: settings.sessions_ttl,
-    max: settings.max_lost_sessions,
-    maxBytes: settings.max_lost_sessions_size,
-    monotonic,
-  })
-  const expire = () => tryEach([history, presence, resumables], kept => kept.expire(), failed)
-  return { history, presence, resumables, expire }
+  return { history, presence }
 }

@@ -9,8 +9,8 @@
 import type { Secret } from '../auth/keys.ts'
 import { streamVerifier } from '../auth/streams.ts'
 import { SubscriptionRejected } from '../errors.ts'
-import { type Position, parsePosition } from '../history/history.ts'
 import { isTooDeep } from '../protocol/json.ts'
+import { type Position, parsePosition } from '../protocol/position.ts'
 
 export interface StreamGrant {
   readonly stream: string

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import { test } from 'node:test'
-import { ConfigInvalid, readConfig } from './config.ts'
+import { ConfigInvalid, readConfig } from './read.ts'
 
 const problems = (argv: string[], env = {}): readonly string[] => {
   try {

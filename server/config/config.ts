@@ -1,14 +1,9 @@
 /**
- * Configuration: flag > environment > default, then older names and fallbacks resolved.
- *
- * Every problem is reported at once, and no message repeats a secret.
+ * Configuration: settings, with older names and fallbacks resolved. Pure.
  */
 import { deriveKey, railsTurboKeys, type Secret } from '../auth/keys.ts'
-import { contradictions, warnings } from './contradictions.ts'
-import { readFlags } from './flags.ts'
-import { envNames, SETTINGS, type SettingName, type Values } from './settings.ts'
-import { readTls, type Tls } from './tls.ts'
-import { findUnknownVariables } from './unknown-variables.ts'
+import type { Tls } from '../http/listener.ts'
+import type { Values } from './settings.ts'
 
 interface Signed {
   readonly secrets: readonly Secret[]
@@ -45,44 +40,8 @@ export interface Config {
 /** The part of a configuration that depends on the settings only. */
 export type Resolved = Omit<Config, 'tls' | 'warnings'>
 
-export class ConfigInvalid extends Error {
-  override readonly name = 'ConfigInvalid'
-  readonly problems: readonly string[]
-  constructor(problems: readonly string[]) {
-    super(problems.join('\n'))
-    this.problems = problems
-  }
-}
-
-/** Reads flags and environment. Throws {@link ConfigInvalid} with every problem. */
-export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Config {
-  const problems: string[] = []
-  const given = readFlags(argv, problems)
-  const values = Object.fromEntries(
-    (Object.keys(SETTINGS) as SettingName[]).map(name => {
-      const { read, fallback } = SETTINGS[name]
-      const envName = envNames(name).find(candidate => env[candidate])
-      const [from, value] = given.has(name) ? [`--${name}`, given.get(name)!] : [envName, envName && env[envName]]
-      if (value === undefined) return [name, fallback]
-      try {
-        // An empty variable counts as unset. A blank flag is a mistake, such as --secret=$SECRET without a SECRET.
-        if (value.trim() === '') throw new Error('is blank: give it a value, or leave it out')
-        return [name, read(value)]
-      } catch (error) {
-        problems.push(`${from} ${(error as Error).message}`)
-        return [name, fallback]
-      }
-    }),
-  ) as Values
-  const unknown = findUnknownVariables(env)
-  const resolved = resolve(values)
-  problems.push(...unknown.problems, ...contradictions(resolved))
-  const tls = readTls(values, problem => problems.push(problem))
-  if (problems.length > 0) throw new ConfigInvalid(problems)
-  return { ...resolved, tls, warnings: [...unknown.warnings, ...warnings(resolved)] }
-}
-
-function resolve(settings: Values): Resolved {
+/** Resolves older names and fallbacks. */
+export function resolve(settings: Values): Resolved {
   const { secret, rails_secret_key_base: secretKeyBase } = settings
   const key = settings.http_broadcast_secret || settings.broadcast_key
   const broadcastKey =

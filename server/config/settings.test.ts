@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createCable } from '../cable.ts'
 import { createLog } from '../log.ts'
-import { type Config, ConfigInvalid, readConfig } from './config.ts'
+import type { Config } from './config.ts'
+import { ConfigInvalid, readConfig } from './read.ts'
 import { envNames, isSecret, SETTINGS, type SettingName } from './settings.ts'
 
 const NAMES = Object.keys(SETTINGS) as SettingName[]

@@ -4,12 +4,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
-
-/** PEM texts. */
-export interface Tls {
-  readonly cert: string
-  readonly key: string
-}
+import type { Tls } from '../http/listener.ts'
 
 /** Returns `undefined` without both files, or after it reported a problem in a sentence that names setting, file and reason. */
 export function readTls(

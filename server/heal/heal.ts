@@ -14,12 +14,11 @@
  */
 
 import type { GapCode } from '../errors.ts'
-import { formatPosition, type History } from '../history/history.ts'
 import { broadcastPrefix, PLAIN_TAIL, type RefreshFate } from '../protocol/action-cable.ts'
 import { positionTail } from '../protocol/extended.ts'
 import { textFrame } from '../protocol/frame.ts'
+import { formatPosition, type Position } from '../protocol/position.ts'
 import { gap } from '../protocol/source-events.ts'
-import type { Subscription } from '../session/subscriptions.ts'
 import type { Pace } from './pace.ts'
 
 const REFRESH = Buffer.from(
@@ -28,6 +27,22 @@ const REFRESH = Buffer.from(
   ),
 )
 const AGAIN_MS = 30_000
+
+/** What healing needs of a subscription. */
+export interface Healable {
+  readonly identifier: string
+  readonly grant: {
+    readonly stream: string
+    readonly kind: 'turbo' | 'html' | 'data'
+    /** Whether the page wants to know how it is catching up. */
+    readonly events: boolean
+    /** Where the page was made, if it says so. */
+    readonly position: Position | 'unknown' | undefined
+  }
+  readonly state: 'waiting' | 'live' | 'over'
+  /** Whether its page has to refresh. */
+  healing: boolean
+}
 
 /** What healing needs of a session. */
 export interface Patient {
@@ -39,7 +54,8 @@ export interface Patient {
 }
 
 export interface HealSettings {
-  history: History | undefined
+  /** The last message in the history; `undefined`: the cable keeps none. */
+  history: Position | undefined
   monotonic: () => number
   /** Calls `then` after so many ms. Returns a function that cancels the call. */
   later: (ms: number, then: () => void) => () => void
@@ -54,9 +70,9 @@ export interface HealSettings {
 
 export interface Heal {
   /** What {@link missed} would do about a gap; `undefined` where it never refreshes a page: a subscription that is not Turbo's. */
-  fate: (session: Patient, subscription: Subscription) => RefreshFate | undefined
+  fate: (session: Patient, subscription: Healable) => RefreshFate | undefined
   /** Asks the session's page to refresh, because it may have missed messages of this subscription. */
-  missed: (session: Patient, subscription: Subscription, code: GapCode) => void
+  missed: (session: Patient, subscription: Healable, code: GapCode) => void
   /** Takes back the turn and the timers of a session that has ended. */
   left: (session: Patient) => void
 }
@@ -65,7 +81,7 @@ export interface Heal {
 interface Healed {
   readonly at: number
   readonly place: string
-  next?: Subscription
+  next?: Healable
   cancel?: () => void
 }
 
@@ -74,7 +90,7 @@ interface SessionRefreshes {
   /** By stream, the oldest first. */
   readonly healed: Map<string, Healed>
   /** By stream: the subscriptions that the session's turn refreshes. */
-  readonly due: Map<string, Subscription>
+  readonly due: Map<string, Healable>
   hasTurn: boolean
   takeTurnBack: () => void
 }
@@ -86,7 +102,7 @@ export function createHeal(settings: HealSettings): Heal {
   const { history, monotonic, later, count, pace, maxStreams, explain } = settings
   const bySession = new WeakMap<Patient, SessionRefreshes>()
 
-  function fate(session: Patient, subscription: Subscription): RefreshFate | undefined {
+  function fate(session: Patient, subscription: Healable): RefreshFate | undefined {
     const { kind, stream } = subscription.grant
     if (kind !== 'turbo') return undefined
     if (pace === undefined) return 'off'
@@ -95,7 +111,7 @@ export function createHeal(settings: HealSettings): Heal {
     return !isOver && recent.place === placeOf(subscription) ? 'held-back' : 'coming'
   }
 
-  function missed(session: Patient, subscription: Subscription, code: GapCode): void {
+  function missed(session: Patient, subscription: Healable, code: GapCode): void {
     const { identifier, grant } = subscription
     const tell = (refresh: RefreshFate) =>
       grant.events && session.connection.send(gap(identifier, refresh, code, explain))
@@ -124,7 +140,7 @@ export function createHeal(settings: HealSettings): Heal {
     recent.next = subscription
   }
 
-  function refresh(session: Patient, subscription: Subscription, refreshes: SessionRefreshes, pace: Pace): void {
+  function refresh(session: Patient, subscription: Healable, refreshes: SessionRefreshes, pace: Pace): void {
     const { stream } = subscription.grant
     bound(refreshes, maxStreams)
     refreshes.healed.set(stream, { at: monotonic(), place: placeOf(subscription) })
@@ -145,7 +161,7 @@ export function createHeal(settings: HealSettings): Heal {
     })
   }
 
-  function send(session: Patient, { identifier, grant }: Subscription): void {
+  function send(session: Patient, { identifier, grant }: Healable): void {
     // With this position an extended client does not resume from the one that was a gap.
     const tail = history === undefined ? PLAIN_TAIL : positionTail(grant.stream, history)
     session.connection.send(textFrame(broadcastPrefix(identifier), REFRESH, tail))
@@ -182,8 +198,8 @@ function bound({ healed, due }: SessionRefreshes, maxStreams: number): void {
   for (const [stream, subscription] of due) if (!isWanted(subscription)) due.delete(stream)
 }
 
-const placeOf = ({ grant: { position } }: Subscription): string =>
+const placeOf = ({ grant: { position } }: Healable): string =>
   typeof position === 'object' ? formatPosition(position) : String(position)
 
 /** (A session that ends also ends its subscriptions.) */
-const isWanted = ({ state }: Subscription): boolean => state !== 'over'
+const isWanted = ({ state }: Healable): boolean => state !== 'over'

@@ -7,10 +7,7 @@
  * of the history: whoever comes back with another epoch has missed something that nobody can tell.
  */
 
-export interface Position {
-  readonly offset: number
-  readonly epoch: string
-}
+import type { Position } from '../protocol/position.ts'
 
 export interface Entry {
   readonly offset: number
@@ -34,13 +31,4 @@ export interface History {
   since: (stream: string, seconds: number) => readonly Entry[]
   /** Drops what is too old; to be called every second or so. */
   expire: () => void
-}
-
-export const formatPosition = ({ offset, epoch }: Position): string => `${offset}/${epoch}`
-
-/** `unknown` is what a page carries that was made while the cable did not answer; `undefined`: the text is no position. */
-export function parsePosition(text: unknown): Position | 'unknown' | undefined {
-  if (text === '-') return 'unknown'
-  const [, offset, epoch] = typeof text === 'string' ? (/^(\d{1,15})\/([A-Za-z0-9_-]{1,64})$/.exec(text) ?? []) : []
-  return offset === undefined || epoch === undefined ? undefined : { offset: Number(offset), epoch }
 }

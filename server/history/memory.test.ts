@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { formatPosition, parsePosition } from '../protocol/position.ts'
 import { retained } from '../test/memory.ts'
-import { formatPosition, parsePosition } from './history.ts'
 import { createMemoryHistory } from './memory.ts'
 
 function history({ limit = 100, ttlSeconds = 300, maxBytes = 1e9 } = {}) {

@@ -10,7 +10,8 @@
  * to date; then only `forgotten` speaks for it. Nothing survives a restart, and the new epoch says so.
  */
 import { unpooled } from '../protocol/frame.ts'
-import type { Entry, History, Position } from './history.ts'
+import type { Position } from '../protocol/position.ts'
+import type { Entry, History } from './history.ts'
 
 export interface MemorySettings {
   epoch: string

@@ -11,21 +11,24 @@
  */
 import type { Hono } from 'hono'
 import { PublicationRefused } from '../errors.ts'
-import { type Presence, printAttendance } from '../presence/presence.ts'
 import { parseDisconnect, type RemoteDisconnect } from '../protocol/publication.ts'
 import { createRoutes, type RouteSettings } from './routes.ts'
 
 export interface ApiParts {
   /** Applies a broadcast's body. */
   publish: (body: string) => void
-  presence: Presence | undefined
+  /** The members of a stream as JSON text; `undefined` where the cable keeps no presence. */
+  attendance: (stream: string) => string | undefined
   streams: () => Iterable<readonly [stream: string, subscriptions: number]>
   stats: () => object
   /** Returns how many sessions there were. */
   disconnect: (request: RemoteDisconnect | { sid: string; reconnect: boolean }) => number
 }
 
-export function createApi(settings: RouteSettings, { publish, presence, streams, stats, disconnect }: ApiParts): Hono {
+export function createApi(
+  settings: RouteSettings,
+  { publish, attendance, streams, stats, disconnect }: ApiParts,
+): Hono {
   const { path } = settings
   const { routes, read } = createRoutes(settings)
 
@@ -37,8 +40,9 @@ export function createApi(settings: RouteSettings, { publish, presence, streams,
     // The framework's path is decoded in part; the stream's name is what stands between, decoded once.
     const [, name] = /\/presence\/(.+)\/users$/.exec(new URL(c.req.url).pathname) ?? []
     if (name === undefined) throw new PublicationRefused('not_found')
-    if (presence === undefined) throw new PublicationRefused('presence_unsupported')
-    return c.body(printAttendance(presence.present(decodeName(name))), 200, { 'content-type': 'application/json' })
+    const members = attendance(decodeName(name))
+    if (members === undefined) throw new PublicationRefused('presence_unsupported')
+    return c.body(members, 200, { 'content-type': 'application/json' })
   })
   routes.get(`${path}/streams`, c =>
     c.json({ streams: Array.from(streams(), ([stream, subscriptions]) => ({ stream, subscriptions })) }),

@@ -11,12 +11,17 @@ import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
 import type { Hono } from 'hono'
-import type { Tls } from '../config/tls.ts'
 import { FAILURES } from '../errors.ts'
 import { boundConnections, type ConnectionBounds } from './connections.ts'
 import { endWith, LingeringResponse } from './linger.ts'
 import { isHost, originForm, pathOf } from './target.ts'
 import { serveUpgrades, type Upgrade } from './upgrade.ts'
+
+/** PEM texts. */
+export interface Tls {
+  readonly cert: string
+  readonly key: string
+}
 
 /** Answers a request on Node's own objects. What it throws is answered with a 500. */
 export type Handle = (request: IncomingMessage, response: ServerResponse) => Promise<void>

@@ -8,12 +8,17 @@
  * printed again, because clients compare it byte for byte. Pure.
  */
 import { ENDINGS, type EndingCode, REJECTIONS, type RejectionCode, TEMPORARY_REJECTIONS } from '../errors.ts'
-import type { HistoryRequest } from '../session/start.ts'
 import { frameOf, textFrame } from './frame.ts'
 import { isTooDeep, memberOf } from './json.ts'
 
 /** Whether a refresh follows, was held back (there was one less than 30 s ago), or pages are not told to refresh. */
 export type RefreshFate = 'coming' | 'held-back' | 'off'
+
+/** The `history` of a command, not validated yet. */
+export interface HistoryRequest {
+  since?: unknown
+  streams?: unknown
+}
 
 export interface Command {
   command: string

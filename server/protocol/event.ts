@@ -11,9 +11,15 @@
  * backend's JSON text, of any depth, and we send it unchanged. We cut at `,"message":` and `,"stream_id":`. Inside a JSON
  * string a backslash precedes every quote, so neither matches inside one. Pure.
  */
-import { type Position, parsePosition } from '../history/history.ts'
-import type { Seen } from '../session/start.ts'
+
 import { endOfString } from './json.ts'
+import { type Position, parsePosition } from './position.ts'
+
+/** The last event that a browser saw: its Last-Event-ID. */
+export interface Seen {
+  readonly stream: string
+  readonly position: Position
+}
 
 /** How one client wants its events. */
 export interface Format {

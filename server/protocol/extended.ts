@@ -5,8 +5,9 @@
  *
  * Clients of the base protocol get the same fields and ignore them. Pure.
  */
-import type { Position } from '../history/history.ts'
+
 import { encode, type RefreshFate } from './action-cable.ts'
+import type { Position } from './position.ts'
 
 /** The reference leaves an empty list out, and its client then takes all that it ever subscribed to for restored. */
 export const restoredWelcome = (sid: string, identifiers: readonly string[], explain: boolean): Buffer =>

@@ -7,46 +7,55 @@
  * disconnect frame; but no session exists, and nothing is heard or delivered, until the token is good. A lost session is
  * resumed only by the same identity: its sid alone, which is in URLs and logs, opens nothing.
  */
-import { randomFillSync } from 'node:crypto'
-import type { IncomingHttpHeaders } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { type Identify, tokenVerifier } from '../auth/identity.ts'
 import { atTime, type Clocks } from '../base/clocks.ts'
-import type { Config } from '../config/config.ts'
 import { ENDINGS, type EndingCode, SessionRefused } from '../errors.ts'
-import type { Connection, Listener, Outcome } from '../hub/connection.ts'
+import type { Connection, Listener } from '../hub/connection.ts'
 import type { Metrics } from '../metrics.ts'
 import { disconnect, type PingPrecision } from '../protocol/action-cable.ts'
 import { EXTENDED, readToken, readWishes } from '../protocol/negotiate.ts'
-import type { Beat, Heartbeat } from '../transport/heartbeat.ts'
-import { createPongWatch, type PongWatch } from '../transport/pongs.ts'
-import type { Accept } from '../transport/websocket.ts'
-import type { Slot } from '../transport/wheel.ts'
-import { limitsOf } from './limits.ts'
+import { type Beat, Client, type PongWatch, type Rhythm, type Slot } from './client.ts'
+import type { Identity } from './identity.ts'
+import { type LimitSettings, limitsOf } from './limits.ts'
 import { Session, type SessionParts } from './session.ts'
 import type { Sessions } from './sessions.ts'
+import { newSid } from './sid.ts'
 
 export interface AdmissionParts extends Omit<SessionParts, 'limits' | 'historySince' | 'explain' | 'count' | 'later'> {
   sessions: Sessions
-  heartbeat: Heartbeat
+  /** Pings at a rhythm until it is deleted from the slot; `undefined`: never. */
+  ping: (beat: Beat, rhythm: Rhythm) => Slot<Beat> | undefined
+  /** Watches that a client says something after a ping; `undefined`: it need not. */
+  watchPongs: ((missing: () => void) => PongWatch) | undefined
   metrics: Metrics
   wall: Clocks['wall']
 }
+
+export interface AdmissionSettings {
+  readonly jwtSecrets: readonly string[]
+  readonly jwtParam: string
+  readonly enforceJwt: boolean
+  readonly noauth: boolean
+  /** By their names. */
+  readonly settings: LimitSettings & {
+    readonly history_since: boolean
+    readonly dev: boolean
+    readonly max_sessions: number
+    readonly max_sessions_per_identity: number
+    readonly ping_interval: number
+    readonly ping_timestamp_precision: string
+    readonly jwt_close_on_expiry: boolean
+  }
+}
+
+export type Accept = (connection: Connection, request: IncomingMessage) => Listener | undefined
 
 /** What is known of a client before it is anybody. */
 export interface Caller {
   readonly url: string
   readonly headers: IncomingHttpHeaders
 }
-
-export interface Identity {
-  readonly identity: string
-  /** Unix seconds; `undefined`: never. */
-  readonly expires: number | undefined
-  /** Nobody vouches for it: --noauth. */
-  readonly anonymous: boolean
-}
-
-type Owner = Pick<Identity, 'identity' | 'anonymous'>
 
 export interface Admission {
   accept: Accept
@@ -58,22 +67,9 @@ export interface Admission {
   readonly shared: SessionParts
 }
 
-const random = Buffer.alloc(4096)
-let used = random.length
-
-/** 128 random bits, asked of the system many at a time. */
-export function newSid(): string {
-  if (used === random.length) {
-    randomFillSync(random)
-    used = 0
-  }
-  used += 16
-  return random.toString('base64url', used - 16, used)
-}
-
 export function createAdmission(
-  config: Config,
-  { sessions, heartbeat, metrics, wall, ...parts }: AdmissionParts,
+  config: AdmissionSettings,
+  { sessions, ping, watchPongs, metrics, wall, ...parts }: AdmissionParts,
 ): Admission {
   const { settings } = config
   const shared: SessionParts = {
@@ -140,9 +136,8 @@ export function createAdmission(
     const session = new Session(arrival, shared)
 
     const client = new Client(session, sessions, metrics)
-    if (extended && settings.pong_timeout > 0)
-      client.pongs = createPongWatch(settings.pong_timeout * 1000, () => session.disconnect('no_pong'))
-    client.pings = heartbeat.add(client, {
+    if (extended) client.pongs = watchPongs?.(() => session.disconnect('no_pong'))
+    client.pings = ping(client, {
       interval: pingInterval ?? settings.ping_interval,
       precision: pingPrecision ?? (settings.ping_timestamp_precision as PingPrecision),
     })
@@ -168,88 +163,13 @@ export function createAdmission(
   }
 }
 
-/** Between a connection and its session. There are very many of these, so it is no set of closures. */
-class Client implements Listener, Beat {
-  readonly #session: Session
-  readonly #sessions: Sessions
-  readonly #metrics: Metrics
-  pongs: PongWatch | undefined
-  pings: Slot<Beat> | undefined
-  stopClock: (() => void) | undefined
-
-  constructor(session: Session, sessions: Sessions, metrics: Metrics) {
-    this.#session = session
-    this.#sessions = sessions
-    this.#metrics = metrics
-  }
-
-  message(text: string | undefined): Outcome {
-    try {
-      this.#metrics.client_msg_total++
-      this.pongs?.heard()
-      const started = performance.now()
-      const outcome = this.#session.receive(text)
-      this.#metrics.commandTook(performance.now() - started)
-      return outcome
-    } catch (error) {
-      this.#session.fail(error)
-      return 'done'
-    }
-  }
-
-  heard(): void {
-    try {
-      this.#session.heard()
-    } catch (error) {
-      this.#session.fail(error)
-    }
-  }
-
-  drained(): void {
-    try {
-      this.#session.drained()
-    } catch (error) {
-      this.#session.fail(error)
-    }
-  }
-
-  tooSlow(): void {
-    this.#metrics.disconnected_slow_clients_total++
-    this.#session.disconnect('too_slow')
-  }
-
-  flooded(): void {
-    this.#session.disconnect('malformed_flood')
-  }
-
-  beat(ping: Buffer): void {
-    try {
-      this.#session.connection.ping(ping)
-      this.pongs?.pinged()
-    } catch (error) {
-      this.#session.fail(error)
-    }
-  }
-
-  closed(): void {
-    try {
-      this.pings?.delete(this)
-      this.pongs?.stop()
-      this.stopClock?.()
-      this.#sessions.lost(this.#session)
-    } catch (error) {
-      this.#session.fail(error)
-    }
-  }
-}
-
 function refuse(connection: Connection, code: EndingCode, explain: boolean): void {
   connection.send(disconnect(code, explain))
   connection.close(code)
 }
 
 function identityOf(
-  { jwtSecrets, jwtParam, enforceJwt, noauth }: Config,
+  { jwtSecrets, jwtParam, enforceJwt, noauth }: AdmissionSettings,
   identify: (token: string) => ReturnType<Identify>,
   { url, headers }: Caller,
   sid: string,
@@ -260,7 +180,3 @@ function identityOf(
   if (noauth && !enforceJwt) return { identity: JSON.stringify({ sid }), expires: undefined, anonymous: true }
   throw new SessionRefused(jwtSecrets.length === 0 ? 'nobody_can_connect' : 'token_missing')
 }
-
-/** Whether a lost session is this caller's. */
-export const isTheSame = (who: Owner, lost: Owner): boolean =>
-  who.anonymous ? lost.anonymous : !lost.anonymous && lost.identity === who.identity

@@ -9,12 +9,13 @@
  * replay at a time, and none while much waits to be written, so that a long replay does not make it too slow.
  */
 import type { GapCode } from '../errors.ts'
-import type { Entry, History, Position } from '../history/history.ts'
+import type { Entry, History } from '../history/history.ts'
 import type { Connection } from '../hub/connection.ts'
 import type { Hub, Message } from '../hub/hub.ts'
 import { broadcastPrefix, type RefreshFate } from '../protocol/action-cable.ts'
 import { confirmHistory, positionTail, rejectHistory } from '../protocol/extended.ts'
 import { textFrame } from '../protocol/frame.ts'
+import type { Position } from '../protocol/position.ts'
 import { catchingUp, caughtUp } from '../protocol/source-events.ts'
 import type { Limits } from './limits.ts'
 import type { Start } from './start.ts'

@@ -1,8 +1,6 @@
 /**
  * What one session may hold and send.
  */
-import type { Values } from '../config/settings.ts'
-
 export interface Limits {
   readonly maxSubscriptions: number
   /** UTF-16 units of one identifier. */
@@ -20,7 +18,17 @@ export interface Limits {
 /** Stock identifiers with a position have about 200 bytes; the rest is for long stream names. */
 const IDENTIFIER_SIZE = 512
 
-export function limitsOf(settings: Values): Limits {
+/** Settings, by their names. */
+export interface LimitSettings {
+  readonly max_subscriptions: number
+  readonly max_identifier_length: number
+  readonly max_identifiers_size: number
+  readonly ws_max_pending_size: number
+  readonly max_whisper_size: number
+  readonly max_presence_info_size: number
+}
+
+export function limitsOf(settings: LimitSettings): Limits {
   // The setting counts one page. On a visit the next page subscribes while the last one unsubscribes.
   const maxSubscriptions = 2 * settings.max_subscriptions
   return {

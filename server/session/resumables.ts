@@ -6,7 +6,7 @@
  */
 
 import { sizeOf } from '../base/size.ts'
-import type { Position } from '../history/history.ts'
+import type { Position } from '../protocol/position.ts'
 
 export interface Snapshot {
   readonly identity: string

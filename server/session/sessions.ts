@@ -4,7 +4,7 @@
 
 import { countOf, each, type Few, withOne, withoutOne } from '../base/few.ts'
 import type { EndingCode } from '../errors.ts'
-import { type Identity, isTheSame } from './admission.ts'
+import { type Identity, isTheSame } from './identity.ts'
 import type { Resumables, Snapshot } from './resumables.ts'
 import type { Session } from './session.ts'
 

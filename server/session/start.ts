@@ -9,24 +9,14 @@
  * not per page: after Back it is ahead of the page. An unusable position is a gap. We do not fall back to `since`, which
  * is the browser's clock. Pure.
  */
-import type { Position } from '../history/history.ts'
+import type { HistoryRequest } from '../protocol/action-cable.ts'
+import type { Seen } from '../protocol/event.ts'
+import type { Position } from '../protocol/position.ts'
 
 /** `gap`: the client may have missed messages, and we cannot know which. */
 export type Start = Position | { readonly since: number } | 'now' | 'gap'
 
-/** The `history` of a command, not validated yet. */
-export interface HistoryRequest {
-  since?: unknown
-  streams?: unknown
-}
-
 type PagePosition = Position | 'unknown' | undefined
-
-/** The last event that a browser saw: its Last-Event-ID. */
-export interface Seen {
-  readonly stream: string
-  readonly position: Position
-}
 
 /** Positions that a client of server-sent events sends beside its identifier, which is the same at every reconnect. */
 export interface ClientPositions {

@@ -8,9 +8,17 @@
  */
 
 import type { Entry, History } from '../history/history.ts'
-import type { Message, Waiter } from '../hub/hub.ts'
-import type { Behind } from './catch-up.ts'
+import type { Hub, Message, Waiter } from '../hub/hub.ts'
+import type { Limits } from './limits.ts'
 import type { Subscription } from './subscriptions.ts'
+
+/** What the buffer needs of its session. */
+interface Owner {
+  readonly limits: Pick<Limits, 'maxReplayBytes'>
+  readonly hub: Pick<Hub, 'addWaiter' | 'removeWaiter'>
+  /** Whether the session has, or had, this sid. */
+  answersTo: (sid: string) => boolean
+}
 
 export interface TransientMessage {
   /** The offset of the last message in the history before this one. */
@@ -27,12 +35,12 @@ interface Waiting extends Waiter {
 const OVERHEAD = 300
 
 export class TransientBuffer {
-  readonly #session: Behind
+  readonly #session: Owner
   readonly #history: History
   readonly #waiting = new Map<Subscription, Waiting>()
   #bytes = 0
 
-  constructor(session: Behind, history: History) {
+  constructor(session: Owner, history: History) {
     this.#session = session
     this.#history = history
   }

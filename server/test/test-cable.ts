@@ -12,7 +12,7 @@ import { setImmediate } from 'node:timers/promises'
 import { WebSocket } from 'ws'
 import type { Clocks } from '../base/clocks.ts'
 import { type Cable, createCable } from '../cable.ts'
-import { readConfig } from '../config/config.ts'
+import { readConfig } from '../config/read.ts'
 import { createLog, type Log } from '../log.ts'
 
 export const SECRET = 'canary-qwerty'

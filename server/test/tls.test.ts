@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { WebSocket } from 'ws'
 import { certificate, openssl } from '../../testing/certificate.ts'
-import { ConfigInvalid, readConfig } from '../config/config.ts'
+import { ConfigInvalid, readConfig } from '../config/read.ts'
 import { startCable } from './test-cable.ts'
 
 test('with a certificate everything is TLS: clients, health and broadcasts', async t => {

@@ -11,10 +11,10 @@
  * every reconnect. Of repeated parameters the first counts, as in the reference. Pure.
  */
 import { EventsRefused } from '../errors.ts'
-import { parsePosition } from '../history/history.ts'
 import { type Command, parseCommand } from '../protocol/action-cable.ts'
 import { type Format, readEventId } from '../protocol/event.ts'
 import { isTooDeep } from '../protocol/json.ts'
+import { parsePosition } from '../protocol/position.ts'
 import type { ClientPositions } from '../session/start.ts'
 
 export interface EventRequest {

@@ -8,7 +8,6 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { guarded } from '../base/failure.ts'
-import type { Config } from '../config/config.ts'
 import {
   ENDINGS,
   EVENT_FAILURES,
@@ -24,10 +23,12 @@ import type { Handle } from '../http/listener.ts'
 import type { Turn } from '../hub/turn.ts'
 import type { Metrics } from '../metrics.ts'
 import { originAllowed, queryOf } from '../protocol/negotiate.ts'
-import { type Admission, type Identity, newSid } from '../session/admission.ts'
+import type { Admission } from '../session/admission.ts'
 import { join } from '../session/commands.ts'
+import type { Identity } from '../session/identity.ts'
 import { Session } from '../session/session.ts'
 import type { Sessions } from '../session/sessions.ts'
+import { newSid } from '../session/sid.ts'
 import { type EventRequest, readGet, readPost } from './event-request.ts'
 import type { Heartbeat } from './heartbeat.ts'
 import { LargeEvents } from './large-events.ts'
@@ -44,7 +45,20 @@ export interface EventParts {
   draining: () => boolean
 }
 
-export function createEventHandler({ settings, jwtParam }: Config, parts: EventParts): Handle {
+export interface EventSettings {
+  readonly jwtParam: string
+  /** By their names. */
+  readonly settings: {
+    readonly allowed_origins: readonly string[]
+    readonly dev: boolean
+    readonly ws_max_pending_size: number
+    readonly max_message_size: number
+    readonly max_subscriptions: number
+    readonly ping_interval: number
+  }
+}
+
+export function createEventHandler({ settings, jwtParam }: EventSettings, parts: EventParts): Handle {
   const { admission, sessions, heartbeat, metrics, turn, sent } = parts
   const { shared } = admission
   const { allowed_origins: allowedOrigins, dev, ws_max_pending_size: maxPendingSize } = settings

@@ -6,19 +6,9 @@
  * has a wheel.
  */
 import { type ReportFailure, tryEach } from '../base/failure.ts'
-import { type PingPrecision, ping } from '../protocol/action-cable.ts'
-import { type Slot, Wheel } from './wheel.ts'
-
-export interface Rhythm {
-  /** Seconds; 0: no pings. */
-  readonly interval: number
-  readonly precision: PingPrecision
-}
-
-/** Takes a ping. */
-export interface Beat {
-  beat: (frame: Buffer) => void
-}
+import { ping } from '../protocol/action-cable.ts'
+import type { Beat, Rhythm, Slot } from '../session/client.ts'
+import { Wheel } from './wheel.ts'
 
 /** The longest a client may ask for: each interval is a timer. */
 const LONGEST_S = 60

@@ -1,12 +1,7 @@
 /**
  * Pongs of the protocol (--pong_timeout): after a ping, a client has this long to say anything at all.
  */
-
-export interface PongWatch {
-  pinged: () => void
-  heard: () => void
-  stop: () => void
-}
+import type { PongWatch } from '../session/client.ts'
 
 export function createPongWatch(timeoutMs: number, missing: () => void): PongWatch {
   let timer: NodeJS.Timeout | undefined

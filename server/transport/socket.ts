@@ -9,9 +9,10 @@ import { ENDINGS, type EndingCode } from '../errors.ts'
 import type { Connection, Listener, Outcome } from '../hub/connection.ts'
 import type { Turn } from '../hub/turn.ts'
 import { unpooled } from '../protocol/frame.ts'
+import type { Slot } from '../session/client.ts'
 import { Backlog } from './backlog.ts'
 import { Inbox, type InboxOwner } from './inbox.ts'
-import type { Slot, Wheel } from './wheel.ts'
+import type { Wheel } from './wheel.ts'
 
 export interface SocketSettings {
   /** Bytes that may wait for one slow client. 0: no limit. */

@@ -9,11 +9,11 @@
  * turn them into events here, so that the hot path does not need to know about them.
  */
 import type { ServerResponse } from 'node:http'
-import type { Position } from '../history/history.ts'
 import type { Connection, Listener } from '../hub/connection.ts'
 import type { Turn } from '../hub/turn.ts'
 import { type Format, formatEvent, formatLastEventId } from '../protocol/event.ts'
 import { payloadsOf } from '../protocol/frame.ts'
+import type { Position } from '../protocol/position.ts'
 import { Backlog } from './backlog.ts'
 import type { LargeEvents } from './large-events.ts'
 

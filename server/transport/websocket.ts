@@ -11,8 +11,8 @@ import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { WebSocket, WebSocketServer } from 'ws'
 import { type ReportFailure, tryEach } from '../base/failure.ts'
-import type { Connection, Listener } from '../hub/connection.ts'
 import { selectSubprotocol } from '../protocol/negotiate.ts'
+import type { Accept } from '../session/admission.ts'
 import { Socket, type SocketSettings } from './socket.ts'
 import { Wheel } from './wheel.ts'
 
@@ -24,8 +24,6 @@ export interface WebSocketSettings extends SocketSettings {
   /** Answers a handshake that ws refuses. */
   malformed: (request: IncomingMessage, socket: Duplex) => void
 }
-
-export type Accept = (connection: Connection, request: IncomingMessage) => Listener | undefined
 
 export interface WebSockets {
   /** Takes an upgrade request. */

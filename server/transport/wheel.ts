@@ -6,11 +6,9 @@
  */
 
 import { guarded, type ReportFailure } from '../base/failure.ts'
+import type { Slot } from '../session/client.ts'
 
 const SLOT_MS = 100
-
-/** Where something has its turn. */
-export type Slot<T> = Pick<Set<T>, 'delete'>
 
 export class Wheel<T> {
   readonly #slots: Set<T>[]

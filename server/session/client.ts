@@ -1,0 +1,106 @@
+/**
+ * Between a connection and its session: pings, pongs and the end of the token. An exception of the session ends the session.
+ */
+import type { Listener, Outcome } from '../hub/connection.ts'
+import type { Metrics } from '../metrics.ts'
+import type { PingPrecision } from '../protocol/action-cable.ts'
+import type { Session } from './session.ts'
+import type { Sessions } from './sessions.ts'
+
+/** Takes a ping. */
+export interface Beat {
+  beat: (frame: Buffer) => void
+}
+
+export interface Rhythm {
+  /** Seconds; 0: no pings. */
+  readonly interval: number
+  readonly precision: PingPrecision
+}
+
+/** Where something has its turn. */
+export interface Slot<T> {
+  delete: (item: T) => boolean
+}
+
+/** Watches that a client answers pings. */
+export interface PongWatch {
+  pinged: () => void
+  heard: () => void
+  stop: () => void
+}
+
+/** There are very many of these, so it is no set of closures. */
+export class Client implements Listener, Beat {
+  readonly #session: Session
+  readonly #sessions: Sessions
+  readonly #metrics: Metrics
+  pongs: PongWatch | undefined
+  pings: Slot<Beat> | undefined
+  stopClock: (() => void) | undefined
+
+  constructor(session: Session, sessions: Sessions, metrics: Metrics) {
+    this.#session = session
+    this.#sessions = sessions
+    this.#metrics = metrics
+  }
+
+  message(text: string | undefined): Outcome {
+    try {
+      this.#metrics.client_msg_total++
+      this.pongs?.heard()
+      const started = performance.now()
+      const outcome = this.#session.receive(text)
+      this.#metrics.commandTook(performance.now() - started)
+      return outcome
+    } catch (error) {
+      this.#session.fail(error)
+      return 'done'
+    }
+  }
+
+  heard(): void {
+    try {
+      this.#session.heard()
+    } catch (error) {
+      this.#session.fail(error)
+    }
+  }
+
+  drained(): void {
+    try {
+      this.#session.drained()
+    } catch (error) {
+      this.#session.fail(error)
+    }
+  }
+
+  tooSlow(): void {
+    this.#metrics.disconnected_slow_clients_total++
+    this.#session.disconnect('too_slow')
+  }
+
+  flooded(): void {
+    this.#session.disconnect('malformed_flood')
+  }
+
+  beat(ping: Buffer): void {
+    try {
+      this.#session.connection.ping(ping)
+      this.pongs?.pinged()
+    } catch (error) {
+      this.#session.fail(error)
+    }
+  }
+
+  closed(): void {
+    try {
+      this.pings?.delete(this)
+      this.pongs?.stop()
+      this.stopClock?.()
+      this.#sessions.lost(this.#session)
+    } catch (error) {
+      this.#session.fail(error)
+    }
+  }
+}

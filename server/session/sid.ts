@@ -1,0 +1,15 @@
+/** Session ids. */
+import { randomFillSync } from 'node:crypto'
+
+const random = Buffer.alloc(4096)
+let used = random.length
+
+/** 128 random bits, asked of the system many at a time. */
+export function newSid(): string {
+  if (used === random.length) {
+    randomFillSync(random)
+    used = 0
+  }
+  used += 16
+  return random.toString('base64url', used - 16, used)
+}
