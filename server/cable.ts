@@ -6,6 +6,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Clocks } from './base/clocks.ts'
 import { createFailureReporter, guarded, tryEach } from './base/failure.ts'
+import { newSid } from './base/sid.ts'
 import { createBackend } from './broadcast/backend.ts'
 import { createBroadcastHandler, createPositionRoutes } from './broadcast/http.ts'
 import { createPublish } from './broadcast/publish.ts'
@@ -56,7 +57,7 @@ export function createCable(
 ): Cable {
   const { settings } = config
   const failed = createFailureReporter(log, code => metrics.refused(code))
-  const turn = new Turn(failed)
+  const turn = new Turn(failed, setImmediate)
   const hub = new Hub(turn)
   const { history, presence } = createMemory(settings, {
     wall,
@@ -134,10 +135,12 @@ export function createCable(
       explain: settings.dev,
       ...{ history, monotonic, later, pace },
     }),
+    newSid,
+    later,
     ping: (beat, rhythm) => heartbeat.add(beat, rhythm),
     watchPongs:
       settings.pong_timeout > 0 ? missing => createPongWatch(settings.pong_timeout * 1000, missing) : undefined,
-    ...{ hub, history, presence, sessions, metrics, log, wall, failed },
+    ...{ hub, history, presence, sessions, metrics, log, wall, monotonic, failed },
   })
   const refuseHandshake: WebSocketSettings['malformed'] = (request, socket) => {
     const code = handshakeFault(request)
@@ -269,7 +272,7 @@ export function createCable(
       await pause(settings.shutdown_delay * 1000)
       const started = monotonic()
       // Backends are heard to the last: what they POST meanwhile reaches whoever is still here.
-      await drain(sessions, Math.min(drainMs, timeoutMs))
+      await drain(sessions, Math.min(drainMs, timeoutMs), pause)
       await end(Math.max(0, timeoutMs - (monotonic() - started)))
     },
     get url() {

@@ -46,16 +46,16 @@ const ANYCABLE: Tool = {
   isPresent: async () => findAnycable() !== undefined,
 }
 
-const UNIT = ['server/**/*.test.ts', 'web/**/*.test.ts', 'start/**/*.test.ts', 'bench/**/*.test.ts']
+const UNIT = ['server/**/*.test.ts', 'web/**/*.test.ts', 'start/**/*.test.ts', 'bench/**/*.test.ts', 'lint/*.test.ts']
 const JDK = "^the JDK's client"
 const SOAK = [process.execPath, 'e2e/soak/main.ts'] as const
 
 export const PARTS: Readonly<Record<string, Part>> = {
-  unit: { steps: [{ tests: UNIT }] },
+  unit: { steps: [{ tests: UNIT, skip: JDK }] },
   languages: {
     steps: [
       { program: [process.execPath, 'backends/vectors/generate.ts', '--check'] },
-      { tests: ['backends/**/*.test.ts', 'e2e/languages/*.test.ts', 'e2e/conformance/conformance.test.ts'], skip: JDK },
+      { tests: ['backends/**/*.test.ts', 'e2e/languages/*.test.ts', 'e2e/conformance/conformance.test.ts'] },
       { tests: ['e2e/conformance/fuzz.test.ts'], env: { HOTCABLE_FUZZ: '300' } },
       { program: ['python3', 'backends/python/check.py'], needs: LANGUAGES.python },
       { program: ['php', 'backends/php/check.php'], needs: LANGUAGES.php },
@@ -68,8 +68,8 @@ export const PARTS: Readonly<Record<string, Part>> = {
   runtimes: {
     isExtra: true,
     steps: [
-      { tests: [...UNIT, 'backends/typescript/*.test.ts'], node: NODE_22, needs: RUNTIME },
-      { tests: ['e2e/languages/http2.test.ts'], only: JDK, needs: JAVA },
+      { tests: [...UNIT, 'backends/typescript/*.test.ts'], skip: JDK, node: NODE_22, needs: RUNTIME },
+      { tests: ['web/http2.test.ts'], only: JDK, needs: JAVA },
     ],
   },
   proxies: { isExtra: true, steps: [{ tests: ['e2e/proxies/proxies.test.ts'] }] },

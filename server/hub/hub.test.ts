@@ -27,7 +27,7 @@ const texts = (frames: readonly Buffer[]) =>
 function createHub() {
   const turn = new Turn(error => {
     throw error
-  })
+  }, setImmediate)
   return { hub: new Hub(turn), settle: () => turn.settle() }
 }
 

@@ -11,7 +11,7 @@ const broken = () => {
 test('after a task throws, the other tasks run, and written bytes leave', async () => {
   const failures: unknown[] = []
   const done: string[] = []
-  const turn = new Turn(error => void failures.push(error))
+  const turn = new Turn(error => void failures.push(error), setImmediate)
   const socket = new PassThrough()
   turn.first(broken)
   turn.hold(socket)
@@ -28,7 +28,7 @@ test('after a task throws, the other tasks run, and written bytes leave', async 
 
 test('a broken task that waits does not fail a send', () => {
   const failures: unknown[] = []
-  const turn = new Turn(error => void failures.push(error))
+  const turn = new Turn(error => void failures.push(error), setImmediate)
   turn.first(broken)
 
   turn.settle()

@@ -10,13 +10,16 @@ export class Turn {
   number = 0
   /** Reports the exception of a task; the others still run. */
   readonly failed: ReportFailure
+  readonly #atEnd: (then: () => void) => void
   readonly #last: (() => void)[] = []
   readonly #held: Duplex[] = []
   #first: (() => void) | undefined
   #ends = false
 
-  constructor(failed: ReportFailure) {
+  /** `atEnd` calls a function when the event loop has handled what woke it: `setImmediate`. */
+  constructor(failed: ReportFailure, atEnd: (then: () => void) => void) {
     this.failed = failed
+    this.#atEnd = atEnd
   }
 
   /** Before anything else is written, and at the end at the latest. There is one such task. */
@@ -50,7 +53,7 @@ export class Turn {
   #schedule(): void {
     if (this.#ends) return
     this.#ends = true
-    setImmediate(this.#end)
+    this.#atEnd(this.#end)
   }
 
   readonly #end = () => {

@@ -1,7 +1,8 @@
 /**
  * A WebSocket text frame, server to client (RFC 6455, 5.2): final, unmasked, in one piece.
  *
- * Built once and shared by every session that is sent the same bytes, which is what makes a broadcast cheap.
+ * We build a frame once, and every session that gets the same bytes shares it: that makes a broadcast cheap. Not pure: short
+ * frames are cut out of one slab of this module.
  */
 
 /** Frames are short-lived, so they are cut out of a common slab: one allocation for many. */

@@ -15,21 +15,23 @@ import type { Connection, Listener } from '../hub/connection.ts'
 import type { Metrics } from '../metrics.ts'
 import { disconnect, type PingPrecision } from '../protocol/action-cable.ts'
 import { EXTENDED, readToken, readWishes } from '../protocol/negotiate.ts'
-import { type Beat, Client, type PongWatch, type Rhythm, type Slot } from './client.ts'
 import type { Identity } from './identity.ts'
 import { type LimitSettings, limitsOf } from './limits.ts'
 import { Session, type SessionParts } from './session.ts'
+import { type Beat, type PongWatch, type Rhythm, SessionListener, type Slot } from './session-listener.ts'
 import type { Sessions } from './sessions.ts'
-import { newSid } from './sid.ts'
 
-export interface AdmissionParts extends Omit<SessionParts, 'limits' | 'historySince' | 'explain' | 'count' | 'later'> {
+export interface AdmissionParts extends Omit<SessionParts, 'limits' | 'historySince' | 'explain' | 'count'> {
   sessions: Sessions
+  /** Makes a session id that nobody can guess. */
+  newSid: () => string
   /** Pings at a rhythm until it is deleted from the slot; `undefined`: never. */
   ping: (beat: Beat, rhythm: Rhythm) => Slot<Beat> | undefined
   /** Watches that a client says something after a ping; `undefined`: it need not. */
   watchPongs: ((missing: () => void) => PongWatch) | undefined
   metrics: Metrics
   wall: Clocks['wall']
+  monotonic: Clocks['monotonic']
 }
 
 export interface AdmissionSettings {
@@ -69,7 +71,7 @@ export interface Admission {
 
 export function createAdmission(
   config: AdmissionSettings,
-  { sessions, ping, watchPongs, metrics, wall, ...parts }: AdmissionParts,
+  { sessions, newSid, ping, watchPongs, metrics, wall, monotonic, ...parts }: AdmissionParts,
 ): Admission {
   const { settings } = config
   const shared: SessionParts = {
@@ -78,12 +80,9 @@ export function createAdmission(
     historySince: settings.history_since,
     explain: settings.dev,
     count: code => metrics.refused(code),
-    later: (ms, then) => {
-      const timer = setTimeout(then, ms)
-      return () => clearTimeout(timer)
-    },
   }
 
+  const listenerParts = { sessions, metrics, monotonic }
   const identify = tokenVerifier(config.jwtSecrets)
 
   function authenticate(caller: Caller, sid: string): Identity {
@@ -135,7 +134,7 @@ export function createAdmission(
     const arrival = { sid, identity, anonymous: who.anonymous, resumable: extended, connection, resumed }
     const session = new Session(arrival, shared)
 
-    const client = new Client(session, sessions, metrics)
+    const client = new SessionListener(session, listenerParts)
     if (extended) client.pongs = watchPongs?.(() => session.disconnect('no_pong'))
     client.pings = ping(client, {
       interval: pingInterval ?? settings.ping_interval,
@@ -143,7 +142,7 @@ export function createAdmission(
     })
     if (settings.jwt_close_on_expiry && who.expires !== undefined) {
       const expire = () => session.disconnect('token_expired')
-      client.stopClock = atTime(who.expires, expire, { wall, later: shared.later })
+      client.stopClock = atTime(who.expires, expire, { wall, later: parts.later })
     }
     sessions.add(session)
     return client

@@ -8,6 +8,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { guarded } from '../base/failure.ts'
+import { newSid } from '../base/sid.ts'
 import {
   ENDINGS,
   EVENT_FAILURES,
@@ -28,7 +29,6 @@ import { join } from '../session/commands.ts'
 import type { Identity } from '../session/identity.ts'
 import { Session } from '../session/session.ts'
 import type { Sessions } from '../session/sessions.ts'
-import { newSid } from '../session/sid.ts'
 import { type EventRequest, readGet, readPost } from './event-request.ts'
 import type { Heartbeat } from './heartbeat.ts'
 import { LargeEvents } from './large-events.ts'

@@ -7,7 +7,7 @@
  */
 import { type ReportFailure, tryEach } from '../base/failure.ts'
 import { ping } from '../protocol/action-cable.ts'
-import type { Beat, Rhythm, Slot } from '../session/client.ts'
+import type { Beat, Rhythm, Slot } from '../session/session-listener.ts'
 import { Wheel } from './wheel.ts'
 
 /** The longest a client may ask for: each interval is a timer. */

@@ -1,7 +1,7 @@
 /**
  * Pongs of the protocol (--pong_timeout): after a ping, a client has this long to say anything at all.
  */
-import type { PongWatch } from '../session/client.ts'
+import type { PongWatch } from '../session/session-listener.ts'
 
 export function createPongWatch(timeoutMs: number, missing: () => void): PongWatch {
   let timer: NodeJS.Timeout | undefined

@@ -42,7 +42,7 @@ function sleeper(t: TestContext, turn: Turn) {
 }
 
 test('a reader is not too slow for what one turn brings it in several writes', async t => {
-  const turn = new Turn(assert.fail)
+  const turn = new Turn(assert.fail, globalThis.setImmediate)
   const { socket, found } = sleeper(t, turn)
   const writes = () => {
     // The hub writes at once when another client's command is answered in the same turn.

@@ -6,7 +6,7 @@
  */
 
 import { guarded, type ReportFailure } from '../base/failure.ts'
-import type { Slot } from '../session/client.ts'
+import type { Slot } from '../session/session-listener.ts'
 
 const SLOT_MS = 100
 

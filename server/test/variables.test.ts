@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { findUnknownVariables } from '../../server/config/unknown-variables.ts'
+import { findUnknownVariables } from '../config/unknown-variables.ts'
 
 test('the cable knows every variable that the Boards, the starter and the tests read', () => {
-  const files = globSync(['*.{md,yml}', '{backends,e2e,server,start,web}/**/*.{ts,py,php,rb,go,md}'], {
+  const files = globSync(['*.{md,yml}', '{backends,bench,e2e,server,start,testing,web}/**/*.{ts,py,php,rb,go,md}'], {
     exclude: ['{server,start}/**/*.test.ts', '**/node_modules/**'],
   })
   const named = new Set(files.flatMap(file => readFileSync(file, 'utf8').match(/HOTCABLE_[A-Z0-9_]*[A-Z0-9]/g) ?? []))

@@ -3,12 +3,12 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
-import { JAVA, missing, type Tool } from '../../backends/harness/toolchain.ts'
-import { issueToken, signStream } from '../../backends/typescript/hotcable.ts'
-import { startCable } from '../../testing/cable.ts'
-import { createCableProxy } from '../../web/cable-proxy.ts'
-import { serve } from '../../web/serve.ts'
-import { testApp } from '../../web/testing.ts'
+import { JAVA, missing, type Tool } from '../backends/harness/toolchain.ts'
+import { issueToken, signStream } from '../backends/typescript/hotcable.ts'
+import { startCable } from '../testing/cable.ts'
+import { createCableProxy } from './cable-proxy.ts'
+import { serve } from './serve.ts'
+import { testApp } from './testing.ts'
 
 const SECRET = 'canary of HTTP/2'
 const LARGE = 'x'.repeat(70_000)
@@ -54,7 +54,7 @@ test("the JDK's client broadcasts, reads a page and listens through the web app"
     signed_stream_name: signStream('a', { secret: SECRET }),
   })
 
-  const { stdout } = await run('java', ['e2e/languages/Client.java'], {
+  const { stdout } = await run('java', ['web/Client.java'], {
     env: {
       PATH: process.env.PATH,
       CABLE_URL: `${page.replace('http', 'ws')}cable?jid=${issueToken({ user: 1 }, { secret: SECRET })}`,

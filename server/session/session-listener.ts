@@ -7,6 +7,13 @@ import type { PingPrecision } from '../protocol/action-cable.ts'
 import type { Session } from './session.ts'
 import type { Sessions } from './sessions.ts'
 
+/** What all of them share. */
+export interface ListenerParts {
+  readonly sessions: Sessions
+  readonly metrics: Metrics
+  readonly monotonic: () => number
+}
+
 /** Takes a ping. */
 export interface Beat {
   beat: (frame: Buffer) => void
@@ -31,27 +38,26 @@ export interface PongWatch {
 }
 
 /** There are very many of these, so it is no set of closures. */
-export class Client implements Listener, Beat {
+export class SessionListener implements Listener, Beat {
   readonly #session: Session
-  readonly #sessions: Sessions
-  readonly #metrics: Metrics
+  readonly #parts: ListenerParts
   pongs: PongWatch | undefined
   pings: Slot<Beat> | undefined
   stopClock: (() => void) | undefined
 
-  constructor(session: Session, sessions: Sessions, metrics: Metrics) {
+  constructor(session: Session, parts: ListenerParts) {
     this.#session = session
-    this.#sessions = sessions
-    this.#metrics = metrics
+    this.#parts = parts
   }
 
   message(text: string | undefined): Outcome {
     try {
-      this.#metrics.client_msg_total++
+      const { metrics, monotonic } = this.#parts
+      metrics.client_msg_total++
       this.pongs?.heard()
-      const started = performance.now()
+      const started = monotonic()
       const outcome = this.#session.receive(text)
-      this.#metrics.commandTook(performance.now() - started)
+      metrics.commandTook(monotonic() - started)
       return outcome
     } catch (error) {
       this.#session.fail(error)
@@ -76,7 +82,7 @@ export class Client implements Listener, Beat {
   }
 
   tooSlow(): void {
-    this.#metrics.disconnected_slow_clients_total++
+    this.#parts.metrics.disconnected_slow_clients_total++
     this.#session.disconnect('too_slow')
   }
 
@@ -98,7 +104,7 @@ export class Client implements Listener, Beat {
       this.pings?.delete(this)
       this.pongs?.stop()
       this.stopClock?.()
-      this.#sessions.lost(this.#session)
+      this.#parts.sessions.lost(this.#session)
     } catch (error) {
       this.#session.fail(error)
     }
