@@ -129,3 +129,29 @@ export const answersBelow500 = (url: string) => async (): Promise<boolean> => {
     return false
   }
 }
+
+/** Settings, by their names. */
+export interface HealingSettings {
+  readonly heal: string
+  /** Refreshes a second. */
+  readonly heal_rate: number
+  /** Seconds after the start without refreshes. */
+  readonly heal_delay: number
+  /** The URL to ask before refreshes; empty: none. */
+  readonly heal_check: string
+}
+
+/** Returns the pace of refreshes; `undefined`: the cable asks no page to refresh. */
+export function createRefreshPace(
+  settings: HealingSettings,
+  { later, monotonic }: Pick<PaceSettings, 'later' | 'monotonic'>,
+): Pace | undefined {
+  if (settings.heal === 'off') return undefined
+  return createPace({
+    rate: settings.heal_rate,
+    notBefore: monotonic() + settings.heal_delay * 1000,
+    check: settings.heal_check === '' ? undefined : answersBelow500(settings.heal_check),
+    later,
+    monotonic,
+  })
+}

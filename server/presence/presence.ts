@@ -40,8 +40,17 @@ export interface Presence {
 export const printAttendance = ({ total, records }: Attendance): string =>
   `{"type":"info","total":${total},"records":[${records.join(',')}]${records.length < total ? ',"truncated":true' : ''}}`
 
+/** Returns an event as a message to its stream, which no page may take for HTML. */
+export const eventMessage = (event: PresenceEvent) => ({
+  stream: event.stream,
+  body: Buffer.from(`${printEvent(event)}}`),
+  type: 'presence',
+  fromClient: true,
+  transient: true,
+})
+
 /** Encodes an event's message as JSON. */
-export const printEvent = ({ type, id, info }: PresenceEvent): string =>
+const printEvent = ({ type, id, info }: PresenceEvent): string =>
   `{"id":${JSON.stringify(id)},${infoField(info)}"type":"${type}"}`
 
 export const printRecord = (id: string, info: string | undefined): string =>

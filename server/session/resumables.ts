@@ -112,3 +112,19 @@ function bytesOf({ identity, sids, identifiers }: Snapshot): number {
   for (const identifier of identifiers) bytes += OVERHEAD_OF_TEXT + sizeOf(identifier)
   return bytes
 }
+
+/** Settings, by their names. */
+export interface LostSessionSettings {
+  readonly broker: string
+  readonly sessions_ttl: number
+  readonly max_lost_sessions: number
+  readonly max_lost_sessions_size: number
+}
+
+export const createResumables = (settings: LostSessionSettings, monotonic: () => number): Resumables =>
+  new Resumables({
+    ttlSeconds: settings.broker === 'none' ? 0 : settings.sessions_ttl,
+    max: settings.max_lost_sessions,
+    maxBytes: settings.max_lost_sessions_size,
+    monotonic,
+  })

@@ -42,7 +42,7 @@ export interface EventParts {
   turn: Turn
   sent: (bytes: number, frames: number) => void
   /** Whether the cable is stopping, and refuses new clients. */
-  draining: () => boolean
+  isDraining: () => boolean
 }
 
 export interface EventSettings {
@@ -79,14 +79,14 @@ export function createEventHandler({ settings, jwtParam }: EventSettings, parts:
       // A pipelined answer has no socket until the one before it ends, which may be never. So a connection has one session
       // at most, and ends with it.
       if (response.socket === null) throw new EventsRefused('events_pipelined')
-      if (parts.draining()) return askToReconnect(response, cors)
+      if (parts.isDraining()) return askToReconnect(response, cors)
       const sid = newSid()
       const who = admission.authenticate({ url: request.url ?? '', headers: request.headers }, sid)
       if (request.method === 'GET') return begin(response, sid, who, get(request)).open(cors)
       const asked = await post(request)
       // While we read the body, the client may have left, and others may have come.
       if (request.socket.destroyed) return
-      if (parts.draining()) return askToReconnect(response, cors)
+      if (parts.isDraining()) return askToReconnect(response, cors)
       admission.checkLimits(who)
       begin(response, sid, who, asked).open(cors)
     } catch (error) {

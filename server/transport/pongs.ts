@@ -3,7 +3,11 @@
  */
 import type { PongWatch } from '../session/session-listener.ts'
 
-export function createPongWatch(timeoutMs: number, missing: () => void): PongWatch {
+/** Returns `undefined` where a client need not answer: `seconds` is 0. */
+export const createPongWatches = (seconds: number): ((missing: () => void) => PongWatch) | undefined =>
+  seconds > 0 ? missing => createPongWatch(seconds * 1000, missing) : undefined
+
+function createPongWatch(timeoutMs: number, missing: () => void): PongWatch {
   let timer: NodeJS.Timeout | undefined
   const stop = () => {
     clearTimeout(timer)

@@ -103,3 +103,25 @@ class Client extends WebSocket {
     super.terminate()
   }
 }
+
+/** Settings, by their names. */
+export interface ClientSettings {
+  readonly max_message_size: number
+  readonly ws_max_pending_size: number
+  /** Seconds. */
+  readonly ping_interval: number
+  readonly max_command_burst: number
+  readonly max_command_rate: number
+  readonly max_subscriptions: number
+}
+
+export const webSocketSettings = (settings: ClientSettings) => ({
+  maxMessageSize: settings.max_message_size,
+  maxPendingSize: settings.ws_max_pending_size,
+  probeMs: Math.min(1.5 * settings.ping_interval, 4) * 1000,
+  rate: {
+    // When a page opens it subscribes to all its streams at once.
+    burst: Math.max(settings.max_command_burst, 2 * settings.max_subscriptions),
+    perSecond: settings.max_command_rate,
+  },
+})

@@ -1,0 +1,77 @@
+/**
+ * The routes of backends and operators, each on its port with its keys: broadcasts, positions, the REST API.
+ */
+import type { PublicationRefused } from '../errors.ts'
+import { createApi } from '../http/api.ts'
+import type { Ports } from '../http/ports.ts'
+import type { RouteSettings } from '../http/routes.ts'
+import type { Log } from '../log.ts'
+import type { Metrics } from '../metrics.ts'
+import type { Backend } from './backend.ts'
+import { createBroadcastHandler, createPositionRoutes } from './http.ts'
+
+export interface BackendRouteSettings {
+  readonly broadcastKeys: readonly string[]
+  /** `main`: the clients' port. */
+  readonly broadcastPort: number | 'main'
+  /** `undefined`: no REST API. */
+  readonly api: { readonly keys: readonly string[]; readonly port: number | 'main' } | undefined
+  /** By their names. */
+  readonly settings: {
+    readonly max_broadcast_size: number
+    readonly http_broadcast_path: string
+    readonly api_path: string
+  }
+}
+
+export interface BackendRouteParts {
+  ports: Ports
+  backend: Backend
+  /** `<offset>/<epoch>` for a page that is about to be rendered; `-` where the cable keeps no history. */
+  position: () => string
+  /** The members of a stream as JSON text; `undefined` where the cable keeps no presence. */
+  attendance: (stream: string) => string | undefined
+  streams: () => Iterable<readonly [stream: string, subscriptions: number]>
+  stats: () => object
+  metrics: Metrics
+  log: Log
+}
+
+/** Where backends POST, and where operators ask; known once listening. */
+export interface BackendUrls {
+  readonly broadcast: string
+  readonly api: string
+}
+
+export function addBackendRoutes(config: BackendRouteSettings, parts: BackendRouteParts): BackendUrls {
+  const { settings } = config
+  const { ports, backend, position, attendance, streams, stats, metrics, log } = parts
+  const secured = (kind: 'broadcast' | 'api', path: string, keys: readonly string[]): RouteSettings => ({
+    path,
+    keys,
+    maxSize: settings.max_broadcast_size,
+    verified: key => metrics.verified(kind, key),
+    refused: ({ code, message }: PublicationRefused) => {
+      metrics.failed_broadcast_msg_total++
+      metrics.refused(code)
+      log.warn({ code }, `backend refused: ${message}`)
+    },
+  })
+  const backends = ports.serve(config.broadcastPort)
+  const broadcast = secured('broadcast', settings.http_broadcast_path, config.broadcastKeys)
+  backends.handlers.set(broadcast.path, createBroadcastHandler(broadcast, backend.publish))
+  backends.app.route('/', createPositionRoutes(broadcast, position))
+  const operators = ports.serve(config.api?.port ?? 'main')
+  if (config.api !== undefined) {
+    const api = secured('api', settings.api_path, config.api.keys)
+    operators.app.route('/', createApi(api, { ...backend, attendance, streams, stats }))
+  }
+  return {
+    get broadcast() {
+      return backends.origin + settings.http_broadcast_path
+    },
+    get api() {
+      return operators.origin + settings.api_path
+    },
+  }
+}

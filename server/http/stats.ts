@@ -1,0 +1,118 @@
+/**
+ * The numbers of a running cable: one table, read by Prometheus (gauges, --metrics_http) and by /api/stats.
+ */
+
+/** What the numbers are read from. */
+export interface Counted {
+  readonly sessions: { readonly count: number; readonly identities: number; readonly pending: number }
+  readonly hub: { readonly size: number }
+  readonly resumables: { readonly size: number; readonly bytes: number; readonly evicted: number }
+  /** `undefined`: the cable keeps no history. */
+  readonly history: History | undefined
+  readonly presence: { readonly bytes: number; readonly evicted: number; readonly truncated: number } | undefined
+  readonly webSockets: { readonly count: number }
+  /** `undefined`: the cable asks no page to refresh. */
+  readonly pace: { readonly waiting: number } | undefined
+}
+
+interface History {
+  readonly bytes: number
+  readonly streams: number
+  readonly evicted: number
+  readonly epoch: string
+  readonly offset: number
+}
+
+interface Row {
+  /** Its name for Prometheus, without AnyCable's prefix. */
+  readonly gauge?: string
+  readonly help?: string
+  /** Its place in /api/stats. */
+  readonly stat?: string | readonly [group: string, name: string]
+  /** `undefined`: there is no such part. */
+  readonly read: (of: Counted) => number | string | undefined
+}
+
+const ROWS: readonly Row[] = [
+  { gauge: 'clients_num', help: 'Connected sessions.', stat: 'sessions', read: of => of.sessions.count },
+  {
+    gauge: 'clients_uniq_num',
+    help: 'Distinct identities among them.',
+    stat: 'identities',
+    read: of => of.sessions.identities,
+  },
+  {
+    gauge: 'broadcast_streams_num',
+    help: 'Streams that have a listener.',
+    stat: 'streams',
+    read: of => of.hub.size,
+  },
+  {
+    gauge: 'lost_sessions_num',
+    help: 'Lost sessions that can still be resumed.',
+    stat: 'lost_sessions',
+    read: of => of.resumables.size,
+  },
+  { gauge: 'lost_sessions_bytes', help: 'Bytes of lost sessions.', read: of => of.resumables.bytes },
+  {
+    gauge: 'lost_sessions_evicted_total',
+    help: 'Lost sessions that gave way to newer ones: --max_lost_sessions, --max_lost_sessions_size.',
+    read: of => of.resumables.evicted,
+  },
+  { gauge: 'pending_bytes', help: 'Bytes that wait to be written to clients.', read: of => of.sessions.pending },
+  { gauge: 'refreshes_waiting_num', help: 'Refreshes that wait for their turn.', read: of => of.pace?.waiting },
+  { gauge: 'history_bytes', help: 'Bytes of history.', stat: ['history', 'bytes'], read: of => of.history?.bytes },
+  {
+    gauge: 'history_evicted_total',
+    help: 'Messages that gave way to newer ones: --history_max_size.',
+    read: of => of.history?.evicted,
+  },
+  {
+    gauge: 'history_streams_num',
+    help: 'Streams that have a history.',
+    stat: ['history', 'streams'],
+    read: of => of.history?.streams,
+  },
+  { stat: ['history', 'epoch'], read: of => of.history?.epoch },
+  { stat: ['history', 'offset'], read: of => of.history?.offset },
+  { gauge: 'presence_bytes', help: 'Bytes of presence.', read: of => of.presence?.bytes },
+  {
+    gauge: 'presence_evicted_total',
+    help: 'Members that gave way to newer ones: --presence_max_size.',
+    read: of => of.presence?.evicted,
+  },
+  {
+    gauge: 'presence_truncated_total',
+    help: 'Presence answers that left members out: --max_presence_answer_size.',
+    read: of => of.presence?.truncated,
+  },
+  {
+    gauge: 'sse_clients_num',
+    help: 'Sessions of server-sent events.',
+    read: of => of.sessions.count - of.webSockets.count,
+  },
+  { gauge: 'mem_sys_bytes', help: 'Resident memory.', read: () => process.memoryUsage.rss() },
+]
+
+/** A number for Prometheus: its help, and its present value. */
+export type Gauges = Record<string, [help: string, read: () => number]>
+
+/** `counted` is called at each scrape. */
+export const gaugesOf = (counted: () => Counted): Gauges =>
+  Object.fromEntries(
+    ROWS.flatMap(({ gauge, help = '', read }) =>
+      gauge === undefined ? [] : [[gauge, [help, () => Number(read(counted()) ?? 0)]]],
+    ),
+  )
+
+/** The answer of /api/stats. */
+export function statsOf(counted: Counted): object {
+  const stats: Record<string, unknown> = {}
+  for (const { stat, read } of ROWS) {
+    const value = read(counted)
+    if (stat === undefined || value === undefined) continue
+    if (typeof stat === 'string') stats[stat] = value
+    else stats[stat[0]] = { ...(stats[stat[0]] as object | undefined), [stat[1]]: value }
+  }
+  return stats
+}

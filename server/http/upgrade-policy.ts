@@ -1,0 +1,49 @@
+/**
+ * Which WebSockets we open: none while the cable drains, those of allowed origins, and well-formed handshakes.
+ */
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { HANDSHAKES, type HandshakeCode } from '../errors.ts'
+import type { Log } from '../log.ts'
+import { originAllowed } from '../protocol/negotiate.ts'
+import { refuseUpgrade } from './listener.ts'
+import { handshakeFault, isCurrentVersion, type Upgrade } from './upgrade.ts'
+
+export interface UpgradePolicyParts {
+  allowedOrigins: readonly string[]
+  isDraining: () => boolean
+  refused: (code: HandshakeCode | 'origin_not_allowed') => void
+  log: Log
+  open: Upgrade['take']
+}
+
+export interface UpgradePolicy {
+  /** Opens a WebSocket, or answers why not. */
+  take: Upgrade['take']
+  /** Answers a malformed handshake. */
+  refuse: (request: IncomingMessage, socket: Duplex) => void
+}
+
+export function createUpgradePolicy(parts: UpgradePolicyParts): UpgradePolicy {
+  const { allowedOrigins, isDraining, refused, log, open } = parts
+  const refuse: UpgradePolicy['refuse'] = (request, socket) => {
+    const code = handshakeFault(request)
+    refused(code)
+    const [status, fix] = HANDSHAKES[code]
+    refuseUpgrade(socket, status, fix)
+  }
+  return {
+    refuse,
+    take(request, socket, head) {
+      if (isDraining()) return refuseUpgrade(socket, '503 Service Unavailable')
+      const { origin } = request.headers
+      if (!originAllowed(origin, allowedOrigins)) {
+        refused('origin_not_allowed')
+        log.warn({ code: 'origin_not_allowed', origin }, 'origin refused: add its host to --allowed_origins')
+        return refuseUpgrade(socket, '403 Forbidden')
+      }
+      if (!isCurrentVersion(request)) return refuse(request, socket)
+      open(request, socket, head)
+    },
+  }
+}
