@@ -118,7 +118,7 @@ export function createCable(
   const clients = ports.serve(settings.port)
   addClientRoutes(clients.app, settings, { isDraining, metrics: metrics.text })
   if (settings.sse) {
-    const events = createEventHandler(config, { admission, sessions, heartbeat, metrics, turn, sent, isDraining })
+    const events = createEventHandler(config, { admission, metrics, turn, sent, isDraining })
     clients.handlers.set(settings.sse_path, events)
   }
   const publish = createPublish({ hub, history, turn, took: metrics.broadcastTook })

@@ -4,7 +4,7 @@
 import type { History } from '../history/history.ts'
 import type { Hub } from '../hub/hub.ts'
 import type { Turn } from '../hub/turn.ts'
-import { positionTail } from '../protocol/extended.ts'
+import { payloadOf, storedPayload } from '../protocol/payload.ts'
 import type { Publication } from '../protocol/publication.ts'
 
 export type Publish = (publication: Publication) => void
@@ -32,10 +32,10 @@ export function createPublish({ hub, history, turn, took }: PublishParts): Publi
   return ({ stream, message, exclude, type, transient }) => {
     measure()
     if (history === undefined || transient) {
-      return hub.broadcast({ stream, body: Buffer.from(`${message}}`), exclude, type, transient: true })
+      return hub.broadcast({ stream, payload: payloadOf(message), exclude, type, transient: true })
     }
     const { offset, body } = history.append(stream, message, exclude)
-    const tail = positionTail(stream, { offset, epoch: history.epoch })
-    hub.broadcast({ stream, body: Buffer.concat([body, tail]), exclude, type })
+    const payload = storedPayload(body, stream, { offset, epoch: history.epoch })
+    hub.broadcast({ stream, payload, exclude, type })
   }
 }

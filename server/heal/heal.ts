@@ -14,9 +14,9 @@
  */
 
 import type { GapCode } from '../errors.ts'
-import { broadcastPrefix, PLAIN_TAIL, type RefreshFate } from '../protocol/action-cable.ts'
-import { positionTail } from '../protocol/extended.ts'
+import { broadcastPrefix, type RefreshFate } from '../protocol/action-cable.ts'
 import { textFrame } from '../protocol/frame.ts'
+import { PLAIN_TAIL, positionTail } from '../protocol/payload.ts'
 import { formatPosition, type Position } from '../protocol/position.ts'
 import { gap } from '../protocol/source-events.ts'
 import type { Pace } from './pace.ts'

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { payloadsOf } from '../protocol/frame.ts'
+import { payloadOf } from '../protocol/payload.ts'
 import { buffers, retained } from '../test/memory.ts'
 import { Hub, type Subscriber } from './hub.ts'
 import { Turn } from './turn.ts'
@@ -20,7 +21,7 @@ const mailbox = (sid: string, writes = false) => {
     frames: Buffer[]
   }
 }
-const message = (text: string) => ({ body: Buffer.from(`${text}}`) })
+const message = (text: string) => ({ payload: payloadOf(text) })
 const texts = (frames: readonly Buffer[]) =>
   frames.flatMap(frame => [...payloadsOf(frame)].map(payload => JSON.parse(String(payload)).message))
 

@@ -10,6 +10,7 @@
 import { countOf, each, type Few, withOne, withoutOne } from '../base/few.ts'
 import { broadcastPrefix } from '../protocol/action-cable.ts'
 import { Batch, headOf, unpooled } from '../protocol/frame.ts'
+import type { Payload } from '../protocol/payload.ts'
 import type { Turn } from './turn.ts'
 
 /** A session's connection: what the hub holds, so that it comes to it without a detour through the session. */
@@ -33,8 +34,8 @@ export interface Addressee {
 
 export interface Message {
   readonly stream: string
-  /** What follows the prefix: JSON text and what closes the frame, `}` or the message's position and `}`. UTF-8. */
-  readonly body: Buffer
+  /** What follows the prefix of each identifier. */
+  readonly payload: Payload
   /** The sid of a session that is not sent this, on every subscription it has. */
   readonly exclude?: string | undefined
   /** Becomes the frame's `type`. */
@@ -145,7 +146,7 @@ export class Hub {
   #hold(message: Message): void {
     const waiters = this.#waiters.get(message.stream)
     if (waiters === undefined) return
-    const kept = { ...message, body: unpooled(message.body) }
+    const kept = { ...message, payload: unpooled(message.payload) }
     for (const waiter of each(waiters)) waiter.hold(kept)
   }
 
@@ -171,14 +172,14 @@ export class Hub {
 
 /** Up to where messages can be written as one: of one stream, and for all of its listeners. */
 function endOfRun(messages: readonly Message[], from: number): number {
-  const { stream, body } = messages[from]!
-  let bytes = body.length
+  const { stream, payload } = messages[from]!
+  let bytes = payload.length
   let to = from + 1
   if (!isPlain(messages[from]!) || bytes > SHARED) return to
   for (; to < messages.length; to++) {
     const message = messages[to]!
-    bytes += message.body.length
-    if (message.stream !== stream || !isPlain(message) || message.body.length > SHARED || bytes > BATCH) break
+    bytes += message.payload.length
+    if (message.stream !== stream || !isPlain(message) || message.payload.length > SHARED || bytes > BATCH) break
   }
   return to
 }
@@ -192,9 +193,9 @@ function handOut(groups: Groups, messages: readonly Message[], more: boolean): v
     for (const message of messages) handOut(groups, [message], true)
     return
   }
-  const [{ body, exclude, type, fromClient }] = messages as [Message]
-  const shared = body.length > SHARED ? body : undefined
-  const batch = new Batch(messages.map(({ body }) => body))
+  const [{ payload, exclude, type, fromClient }] = messages as [Message]
+  const shared = payload.length > SHARED ? payload : undefined
+  const batch = new Batch(messages.map(({ payload }) => payload))
   for (const group of groups.values()) {
     if (group.html && fromClient) continue
     const { identifier, listeners } = group

@@ -5,6 +5,8 @@
  * has some time to come back before it leaves. We keep a member's `info` as the JSON text that the client sent, and send it so.
  */
 
+import { payloadOf } from '../protocol/payload.ts'
+
 export interface PresenceEvent {
   readonly stream: string
   readonly type: 'join' | 'leave'
@@ -43,7 +45,7 @@ export const printAttendance = ({ total, records }: Attendance): string =>
 /** Returns an event as a message to its stream, which no page may take for HTML. */
 export const eventMessage = (event: PresenceEvent) => ({
   stream: event.stream,
-  body: Buffer.from(`${printEvent(event)}}`),
+  payload: payloadOf(printEvent(event)),
   type: 'presence',
   fromClient: true,
   transient: true,

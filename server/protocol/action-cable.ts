@@ -10,6 +10,7 @@
 import { ENDINGS, type EndingCode, REJECTIONS, type RejectionCode, TEMPORARY_REJECTIONS } from '../errors.ts'
 import { frameOf, textFrame } from './frame.ts'
 import { isTooDeep, memberOf } from './json.ts'
+import { payloadOf } from './payload.ts'
 
 /** Whether a refresh follows, was held back (there was one less than 30 s ago), or pages are not told to refresh. */
 export type RefreshFate = 'coming' | 'held-back' | 'off'
@@ -94,12 +95,9 @@ export const broadcastPrefix = (identifier: string, type?: string): Buffer =>
     `{${type === undefined ? '' : `"type":${JSON.stringify(type)},`}"identifier":${JSON.stringify(identifier)},"message":`,
   )
 
-/** What follows the message when it is not in the history. */
-export const PLAIN_TAIL = Buffer.from('}')
-
 /** A frame with `message`, JSON text, and its identifier. */
 export const transmission = (identifier: string, message: string, type?: string): Buffer =>
-  textFrame(broadcastPrefix(identifier, type), Buffer.from(message), PLAIN_TAIL)
+  textFrame(broadcastPrefix(identifier, type), payloadOf(message))
 
 export function encode(message: object): Buffer {
   return frameOf(JSON.stringify(message))

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { broadcastPrefix, confirmSubscription, disconnect, PLAIN_TAIL, PONG, ping, welcome } from './action-cable.ts'
+import { broadcastPrefix, confirmSubscription, disconnect, PONG, ping, welcome } from './action-cable.ts'
 import { formatEvent, formatLastEventId, readEventId } from './event.ts'
-import { positionTail, rejectHistory } from './extended.ts'
+import { rejectHistory } from './extended.ts'
 import { payloadsOf, textFrame } from './frame.ts'
+import { PLAIN_TAIL, positionTail } from './payload.ts'
 
 const WHOLE = { raw: false, unwrapped: false }
 const MESSAGE = { raw: false, unwrapped: true }

@@ -7,7 +7,6 @@
  */
 
 import { encode, type RefreshFate } from './action-cable.ts'
-import type { Position } from './position.ts'
 
 /** The reference leaves an empty list out, and its client then takes all that it ever subscribed to for restored. */
 export const restoredWelcome = (sid: string, identifiers: readonly string[], explain: boolean): Buffer =>
@@ -18,7 +17,3 @@ export const confirmHistory = (identifier: string): Buffer => encode({ type: 'co
 /** `refresh` as in a confirmation. */
 export const rejectHistory = (identifier: string, refresh?: RefreshFate): Buffer =>
   encode({ type: 'reject_history', identifier, refresh })
-
-/** What follows the message in a frame: where it is in the history. The same for all who are sent it. */
-export const positionTail = (stream: string, { epoch, offset }: Position): Buffer =>
-  Buffer.from(`,"stream_id":${JSON.stringify(stream)},"epoch":"${epoch}","offset":${offset}}`)

@@ -70,11 +70,11 @@ export function headOf(prefix: Buffer, rest: number): Buffer {
 }
 
 /** Returns the same bytes in a Buffer of their own, so that keeping them does not keep Node's 8 KiB slab. */
-export function unpooled(bytes: Buffer): Buffer {
+export function unpooled<B extends Buffer>(bytes: B): B {
   if (bytes.length === bytes.buffer.byteLength) return bytes
   const copy = Buffer.allocUnsafeSlow(bytes.length)
   copy.set(bytes)
-  return copy
+  return copy as B
 }
 
 /**

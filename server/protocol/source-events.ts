@@ -7,8 +7,7 @@
  * Turbo takes an unknown action for an error, so nobody else is sent these. web/client/hotcable-status.js reads them. Pure.
  */
 import { GAPS, type GapCode } from '../errors.ts'
-import { broadcastPrefix, PLAIN_TAIL, type RefreshFate } from './action-cable.ts'
-import { textFrame } from './frame.ts'
+import { type RefreshFate, transmission } from './action-cable.ts'
 
 /** So many messages that were missed come now; then live ones. */
 export const catchingUp = (identifier: string, messages: number): Buffer =>
@@ -26,5 +25,5 @@ function sourceEvent(identifier: string, event: string, details: Record<string, 
   // The values are our own words, and hold nothing that HTML would read as more than text.
   const attributes = Object.entries(details).map(([name, value]) => ` ${name}="${value}"`)
   const html = `<turbo-stream action="hotcable" event="${event}"${attributes.join('')}></turbo-stream>`
-  return textFrame(broadcastPrefix(identifier), Buffer.from(JSON.stringify(html)), PLAIN_TAIL)
+  return transmission(identifier, JSON.stringify(html))
 }

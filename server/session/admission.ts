@@ -14,7 +14,7 @@ import { ENDINGS, type EndingCode, SessionRefused } from '../errors.ts'
 import type { Connection, Listener } from '../hub/connection.ts'
 import type { Metrics } from '../metrics.ts'
 import { disconnect, type PingPrecision } from '../protocol/action-cable.ts'
-import { EXTENDED, readToken, readWishes } from '../protocol/negotiate.ts'
+import { EXTENDED, readToken, readWishes, type Wishes } from '../protocol/negotiate.ts'
 import type { Identity } from './identity.ts'
 import { type LimitSettings, limitsOf } from './limits.ts'
 import { Session, type SessionParts } from './session.ts'
@@ -59,12 +59,20 @@ export interface Caller {
   readonly headers: IncomingHttpHeaders
 }
 
+/** A caller whose token is good. */
+export interface Admitted extends Identity {
+  readonly sid: string
+}
+
 export interface Admission {
+  /** Admits a client of WebSockets, or tells it why not. */
   accept: Accept
-  /** Who the caller is. Throws {@link SessionRefused}, which was counted and logged. */
-  authenticate: (caller: Caller, sid: string) => Identity
-  /** Checks the limits of sessions again, a while after `authenticate`. Throws like it. */
+  /** Returns who the caller is. Throws {@link SessionRefused}, after it was counted and logged. */
+  authenticate: (caller: Caller) => Admitted
+  /** Throws {@link SessionRefused}, after it was counted and logged, if there are too many sessions. */
   checkLimits: (who: Identity) => void
+  /** Makes the session of a connection. Throws as {@link checkLimits} does. */
+  admit: (connection: Connection, who: Admitted, wishes: Wishes) => SessionListener
   /** What every session is made with. */
   readonly shared: SessionParts
 }
@@ -85,81 +93,65 @@ export function createAdmission(
   const listenerParts = { sessions, metrics, monotonic }
   const identify = tokenVerifier(config.jwtSecrets)
 
-  function authenticate(caller: Caller, sid: string): Identity {
+  function authenticate(caller: Caller): Admitted {
+    const sid = newSid()
     try {
       const { key, ...who } = identityOf(config, token => identify(token, Math.floor(wall() / 1000)), caller, sid)
       if (key !== undefined) metrics.verified('jwt', key)
-      checkLimits(who)
-      return who
+      return { ...who, sid }
     } catch (error) {
-      throw reported(error)
+      throw error instanceof SessionRefused ? reported(error) : error
     }
   }
 
   function checkLimits({ identity }: Identity): void {
-    if (sessions.count >= settings.max_sessions) throw new SessionRefused('sessions_limit')
-    if (sessions.countOf(identity) >= settings.max_sessions_per_identity) throw new SessionRefused('identity_limit')
+    if (sessions.count >= settings.max_sessions) throw reported(new SessionRefused('sessions_limit'))
+    if (sessions.countOf(identity) >= settings.max_sessions_per_identity)
+      throw reported(new SessionRefused('identity_limit'))
   }
 
-  function reported(error: unknown): unknown {
-    if (error instanceof SessionRefused) {
-      if (ENDINGS[error.code].tell !== 'sessions_limit') metrics.failed_auths_total++
-      metrics.refused(error.code)
-      parts.log.warn({ code: error.code }, `session refused: ${error.message}`)
-    }
-    return error
+  function reported(refusal: SessionRefused): SessionRefused {
+    const { code, message } = refusal
+    if (ENDINGS[code].tell !== 'sessions_limit') metrics.failed_auths_total++
+    metrics.refused(code)
+    parts.log.warn({ code }, `session refused: ${message}`)
+    return refusal
   }
 
-  const accept: Accept = (connection, request) => {
-    try {
-      return admit(connection, request)
-    } catch (error) {
-      if (error instanceof SessionRefused) refuse(connection, error.code, settings.dev)
-      else if (connection.session !== undefined) connection.session.fail(error)
-      else {
-        parts.failed(error)
-        refuse(connection, 'internal', settings.dev)
-      }
-      return undefined
-    }
-  }
-
-  const admit: Accept = (connection, { url = '', headers }) => {
-    const sid = newSid()
-    const who = authenticate({ url, headers }, sid)
-    const extended = connection.protocol === EXTENDED
-    const { previousSid, pingInterval, pingPrecision } = readWishes(url, headers)
-    const resumed = extended && previousSid !== '' ? sessions.resume(previousSid, who) : undefined
+  function admit(connection: Connection, who: Admitted, wishes: Wishes): SessionListener {
+    checkLimits(who)
+    const { previousSid, pingInterval, pingPrecision } = wishes
+    const resumable = connection.protocol === EXTENDED
+    const resumed = resumable && previousSid !== '' ? sessions.resume(previousSid, who) : undefined
     const identity = resumed?.identity ?? who.identity
-    const arrival = { sid, identity, anonymous: who.anonymous, resumable: extended, connection, resumed }
+    const arrival = { sid: who.sid, identity, anonymous: who.anonymous, resumable, connection, resumed }
     const session = new Session(arrival, shared)
-
-    const client = new SessionListener(session, listenerParts)
-    if (extended) client.pongs = watchPongs?.(() => session.disconnect('no_pong'))
-    client.pings = ping(client, {
+    const listener = new SessionListener(session, listenerParts)
+    if (resumable) listener.pongs = watchPongs?.(() => session.disconnect('no_pong'))
+    listener.pings = ping(listener, {
       interval: pingInterval ?? settings.ping_interval,
       precision: pingPrecision ?? (settings.ping_timestamp_precision as PingPrecision),
     })
     if (settings.jwt_close_on_expiry && who.expires !== undefined) {
       const expire = () => session.disconnect('token_expired')
-      client.stopClock = atTime(who.expires, expire, { wall, later: parts.later })
+      listener.stopClock = atTime(who.expires, expire, { wall, later: parts.later })
     }
     sessions.add(session)
-    return client
+    listener.begin(resumed)
+    return listener
   }
 
-  return {
-    accept,
-    authenticate,
-    checkLimits(who) {
-      try {
-        checkLimits(who)
-      } catch (error) {
-        throw reported(error)
-      }
-    },
-    shared,
+  const accept: Accept = (connection, { url = '', headers }) => {
+    try {
+      return admit(connection, authenticate({ url, headers }), readWishes(url, headers))
+    } catch (error) {
+      if (!(error instanceof SessionRefused)) parts.failed(error)
+      refuse(connection, error instanceof SessionRefused ? error.code : 'internal', settings.dev)
+      return undefined
+    }
   }
+
+  return { accept, authenticate, checkLimits, admit, shared }
 }
 
 function refuse(connection: Connection, code: EndingCode, explain: boolean): void {

@@ -11,25 +11,21 @@
 import type { GapCode } from '../errors.ts'
 import type { Entry, History } from '../history/history.ts'
 import type { Connection } from '../hub/connection.ts'
-import type { Hub, Message } from '../hub/hub.ts'
+import type { Message } from '../hub/hub.ts'
 import { broadcastPrefix, type RefreshFate } from '../protocol/action-cable.ts'
-import { confirmHistory, positionTail, rejectHistory } from '../protocol/extended.ts'
+import { confirmHistory, rejectHistory } from '../protocol/extended.ts'
 import { textFrame } from '../protocol/frame.ts'
+import { positionTail } from '../protocol/payload.ts'
 import type { Position } from '../protocol/position.ts'
 import { catchingUp, caughtUp } from '../protocol/source-events.ts'
-import type { Limits } from './limits.ts'
 import type { Start } from './start.ts'
 import type { Subscription } from './subscriptions.ts'
-import { inOrder, TransientBuffer, type TransientMessage } from './transient-buffer.ts'
+import { type BufferParts, inOrder, TransientBuffer, type TransientMessage } from './transient-buffer.ts'
 
 /** What catching up needs of its session. */
 export interface Behind {
-  /** `undefined`: the cable keeps no history. */
-  readonly history: History | undefined
   /** `congested`: whether so much waits to be written that a replay should wait, too. */
   readonly connection: Pick<Connection, 'send' | 'congested'>
-  readonly limits: Pick<Limits, 'maxReplayBytes'>
-  readonly hub: Pick<Hub, 'addWaiter' | 'removeWaiter'>
   /** Whether the session has, or had, this sid. */
   answersTo: (sid: string) => boolean
   /** From now on broadcasts are delivered. */
@@ -38,6 +34,12 @@ export interface Behind {
   fate: (subscription: Subscription) => RefreshFate | undefined
   /** Something may be missing. */
   missed: (subscription: Subscription, code: GapCode) => void
+}
+
+/** What catching up needs of what all sessions share. */
+export interface CatchUpParts extends Omit<BufferParts, 'history'> {
+  /** `undefined`: the cable keeps no history. */
+  readonly history: History | undefined
 }
 
 interface Turn {
@@ -49,18 +51,20 @@ interface Turn {
 
 export class CatchUp {
   readonly #session: Behind
+  readonly #parts: CatchUpParts
   /** `undefined`: nobody waits. */
   #turns: Turn[] | undefined
   /** `undefined`: no subscription waits. */
   #transient: TransientBuffer | undefined
 
-  constructor(session: Behind) {
+  constructor(session: Behind, parts: CatchUpParts) {
     this.#session = session
+    this.#parts = parts
   }
 
   /** Whether, as of now, no replay brings what came after `start`. */
   isGap(start: Start, subscription: Subscription): boolean {
-    const { history, limits } = this.#session
+    const { history, limits } = this.#parts
     if (history === undefined || start === 'now') return false
     const found = start === 'gap' ? 'gap' : this.#find(subscription, start, history)
     return found === 'gap' || bytesOf(found, subscription, history) > limits.maxReplayBytes
@@ -68,9 +72,9 @@ export class CatchUp {
 
   /** Sends what came after `start`, now or when its turn comes, then makes the subscription live. */
   from(start: Start, subscription: Subscription, asked: boolean): void {
-    const { history } = this.#session
+    const { history } = this.#parts
     if (history === undefined) return this.#without(start, subscription, asked)
-    // «Now» is now, not when its turn comes.
+    // Pin "now" to this moment, not to when the replay runs.
     const pinned: Turn['start'] = start === 'now' ? { offset: history.offset, epoch: history.epoch } : start
     const turn = { subscription, start: pinned, asked }
     if (this.#turns === undefined && this.#take(turn, history)) return
@@ -81,9 +85,9 @@ export class CatchUp {
 
   /** Keeps transient messages for the subscription until its turn comes and it is live. */
   wait(subscription: Subscription): void {
-    const { history } = this.#session
+    const { history } = this.#parts
     if (history === undefined || subscription.state !== 'waiting') return
-    this.#transient ??= new TransientBuffer(this.#session, history)
+    this.#transient ??= new TransientBuffer(this.#session, { ...this.#parts, history })
     this.#transient.keep(subscription)
   }
 
@@ -104,7 +108,7 @@ export class CatchUp {
     if (turns === undefined) return
     while (turns.length > 0) {
       const turn = turns.shift()!
-      if (turn.subscription.state === 'over' || this.#take(turn, this.#session.history!)) continue
+      if (turn.subscription.state === 'over' || this.#take(turn, this.#parts.history!)) continue
       turns.unshift(turn)
       return
     }
@@ -113,14 +117,14 @@ export class CatchUp {
 
   /** Returns false if the replay has to wait. */
   #take(turn: Turn, history: History): boolean {
-    const { connection, limits } = this.#session
+    const { connection } = this.#session
     if (connection.congested(0)) return false
     const { subscription, start } = turn
     const transient = this.#transient?.messages(subscription) ?? []
     const kept = transient === 'gap' ? [] : transient
     const found = start === 'gap' ? 'gap' : this.#find(subscription, start, history)
     const size = found === 'gap' ? 0 : bytesOf(inOrder(found, kept), subscription, history)
-    const isGap = found === 'gap' || transient === 'gap' || size > limits.maxReplayBytes
+    const isGap = found === 'gap' || transient === 'gap' || size > this.#parts.limits.maxReplayBytes
     if (connection.congested(isGap ? bytesOf(inOrder([], kept), subscription, history) : size)) return false
     this.#endWait(subscription)
     if (isGap) this.#skip(turn, kept, found === 'gap' ? whyGap(start, history) : 'gap_too_large', history)
@@ -163,7 +167,7 @@ export class CatchUp {
     let prefix: Buffer | undefined
     for (const message of messages) {
       if (!('offset' in message)) {
-        frames.push(textFrame(broadcastPrefix(identifier, message.type), message.body))
+        frames.push(textFrame(broadcastPrefix(identifier, message.type), message.payload))
         continue
       }
       const { offset, body, exclude } = message
@@ -209,9 +213,9 @@ export class CatchUp {
 function bytesOf(messages: Iterable<Entry | Message>, { identifier, grant }: Subscription, history: History): number {
   let bytes = 0
   let rest: number | undefined
-  for (const { body } of messages) {
+  for (const message of messages) {
     rest ??= broadcastPrefix(identifier).length + positionTail(grant.stream, history).length
-    bytes += rest + body.length
+    bytes += rest + ('offset' in message ? message.body : message.payload).length
   }
   return bytes
 }

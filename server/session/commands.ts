@@ -1,62 +1,83 @@
 /**
- * Commands about a subscription that a session has: a table from their names to what they do.
+ * Commands: a table from the name of each to what it needs and what it does.
  *
- * Each returns what is wrong with it, if anything; the client is not told, as the protocol has no words for it.
+ * The protocol has no words for a command that we ignore, so an act returns the complaint, which only the operator sees.
  */
-
 import type { ComplaintCode } from '../errors.ts'
 import type { Connection } from '../hub/connection.ts'
 import type { Hub } from '../hub/hub.ts'
 import { type Presence, printAttendance } from '../presence/presence.ts'
-import { type Command, transmission } from '../protocol/action-cable.ts'
+import { type Command, PONG, transmission } from '../protocol/action-cable.ts'
+import { payloadOf } from '../protocol/payload.ts'
 import type { CatchUp } from './catch-up.ts'
 import type { Limits } from './limits.ts'
-import { asksForHistory, historyStart } from './start.ts'
+import { allowed, asksForHistory, historyStart } from './start.ts'
 import type { Subscription } from './subscriptions.ts'
 
-/** What a command needs of the session that it came from. */
+/** What a command needs of its session. */
 export interface Speaker {
   readonly sid: string
   readonly catchUp: CatchUp
+  readonly connection: Pick<Connection, 'send' | 'congested'>
+  subscribe: (command: Command) => unknown
+  unsubscribe: (subscription: Subscription) => void
+}
+
+/** What a command needs of what all sessions share. */
+export interface CommandParts {
   readonly hub: Pick<Hub, 'broadcast'>
   readonly presence: Presence | undefined
   readonly limits: Limits
-  readonly connection: Pick<Connection, 'send' | 'congested'>
+  /** Whether clients may ask for the messages since a time. */
+  readonly historySince: boolean
 }
 
-type Act = (from: Speaker, subscription: Subscription, command: Command) => ComplaintCode | undefined
+type Complaint = ComplaintCode | undefined
 
-const history: Act = ({ catchUp }, subscription, { history }) => {
-  const { stream, position } = subscription.grant
-  if (!asksForHistory(history) && (history === undefined || position === undefined)) return 'history_unusable'
-  if (catchUp.isAsked(subscription)) return 'history_waiting'
-  catchUp.from(historyStart(stream, position, history), subscription, true)
+/** A command about the session, or about a subscription that it has. */
+type Row =
+  | { readonly about: 'session'; readonly act: (session: Speaker, command: Command, held?: Subscription) => Complaint }
+  | {
+      readonly about: 'subscription'
+      readonly act: (session: Speaker, command: Command, held: Subscription, parts: CommandParts) => Complaint
+      /** Does not count for the client's rate. */
+      readonly isFree?: true
+    }
+
+type Act = Extract<Row, { about: 'subscription' }>['act']
+
+const history: Act = ({ catchUp }, { history }, held, { historySince }) => {
+  const { stream, position } = held.grant
+  const asked = allowed(history, historySince)
+  if (!asksForHistory(asked) && (asked === undefined || position === undefined)) return 'history_unusable'
+  if (catchUp.isAsked(held)) return 'history_waiting'
+  catchUp.from(historyStart(stream, position, asked), held, true)
   return undefined
 }
 
-const whisper: Act = ({ sid, hub, limits }, { grant }, { data = '' }) => {
+const whisper: Act = ({ sid }, { data = '' }, { grant }, { hub, limits }) => {
   if (!grant.whisper) return 'whisper_not_allowed'
   if (Buffer.byteLength(data) > limits.maxWhisperSize) return 'whisper_too_large'
   // The reference sends the word "null" where there is nothing.
-  const body = Buffer.from(`${data === '' || data === 'null' ? '"null"' : data}}`)
-  hub.broadcast({ stream: grant.stream, body, exclude: sid, fromClient: true, transient: true })
+  const payload = payloadOf(data === '' || data === 'null' ? '"null"' : data)
+  hub.broadcast({ stream: grant.stream, payload, exclude: sid, fromClient: true, transient: true })
   return undefined
 }
 
-export const join: Act = ({ sid, presence, limits }, { grant }, { presence: who }) => {
+export const join: Act = ({ sid }, { presence: member }, { grant }, { presence, limits }) => {
   if (!grant.presence || presence === undefined) return 'presence_not_allowed'
-  if (who === undefined) return 'presence_id_missing'
-  if (Buffer.byteLength(who.id) + Buffer.byteLength(who.info ?? '') > limits.maxPresenceInfoSize)
+  if (member === undefined) return 'presence_id_missing'
+  if (Buffer.byteLength(member.id) + Buffer.byteLength(member.info ?? '') > limits.maxPresenceInfoSize)
     return 'presence_info_too_large'
-  return presence.join(grant.stream, sid, who.id, who.info) === 'mismatch' ? 'presence_id_mismatch' : undefined
+  return presence.join(grant.stream, sid, member.id, member.info) === 'mismatch' ? 'presence_id_mismatch' : undefined
 }
 
-const leave: Act = ({ sid, presence }, { grant }) => {
+const leave: Act = ({ sid }, _, { grant }, { presence }) => {
   presence?.leave(grant.stream, sid)
   return undefined
 }
 
-const present: Act = ({ presence, connection }, { identifier, grant }) => {
+const present: Act = ({ connection }, { identifier }, { grant }, { presence }) => {
   const answer = (most?: number) => {
     const attendance = grant.presence ? presence?.present(grant.stream, most) : undefined
     if (attendance === undefined) return '{"type":"error","total":0}'
@@ -69,10 +90,32 @@ const present: Act = ({ presence, connection }, { identifier, grant }) => {
   return undefined
 }
 
-export const COMMANDS: ReadonlyMap<string, Act> = new Map([
-  ['history', history],
-  ['whisper', whisper],
-  ['join', join],
-  ['leave', leave],
-  ['presence', present],
+const subscribe = (session: Speaker, command: Command, held?: Subscription): Complaint => {
+  if (held?.confirmed) return 'already_subscribed'
+  session.subscribe(command)
+  return undefined
+}
+
+const unsubscribe: Act = (session, _, held) => {
+  session.unsubscribe(held)
+  return undefined
+}
+
+const answerPing = ({ connection }: Speaker): Complaint => {
+  connection.send(PONG)
+  return undefined
+}
+
+export const COMMANDS: ReadonlyMap<string, Row> = new Map<string, Row>([
+  ['subscribe', { about: 'session', act: subscribe }],
+  // The unsubscribes of the last page must not delay the subscribes of the next one.
+  ['unsubscribe', { about: 'subscription', act: unsubscribe, isFree: true }],
+  ['history', { about: 'subscription', act: history }],
+  ['whisper', { about: 'subscription', act: whisper }],
+  ['join', { about: 'subscription', act: join }],
+  ['leave', { about: 'subscription', act: leave }],
+  ['presence', { about: 'subscription', act: present }],
+  ['ping', { about: 'session', act: answerPing }],
+  ['pong', { about: 'session', act: () => undefined }],
+  ['message', { about: 'session', act: () => 'command_unsupported' }],
 ])

@@ -4,6 +4,7 @@
 import type { Listener, Outcome } from '../hub/connection.ts'
 import type { Metrics } from '../metrics.ts'
 import type { PingPrecision } from '../protocol/action-cable.ts'
+import type { Snapshot } from './resumables.ts'
 import type { Session } from './session.ts'
 import type { Sessions } from './sessions.ts'
 
@@ -39,15 +40,24 @@ export interface PongWatch {
 
 /** There are very many of these, so it is no set of closures. */
 export class SessionListener implements Listener, Beat {
-  readonly #session: Session
+  readonly session: Session
   readonly #parts: ListenerParts
   pongs: PongWatch | undefined
   pings: Slot<Beat> | undefined
   stopClock: (() => void) | undefined
 
   constructor(session: Session, parts: ListenerParts) {
-    this.#session = session
+    this.session = session
     this.#parts = parts
+  }
+
+  /** Welcomes the client. `resumed` is what the session had that it resumes. */
+  begin(resumed: Snapshot | undefined): void {
+    try {
+      this.session.begin(resumed)
+    } catch (error) {
+      this.session.fail(error)
+    }
   }
 
   message(text: string | undefined): Outcome {
@@ -56,46 +66,46 @@ export class SessionListener implements Listener, Beat {
       metrics.client_msg_total++
       this.pongs?.heard()
       const started = monotonic()
-      const outcome = this.#session.receive(text)
+      const outcome = this.session.receive(text)
       metrics.commandTook(monotonic() - started)
       return outcome
     } catch (error) {
-      this.#session.fail(error)
+      this.session.fail(error)
       return 'done'
     }
   }
 
   heard(): void {
     try {
-      this.#session.heard()
+      this.session.heard()
     } catch (error) {
-      this.#session.fail(error)
+      this.session.fail(error)
     }
   }
 
   drained(): void {
     try {
-      this.#session.drained()
+      this.session.drained()
     } catch (error) {
-      this.#session.fail(error)
+      this.session.fail(error)
     }
   }
 
   tooSlow(): void {
     this.#parts.metrics.disconnected_slow_clients_total++
-    this.#session.disconnect('too_slow')
+    this.session.disconnect('too_slow')
   }
 
   flooded(): void {
-    this.#session.disconnect('malformed_flood')
+    this.session.disconnect('malformed_flood')
   }
 
   beat(ping: Buffer): void {
     try {
-      this.#session.connection.ping(ping)
+      this.session.connection.ping(ping)
       this.pongs?.pinged()
     } catch (error) {
-      this.#session.fail(error)
+      this.session.fail(error)
     }
   }
 
@@ -104,9 +114,9 @@ export class SessionListener implements Listener, Beat {
       this.pings?.delete(this)
       this.pongs?.stop()
       this.stopClock?.()
-      this.#parts.sessions.lost(this.#session)
+      this.#parts.sessions.lost(this.session)
     } catch (error) {
-      this.#session.fail(error)
+      this.session.fail(error)
     }
   }
 }

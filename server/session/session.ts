@@ -16,16 +16,13 @@ import {
   SubscriptionRejected,
 } from '../errors.ts'
 import type { Heal } from '../heal/heal.ts'
-import type { History } from '../history/history.ts'
 import type { Connection, Outcome } from '../hub/connection.ts'
 import type { Addressee, Hub } from '../hub/hub.ts'
 import type { Log } from '../log.ts'
-import type { Presence } from '../presence/presence.ts'
 import {
   type Command,
   confirmSubscription,
   disconnect,
-  PONG,
   parseCommand,
   type RefreshFate,
   rejectSubscription,
@@ -33,29 +30,23 @@ import {
 } from '../protocol/action-cable.ts'
 import { restoredWelcome } from '../protocol/extended.ts'
 import { isTooDeep } from '../protocol/json.ts'
-import { type Behind, CatchUp } from './catch-up.ts'
-import { COMMANDS, join, type Speaker } from './commands.ts'
-import type { Limits } from './limits.ts'
+import { type Behind, CatchUp, type CatchUpParts } from './catch-up.ts'
+import { COMMANDS, type CommandParts, join, type Speaker } from './commands.ts'
 import type { Snapshot } from './resumables.ts'
-import { asksForHistory, type ClientPositions, eventStart } from './start.ts'
+import { allowed, asksForHistory, type ClientPositions, eventStart } from './start.ts'
 import { type Subscription, Subscriptions } from './subscriptions.ts'
 
-/** What all sessions need from the world, so that a test can supply it. */
-export interface SessionParts {
+/** What all sessions share, so that a test can supply it. */
+export interface SessionParts extends CatchUpParts, CommandParts {
   resolve: Resolve
   hub: Pick<Hub, 'subscribe' | 'unsubscribe' | 'broadcast' | 'addWaiter' | 'removeWaiter'>
-  history: History | undefined
-  presence: Presence | undefined
   heal: Heal
-  /** Calls back in a while, unless cancelled by what it returns. */
+  /** Calls `then` after so many ms. Returns a function that cancels the call. */
   later: (ms: number, then: () => void) => () => void
   failed: ReportFailure
   /** Counts what went wrong, by code. */
   count: (code: ComplaintCode | RejectionCode | EndingCode) => void
   log: Log
-  limits: Limits
-  /** Whether clients may ask for what came since a time. */
-  historySince: boolean
   /** Whether refusals tell the client their code, and its welcome that this is so (--dev). */
   explain: boolean
 }
@@ -93,7 +84,7 @@ export class Session implements Addressee, Behind, Speaker {
   /** Those it was resumed from, the latest first. */
   readonly #formerSids: readonly string[]
   readonly #subscriptions = new Subscriptions()
-  readonly catchUp = new CatchUp(this)
+  readonly catchUp: CatchUp
   #cancelGrace = nothing
   /** Where the history was when the client was last heard of: what was sent since may never have arrived. */
   #heardAt = 0
@@ -109,30 +100,19 @@ export class Session implements Addressee, Behind, Speaker {
     connection.session = this
     this.#formerSids = resumed?.sids.slice(0, REMEMBERED_SIDS) ?? NO_SIDS
     this.#parts = parts
+    this.catchUp = new CatchUp(this, parts)
     this.heard()
-    if (resumed === undefined) connection.send(welcome(sid, parts.explain))
-    else this.#restore(resumed)
+  }
+
+  /** Welcomes the client. `resumed` is what the session had that it resumes. */
+  begin(resumed: Snapshot | undefined): void {
+    if (resumed !== undefined) return this.#restore(resumed)
+    this.connection.send(welcome(this.sid, this.#parts.explain))
   }
 
   /** Whether nothing is delivered or heard any more. */
   get ended(): boolean {
     return this.#ended
-  }
-
-  get hub(): SessionParts['hub'] {
-    return this.#parts.hub
-  }
-
-  get history(): History | undefined {
-    return this.#parts.history
-  }
-
-  get presence(): Presence | undefined {
-    return this.#parts.presence
-  }
-
-  get limits(): Limits {
-    return this.#parts.limits
   }
 
   answersTo(sid: string): boolean {
@@ -165,29 +145,20 @@ export class Session implements Addressee, Behind, Speaker {
       this.#complain(text !== undefined && isTooDeep(text) ? 'command_too_deep' : 'command_malformed')
       return 'malformed'
     }
-    if (!this.#parts.historySince) delete command.history?.since
-    // The unsubscribes of the last page must not delay the subscribes of the next one.
-    const isFree = command.command === 'unsubscribe' && this.#subscriptions.get(command.identifier) !== undefined
-    this.#obey(command)
-    return isFree ? 'free' : 'done'
+    return this.#obey(command)
   }
 
-  #obey(command: Command): void {
-    if (command.command === 'subscribe') {
-      if (this.#subscriptions.get(command.identifier)?.confirmed) return this.#complain('already_subscribed')
-      return void this.subscribe(command)
+  #obey(command: Command): Outcome {
+    const row = COMMANDS.get(command.command)
+    const held = this.#subscriptions.get(command.identifier)
+    if (row === undefined) this.#complain('command_unknown')
+    else if (row.about === 'session') this.#complain(row.act(this, command, held))
+    else if (held === undefined) this.#complain('not_subscribed')
+    else {
+      this.#complain(row.act(this, command, held, this.#parts))
+      if (row.isFree) return 'free'
     }
-    if (command.command === 'pong') return
-    if (command.command === 'ping') return this.connection.send(PONG)
-    const act = COMMANDS.get(command.command)
-    if (act === undefined && command.command !== 'unsubscribe') {
-      return this.#complain(command.command === 'message' ? 'command_unsupported' : 'command_unknown')
-    }
-    const subscription = this.#subscriptions.get(command.identifier)
-    if (subscription === undefined) return this.#complain('not_subscribed')
-    if (act === undefined) return this.#unsubscribe(subscription)
-    const complaint = act(this, subscription, command)
-    if (complaint !== undefined) this.#complain(complaint)
+    return 'done'
   }
 
   /** The connection takes more again. */
@@ -288,18 +259,22 @@ export class Session implements Addressee, Behind, Speaker {
     const subscription = this.#subscriptions.get(identifier) ?? this.#grant(identifier)
     if (typeof subscription === 'string') return subscription
     const { grant, state } = subscription
+    const asked = allowed(history, this.#parts.historySince)
     subscription.confirmed = true
     const page = grant.position ?? positions?.page
     // One that was restored may have been told already where the client was.
-    const start = state === 'live' ? 'now' : eventStart(grant.stream, page, history, positions?.seen)
+    const start = state === 'live' ? 'now' : eventStart(grant.stream, page, asked, positions?.seen)
     const isGap = this.catchUp.isGap(start, subscription)
     this.connection.send(confirmSubscription(identifier, isGap ? this.fate(subscription) : undefined))
-    this.catchUp.from(start, subscription, asksForHistory(history) || (positions !== undefined && start !== 'now'))
+    this.catchUp.from(start, subscription, asksForHistory(asked) || (positions !== undefined && start !== 'now'))
     if (presence !== undefined && !this.#ended) {
-      const complaint = join(this, subscription, { command: 'join', identifier, presence })
-      if (complaint !== undefined) this.#complain(complaint)
+      this.join({ command: 'join', identifier, presence }, subscription)
     }
     return subscription
+  }
+
+  join(command: Command, subscription: Subscription): void {
+    this.#complain(join(this, command, subscription, this.#parts))
   }
 
   #grant(identifier: string): Subscription | RejectionCode {
@@ -314,7 +289,7 @@ export class Session implements Addressee, Behind, Speaker {
     }
   }
 
-  #unsubscribe(subscription: Subscription): void {
+  unsubscribe(subscription: Subscription): void {
     this.#subscriptions.delete(subscription)
     this.#leave(subscription)
     this.#parts.presence?.leave(subscription.grant.stream, this.sid)
@@ -335,7 +310,8 @@ export class Session implements Addressee, Behind, Speaker {
     this.connection.send(rejectSubscription(identifier, code, explain))
   }
 
-  #complain(code: ComplaintCode): void {
+  #complain(code: ComplaintCode | undefined): void {
+    if (code === undefined) return
     this.#parts.count(code)
     // A flood of these is a client's to make, so it must not be a flood of the log.
     this.#parts.log.debug({ sid: this.sid, code }, 'command ignored')

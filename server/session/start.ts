@@ -44,6 +44,13 @@ export function eventStart(
   return ofPage(page) ?? ofStream(stream, asked) ?? 'gap'
 }
 
+/** Returns the request, without its time if clients may not ask for messages by time (--history_since=off). */
+export function allowed(asked: HistoryRequest | undefined, byTime: boolean): HistoryRequest | undefined {
+  if (byTime || asked?.since === undefined) return asked
+  const { since: _, ...rest } = asked
+  return rest
+}
+
 /** Whether a request asks for any history; if not, the reference gives no answer. */
 export const asksForHistory = (asked: HistoryRequest | undefined): asked is HistoryRequest =>
   asked !== undefined && ((asked.since ?? 0) !== 0 || (asked.streams ?? undefined) !== undefined)

@@ -14,10 +14,15 @@ import type { Subscription } from './subscriptions.ts'
 
 /** What the buffer needs of its session. */
 interface Owner {
-  readonly limits: Pick<Limits, 'maxReplayBytes'>
-  readonly hub: Pick<Hub, 'addWaiter' | 'removeWaiter'>
   /** Whether the session has, or had, this sid. */
   answersTo: (sid: string) => boolean
+}
+
+/** What the buffers of all sessions share. */
+export interface BufferParts {
+  readonly history: Pick<History, 'offset'>
+  readonly hub: Pick<Hub, 'addWaiter' | 'removeWaiter'>
+  readonly limits: Limits
 }
 
 export interface TransientMessage {
@@ -36,13 +41,13 @@ const OVERHEAD = 300
 
 export class TransientBuffer {
   readonly #session: Owner
-  readonly #history: History
+  readonly #parts: BufferParts
   readonly #waiting = new Map<Subscription, Waiting>()
   #bytes = 0
 
-  constructor(session: Owner, history: History) {
+  constructor(session: Owner, parts: BufferParts) {
     this.#session = session
-    this.#history = history
+    this.#parts = parts
   }
 
   /** Whether no subscription waits. */
@@ -55,7 +60,7 @@ export class TransientBuffer {
     if (this.#waiting.has(subscription)) return
     const waiting: Waiting = { messages: [], bytes: 0, hold: message => this.#hold(subscription, waiting, message) }
     this.#waiting.set(subscription, waiting)
-    this.#session.hub.addWaiter(subscription.grant.stream, waiting)
+    this.#parts.hub.addWaiter(subscription.grant.stream, waiting)
   }
 
   /** Returns the kept messages, the oldest first. `gap`: they had too many bytes. */
@@ -69,15 +74,15 @@ export class TransientBuffer {
     if (waiting === undefined) return
     this.#waiting.delete(subscription)
     this.#bytes -= waiting.bytes
-    this.#session.hub.removeWaiter(subscription.grant.stream, waiting)
+    this.#parts.hub.removeWaiter(subscription.grant.stream, waiting)
   }
 
   #hold({ grant }: Subscription, waiting: Waiting, message: Message): void {
-    const { exclude, fromClient, body } = message
+    const { exclude, fromClient, payload } = message
     if (waiting.messages === 'gap' || (fromClient && grant.kind !== 'data')) return
     if (exclude !== undefined && this.#session.answersTo(exclude)) return
-    const bytes = OVERHEAD + body.length
-    if (this.#bytes + bytes > this.#session.limits.maxReplayBytes) {
+    const bytes = OVERHEAD + payload.length
+    if (this.#bytes + bytes > this.#parts.limits.maxReplayBytes) {
       this.#bytes -= waiting.bytes
       waiting.bytes = 0
       waiting.messages = 'gap'
@@ -85,7 +90,7 @@ export class TransientBuffer {
     }
     this.#bytes += bytes
     waiting.bytes += bytes
-    waiting.messages.push({ after: this.#history.offset, message })
+    waiting.messages.push({ after: this.#parts.history.offset, message })
   }
 }
 

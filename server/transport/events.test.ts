@@ -217,3 +217,18 @@ test('slow clients share one copy of a large message', async t => {
   const held = (await settled(buffers)) - before
   assert.ok(held < 60_000_000, `${held} bytes for 20 times 8,000,000`)
 })
+
+test('with --jwt_close_on_expiry the events end with the token, and the browser does not come back', async t => {
+  const cable = await startCable(t, ['--sse', '--jwt_close_on_expiry'])
+  const jid = token({ ext: '{}', exp: Math.floor(Date.now() / 1000) + 5 })
+  const { next } = await events(t, cable, board(`&jid=${jid}`))
+  assert.deepEqual([(await next())?.event, (await next())?.event], ['welcome', 'confirm_subscription'])
+
+  const last = await next()
+
+  assert.equal(last?.event, 'disconnect')
+  assert.match(last?.data ?? '', /"reason":"token_expired","reconnect":false/)
+  assert.ok(Number(last?.retry) > 1e10)
+  assert.equal(await next(), undefined)
+  await cable.until(({ sessions }) => sessions === 0)
+})

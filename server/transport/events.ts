@@ -7,8 +7,6 @@
  * We admit the client, then read the whole request, then subscribe. A request that we refuse at any step leaves nothing behind.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { guarded } from '../base/failure.ts'
-import { newSid } from '../base/sid.ts'
 import {
   ENDINGS,
   EVENT_FAILURES,
@@ -23,21 +21,15 @@ import { decodeBody, readBody } from '../http/body.ts'
 import type { Handle } from '../http/listener.ts'
 import type { Turn } from '../hub/turn.ts'
 import type { Metrics } from '../metrics.ts'
-import { originAllowed, queryOf } from '../protocol/negotiate.ts'
-import type { Admission } from '../session/admission.ts'
-import { join } from '../session/commands.ts'
-import type { Identity } from '../session/identity.ts'
-import { Session } from '../session/session.ts'
-import type { Sessions } from '../session/sessions.ts'
+import { originAllowed, queryOf, type Wishes } from '../protocol/negotiate.ts'
+import type { Admission, Admitted } from '../session/admission.ts'
+import type { Session } from '../session/session.ts'
 import { type EventRequest, readGet, readPost } from './event-request.ts'
-import type { Heartbeat } from './heartbeat.ts'
 import { LargeEvents } from './large-events.ts'
 import { createEventStream, type EventStream } from './sse.ts'
 
 export interface EventParts {
   admission: Admission
-  sessions: Sessions
-  heartbeat: Heartbeat
   metrics: Metrics
   turn: Turn
   sent: (bytes: number, frames: number) => void
@@ -54,12 +46,11 @@ export interface EventSettings {
     readonly ws_max_pending_size: number
     readonly max_message_size: number
     readonly max_subscriptions: number
-    readonly ping_interval: number
   }
 }
 
 export function createEventHandler({ settings, jwtParam }: EventSettings, parts: EventParts): Handle {
-  const { admission, sessions, heartbeat, metrics, turn, sent } = parts
+  const { admission, metrics, turn, sent } = parts
   const { shared } = admission
   const { allowed_origins: allowedOrigins, dev, ws_max_pending_size: maxPendingSize } = settings
   const streams = { maxPendingSize, turn, sent, large: new LargeEvents(turn) }
@@ -80,15 +71,14 @@ export function createEventHandler({ settings, jwtParam }: EventSettings, parts:
       // at most, and ends with it.
       if (response.socket === null) throw new EventsRefused('events_pipelined')
       if (parts.isDraining()) return askToReconnect(response, cors)
-      const sid = newSid()
-      const who = admission.authenticate({ url: request.url ?? '', headers: request.headers }, sid)
-      if (request.method === 'GET') return begin(response, sid, who, get(request)).open(cors)
+      const who = admission.authenticate({ url: request.url ?? '', headers: request.headers })
+      admission.checkLimits(who)
+      if (request.method === 'GET') return begin(response, who, get(request)).open(cors)
       const asked = await post(request)
       // While we read the body, the client may have left, and others may have come.
       if (request.socket.destroyed) return
       if (parts.isDraining()) return askToReconnect(response, cors)
-      admission.checkLimits(who)
-      begin(response, sid, who, asked).open(cors)
+      begin(response, who, asked).open(cors)
     } catch (error) {
       const [status, code, fix] = answerTo(error, dev)
       if (error instanceof EventsRefused) {
@@ -113,33 +103,17 @@ export function createEventHandler({ settings, jwtParam }: EventSettings, parts:
     return readPost(queryOf(url), headers['last-event-id']?.toString(), body, settings.max_subscriptions)
   }
 
-  /** Throws the refusal. */
-  function begin(response: ServerResponse, sid: string, who: Identity, asked: EventRequest): EventStream {
-    const { identity, anonymous } = who
+  /** Throws the refusal, and leaves no session behind. */
+  function begin(response: ServerResponse, who: Admitted, asked: EventRequest): EventStream {
     const connection = createEventStream(response, asked.format, streams)
-    const session = new Session({ sid, identity, anonymous, resumable: false, connection }, shared)
+    const listener = admission.admit(connection, who, WISHES)
     try {
-      subscribe(session, connection, asked)
+      subscribe(listener.session, connection, asked)
     } catch (error) {
-      session.end()
+      listener.closed()
       throw error
     }
-    const pinged = { beat: connection.ping }
-    const pings = heartbeat.add(pinged, { interval: settings.ping_interval, precision: 's' })
-    const fail = (error: unknown) => session.fail(error)
-    connection.listen({
-      drained: guarded(() => session.drained(), fail),
-      tooSlow() {
-        metrics.disconnected_slow_clients_total++
-        metrics.refused('too_slow')
-        response.destroy()
-      },
-      closed: guarded(() => {
-        pings?.delete(pinged)
-        sessions.lost(session)
-      }, fail),
-    })
-    sessions.add(session)
+    connection.listen(listener)
     return connection
   }
 
@@ -147,7 +121,6 @@ export function createEventHandler({ settings, jwtParam }: EventSettings, parts:
     const subscriptions = commands.map(({ presence: _, ...command }) => {
       metrics.client_msg_total++
       const started = performance.now()
-      if (!shared.historySince) delete command.history?.since
       const subscription = session.subscribe(command, positions)
       metrics.commandTook(performance.now() - started)
       if (typeof subscription === 'string') throw new SubscriptionRejected(subscription)
@@ -155,9 +128,7 @@ export function createEventHandler({ settings, jwtParam }: EventSettings, parts:
     })
     // A join is announced to its stream, so the client joins only once all subscriptions are granted.
     commands.forEach((command, at) => {
-      if (command.presence === undefined) return
-      const complaint = join(session, subscriptions[at]!, command)
-      if (complaint !== undefined) shared.count(complaint)
+      if (command.presence !== undefined) session.join(command, subscriptions[at]!)
     })
     // A browser that loses its connection before its first message reconnects with this position.
     const [only, another] = subscriptions
@@ -165,6 +136,9 @@ export function createEventHandler({ settings, jwtParam }: EventSettings, parts:
       connection.sendLastEventId(only.grant.stream, shared.history)
   }
 }
+
+/** Each request is a new session; the browser's Last-Event-ID says what it missed. */
+const WISHES: Wishes = { previousSid: '', pingInterval: undefined, pingPrecision: 's' }
 
 /** A browser reconnects after 200, but after no other status. */
 function askToReconnect(response: ServerResponse, cors: Headers): void {

@@ -74,6 +74,7 @@ export function createEventStream(
     } else if (isTooSlow(size)) {
       state = 'closed'
       listener?.tooSlow()
+      response.destroy()
     } else {
       response.write(event)
       sent(size, 1)
@@ -116,7 +117,7 @@ export function createEventStream(
     },
     listen(to) {
       listener = to
-      response.on('drain', to.drained)
+      response.on('drain', () => to.drained())
       response.on('error', () => {})
       socket.once('close', () => {
         state = 'closed'

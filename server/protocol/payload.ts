@@ -1,0 +1,28 @@
+/**
+ * A payload: what follows the identifier in a broadcast's frame. It is the message and what closes the frame.
+ *
+ *   "<b>hi</b>"}                                             not in the history
+ *   "<b>hi</b>","stream_id":"a","epoch":"aZ3x","offset":12}  in the history
+ *
+ * A payload has the same bytes for every subscription of a stream. Pure.
+ */
+import type { Position } from './position.ts'
+
+declare const closed: unique symbol
+
+/** UTF-8. */
+export type Payload = Buffer & { readonly [closed]: true }
+
+/** `message` is JSON text. */
+export const payloadOf = (message: string): Payload => Buffer.from(`${message}}`) as Payload
+
+/** `message` is JSON text, UTF-8. */
+export const storedPayload = (message: Buffer, stream: string, position: Position): Payload =>
+  Buffer.concat([message, positionTail(stream, position)]) as Payload
+
+/** What follows a message in the history: its stream and position. */
+export const positionTail = (stream: string, { epoch, offset }: Position): Buffer =>
+  Buffer.from(`,"stream_id":${JSON.stringify(stream)},"epoch":"${epoch}","offset":${offset}}`)
+
+/** What follows a message that is not in the history. */
+export const PLAIN_TAIL: Buffer = Buffer.from('}')
