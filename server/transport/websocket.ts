@@ -36,7 +36,7 @@ export interface WebSockets {
 /** `accept` is called once the client is connected. */
 export function createWebSockets(settings: WebSocketSettings, accept: Accept): WebSockets {
   const server = new WebSocketServer({
-    WebSocket: Client,
+    WebSocket: DirectWebSocket,
     noServer: true,
     clientTracking: false,
     // Each deflating session costs 235 KiB; Turbo's messages are small.
@@ -60,7 +60,7 @@ export function createWebSockets(settings: WebSocketSettings, accept: Accept): W
       settings.turn.hold(socket)
       server.handleUpgrade(request, socket, head, ws => {
         const connection = new Socket(ws, socket, settings)
-        ;(ws as Client).connection = connection
+        ;(ws as DirectWebSocket).connection = connection
         const listener = accept(connection, request)
         if (listener !== undefined) connection.listen(listener, probes)
       })
@@ -76,10 +76,11 @@ export function createWebSockets(settings: WebSocketSettings, accept: Accept): W
 const MAX_FRAGMENTS = 1024
 
 /**
- * The package's WebSocket, which hands its events to our connection without listeners, because there would be very many.
- * It also says when it begins to close, because nothing may be written after that.
+ * The package's WebSocket, which hands its events directly to our connection: listeners would take memory for each client.
+ * It overrides `emit`, which relies on the inside of ws, so package.json pins its version. It also marks the connection as
+ * closed when it begins to close, because nothing may be written after that.
  */
-class Client extends WebSocket {
+export class DirectWebSocket extends WebSocket {
   connection: Socket | undefined
 
   override emit(event: string | symbol, ...about: unknown[]): boolean {
@@ -90,6 +91,7 @@ class Client extends WebSocket {
     else if (event === 'ping') connection.pinged()
     else if (event === 'error') connection.failed(about[0] as NodeJS.ErrnoException)
     else if (event === 'close') connection.closed()
+    else return super.emit(event, ...about)
     return true
   }
 
