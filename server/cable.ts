@@ -58,11 +58,11 @@ export function createCable(
   const turn = new Turn(failed, setImmediate)
   const hub = new Hub(turn)
   const tell = (event: PresenceEvent) => hub.broadcast(eventMessage(event))
-  const { history, presence } = createMemory(settings, { wall, monotonic, tell })
+  const { history, presence, ids } = createMemory(settings, { wall, monotonic, tell })
   const resumables = createResumables(settings, monotonic)
   const sessions = new Sessions(resumables)
   const heartbeat = new Heartbeat(wall, failed)
-  const expire = () => tryEach([history, presence, resumables], kept => kept?.expire(), failed)
+  const expire = () => tryEach([history, presence, ids, resumables], kept => kept?.expire(), failed)
   const upkeep = setInterval(expire, UPKEEP_MS).unref()
   const later = (ms: number, then: () => void) => {
     const timer = setTimeout(guarded(then, failed), ms).unref()
@@ -71,7 +71,7 @@ export function createCable(
   let draining = false
   const isDraining = () => draining
 
-  const counted = (): Counted => ({ sessions, hub, resumables, history, presence, webSockets, pace })
+  const counted = (): Counted => ({ sessions, hub, resumables, history, presence, ids, webSockets, pace })
   const metrics = createMetrics(gaugesOf(counted))
   const sent = (bytes: number, frames: number) => {
     metrics.server_msg_total += frames
@@ -121,7 +121,7 @@ export function createCable(
     const events = createEventHandler(config, { admission, metrics, turn, sent, isDraining })
     clients.handlers.set(settings.sse_path, events)
   }
-  const publish = createPublish({ hub, history, turn, took: metrics.broadcastTook })
+  const publish = createPublish({ hub, history, ids, turn, took: metrics.broadcastTook })
   const heard = settings.dev ? withUnheardLogged(publish, { hub, log, monotonic }) : publish
   const urls = addBackendRoutes(config, {
     backend: createBackend({ publish: heard, sessions, metrics }),

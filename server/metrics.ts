@@ -13,6 +13,7 @@ const COUNTERS = {
   publications_total: 'Requests of backends to broadcast or disconnect that were accepted.',
   failed_broadcast_msg_total: 'Requests of backends that were refused, on every route.',
   broadcast_msg_total: 'Messages broadcast.',
+  repeated_broadcast_msg_total: 'Messages that were not broadcast, because one with the same id was before.',
   remote_commands_total: 'Remote disconnects.',
   server_msg_total: 'Frames sent to clients.',
   disconnected_slow_clients_total: 'Sessions cut because they read too slowly.',

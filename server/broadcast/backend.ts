@@ -37,8 +37,8 @@ export function createBackend({
       metrics.publications_total++
       if ('disconnect' in request) return void disconnect(request.disconnect)
       for (const publication of request.publications) {
-        metrics.broadcast_msg_total++
-        publish(publication)
+        if (publish(publication)) metrics.broadcast_msg_total++
+        else metrics.repeated_broadcast_msg_total++
       }
     },
     disconnect,

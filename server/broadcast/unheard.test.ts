@@ -28,6 +28,19 @@ test('with --dev and no client the log says so of a stream; without --dev it doe
   assert.doesNotMatch(plain.lines.join(''), /listen to this stream/)
 })
 
+test('a publication that was not published, because its id was before, is not logged', () => {
+  const hub: UnheardParts['hub'] = { hasListeners: () => false, listeners: () => [] }
+  const lines: object[] = []
+  const write = (fields: object) => void lines.push(fields)
+  const log = { info: write, warn: write } as unknown as UnheardParts['log']
+  const publish = withUnheardLogged(({ id }) => id === 'new', { hub, log, monotonic: () => 0 })
+
+  const answers = ['old', 'new'].map(id => publish({ stream: id, message: '1', transient: false, id }))
+
+  assert.deepEqual(answers, [false, true])
+  assert.deepEqual(lines, [{ stream: 'new' }])
+})
+
 test('publications to many streams are a hundred lines in five minutes, each compared with 200 names at most', () => {
   const lines: object[] = []
   let [now, names] = [0, 0]
@@ -39,7 +52,7 @@ test('publications to many streams are a hundred lines in five minutes, each com
   }
   const write = (fields: object) => void lines.push(fields)
   const log = { info: write, warn: write } as unknown as UnheardParts['log']
-  const publish = withUnheardLogged(() => {}, { hub, log, monotonic: () => now })
+  const publish = withUnheardLogged(() => true, { hub, log, monotonic: () => now })
   const publishMany = () => {
     for (let at = 0; at < 1000; at++) publish({ stream: `other/${at}`, message: '1', transient: false })
   }

@@ -30,9 +30,12 @@ export function withUnheardLogged(publish: Publish, { hub, log, monotonic }: Unh
   let forgotten = monotonic()
 
   return publication => {
-    publish(publication)
-    if (hub.hasListeners(publication.stream)) return
-    const stream = publication.stream.slice(0, LONGEST_SAID)
+    if (!publish(publication)) return false
+    if (!hub.hasListeners(publication.stream)) logUnheard(publication.stream.slice(0, LONGEST_SAID))
+    return true
+  }
+
+  function logUnheard(stream: string): void {
     if (monotonic() - forgotten > FORGET_MS) {
       said.clear()
       forgotten = monotonic()

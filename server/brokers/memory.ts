@@ -1,11 +1,12 @@
 /**
- * What the cable remembers, in memory (--broker=memory) or not at all: history and presence.
+ * What the cable remembers in memory: history and presence, unless --broker=none, and the ids of publications.
  */
 import { randomBytes } from 'node:crypto'
 import type { Clocks } from '../base/clocks.ts'
 import { createMemoryHistory, type MemoryHistory } from '../history/memory.ts'
 import { createMemoryPresence, type MemoryPresence } from '../presence/memory.ts'
 import type { PresenceEvent } from '../presence/presence.ts'
+import { createRecentIds, type RecentIds } from './recent-ids.ts'
 
 /** Settings, by their names. */
 export interface MemorySettings {
@@ -21,6 +22,7 @@ export interface MemorySettings {
 export interface Memory {
   readonly history: MemoryHistory | undefined
   readonly presence: MemoryPresence | undefined
+  readonly ids: RecentIds
 }
 
 export interface MemoryParts extends Clocks {
@@ -29,7 +31,8 @@ export interface MemoryParts extends Clocks {
 }
 
 export function createMemory(settings: MemorySettings, { wall, monotonic, tell }: MemoryParts): Memory {
-  if (settings.broker === 'none') return { history: undefined, presence: undefined }
+  const ids = createRecentIds({ ttlSeconds: settings.history_ttl, monotonic })
+  if (settings.broker === 'none') return { history: undefined, presence: undefined, ids }
   const history = createMemoryHistory({
     epoch: randomBytes(6).toString('base64url'),
     limit: settings.history_limit,
@@ -45,5 +48,5 @@ export function createMemory(settings: MemorySettings, { wall, monotonic, tell }
     monotonic,
     tell,
   })
-  return { history, presence }
+  return { history, presence, ids }
 }

@@ -9,6 +9,7 @@ export interface Counted {
   readonly resumables: { readonly size: number; readonly bytes: number; readonly evicted: number }
   /** `undefined`: the cable keeps no history. */
   readonly history: History | undefined
+  readonly ids: { readonly count: number; readonly evicted: number }
   readonly presence: { readonly bytes: number; readonly evicted: number; readonly truncated: number } | undefined
   readonly webSockets: { readonly count: number }
   /** `undefined`: the cable asks no page to refresh. */
@@ -75,6 +76,12 @@ const ROWS: readonly Row[] = [
   },
   { stat: ['history', 'epoch'], read: of => of.history?.epoch },
   { stat: ['history', 'offset'], read: of => of.history?.offset },
+  { gauge: 'publication_ids_num', help: 'Ids of publications that are remembered.', read: of => of.ids.count },
+  {
+    gauge: 'publication_ids_evicted_total',
+    help: 'Ids of publications that gave way to newer ones before --history_ttl.',
+    read: of => of.ids.evicted,
+  },
   { gauge: 'presence_bytes', help: 'Bytes of presence.', read: of => of.presence?.bytes },
   {
     gauge: 'presence_evicted_total',

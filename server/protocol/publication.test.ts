@@ -54,6 +54,12 @@ for (const [body, complaint] of [
   [{ ...GOOD, meta: { exclude_socket: 7 } }, 'exclude_socket'],
   [{ ...GOOD, meta: { broadcast_type: {} } }, 'broadcast_type'],
   [{ ...GOOD, meta: { transient: 'yes' } }, 'transient'],
+  [{ ...GOOD, meta: { id: '' } }, 'meta.id'],
+  [{ ...GOOD, meta: { id: 7 } }, 'meta.id'],
+  [{ ...GOOD, meta: { id: ['a'] } }, 'meta.id'],
+  [{ ...GOOD, meta: { id: 'x'.repeat(65) } }, 'meta.id must be a string of 1 to 64 characters'],
+  [{ ...GOOD, meta: { id: '🔑'.repeat(65) } }, 'meta.id'],
+  [[GOOD, { ...GOOD, meta: { id: '' } }], '[1].meta.id'],
   [[GOOD, null], '[1]'],
   [[GOOD, GOOD, { stream: 'a', data: 7 }], '[2].data'],
   [[{ command: 'disconnect', payload: { identifier: 'x' } }], '[0].stream'],
@@ -79,6 +85,13 @@ for (const [body, complaint] of [
   })
 }
 
+test('an id of 1 to 64 characters is taken as it is', () => {
+  for (const id of ['a', ' ', '\n', '0', 'x'.repeat(64), '🔑'.repeat(64)]) {
+    const request = parseRequest(JSON.stringify({ ...GOOD, meta: { id } }))
+    assert.deepEqual(request, { publications: [{ stream: 'a', message: '1', transient: false, id }] })
+  }
+})
+
 test('a remote disconnect does not ask to reconnect unless told to', () => {
   const parse = (payload: object) => parseRequest(JSON.stringify({ command: 'disconnect', payload }))
 
@@ -91,7 +104,7 @@ const DISCONNECT = { disconnect: { identity: 'x', reconnect: false } }
 for (const [body, expected] of [
   [{ ...GOOD, meta: null }, PLAIN],
   [{ ...GOOD, meta: [] }, PLAIN],
-  [{ ...GOOD, meta: { exclude_socket: null, broadcast_type: null, transient: null } }, PLAIN],
+  [{ ...GOOD, meta: { exclude_socket: null, broadcast_type: null, transient: null, id: null } }, PLAIN],
   [{ ...GOOD, command: null, payload: null }, PLAIN],
   [[{ ...GOOD, meta: null }], PLAIN],
   [[{ ...GOOD, meta: [] }], PLAIN],

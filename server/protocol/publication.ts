@@ -1,7 +1,7 @@
 /**
  * What a backend POSTs: one publication, many, or a command.
  *
- *   {"stream":"board/1","data":"\"<turbo-stream …>\"","meta":{"exclude_socket":"<sid>"}}
+ *   {"stream":"board/1","data":"\"<turbo-stream …>\"","meta":{"exclude_socket":"<sid>","id":"<random>"}}
  *   [{"stream":…,"data":…},…]                     all are valid, or none is applied
  *   {"command":"disconnect","payload":{"identifier":"{\"user_id\":42}","reconnect":true}}
  *
@@ -24,6 +24,8 @@ export interface Publication {
   type?: string
   /** Not kept in the history. */
   transient: boolean
+  /** The name of this publication, the same in every retry: the cable publishes it once. */
+  id?: string
 }
 
 export interface RemoteDisconnect {
@@ -55,7 +57,9 @@ function publication(value: unknown, at: string): Publication {
   const exclude = optionalText(meta.exclude_socket, `${at}.meta.exclude_socket`)
   const type = optionalText(meta.broadcast_type, `${at}.meta.broadcast_type`)
   const transient = flag(meta.transient, `${at}.meta.transient`)
-  return { stream, message: toMessage(data), transient, ...(exclude ? { exclude } : {}), ...(type ? { type } : {}) }
+  const id = isAbsent(meta.id) ? {} : { id: publicationId(meta.id, `${at}.meta.id`) }
+  const message = toMessage(data)
+  return { stream, message, transient, ...(exclude ? { exclude } : {}), ...(type ? { type } : {}), ...id }
 }
 
 function command({ command, payload }: Record<string, unknown>): RemoteDisconnect {
@@ -85,6 +89,13 @@ function text(value: unknown, at: string): string {
 function optionalText(value: unknown, at: string): string | undefined {
   if (isAbsent(value)) return undefined
   if (typeof value !== 'string') throw malformed(`${at} must be a string`)
+  return value
+}
+
+/** Bounded, because the cable remembers ids. */
+function publicationId(value: unknown, at: string): string {
+  if (typeof value !== 'string' || !/^.{1,64}$/su.test(value))
+    throw malformed(`${at} must be a string of 1 to 64 characters`)
   return value
 }
 

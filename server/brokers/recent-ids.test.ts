@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { retained } from '../test/memory.ts'
+import { createMemory } from './memory.ts'
+import { createRecentIds } from './recent-ids.ts'
+
+const PRESENCE = { presence_ttl: 1, presence_max_size: 1, max_presence_answer_size: 1 }
+
+function recentIds({ ttlSeconds = 300, most = 1000 } = {}) {
+  const clock = { ms: 0 }
+  const ids = createRecentIds({ ttlSeconds, most, monotonic: () => clock.ms })
+  const pass = (seconds: number) => {
+    clock.ms += seconds * 1000
+    ids.expire()
+  }
+  return { ids, pass }
+}
+
+test('an id is remembered for its time, counted from when it was added, and then forgotten', () => {
+  const { ids, pass } = recentIds({ ttlSeconds: 300 })
+  ids.add('a')
+  pass(200)
+  ids.add('b')
+
+  assert.deepEqual([ids.has('a'), ids.has('b'), ids.has('c')], [true, true, false])
+  pass(100)
+  assert.deepEqual([ids.has('a'), ids.has('b')], [true, true])
+  pass(1)
+  assert.deepEqual([ids.has('a'), ids.has('b')], [false, true])
+  pass(1000)
+  assert.deepEqual([ids.has('b'), ids.count, ids.evicted], [false, 0, 0])
+})
+
+test('the oldest ids give way to newer ones, and are counted', () => {
+  const { ids } = recentIds({ most: 3 })
+  for (const id of ['a', 'b', 'c', 'd', 'e']) ids.add(id)
+
+  assert.deepEqual(
+    ['a', 'b', 'c', 'd', 'e'].filter(id => ids.has(id)),
+    ['c', 'd', 'e'],
+  )
+  assert.deepEqual([ids.count, ids.evicted], [3, 2])
+})
+
+test('ids can be added after all were forgotten', () => {
+  const { ids, pass } = recentIds({ ttlSeconds: 10, most: 2 })
+  ids.add('a')
+  pass(11)
+  for (const id of ['b', 'c', 'd']) ids.add(id)
+
+  assert.deepEqual([ids.has('a'), ids.has('b'), ids.has('c'), ids.has('d')], [false, false, true, true])
+})
+
+for (const broker of ['memory', 'none']) {
+  test(`the cable remembers ids for --history_ttl, with --broker=${broker}`, () => {
+    const settings = { broker, history_limit: 1, history_ttl: 60, history_max_size: 1, ...PRESENCE }
+    const clock = { ms: 0 }
+    const { ids } = createMemory(settings, { wall: () => 0, monotonic: () => clock.ms, tell: () => {} })
+    ids.add('a')
+
+    for (const [ms, remembers] of [
+      [60_000, true],
+      [61_000, false],
+    ] as const) {
+      clock.ms = ms
+      ids.expire()
+      assert.equal(ids.has('a'), remembers)
+    }
+  })
+}
+
+test('the largest ids that may be remembered take at most 300 bytes each', async () => {
+  const count = 20_000
+  const bytes = await retained(() => {
+    const { ids } = recentIds({ most: count })
+    for (let i = 0; i < 3 * count; i++) ids.add(JSON.parse(`"${String(i).padStart(64, '🔑')}"`))
+    return ids
+  })
+
+  assert.ok(bytes < 300 * count, `${bytes / count} bytes each`)
+})
