@@ -4,7 +4,7 @@
  *   client ──▶ transport ──▶ admission ──▶ session ──▶ hub ◀── history ◀── backend
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Clocks } from './base/clocks.ts'
+import type { Clocks, Every } from './base/clocks.ts'
 import { createFailureReporter, guarded, tryEach } from './base/failure.ts'
 import { newSid } from './base/sid.ts'
 import { createBackend } from './broadcast/backend.ts'
@@ -47,11 +47,13 @@ export interface Cable {
 
 export interface CableParts extends Partial<Clocks> {
   log: Log
+  /** Repeats upkeep, so that a test can run it. */
+  every?: Every
 }
 
 export function createCable(
   config: Config,
-  { log, wall = Date.now, monotonic = () => performance.now() }: CableParts,
+  { log, wall = Date.now, monotonic = () => performance.now(), every = repeat }: CableParts,
 ): Cable {
   const { settings } = config
   const failed = createFailureReporter(log, code => metrics.refused(code))
@@ -63,7 +65,7 @@ export function createCable(
   const sessions = new Sessions(resumables)
   const heartbeat = new Heartbeat(wall, failed)
   const expire = () => tryEach([history, presence, ids, resumables], kept => kept?.expire(), failed)
-  const upkeep = setInterval(expire, UPKEEP_MS).unref()
+  const endUpkeep = every(UPKEEP_MS, expire)
   const later = (ms: number, then: () => void) => {
     const timer = setTimeout(guarded(then, failed), ms).unref()
     return () => clearTimeout(timer)
@@ -136,7 +138,7 @@ export function createCable(
     heartbeat.stop()
     webSockets.stop()
     metrics.stop()
-    clearInterval(upkeep)
+    endUpkeep()
     await ports.close(timeoutMs)
   }
   return {
@@ -160,6 +162,11 @@ export function createCable(
       }
     },
   }
+}
+
+const repeat: Every = (ms, then) => {
+  const timer = setInterval(then, ms).unref()
+  return () => clearInterval(timer)
 }
 
 /** How often we forget what is too old. */

@@ -11,6 +11,9 @@ export interface Clocks {
   readonly monotonic: () => number
 }
 
+/** Calls `then` every so many ms. Returns a function that ends that. */
+export type Every = (ms: number, then: () => void) => () => void
+
 export interface AtTime extends Pick<Clocks, 'wall'> {
   /** Calls `then` after so many ms. Returns a function that cancels the call. */
   later: (ms: number, then: () => void) => () => void

@@ -10,8 +10,7 @@ import { Writable } from 'node:stream'
 import type { TestContext } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { WebSocket } from 'ws'
-import type { Clocks } from '../base/clocks.ts'
-import { type Cable, createCable } from '../cable.ts'
+import { type Cable, type CableParts, createCable } from '../cable.ts'
 import { readConfig } from '../config/read.ts'
 import { createLog, type Log } from '../log.ts'
 
@@ -57,7 +56,7 @@ export interface ConnectOptions {
 export async function startCable(
   t: TestContext,
   flags: string[] = [],
-  clocks: Partial<Clocks> = {},
+  parts: Omit<CableParts, 'log'> = {},
 ): Promise<TestCable> {
   const lines: string[] = []
   const cable = createCable(
@@ -67,7 +66,7 @@ export async function startCable(
     ),
     {
       log: capture(lines),
-      ...clocks,
+      ...parts,
     },
   )
   await cable.listen()
