@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { envExample, help, settingsTable } from './help.ts'
-import { SETTINGS } from './settings.ts'
+import { envExample, help, settingsTables } from './help.ts'
+import { SECTIONS, SETTINGS } from './settings.ts'
 
 const read = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8')
 
@@ -10,10 +10,30 @@ test('--help lists every setting', () => {
   for (const name of Object.keys(SETTINGS)) assert.match(help(), new RegExp(`^  --${name}[ =]`, 'm'))
 })
 
+test('every setting is in one section, below its heading in --help, .env.example and server/README.md', () => {
+  const headings = Object.keys(SECTIONS)
+  const names = Object.values(SECTIONS).flatMap(section => Object.keys(section))
+
+  assert.deepEqual(names.toSorted(), Object.keys(SETTINGS).toSorted())
+  assert.deepEqual(names.length, new Set(names).size)
+  for (const [text, heading, setting] of [
+    [help(), /^(\w.*):$/, /^ {2}--([\w-]+)/],
+    [envExample(), /^# ── (.*) ──$/, /^# (?:ANYCABLE|HOTCABLE)_(\w+)=/],
+    [settingsTables(), /^### (.*)$/, /^\| `--([\w-]+)`/],
+  ] as const) {
+    const lines = text.split('\n').map(line => heading.exec(line)?.[1] ?? setting.exec(line)?.[1]?.toLowerCase())
+    const expected = headings.flatMap(heading => [heading, ...Object.keys(SECTIONS[heading]!)])
+    assert.deepEqual(lines.filter(line => line !== undefined).map(spelt), expected.map(spelt))
+  }
+})
+
+/** A variable has underscores where some flags have dashes. */
+const spelt = (name: string): string => name.replaceAll('-', '_')
+
 test('.env.example is what the settings print: npm run settings', () => {
   assert.equal(read('../../.env.example'), envExample())
 })
 
-test("server/README.md's table is what the settings print: npm run settings", () => {
-  assert.ok(read('../README.md').includes(settingsTable()))
+test("server/README.md's tables are what the settings print: npm run settings", () => {
+  assert.ok(read('../README.md').includes(settingsTables()))
 })

@@ -1,38 +1,47 @@
 /**
- * The settings, printed: for --help and for .env.example. The README's table is made from the same.
+ * The settings, printed in their sections: for --help, for .env.example, and for the tables of server/README.md.
  */
-import { envNames, SETTINGS, type SettingName } from './settings.ts'
-
-const NAMES = Object.keys(SETTINGS) as SettingName[]
-
-const defaultOf = (name: SettingName): string => {
-  const value = SETTINGS[name].fallback
-  return value === '' || value === false || value === -1 || (Array.isArray(value) && value.length === 0)
-    ? ''
-    : String(value)
-}
+import { envNames, SECTIONS, SETTINGS, type SettingName } from './settings.ts'
 
 export function help(): string {
-  const rows = NAMES.map(name => {
-    const { shape, help } = SETTINGS[name]
-    return [`--${name}${shape && `=${shape}`}`, help + (defaultOf(name) && ` (${defaultOf(name)})`)] as const
-  })
-  const width = Math.max(...rows.map(([left]) => left.length))
-  return `Usage: npm run cable -- [settings]\n\n${rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`).join('\n')}
+  const rows = (names: readonly SettingName[]) =>
+    names.map(name => `  ${flagOf(name).padEnd(WIDTH)}  ${SETTINGS[name].help}${after(defaultOf(name))}`)
+  const sections = inSections((heading, names) => [`${heading}:`, ...rows(names)].join('\n'))
+  return `Usage: npm run cable -- [settings]\n\n${sections.join('\n\n')}
 
 Each has an environment variable, ANYCABLE_<NAME> or HOTCABLE_<NAME>; .env.example lists them. A flag wins.\n`
 }
 
-export const envExample = (): string =>
-  `# Settings of the cable, as environment variables. Everything is optional; what is commented out shows the default.
+export function envExample(): string {
+  const row = (name: SettingName) => `# ${SETTINGS[name].help}\n# ${envNames(name)[0]}=${defaultOf(name)}\n`
+  const sections = inSections((heading, names) => `# ── ${heading} ──\n\n${names.map(row).join('\n')}`)
+  return `# Settings of the cable, as environment variables. Everything is optional; what is commented out shows the default.
 # Load it with: npx node --env-file=.env server/main.ts (npx runs the Node that npm installed; your own must be 22.18 or newer)
 
-${NAMES.map(name => `# ${SETTINGS[name].help}\n# ${envNames(name)[0]}=${defaultOf(name)}\n`).join('\n')}`
+${sections.join('\n')}`
+}
 
-export const settingsTable = (): string =>
-  `| flag | environment | default | |\n|---|---|---|---|\n${NAMES.map(
-    name =>
-      `| \`--${name}\` | ${envNames(name)
-        .map(env => `\`${env}\``)
-        .join(', ')} | ${defaultOf(name) && `\`${defaultOf(name)}\``} | ${SETTINGS[name].help} |`,
-  ).join('\n')}\n`
+export function settingsTables(): string {
+  const row = (name: SettingName) =>
+    `| \`--${name}\` | ${envNames(name).map(code).join(', ')} | ${defaultOf(name) && code(defaultOf(name))} | ${SETTINGS[name].help} |\n`
+  const sections = inSections(
+    (heading, names) =>
+      `### ${heading}\n\n| flag | environment | default | |\n|---|---|---|---|\n${names.map(row).join('')}`,
+  )
+  return sections.join('\n')
+}
+
+const inSections = (print: (heading: string, names: readonly SettingName[]) => string): string[] =>
+  Object.entries(SECTIONS).map(([heading, rows]) => print(heading, Object.keys(rows) as SettingName[]))
+
+function defaultOf(name: SettingName): string {
+  const value = SETTINGS[name].fallback
+  const isUnset = value === '' || value === false || value === -1 || (Array.isArray(value) && value.length === 0)
+  return isUnset ? '' : String(value)
+}
+
+const flagOf = (name: SettingName): string => `--${name}${SETTINGS[name].shape && `=${SETTINGS[name].shape}`}`
+const after = (value: string): string => value && ` (${value})`
+const code = (value: string): string => `\`${value}\``
+
+const WIDTH = Math.max(...(Object.keys(SETTINGS) as SettingName[]).map(name => flagOf(name).length))

@@ -1,5 +1,5 @@
 /**
- * Settings: one table, from which --help, .env.example and the README's table are printed.
+ * Settings: one table in sections, from which --help, .env.example and the README's tables are printed.
  *
  * Names are AnyCable's, so that the cable can be swapped for it and back; what AnyCable does not have is HOTCABLE_… in
  * the environment.
@@ -15,67 +15,34 @@ import {
   parameter,
   path,
   paths,
-  type Read,
   secret,
   secrets,
   text,
   url,
   whole,
 } from './readers.ts'
+import { flag, ourFlag, ours, type Setting, setting } from './setting.ts'
 
-interface Setting<T> {
-  env: readonly string[]
-  read: Read<T>
-  fallback: T
-  help: string
-  /** How the value is named in --help; empty for a switch. */
-  shape: string
-}
-
-const anycable = (name: string) => `ANYCABLE_${name.toUpperCase().replaceAll('-', '_')}`
-const setting = <T>(
-  shape: string,
-  read: Read<T>,
-  fallback: T,
-  help: string,
-  env: readonly string[] = [],
-): Setting<T> => ({ env, read, fallback, help, shape })
-const flag = (help: string, env?: readonly string[]) => setting('', bool, false, help, env)
-
-export const SETTINGS = {
+const LISTENING = {
   host: setting('HOST', host, 'localhost', 'Address to listen on.'),
-  port: setting('PORT', whole(0, 65535), 8080, 'Port for clients, and for broadcasts once a key is set.', [
-    'ANYCABLE_PORT',
-    'PORT',
-  ]),
+  port: {
+    ...setting('PORT', whole(0, 65535), 8080, 'Port for clients, and for broadcasts once a key is set.'),
+    otherVariable: 'PORT',
+  },
   path: setting('PATHS', paths, ['/cable'], 'Where clients connect; comma-separated.'),
   'health-path': setting('PATH', path, '/health', 'Answers 200 while the cable is alive.'),
+  'ready-path': ours('PATH', path, '/ready', 'Answers 200 while clients are welcome, 503 while the cable drains.'),
   allowed_origins: setting(
     'HOSTS',
     origins,
     [],
     'Hosts whose pages may connect, as host[:port] or *.host; comma-separated. None: all.',
   ),
-  'ready-path': setting('PATH', path, '/ready', 'Answers 200 while clients are welcome, 503 while the cable drains.', [
-    'HOTCABLE_READY_PATH',
-  ]),
   ssl_cert: setting('FILE', file, '', 'Serve TLS with this certificate (PEM).'),
   ssl_key: setting('FILE', file, '', 'TLS private key of that certificate (PEM).'),
-  shutdown_delay: setting(
-    'SECONDS',
-    whole(0, 3600),
-    0,
-    'How long /ready answers 503 before the cable begins to disconnect clients.',
-  ),
-  shutdown_drain: setting(
-    'SECONDS',
-    whole(0, 3600),
-    -1,
-    'How long the cable takes to disconnect all clients, a few at a time. Default: a third of --shutdown_timeout.',
-    ['HOTCABLE_SHUTDOWN_DRAIN'],
-  ),
-  shutdown_timeout: setting('SECONDS', whole(0, 3600), 30, 'How long a shutdown may take.'),
+}
 
+const TOKENS = {
   secret: setting(
     'SECRET',
     secret,
@@ -83,124 +50,60 @@ export const SETTINGS = {
     'One secret for all: tokens and streams use it, the broadcast key derives from it.',
   ),
   jwt_secret: setting('SECRET', secret, '', 'Verifies tokens (HS256, HS384, HS512). Default: --secret.'),
-  jwt_previous_secrets: setting('SECRETS', secrets, [], 'Former token secrets that still verify; comma-separated.', [
-    'HOTCABLE_JWT_PREVIOUS_SECRETS',
-  ]),
-  jwt_close_on_expiry: flag('End a session when its token expires, with token_expired.', [
-    'HOTCABLE_JWT_CLOSE_ON_EXPIRY',
-  ]),
-  jwt_id_key: setting('SECRET', secret, '', "--jwt_secret's older name."),
+  jwt_previous_secrets: ours('SECRETS', secrets, [], 'Former token secrets that still verify; comma-separated.'),
+  jwt_close_on_expiry: ourFlag('End a session when its token expires, with token_expired.'),
   jwt_param: setting(
     'NAME',
     parameter,
     'jid',
     'Where a token is: ?NAME=, header x-NAME. (Or subprotocol anycable-token.<token>.)',
   ),
-  jwt_id_param: setting('NAME', parameter, '', "--jwt_param's older name."),
   enforce_jwt: flag('Refuse clients without a token even with --noauth.'),
-  jwt_id_enforce: flag("--enforce_jwt's older name."),
   noauth: flag('Accept clients without a token.'),
   public: flag('--noauth, --public_streams and broadcasts without a key.'),
   norpc: flag('Accepted: this cable calls no RPC server.'),
+  jwt_id_key: setting('SECRET', secret, '', "--jwt_secret's older name."),
+  jwt_id_param: setting('NAME', parameter, '', "--jwt_param's older name."),
+  jwt_id_enforce: flag("--enforce_jwt's older name."),
+}
 
+const STREAMS = {
   streams_secret: setting('SECRET', secret, '', 'Verifies signed stream names. Default: --secret.'),
-  streams_previous_secrets: setting(
+  streams_previous_secrets: ours(
     'SECRETS',
     secrets,
     [],
     'Former secrets of signed names, of every channel; comma-separated.',
-    ['HOTCABLE_STREAMS_PREVIOUS_SECRETS'],
   ),
-  streams_purpose: setting(
+  streams_purpose: ours(
     'TEXT',
     text,
     '',
     "The purpose that signed names must have been made for, as Rails' verifier writes it. Default: none.",
-    ['HOTCABLE_STREAMS_PURPOSE'],
   ),
   public_streams: flag('Allow unsigned names on $pubsub.'),
+  streams_whisper: flag('Allow whispers on names signed for $pubsub.'),
+  streams_presence: setting('BOOL', bool, true, 'Allow presence on names signed for $pubsub.'),
   turbo_streams: flag('Serve Turbo::StreamsChannel.'),
   turbo_streams_secret: setting('SECRET', secret, '', "Verifies Turbo's signed names. Default: --streams_secret."),
   turbo_rails_key: setting('SECRET', secret, '', '--turbo_streams_secret and --turbo_streams in one; the older name.'),
-  rails_secret_key_base: setting(
+  turbo_rails_cleartext: flag('Turbo names are not signed: a client with a token may listen to any stream.'),
+  rails_secret_key_base: ours(
     'SECRET',
     secret,
     '',
     "Verifies Turbo's names with the keys that Rails derives by default. Without a token secret, clients need no token.",
-    ['HOTCABLE_RAILS_SECRET_KEY_BASE'],
   ),
-  turbo_rails_cleartext: flag('Turbo names are not signed: a client with a token may listen to any stream.'),
-
-  streams_whisper: flag('Allow whispers on names signed for $pubsub.'),
-  streams_presence: setting('BOOL', bool, true, 'Allow presence on names signed for $pubsub.'),
   cable_ready: flag('Serve CableReady::Stream.'),
   cable_ready_secret: setting('SECRET', secret, '', "Verifies CableReady's signed names. Default: --streams_secret."),
   cable_ready_key: setting('SECRET', secret, '', '--cable_ready_secret and --cable_ready in one; the older name.'),
   cable_ready_cleartext: flag('CableReady names are not signed: a client with a token may listen to any stream.'),
+}
 
-  broker: setting(
-    'NAME',
-    choice('memory', 'none'),
-    'memory',
-    'Where the cable keeps history, presence and lost sessions; none: nowhere.',
-  ),
-  history_limit: setting('N', whole(1, 100_000), 100, 'Messages that the history keeps for each stream.'),
-  history_ttl: setting('SECONDS', whole(1, 86_400), 300, 'How long the history keeps a message.'),
-  history_max_size: setting('BYTES', whole(1), 64 << 20, 'Bytes of history in all; the oldest messages give way.', [
-    'HOTCABLE_HISTORY_MAX_SIZE',
-  ]),
-  history_since: setting('BOOL', bool, true, 'Whether clients may ask for messages since a time.', [
-    'HOTCABLE_HISTORY_SINCE',
-  ]),
-  heal: setting(
-    'HOW',
-    choice('refresh', 'off'),
-    'refresh',
-    'What the cable asks of a Turbo page that may have missed something: refresh or off.',
-    ['HOTCABLE_HEAL'],
-  ),
-  heal_rate: setting('N', whole(1), 50, 'Pages that the cable asks to refresh, per second.', ['HOTCABLE_HEAL_RATE']),
-  heal_delay: setting('SECONDS', whole(0, 3600), 5, 'How long after its start the cable asks no page to refresh.', [
-    'HOTCABLE_HEAL_DELAY',
-  ]),
-  heal_check: setting('URL', url, '', 'Ask pages to refresh only while this URL answers with a status below 500.', [
-    'HOTCABLE_HEAL_CHECK',
-  ]),
-  sessions_ttl: setting('SECONDS', whole(0, 86_400), 300, 'How long a lost session can be resumed; 0: never.'),
-  max_lost_sessions: setting('N', whole(0), 100_000, 'Lost sessions kept; the oldest give way.', [
-    'HOTCABLE_MAX_LOST_SESSIONS',
-  ]),
-  max_lost_sessions_size: setting('BYTES', whole(0), 64 << 20, 'Bytes of lost sessions in all; the oldest give way.', [
-    'HOTCABLE_MAX_LOST_SESSIONS_SIZE',
-  ]),
-  presence_ttl: setting('SECONDS', whole(1, 86_400), 15, 'How long a lost session is still taken to be present.'),
-  presence_max_size: setting('BYTES', whole(1), 16 << 20, 'Bytes of presence in all; the oldest members give way.', [
-    'HOTCABLE_PRESENCE_MAX_SIZE',
-  ]),
-  max_presence_info_size: setting(
-    'BYTES',
-    whole(1),
-    4096,
-    'Largest info of a presence member (as JSON) and its id, together.',
-    ['HOTCABLE_MAX_PRESENCE_INFO_SIZE'],
-  ),
-  max_presence_answer_size: setting(
-    'BYTES',
-    whole(1),
-    256 << 10,
-    'Bytes of presence members in one answer; the answer says when it leaves members out.',
-    ['HOTCABLE_MAX_PRESENCE_ANSWER_SIZE'],
-  ),
-
-  sse: flag('Serve server-sent events.'),
-  sse_path: setting('PATH', path, '/events', 'Path of server-sent events.'),
-
+const BACKENDS = {
   broadcast_adapter: setting('NAME', choice('http'), 'http', 'How broadcasts come in.'),
   broadcast_key: setting('KEY', text, '', 'Bearer key of broadcasts; none: no key. Default: derived from --secret.'),
-  broadcast_previous_keys: setting('KEYS', secrets, [], 'Former broadcast keys that still work; comma-separated.', [
-    'HOTCABLE_BROADCAST_PREVIOUS_KEYS',
-  ]),
-  http_broadcast_secret: setting('KEY', text, '', "--broadcast_key's older name."),
+  broadcast_previous_keys: ours('KEYS', secrets, [], 'Former broadcast keys that still work; comma-separated.'),
   http_broadcast_port: setting(
     'PORT',
     whole(0, 65535),
@@ -208,6 +111,8 @@ export const SETTINGS = {
     'Port for broadcasts. Default: --port with a key, 8090 without.',
   ),
   http_broadcast_path: setting('PATH', folder, '/_broadcast', 'Where backends POST broadcasts.'),
+  http_broadcast_secret: setting('KEY', text, '', "--broadcast_key's older name."),
+  max_broadcast_size: ours('BYTES', bytesAtOnce, 1 << 20, 'Largest body of a broadcast.'),
   api_port: setting('PORT', whole(0, 65535), -1, 'Port of the REST API. Default: --port.'),
   api_path: setting('PATH', folder, '/api', 'Path of the REST API.'),
   api_secret: setting(
@@ -216,66 +121,100 @@ export const SETTINGS = {
     '',
     'Bearer key of the REST API; none: no key. Default: derived from --secret. Without a key the API needs --api_port.',
   ),
-  api_previous_secrets: setting('KEYS', secrets, [], 'Former keys of the REST API that still work; comma-separated.', [
-    'HOTCABLE_API_PREVIOUS_SECRETS',
-  ]),
-  max_broadcast_size: setting('BYTES', bytesAtOnce, 1 << 20, 'Largest body of a broadcast.', [
-    'HOTCABLE_MAX_BROADCAST_SIZE',
-  ]),
+  api_previous_secrets: ours('KEYS', secrets, [], 'Former keys of the REST API that still work; comma-separated.'),
+}
 
-  max_message_size: setting('BYTES', bytesAtOnce, 65536, 'Largest message of a client.'),
-  max_header_size: setting('BYTES', whole(1024, 1 << 20), 16_384, 'Largest headers of a request.', [
-    'HOTCABLE_MAX_HEADER_SIZE',
-  ]),
-  handshake_timeout: setting(
+const EVENTS = {
+  sse: flag('Serve server-sent events.'),
+  sse_path: setting('PATH', path, '/events', 'Path of server-sent events.'),
+}
+
+const HISTORY = {
+  broker: setting(
+    'NAME',
+    choice('memory', 'none'),
+    'memory',
+    'Where the cable keeps history, presence and lost sessions; none: nowhere.',
+  ),
+  history_limit: setting('N', whole(1, 100_000), 100, 'Messages that the history keeps for each stream.'),
+  history_ttl: setting('SECONDS', whole(1, 86_400), 300, 'How long the history keeps a message.'),
+  history_max_size: ours('BYTES', whole(1), 64 << 20, 'Bytes of history in all; the oldest messages give way.'),
+  history_since: ours('BOOL', bool, true, 'Whether clients may ask for messages since a time.'),
+  heal: ours(
+    'HOW',
+    choice('refresh', 'off'),
+    'refresh',
+    'What the cable asks of a Turbo page that may have missed something: refresh or off.',
+  ),
+  heal_rate: ours('N', whole(1), 50, 'Pages that the cable asks to refresh, per second.'),
+  heal_delay: ours('SECONDS', whole(0, 3600), 5, 'How long after its start the cable asks no page to refresh.'),
+  heal_check: ours('URL', url, '', 'Ask pages to refresh only while this URL answers with a status below 500.'),
+}
+
+const SESSIONS = {
+  sessions_ttl: setting('SECONDS', whole(0, 86_400), 300, 'How long a lost session can be resumed; 0: never.'),
+  max_lost_sessions: ours('N', whole(0), 100_000, 'Lost sessions kept; the oldest give way.'),
+  max_lost_sessions_size: ours('BYTES', whole(0), 64 << 20, 'Bytes of lost sessions in all; the oldest give way.'),
+  presence_ttl: setting('SECONDS', whole(1, 86_400), 15, 'How long a lost session is still taken to be present.'),
+  presence_max_size: ours('BYTES', whole(1), 16 << 20, 'Bytes of presence in all; the oldest members give way.'),
+  max_presence_info_size: ours(
+    'BYTES',
+    whole(1),
+    4096,
+    'Largest info of a presence member (as JSON) and its id, together.',
+  ),
+  max_presence_answer_size: ours(
+    'BYTES',
+    whole(1),
+    256 << 10,
+    'Bytes of presence members in one answer; the answer says when it leaves members out.',
+  ),
+}
+
+const LIMITS = {
+  max_unauthenticated: ours('N', whole(1), 10_000, 'Connections that are not sessions (yet).'),
+  handshake_timeout: ours(
     'SECONDS',
     whole(1, 3600),
     5,
     'How long a client may take for its TLS handshake, and to send its headers.',
-    ['HOTCABLE_HANDSHAKE_TIMEOUT'],
   ),
-  max_unauthenticated: setting('N', whole(1), 10_000, 'Connections that are not sessions (yet).', [
-    'HOTCABLE_MAX_UNAUTHENTICATED',
-  ]),
-  max_sessions: setting('N', whole(1), 100_000, 'Sessions in all.', ['HOTCABLE_MAX_SESSIONS']),
-  max_sessions_per_identity: setting('N', whole(1), 10_000, 'Sessions of one identity.', [
-    'HOTCABLE_MAX_SESSIONS_PER_IDENTITY',
-  ]),
-  max_command_burst: setting(
-    'N',
-    whole(1),
-    300,
-    'Commands that a client may send at once; at least 2 × --max_subscriptions. Further commands wait.',
-    ['HOTCABLE_MAX_COMMAND_BURST'],
-  ),
-  max_command_rate: setting(
-    'N',
-    whole(1),
-    50,
-    'Commands per second after the burst; each KiB of a command counts as one.',
-    ['HOTCABLE_MAX_COMMAND_RATE'],
-  ),
-  max_whisper_size: setting('BYTES', whole(1), 16 << 10, 'Largest data of a whisper, as JSON.', [
-    'HOTCABLE_MAX_WHISPER_SIZE',
-  ]),
-  max_subscriptions: setting(
+  max_header_size: ours('BYTES', whole(1024, 1 << 20), 16_384, 'Largest headers of a request.'),
+  max_sessions: ours('N', whole(1), 100_000, 'Sessions in all.'),
+  max_sessions_per_identity: ours('N', whole(1), 10_000, 'Sessions of one identity.'),
+  max_subscriptions: ours(
     'N',
     whole(1),
     150,
     'Subscriptions of one page. A session may hold twice as many: the next page subscribes while the last one unsubscribes.',
-    ['HOTCABLE_MAX_SUBSCRIPTIONS'],
   ),
-  max_identifiers_size: setting(
+  max_identifiers_size: ours(
     'BYTES',
     whole(1),
     -1,
     'Bytes of all identifiers of one session. Default: 2 × --max_subscriptions × 512.',
-    ['HOTCABLE_MAX_IDENTIFIERS_SIZE'],
   ),
-  max_identifier_length: setting('N', whole(1), 4096, 'Longest identifier, in UTF-16 units.', [
-    'HOTCABLE_MAX_IDENTIFIER_LENGTH',
-  ]),
+  max_identifier_length: ours('N', whole(1), 4096, 'Longest identifier, in UTF-16 units.'),
+  max_message_size: setting('BYTES', bytesAtOnce, 65536, 'Largest message of a client.'),
+  max_command_burst: ours(
+    'N',
+    whole(1),
+    300,
+    'Commands that a client may send at once; at least 2 × --max_subscriptions. Further commands wait.',
+  ),
+  max_command_rate: ours(
+    'N',
+    whole(1),
+    50,
+    'Commands per second after the burst; each KiB of a command counts as one.',
+  ),
+  max_whisper_size: ours('BYTES', whole(1), 16 << 10, 'Largest data of a whisper, as JSON.'),
   ws_max_pending_size: setting('BYTES', whole(0), 1 << 20, 'Bytes that may wait for one slow client; 0: no limit.'),
+}
+
+const PINGS = {
+  ping_interval: setting('SECONDS', whole(1, 3600), 3, 'Time between pings; clients reconnect after two missed ones.'),
+  ping_timestamp_precision: setting('UNIT', choice('s', 'ms', 'ns'), 's', 's, ms or ns.'),
   pong_timeout: setting(
     'SECONDS',
     whole(0, 3600),
@@ -283,9 +222,25 @@ export const SETTINGS = {
     'How long an extended client may take to answer a ping; 0: for ever.',
   ),
   enable_native_pings: flag('Accepted: silent connections are always probed with WebSocket pings.'),
-  ping_timestamp_precision: setting('UNIT', choice('s', 'ms', 'ns'), 's', 's, ms or ns.'),
-  ping_interval: setting('SECONDS', whole(1, 3600), 3, 'Time between pings; clients reconnect after two missed ones.'),
+}
 
+const STOPPING = {
+  shutdown_delay: setting(
+    'SECONDS',
+    whole(0, 3600),
+    0,
+    'How long /ready answers 503 before the cable begins to disconnect clients.',
+  ),
+  shutdown_drain: ours(
+    'SECONDS',
+    whole(0, 3600),
+    -1,
+    'How long the cable takes to disconnect all clients, a few at a time. Default: a third of --shutdown_timeout.',
+  ),
+  shutdown_timeout: setting('SECONDS', whole(0, 3600), 30, 'How long a shutdown may take.'),
+}
+
+const OPERATING = {
   log_level: setting('LEVEL', choice('debug', 'info', 'warn', 'error'), 'info', 'debug, info, warn or error.'),
   log_format: setting('FORMAT', choice('text', 'json'), 'text', 'text or json.'),
   debug: flag('--log_level=debug.'),
@@ -295,19 +250,50 @@ export const SETTINGS = {
     '',
     "Serve Prometheus metrics at this path, such as /metrics, on the clients' port. Default: off.",
   ),
-  dev: flag(
+  dev: ourFlag(
     'For development: refusals tell the client why, the log and pages name probable mistakes, development secrets are accepted.',
-    ['HOTCABLE_DEV'],
   ),
-} as const satisfies Record<string, Setting<unknown>>
+}
+
+/** The table, by the headings of its sections. */
+export const SECTIONS: Readonly<Record<string, Readonly<Record<string, Setting<unknown>>>>> = {
+  'Addresses and paths': LISTENING,
+  'Tokens of clients': TOKENS,
+  'Streams and channels': STREAMS,
+  'Broadcasts and the REST API': BACKENDS,
+  'Server-sent events': EVENTS,
+  'History and healing': HISTORY,
+  'Lost sessions and presence': SESSIONS,
+  'Limits of clients': LIMITS,
+  Pings: PINGS,
+  Shutdown: STOPPING,
+  'Log, metrics and development': OPERATING,
+}
+
+export const SETTINGS = {
+  ...LISTENING,
+  ...TOKENS,
+  ...STREAMS,
+  ...BACKENDS,
+  ...EVENTS,
+  ...HISTORY,
+  ...SESSIONS,
+  ...LIMITS,
+  ...PINGS,
+  ...STOPPING,
+  ...OPERATING,
+}
 
 export type SettingName = keyof typeof SETTINGS
 /** The values of all settings, as read. */
 export type Values = { [name in SettingName]: ReturnType<(typeof SETTINGS)[name]['read']> }
 
 /** The environment names of a setting, first wins. */
-export const envNames = (name: SettingName): readonly string[] =>
-  SETTINGS[name].env.length > 0 ? SETTINGS[name].env : [anycable(name)]
+export function envNames(name: SettingName): readonly string[] {
+  const { prefix, otherVariable }: Setting<unknown> = SETTINGS[name]
+  const own = `${prefix}_${name.toUpperCase().replaceAll('-', '_')}`
+  return otherVariable === undefined ? [own] : [own, otherVariable]
+}
 
 /** Whether the value of a setting is a secret, or several. */
 export const isSecret = (name: SettingName): boolean => /^(SECRET|KEY)S?$/.test(SETTINGS[name].shape)
