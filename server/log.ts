@@ -45,7 +45,7 @@ export function createLog(level: string, format: string, out: Writable = process
   const log = pino(
     {
       level,
-      base: undefined,
+      base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       hooks: {
         logMethod(given, method, level) {

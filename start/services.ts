@@ -69,7 +69,8 @@ export function services({ port, cable: other, host, secret, db, languages, port
     const { env, ...command } = board(LOOPBACK, boardPort)
     return {
       ...command,
-      ...{ title, chatter },
+      title,
+      ...(chatter ? { chatter } : {}),
       ...(watch && sources ? { sources } : {}),
       env: { ...shared, ...env },
       health: `${at(boardPort)}/health`,

@@ -35,7 +35,7 @@ test('the position is asked for before the cards', async t => {
     asked.push('cards')
     return []
   }
-  const hotcable = { secret: 'canary', broadcastUrl: `${cable.url}/_broadcast` }
+  const hotcable = { signing: { secret: 'canary' }, backend: { url: `${cable.url}/_broadcast` } }
   const { app } = await testApp(t, { board: { ...board, cards }, hotcable })
 
   const html = await (await app.request('/')).text()
@@ -195,7 +195,7 @@ test('a visitor keeps an identity and a client', async t => {
 
 test("the cable's URL is the browser's own origin, unless there is one", async t => {
   const { app } = await testApp(t)
-  const hotcable = { secret: 'canary', broadcastUrl: DEAD, cableUrl: 'wss://cable.example/cable' }
+  const hotcable = { signing: { secret: 'canary' }, backend: { url: DEAD }, cableUrl: 'wss://cable.example/cable' }
   const { app: elsewhere } = await testApp(t, { hotcable })
   const url = async (headers: Record<string, string>, from = app) =>
     /name="cable-url" content="([^"]*)"/.exec(await (await from.request('/', { headers })).text())?.[1]

@@ -34,14 +34,14 @@ export interface AppParts {
   /** Where the other Boards are; one that is not named is not running here. */
   neighbours?: { readonly [name in Neighbour]?: string | undefined }
   /** What the helper would read from the environment. */
-  hotcable?: { secret?: string; broadcastUrl?: string; key?: string; cableUrl?: string }
+  hotcable?: { signing?: { secret: string }; backend?: { url: string }; cableUrl?: string }
 }
 
 export const STREAM = 'board/1'
 const FORM_MAX_BYTES = 64 * 1024
 
 export function createApp({ board, broadcasts, assets, cable, neighbours = {}, hotcable = {} }: AppParts): Hono {
-  const { secret, broadcastUrl, key } = hotcable
+  const { signing, backend } = hotcable
   const app = new Hono()
   app.use(securityHeaders(hotcable.cableUrl && new URL(hotcable.cableUrl).origin))
   app.all('/events', proxy({ to: cable, unreachable: comeBack }))
@@ -50,10 +50,10 @@ export function createApp({ board, broadcasts, assets, cable, neighbours = {}, h
   app.get('/', async c => {
     // In this order: a card that is added after the position was asked for is replayed to the page, even if the query
     // below did not see it yet. The other way round it would be missing for good.
-    const at = await position(STREAM, { url: broadcastUrl, key })
+    const at = await position(STREAM, backend)
     const cards = await board.cards()
-    const source = streamFrom(STREAM, at, { secret })
-    const tags = metaTags({ visitor: visitor(c) }, { url: hotcable.cableUrl ?? cableUrl(c), secret })
+    const source = streamFrom(STREAM, at, signing)
+    const tags = metaTags({ visitor: visitor(c) }, { url: hotcable.cableUrl ?? cableUrl(c), ...signing })
     c.header('Cache-Control', 'no-store')
     c.header('Content-Type', 'text/html; charset=utf-8')
     return c.body(String(page({ cards, metaTags: tags, source, client: client(c) })))

@@ -53,7 +53,7 @@ const app = createApp({
     ruby: env.HOTCABLE_RUBY_URL || undefined,
     rails: env.HOTCABLE_RAILS_URL || undefined,
   },
-  hotcable: { cableUrl: env.ANYCABLE_WEBSOCKET_URL || undefined },
+  hotcable: env.ANYCABLE_WEBSOCKET_URL ? { cableUrl: env.ANYCABLE_WEBSOCKET_URL } : {},
 })
 
 const server = await serve({ fetch: app.fetch, cable: cableProxy, host: env.HOST, port: Number(port) }).catch(error => {

@@ -30,7 +30,7 @@ test('a Board of another language is told where it is mounted and where it was a
     body: 'body=Hello',
     headers: { 'x-forwarded-prefix': '//evil.example', 'x-forwarded-proto': 'https', cookie: 'visitor=1' },
   })
-  const { url, headers, body } = await answer.json()
+  const { url, headers, body } = (await answer.json()) as { url: string; headers: Record<string, string>; body: string }
 
   assert.equal(url, '/cards?x=%C3%A9')
   assert.equal(body, 'body=Hello')

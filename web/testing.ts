@@ -36,7 +36,7 @@ export async function testApp(t: TestContext, parts: Partial<AppParts> = {}) {
     broadcasts,
     assets: { handler: async (_, next) => next() },
     cable: DEAD,
-    hotcable: { secret: 'canary of web', broadcastUrl: `${DEAD}/_broadcast` },
+    hotcable: { signing: { secret: 'canary of web' }, backend: { url: `${DEAD}/_broadcast` } },
     ...parts,
   })
   const post = (path: string, form: Record<string, string> | string = {}, headers: Record<string, string> = {}) =>

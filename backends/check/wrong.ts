@@ -139,7 +139,7 @@ async function position({ url, key, streams }: Ask): Promise<string> {
 async function found(at: string, key: string): Promise<string> {
   try {
     const answer = await fetch(at, { headers: { authorization: `Bearer ${key}` }, redirect: 'manual' })
-    const found = (await answer.json()).position
+    const { position: found } = (await answer.json()) as { position?: unknown }
     return answer.status === 200 && typeof found === 'string' && /^[0-9]+\/[\w-]+$/.test(found) ? found : '-'
   } catch {
     return '-'

@@ -131,8 +131,16 @@ export const CHROMIUM: Tool = {
   isPresent: async () => findChromium() !== undefined,
 }
 
-/** Where a Chromium or Chrome is installed; `undefined` when none is. */
-export const findChromium = (): string | undefined => BROWSERS.find(isExecutable)
+/** How Playwright launches the Chromium or Chrome that is installed; without one Playwright launches its own. */
+export const chromiumLaunch = (): { executablePath?: string; args: string[] } => {
+  const executablePath = findChromium()
+  return {
+    ...(executablePath === undefined ? {} : { executablePath }),
+    args: process.getuid?.() === 0 ? ['--no-sandbox'] : [],
+  }
+}
+
+const findChromium = (): string | undefined => BROWSERS.find(isExecutable)
 
 /** One line: what is missing, and how to get it. */
 export const missing = ({ title, needs, packages, option }: Tool): string => {

@@ -31,10 +31,10 @@ for (const name of Object.keys(process.env)) if (name.startsWith('ANYCABLE_')) d
 
 /** Answers what the test says, and remembers what it was asked. */
 interface Asked {
-  method?: string
-  path?: string
-  type?: string
-  authorization?: string
+  method: string | undefined
+  path: string | undefined
+  type: string | undefined
+  authorization: string | undefined
   body: string
 }
 let answer: (response: ServerResponse) => void

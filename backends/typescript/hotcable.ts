@@ -201,5 +201,5 @@ async function read(response: IncomingMessage): Promise<string> {
 function ignoreFailedWrites(socket: Socket): void {
   const { _write } = socket
   socket._write = (chunk, encoding, written) => _write.call(socket, chunk, encoding, () => written())
-  socket._writev = undefined
+  Object.assign(socket, { _writev: undefined })
 }

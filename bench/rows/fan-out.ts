@@ -21,7 +21,7 @@ const QUICK_ACKS = 16
 export async function compare(bench: Bench, ours: Entry, theirs: Entry): Promise<void> {
   const { figures, quick, bytes } = bench
   await withBoth(bench, ours, theirs, async sides => {
-    await eachAlone(sides, ({ target, generator, distinct }) => connect(target, generator, FEW, { distinct }))
+    await eachAlone(sides, ({ target, generator, distinct = false }) => connect(target, generator, FEW, { distinct }))
     await eachAlone(sides, async ({ target, generator }) => {
       await generator.posts(target.postPort, [{ group: 0, request: target.post(STREAM, { html: HTML, bytes }) }])
       for (let n = 0; n < WARM_UPS; n++) await generator.run({ ms: quick ? 60 : 200 })
@@ -52,7 +52,7 @@ export const compareHerds = (bench: Bench, ours: Entry, theirs: Entry): Promise<
 
 /** A herd for each; those who are there already do not count. */
 async function letIn({ figures }: Bench, sides: Sides): Promise<void> {
-  const ms = await eachAlone(sides, ({ target, generator, distinct }) =>
+  const ms = await eachAlone(sides, ({ target, generator, distinct = false }) =>
     connect(target, generator, MANY - FEW, { distinct }),
   )
   figures.pair(

@@ -7,7 +7,7 @@ import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { defineConfig } from 'playwright/test'
-import { findChromium } from '../../backends/harness/toolchain.ts'
+import { chromiumLaunch } from '../../backends/harness/toolchain.ts'
 import { freePorts } from '../../start/network.ts'
 import { onAnycable, SECRET } from './demo.ts'
 
@@ -27,6 +27,7 @@ const HEALING = [
   'mistakes.spec.ts',
 ]
 const origin = `http://localhost:${port}`
+const browser = chromiumLaunch()
 
 /** One recipe is of each kind enough (npm test); npm run test:full has them all. */
 const OTHER_RECIPES = /the recipe for (?!Hono:)/
@@ -53,7 +54,7 @@ export default defineConfig({
     trace: 'retain-on-failure',
     screenshot: 'only-on-failure',
     launchOptions: {
-      executablePath: findChromium(),
+      ...browser,
       args: [
         '--disable-background-networking',
         '--disable-component-update',
@@ -61,7 +62,7 @@ export default defineConfig({
         '--no-first-run',
         '--disable-gpu',
         '--disable-quic',
-        ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
+        ...browser.args,
       ],
     },
   },

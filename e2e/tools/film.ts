@@ -8,17 +8,14 @@ import { createInterface } from 'node:readline'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { chromium } from 'playwright'
-import { findChromium } from '../../backends/harness/toolchain.ts'
+import { chromiumLaunch } from '../../backends/harness/toolchain.ts'
 
 const ORIGIN = process.argv[2] ?? 'http://localhost:3000'
 const FRAME_MS = 250
 const AFTERWARDS_MS = 3000
 const FOLDER = 'tmp/film'
 
-const browser = await chromium.launch({
-  executablePath: findChromium(),
-  args: process.getuid?.() === 0 ? ['--no-sandbox'] : [],
-})
+const browser = await chromium.launch(chromiumLaunch())
 const page = await browser.newPage({ viewport: { width: 1120, height: 1000 }, bypassCSP: true })
 await fetch(`${ORIGIN}/clear`, { method: 'POST' })
 for (const body of ['Deploy is green.', 'The night job is done.']) {

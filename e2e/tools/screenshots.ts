@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { chromium } from 'playwright'
-import { findChromium } from '../../backends/harness/toolchain.ts'
+import { chromiumLaunch } from '../../backends/harness/toolchain.ts'
 import { LANGUAGES } from '../browser/demo.ts'
 
 const origin = process.argv[2] ?? 'http://localhost:3000'
@@ -16,10 +16,7 @@ const CARDS = {
   ruby: ['Yukihiro', 'Lunch? The board is quiet.'],
 } as const
 
-const browser = await chromium.launch({
-  executablePath: findChromium(),
-  args: process.getuid?.() === 0 ? ['--no-sandbox'] : [],
-})
+const browser = await chromium.launch(chromiumLaunch())
 const page = await browser.newPage({ viewport: { width: 1280, height: 860 } })
 await page.goto(`${origin}/compare`)
 await fetch(`${origin}/clear`, { method: 'POST' })

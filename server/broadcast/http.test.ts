@@ -10,7 +10,7 @@ test('a broadcast without the key, or with another, is 401 and says which of the
   const cable = await startCable(t)
   const refusal = async (headers: Record<string, string>) => {
     const answer = await cable.post(ONE, { headers })
-    return { status: answer.status, ...(await answer.json()) }
+    return { status: answer.status, ...((await answer.json()) as { error: string; message: string }) }
   }
 
   assert.equal((await cable.post(ONE)).status, 201)

@@ -28,7 +28,7 @@ export function readFlags(argv: readonly string[], problems: string[]): Map<Sett
   return given
 }
 
-const readFlag = (argument: string): [name?: string, value?: string] => {
+const readFlag = (argument: string): [name: string | undefined, value: string | undefined] => {
   const [, name, value] = /^--?([^=-][^=]*)(?:=(.*))?$/s.exec(argument) ?? []
   return [name, value]
 }
