@@ -132,8 +132,8 @@ export const HANDSHAKES = {
   websocket_protocol: ['400 Bad Request', 'Sec-WebSocket-Protocol must be a comma-separated list of different names'],
 } as const satisfies Record<string, readonly [status: string, fix: string]>
 
-/** Why an HTTP request of a backend fails: status, and what to do about it. */
-export const FAILURES = {
+/** Why an HTTP request of a backend is refused: status, and what to do about it. */
+export const REQUEST_REFUSALS = {
   host_malformed: [400, 'the Host header must be a host, with or without a port'],
   unauthorized: [401, 'send Authorization: Bearer <key>'],
   cross_site: [403, 'web pages may not broadcast: set --broadcast_key to use this from elsewhere'],
@@ -149,8 +149,8 @@ export const FAILURES = {
 export const KEY_MISMATCH =
   'the key in Authorization does not match: set the same secret, or key, for cable and backend'
 
-/** Why a request for server-sent events fails: status, and what to do about it. */
-export const EVENT_FAILURES = {
+/** Why a request for server-sent events is refused: status, and what to do about it. */
+export const EVENT_REFUSALS = {
   origin_not_allowed: [403, "add the origin's host to --allowed_origins"],
   method_not_allowed: [405, 'GET one subscription, or POST several'],
   message_too_large: [413, 'the body is larger than --max_message_size'],
@@ -169,8 +169,8 @@ export type RejectionCode = keyof typeof REJECTIONS
 export type ComplaintCode = keyof typeof COMPLAINTS
 export type GapCode = keyof typeof GAPS
 export type HandshakeCode = keyof typeof HANDSHAKES
-export type FailureCode = keyof typeof FAILURES
-export type EventFailureCode = keyof typeof EVENT_FAILURES
+export type RequestRefusalCode = keyof typeof REQUEST_REFUSALS
+export type EventRefusalCode = keyof typeof EVENT_REFUSALS
 
 export class SessionRefused extends Error {
   override readonly name = 'SessionRefused'
@@ -190,20 +190,20 @@ export class SubscriptionRejected extends Error {
   }
 }
 
-export class PublicationRefused extends Error {
-  override readonly name = 'PublicationRefused'
-  readonly code: FailureCode
-  constructor(code: FailureCode, detail?: string, options?: ErrorOptions) {
-    super(detail ?? FAILURES[code][1], options)
+export class RequestRefused extends Error {
+  override readonly name = 'RequestRefused'
+  readonly code: RequestRefusalCode
+  constructor(code: RequestRefusalCode, detail?: string, options?: ErrorOptions) {
+    super(detail ?? REQUEST_REFUSALS[code][1], options)
     this.code = code
   }
 }
 
 export class EventsRefused extends Error {
   override readonly name = 'EventsRefused'
-  readonly code: EventFailureCode
-  constructor(code: EventFailureCode, options?: ErrorOptions) {
-    super(EVENT_FAILURES[code][1], options)
+  readonly code: EventRefusalCode
+  constructor(code: EventRefusalCode, options?: ErrorOptions) {
+    super(EVENT_REFUSALS[code][1], options)
     this.code = code
   }
 }

@@ -6,7 +6,7 @@ import { parseRequest, type RemoteDisconnect } from '../protocol/publication.ts'
 import type { Publish } from './publish.ts'
 
 export interface Backend {
-  /** Applies the body of a broadcast, all of it or nothing. Throws PublicationRefused. */
+  /** Applies the body of a broadcast, all of it or nothing. Throws RequestRefused. */
   publish: (body: string) => void
   /** Returns how many sessions there were. */
   disconnect: (request: RemoteDisconnect | { sid: string; reconnect: boolean }) => number

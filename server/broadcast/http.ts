@@ -8,12 +8,12 @@
  * streams costs several times what the broadcast does.
  */
 import type { Hono } from 'hono'
-import { PublicationRefused } from '../errors.ts'
+import { RequestRefused } from '../errors.ts'
 import { decodeBody, readBody } from '../http/body.ts'
 import type { Handle } from '../http/listener.ts'
 import { answerTo, createGate, createRoutes, type RouteSettings } from '../http/routes.ts'
 
-/** `publish` applies a body, or throws a {@link PublicationRefused}. */
+/** `publish` applies a body, or throws a {@link RequestRefused}. */
 export function createBroadcastHandler(settings: RouteSettings, publish: (body: string) => void): Handle {
   const { maxSize, refused } = settings
   const permit = createGate(settings)
@@ -21,12 +21,12 @@ export function createBroadcastHandler(settings: RouteSettings, publish: (body: 
   return async (request, response) => {
     try {
       // The reference looks at the method before the key.
-      if (request.method !== 'POST') throw new PublicationRefused('method_not_allowed')
+      if (request.method !== 'POST') throw new RequestRefused('method_not_allowed')
       permit(request.headers)
       publish(decodeBody(await readBody(request, maxSize)))
       response.writeHead(201, NOTHING).end()
     } catch (error) {
-      if (!(error instanceof PublicationRefused)) throw error
+      if (!(error instanceof RequestRefused)) throw error
       refused(error)
       const { status, headers, body } = answerTo(error)
       response.writeHead(status, headers).end(body)

@@ -1,7 +1,7 @@
 /**
  * The routes of backends and operators, each on its port with its keys: broadcasts, positions, the REST API.
  */
-import type { PublicationRefused } from '../errors.ts'
+import type { RequestRefused } from '../errors.ts'
 import { createApi } from '../http/api.ts'
 import type { Ports } from '../http/ports.ts'
 import type { RouteSettings } from '../http/routes.ts'
@@ -51,7 +51,7 @@ export function addBackendRoutes(config: BackendRouteSettings, parts: BackendRou
     keys,
     maxSize: settings.max_broadcast_size,
     verified: key => metrics.verified(kind, key),
-    refused: ({ code, message }: PublicationRefused) => {
+    refused: ({ code, message }: RequestRefused) => {
       metrics.failed_broadcast_msg_total++
       metrics.refused(code)
       log.warn({ code }, `backend refused: ${message}`)

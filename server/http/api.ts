@@ -10,7 +10,7 @@
  * Errors are JSON with a code.
  */
 import type { Hono } from 'hono'
-import { PublicationRefused } from '../errors.ts'
+import { RequestRefused } from '../errors.ts'
 import { parseDisconnect, type RemoteDisconnect } from '../protocol/publication.ts'
 import { createRoutes, type RouteSettings } from './routes.ts'
 
@@ -39,9 +39,9 @@ export function createApi(
   routes.get(`${path}/presence/*`, c => {
     // The framework's path is decoded in part; the stream's name is what stands between, decoded once.
     const [, name] = /\/presence\/(.+)\/users$/.exec(new URL(c.req.url).pathname) ?? []
-    if (name === undefined) throw new PublicationRefused('not_found')
+    if (name === undefined) throw new RequestRefused('not_found')
     const members = attendance(decodeName(name))
-    if (members === undefined) throw new PublicationRefused('presence_unsupported')
+    if (members === undefined) throw new RequestRefused('presence_unsupported')
     return c.body(members, 200, { 'content-type': 'application/json' })
   })
   routes.get(`${path}/streams`, c =>
@@ -50,7 +50,7 @@ export function createApi(
   routes.get(`${path}/stats`, c => c.json(stats()))
   routes.post(`${path}/disconnect`, async c => c.json({ disconnected: disconnect(parseDisconnect(await read(c))) }))
   routes.all(`${path}/*`, c => {
-    throw new PublicationRefused(
+    throw new RequestRefused(
       ['publish', 'streams', 'stats', 'disconnect'].includes(c.req.path.slice(path.length + 1))
         ? 'method_not_allowed'
         : 'not_found',
@@ -63,6 +63,6 @@ function decodeName(name: string): string {
   try {
     return decodeURIComponent(name)
   } catch (cause) {
-    throw new PublicationRefused('publication_malformed', 'the stream name is not percent-encoded UTF-8', { cause })
+    throw new RequestRefused('publication_malformed', 'the stream name is not percent-encoded UTF-8', { cause })
   }
 }

@@ -1,14 +1,14 @@
 /** Reads the body of a request, up to a size, and decodes it. */
 import type { IncomingMessage } from 'node:http'
-import { PublicationRefused } from '../errors.ts'
+import { RequestRefused } from '../errors.ts'
 
 /**
- * `maxSize` is in bytes. Rejects with {@link PublicationRefused} `too_large` as soon as a body exceeds it, and leaves the
+ * `maxSize` is in bytes. Rejects with {@link RequestRefused} `too_large` as soon as a body exceeds it, and leaves the
  * rest of the body to {@link LingeringResponse}. Never settles if the client leaves.
  */
 export function readBody(request: IncomingMessage, maxSize: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const tooLarge = () => reject(new PublicationRefused('too_large'))
+    const tooLarge = () => reject(new RequestRefused('too_large'))
     if (Number(request.headers['content-length']) > maxSize) return tooLarge()
     const chunks: Buffer[] = []
     let size = 0
@@ -23,11 +23,11 @@ export function readBody(request: IncomingMessage, maxSize: number): Promise<Buf
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true })
 
-/** A body's text. Throws {@link PublicationRefused} when it is not UTF-8. */
+/** A body's text. Throws {@link RequestRefused} when it is not UTF-8. */
 export function decodeBody(bytes: Uint8Array): string {
   try {
     return UTF8.decode(bytes)
   } catch (cause) {
-    throw new PublicationRefused('publication_malformed', 'the body is not UTF-8', { cause })
+    throw new RequestRefused('publication_malformed', 'the body is not UTF-8', { cause })
   }
 }

@@ -11,7 +11,7 @@ import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
 import type { Hono } from 'hono'
-import { FAILURES } from '../errors.ts'
+import { REQUEST_REFUSALS } from '../errors.ts'
 import { boundConnections, type ConnectionBounds } from './connections.ts'
 import { endWith, LingeringResponse } from './linger.ts'
 import { isHost, originForm, pathOf } from './target.ts'
@@ -137,7 +137,7 @@ function fail(error: Error, response: ServerResponse, { failed }: ListenerSettin
 }
 
 function tell(code: 'host_malformed' | 'internal', response: ServerResponse): void {
-  const [status, message] = FAILURES[code]
+  const [status, message] = REQUEST_REFUSALS[code]
   response.writeHead(status, { 'content-type': 'application/json' })
   response.end(JSON.stringify({ error: code, message }))
 }

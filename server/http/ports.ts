@@ -3,7 +3,7 @@
  */
 import type { HttpBindings } from '@hono/node-server'
 import { Hono } from 'hono'
-import { FAILURES } from '../errors.ts'
+import { REQUEST_REFUSALS } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { createListener, type Listener, type ListenerSettings } from './listener.ts'
 import { offersWebSocket, type Upgrade } from './upgrade.ts'
@@ -55,11 +55,11 @@ function createApp(failed: (error: Error) => void, { paths }: Upgrade): Hono {
   app.notFound(c => {
     if (paths.length > 0 && offersWebSocket(c.env.incoming))
       return c.text(`There is no WebSocket at ${c.req.path}: WebSockets are at ${paths.join(' and ')}.\n`, 404)
-    return c.json({ error: 'not_found', message: FAILURES.not_found[1] }, 404)
+    return c.json({ error: 'not_found', message: REQUEST_REFUSALS.not_found[1] }, 404)
   })
   app.onError((error, c) => {
     failed(error)
-    return c.json({ error: 'internal', message: FAILURES.internal[1] }, 500)
+    return c.json({ error: 'internal', message: REQUEST_REFUSALS.internal[1] }, 500)
   })
   return app as unknown as Hono
 }

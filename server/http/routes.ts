@@ -5,12 +5,12 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { HttpBindings } from '@hono/node-server'
 import { type Context, Hono } from 'hono'
 import { bearerKeys } from '../auth/keys.ts'
-import { FAILURES, KEY_MISMATCH, PublicationRefused } from '../errors.ts'
+import { KEY_MISMATCH, REQUEST_REFUSALS, RequestRefused } from '../errors.ts'
 import { decodeBody, readBody } from './body.ts'
 
 export interface Routes {
   routes: Hono
-  /** A body's text. Rejects with {@link PublicationRefused} when it is too large or not UTF-8. */
+  /** A body's text. Rejects with {@link RequestRefused} when it is too large or not UTF-8. */
   read: (c: Context) => Promise<string>
 }
 
@@ -22,7 +22,7 @@ export interface RouteSettings {
   verified: (key: number) => void
   /** Bytes. */
   maxSize: number
-  refused: (error: PublicationRefused) => void
+  refused: (error: RequestRefused) => void
 }
 
 /** Routes below `path`, for who has the key. */
@@ -35,7 +35,7 @@ export function createRoutes(settings: RouteSettings): Routes {
     await next()
   })
   routes.onError((error, c) => {
-    if (!(error instanceof PublicationRefused)) throw error
+    if (!(error instanceof RequestRefused)) throw error
     refused(error)
     const { status, headers, body } = answerTo(error)
     return c.body(body, status, headers)
@@ -46,7 +46,7 @@ export function createRoutes(settings: RouteSettings): Routes {
 }
 
 /** What a refusal says: JSON with a code. */
-export function answerTo({ code, message }: PublicationRefused) {
+export function answerTo({ code, message }: RequestRefused) {
   const body = JSON.stringify({ error: code, message })
   const headers: Record<string, string> = {
     'content-type': 'application/json',
@@ -54,22 +54,22 @@ export function answerTo({ code, message }: PublicationRefused) {
   }
   // A body that is too large may go on after we stop reading, so the connection cannot be used again.
   if (code === 'too_large') headers.connection = 'close'
-  return { status: FAILURES[code][0], headers, body }
+  return { status: REQUEST_REFUSALS[code][0], headers, body }
 }
 
 type Credentials = Pick<IncomingHttpHeaders, 'authorization' | 'origin' | 'sec-fetch-site'>
 
-/** What lets a request in, by its headers, or throws {@link PublicationRefused}. */
+/** What lets a request in, by its headers, or throws {@link RequestRefused}. */
 export function createGate({ keys, verified }: RouteSettings): (headers: Credentials) => void {
   const keyOf = bearerKeys(keys)
   return ({ authorization, origin, 'sec-fetch-site': site }) => {
     if (keys.length > 0) {
       const key = keyOf(authorization)
-      if (key < 0) throw new PublicationRefused('unauthorized', hasKey(authorization) ? KEY_MISMATCH : undefined)
+      if (key < 0) throw new RequestRefused('unauthorized', hasKey(authorization) ? KEY_MISMATCH : undefined)
       verified(key)
     } else if (origin !== undefined || site === 'cross-site') {
       // Without a key whoever reaches the port may use it, and a web page that a developer visits reaches localhost.
-      throw new PublicationRefused('cross_site')
+      throw new RequestRefused('cross_site')
     }
   }
 }

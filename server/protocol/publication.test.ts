@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { PublicationRefused } from '../errors.ts'
+import { RequestRefused } from '../errors.ts'
 import { parseDisconnect, parseRequest } from './publication.ts'
 
 const message = (data: string) => {
@@ -78,9 +78,7 @@ for (const [body, complaint] of [
     assert.throws(
       () => parseRequest(text),
       (error: unknown) =>
-        error instanceof PublicationRefused &&
-        error.code === 'publication_malformed' &&
-        error.message.includes(complaint),
+        error instanceof RequestRefused && error.code === 'publication_malformed' && error.message.includes(complaint),
     )
   })
 }

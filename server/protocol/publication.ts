@@ -12,7 +12,7 @@
  * Serializers (C#, Java, PHP) write absent fields too: we take `null` as absent in an optional field, and `[]`, PHP's empty
  * array, as absent where an object belongs. Pure.
  */
-import { PublicationRefused } from '../errors.ts'
+import { RequestRefused } from '../errors.ts'
 
 export interface Publication {
   stream: string
@@ -36,7 +36,7 @@ export interface RemoteDisconnect {
 
 export type Request = { publications: Publication[] } | { disconnect: RemoteDisconnect }
 
-/** Throws {@link PublicationRefused} with `publication_malformed` and the place. */
+/** Throws {@link RequestRefused} with `publication_malformed` and the place. */
 export function parseRequest(body: string): Request {
   const value = parseJson(body)
   if (Array.isArray(value)) {
@@ -109,7 +109,7 @@ function parseJson(body: string): unknown {
   try {
     return JSON.parse(body)
   } catch (cause) {
-    throw new PublicationRefused('publication_malformed', 'the body is not JSON', { cause })
+    throw new RequestRefused('publication_malformed', 'the body is not JSON', { cause })
   }
 }
 
@@ -130,4 +130,4 @@ const isEmptyList = (value: unknown): boolean => Array.isArray(value) && value.l
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-const malformed = (detail: string) => new PublicationRefused('publication_malformed', detail.replace(/^\./, ''))
+const malformed = (detail: string) => new RequestRefused('publication_malformed', detail.replace(/^\./, ''))

@@ -9,10 +9,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import {
   ENDINGS,
-  EVENT_FAILURES,
+  EVENT_REFUSALS,
   EventsRefused,
-  PublicationRefused,
   REJECTIONS,
+  RequestRefused,
   SessionRefused,
   SubscriptionRejected,
   TEMPORARY_REJECTIONS,
@@ -150,14 +150,14 @@ async function readText(request: IncomingMessage, maxSize: number): Promise<stri
   try {
     return decodeBody(await readBody(request, maxSize))
   } catch (cause) {
-    if (!(cause instanceof PublicationRefused)) throw cause
+    if (!(cause instanceof RequestRefused)) throw cause
     throw new EventsRefused(cause.code === 'too_large' ? 'message_too_large' : 'text_malformed', { cause })
   }
 }
 
 /** Returns status, code and fix. Throws an error that is not a refusal again. */
 function answerTo(error: unknown, dev: boolean): readonly [status: number, code: string, fix: string] {
-  if (error instanceof EventsRefused) return [EVENT_FAILURES[error.code][0], error.code, error.message]
+  if (error instanceof EventsRefused) return [EVENT_REFUSALS[error.code][0], error.code, error.message]
   if (error instanceof SessionRefused) return [401, ENDINGS[error.code].tell, error.message]
   if (!(error instanceof SubscriptionRejected)) throw error
   const { code } = error
