@@ -13,6 +13,9 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 /** No Board takes this long to start, on the slowest machine. */
 const START_MS = 60_000
 
+/** The exit code EX_CONFIG: only the operator can mend the cause, so `npm start` does not restart the Board. */
+export const MISCONFIGURED = 78
+
 export interface Answer {
   status: number
   headers: IncomingHttpHeaders

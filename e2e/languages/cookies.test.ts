@@ -1,6 +1,8 @@
 /** Cookies as browsers, old pages and other apps on the same host leave them: every Board makes the same of each. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { isRefused, setCookies, staysAlive, visitorOf } from '../../backends/harness/board-answers.ts'
+import { differences } from '../../backends/harness/differences.ts'
 import { eachBoard, startBoards } from '../../backends/harness/every-board.ts'
 
 const boards = startBoards()
@@ -52,13 +54,50 @@ const CLIENTS: [cookie: string, query: string, client: string][] = [
 
 eachBoard(backend => {
   const board = () => boards.get(backend)
+  const { isFramework } = differences(backend)
+  staysAlive(board)
+
+  test('a visitor is known by 16 hex digits in a cookie; anything else is replaced', async () => {
+    const kept = await board().ask('/', { headers: { cookie: 'a=b; visitor=0123456789abcdef; c=d' } })
+    assert.deepEqual([visitorOf(kept), kept.headers['set-cookie']], ['0123456789abcdef', undefined])
+    for (const cookie of [
+      '',
+      'visitor=',
+      'visitor=0123456789ABCDEF',
+      'visitor=0123456789abcdef0',
+      'visitor="><b>',
+      'xvisitor=0123456789abcdef',
+      ';;=;',
+    ]) {
+      const answer = await board().ask('/', { headers: { cookie } })
+      assert.match(visitorOf(answer), /^[0-9a-f]{16}$/)
+      assert.equal(setCookies(answer).visitor, visitorOf(answer), cookie)
+    }
+  })
+
+  test('the client script is chosen by ?client=, kept in a cookie, and is one of two', async () => {
+    const asked = async (path: string, cookie = 'visitor=0123456789abcdef') => {
+      const answer = await board().ask(path, { headers: { cookie } })
+      return [/src="\/assets\/(\w+)(?:-gem)?\.js"/.exec(answer.body)?.[1], setCookies(answer).client]
+    }
+    const with_ = (client: string) => `visitor=0123456789abcdef; client=${client}`
+    assert.deepEqual(await asked('/'), ['anycable', undefined])
+    assert.deepEqual(await asked('/?client=rails'), ['rails', 'rails'])
+    assert.deepEqual(await asked('/?a=b&client=anycable', with_('rails')), ['anycable', 'anycable'])
+    assert.deepEqual(await asked('/', with_('rails')), ['rails', undefined])
+    for (const evil of ['../evil', '%22%3E%3Cscript%3E', '', '%ff', 'RAILS']) {
+      if (isFramework && evil === '%ff') isRefused(await board().ask('/?client=%ff'), 422)
+      else assert.deepEqual(await asked(`/?client=${evil}`, with_('rails')), ['rails', undefined])
+      assert.deepEqual(await asked('/', with_(evil)), ['anycable', undefined])
+    }
+  })
 
   for (const [cookie, known] of Object.entries(VISITORS)) {
     test(`${known === undefined ? 'a new visitor comes' : 'a known visitor comes'} with ${cookie.slice(0, 60)}`, async () => {
       const { status, headers, body } = await board().ask('/', { headers: { cookie } })
 
       assert.equal(status, 200)
-      const visitor = visitorOf(body)
+      const visitor = visitorOf({ body })
       assert.match(visitor, /^[0-9a-f]{16}$/)
       assert.deepEqual(
         [known === undefined || visitor, headers['set-cookie']?.map(each => each.split(';')[0])],
@@ -81,8 +120,3 @@ eachBoard(backend => {
     assert.ok(status === 200 || status === 400 || status === 431, `${status}`)
   })
 })
-
-const visitorOf = (body: string): string => {
-  const [, claims] = /<meta name="cable-token" content="[\w-]+\.([\w-]+)\./.exec(body)!
-  return JSON.parse(JSON.parse(Buffer.from(claims!, 'base64url').toString()).ext).visitor
-}

@@ -5,7 +5,9 @@
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { isRefused, isSentTo, POSTS, staysAlive, store } from '../../backends/harness/board-answers.ts'
 import type { BoardProcess } from '../../backends/harness/board-process.ts'
+import { differences } from '../../backends/harness/differences.ts'
 import { eachBoard, startBoards } from '../../backends/harness/every-board.ts'
 
 interface Sent {
@@ -65,8 +67,22 @@ const REFUSE: Record<string, Sent> = {
 const boards = startBoards()
 
 eachBoard(backend => {
-  tests(() => boards.get(backend), '')
-  if (backend !== 'typescript') describe('mounted by web', () => tests(() => boards.get('typescript'), `/${backend}`))
+  const board = () => boards.get(backend)
+  staysAlive(board)
+
+  test('a POST from another site is refused, whatever the route; others are not', async () => {
+    store(boards, { body: 'stays' })
+    for (const path of POSTS)
+      isRefused(await board().post(path, { body: 'x' }, { 'sec-fetch-site': 'cross-site' }), 403)
+    assert.equal(boards.cards().length, 1)
+    for (const site of ['same-origin', 'same-site', 'none']) {
+      isSentTo(await board().post('/cards', { body: site }, { 'sec-fetch-site': site }), '/')
+    }
+  })
+
+  tests(board, '')
+  if (!differences(backend).isOrigin)
+    describe('mounted by web', () => tests(() => boards.get('typescript'), `/${backend}`))
 })
 
 function tests(board: () => BoardProcess, mount: string): void {

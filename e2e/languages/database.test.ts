@@ -4,18 +4,16 @@ import { closeSync, mkdirSync, mkdtempSync, openSync, writeFileSync, writeSync }
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
-import { type Answer, runBoard, startBoard } from '../../backends/harness/board-process.ts'
+import { type Answer, MISCONFIGURED, runBoard, startBoard } from '../../backends/harness/board-process.ts'
+import { differences } from '../../backends/harness/differences.ts'
 import { BOARDS, news, startBoards } from '../../backends/harness/every-board.ts'
 
 const boards = startBoards()
 
-/** EX_CONFIG: only the operator can mend it, so `npm start` does not start the Board again. */
-const MISCONFIGURED = 78
-
 test('a form waits while another program writes; pages and /health are answered meanwhile, in every language', async t => {
   lock(t)
   for (const [backend, board] of boards.running) {
-    if (backend === 'php') continue // php -S: a worker that waits may have taken the next request as well
+    if (differences(backend).blocksWhileWaiting) continue
 
     const answered: string[] = []
     const answer = async (what: string, asked: Promise<Answer>) => {
@@ -34,7 +32,7 @@ test('a form waits while another program writes; pages and /health are answered 
   boards.db.exec('COMMIT')
   assert.deepEqual(
     boards.cards().map(({ body }) => body),
-    [...boards.running.keys()].filter(backend => backend !== 'php'),
+    [...boards.running.keys()].filter(backend => !differences(backend).blocksWhileWaiting),
   )
 })
 
@@ -80,14 +78,13 @@ for (const [what, make] of Object.entries(NO_DATABASE)) {
       const folder = mkdtempSync(join(boards.scratch, 'broken-'))
       const path = make(folder)
       const env = { ...boards.env, HOTCABLE_DB: path }
-      if (backend !== 'php') {
+      if (!differences(backend).startsWithoutProgram) {
         const { code, said } = await runBoard(BOARDS[backend]!.board, env)
         assert.equal(code, MISCONFIGURED, said)
         isOneLine(said, path)
         return
       }
-      // php -S starts without its script, which each request runs anew.
-      const board = await startBoard(BOARDS.php!.board, env)
+      const board = await startBoard(BOARDS[backend]!.board, env)
       t.after(() => board.stop())
       isBroken(await board.ask('/'))
       isOneLine(news(board), path)
@@ -111,6 +108,27 @@ test('a database that breaks under a running Board is one line for each request,
     isOneLine(news(board).slice(before), `${path}.*malformed`)
     assert.equal((await board.ask('/health')).status, 200)
   }
+})
+
+test('a file that is not there yet is made by all of them at once', async t => {
+  const raced = await Promise.all(
+    [...boards.running.keys()].map(backend =>
+      startBoard(BOARDS[backend]!.board, {
+        ...boards.env,
+        HOTCABLE_DB: join(boards.scratch, 'raced', 'board.sqlite3'),
+      }),
+    ),
+  )
+  t.after(() => Promise.all(raced.map(board => board.stop())))
+  const answers = await Promise.all(raced.flatMap(board => Array.from({ length: 8 }, () => board.ask('/'))))
+  assert.deepEqual(
+    answers.filter(({ status }) => status !== 200),
+    [],
+  )
+  assert.deepEqual(
+    raced.map(board => board.said()).filter(said => /error|exception|locked/i.test(said)),
+    [],
+  )
 })
 
 /** The table's page is overwritten behind the backs of all that have the file open. */

@@ -1,6 +1,8 @@
 /** Which forms a Board accepts, and which characters are blank: ONE rule for all languages, whose own functions differ. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { isRefused, isSentTo, postRaw, staysAlive } from '../../backends/harness/board-answers.ts'
+import { differences } from '../../backends/harness/differences.ts'
 import { eachBoard, startBoards } from '../../backends/harness/every-board.ts'
 import { within } from '../../backends/harness/within.ts'
 
@@ -30,6 +32,66 @@ const name = (point: number): string => `U+${point.toString(16).toUpperCase().pa
 
 eachBoard(backend => {
   const board = () => boards.get(backend)
+  const { isFramework } = differences(backend)
+  staysAlive(board)
+
+  test('fields are trimmed, of a repeated one the first counts, and an empty author is anonymous', async () => {
+    await board().post('/cards', { body: '\u3000\u00a0 wide \n', author: ' \t' })
+    if (!isFramework) {
+      await postRaw(board(), 'body=first&author=x&body=second&author=y')
+      await postRaw(board(), 'body=100%+sure+%zz')
+    }
+    await postRaw(board(), 'body=é') // bytes as they are, as curl sends them
+    await postRaw(board(), `body=${'%20'.repeat(9000)}x`)
+    assert.deepEqual(
+      boards.cards().map(({ body, author }) => [body, author]),
+      [
+        ['wide', 'anonymous'],
+        ...(isFramework
+          ? []
+          : [
+              ['first', 'x'],
+              ['100% sure %zz', 'anonymous'],
+            ]),
+        ['é', 'anonymous'],
+        ['x', 'anonymous'],
+      ],
+    )
+  })
+
+  test('500 and 40 characters are taken, whatever their size; one more is not', async () => {
+    isSentTo(await board().post('/cards', { body: '🎉'.repeat(500), author: 'é'.repeat(40) }), '/')
+    isRefused(await board().post('/cards', { body: '🎉'.repeat(501) }), 422)
+    isRefused(await board().post('/cards', { body: 'x', author: 'é'.repeat(41) }), 422)
+    assert.equal(boards.cards().length, 1)
+  })
+
+  for (const [what, body] of [
+    ['empty', ''],
+    ['without a body', 'author=x'],
+    ['with an empty body', 'body=&author=x'],
+    ['with nothing but spaces', 'body=%20%09%E3%80%80%C2%A0+'],
+    ['with an array', 'body[]=x&body[a]=y'],
+    ['of nothing but separators', `${'&'.repeat(5000)}=${'='.repeat(5000)}`],
+    ['whose body is not UTF-8', 'body=%ff%fe'],
+    ['whose body is not UTF-8, raw', Buffer.from('body=\xff', 'latin1')],
+    ['whose body is a lone surrogate', 'body=%ED%A0%80'],
+    ['whose author is not UTF-8', 'body=x&author=%C3'],
+    ['that ends inside a character', 'body=%E3%80'],
+  ] as const) {
+    test(`a form ${what} is refused in words, and changes nothing`, async () => {
+      isRefused(await postRaw(board(), body), 422)
+      assert.deepEqual([boards.cards(), boards.cable.received], [[], []])
+    })
+  }
+
+  test('a form over 64 KiB is refused, and the answer arrives', async () => {
+    const fits = `body=x&rest=${'a'.repeat(65_536 - 12)}`
+    isSentTo(await postRaw(board(), fits), '/')
+    isRefused(await postRaw(board(), `${fits}a`), 413)
+    isRefused(await postRaw(board(), `body=${'a'.repeat(900_000)}`), 413)
+    assert.equal(boards.cards().length, 1)
+  })
 
   test('White_Space and U+FEFF are trimmed, and are no card', async () => {
     const [taken, kept]: string[][] = [[], []]

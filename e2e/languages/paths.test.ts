@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { BoardProcess } from '../../backends/harness/board-process.ts'
+import { differences } from '../../backends/harness/differences.ts'
 import { eachBoard, startBoards } from '../../backends/harness/every-board.ts'
 
 const boards = startBoards()
@@ -24,11 +25,14 @@ const NOWHERE = [
 
 eachBoard(backend => {
   tests(() => boards.get(backend), '')
-  if (backend !== 'typescript') describe('mounted by web', () => tests(() => boards.get('typescript'), `/${backend}`))
+  if (!differences(backend).isOrigin)
+    describe('mounted by web', () => tests(() => boards.get('typescript'), `/${backend}`))
 
   function tests(board: () => BoardProcess, mount: string): void {
-    // Rails leaves out what it takes for superfluous.
-    for (const path of NOWHERE.filter(path => backend !== 'rails' || !/^\/\/+(health)?$|\/$/.test(path))) {
+    // A framework drops slashes that it takes for superfluous.
+    for (const path of NOWHERE.filter(
+      path => !differences(backend).isFramework || !/^\/\/+(health)?$|\/$/.test(path),
+    )) {
       test(`there is nothing at ${mount}${path}`, async () => {
         const { status, body } = await board().ask(`${mount}${path}`)
 

@@ -1,15 +1,18 @@
-/** What a Board says when it cannot start: one line, and by its exit code whether to try again is of use. */
+/**
+ * What a Board reads from its environment when it starts. When it cannot start it prints one line, and its exit code says
+ * whether a retry can help.
+ */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { test } from 'node:test'
-import { runBoard } from '../../backends/harness/board-process.ts'
+import { announced } from '../../backends/harness/board-answers.ts'
+import { alike } from '../../backends/harness/board-page.ts'
+import { MISCONFIGURED, runBoard, startBoard } from '../../backends/harness/board-process.ts'
+import { differences } from '../../backends/harness/differences.ts'
 import { BOARDS, startBoards } from '../../backends/harness/every-board.ts'
 
 const boards = startBoards()
-
-/** EX_CONFIG: only the operator can mend it, so `npm start` does not start the Board again. */
-const MISCONFIGURED = 78
 
 const CASES: Record<string, { env: NodeJS.ProcessEnv; code: number; says: RegExp }> = {
   'no secret': { env: { ANYCABLE_SECRET: '' }, code: MISCONFIGURED, says: /no secret: set/ },
@@ -21,7 +24,7 @@ const CASES: Record<string, { env: NodeJS.ProcessEnv; code: number; says: RegExp
 for (const [what, { env, code, says }] of Object.entries(CASES)) {
   test(`${what} is one line, in every language`, async () => {
     // Without a secret web goes on: it also stands before Boards that need none, as Rails with its secret_key_base.
-    const ending = startable().filter(backend => what !== 'no secret' || backend !== 'typescript')
+    const ending = startable().filter(backend => what !== 'no secret' || !differences(backend).isOrigin)
     await Promise.all(ending.map(backend => endsWith(backend, env, code, says)))
   })
 }
@@ -35,8 +38,31 @@ test('a port that is in use is one line, and may be tried again, in every langua
   await Promise.all(startable().map(backend => endsWith(backend, { PORT: port }, 1, new RegExp(`${port}.*in use`))))
 })
 
-/** php -S takes its port as an argument, and starts without its script. */
-const startable = (): string[] => [...boards.running.keys()].filter(backend => backend !== 'php')
+test('settings come from the environment: the cable, the assets, a broadcast key that replaces the derived one', async t => {
+  const own = {
+    ANYCABLE_WEBSOCKET_URL: 'wss://cable.example/cable?a=b',
+    HOTCABLE_ASSETS: '/static',
+    ANYCABLE_BROADCAST_KEY: 'k3y',
+  }
+  for (const backend of boards.running.keys()) {
+    const board = await startBoard(BOARDS[backend]!.board, { ...boards.env, ...own })
+    t.after(() => board.stop())
+    const { body } = await board.ask('/')
+    assert.match(
+      alike(body),
+      /<meta name="action-cable-url" content="wss:\/\/cable\.example\/cable\?a=b&amp;jid=[\w.-]+">/,
+    )
+    if (!differences(backend).isOrigin)
+      assert.equal(body.match(/"\/static\/(icon\.svg|board\.css|anycable\.js)"/g)?.length, 3)
+    boards.cable.reset()
+    await board.post('/clear')
+    await announced(boards, 1)
+    assert.equal(boards.cable.received.pop()?.authorization, 'Bearer k3y')
+  }
+})
+
+/** Boards that read their settings when they start. */
+const startable = (): string[] => [...boards.running.keys()].filter(each => !differences(each).startsWithoutProgram)
 
 async function endsWith(backend: string, wrong: NodeJS.ProcessEnv, expected: number, says: RegExp): Promise<void> {
   const board = (host: string, port: number) => {

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { describe, test } from 'node:test'
 import type { BoardProcess } from '../../backends/harness/board-process.ts'
+import { differences } from '../../backends/harness/differences.ts'
 import { eachBoard, news, startBoards } from '../../backends/harness/every-board.ts'
 
 const boards = startBoards()
@@ -21,7 +22,8 @@ const BROKEN: Record<string, string> = {
 
 eachBoard(backend => {
   tests(() => boards.get(backend), '')
-  if (backend !== 'typescript') describe('mounted by web', () => tests(() => boards.get('typescript'), `/${backend}`))
+  if (!differences(backend).isOrigin)
+    describe('mounted by web', () => tests(() => boards.get('typescript'), `/${backend}`))
 })
 
 function tests(board: () => BoardProcess, mount: string): void {
