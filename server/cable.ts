@@ -6,26 +6,29 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Clocks, Every } from './base/clocks.ts'
 import { createFailureReporter, guarded, tryEach } from './base/failure.ts'
-import { newSid } from './base/sid.ts'
+import { newSid, randomLetters } from './base/random.ts'
 import { createBackend } from './broadcast/backend.ts'
-import { createPublish } from './broadcast/publish.ts'
 import { addBackendRoutes } from './broadcast/routes.ts'
 import { withUnheardLogged } from './broadcast/unheard.ts'
-import { createMemory } from './brokers/memory.ts'
+import { createMemoryBroker } from './brokers/memory.ts'
+import { createRecentIds } from './brokers/recent-ids.ts'
 import { createChannels } from './channels/channels.ts'
 import type { Config } from './config/config.ts'
 import { createHeal } from './heal/heal.ts'
 import { createRefreshPace } from './heal/pace.ts'
+import { createHistory } from './history/memory.ts'
 import { addClientRoutes } from './http/client-routes.ts'
 import { createPorts } from './http/ports.ts'
 import { type Counted, gaugesOf, statsOf } from './http/stats.ts'
 import { createUpgradePolicy } from './http/upgrade-policy.ts'
+import { createFeed } from './hub/feed.ts'
 import { Hub } from './hub/hub.ts'
 import { Turn } from './hub/turn.ts'
 import type { Log } from './log.ts'
 import { createMetrics } from './metrics.ts'
+import { createPresence } from './presence/memory.ts'
 import { eventMessage, type PresenceEvent, printAttendance } from './presence/presence.ts'
-import { formatPosition } from './protocol/position.ts'
+import { formatPosition, type Position } from './protocol/position.ts'
 import { createAdmission } from './session/admission.ts'
 import { shutDown } from './session/drain.ts'
 import { limitsOf } from './session/limits.ts'
@@ -59,8 +62,11 @@ export function createCable(
   const failed = createFailureReporter(log, code => metrics.refused(code))
   const turn = new Turn(failed, setImmediate)
   const hub = new Hub(turn)
-  const tell = (event: PresenceEvent) => hub.broadcast(eventMessage(event))
-  const { history, presence, ids } = createMemory(settings, { wall, monotonic, tell })
+  const history = createHistory(settings, { wall, monotonic })
+  const ids = createRecentIds({ ttlSeconds: settings.history_ttl, monotonic })
+  const broker = createMemoryBroker({ history, ids })
+  const tell = (event: PresenceEvent) => broker.tell(event.stream, eventMessage(event))
+  const presence = createPresence(settings, { monotonic, tell })
   const resumables = createResumables(settings, monotonic)
   const sessions = new Sessions(resumables)
   const heartbeat = new Heartbeat(wall, failed)
@@ -81,13 +87,16 @@ export function createCable(
   }
   const pace = createRefreshPace(settings, { later, monotonic })
   const { refused: count } = metrics
+  const position = () => (history === undefined ? undefined : broker.position())
   const maxStreams = limitsOf(settings).maxSubscriptions
   const admission = createAdmission(config, {
     resolve: createChannels(config, { wall, verified: key => metrics.verified('streams', key) }),
-    heal: createHeal({ count, maxStreams, explain: settings.dev, history, monotonic, later, pace }),
+    heal: createHeal({ count, maxStreams, explain: settings.dev, position, monotonic, later, pace }),
     ping: (beat, rhythm) => heartbeat.add(beat, rhythm),
     watchPongs: createPongWatches(settings.pong_timeout),
-    ...{ hub, history, presence, sessions, metrics, log, wall, monotonic, failed, later, newSid },
+    history: history && broker,
+    tell: broker.tell,
+    ...{ hub, presence, sessions, metrics, log, wall, monotonic, failed, later, newSid },
   })
   const upgrades = createUpgradePolicy({
     allowedOrigins: settings.allowed_origins,
@@ -123,11 +132,18 @@ export function createCable(
     const events = createEventHandler(config, { admission, metrics, turn, sent, isDraining })
     clients.handlers.set(settings.sse_path, events)
   }
-  const publish = createPublish({ hub, history, ids, turn, took: metrics.broadcastTook })
-  const heard = settings.dev ? withUnheardLogged(publish, { hub, log, monotonic }) : publish
+  broker.start(
+    createFeed({
+      epoch: broker.epoch,
+      signal: request => sessions.signalled(request),
+      took: metrics.broadcastTook,
+      ...{ hub, turn, monotonic },
+    }),
+  )
+  const publish = settings.dev ? withUnheardLogged(broker.publish, { hub, log, monotonic }) : broker.publish
   const urls = addBackendRoutes(config, {
-    backend: createBackend({ publish: heard, sessions, metrics }),
-    position: () => (history === undefined ? '-' : formatPosition(history.position())),
+    backend: createBackend({ publish, signal: broker.signal, metrics }),
+    position: () => (history === undefined ? '-' : pagePosition(broker.position())),
     attendance: stream => presence && printAttendance(presence.present(stream)),
     streams: () => hub.listeners(),
     stats: () => statsOf(counted()),
@@ -168,6 +184,9 @@ const repeat: Every = (ms, then) => {
   const timer = setInterval(then, ms).unref()
   return () => clearInterval(timer)
 }
+
+/** Where a page stands that is rendered now; no two pages have the same position. */
+const pagePosition = ({ offset, epoch }: Position): string => formatPosition({ offset, epoch, nonce: randomLetters(6) })
 
 /** How often we forget what is too old. */
 const UPKEEP_MS = 1000

@@ -1,45 +1,41 @@
 /**
- * What backends ask of the cable, done: publications and remote disconnects, from whatever road they came by.
+ * What backends ask of the cable: publications and remote disconnects, whichever way they come in.
  */
+import { type Soon, soon } from '../base/soon.ts'
+import type { Broker, Signal } from '../broker.ts'
 import type { Metrics } from '../metrics.ts'
-import { parseRequest, type RemoteDisconnect } from '../protocol/publication.ts'
-import type { Publish } from './publish.ts'
+import { parseRequest } from '../protocol/publication.ts'
+
+export type Publish = Broker['publish']
 
 export interface Backend {
   /** Applies the body of a broadcast, all of it or nothing. Throws RequestRefused. */
-  publish: (body: string) => void
-  /** Returns how many sessions there were. */
-  disconnect: (request: RemoteDisconnect | { sid: string; reconnect: boolean }) => number
+  publish: (body: string) => Soon<void>
+  /** Returns how many sessions it ended. */
+  disconnect: (request: Signal) => Soon<number>
 }
 
-export function createBackend({
-  publish,
-  sessions,
-  metrics,
-}: {
+export interface BackendParts {
   publish: Publish
-  sessions: {
-    /** Both return how many sessions they ended. */
-    disconnect: (identity: string, code: 'remote', reconnect: boolean) => number
-    disconnectOne: (sid: string, code: 'remote', reconnect: boolean) => number
-  }
+  signal: Broker['signal']
   metrics: Metrics
-}): Backend {
+}
+
+export function createBackend({ publish, signal, metrics }: BackendParts): Backend {
   const disconnect: Backend['disconnect'] = request => {
     metrics.remote_commands_total++
-    return 'sid' in request
-      ? sessions.disconnectOne(request.sid, 'remote', request.reconnect)
-      : sessions.disconnect(request.identity, 'remote', request.reconnect)
+    return signal(request)
   }
   return {
     publish(body) {
       const request = parseRequest(body)
       metrics.publications_total++
-      if ('disconnect' in request) return void disconnect(request.disconnect)
-      for (const publication of request.publications) {
-        if (publish(publication)) metrics.broadcast_msg_total++
-        else metrics.repeated_broadcast_msg_total++
-      }
+      if ('disconnect' in request) return soon(disconnect(request.disconnect), () => {})
+      const asked = request.publications.length
+      return soon(publish(request.publications), ({ length }) => {
+        metrics.broadcast_msg_total += length
+        metrics.repeated_broadcast_msg_total += asked - length
+      })
     },
     disconnect,
   }

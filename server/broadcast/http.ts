@@ -8,13 +8,14 @@
  * streams costs several times what the broadcast does.
  */
 import type { Hono } from 'hono'
+import type { Soon } from '../base/soon.ts'
 import { RequestRefused } from '../errors.ts'
 import { decodeBody, readBody } from '../http/body.ts'
 import type { Handle } from '../http/listener.ts'
 import { answerTo, createGate, createRoutes, type RouteSettings } from '../http/routes.ts'
 
 /** `publish` applies a body, or throws a {@link RequestRefused}. */
-export function createBroadcastHandler(settings: RouteSettings, publish: (body: string) => void): Handle {
+export function createBroadcastHandler(settings: RouteSettings, publish: (body: string) => Soon<void>): Handle {
   const { maxSize, refused } = settings
   const permit = createGate(settings)
 
@@ -23,7 +24,7 @@ export function createBroadcastHandler(settings: RouteSettings, publish: (body: 
       // The reference looks at the method before the key.
       if (request.method !== 'POST') throw new RequestRefused('method_not_allowed')
       permit(request.headers)
-      publish(decodeBody(await readBody(request, maxSize)))
+      await publish(decodeBody(await readBody(request, maxSize)))
       response.writeHead(201, NOTHING).end()
     } catch (error) {
       if (!(error instanceof RequestRefused)) throw error
@@ -38,8 +39,8 @@ const NOTHING = { 'content-length': 0 }
 
 /** `position`: where a page stands that is about to be made, on every stream: requests name as many as they like, or none.
  *  `-` where nothing is remembered. */
-export function createPositionRoutes(settings: RouteSettings, position: () => string): Hono {
+export function createPositionRoutes(settings: RouteSettings, position: () => Soon<string>): Hono {
   const { routes } = createRoutes(settings)
-  routes.get(`${settings.path}/position`, c => c.json({ position: position() }))
+  routes.get(`${settings.path}/position`, async c => c.json({ position: await position() }))
   return routes
 }

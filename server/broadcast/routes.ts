@@ -1,6 +1,7 @@
 /**
  * The routes of backends and operators, each on its port with its keys: broadcasts, positions, the REST API.
  */
+import type { Soon } from '../base/soon.ts'
 import type { RequestRefused } from '../errors.ts'
 import { createApi } from '../http/api.ts'
 import type { Ports } from '../http/ports.ts'
@@ -28,7 +29,7 @@ export interface BackendRouteParts {
   ports: Ports
   backend: Backend
   /** `<offset>/<epoch>` for a page that is about to be rendered; `-` where the cable keeps no history. */
-  position: () => string
+  position: () => Soon<string>
   /** The members of a stream as JSON text; `undefined` where the cable keeps no presence. */
   attendance: (stream: string) => string | undefined
   streams: () => Iterable<readonly [stream: string, subscriptions: number]>

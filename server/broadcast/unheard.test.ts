@@ -33,11 +33,10 @@ test('a publication that was not published, because its id was before, is not lo
   const lines: object[] = []
   const write = (fields: object) => void lines.push(fields)
   const log = { info: write, warn: write } as unknown as UnheardParts['log']
-  const publish = withUnheardLogged(({ id }) => id === 'new', { hub, log, monotonic: () => 0 })
+  const publish = withUnheardLogged(list => list.filter(({ id }) => id === 'new'), { hub, log, monotonic: () => 0 })
 
-  const answers = ['old', 'new'].map(id => publish({ stream: id, message: '1', transient: false, id }))
+  publish(['old', 'new'].map(id => ({ stream: id, message: '1', transient: false, id })))
 
-  assert.deepEqual(answers, [false, true])
   assert.deepEqual(lines, [{ stream: 'new' }])
 })
 
@@ -52,9 +51,9 @@ test('publications to many streams are a hundred lines in five minutes, each com
   }
   const write = (fields: object) => void lines.push(fields)
   const log = { info: write, warn: write } as unknown as UnheardParts['log']
-  const publish = withUnheardLogged(() => true, { hub, log, monotonic: () => now })
+  const publish = withUnheardLogged(list => list, { hub, log, monotonic: () => now })
   const publishMany = () => {
-    for (let at = 0; at < 1000; at++) publish({ stream: `other/${at}`, message: '1', transient: false })
+    for (let at = 0; at < 1000; at++) publish([{ stream: `other/${at}`, message: '1', transient: false }])
   }
 
   publishMany()

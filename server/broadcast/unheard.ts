@@ -8,9 +8,10 @@
  */
 import type { Clocks } from '../base/clocks.ts'
 import { nearest } from '../base/nearest.ts'
+import { soon } from '../base/soon.ts'
 import type { Hub } from '../hub/hub.ts'
 import type { Log } from '../log.ts'
-import type { Publish } from './publish.ts'
+import type { Publish } from './backend.ts'
 
 export interface UnheardParts extends Pick<Clocks, 'monotonic'> {
   hub: Pick<Hub, 'listeners' | 'hasListeners'>
@@ -29,13 +30,9 @@ export function withUnheardLogged(publish: Publish, { hub, log, monotonic }: Unh
   const said = new Set<string>()
   let forgotten = monotonic()
 
-  return publication => {
-    if (!publish(publication)) return false
-    if (!hub.hasListeners(publication.stream)) logUnheard(publication.stream.slice(0, LONGEST_SAID))
-    return true
-  }
-
-  function logUnheard(stream: string): void {
+  const look = (name: string): void => {
+    if (hub.hasListeners(name)) return
+    const stream = name.slice(0, LONGEST_SAID)
     if (monotonic() - forgotten > FORGET_MS) {
       said.clear()
       forgotten = monotonic()
@@ -46,6 +43,12 @@ export function withUnheardLogged(publish: Publish, { hub, log, monotonic }: Unh
     if (similar === undefined) log.info({ stream }, NONE)
     else log.warn({ stream, similar }, `${NONE}; ${count} listen to the one with the most similar name`)
   }
+
+  return publications =>
+    soon(publish(publications), published => {
+      for (const { stream } of published) look(stream)
+      return published
+    })
 }
 
 function mostSimilar(stream: string, hub: UnheardParts['hub']): [stream: string, count: number] | undefined {

@@ -1,52 +1,52 @@
 /**
- * What the cable remembers in memory: history and presence, unless --broker=none, and the ids of publications.
+ * The broker of one process: history in memory (--broker=memory), or none (--broker=none). Synchronous.
  */
-import { randomBytes } from 'node:crypto'
-import type { Clocks } from '../base/clocks.ts'
-import { createMemoryHistory, type MemoryHistory } from '../history/memory.ts'
-import { createMemoryPresence, type MemoryPresence } from '../presence/memory.ts'
-import type { PresenceEvent } from '../presence/presence.ts'
-import { createRecentIds, type RecentIds } from './recent-ids.ts'
+import type { Broker, Entry, Feed } from '../broker.ts'
+import type { History } from '../history/history.ts'
+import type { Position } from '../protocol/position.ts'
+import type { Publication } from '../protocol/publication.ts'
+import type { RecentIds } from './recent-ids.ts'
 
-/** Settings, by their names. */
-export interface MemorySettings {
-  readonly broker: string
-  readonly history_limit: number
-  readonly history_ttl: number
-  readonly history_max_size: number
-  readonly presence_ttl: number
-  readonly presence_max_size: number
-  readonly max_presence_answer_size: number
+/** A broker that always answers at once. */
+export interface SyncBroker extends Broker {
+  position: () => Position
+  publish: (publications: readonly Publication[]) => readonly Publication[]
+  after: (stream: string, from: Position) => readonly Entry[] | 'gap'
+  since: (stream: string, seconds: number) => readonly Entry[]
+  tell: (...live: Parameters<Broker['tell']>) => void
+  signal: (...signal: Parameters<Broker['signal']>) => number
+  start: (to: Feed) => void
 }
 
-export interface Memory {
-  readonly history: MemoryHistory | undefined
-  readonly presence: MemoryPresence | undefined
-  readonly ids: RecentIds
+export interface MemoryBrokerParts {
+  /** `undefined`: the cable keeps no history. */
+  history: History | undefined
+  ids: Pick<RecentIds, 'has' | 'add'>
 }
 
-export interface MemoryParts extends Clocks {
-  /** Sends an event of a stream's presence to its subscribers. */
-  tell: (event: PresenceEvent) => void
-}
-
-export function createMemory(settings: MemorySettings, { wall, monotonic, tell }: MemoryParts): Memory {
-  const ids = createRecentIds({ ttlSeconds: settings.history_ttl, monotonic })
-  if (settings.broker === 'none') return { history: undefined, presence: undefined, ids }
-  const history = createMemoryHistory({
-    epoch: randomBytes(6).toString('base64url'),
-    limit: settings.history_limit,
-    ttlSeconds: settings.history_ttl,
-    maxBytes: settings.history_max_size,
-    wall,
-    monotonic,
-  })
-  const presence = createMemoryPresence({
-    ttlSeconds: settings.presence_ttl,
-    maxBytes: settings.presence_max_size,
-    maxAnswerBytes: settings.max_presence_answer_size,
-    monotonic,
-    tell,
-  })
-  return { history, presence, ids }
+export function createMemoryBroker({ history, ids }: MemoryBrokerParts): SyncBroker {
+  let feed: Feed
+  const take = ({ stream, message, exclude, type, transient, id }: Publication): boolean => {
+    if (id !== undefined && ids.has(id)) return false
+    if (history === undefined || transient) feed.live(stream, { message, exclude, type, fromClient: false })
+    else feed.entry(stream, history.append(stream, message, exclude), type)
+    // Afterwards: if this throws, the retry of the backend must not be taken for a repetition.
+    if (id !== undefined) ids.add(id)
+    return true
+  }
+  return {
+    epoch: history?.epoch ?? '',
+    get seen() {
+      return history?.offset ?? 0
+    },
+    position: () => ({ offset: history?.offset ?? 0, epoch: history?.epoch ?? '' }),
+    publish: publications => publications.filter(take),
+    after: (stream, from) => history?.after(stream, from) ?? 'gap',
+    since: (stream, seconds) => history?.since(stream, seconds) ?? [],
+    tell: (stream, live) => feed.live(stream, live),
+    signal: signal => feed.signal(signal),
+    start(to) {
+      feed = to
+    },
+  }
 }

@@ -1,10 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { retained } from '../test/memory.ts'
-import { createMemory } from './memory.ts'
 import { createRecentIds } from './recent-ids.ts'
-
-const PRESENCE = { presence_ttl: 1, presence_max_size: 1, max_presence_answer_size: 1 }
 
 function recentIds({ ttlSeconds = 300, most = 1000 } = {}) {
   const clock = { ms: 0 }
@@ -50,24 +47,6 @@ test('ids can be added after all were forgotten', () => {
 
   assert.deepEqual([ids.has('a'), ids.has('b'), ids.has('c'), ids.has('d')], [false, false, true, true])
 })
-
-for (const broker of ['memory', 'none']) {
-  test(`the cable remembers ids for --history_ttl, with --broker=${broker}`, () => {
-    const settings = { broker, history_limit: 1, history_ttl: 60, history_max_size: 1, ...PRESENCE }
-    const clock = { ms: 0 }
-    const { ids } = createMemory(settings, { wall: () => 0, monotonic: () => clock.ms, tell: () => {} })
-    ids.add('a')
-
-    for (const [ms, remembers] of [
-      [60_000, true],
-      [61_000, false],
-    ] as const) {
-      clock.ms = ms
-      ids.expire()
-      assert.equal(ids.has('a'), remembers)
-    }
-  })
-}
 
 test('the largest ids that may be remembered take at most 300 bytes each', async () => {
   const count = 20_000

@@ -14,7 +14,7 @@ function ward({ maxStreams = 100, anonymous = false, isBusy = false } = {}) {
   const turns = new Map<Job, string>()
   let refreshes = 0
   const heal = createHeal({
-    history: undefined,
+    position: () => undefined,
     monotonic: () => clock.ms,
     later(ms, then) {
       const timer = { at: clock.ms + ms, then }

@@ -54,8 +54,8 @@ export interface Patient {
 }
 
 export interface HealSettings {
-  /** The last message in the history; `undefined`: the cable keeps none. */
-  history: Position | undefined
+  /** Where the history is now; `undefined`: the cable keeps none. */
+  position: () => Position | undefined
   monotonic: () => number
   /** Calls `then` after so many ms. Returns a function that cancels the call. */
   later: (ms: number, then: () => void) => () => void
@@ -99,7 +99,7 @@ interface SessionRefreshes {
 const ANONYMOUS = ''
 
 export function createHeal(settings: HealSettings): Heal {
-  const { history, monotonic, later, count, pace, maxStreams, explain } = settings
+  const { position, monotonic, later, count, pace, maxStreams, explain } = settings
   const bySession = new WeakMap<Patient, SessionRefreshes>()
 
   function fate(session: Patient, subscription: Healable): RefreshFate | undefined {
@@ -163,7 +163,8 @@ export function createHeal(settings: HealSettings): Heal {
 
   function send(session: Patient, { identifier, grant }: Healable): void {
     // With this position an extended client does not resume from the one that was a gap.
-    const tail = history === undefined ? PLAIN_TAIL : positionTail(grant.stream, history)
+    const now = position()
+    const tail = now === undefined ? PLAIN_TAIL : positionTail(grant.stream, now)
     session.connection.send(textFrame(broadcastPrefix(identifier), REFRESH, tail))
   }
 

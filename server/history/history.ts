@@ -7,22 +7,13 @@
  * of the history: whoever comes back with another epoch has missed something that nobody can tell.
  */
 
+import type { Entry } from '../broker.ts'
 import type { Position } from '../protocol/position.ts'
-
-export interface Entry {
-  readonly offset: number
-  /** The message as JSON text, UTF-8. */
-  readonly body: Buffer
-  /** The sid that is not sent it, in replays as well. */
-  readonly exclude: string | undefined
-}
 
 export interface History {
   readonly epoch: string
   /** The last offset given out. */
   readonly offset: number
-  /** A position that no other page has: whatever is broadcast from now on comes after it. Remembers nothing. */
-  position: () => Position
   /** Takes a message and gives it its offset. `message` is JSON text. */
   append: (stream: string, message: string, exclude?: string) => Entry
   /** What came after the position, oldest first; `gap` when that cannot be told any more. */

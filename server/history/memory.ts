@@ -9,9 +9,11 @@
  * whose entries are all gone is remembered by its horizon for ten times their age, so that who is up to date stays up
  * to date; then only `forgotten` speaks for it. Nothing survives a restart, and the new epoch says so.
  */
+import { randomLetters } from '../base/random.ts'
+import type { Entry } from '../broker.ts'
 import { unpooled } from '../protocol/frame.ts'
 import type { Position } from '../protocol/position.ts'
-import type { Entry, History } from './history.ts'
+import type { History } from './history.ts'
 
 export interface MemorySettings {
   epoch: string
@@ -141,9 +143,6 @@ export function createMemoryHistory({
       return streams.size
     },
     append,
-    // Each page gets a number of its own: an element that a refresh replaced must not look like the one before, even
-    // when nothing was broadcast in between, or a message that arrives during the refresh is lost with the old page.
-    position: () => ({ offset: ++offset, epoch }),
     after(name, position: Position) {
       const stream = streams.get(name)
       if (position.epoch !== epoch || position.offset > offset || position.offset < (stream?.horizon ?? forgotten))
@@ -165,3 +164,26 @@ export function createMemoryHistory({
     },
   }
 }
+
+/** Settings, by their names. */
+export interface HistorySettings {
+  readonly broker: string
+  readonly history_limit: number
+  readonly history_ttl: number
+  readonly history_max_size: number
+}
+
+/** Returns a history that begins now; `undefined` with --broker=none. */
+export const createHistory = (
+  settings: HistorySettings,
+  clocks: Pick<MemorySettings, 'wall' | 'monotonic'>,
+): MemoryHistory | undefined =>
+  settings.broker === 'none'
+    ? undefined
+    : createMemoryHistory({
+        epoch: randomLetters(8),
+        limit: settings.history_limit,
+        ttlSeconds: settings.history_ttl,
+        maxBytes: settings.history_max_size,
+        ...clocks,
+      })

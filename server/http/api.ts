@@ -10,19 +10,21 @@
  * Errors are JSON with a code.
  */
 import type { Hono } from 'hono'
+import type { Soon } from '../base/soon.ts'
+import type { Signal } from '../broker.ts'
 import { RequestRefused } from '../errors.ts'
-import { parseDisconnect, type RemoteDisconnect } from '../protocol/publication.ts'
+import { parseDisconnect } from '../protocol/publication.ts'
 import { createRoutes, type RouteSettings } from './routes.ts'
 
 export interface ApiParts {
   /** Applies a broadcast's body. */
-  publish: (body: string) => void
+  publish: (body: string) => Soon<void>
   /** The members of a stream as JSON text; `undefined` where the cable keeps no presence. */
   attendance: (stream: string) => string | undefined
   streams: () => Iterable<readonly [stream: string, subscriptions: number]>
   stats: () => object
   /** Returns how many sessions there were. */
-  disconnect: (request: RemoteDisconnect | { sid: string; reconnect: boolean }) => number
+  disconnect: (request: Signal) => Soon<number>
 }
 
 export function createApi(
@@ -33,7 +35,7 @@ export function createApi(
   const { routes, read } = createRoutes(settings)
 
   routes.post(`${path}/publish`, async c => {
-    publish(await read(c))
+    await publish(await read(c))
     return c.body(null, 201)
   })
   routes.get(`${path}/presence/*`, c => {
@@ -48,7 +50,9 @@ export function createApi(
     c.json({ streams: Array.from(streams(), ([stream, subscriptions]) => ({ stream, subscriptions })) }),
   )
   routes.get(`${path}/stats`, c => c.json(stats()))
-  routes.post(`${path}/disconnect`, async c => c.json({ disconnected: disconnect(parseDisconnect(await read(c))) }))
+  routes.post(`${path}/disconnect`, async c =>
+    c.json({ disconnected: await disconnect(parseDisconnect(await read(c))) }),
+  )
   routes.all(`${path}/*`, c => {
     throw new RequestRefused(
       ['publish', 'streams', 'stats', 'disconnect'].includes(c.req.path.slice(path.length + 1))

@@ -168,3 +168,25 @@ function memberAt({ members }: Attendee, stream: string): Member | undefined {
   for (const member of each(members)) if (member.stream === stream) return member
   return undefined
 }
+
+/** Settings, by their names. */
+export interface PresenceSettings {
+  readonly broker: string
+  readonly presence_ttl: number
+  readonly presence_max_size: number
+  readonly max_presence_answer_size: number
+}
+
+/** Returns `undefined` with --broker=none. */
+export const createPresence = (
+  settings: PresenceSettings,
+  parts: Pick<MemoryPresenceSettings, 'monotonic' | 'tell'>,
+): MemoryPresence | undefined =>
+  settings.broker === 'none'
+    ? undefined
+    : createMemoryPresence({
+        ttlSeconds: settings.presence_ttl,
+        maxBytes: settings.presence_max_size,
+        maxAnswerBytes: settings.max_presence_answer_size,
+        ...parts,
+      })

@@ -5,7 +5,7 @@
  * has some time to come back before it leaves. We keep a member's `info` as the JSON text that the client sent, and send it so.
  */
 
-import { payloadOf } from '../protocol/payload.ts'
+import type { Live } from '../broker.ts'
 
 export interface PresenceEvent {
   readonly stream: string
@@ -43,12 +43,10 @@ export const printAttendance = ({ total, records }: Attendance): string =>
   `{"type":"info","total":${total},"records":[${records.join(',')}]${records.length < total ? ',"truncated":true' : ''}}`
 
 /** Returns an event as a message to its stream, which no page may take for HTML. */
-export const eventMessage = (event: PresenceEvent) => ({
-  stream: event.stream,
-  payload: payloadOf(printEvent(event)),
+export const eventMessage = (event: PresenceEvent): Live => ({
+  message: printEvent(event),
   type: 'presence',
   fromClient: true,
-  transient: true,
 })
 
 /** Encodes an event's message as JSON. */

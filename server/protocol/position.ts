@@ -1,21 +1,30 @@
 /**
  * A position in the history.
  *
- *   "12/aZ3x"    <offset>/<epoch>
- *   "-"          unknown: the page was made while the cable did not answer
+ *   "12/aZ3x"           <offset>/<epoch>
+ *   "12/aZ3x-k3Jd9f"    <offset>/<epoch>-<nonce>: a page's
+ *   "-"                 unknown: the page was made while the cable did not answer
  *
- * Pure.
+ * Each page has a nonce, so that its element differs from that of the page before, even if nothing was broadcast in between:
+ * else a morph keeps the old element, and a message that arrives during a refresh is lost with the old page. Only pages
+ * carry it. A position that is too early is safe: the page gets a message twice. Pure.
  */
 export interface Position {
   readonly offset: number
   readonly epoch: string
+  readonly nonce?: string
 }
 
-export const formatPosition = ({ offset, epoch }: Position): string => `${offset}/${epoch}`
+export const formatPosition = ({ offset, epoch, nonce }: Position): string =>
+  nonce === undefined ? `${offset}/${epoch}` : `${offset}/${epoch}-${nonce}`
 
-/** `unknown` is what a page carries that was made while the cable did not answer; `undefined`: the text is no position. */
+/** Returns `unknown` for "-", and `undefined` for a text that is not a position. What follows the last "-" is the nonce. */
 export function parsePosition(text: unknown): Position | 'unknown' | undefined {
   if (text === '-') return 'unknown'
-  const [, offset, epoch] = typeof text === 'string' ? (/^(\d{1,15})\/([A-Za-z0-9_-]{1,64})$/.exec(text) ?? []) : []
-  return offset === undefined || epoch === undefined ? undefined : { offset: Number(offset), epoch }
+  const [, offset, epoch, nonce] = (typeof text === 'string' && POSITION.exec(text)) || []
+  if (offset === undefined || epoch === undefined) return undefined
+  return { offset: Number(offset), epoch, ...(nonce === undefined ? {} : { nonce }) }
 }
+
+/** (The epochs of cables before nonces may hold "-". They are gone, so however we read them, they are a gap.) */
+const POSITION = /^(\d{1,15})\/([A-Za-z0-9_-]{1,64}?)(?:-([A-Za-z0-9_]{1,64}))?$/

@@ -8,8 +8,10 @@
  * nothing twice. While it waits, transient-buffer.ts keeps the messages that the history does not hold. A session gets one
  * replay at a time, and none while much waits to be written, so that a long replay does not make it too slow.
  */
+
+import type { Entry } from '../broker.ts'
+import type { SyncBroker } from '../brokers/memory.ts'
 import type { GapCode } from '../errors.ts'
-import type { Entry, History } from '../history/history.ts'
 import type { Connection } from '../hub/connection.ts'
 import type { Message } from '../hub/hub.ts'
 import { broadcastPrefix, type RefreshFate } from '../protocol/action-cable.ts'
@@ -35,6 +37,9 @@ export interface Behind {
   /** Something may be missing. */
   missed: (subscription: Subscription, code: GapCode) => void
 }
+
+/** What catching up needs of the broker. */
+export type History = Pick<SyncBroker, 'epoch' | 'seen' | 'after' | 'since'>
 
 /** What catching up needs of what all sessions share. */
 export interface CatchUpParts extends Omit<BufferParts, 'history'> {
@@ -75,7 +80,7 @@ export class CatchUp {
     const { history } = this.#parts
     if (history === undefined) return this.#without(start, subscription, asked)
     // Pin "now" to this moment, not to when the replay runs.
-    const pinned: Turn['start'] = start === 'now' ? { offset: history.offset, epoch: history.epoch } : start
+    const pinned: Turn['start'] = start === 'now' ? { offset: history.seen, epoch: history.epoch } : start
     const turn = { subscription, start: pinned, asked }
     if (this.#turns === undefined && this.#take(turn, history)) return
     this.wait(subscription)
@@ -137,7 +142,7 @@ export class CatchUp {
     if (asked) connection.send(rejectHistory(subscription.identifier, this.#session.fate(subscription)))
     // Neither a refresh nor a later `history` command could bring the transient messages.
     for (const frame of this.#framed(subscription, inOrder([], transient), history)) connection.send(frame)
-    if (this.#goLive(subscription, history.offset)) this.#session.missed(subscription, code)
+    if (this.#goLive(subscription, history.seen)) this.#session.missed(subscription, code)
   }
 
   #replay(
@@ -214,7 +219,9 @@ function bytesOf(messages: Iterable<Entry | Message>, { identifier, grant }: Sub
   let bytes = 0
   let rest: number | undefined
   for (const message of messages) {
-    rest ??= broadcastPrefix(identifier).length + positionTail(grant.stream, history).length
+    rest ??=
+      broadcastPrefix(identifier).length +
+      positionTail(grant.stream, { offset: history.seen, epoch: history.epoch }).length
     bytes += rest + ('offset' in message ? message.body : message.payload).length
   }
   return bytes
@@ -226,5 +233,5 @@ const whyGap = (start: Turn['start'], { epoch }: History): GapCode =>
 /** The offset after which everything was sent. */
 function before(start: Turn['start'], [first]: readonly Entry[], history: History): number {
   if (start !== 'gap' && 'offset' in start) return start.offset
-  return first === undefined ? history.offset : first.offset - 1
+  return first === undefined ? history.seen : first.offset - 1
 }

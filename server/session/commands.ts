@@ -3,12 +3,11 @@
  *
  * The protocol has no words for a command that we ignore, so an act returns the complaint, which only the operator sees.
  */
+import type { Broker } from '../broker.ts'
 import type { ComplaintCode } from '../errors.ts'
 import type { Connection } from '../hub/connection.ts'
-import type { Hub } from '../hub/hub.ts'
 import { type Presence, printAttendance } from '../presence/presence.ts'
 import { type Command, PONG, transmission } from '../protocol/action-cable.ts'
-import { payloadOf } from '../protocol/payload.ts'
 import type { CatchUp } from './catch-up.ts'
 import type { Limits } from './limits.ts'
 import { allowed, asksForHistory, historyStart } from './start.ts'
@@ -25,7 +24,8 @@ export interface Speaker {
 
 /** What a command needs of what all sessions share. */
 export interface CommandParts {
-  readonly hub: Pick<Hub, 'broadcast'>
+  /** Tells all nodes' sessions that listen to the stream. */
+  readonly tell: Broker['tell']
   readonly presence: Presence | undefined
   readonly limits: Limits
   /** Whether clients may ask for the messages since a time. */
@@ -55,12 +55,12 @@ const history: Act = ({ catchUp }, { history }, held, { historySince }) => {
   return undefined
 }
 
-const whisper: Act = ({ sid }, { data = '' }, { grant }, { hub, limits }) => {
+const whisper: Act = ({ sid }, { data = '' }, { grant }, { tell, limits }) => {
   if (!grant.whisper) return 'whisper_not_allowed'
   if (Buffer.byteLength(data) > limits.maxWhisperSize) return 'whisper_too_large'
   // The reference sends the word "null" where there is nothing.
-  const payload = payloadOf(data === '' || data === 'null' ? '"null"' : data)
-  hub.broadcast({ stream: grant.stream, payload, exclude: sid, fromClient: true, transient: true })
+  const message = data === '' || data === 'null' ? '"null"' : data
+  tell(grant.stream, { message, exclude: sid, fromClient: true })
   return undefined
 }
 

@@ -3,12 +3,13 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { createMemoryBroker } from '../brokers/memory.ts'
 import type { StreamGrant } from '../channels/channels.ts'
-import { createMemoryHistory } from '../history/memory.ts'
+import { createMemoryHistory, type MemoryHistory } from '../history/memory.ts'
 import type { Connection } from '../hub/connection.ts'
 import type { Presence } from '../presence/presence.ts'
 import { payloadsOf } from '../protocol/frame.ts'
-import { Session, type SessionParts } from './session.ts'
+import { Session } from './session.ts'
 
 const GRANT: StreamGrant = {
   stream: 'room',
@@ -21,7 +22,7 @@ const GRANT: StreamGrant = {
 const nothing = () => {}
 
 /** A session that is too slow as soon as it is sent a frame that matches. */
-function start(pattern: RegExp, { history }: Pick<SessionParts, 'history'>) {
+function start(pattern: RegExp, { history }: { history: MemoryHistory | undefined }) {
   const done: string[] = []
   const connection: Connection & { isOpen: boolean } = {
     protocol: '',
@@ -53,7 +54,6 @@ function start(pattern: RegExp, { history }: Pick<SessionParts, 'history'>) {
       hub: {
         subscribe: () => done.push('listen'),
         unsubscribe: () => done.push('leave'),
-        broadcast: nothing,
         addWaiter: nothing,
         removeWaiter: nothing,
       },
@@ -72,7 +72,8 @@ function start(pattern: RegExp, { history }: Pick<SessionParts, 'history'>) {
       },
       historySince: true,
       explain: false,
-      history,
+      history: history && createMemoryBroker({ history, ids: { has: () => false, add: nothing } }),
+      tell: nothing,
       presence,
     },
   )

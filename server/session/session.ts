@@ -39,7 +39,7 @@ import { type Subscription, Subscriptions } from './subscriptions.ts'
 /** What all sessions share, so that a test can supply it. */
 export interface SessionParts extends CatchUpParts, CommandParts {
   resolve: Resolve
-  hub: Pick<Hub, 'subscribe' | 'unsubscribe' | 'broadcast' | 'addWaiter' | 'removeWaiter'>
+  hub: Pick<Hub, 'subscribe' | 'unsubscribe' | 'addWaiter' | 'removeWaiter'>
   heal: Heal
   /** Calls `then` after so many ms. Returns a function that cancels the call. */
   later: (ms: number, then: () => void) => () => void
@@ -133,7 +133,7 @@ export class Session implements Addressee, Behind, Speaker {
 
   /** The client lives, and has read what was sent to it until a moment ago. */
   heard(): void {
-    if (this.connection.isOpen) this.#heardAt = this.#parts.history?.offset ?? 0
+    if (this.connection.isOpen) this.#heardAt = this.#parts.history?.seen ?? 0
   }
 
   /** Handles one message of the client; `undefined` is a message that is not text. */

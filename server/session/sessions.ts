@@ -3,6 +3,7 @@
  */
 
 import { countOf, each, type Few, withOne, withoutOne } from '../base/few.ts'
+import type { Signal } from '../broker.ts'
 import type { EndingCode } from '../errors.ts'
 import { type Identity, isTheSame } from './identity.ts'
 import type { Resumables, Snapshot } from './resumables.ts'
@@ -56,6 +57,13 @@ export class Sessions {
     const snapshot = this.#end(session)
     session.connection.close('resumed_elsewhere')
     return snapshot
+  }
+
+  /** Does what a signal says. Returns how many sessions it ended. */
+  signalled(signal: Signal): number {
+    return 'sid' in signal
+      ? this.disconnectOne(signal.sid, 'remote', signal.reconnect)
+      : this.disconnect(signal.identity, 'remote', signal.reconnect)
   }
 
   /** All sessions of the identity (AnyCable hits one of them), and those that were lost. Returns how many there were. */

@@ -7,7 +7,7 @@
  * session keeps at most as many bytes as a replay may have; a subscription that needs more gets a gap.
  */
 
-import type { Entry, History } from '../history/history.ts'
+import type { Entry } from '../broker.ts'
 import type { Hub, Message, Waiter } from '../hub/hub.ts'
 import type { Limits } from './limits.ts'
 import type { Subscription } from './subscriptions.ts'
@@ -20,7 +20,7 @@ interface Owner {
 
 /** What the buffers of all sessions share. */
 export interface BufferParts {
-  readonly history: Pick<History, 'offset'>
+  readonly history: { readonly seen: number }
   readonly hub: Pick<Hub, 'addWaiter' | 'removeWaiter'>
   readonly limits: Limits
 }
@@ -90,7 +90,7 @@ export class TransientBuffer {
     }
     this.#bytes += bytes
     waiting.bytes += bytes
-    waiting.messages.push({ after: this.#parts.history.offset, message })
+    waiting.messages.push({ after: this.#parts.history.seen, message })
   }
 }
 

@@ -115,7 +115,7 @@ test('a channel without a stream gets no id', async t => {
 test('with several subscriptions an id is the position of its stream; the others start where they say, or have a gap', async t => {
   const cable = await startCable(t, FLAGS)
   const start = await cable.position()
-  const [offset, epoch] = start.split('/')
+  const [offset, epoch] = start.split(/[/-]/)
   for (const stream of ['a', 'b', 'c']) await cable.broadcast(stream, stream)
   const streams = { b: { offset: Number(offset), epoch } }
   const lines = [

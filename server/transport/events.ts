@@ -132,8 +132,9 @@ export function createEventHandler({ settings, jwtParam }: EventSettings, parts:
     })
     // A browser that loses its connection before its first message reconnects with this position.
     const [only, another] = subscriptions
-    if (only !== undefined && another === undefined && shared.history !== undefined)
-      connection.sendLastEventId(only.grant.stream, shared.history)
+    const { history } = shared
+    if (only !== undefined && another === undefined && history !== undefined)
+      connection.sendLastEventId(only.grant.stream, { offset: history.seen, epoch: history.epoch })
   }
 }
 

@@ -1,0 +1,64 @@
+/**
+ * The broker: the one seam for more than one process. It stores each publication and tells every node that listens.
+ *
+ *   backend ─▶ publish ─▶ broker ─▶ feed ─▶ hub ─▶ sessions
+ *
+ * `publish` never delivers: every message, also one of our own backends, reaches the hub by the feed, in the feed's order.
+ * A broker in this process answers at once, and then nothing makes a promise; one that is elsewhere answers later.
+ */
+import type { Soon } from './base/soon.ts'
+import type { Position } from './protocol/position.ts'
+import type { Publication } from './protocol/publication.ts'
+
+/** A message in the history. */
+export interface Entry {
+  readonly offset: number
+  /** JSON text, UTF-8. */
+  readonly body: Buffer
+  /** The sid that is not sent it, in replays as well. */
+  readonly exclude: string | undefined
+}
+
+/** A message that the history does not hold: a transient broadcast, a whisper, an event of presence. */
+export interface Live {
+  /** JSON text. */
+  readonly message: string
+  readonly exclude?: string | undefined
+  /** Becomes the frame's `type`. */
+  readonly type?: string | undefined
+  /** A client made it: it must not reach a page as HTML. */
+  readonly fromClient: boolean
+}
+
+/** What every node does, and no broker keeps: end all sessions of an identity, or one session. */
+export type Signal = { readonly reconnect: boolean } & ({ readonly identity: string } | { readonly sid: string })
+
+/** What a broker tells this node. */
+export interface Feed {
+  /** `type` as in {@link Live}. Offsets rise. */
+  entry: (stream: string, entry: Entry, type?: string) => void
+  live: (stream: string, live: Live) => void
+  /** Returns how many sessions of this node it ended. */
+  signal: (signal: Signal) => number
+}
+
+export interface Broker {
+  /** One life of the broker: a position of another epoch is a gap. Empty: it keeps no history. */
+  readonly epoch: string
+  /** The newest offset that the feed has delivered. */
+  readonly seen: number
+  /** Where a page stands that is rendered now. Changes nothing. */
+  position: () => Soon<Position>
+  /** Takes all publications, or none. Returns those that it published: it skips one whose id it took before. */
+  publish: (publications: readonly Publication[]) => Soon<readonly Publication[]>
+  /** Returns the messages after the position, the oldest first; `gap` if some of them are gone. */
+  after: (stream: string, from: Position) => Soon<readonly Entry[] | 'gap'>
+  /** Returns the messages since a time, Unix seconds, inclusive, as far as it keeps them. */
+  since: (stream: string, seconds: number) => Soon<readonly Entry[]>
+  /** Tells the nodes that listen to the stream. */
+  tell: (stream: string, live: Live) => Soon<void>
+  /** Tells every node. Returns how many sessions it ended, of all nodes. */
+  signal: (signal: Signal) => Soon<number>
+  /** Begins the feed. */
+  start: (to: Feed) => Soon<void>
+}

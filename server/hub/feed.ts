@@ -1,0 +1,45 @@
+/**
+ * The feed: what the broker tells this node goes to the hub and to sessions.
+ */
+import type { Feed, Signal } from '../broker.ts'
+import { payloadOf, storedPayload } from '../protocol/payload.ts'
+import type { Hub } from './hub.ts'
+import type { Turn } from './turn.ts'
+
+export interface FeedParts {
+  hub: Pick<Hub, 'broadcast'>
+  turn: Pick<Turn, 'after'>
+  epoch: string
+  /** Returns how many sessions it ended. */
+  signal: (signal: Signal) => number
+  monotonic: () => number
+  /** Called with the ms from a message until all sockets have it. */
+  took: (ms: number) => void
+}
+
+export function createFeed({ hub, turn, epoch, signal, monotonic, took }: FeedParts): Feed {
+  let measuring = false
+  let started = 0
+  const measured = () => {
+    measuring = false
+    took(monotonic() - started)
+  }
+  const measure = () => {
+    if (measuring) return
+    measuring = true
+    started = monotonic()
+    turn.after(measured)
+  }
+
+  return {
+    entry(stream, { offset, body, exclude }, type) {
+      measure()
+      hub.broadcast({ stream, payload: storedPayload(body, stream, { offset, epoch }), exclude, type })
+    },
+    live(stream, { message, exclude, type, fromClient }) {
+      if (!fromClient) measure()
+      hub.broadcast({ stream, payload: payloadOf(message), exclude, type, fromClient, transient: true })
+    },
+    signal,
+  }
+}
