@@ -1,16 +1,23 @@
-/** The READMEs point at what is there: scripts, files, headings; and every helper is in both lists. */
+/**
+ * What the Markdown files say exists: files, headings, npm scripts, parts of the tests, settings, metrics; every helper is in
+ * both lists, and every room of the server in its place.
+ */
 import assert from 'node:assert/strict'
-import { existsSync, globSync, readFileSync } from 'node:fs'
+import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { PARTS } from '../tools/parts.ts'
 
 const read = (path: string) => readFileSync(path, 'utf8')
-const PAGES = globSync('{*.md,{backends,server,web,start,e2e}/**/*.md}')
+const PAGES = globSync('**/*.md', { exclude: ['node_modules', 'tmp', '**/node_modules', 'e2e/browser/recipes'] })
+const FENCED = /^( *)```.*?^\1```$/gms
+const found = (pages: readonly string[], pattern: RegExp) =>
+  pages.flatMap(page => [...read(page).matchAll(pattern)].map(([, name]) => name!))
 
-test('every npm script that a README names exists', () => {
+test('every npm script in a Markdown file exists', () => {
   const { scripts } = JSON.parse(read('package.json'))
-  const named = PAGES.flatMap(page => [...read(page).matchAll(/npm run ([\w:]+)/g)].map(([, name]) => name!))
+  const named = found(PAGES, /npm run ([\w:]+)/g)
+
   assert.deepEqual(
     named.filter(name => !(name in scripts)),
     [],
@@ -18,19 +25,56 @@ test('every npm script that a README names exists', () => {
   assert.ok(named.length > 20)
 })
 
-test('every link in a README leads to a file, and to a heading of it', () => {
+test('every part in an `npm test` of a Markdown file exists', () => {
+  const named = found(PAGES, /npm test -- ([a-z ]*[a-z])/g).flatMap(names => names.split(' '))
+
+  assert.deepEqual(
+    named.filter(name => !(name in PARTS) && name !== 'usual'),
+    [],
+  )
+  assert.ok(named.length > 5)
+})
+
+test('every link in a Markdown file leads to a file, and to a heading of it', () => {
   const links = PAGES.flatMap(page =>
-    [...read(page).matchAll(/\]\((?!https?:)([^)#]*)#?([^)]*)\)/g)].map(([, path, heading]) => ({
+    [
+      ...read(page)
+        .replaceAll(FENCED, '')
+        .matchAll(/\]\((?!https?:)([^)#]*)#?([^)]*)\)/g),
+    ].map(([, path, heading]) => ({
       page,
       target: path ? join(dirname(page), path) : page,
       heading: heading!,
     })),
   )
+
   for (const { page, target, heading } of links) {
     assert.ok(existsSync(target), `${page}: ${target}`)
     if (heading) assert.ok(headings(target).includes(heading), `${page}: ${target}#${heading}`)
   }
-  assert.ok(links.length > 50)
+  assert.ok(links.length > 150)
+  assert.ok(PAGES.includes('bench/README.md') && PAGES.includes('docs/operating.md'))
+})
+
+test('every flag in docs/ is a setting', () => {
+  const settings = found(['docs/operating.md'], /^\| `--([\w-]+)` \|/gm)
+  const named = found(globSync('docs/*.md'), /`--([\w-]+)/g)
+
+  assert.deepEqual(
+    named.filter(name => name !== 'help' && !settings.includes(name)),
+    [],
+  )
+  assert.ok(settings.length > 80)
+})
+
+test('docs/architecture.md has every room of the server, in the order that the linter enforces', () => {
+  const [, rooms] = read('docs/architecture.md').split('### The rooms of the server')
+  const described = [...rooms!.matchAll(/^\| \[(\w+)\/\]/gm)].map(([, room]) => room!)
+  const [, order] = /server\/\(\?:([a-z|]+)\)/.exec(read('lint/layers.grit'))!
+
+  assert.deepEqual(described, order!.split('|'))
+  const folders = readdirSync('server', { withFileTypes: true }).filter(entry => entry.isDirectory())
+  assert.deepEqual(folders.map(({ name }) => name).sort(), [...described, 'test'].sort())
 })
 
 test('every part of the tests is in the table of tests', () => {
@@ -47,12 +91,20 @@ test('every helper is in the lists of languages', () => {
   assert.equal(helpers.length, 5)
 })
 
-/** As GitHub names them. */
+/** The anchors of a page's headings, as GitHub names them: a repeated one gets a number. */
 function headings(page: string): string[] {
-  return [...read(page).matchAll(/^#+ (.+)$/gm)].map(([, text]) =>
-    text!
+  const times = new Map<string, number>()
+  return [
+    ...read(page)
+      .replaceAll(FENCED, '')
+      .matchAll(/^#+ (.+)$/gm),
+  ].map(([, text]) => {
+    const anchor = text!
       .toLowerCase()
-      .replace(/[^\w\- ]/g, '')
-      .replaceAll(' ', '-'),
-  )
+      .replace(/[^\p{L}\p{N}_\- ]/gu, '')
+      .replaceAll(' ', '-')
+    const before = times.get(anchor) ?? 0
+    times.set(anchor, before + 1)
+    return before === 0 ? anchor : `${anchor}-${before}`
+  })
 }

@@ -10,7 +10,7 @@ test('--help lists every setting', () => {
   for (const name of Object.keys(SETTINGS)) assert.match(help(), new RegExp(`^  --${name}[ =]`, 'm'))
 })
 
-test('every setting is in one section, below its heading in --help, .env.example and server/README.md', () => {
+test('every setting is in one section, below its heading in --help, .env.example and docs/operating.md', () => {
   const headings = Object.keys(SECTIONS)
   const names = Object.values(SECTIONS).flatMap(section => Object.keys(section))
 
@@ -34,6 +34,6 @@ test('.env.example is what the settings print: npm run settings', () => {
   assert.equal(read('../../.env.example'), envExample())
 })
 
-test("server/README.md's tables are what the settings print: npm run settings", () => {
-  assert.ok(read('../README.md').includes(settingsTables()))
+test("docs/operating.md's tables are what the settings print: npm run settings", () => {
+  assert.ok(read('../../docs/operating.md').includes(settingsTables()))
 })

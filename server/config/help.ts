@@ -1,5 +1,5 @@
 /**
- * The settings, printed in their sections: for --help, for .env.example, and for the tables of server/README.md.
+ * The settings, printed in their sections: for --help, for .env.example, and for the tables of docs/operating.md.
  */
 import { envNames, SECTIONS, SETTINGS, type SettingName } from './settings.ts'
 

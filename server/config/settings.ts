@@ -1,5 +1,5 @@
 /**
- * Settings: one table in sections, from which --help, .env.example and the README's tables are printed.
+ * Settings: one table in sections, from which --help, .env.example and the tables of docs/operating.md are printed.
  *
  * Names are AnyCable's, so that the cable can be swapped for it and back; what AnyCable does not have is HOTCABLE_… in
  * the environment.
