@@ -208,7 +208,7 @@ func TestSettings(t *testing.T) {
 				if c.Result != nil {
 					expected = *c.Result
 				}
-				same(t, `POST /_broadcast application/json `+expected+` {"stream":"x","data":"\"y\""}`, cable.last(), nil)
+				same(t, `POST /_broadcast application/json `+expected+` {"stream":"x","data":"\"y\"","meta":{"id":"ID"}}`, cable.last(), nil)
 			}
 		})
 	}
@@ -381,7 +381,10 @@ func start(t *testing.T) *Cable {
 
 func (cable *Cable) says(status int, answer string) { cable.status, cable.answer = status, answer }
 
-func (cable *Cable) last() string { return <-cable.asked }
+func (cable *Cable) last() string { return ids.ReplaceAllString(<-cable.asked, `"meta":{"id":"ID"}}`) }
+
+// As in the vectors: ID stands for an id, which is random.
+var ids = regexp.MustCompile(`"meta":\{"id":"[A-Za-z0-9_-]{22}"\}\}$`)
 
 func listen(t *testing.T) net.Listener {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

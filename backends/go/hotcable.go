@@ -15,6 +15,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -186,19 +187,24 @@ func BroadcastKey(given ...Option) (string, error) {
 }
 
 // Broadcast sends HTML to all who listen, in 5 s or Timeout. Commit first. BroadcastFailed, and no other error, unless
-// the cable took it; no answer and a 5xx are tried Retries times more, after 0.1, 0.3, 0.9 and then every 2 s: it may
-// arrive twice.
+// the cable took it; no answer and a 5xx are tried Retries times more, after 0.1, 0.3, 0.9 and then every 2 s, with one
+// id: the cable publishes it once, AnyCable perhaps twice.
 // Options: URL, Key, Timeout, Retries.
 func Broadcast(stream, html string, given ...Option) error {
 	o := read(given)
 	name, err := stringify(stream)
+	random := make([]byte, 16)
+	if err == nil {
+		_, err = rand.Read(random)
+	}
 	if err != nil {
 		return BroadcastFailed("the cable was not asked: " + err.Error())
 	}
 	data, _ := stringify(text(html))
 	quoted, _ := stringify(data)
+	body := `{"stream":` + name + `,"data":` + quoted + `,"meta":{"id":"` + base64url(string(random)) + `"}}`
 	for tried, pause := 0, 100*time.Millisecond; ; tried, pause = tried+1, pause*3 {
-		status, reason := o.request("POST", "", "", `{"stream":`+name+`,"data":`+quoted+`}`)
+		status, reason := o.request("POST", "", "", body)
 		if status == "201" {
 			return nil
 		}

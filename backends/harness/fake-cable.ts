@@ -22,7 +22,7 @@ export interface FakeCable {
   received: Received[]
   /** What it does; tests replace these, and `reset` puts them back. */
   onPosition: (stream: string | null) => string
-  onBroadcast: (stream: string) => number
+  onBroadcast: (stream: string, body: string) => number
   /** Answers a request before its body is read; replaces `onPosition` and `onBroadcast`. */
   onHead: ((socket: Socket) => void) | undefined
   hangs: boolean
@@ -44,7 +44,7 @@ export async function startFakeCable(): Promise<FakeCable> {
     }
     const { authorization, 'content-type': contentType } = request.headers
     const body = await text(request)
-    const status = cable.onBroadcast(JSON.parse(body).stream)
+    const status = cable.onBroadcast(JSON.parse(body).stream, body)
     if (status === 201) cable.received.push({ authorization, contentType, body })
     response.writeHead(status).end()
   }

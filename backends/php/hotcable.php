@@ -89,12 +89,14 @@ function broadcast_key(#[Hidden] ?string $secret = null): string {
 }
 
 /** Sends HTML to all who listen, in $timeout seconds. Commit first. BroadcastFailed, and no other error, unless the
- *  cable took it; no answer and a 5xx are tried $retries times more, after 0.1, 0.3, 0.9 and then every 2 s: it may
- *  arrive twice. The arguments have no types, because PHP would throw a TypeError before BroadcastFailed. */
+ *  cable took it; no answer and a 5xx are tried $retries times more, after 0.1, 0.3, 0.9 and then every 2 s, with one
+ *  id: the cable publishes it once, AnyCable perhaps twice. The arguments have no types, because PHP would throw a
+ *  TypeError before BroadcastFailed. */
 function broadcast($stream, $html, $url = null, #[Hidden] $key = null, $timeout = 5, $retries = 0): void {
     for ($tried = 0;; $tried++) {
         try {
-            $body = json(['stream' => to_string($stream), 'data' => json(text(to_string($html)))]);
+            $meta ??= ['id' => base64url(random_bytes(16))];
+            $body = json(['stream' => to_string($stream), 'data' => json(text(to_string($html))), 'meta' => $meta]);
             [$url, $key] = array_map(fn($value) => $value === null ? null : to_string($value), [$url, $key]);
             [$status, $reason] = request('POST', '', '', $body, $url, $key, (float) $timeout);
             $again = $tried < (int) $retries && ($status === 'nothing' || $status >= 500);

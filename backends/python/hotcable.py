@@ -19,6 +19,7 @@ import itertools
 import json
 import os
 import re
+import secrets
 import socket
 import ssl
 import threading
@@ -99,11 +100,12 @@ def broadcast_key(*, secret: str | None = None) -> str:
 def broadcast(stream: str, html: str, *, url: str | None = None, key: str | None = None, timeout: float = 5,
               retries: int = 0) -> None:
     """Sends HTML to all who listen, in `timeout` seconds. Commit first. BroadcastFailed, and no other error, unless the
-    cable took it; no answer and a 5xx are tried `retries` times more, after 0.1, 0.3, 0.9 and then every 2 s: it may
-    arrive twice."""
+    cable took it; no answer and a 5xx are tried `retries` times more, after 0.1, 0.3, 0.9 and then every 2 s, with one
+    id: the cable publishes it once, AnyCable perhaps twice."""
+    meta = {"id": secrets.token_urlsafe(16)}
     for tried in itertools.count():
         try:
-            body = _json({"stream": stream, "data": _json(_text(html))}).encode()
+            body = _json({"stream": stream, "data": _json(_text(html)), "meta": meta}).encode()
             status, reason = _request("POST", "", "", body, url, key, timeout)
             again = tried < retries and (status == "nothing" or status >= 500)
         except Exception as error:  # as a name that is not UTF-8

@@ -16,6 +16,7 @@ require "erb"
 require "json"
 require "net/http"
 require "openssl"
+require "securerandom"
 
 module Hotcable
   # The cable did not take a broadcast. The message has its status and reason, or what kept it from answering.
@@ -86,12 +87,13 @@ module Hotcable
     end
 
     # Sends HTML to all who listen, in timeout seconds. Commit first. BroadcastFailed, and no other error, unless the
-    # cable took it; no answer and a 5xx are tried retries times more, after 0.1, 0.3, 0.9 and then every 2 s: it may
-    # arrive twice.
+    # cable took it; no answer and a 5xx are tried retries times more, after 0.1, 0.3, 0.9 and then every 2 s, with one
+    # id: the cable publishes it once, AnyCable perhaps twice.
     def broadcast(stream, html, url: nil, key: nil, timeout: 5, retries: 0)
+      meta = { id: SecureRandom.urlsafe_base64(16) }
       (0..).each do |tried|
         begin
-          body = JSON.generate({ stream: utf8(stream), data: JSON.generate(text(html)) })
+          body = JSON.generate({ stream: utf8(stream), data: JSON.generate(text(html)), meta: meta })
           status, reason = request("POST", "", "", body, url, key, timeout)
           again = tried < retries && (status == "nothing" || status >= 500)
         rescue StandardError => e # as a name that is not UTF-8

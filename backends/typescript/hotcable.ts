@@ -11,7 +11,7 @@
  *
  *     await broadcast('board/1', turboStream('append', 'cards', '<li>Hello</li>'))
  */
-import { createHmac } from 'node:crypto'
+import { createHmac, randomBytes } from 'node:crypto'
 import http, { type IncomingMessage } from 'node:http'
 import https from 'node:https'
 import type { Socket } from 'node:net'
@@ -95,13 +95,15 @@ export function broadcastKey({ secret }: { secret?: string } = {}): string {
 }
 
 /** Sends HTML to all who listen, in `timeoutMs`. Commit first. Rejects with BroadcastFailed, and no other error, unless
- *  the cable took it; no answer and a 5xx are tried `retries` times more, after 0.1, 0.3, 0.9 and then every 2 s: it
- *  may arrive twice. */
+ *  the cable took it; no answer and a 5xx are tried `retries` times more, after 0.1, 0.3, 0.9 and then every 2 s, with
+ *  one id: the cable publishes it once, AnyCable perhaps twice. */
 export async function broadcast(stream: string, html: string, options: BroadcastOptions = {}): Promise<void> {
+  const id = randomBytes(16).toString('base64url')
   for (let tried = 0; ; tried++) {
     const [status, reason, again] = await (async () => {
       const { timeoutMs = 5000, retries = 0 } = options
-      const body = `{"stream":${json(stream)},"data":${JSON.stringify(JSON.stringify(html.toWellFormed()))}}`
+      const data = JSON.stringify(JSON.stringify(html.toWellFormed()))
+      const body = `{"stream":${json(stream)},"data":${data},"meta":{"id":"${id}"}}`
       const [status, reason] = await request('POST', '', '', { ...options, timeoutMs, body })
       return [status, reason, tried < retries && (status === 'nothing' || status >= 500)] as const
     })().catch(cause => {

@@ -18,7 +18,7 @@ const body = (id: string, stream: string, html: string) => ({
   id,
   stream,
   html,
-  body: JSON.stringify({ stream, data: JSON.stringify(html) }),
+  body: JSON.stringify({ stream, data: JSON.stringify(html), meta: { id: 'ID' } }),
 })
 const accept = (id: string, flag: keyof typeof NOTES, position: string, answer = JSON.stringify({ position })) => ({
   id,
@@ -59,7 +59,8 @@ const tag = (html: string) => `<turbo-stream action="append" target="cards"><tem
 
 export const broadcasts = {
   about:
-    'Broadcasts. produce: the body that broadcast(stream, html) must POST. keys: the broadcast key derived from a secret. accept: answers from which ' +
+    'Broadcasts. produce: the body that broadcast(stream, html) must POST; ID in a body stands for the random id of the call, 22 characters of ' +
+    'A-Z a-z 0-9 - and _. keys: the broadcast key derived from a secret. accept: answers from which ' +
     'position() must return position. refuse: answers after which position() must return "-", unknown; those with the flag not_201 are ' +
     'answers to broadcast(), which must raise its error with the status in the message. not_utf8: bytes (hex); broadcast("board/1", bytes) must POST body, ' +
     'turbo_stream("append", bytes, bytes) must return html, where text stands for the bytes, and all that takes a name or an identity must raise. targets: the path ' +

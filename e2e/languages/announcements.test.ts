@@ -54,9 +54,9 @@ eachBoard(backend => {
     const [{ authorization, contentType, body }] = boards.cable.received as [Received]
     assert.equal(authorization, `Bearer ${createHmac('sha256', SECRET).update('broadcast-cable').digest('hex')}`)
     assert.match(contentType!, /^application\/json/)
-    const { data } = JSON.parse(body)
+    const { data, meta } = JSON.parse(body)
     if (differs.isFramework) return assert.deepEqual(Object.keys(JSON.parse(body)), ['stream', 'data']) // with \u003c in them
-    assert.equal(body, JSON.stringify({ stream: STREAM, data: JSON.stringify(JSON.parse(data)) }))
+    assert.equal(body, JSON.stringify({ stream: STREAM, data: JSON.stringify(JSON.parse(data)), meta }))
   })
 
   test('a card that is gone, or an id that no card can have, is no error and no news', async () => {

@@ -7,9 +7,11 @@ import type { Socket } from 'node:net'
 import { test } from 'node:test'
 import type { Answer } from '../../backends/check/program.ts'
 import { describeHelpers, fails, HTML, succeeds } from '../../backends/harness/every-helper.ts'
+import type { Received } from '../../backends/harness/fake-cable.ts'
 import { within } from '../../backends/harness/within.ts'
 
-const BODY = JSON.stringify({ stream: 'board/1', data: JSON.stringify(HTML) })
+const bodyWith = (id: string) => JSON.stringify({ stream: 'board/1', data: JSON.stringify(HTML), meta: { id } })
+const idOf = (body: string): string => JSON.parse(body).meta.id
 
 const LONG = 'x'.repeat(5_000_000)
 const REASON = '{"error":"too_large"}'
@@ -29,10 +31,25 @@ describeHelpers('a broadcast', helper => {
 
   test('a cable that is up has it once, whatever it is allowed to retry', async () => {
     succeeds((await broadcast({ retries: 5 })).answer)
-    assert.deepEqual(
-      helper.cable.received.map(({ body }) => body),
-      [BODY],
-    )
+    const [{ body }, ...more] = helper.cable.received as [Received, ...Received[]]
+    assert.equal(body, bodyWith(idOf(body)))
+    assert.deepEqual(more, [])
+  })
+
+  test('a call has a random id: 128 bits in base64url, and each call another', async () => {
+    for (let calls = 0; calls < 50; calls++) succeeds((await broadcast({})).answer)
+    const ids = helper.cable.received.map(({ body }) => idOf(body))
+    assert.equal(new Set(ids).size, 50)
+    for (const id of ids) assert.match(id, /^[A-Za-z0-9_-]{21}[AQgw]$/)
+    // A random character has about 35 different values in 50 ids; a time or a counter has few.
+    for (let at = 0; at < 21; at++) assert.ok(new Set(ids.map(id => id[at])).size > 10, `character ${at} of ${ids}`)
+  })
+
+  test('all tries of a call have one id', async () => {
+    const bodies: string[] = []
+    helper.cable.onBroadcast = (_, body) => (bodies.push(body) < 4 ? 503 : 201)
+    succeeds((await broadcast({ retries: 3 })).answer)
+    assert.deepEqual(bodies, Array(4).fill(bodyWith(idOf(bodies[0]!))))
   })
 
   test('a cable that is not well is asked again, after 0.1 s and 0.3 s, with all of it', async () => {
@@ -44,7 +61,7 @@ describeHelpers('a broadcast', helper => {
     assert.ok(second! - first! >= 90 && third! - second! >= 290, `tried at ${tries}`)
     assert.deepEqual(
       helper.cable.received.map(({ body, authorization }) => [body, authorization]),
-      [[BODY, 'Bearer s3cret']],
+      [[bodyWith(idOf(helper.cable.received[0]!.body)), 'Bearer s3cret']],
     )
   })
 
