@@ -38,7 +38,7 @@ async function run(): Promise<void> {
   const { settings } = config
   // Node and libraries write warnings to stderr. As with the log, a failed write must not end the cable.
   process.stderr.on('error', () => {})
-  const log = createLog(settings.debug ? 'debug' : settings.log_level, settings.log_format)
+  const log = createLog(settings.log_level, settings.log_format)
   for (const warning of config.warnings) log.warn(warning)
 
   const cable = createCable(config, { log })

@@ -1,5 +1,5 @@
 /**
- * Configuration: settings, with older names and fallbacks resolved. Pure.
+ * Configuration: what the cable runs on. Pure.
  */
 import { deriveKey, railsTurboKeys, type Secret } from '../auth/keys.ts'
 import type { Tls } from '../http/listener.ts'
@@ -10,9 +10,9 @@ interface Signed {
   readonly cleartext: boolean
 }
 
-/** What the cable runs on: settings, with older names and fallbacks resolved. */
+/** What the cable runs on, with fallbacks resolved. */
 export interface Config {
-  readonly settings: Readonly<Values>
+  readonly settings: Settings
   readonly host: string
   /** The present one first. Empty: the cable reads no tokens. */
   readonly jwtSecrets: readonly string[]
@@ -37,76 +37,97 @@ export interface Config {
   readonly warnings: readonly string[]
 }
 
+/**
+ * Settings that are resolved: each has its value in another field of the Config, where its fallbacks, and the settings that
+ * override it, are applied. No room may read them raw.
+ */
+const RESOLVED = [
+  ...['host', 'ssl_cert', 'ssl_key'],
+  ...['secret', 'jwt_secret', 'jwt_previous_secrets', 'jwt_param', 'enforce_jwt', 'noauth', 'public'],
+  ...['streams_secret', 'streams_previous_secrets', 'streams_purpose', 'public_streams'],
+  ...['streams_whisper', 'streams_presence'],
+  ...['turbo_streams', 'turbo_streams_secret', 'turbo_rails_cleartext', 'rails_secret_key_base'],
+  ...['cable_ready', 'cable_ready_secret', 'cable_ready_cleartext'],
+  ...['broadcast_key', 'broadcast_previous_keys', 'http_broadcast_port'],
+  ...['api_port', 'api_secret', 'api_previous_secrets'],
+  'debug',
+] as const satisfies (keyof Values)[]
+
+/** The settings that mean what they say, by their names. */
+export type Settings = Readonly<Omit<Values, (typeof RESOLVED)[number]>>
+
 /** The part of a configuration that depends on the settings only. */
 export type Resolved = Omit<Config, 'tls' | 'warnings'>
 
-/** Resolves older names and fallbacks. */
-export function resolve(settings: Values): Resolved {
-  const { secret, rails_secret_key_base: secretKeyBase } = settings
-  const key = settings.http_broadcast_secret || settings.broadcast_key
-  const broadcastKey =
-    settings.public || key === 'none' ? '' : key || (secret === '' ? '' : deriveKey(secret, 'broadcast-cable'))
-  const jwtSecret = settings.jwt_secret || settings.jwt_id_key || secret
-  const streamsSecret = settings.streams_secret || secret
-  const signed = (
-    on: boolean,
-    secret: string,
-    older: string,
-    cleartext: boolean,
-    derived: readonly Secret[] = [],
-  ): Signed | undefined => {
-    const isServed = on || older !== '' || cleartext
-    if (!isServed && derived.length === 0) return undefined
-    // Derived keys do not open the channel to names that were signed with the secret of another.
-    const present = secret || older || (isServed ? streamsSecret : '')
-    return { secrets: [...rotation(present, settings.streams_previous_secrets), ...derived], cleartext }
-  }
+/** Resolves fallbacks. */
+export function resolve(values: Values): Resolved {
+  const { secret, rails_secret_key_base: secretKeyBase, streams_previous_secrets: formerSecrets } = values
+  const jwtSecret = values.jwt_secret || secret
+  const streamsSecret = values.streams_secret || secret
+  const broadcastKey = keyOf(values.broadcast_key, secret, 'broadcast-cable')
+  const apiKey = keyOf(values.api_secret, secret, 'api-cable')
+  // Derived keys do not open a channel to names that were signed with the secret of another.
+  const signed = ({ isServed, own, derived, cleartext }: Channel): Signed | undefined =>
+    isServed || derived.length > 0
+      ? { secrets: [...rotation(own || (isServed ? streamsSecret : ''), formerSecrets), ...derived], cleartext }
+      : undefined
   return {
-    settings,
-    // As Go does; Node would take whichever of 127.0.0.1 and ::1 the resolver names first.
-    host: settings.host === 'localhost' ? '127.0.0.1' : settings.host,
-    jwtSecrets: rotation(jwtSecret, settings.jwt_previous_secrets),
-    jwtParam: settings.jwt_id_param || settings.jwt_param,
-    enforceJwt:
-      settings.enforce_jwt ||
-      settings.jwt_id_enforce ||
-      settings.turbo_rails_cleartext ||
-      settings.cable_ready_cleartext,
-    // As Rails itself: whoever comes is let in, and gets what a page was given a signed name for.
-    noauth: settings.noauth || settings.public || (secretKeyBase !== '' && jwtSecret === ''),
-    streamsSecrets: rotation(streamsSecret, settings.streams_previous_secrets),
-    streamsPurpose: settings.streams_purpose,
-    publicStreams: settings.public_streams || settings.public,
-    whisper: settings.streams_whisper,
-    presence: settings.streams_presence,
-    turbo: signed(
-      settings.turbo_streams,
-      settings.turbo_streams_secret,
-      settings.turbo_rails_key,
-      settings.turbo_rails_cleartext,
-      secretKeyBase === '' ? [] : railsTurboKeys(secretKeyBase),
-    ),
-    cableReady: signed(
-      settings.cable_ready,
-      settings.cable_ready_secret,
-      settings.cable_ready_key,
-      settings.cable_ready_cleartext,
-    ),
-    broadcastKeys: rotation(broadcastKey, settings.broadcast_previous_keys),
-    broadcastPort: broadcastPort(settings, broadcastKey),
-    api: api(settings),
+    settings: withoutResolved(values),
+    // As Go does; Node would take 127.0.0.1 or ::1, as the resolver orders them.
+    host: values.host === 'localhost' ? '127.0.0.1' : values.host,
+    jwtSecrets: rotation(jwtSecret, values.jwt_previous_secrets),
+    jwtParam: values.jwt_param,
+    enforceJwt: values.enforce_jwt,
+    // As Rails itself: a client without a token is admitted, and gets what a page was given a signed name for.
+    noauth: values.noauth || (secretKeyBase !== '' && jwtSecret === ''),
+    streamsSecrets: rotation(streamsSecret, formerSecrets),
+    streamsPurpose: values.streams_purpose,
+    publicStreams: values.public_streams,
+    whisper: values.streams_whisper,
+    presence: values.streams_presence,
+    turbo: signed({
+      isServed: values.turbo_streams,
+      own: values.turbo_streams_secret,
+      derived: secretKeyBase === '' ? [] : railsTurboKeys(secretKeyBase),
+      cleartext: values.turbo_rails_cleartext,
+    }),
+    cableReady: signed({
+      isServed: values.cable_ready,
+      own: values.cable_ready_secret,
+      derived: [],
+      cleartext: values.cable_ready_cleartext,
+    }),
+    broadcastKeys: rotation(broadcastKey, values.broadcast_previous_keys),
+    broadcastPort: broadcastPort(values, broadcastKey),
+    api: api(values, apiKey),
   }
 }
+
+interface Channel {
+  isServed: boolean
+  own: string
+  derived: readonly Secret[]
+  cleartext: boolean
+}
+
+function withoutResolved(values: Values): Settings {
+  const resolved: readonly string[] = RESOLVED
+  return Object.fromEntries(Object.entries(values).filter(([name]) => !resolved.includes(name))) as Settings
+}
+
+/** A key that was not given derives from the secret. `none` means no key. */
+const keyOf = (given: string, secret: string, purpose: string): string =>
+  given === 'none' ? '' : given || (secret === '' ? '' : deriveKey(secret, purpose))
 
 /** Without a present secret former ones open nothing. */
 const rotation = (present: string, former: readonly string[]): readonly string[] =>
   present === '' ? [] : [present, ...former]
 
 /** Without a key, broadcasts use another port than clients, unless the operator names one. */
-function broadcastPort(settings: Values, key: string): number | 'main' {
-  const { http_broadcast_port: explicit } = settings
+function broadcastPort(values: Values, key: string): number | 'main' {
+  const { http_broadcast_port: explicit } = values
   if (explicit < 0 && key !== '') return 'main'
-  return mainOrOther(settings, explicit < 0 ? 8090 : explicit)
+  return mainOrOther(values, explicit < 0 ? 8090 : explicit)
 }
 
 /** Returns `main` for the clients' port. For 0 the system chooses another port each time. */
@@ -114,12 +135,8 @@ const mainOrOther = ({ port }: Values, other: number): number | 'main' =>
   other === port && port !== 0 ? 'main' : other
 
 /** The REST API is on if it has a key or a port. */
-function api(settings: Values): Config['api'] {
-  const { secret, api_secret, api_previous_secrets, api_port } = settings
-  const key = api_secret === 'none' ? '' : api_secret || (secret === '' ? '' : deriveKey(secret, 'api-cable'))
-  if (key === '' && api_port < 0) return undefined
-  return {
-    keys: rotation(key, api_previous_secrets),
-    port: api_port < 0 ? 'main' : mainOrOther(settings, api_port),
-  }
+function api(values: Values, key: string): Config['api'] {
+  const { api_port: explicit, api_previous_secrets: former } = values
+  if (key === '' && explicit < 0) return undefined
+  return { keys: rotation(key, former), port: explicit < 0 ? 'main' : mainOrOther(values, explicit) }
 }

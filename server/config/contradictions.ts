@@ -1,113 +1,116 @@
 /**
  * Mistakes in a configuration: settings that contradict each other, and ports that are open by accident.
  *
- * Each row has its condition, and a sentence that names the settings and the fix. Pure.
+ * Each is a row, whose sentence names the settings and the fix. Pure.
  */
-import type { Resolved } from './config.ts'
-import { isSecret, type SettingName } from './settings.ts'
+import { type Checked, type Row, said } from './rows.ts'
+import { SAME_PATHS } from './same-paths.ts'
+import { isSecret, SETTINGS, type SettingName } from './settings.ts'
+import { OLDER_PAIRS, usedOf } from './settle.ts'
 
 /** Why the cable refuses to start; empty if it may start. */
-export function contradictions(config: Resolved): string[] {
-  const { settings, jwtSecrets, enforceJwt, noauth, turbo, cableReady, broadcastKeys, broadcastPort, api } = config
-  const cleartext = turbo?.cleartext || cableReady?.cleartext
-  // Where clients need no token, the operator has already opened the clients' port.
-  const isOpen = settings.public || (settings.noauth && !enforceJwt)
-  return [
-    cleartext && jwtSecrets.length === 0 && 'cleartext stream names need --jwt_secret: only tokens protect them',
-    enforceJwt && !cleartext && jwtSecrets.length === 0 && '--enforce_jwt needs --jwt_secret or --secret',
-    jwtSecrets.length === 0 &&
-      !noauth &&
-      !enforceJwt &&
-      'no client can connect: set --secret (or --jwt_secret), or say --noauth to let clients in without a token',
-    broadcastPort === 'main' &&
-      broadcastKeys.length === 0 &&
-      !isOpen &&
-      "broadcasts need a key on the clients' port: set --broadcast_key (or --secret), or a --http_broadcast_port that is not --port",
-    api?.port === 'main' &&
-      api.keys.length === 0 &&
-      !isOpen &&
-      "the REST API needs a key on the clients' port: set --api_secret (or --secret), or an --api_port that is not --port",
-    (settings.ssl_cert === '') !== (settings.ssl_key === '') && '--ssl_cert and --ssl_key go together',
-    ...Object.entries({ turbo_streams: turbo, cable_ready: cableReady }).map(
-      ([name, signed]) =>
-        signed?.secrets.length === 0 &&
-        !signed.cleartext &&
-        `--${name} needs --${name}_secret, --streams_secret or --secret`,
-    ),
-    ...samePaths(config),
-    ...developmentSecrets(config).map(name => `--${name} is a development secret: make your own, or say --dev`),
-  ].filter(problem => typeof problem === 'string')
-}
+export const contradictions = (checked: Checked): string[] => said(CONTRADICTIONS, checked)
+
+/** What an operator may have chosen on purpose, but should know. */
+export const warnings = (checked: Checked): string[] => said(WARNINGS, checked)
+
+const readsNoTokens = ({ config }: Checked): boolean => config.jwtSecrets.length === 0
+
+const isCleartext = ({ config: { turbo, cableReady } }: Checked): boolean =>
+  turbo?.cleartext === true || cableReady?.cleartext === true
+
+/** Whether the operator has opened the clients' port: clients need no token there. */
+const isOpen = ({ values, config }: Checked): boolean => values.public || (values.noauth && !config.enforceJwt)
+
+const hasOpenBroadcasts = ({ config }: Checked): boolean => config.broadcastKeys.length === 0
+const hasOpenApi = ({ config }: Checked): boolean => config.api?.keys.length === 0
+
+const NAMES = Object.keys(SETTINGS) as SettingName[]
 
 const DEVELOPMENT = /development|change-?me/i
 
-const developmentSecrets = ({ settings }: Resolved): SettingName[] =>
-  settings.dev
-    ? []
-    : (Object.keys(settings) as SettingName[]).filter(
-        name => isSecret(name) && [settings[name]].flat().some(value => DEVELOPMENT.test(String(value))),
-      )
+const CONTRADICTIONS: readonly Row[] = [
+  {
+    when: checked => isCleartext(checked) && readsNoTokens(checked),
+    say: 'cleartext stream names need --jwt_secret: only tokens protect them',
+  },
+  {
+    when: checked => checked.config.enforceJwt && !isCleartext(checked) && readsNoTokens(checked),
+    say: '--enforce_jwt needs --jwt_secret or --secret',
+  },
+  {
+    when: checked => readsNoTokens(checked) && !checked.config.noauth && !checked.config.enforceJwt,
+    say: 'no client can connect: set --secret (or --jwt_secret), or say --noauth to let clients in without a token',
+  },
+  {
+    when: checked => checked.config.broadcastPort === 'main' && hasOpenBroadcasts(checked) && !isOpen(checked),
+    say: "broadcasts need a key on the clients' port: set --broadcast_key (or --secret), or a --http_broadcast_port that is not --port",
+  },
+  {
+    when: checked => checked.config.api?.port === 'main' && hasOpenApi(checked) && !isOpen(checked),
+    say: "the REST API needs a key on the clients' port: set --api_secret (or --secret), or an --api_port that is not --port",
+  },
+  {
+    when: ({ values }) => (values.ssl_cert === '') !== (values.ssl_key === ''),
+    say: '--ssl_cert and --ssl_key go together',
+  },
+  {
+    when: ({ config: { turbo } }) => turbo?.secrets.length === 0 && !turbo.cleartext,
+    say: '--turbo_streams needs --turbo_streams_secret, --streams_secret or --secret',
+  },
+  {
+    when: ({ config: { cableReady } }) => cableReady?.secrets.length === 0 && !cableReady.cleartext,
+    say: '--cable_ready needs --cable_ready_secret, --streams_secret or --secret',
+  },
+  ...SAME_PATHS,
+  ...NAMES.filter(isSecret).map(name => ({
+    when: ({ given, values }: Checked) =>
+      !values.dev && [given.get(name)].flat().some(value => DEVELOPMENT.test(String(value))),
+    say: `--${name} is a development secret: make your own, or say --dev`,
+  })),
+]
 
-interface Route {
-  setting: SettingName
-  path: string
-  port: number | 'main'
-}
-
-/** Two routes at one path of one port: requests would never reach the second. */
-function samePaths(config: Resolved): string[] {
-  return routes(config).flatMap((route, at, all) => {
-    const other = all.slice(0, at).find(({ path, port, setting }) => {
-      // The system chooses a different port for each 0.
-      return path === route.path && port === route.port && port !== 0 && setting !== route.setting
-    })
-    return other === undefined
-      ? []
-      : [`--${other.setting} and --${route.setting} are both ${route.path}: give each its own path`]
-  })
-}
-
-function routes({ settings, broadcastPort, api }: Resolved): Route[] {
-  const { sse, sse_path, metrics_http, http_broadcast_path, api_path } = settings
-  const at = (setting: SettingName, port: Route['port'], ...paths: string[]): Route[] =>
-    paths.map(path => ({ setting, path, port }))
-  const below = (folder: string, ...names: string[]) => [folder, ...names.map(name => `${folder}/${name}`)]
-  return [
-    ...at('path', 'main', ...settings.path),
-    ...at('health-path', 'main', settings['health-path']),
-    ...at('ready-path', 'main', settings['ready-path']),
-    ...(metrics_http === '' ? [] : at('metrics_http', 'main', metrics_http)),
-    ...(sse ? at('sse_path', 'main', sse_path) : []),
-    ...at('http_broadcast_path', broadcastPort, ...below(http_broadcast_path, 'position')),
-    ...(api ? at('api_path', api.port, ...below(api_path, 'publish', 'streams', 'stats', 'disconnect')) : []),
-  ]
-}
-
-/** What an operator may have chosen on purpose, but should know. */
-export function warnings(config: Resolved): string[] {
-  const { turbo, cableReady, jwtSecrets, settings, broadcastKeys, broadcastPort, api } = config
-  return [
-    (turbo?.cleartext || cableReady?.cleartext) &&
-      'cleartext: stream names are not signed, so a client with a token may listen to any stream',
-    turbo?.cleartext &&
-      turbo.secrets.length > 0 &&
-      settings.turbo_rails_key !== '' &&
-      'turbo_rails_cleartext: --turbo_rails_key is not used',
-    settings.rails_secret_key_base !== '' &&
-      jwtSecrets.length === 0 &&
-      'rails_secret_key_base without --jwt_secret: clients need no token, only a signed name to listen',
-    settings.public && 'public: anyone may connect, listen and broadcast',
-    broadcastKeys.length === 0 &&
-      isReachable(config) &&
-      `broadcasts need no key on ${address(config, broadcastPort)}: set --broadcast_key (or --secret), or let only your backends reach that port`,
-    api?.keys.length === 0 &&
-      isReachable(config) &&
-      `the REST API needs no key on ${address(config, api.port)}: set --api_secret (or --secret), or let only your backends reach that port`,
-  ].filter(warning => typeof warning === 'string')
-}
+const WARNINGS: readonly Row[] = [
+  {
+    when: isCleartext,
+    say: 'cleartext: stream names are not signed, so a client with a token may listen to any stream',
+  },
+  ...(
+    [
+      ['turbo_rails_cleartext', 'turbo_rails_key'],
+      ['turbo_rails_cleartext', 'turbo_streams_secret'],
+      ['turbo_rails_cleartext', 'rails_secret_key_base'],
+      ['cable_ready_cleartext', 'cable_ready_key'],
+      ['cable_ready_cleartext', 'cable_ready_secret'],
+    ] as const
+  ).map(([cleartext, secret]) => ({
+    when: ({ given }: Checked) => Boolean(given.get(cleartext) && given.get(secret)),
+    say: `${cleartext}: --${secret} is not used`,
+  })),
+  {
+    when: checked => checked.values.rails_secret_key_base !== '' && readsNoTokens(checked),
+    say: 'rails_secret_key_base without --jwt_secret: clients need no token, only a signed name to listen',
+  },
+  { when: ({ values }) => values.public, say: 'public: anyone may connect, listen and broadcast' },
+  {
+    when: checked => hasOpenBroadcasts(checked) && isReachable(checked),
+    say: checked =>
+      `broadcasts need no key on ${address(checked, checked.config.broadcastPort)}: set --broadcast_key (or --secret), or let only your backends reach that port`,
+  },
+  {
+    when: checked => hasOpenApi(checked) && isReachable(checked),
+    say: checked =>
+      `the REST API needs no key on ${address(checked, checked.config.api!.port)}: set --api_secret (or --secret), or let only your backends reach that port`,
+  },
+  ...OLDER_PAIRS.map(pair => ({
+    when: ({ given }: Checked) => given.has(pair.newer) && given.has(pair.older),
+    say: ({ given }: Checked) =>
+      `--${pair.newer} and its older name --${pair.older} are both set: the cable uses --${usedOf(pair, given)}`,
+  })),
+]
 
 /** Whether other machines may reach the ports. A host name may resolve to any address. */
-const isReachable = ({ host }: Resolved): boolean => host !== '::1' && !/^127(\.\d+){3}$/.test(host)
+const isReachable = ({ config: { host } }: Checked): boolean => host !== '::1' && !/^127(\.\d+){3}$/.test(host)
 
-const address = ({ host, settings }: Resolved, port: number | 'main'): string =>
-  `${host.includes(':') ? `[${host}]` : host}:${port === 'main' ? settings.port : port}`
+const address = ({ config: { host }, values }: Checked, port: number | 'main'): string =>
+  `${host.includes(':') ? `[${host}]` : host}:${port === 'main' ? values.port : port}`

@@ -6,7 +6,8 @@
 import { type Config, resolve } from './config.ts'
 import { contradictions, warnings } from './contradictions.ts'
 import { readFlags } from './flags.ts'
-import { envNames, SETTINGS, type SettingName, type Values } from './settings.ts'
+import { envNames, SETTINGS, type SettingName } from './settings.ts'
+import { type Given, settle } from './settle.ts'
 import { readTls } from './tls.ts'
 import { findUnknownVariables } from './unknown-variables.ts'
 
@@ -22,27 +23,30 @@ export class ConfigInvalid extends Error {
 /** Reads flags and environment. Throws {@link ConfigInvalid} with every problem. */
 export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Config {
   const problems: string[] = []
-  const given = readFlags(argv, problems)
-  const values = Object.fromEntries(
-    (Object.keys(SETTINGS) as SettingName[]).map(name => {
-      const { read, fallback } = SETTINGS[name]
-      const envName = envNames(name).find(candidate => env[candidate])
-      const [from, value] = given.has(name) ? [`--${name}`, given.get(name)!] : [envName, envName && env[envName]]
-      if (value === undefined) return [name, fallback]
-      try {
-        // An empty variable counts as unset. A blank flag is a mistake, such as --secret=$SECRET without a SECRET.
-        if (value.trim() === '') throw new Error('is blank: give it a value, or leave it out')
-        return [name, read(value)]
-      } catch (error) {
-        problems.push(`${from} ${(error as Error).message}`)
-        return [name, fallback]
-      }
-    }),
-  ) as Values
+  const given = readSettings(argv, env, problems)
+  const values = settle(given)
+  const config = resolve(values)
   const unknown = findUnknownVariables(env)
-  const resolved = resolve(values)
-  problems.push(...unknown.problems, ...contradictions(resolved))
+  problems.push(...unknown.problems, ...contradictions({ given, values, config }))
   const tls = readTls(values, problem => problems.push(problem))
   if (problems.length > 0) throw new ConfigInvalid(problems)
-  return { ...resolved, tls, warnings: [...unknown.warnings, ...warnings(resolved)] }
+  return { ...config, tls, warnings: [...unknown.warnings, ...warnings({ given, values, config })] }
+}
+
+function readSettings(argv: readonly string[], env: NodeJS.ProcessEnv, problems: string[]): Given {
+  const flags = readFlags(argv, problems)
+  const given = new Map<SettingName, unknown>()
+  for (const name of Object.keys(SETTINGS) as SettingName[]) {
+    const variable = envNames(name).find(candidate => env[candidate])
+    const [from, text] = flags.has(name) ? [`--${name}`, flags.get(name)] : [variable, variable && env[variable]]
+    if (text === undefined) continue
+    try {
+      // An empty variable counts as unset. A blank flag is a mistake, such as --secret=$SECRET without a SECRET.
+      if (text.trim() === '') throw new Error('is blank: give it a value, or leave it out')
+      given.set(name, SETTINGS[name].read(text))
+    } catch (error) {
+      problems.push(`${from} ${(error as Error).message}`)
+    }
+  }
+  return given
 }

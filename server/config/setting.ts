@@ -1,5 +1,5 @@
 /**
- * One row of the settings' table, and the four words that a row is written with.
+ * One row of the settings' table, and the words that a row is written with.
  */
 import { bool, type Read } from './readers.ts'
 
@@ -13,7 +13,18 @@ export interface Setting<T> {
   readonly prefix: 'ANYCABLE' | 'HOTCABLE'
   /** A second variable, which hosts set; the first wins. */
   readonly otherVariable?: string
+  /** What other settings are, whatever the operator says, where this one is set. */
+  readonly implies: Implied
 }
+
+/** The older name of another setting. */
+export interface OlderName<T, Newer extends string> extends Setting<T> {
+  readonly newer: Newer
+  /** Whether it wins over the newer name. */
+  readonly outranks: boolean
+}
+
+export type Implied = Readonly<Record<string, string | boolean>>
 
 /** A setting that AnyCable has too. */
 export const setting = <T>(shape: string, read: Read<T>, fallback: T, help: string): Setting<T> => ({
@@ -22,6 +33,7 @@ export const setting = <T>(shape: string, read: Read<T>, fallback: T, help: stri
   fallback,
   help,
   prefix: 'ANYCABLE',
+  implies: {},
 })
 
 /** A setting that AnyCable does not have. */
@@ -30,5 +42,19 @@ export const ours = <T>(shape: string, read: Read<T>, fallback: T, help: string)
   prefix: 'HOTCABLE',
 })
 
-export const flag = (help: string): Setting<boolean> => setting('', bool, false, help)
+export const flag = (help: string, implies: Implied = {}): Setting<boolean> => ({
+  ...setting('', bool, false, help),
+  implies,
+})
 export const ourFlag = (help: string): Setting<boolean> => ours('', bool, false, help)
+
+/** An older name of the setting `newer`, with the same shape and reader. `unset` counts as not given. */
+export function older<const Newer extends string, T>(
+  newer: Newer,
+  [shape, read, unset]: readonly [shape: string, read: Read<T>, unset: T],
+  { implies = {}, outranks = false }: { implies?: Implied; outranks?: boolean } = {},
+): OlderName<T, Newer> {
+  const all = [newer, ...Object.keys(implies)].map(name => `--${name}`)
+  const help = all.length === 1 ? `${all[0]}'s older name.` : `${all.join(' and ')} in one; the older name.`
+  return { ...setting(shape, read, unset, help), implies, newer, outranks }
+}

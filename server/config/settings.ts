@@ -21,7 +21,7 @@ import {
   url,
   whole,
 } from './readers.ts'
-import { flag, ourFlag, ours, type Setting, setting } from './setting.ts'
+import { flag, older, ourFlag, ours, type Setting, setting } from './setting.ts'
 
 const LISTENING = {
   host: setting('HOST', host, 'localhost', 'Address to listen on.'),
@@ -60,11 +60,15 @@ const TOKENS = {
   ),
   enforce_jwt: flag('Refuse clients without a token even with --noauth.'),
   noauth: flag('Accept clients without a token.'),
-  public: flag('--noauth, --public_streams and broadcasts without a key.'),
+  public: flag('--noauth, --public_streams and broadcasts without a key.', {
+    noauth: true,
+    public_streams: true,
+    broadcast_key: 'none',
+  }),
   norpc: flag('Accepted: this cable calls no RPC server.'),
-  jwt_id_key: setting('SECRET', secret, '', "--jwt_secret's older name."),
-  jwt_id_param: setting('NAME', parameter, '', "--jwt_param's older name."),
-  jwt_id_enforce: flag("--enforce_jwt's older name."),
+  jwt_id_key: older('jwt_secret', ['SECRET', secret, '']),
+  jwt_id_param: older('jwt_param', ['NAME', parameter, '']),
+  jwt_id_enforce: older('enforce_jwt', ['', bool, false]),
 }
 
 const STREAMS = {
@@ -86,8 +90,11 @@ const STREAMS = {
   streams_presence: setting('BOOL', bool, true, 'Allow presence on names signed for $pubsub.'),
   turbo_streams: flag('Serve Turbo::StreamsChannel.'),
   turbo_streams_secret: setting('SECRET', secret, '', "Verifies Turbo's signed names. Default: --streams_secret."),
-  turbo_rails_key: setting('SECRET', secret, '', '--turbo_streams_secret and --turbo_streams in one; the older name.'),
-  turbo_rails_cleartext: flag('Turbo names are not signed: a client with a token may listen to any stream.'),
+  turbo_rails_key: older('turbo_streams_secret', ['SECRET', secret, ''], { implies: { turbo_streams: true } }),
+  turbo_rails_cleartext: flag('Turbo names are not signed: a client with a token may listen to any stream.', {
+    turbo_streams: true,
+    enforce_jwt: true,
+  }),
   rails_secret_key_base: ours(
     'SECRET',
     secret,
@@ -96,8 +103,11 @@ const STREAMS = {
   ),
   cable_ready: flag('Serve CableReady::Stream.'),
   cable_ready_secret: setting('SECRET', secret, '', "Verifies CableReady's signed names. Default: --streams_secret."),
-  cable_ready_key: setting('SECRET', secret, '', '--cable_ready_secret and --cable_ready in one; the older name.'),
-  cable_ready_cleartext: flag('CableReady names are not signed: a client with a token may listen to any stream.'),
+  cable_ready_key: older('cable_ready_secret', ['SECRET', secret, ''], { implies: { cable_ready: true } }),
+  cable_ready_cleartext: flag('CableReady names are not signed: a client with a token may listen to any stream.', {
+    cable_ready: true,
+    enforce_jwt: true,
+  }),
 }
 
 const BACKENDS = {
@@ -111,7 +121,7 @@ const BACKENDS = {
     'Port for broadcasts. Default: --port with a key, 8090 without.',
   ),
   http_broadcast_path: setting('PATH', folder, '/_broadcast', 'Where backends POST broadcasts.'),
-  http_broadcast_secret: setting('KEY', text, '', "--broadcast_key's older name."),
+  http_broadcast_secret: older('broadcast_key', ['KEY', text, ''], { outranks: true }),
   max_broadcast_size: ours('BYTES', bytesAtOnce, 1 << 20, 'Largest body of a broadcast.'),
   api_port: setting('PORT', whole(0, 65535), -1, 'Port of the REST API. Default: --port.'),
   api_path: setting('PATH', folder, '/api', 'Path of the REST API.'),
@@ -243,7 +253,7 @@ const STOPPING = {
 const OPERATING = {
   log_level: setting('LEVEL', choice('debug', 'info', 'warn', 'error'), 'info', 'debug, info, warn or error.'),
   log_format: setting('FORMAT', choice('text', 'json'), 'text', 'text or json.'),
-  debug: flag('--log_level=debug.'),
+  debug: flag('--log_level=debug.', { log_level: 'debug' }),
   metrics_http: setting(
     'PATH',
     path,
@@ -285,8 +295,11 @@ export const SETTINGS = {
 }
 
 export type SettingName = keyof typeof SETTINGS
-/** The values of all settings, as read. */
-export type Values = { [name in SettingName]: ReturnType<(typeof SETTINGS)[name]['read']> }
+type Rows = typeof SETTINGS
+/** The values of all settings; one that was given by its older name has its newer one. */
+export type Values = {
+  [name in SettingName as Rows[name] extends { newer: string } ? never : name]: ReturnType<Rows[name]['read']>
+}
 
 /** The environment names of a setting, first wins. */
 export function envNames(name: SettingName): readonly string[] {
