@@ -14,6 +14,7 @@ import { createMemoryBroker } from './brokers/memory.ts'
 import { createRecentIds } from './brokers/recent-ids.ts'
 import { createChannels } from './channels/channels.ts'
 import type { Config } from './config/config.ts'
+import { type CutCode, describeCut, GAPS, type GapCode } from './errors.ts'
 import { createHeal } from './heal/heal.ts'
 import { createRefreshPace } from './heal/pace.ts'
 import { createHistory } from './history/memory.ts'
@@ -87,11 +88,19 @@ export function createCable(
   }
   const pace = createRefreshPace(settings, { later, monotonic })
   const { refused: count } = metrics
+  const cut = (code: CutCode) => {
+    count(code)
+    log.debug({ code }, describeCut(code))
+  }
+  const missed = (code: GapCode) => {
+    count(code)
+    log.debug({ code }, `a page may have missed messages: ${GAPS[code]}`)
+  }
   const position = () => (history === undefined ? undefined : broker.position())
   const maxStreams = limitsOf(settings).maxSubscriptions
   const admission = createAdmission(config, {
     resolve: createChannels(config, { wall, verified: key => metrics.verified('streams', key) }),
-    heal: createHeal({ count, maxStreams, explain: settings.dev, position, monotonic, later, pace }),
+    heal: createHeal({ count: missed, metrics, maxStreams, explain: settings.dev, position, monotonic, later, pace }),
     ping: (beat, rhythm) => heartbeat.add(beat, rhythm),
     watchPongs: createPongWatches(settings.pong_timeout),
     history: history && broker,
@@ -109,8 +118,11 @@ export function createCable(
       received: bytes => {
         metrics.data_rcvd_total += bytes
       },
+      delayed: () => {
+        metrics.commands_delayed_total++
+      },
       malformed: upgrades.refuse,
-      ...{ turn, refused: count, sent, failed },
+      ...{ turn, refused: cut, sent, failed },
     },
     admission.accept,
   )
@@ -123,7 +135,7 @@ export function createCable(
       isCrowded: connections => connections > settings.max_unauthenticated,
       sessions: () => sessions.count,
       tls: config.tls,
-      ...{ refused: count, log },
+      ...{ refused: cut, log },
     },
   )
   const clients = ports.serve(settings.port)

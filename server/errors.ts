@@ -1,8 +1,10 @@
 /**
- * Every refusal: a stable code, the reason that the client gets, and the fix that the operator gets.
+ * Every refusal, cut, gap and ignored command: a stable code, the reason that the client gets, and the fix that the operator
+ * gets.
  *
  * A refusal is a row here, not logic where it is thrown. `tell` is the reason that Action Cable clients know; `fix` is one
- * line for the operator or developer, and reaches the client only with --dev. Codes are metric labels: never rename one.
+ * line for the operator or developer, is logged, and reaches the client only with --dev. Codes are metric labels: never
+ * rename one. A code in two tables has one meaning: a table is a road on which it is answered.
  */
 
 interface Ending {
@@ -44,7 +46,12 @@ export const ENDINGS = {
     close: [1000, 'Closed remotely'],
     fix: 'a backend disconnected this identity',
   },
-  server_restart: { tell: 'server_restart', reconnect: true, close: [1001, 'Server restart'], fix: 'reconnect' },
+  server_restart: {
+    tell: 'server_restart',
+    reconnect: true,
+    close: [1001, 'Server restart'],
+    fix: 'reconnect: the cable stops',
+  },
   no_pong: {
     tell: 'no_pong',
     reconnect: true,
@@ -125,22 +132,60 @@ export const GAPS = {
   gap_too_large: 'the missed messages have more bytes than may wait for one client: see --ws_max_pending_size',
 } as const
 
-/** Why a WebSocket's handshake is refused: status, and the answer's body. */
-export const HANDSHAKES = {
-  websocket_version: ['426 Upgrade Required', 'this cable speaks one version of WebSocket: Sec-WebSocket-Version: 13'],
-  websocket_key: ['400 Bad Request', 'Sec-WebSocket-Key must be 16 bytes in base64'],
-  websocket_protocol: ['400 Bad Request', 'Sec-WebSocket-Protocol must be a comma-separated list of different names'],
-} as const satisfies Record<string, readonly [status: string, fix: string]>
+interface Cut {
+  /** The HTTP status, where the client can still read one. */
+  status?: number
+  fix: string
+}
+
+/** Why a request is refused before we know what it asks for, or a connection ends beside its session. */
+export const CUTS = {
+  connections_limit: { fix: 'too many connections are no sessions, and none is idle: see --max_unauthenticated' },
+  connection_idle: { fix: 'the connection was idle, and made room for a new one: see --max_unauthenticated' },
+  handshake_timeout: {
+    status: 408,
+    fix: 'the client sent its TLS handshake or its request too slowly: see --handshake_timeout',
+  },
+  header_too_large: {
+    status: 431,
+    fix: 'the headers are larger than --max_header_size',
+  },
+  request_malformed: { status: 400, fix: 'send HTTP/1.1; with --ssl_cert, over TLS' },
+  host_malformed: { status: 400, fix: 'the Host header must be a host, with or without a port' },
+  origin_not_allowed: { status: 403, fix: "add the origin's host to --allowed_origins" },
+  websocket_version: {
+    status: 426,
+    fix: 'this cable speaks one version of WebSocket: Sec-WebSocket-Version: 13',
+  },
+  websocket_key: { status: 400, fix: 'Sec-WebSocket-Key must be 16 bytes in base64' },
+  websocket_protocol: {
+    status: 400,
+    fix: 'Sec-WebSocket-Protocol must be a comma-separated list of different names',
+  },
+  message_too_large: { fix: 'a message of the client is larger than --max_message_size' },
+  too_many_fragments: { fix: 'the client sent a message in more than 1024 fragments' },
+  text_malformed: { fix: 'the client sent a text message that is not UTF-8' },
+  frame_malformed: { fix: 'the client sent a frame that is not as RFC 6455 says' },
+  peer_vanished: { fix: 'the client answered no WebSocket ping: its machine or its network is gone' },
+  commands_dropped: {
+    fix: 'the client left, and its last commands would have waited too long: see --max_command_rate',
+  },
+} as const satisfies Record<string, Cut>
+
+/** What the log says of a cut. */
+export function describeCut(code: CutCode): string {
+  const { status, fix }: Cut = CUTS[code]
+  return `${status === undefined ? 'connection ended' : 'request refused'}: ${fix}`
+}
 
 /** Why an HTTP request of a backend is refused: status, and what to do about it. */
 export const REQUEST_REFUSALS = {
-  host_malformed: [400, 'the Host header must be a host, with or without a port'],
   unauthorized: [401, 'send Authorization: Bearer <key>'],
   cross_site: [403, 'web pages may not broadcast: set --broadcast_key to use this from elsewhere'],
   not_found: [404, 'no such route'],
   too_large: [413, 'the body is larger than --max_broadcast_size'],
   method_not_allowed: [422, 'this route wants another method'],
-  publication_malformed: [422, ''],
+  publication_malformed: [422, 'send {"stream": …, "data": …}, a list of these, or a command'],
   presence_unsupported: [501, 'there is no presence without a broker'],
   internal: [500, 'a bug of the cable: see its log'],
 } as const satisfies Record<string, readonly [status: number, fix: string]>
@@ -151,7 +196,7 @@ export const KEY_MISMATCH =
 
 /** Why a request for server-sent events is refused: status, and what to do about it. */
 export const EVENT_REFUSALS = {
-  origin_not_allowed: [403, "add the origin's host to --allowed_origins"],
+  origin_not_allowed: [403, CUTS.origin_not_allowed.fix],
   method_not_allowed: [405, 'GET one subscription, or POST several'],
   message_too_large: [413, 'the body is larger than --max_message_size'],
   text_malformed: [400, 'the body is not UTF-8'],
@@ -168,9 +213,17 @@ export type EndingCode = keyof typeof ENDINGS
 export type RejectionCode = keyof typeof REJECTIONS
 export type ComplaintCode = keyof typeof COMPLAINTS
 export type GapCode = keyof typeof GAPS
-export type HandshakeCode = keyof typeof HANDSHAKES
+export type CutCode = keyof typeof CUTS
 export type RequestRefusalCode = keyof typeof REQUEST_REFUSALS
 export type EventRefusalCode = keyof typeof EVENT_REFUSALS
+export type RefusalCode =
+  | EndingCode
+  | RejectionCode
+  | ComplaintCode
+  | GapCode
+  | CutCode
+  | RequestRefusalCode
+  | EventRefusalCode
 
 export class SessionRefused extends Error {
   override readonly name = 'SessionRefused'

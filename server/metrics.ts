@@ -5,6 +5,7 @@
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { RefusalCode } from './errors.ts'
 
 const COUNTERS = {
   failed_auths_total: 'Sessions refused because of their token.',
@@ -17,6 +18,10 @@ const COUNTERS = {
   remote_commands_total: 'Remote disconnects.',
   server_msg_total: 'Frames sent to clients.',
   disconnected_slow_clients_total: 'Sessions cut because they read too slowly.',
+  commands_delayed_total: 'Times that a client had to wait, because it sent commands faster than --max_command_rate.',
+  refreshes_total: 'Times that the cable asked a page to refresh.',
+  refreshes_held_back_total:
+    'Gaps of a stream for which the cable had asked the same page to refresh less than 30 s ago.',
   data_sent_total: 'Bytes sent to clients.',
   data_rcvd_total: 'Bytes received from clients.',
 } as const
@@ -24,8 +29,8 @@ const COUNTERS = {
 type Counts = { -readonly [name in keyof typeof COUNTERS]: number }
 
 export interface Metrics extends Counts {
-  /** Refusals of every kind, by their code. */
-  refused: (code: string) => void
+  /** Refusals, cuts, gaps and ignored commands, by their code. */
+  refused: (code: RefusalCode) => void
   /** What verified, by its kind and by which of its keys: 0 is the present one. */
   verified: (kind: 'jwt' | 'streams' | 'broadcast' | 'api', key: number) => void
   /** How long a command took, ms. */
@@ -72,7 +77,7 @@ export function createMetrics(gauges: Record<string, [help: string, read: () => 
       })
     }
   }
-  const refusals = new Map<string, number>()
+  const refusals = new Map<RefusalCode, number>()
   new Counter({
     name: `${PREFIX}refusals_total`,
     help: 'Refusals by code.',
@@ -115,7 +120,7 @@ export function createMetrics(gauges: Record<string, [help: string, read: () => 
   })
 
   return Object.assign(counts, {
-    refused: (code: string) => void refusals.set(code, (refusals.get(code) ?? 0) + 1),
+    refused: (code: RefusalCode) => void refusals.set(code, (refusals.get(code) ?? 0) + 1),
     verified(kind: string, key: number) {
       const counts = verified.get(kind) ?? []
       verified.set(kind, counts)

@@ -1,6 +1,7 @@
 /** Which gaps end in a refresh, and when. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { GapCode } from '../errors.ts'
 import type { Subscription } from '../session/subscriptions.ts'
 import { createHeal } from './heal.ts'
 import type { Job } from './pace.ts'
@@ -10,7 +11,8 @@ const IDENTIFIER = '{"channel":"Turbo::StreamsChannel"}'
 function ward({ maxStreams = 100, anonymous = false, isBusy = false } = {}) {
   const clock = { ms: 0 }
   const timers = new Set<{ at: number; then: () => void }>()
-  const counted: string[] = []
+  const metrics = { refreshes_total: 0, refreshes_held_back_total: 0 }
+  const gaps: GapCode[] = []
   const turns = new Map<Job, string>()
   let refreshes = 0
   const heal = createHeal({
@@ -21,7 +23,8 @@ function ward({ maxStreams = 100, anonymous = false, isBusy = false } = {}) {
       timers.add(timer)
       return () => void timers.delete(timer)
     },
-    count: what => void counted.push(what),
+    count: code => void gaps.push(code),
+    metrics,
     pace: {
       ask(owner, job) {
         if (!isBusy) job()
@@ -42,7 +45,8 @@ function ward({ maxStreams = 100, anonymous = false, isBusy = false } = {}) {
   return {
     session,
     heal,
-    counted,
+    metrics,
+    gaps,
     timers,
     turns,
     refreshes: () => refreshes,
@@ -63,13 +67,14 @@ function ward({ maxStreams = 100, anonymous = false, isBusy = false } = {}) {
 }
 
 test('a page that comes back where it was is refreshed once: it is out of a cache', () => {
-  const { gap, pass, refreshes, counted } = ward()
+  const { gap, pass, refreshes, gaps, metrics } = ward()
   gap(1)
   gap(1)
   pass(60_000)
 
   assert.equal(refreshes(), 1)
-  assert.deepEqual(counted, ['gap_too_old', 'refresh', 'gap_too_old', 'refresh_held_back'])
+  assert.deepEqual(gaps, ['gap_too_old', 'gap_too_old'])
+  assert.deepEqual(metrics, { refreshes_total: 1, refreshes_held_back_total: 1 })
 })
 
 test('a page that was made anew, and lacks something again, is refreshed when 30 s are over', () => {
@@ -106,14 +111,14 @@ test('a session that has ended leaves neither a turn nor a timer behind', () => 
 })
 
 test('a page has one turn for all of its streams, and another when it lacks something after that', () => {
-  const { gap, turns, refreshes, counted } = ward({ isBusy: true })
+  const { gap, turns, refreshes, metrics } = ward({ isBusy: true })
   const left = gap(1, 'left')
   for (let i = 0; i < 60; i++) gap(1, `stream/${i}`)
   left.state = 'over'
   const [[turn, owner]] = [...turns] as [[Job, string]]
 
   assert.deepEqual([turns.size, owner, turn(), refreshes()], [1, 'ada', true, 60])
-  assert.equal(counted.filter(what => what === 'refresh').length, 1)
+  assert.equal(metrics.refreshes_total, 1)
   assert.equal(turn(), false)
   gap(1, 'later')
   assert.equal(turns.size, 2)

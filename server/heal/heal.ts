@@ -14,6 +14,7 @@
  */
 
 import type { GapCode } from '../errors.ts'
+import type { Metrics } from '../metrics.ts'
 import { broadcastPrefix, type RefreshFate } from '../protocol/action-cable.ts'
 import { textFrame } from '../protocol/frame.ts'
 import { PLAIN_TAIL, positionTail } from '../protocol/payload.ts'
@@ -59,7 +60,8 @@ export interface HealSettings {
   monotonic: () => number
   /** Calls `then` after so many ms. Returns a function that cancels the call. */
   later: (ms: number, then: () => void) => () => void
-  count: (what: GapCode | 'refresh' | 'refresh_held_back') => void
+  count: (code: GapCode) => void
+  metrics: Pick<Metrics, 'refreshes_total' | 'refreshes_held_back_total'>
   /** `undefined`: the cable asks no page to refresh. */
   pace: Pace | undefined
   /** How many streams we remember for each session. */
@@ -99,7 +101,7 @@ interface SessionRefreshes {
 const ANONYMOUS = ''
 
 export function createHeal(settings: HealSettings): Heal {
-  const { position, monotonic, later, count, pace, maxStreams, explain } = settings
+  const { position, monotonic, later, count, metrics, pace, maxStreams, explain } = settings
   const bySession = new WeakMap<Patient, SessionRefreshes>()
 
   function fate(session: Patient, subscription: Healable): RefreshFate | undefined {
@@ -128,7 +130,7 @@ export function createHeal(settings: HealSettings): Heal {
       tell('coming')
       return refresh(session, subscription, refreshes, pace)
     }
-    count('refresh_held_back')
+    metrics.refreshes_held_back_total++
     if (recent.place === placeOf(subscription)) return void tell('held-back')
     tell('coming')
     if (recent.next === undefined) {
@@ -151,7 +153,7 @@ export function createHeal(settings: HealSettings): Heal {
       refreshes.hasTurn = false
       const due = [...refreshes.due.values()].filter(isWanted)
       refreshes.due.clear()
-      if (due.length > 0) count('refresh')
+      if (due.length > 0) metrics.refreshes_total++
       try {
         for (const one of due) send(session, one)
       } catch (error) {

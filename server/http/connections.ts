@@ -6,11 +6,12 @@
  */
 import type { Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import type { CutCode } from '../errors.ts'
 
 export interface ConnectionBounds {
   /** Whether so many connections are too many. */
   isCrowded: (connections: number) => boolean
-  refused: (code: 'connections_limit' | 'connection_idle') => void
+  refused: (code: CutCode) => void
 }
 
 /** Returns the live set of open connections; with TLS these are the TCP sockets. */

@@ -5,13 +5,13 @@
  * size of headers, and count connections that are not sessions.
  */
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
 import type { Hono } from 'hono'
-import { REQUEST_REFUSALS } from '../errors.ts'
+import { CUTS, type CutCode, REQUEST_REFUSALS, type RefusalCode } from '../errors.ts'
 import { boundConnections, type ConnectionBounds } from './connections.ts'
 import { endWith, LingeringResponse } from './linger.ts'
 import { isHost, originForm, pathOf } from './target.ts'
@@ -33,15 +33,8 @@ export interface ListenerSettings extends Pick<ConnectionBounds, 'isCrowded'> {
   tls: Tls | undefined
   /** A bug: a request that threw. */
   failed: (error: Error) => void
-  refused: (code: Refusal) => void
+  refused: (code: CutCode) => void
 }
-
-type Refusal =
-  | Parameters<ConnectionBounds['refused']>[0]
-  | 'header_too_large'
-  | 'handshake_timeout'
-  | 'request_malformed'
-  | 'host_malformed'
 
 /** Longer than balancers keep an idle connection for their next request. */
 const KEEP_ALIVE_MS = 75_000
@@ -71,8 +64,9 @@ export function createListener(app: Hono, upgrade: Upgrade, settings: ListenerSe
   const ask = getRequestListener(app.fetch, { hostname: 'localhost' })
   const answer = (request: IncomingMessage, response: ServerResponse) => {
     if (!isHost(request.headers.host ?? '')) {
-      settings.refused('host_malformed')
-      return tell('host_malformed', response)
+      const code = 'host_malformed'
+      settings.refused(code)
+      return tell(response, code, CUTS[code].status, CUTS[code].fix)
     }
     // Hono builds a URL from both, and refuses a host that is not valid in a URL. None of our routes reads the host.
     request.headers.host = ''
@@ -133,11 +127,10 @@ export function createListener(app: Hono, upgrade: Upgrade, settings: ListenerSe
 function fail(error: Error, response: ServerResponse, { failed }: ListenerSettings): void {
   failed(error)
   if (response.headersSent) response.destroy()
-  else tell('internal', response)
+  else tell(response, 'internal', ...REQUEST_REFUSALS.internal)
 }
 
-function tell(code: 'host_malformed' | 'internal', response: ServerResponse): void {
-  const [status, message] = REQUEST_REFUSALS[code]
+function tell(response: ServerResponse, code: RefusalCode, status: number, message: string): void {
   response.writeHead(status, { 'content-type': 'application/json' })
   response.end(JSON.stringify({ error: code, message }))
 }
@@ -145,24 +138,25 @@ function tell(code: 'host_malformed' | 'internal', response: ServerResponse): vo
 /** What never became a request: an answer, where one can still be read, and the end. */
 function refuseClient({ code = '' }: NodeJS.ErrnoException, socket: Duplex, { refused }: ListenerSettings): void {
   if (code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
-  const [reason, status] =
-    code === 'HPE_HEADER_OVERFLOW'
-      ? (['header_too_large', '431 Request Header Fields Too Large'] as const)
-      : code === 'ERR_HTTP_REQUEST_TIMEOUT' || code === 'ERR_TLS_HANDSHAKE_TIMEOUT'
-        ? (['handshake_timeout', '408 Request Timeout'] as const)
-        : (['request_malformed', '400 Bad Request'] as const)
+  const reason = CLIENT_ERRORS.get(code) ?? 'request_malformed'
   refused(reason)
   // A client cannot read an HTTP error during a TLS handshake, or in the middle of an answer.
   const { _httpMessage: begun } = socket as { _httpMessage?: ServerResponse | null }
   if (!/^(?:HPE|ERR_HTTP)_/.test(code) || begun?.headersSent) return void socket.destroy()
-  refuseUpgrade(socket, status)
+  refuseUpgrade(socket, CUTS[reason].status)
 }
 
+const CLIENT_ERRORS = new Map<string, 'header_too_large' | 'handshake_timeout'>([
+  ['HPE_HEADER_OVERFLOW', 'header_too_large'],
+  ['ERR_HTTP_REQUEST_TIMEOUT', 'handshake_timeout'],
+  ['ERR_TLS_HANDSHAKE_TIMEOUT', 'handshake_timeout'],
+])
+
 /** Answers with a plain HTTP error and its reason, and closes. */
-export function refuseUpgrade(socket: Duplex, status: string, reason = ''): void {
+export function refuseUpgrade(socket: Duplex, status: number, reason = ''): void {
   const head = ['Connection: close', `Content-Length: ${Buffer.byteLength(reason)}`]
   if (reason !== '') head.push('Content-Type: text/plain')
   // (RFC 9110, 15.5.22; RFC 6455, 4.2.2)
-  if (status.startsWith('426')) head.push('Upgrade: websocket', 'Sec-WebSocket-Version: 13')
-  endWith(socket, `HTTP/1.1 ${status}\r\n${head.join('\r\n')}\r\n\r\n${reason}`)
+  if (status === 426) head.push('Upgrade: websocket', 'Sec-WebSocket-Version: 13')
+  endWith(socket, `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head.join('\r\n')}\r\n\r\n${reason}`)
 }

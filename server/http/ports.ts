@@ -55,11 +55,13 @@ function createApp(failed: (error: Error) => void, { paths }: Upgrade): Hono {
   app.notFound(c => {
     if (paths.length > 0 && offersWebSocket(c.env.incoming))
       return c.text(`There is no WebSocket at ${c.req.path}: WebSockets are at ${paths.join(' and ')}.\n`, 404)
-    return c.json({ error: 'not_found', message: REQUEST_REFUSALS.not_found[1] }, 404)
+    const [status, message] = REQUEST_REFUSALS.not_found
+    return c.json({ error: 'not_found', message }, status)
   })
   app.onError((error, c) => {
     failed(error)
-    return c.json({ error: 'internal', message: REQUEST_REFUSALS.internal[1] }, 500)
+    const [status, message] = REQUEST_REFUSALS.internal
+    return c.json({ error: 'internal', message }, status)
   })
   return app as unknown as Hono
 }

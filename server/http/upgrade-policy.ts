@@ -3,7 +3,7 @@
  */
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { HANDSHAKES, type HandshakeCode } from '../errors.ts'
+import { CUTS, type CutCode, describeCut } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { originAllowed } from '../protocol/negotiate.ts'
 import { refuseUpgrade } from './listener.ts'
@@ -12,7 +12,7 @@ import { handshakeFault, isCurrentVersion, type Upgrade } from './upgrade.ts'
 export interface UpgradePolicyParts {
   allowedOrigins: readonly string[]
   isDraining: () => boolean
-  refused: (code: HandshakeCode | 'origin_not_allowed') => void
+  refused: (code: CutCode) => void
   log: Log
   open: Upgrade['take']
 }
@@ -29,18 +29,20 @@ export function createUpgradePolicy(parts: UpgradePolicyParts): UpgradePolicy {
   const refuse: UpgradePolicy['refuse'] = (request, socket) => {
     const code = handshakeFault(request)
     refused(code)
-    const [status, fix] = HANDSHAKES[code]
+    log.debug({ code }, describeCut(code))
+    const { status, fix } = CUTS[code]
     refuseUpgrade(socket, status, fix)
   }
   return {
     refuse,
     take(request, socket, head) {
-      if (isDraining()) return refuseUpgrade(socket, '503 Service Unavailable')
+      if (isDraining()) return refuseUpgrade(socket, 503)
       const { origin } = request.headers
       if (!originAllowed(origin, allowedOrigins)) {
-        refused('origin_not_allowed')
-        log.warn({ code: 'origin_not_allowed', origin }, 'origin refused: add its host to --allowed_origins')
-        return refuseUpgrade(socket, '403 Forbidden')
+        const code = 'origin_not_allowed'
+        refused(code)
+        log.warn({ code, origin }, describeCut(code))
+        return refuseUpgrade(socket, CUTS[code].status)
       }
       if (!isCurrentVersion(request)) return refuse(request, socket)
       open(request, socket, head)

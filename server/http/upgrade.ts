@@ -11,7 +11,7 @@
 import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { HandshakeCode } from '../errors.ts'
+import type { CutCode } from '../errors.ts'
 import { pathOf } from './target.ts'
 
 export interface Upgrade {
@@ -50,7 +50,7 @@ export const offersWebSocket = ({ method, headers }: IncomingMessage): boolean =
 export const isCurrentVersion = ({ headers }: IncomingMessage): boolean => headers['sec-websocket-version'] === '13'
 
 /** Returns why a handshake that ws refused, or an older version's, is malformed. */
-export function handshakeFault(request: IncomingMessage): HandshakeCode {
+export function handshakeFault(request: IncomingMessage): CutCode & `websocket_${string}` {
   if (!isCurrentVersion(request)) return 'websocket_version'
   if (!/^[\w+/]{22}==$/.test(request.headers['sec-websocket-key'] ?? '')) return 'websocket_key'
   return 'websocket_protocol'

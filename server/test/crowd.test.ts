@@ -67,7 +67,7 @@ test('a page is refreshed once for all of its streams', async t => {
     frames.slice(60).map(({ identifier }) => identifier),
     streams,
   )
-  assert.equal(await metric(cable, 'refusals_total{code="refresh"}'), 3)
+  assert.equal(await metric(cable, 'refreshes_total'), 3)
 })
 
 test('a client that whispers much at once, without a rate limit, disconnects no reader that reads', async t => {

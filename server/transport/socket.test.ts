@@ -21,7 +21,7 @@ function sleeper(t: TestContext, turn: Turn) {
     terminate: nothing,
   }
   const rate = { burst: 1, perSecond: 1 }
-  const counts = { refused: nothing, sent: nothing, received: nothing }
+  const counts = { refused: nothing, delayed: nothing, sent: nothing, received: nothing }
   const stuck = new Duplex({ read: nothing, write: nothing })
   const socket = new Socket(peer, stuck, { maxPendingSize: 1000, rate, turn, ...counts })
   const found = { slow: false }

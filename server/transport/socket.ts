@@ -5,7 +5,7 @@
  */
 import type { Duplex } from 'node:stream'
 import type { Rate } from '../base/rate.ts'
-import { ENDINGS, type EndingCode } from '../errors.ts'
+import { type CutCode, ENDINGS, type EndingCode } from '../errors.ts'
 import type { Connection, Listener, Outcome } from '../hub/connection.ts'
 import type { Turn } from '../hub/turn.ts'
 import { unpooled } from '../protocol/frame.ts'
@@ -19,13 +19,13 @@ export interface SocketSettings {
   maxPendingSize: number
   rate: Rate
   turn: Turn
-  /** Counts why a connection ended, or why its client has to wait. */
-  refused: (code: ConnectionFault | 'commands_limit' | 'commands_dropped' | 'peer_vanished') => void
+  /** Counts why a connection ended, or what was dropped with it. */
+  refused: (code: CutCode) => void
+  /** Counts that a client has to wait, because it sends commands faster than its rate. */
+  delayed: () => void
   sent: (bytes: number, frames: number) => void
   received: (bytes: number) => void
 }
-
-type ConnectionFault = 'message_too_large' | 'too_many_fragments' | 'text_malformed' | 'frame_malformed'
 
 /** The part of the package's WebSocket that we need. */
 export interface Peer {
@@ -38,7 +38,7 @@ export interface Peer {
   terminate: () => void
 }
 
-const ERRORS = new Map<string | undefined, ConnectionFault>([
+const ERRORS = new Map<string | undefined, CutCode>([
   ['WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', 'message_too_large'],
   ['WS_ERR_TOO_MANY_BUFFERED_PARTS', 'too_many_fragments'],
   ['WS_ERR_INVALID_UTF8', 'text_malformed'],
@@ -194,7 +194,7 @@ export class Socket extends Backlog implements Connection, InboxOwner {
   }
 
   pause(): void {
-    this.settings.refused('commands_limit')
+    this.settings.delayed()
     this.#ws.pause()
   }
 
