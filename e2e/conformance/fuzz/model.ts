@@ -16,6 +16,8 @@ export interface Message {
   readonly body: string
   readonly type?: string | undefined
   readonly exclude?: string | undefined
+  /** The cable publishes an id once. */
+  readonly id?: string | undefined
   /** Learned. */
   offset?: number
   epoch?: string
@@ -129,6 +131,8 @@ export class Room {
   readonly #streams = new Map<string, Message[]>()
   /** stream → id → the member's info and sessions */
   readonly #present = new Map<string, Map<string, Present>>()
+  /** The ids that were published. */
+  readonly #published = new Set<string>()
 
   constructor(listeners: readonly Listener[]) {
     this.listeners = listeners
@@ -146,8 +150,12 @@ export class Room {
   }
 
   broadcast(stream: string, message: Message, transient: boolean): void {
+    const { body, type, exclude, id } = message
+    if (id !== undefined) {
+      if (this.#published.has(id)) return
+      this.#published.add(id)
+    }
     if (!transient) this.messages(stream).push(message)
-    const { body, type, exclude } = message
     this.#tell(
       stream,
       identifier => ({

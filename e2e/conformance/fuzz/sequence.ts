@@ -100,6 +100,9 @@ const BAD_BROADCASTS: readonly string[] = [
   '{"stream":"","data":"x"}',
   '{"stream":"a","data":1}',
   '{"stream":"a","data":"x","meta":[1]}',
+  '{"stream":"a","data":"x","meta":{"id":""}}',
+  '{"stream":"a","data":"x","meta":{"id":7}}',
+  JSON.stringify({ stream: 'a', data: 'x', meta: { id: 'x'.repeat(65) } }),
   '{"command":"fly"}',
   '{"command":"disconnect","payload":{}}',
 ]
@@ -150,11 +153,15 @@ export class Sequence {
   readonly #actors: readonly Actor[]
   readonly #room: Room
   readonly #streams: readonly string[]
+  /** The ids that a backend sent, also in lists that were refused. */
+  readonly #ids: string[] = []
+  readonly #name: string
   #said = 0
 
   constructor(world: World, random: Random, name: string) {
     this.#world = world
     this.#random = random
+    this.#name = name
     this.#streams = ['a', 'b/é', 'c'].map(stream => `${name}/${stream}`)
     this.#actors = ['ada', 'bob'].map(who => new Actor(who, random, JSON.stringify({ user: `${name}/${who}` })))
     this.#room = new Room(this.#actors)
@@ -438,17 +445,27 @@ export class Sequence {
       const type = random.chance(0.1) ? 'custom' : undefined
       const actor = random.pick(this.#actors)
       const exclude = random.chance(0.2) ? random.pick([...actor.sids, 'nobody']) : undefined
-      return { stream, message: { body, type, exclude }, transient }
+      const id = random.chance(0.5) ? this.#id() : undefined
+      return { stream, message: { body, type, exclude, id }, transient }
     })
-    const wire = batch.map(({ stream, message: { body, type, exclude }, transient }) => ({
+    const wire = batch.map(({ stream, message: { body, type, exclude, id }, transient }) => ({
       stream,
       data: body,
-      meta: { transient, broadcast_type: type, exclude_socket: exclude },
+      meta: { transient, broadcast_type: type, exclude_socket: exclude, id },
     }))
     this.#note(undefined, JSON.stringify(wire))
     const { status } = await this.#world.post(wire.length === 1 ? wire[0] : wire)
     assert.equal(status, 201)
     for (const { stream, message, transient } of batch) this.#room.broadcast(stream, message, transient)
+  }
+
+  /** An id of a publication: half of them were sent before. */
+  #id(): string {
+    const random = this.#random
+    if (this.#ids.length > 0 && random.chance(0.5)) return random.pick(this.#ids)
+    const id = `${this.#name}/${this.#ids.length}`
+    this.#ids.push(random.chance(0.8) ? id : id.padEnd(64, 'é'))
+    return this.#ids.at(-1)!
   }
 
   /** While a resumed session has not said where it is, nothing is asked of it. */
@@ -462,7 +479,7 @@ export class Sequence {
   async #broadcastInVain(): Promise<void> {
     const body = this.#random.pick([
       ...BAD_BROADCASTS,
-      JSON.stringify([{ stream: this.#streams[0], data: '1' }, { stream: this.#streams[1] }]),
+      JSON.stringify([{ stream: this.#streams[0], data: '1', meta: { id: this.#id() } }, { stream: this.#streams[1] }]),
     ])
     const unauthorized = this.#random.chance(0.3)
     this.#note(undefined, `${unauthorized ? 'without the key ' : ''}${body}`)
