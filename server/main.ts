@@ -7,15 +7,9 @@ import { readFileSync } from 'node:fs'
 import { createCable } from './cable.ts'
 import type { Config } from './config/config.ts'
 import { help } from './config/help.ts'
+import { listenFailure } from './config/listen-failure.ts'
 import { ConfigInvalid, readConfig } from './config/read.ts'
 import { createLog } from './log.ts'
-
-const REASONS: Record<string, string> = {
-  EADDRINUSE: 'the port is in use',
-  EADDRNOTAVAIL: 'this machine has no such address',
-  ENOTFOUND: 'there is no such host',
-  EACCES: 'this user may not use that port',
-}
 
 const argv = process.argv.slice(2)
 if (argv.includes('--help') || argv.includes('-h')) {
@@ -45,8 +39,7 @@ async function run(): Promise<void> {
   try {
     await cable.listen()
   } catch (error) {
-    const { code, port } = error as NodeJS.ErrnoException & { port?: number }
-    console.error(`cable: cannot listen on ${config.host}:${port ?? settings.port}: ${REASONS[code ?? ''] ?? code}`)
+    console.error(`cable: ${listenFailure(config, error as NodeJS.ErrnoException)}`)
     process.exit(1)
   }
   log.info({ pid: process.pid }, `clients connect to ${cable.url.cable}`)
