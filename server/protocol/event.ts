@@ -30,7 +30,7 @@ export interface Format {
 }
 
 /** A year: the protocol has no word for "stop", only for how long a browser waits before it reconnects. */
-const NEVER_MS = 31_536_000_000
+const NEVER_MS = 365 * 24 * 3600 * 1000
 const RETRY_NEVER = `retry: ${NEVER_MS}\n`
 
 /** Returns an event as text, empty for a frame that this client does not want. `frame` is JSON text. */
