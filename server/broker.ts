@@ -62,3 +62,8 @@ export interface Broker {
   /** Begins the feed. */
   start: (to: Feed) => Soon<void>
 }
+
+/** The broker is away, and took nothing: a backend tries again later, and a replay waits. */
+export class BrokerUnavailable extends Error {
+  override readonly name = 'BrokerUnavailable'
+}

@@ -34,11 +34,11 @@ export function createFeed({ hub, turn, epoch, signal, monotonic, took }: FeedPa
   return {
     entry(stream, { offset, body, exclude }, type) {
       measure()
-      hub.broadcast({ stream, payload: storedPayload(body, stream, { offset, epoch }), exclude, type })
+      hub.broadcast({ stream, payload: storedPayload(body, stream, { offset, epoch }), exclude, type, offset })
     },
     live(stream, { message, exclude, type, fromClient }) {
       if (!fromClient) measure()
-      hub.broadcast({ stream, payload: payloadOf(message), exclude, type, fromClient, transient: true })
+      hub.broadcast({ stream, payload: payloadOf(message), exclude, type, fromClient })
     },
     signal,
   }

@@ -42,11 +42,11 @@ export interface Message {
   readonly type?: string | undefined
   /** A client made it: it must not reach a page as HTML. */
   readonly fromClient?: boolean
-  /** Whether the history does not hold it. */
-  readonly transient?: boolean
+  /** Its offset in the history; `undefined`: the history does not hold it. */
+  readonly offset?: number
 }
 
-/** A subscription that waits for its replay, and keeps the transient messages that the replay lacks. */
+/** A subscription that waits for its replay, and keeps the messages that the replay lacks. */
 export interface Waiter {
   hold: (message: Message) => void
 }
@@ -124,7 +124,7 @@ export class Hub {
     if (groups.size === 0) this.#streams.delete(stream)
   }
 
-  /** Begins to hand transient messages to the waiter, synchronously. */
+  /** Begins to hand messages to the waiter, synchronously, before any listener gets them. */
   addWaiter(stream: string, waiter: Waiter): void {
     this.#waiters.set(stream, withOne(this.#waiters.get(stream), waiter))
   }
@@ -137,7 +137,7 @@ export class Hub {
 
   /** Hands the message to every session that listens, at the end of the turn at the latest. */
   broadcast(message: Message): void {
-    if (message.transient) this.#hold(message)
+    if (this.#waiters.size > 0) this.#hold(message)
     if (!this.#streams.has(message.stream)) return
     this.#waiting.push(message)
     this.#turn.first(this.#flush)

@@ -5,24 +5,22 @@
  *             ╰▶ gap ────▶ [reject_history] ──▶ live, and we ask a page to refresh
  *
  * A subscription joins the hub synchronously with the end of its replay, so it misses nothing between the two and gets
- * nothing twice. While it waits, transient-buffer.ts keeps the messages that the history does not hold. A session gets one
- * replay at a time, and none while much waits to be written, so that a long replay does not make it too slow.
+ * nothing twice. held-messages.ts keeps what comes meanwhile and is not in the replay. If the broker's feed is behind the
+ * replay, the subscription takes its messages itself until the feed has passed it. A session gets one replay at a time, and
+ * none while much waits to be written, so that a long replay does not make it too slow.
  */
-
-import type { Entry } from '../broker.ts'
-import type { SyncBroker } from '../brokers/memory.ts'
+import type { Soon } from '../base/soon.ts'
+import { type Broker, BrokerUnavailable, type Entry } from '../broker.ts'
 import type { GapCode } from '../errors.ts'
 import type { Connection } from '../hub/connection.ts'
 import type { Message } from '../hub/hub.ts'
-import { broadcastPrefix, type RefreshFate } from '../protocol/action-cable.ts'
+import type { RefreshFate } from '../protocol/action-cable.ts'
 import { confirmHistory, rejectHistory } from '../protocol/extended.ts'
-import { textFrame } from '../protocol/frame.ts'
-import { positionTail } from '../protocol/payload.ts'
-import type { Position } from '../protocol/position.ts'
 import { catchingUp, caughtUp } from '../protocol/source-events.ts'
+import { HeldMessages, type HeldParts, inOrder } from './held-messages.ts'
+import { bytesOf, coveredFrom, framesOf, lastOf, type Missed, whyGap } from './replay.ts'
 import type { Start } from './start.ts'
 import type { Subscription } from './subscriptions.ts'
-import { type BufferParts, inOrder, TransientBuffer, type TransientMessage } from './transient-buffer.ts'
 
 /** What catching up needs of its session. */
 export interface Behind {
@@ -36,16 +34,23 @@ export interface Behind {
   fate: (subscription: Subscription) => RefreshFate | undefined
   /** Something may be missing. */
   missed: (subscription: Subscription, code: GapCode) => void
+  /** Ends the session after a bug. Never throws. */
+  fail: (error: unknown) => void
 }
 
 /** What catching up needs of the broker. */
-export type History = Pick<SyncBroker, 'epoch' | 'seen' | 'after' | 'since'>
+export type History = Pick<Broker, 'epoch' | 'seen' | 'after' | 'since'>
 
 /** What catching up needs of what all sessions share. */
-export interface CatchUpParts extends Omit<BufferParts, 'history'> {
+export interface CatchUpParts extends Omit<HeldParts, 'history'> {
   /** `undefined`: the cable keeps no history. */
   readonly history: History | undefined
+  /** Calls `then` after so many ms. Returns a function that cancels the call. */
+  readonly later: (ms: number, then: () => void) => () => void
 }
+
+/** What the history has for a subscription: messages, or a gap. */
+export type Found = Soon<readonly Entry[] | 'gap'>
 
 interface Turn {
   readonly subscription: Subscription
@@ -54,46 +59,59 @@ interface Turn {
   readonly asked: boolean
 }
 
+/** How long a replay waits before it asks a broker again that was away. */
+const RETRY_MS = 1_000
+
 export class CatchUp {
   readonly #session: Behind
   readonly #parts: CatchUpParts
-  /** `undefined`: nobody waits. */
+  /** `undefined`: nobody waits. The first may be the one that is being read. */
   #turns: Turn[] | undefined
+  #isReading = false
   /** `undefined`: no subscription waits. */
-  #transient: TransientBuffer | undefined
+  #held: HeldMessages | undefined
 
   constructor(session: Behind, parts: CatchUpParts) {
     this.#session = session
     this.#parts = parts
   }
 
-  /** Whether, as of now, no replay brings what came after `start`. */
-  isGap(start: Start, subscription: Subscription): boolean {
+  /** Asks the history what came after `start`; `undefined`: there is no history, or nothing to ask. */
+  find(start: Start, subscription: Subscription): Found | undefined {
+    const { history } = this.#parts
+    return history === undefined || start === 'now' ? undefined : this.#find(subscription, start, history)
+  }
+
+  /** Whether, as far as we know now, no replay brings what was found. */
+  isGap(found: Found | undefined, subscription: Subscription): boolean {
     const { history, limits } = this.#parts
-    if (history === undefined || start === 'now') return false
-    const found = start === 'gap' ? 'gap' : this.#find(subscription, start, history)
+    if (history === undefined || found === undefined || found instanceof Promise) return false
     return found === 'gap' || bytesOf(found, subscription, history) > limits.maxReplayBytes
   }
 
-  /** Sends what came after `start`, now or when its turn comes, then makes the subscription live. */
-  from(start: Start, subscription: Subscription, asked: boolean): void {
+  /**
+   * Sends what came after `start`, now or when its turn comes, then makes the subscription live. `found` is what
+   * {@link find} has just returned, if it was asked.
+   */
+  from(start: Start, subscription: Subscription, asked: boolean, found?: Found): void {
     const { history } = this.#parts
     if (history === undefined) return this.#without(start, subscription, asked)
     // Pin "now" to this moment, not to when the replay runs.
     const pinned: Turn['start'] = start === 'now' ? { offset: history.seen, epoch: history.epoch } : start
     const turn = { subscription, start: pinned, asked }
-    if (this.#turns === undefined && this.#take(turn, history)) return
+    if (this.#turns === undefined && this.#take(turn, history, found)) return
+    if (found instanceof Promise) found.catch(() => {}) // (we ask again when its turn comes)
     this.wait(subscription)
     this.#turns ??= []
     this.#turns.push(turn)
   }
 
-  /** Keeps transient messages for the subscription until its turn comes and it is live. */
+  /** Holds messages for the subscription until its turn comes and it is live. */
   wait(subscription: Subscription): void {
     const { history } = this.#parts
     if (history === undefined || subscription.state !== 'waiting') return
-    this.#transient ??= new TransientBuffer(this.#session, { ...this.#parts, history })
-    this.#transient.keep(subscription)
+    this.#held ??= new HeldMessages(this.#session, { ...this.#parts, history })
+    this.#held.begin(subscription)
   }
 
   /** Whether the client asked for history that it has not got yet. */
@@ -110,87 +128,135 @@ export class CatchUp {
   /** Goes on as far as the connection can take it. */
   resume(): void {
     const turns = this.#turns
-    if (turns === undefined) return
+    if (turns === undefined || this.#isReading) return
     while (turns.length > 0) {
       const turn = turns.shift()!
-      if (turn.subscription.state === 'over' || this.#take(turn, this.#parts.history!)) continue
-      turns.unshift(turn)
-      return
+      if (turn.subscription.state === 'over') continue
+      if (!this.#take(turn, this.#parts.history!)) {
+        turns.unshift(turn)
+        return
+      }
+      if (this.#isReading) return
     }
     this.#turns = undefined
   }
 
   /** Returns false if the replay has to wait. */
-  #take(turn: Turn, history: History): boolean {
-    const { connection } = this.#session
-    if (connection.congested(0)) return false
-    const { subscription, start } = turn
-    const transient = this.#transient?.messages(subscription) ?? []
-    const kept = transient === 'gap' ? [] : transient
-    const found = start === 'gap' ? 'gap' : this.#find(subscription, start, history)
-    const size = found === 'gap' ? 0 : bytesOf(inOrder(found, kept), subscription, history)
-    const isGap = found === 'gap' || transient === 'gap' || size > this.#parts.limits.maxReplayBytes
-    if (connection.congested(isGap ? bytesOf(inOrder([], kept), subscription, history) : size)) return false
-    this.#endWait(subscription)
-    if (isGap) this.#skip(turn, kept, found === 'gap' ? whyGap(start, history) : 'gap_too_large', history)
-    else this.#replay(turn, found, kept, history)
+  #take(turn: Turn, history: History, found = this.#find(turn.subscription, turn.start, history)): boolean {
+    if (this.#session.connection.congested(0)) {
+      if (found instanceof Promise) found.catch(() => {})
+      return false
+    }
+    if (!(found instanceof Promise)) return this.#send(turn, found, history)
+    this.#read(turn, found, history)
     return true
   }
 
-  #skip({ subscription, asked }: Turn, transient: readonly TransientMessage[], code: GapCode, history: History): void {
+  /** Waits for a broker that answers later. The turn stays the first until then. */
+  #read(turn: Turn, found: Promise<readonly Entry[] | 'gap'>, history: History): void {
+    this.#isReading = true
+    this.#turns = [turn, ...(this.#turns ?? [])]
+    this.wait(turn.subscription)
+    this.#held?.reading(turn.subscription, true)
+    found.then(
+      entries => this.#endRead(turn, () => this.#send(turn, entries, history)),
+      error => {
+        if (!(error instanceof BrokerUnavailable)) return this.#session.fail(error)
+        // A broker that is away is not a gap: the replay waits.
+        this.#parts.later(RETRY_MS, () => this.#endRead(turn, () => false))
+      },
+    )
+  }
+
+  #endRead(turn: Turn, then: () => boolean): void {
+    try {
+      this.#isReading = false
+      const isWanted = this.#turns?.includes(turn)
+      if (isWanted && then()) this.#turns = this.#turns?.filter(other => other !== turn)
+      this.#held?.reading(turn.subscription, false)
+      this.resume()
+    } catch (error) {
+      this.#session.fail(error)
+    }
+  }
+
+  /** Returns false if the replay has to wait. */
+  #send(turn: Turn, found: readonly Entry[] | 'gap', history: History): boolean {
+    const { connection } = this.#session
+    const { subscription, start } = turn
+    const held = this.#held?.messages(subscription) ?? []
+    const kept = held === 'gap' ? [] : held
+    const replay = found === 'gap' ? [] : inOrder(found, kept, lastOf(start, found))
+    const size = bytesOf(replay, subscription, history)
+    const isGap = found === 'gap' || held === 'gap' || size > this.#parts.limits.maxReplayBytes
+    const rest = isGap ? inOrder([], kept, 0) : replay
+    if (connection.congested(isGap ? bytesOf(rest, subscription, history) : size)) return false
+    this.#endWait(subscription)
+    if (!isGap) this.#replay(turn, found, replay, history)
+    else this.#skip(turn, rest, found === 'gap' ? whyGap(start, history.epoch) : 'gap_too_large', history)
+    return true
+  }
+
+  #skip({ subscription, asked }: Turn, rest: readonly Missed[], code: GapCode, history: History): void {
     const { connection } = this.#session
     if (asked) connection.send(rejectHistory(subscription.identifier, this.#session.fate(subscription)))
-    // Neither a refresh nor a later `history` command could bring the transient messages.
-    for (const frame of this.#framed(subscription, inOrder([], transient), history)) connection.send(frame)
+    // Neither a refresh nor a later `history` command could bring the held messages.
+    for (const frame of this.#framed(subscription, rest, history)) connection.send(frame)
     if (this.#goLive(subscription, history.seen)) this.#session.missed(subscription, code)
   }
 
   #replay(
     { subscription, start, asked }: Turn,
     found: readonly Entry[],
-    transient: readonly TransientMessage[],
+    replay: readonly Missed[],
     history: History,
   ): void {
     const { connection } = this.#session
     const { identifier, grant } = subscription
-    const frames = this.#framed(subscription, inOrder(found, transient), history)
+    const frames = this.#framed(subscription, replay, history)
     const tells = grant.events && (asked || frames.length > 0)
     if (tells) connection.send(catchingUp(identifier, frames.length))
     for (const frame of frames) connection.send(frame)
     if (tells) connection.send(caughtUp(identifier, frames.length))
     if (asked) connection.send(confirmHistory(identifier))
-    this.#goLive(subscription, before(start, found, history))
+    const last = lastOf(start, found)
+    if (last > history.seen) this.#followFeed(subscription, last, history)
+    else this.#goLive(subscription, coveredFrom(start, found, history.seen))
+  }
+
+  /** The feed has yet to bring what was replayed: drops that, and joins the hub once the feed has passed `last`. */
+  #followFeed(subscription: Subscription, last: number, history: History): void {
+    if (subscription.state !== 'waiting') return
+    this.wait(subscription)
+    this.#held?.pass(subscription, (message: Message) => {
+      const { offset } = message
+      if (history.seen >= last && (offset === undefined || offset > last)) {
+        // (The hub is about to deliver this message to all that listen.)
+        this.#endWait(subscription)
+        this.#goLive(subscription, last)
+      } else if (offset === undefined) {
+        for (const frame of this.#framed(subscription, [message], history)) this.#session.connection.send(frame)
+      }
+    })
   }
 
   #endWait(subscription: Subscription): void {
-    this.#transient?.end(subscription)
-    if (this.#transient?.idle) this.#transient = undefined
+    this.#held?.end(subscription)
+    if (this.#held?.idle) this.#held = undefined
   }
 
-  #framed({ identifier, grant }: Subscription, messages: Iterable<Entry | Message>, { epoch }: History): Buffer[] {
-    const frames: Buffer[] = []
-    let prefix: Buffer | undefined
-    for (const message of messages) {
-      if (!('offset' in message)) {
-        frames.push(textFrame(broadcastPrefix(identifier, message.type), message.payload))
-        continue
-      }
-      const { offset, body, exclude } = message
-      if (exclude !== undefined && this.#session.answersTo(exclude)) continue
-      prefix ??= broadcastPrefix(identifier)
-      frames.push(textFrame(prefix, body, positionTail(grant.stream, { offset, epoch })))
-    }
-    return frames
+  #framed(subscription: Subscription, messages: readonly Missed[], { epoch }: History): Buffer[] {
+    return framesOf(subscription, messages, epoch, sid => this.#session.answersTo(sid))
   }
 
-  #find(
-    { grant, state, covered }: Subscription,
-    start: Position | { since: number },
-    history: History,
-  ): readonly Entry[] | 'gap' {
-    const entries = 'since' in start ? history.since(grant.stream, start.since) : history.after(grant.stream, start)
+  #find({ grant, state, covered }: Subscription, start: Turn['start'], history: History): Found {
+    if (start === 'gap') return 'gap'
+    const found = 'since' in start ? history.since(grant.stream, start.since) : history.after(grant.stream, start)
+    if (state !== 'live') return found
     // What a live subscription has been sent already is not sent again.
-    return entries === 'gap' || state !== 'live' ? entries : entries.filter(({ offset }) => offset <= covered)
+    const older = (entries: readonly Entry[] | 'gap') =>
+      entries === 'gap' ? entries : entries.filter(({ offset }) => offset <= covered)
+    return found instanceof Promise ? found.then(older) : older(found)
   }
 
   /** Returns false if it is over: what was sent to the client may have been too much for its connection. */
@@ -204,7 +270,7 @@ export class CatchUp {
     return true
   }
 
-  /** Without a history a page's position says nothing, and only who asks is told that there is none. */
+  /** Without a history a page's position says nothing, and we tell only a client that asks. */
   #without(start: Start, subscription: Subscription, asked: boolean): void {
     if (asked)
       this.#session.connection.send(
@@ -212,26 +278,4 @@ export class CatchUp {
       )
     this.#goLive(subscription, 0)
   }
-}
-
-/** Estimates the bytes of the messages' frames without encoding them. */
-function bytesOf(messages: Iterable<Entry | Message>, { identifier, grant }: Subscription, history: History): number {
-  let bytes = 0
-  let rest: number | undefined
-  for (const message of messages) {
-    rest ??=
-      broadcastPrefix(identifier).length +
-      positionTail(grant.stream, { offset: history.seen, epoch: history.epoch }).length
-    bytes += rest + ('offset' in message ? message.body : message.payload).length
-  }
-  return bytes
-}
-
-const whyGap = (start: Turn['start'], { epoch }: History): GapCode =>
-  start === 'gap' || 'since' in start ? 'gap_position_unknown' : start.epoch === epoch ? 'gap_too_old' : 'gap_restarted'
-
-/** The offset after which everything was sent. */
-function before(start: Turn['start'], [first]: readonly Entry[], history: History): number {
-  if (start !== 'gap' && 'offset' in start) return start.offset
-  return first === undefined ? history.seen : first.offset - 1
 }

@@ -264,9 +264,10 @@ export class Session implements Addressee, Behind, Speaker {
     const page = grant.position ?? positions?.page
     // One that was restored may have been told already where the client was.
     const start = state === 'live' ? 'now' : eventStart(grant.stream, page, asked, positions?.seen)
-    const isGap = this.catchUp.isGap(start, subscription)
+    const found = this.catchUp.find(start, subscription)
+    const isGap = this.catchUp.isGap(found, subscription)
     this.connection.send(confirmSubscription(identifier, isGap ? this.fate(subscription) : undefined))
-    this.catchUp.from(start, subscription, asksForHistory(asked) || (positions !== undefined && start !== 'now'))
+    this.catchUp.from(start, subscription, asksForHistory(asked) || (positions !== undefined && start !== 'now'), found)
     if (presence !== undefined && !this.#ended) {
       this.join({ command: 'join', identifier, presence }, subscription)
     }
