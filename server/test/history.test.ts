@@ -1,24 +1,8 @@
-/**
- * History on the wire: where a subscription starts, and in what order it is told.
- */
+/** History on the wire: where a subscription starts, and in what order its messages arrive. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Client, EXTENDED, type Frame, startCable, type TestCable, turbo } from './test-cable.ts'
-
-const REFRESH = '<turbo-stream action="refresh" method="morph" scroll="preserve" data-hotcable="heal"></turbo-stream>'
-
-/** What arrives until a message that is sent last has arrived: types, messages. */
-async function seen(cable: TestCable, client: Client, stream = 'a'): Promise<unknown[]> {
-  await cable.broadcast(stream, 'last')
-  const frames = await client.until(({ message }) => message === 'last')
-  return frames.slice(0, -1).map(({ type, message }) => type ?? message)
-}
-
-const send = async (cable: TestCable, ...messages: string[]) => {
-  for (const message of messages) await cable.broadcast('a', message)
-}
-
-const since = () => Math.floor(Date.now() / 1000) - 60
+import { seen, send, since } from './history-messages.ts'
+import { type Client, EXTENDED, type Frame, startCable, turbo } from './test-cable.ts'
 
 test('a page is sent what was broadcast after it was made, before anything live, and nothing twice', async t => {
   const cable = await startCable(t, ['--noauth'])
@@ -76,111 +60,6 @@ test('without a position the client’s own is used, and without that its clock'
   assert.deepEqual(await heard(neither), ['confirm_history', 'last'])
 })
 
-for (const [about, position] of [
-  ['of another life of the cable', '1/gone'],
-  ['that is not known', '-'],
-  ['of the future', undefined],
-] as const) {
-  test(`a position ${about} is a gap: the page is told to refresh, once, and goes on live`, async t => {
-    const cable = await startCable(t, ['--noauth'])
-    await send(cable, 'unknown to the page')
-    const client = await cable.welcomed({ protocols: EXTENDED })
-    const future = `999999/${(await cable.position()).split('/')[1]}`
-
-    await client.subscribe(turbo('a', { position: position ?? future }), { history: { since: since(), streams: {} } })
-    const [rejection, refresh] = [await client.next(), await client.next()]
-    assert.equal(rejection.type, 'reject_history')
-    assert.equal(refresh.message, REFRESH)
-    assert.match(`${refresh.offset}/${refresh.epoch}`, /^\d+\/[\w-]+$/, 'it carries where the stream is')
-    assert.deepEqual(await seen(cable, client), [])
-
-    await client.subscribe(turbo('a', { position: position ?? future, again: true }))
-    assert.deepEqual(
-      await seen(cable, client),
-      ['last'].slice(1),
-      'held back: one refresh per stream and session in 30 s',
-    )
-  })
-}
-
-for (const [about, flags, fate] of [
-  ['a refresh that is coming', [], 'coming'],
-  ['that pages are not told to refresh', ['--heal=off'], 'off'],
-] as const) {
-  test(`the confirmation of a subscription that starts with a gap announces ${about}`, async t => {
-    const cable = await startCable(t, ['--noauth', '--public_streams', ...flags])
-    const position = await cable.position()
-    const client = await cable.welcomed({ protocols: EXTENDED })
-    const other = JSON.stringify({ channel: '$pubsub', stream_name: 'a', position: '-' })
-
-    assert.equal((await client.subscribe(turbo('a', { position: '-' }))).refresh, fate)
-    if (fate === 'coming') assert.equal((await client.next()).message, REFRESH)
-    const again = await client.subscribe(turbo('a', { position: '-', again: true }))
-    assert.equal(again.refresh, fate === 'coming' ? 'held-back' : fate)
-    assert.deepEqual(Object.keys(await client.subscribe(turbo('a', { position }))), ['type', 'identifier'])
-    assert.deepEqual(Object.keys(await client.subscribe(other)), ['type', 'identifier'])
-  })
-}
-
-test('history that cannot be told announces the refresh as well', async t => {
-  const cable = await startCable(t, ['--noauth'])
-  const client = await cable.welcomed({ protocols: EXTENDED })
-  await client.subscribe(turbo('a'))
-  client.send({ command: 'history', identifier: turbo('a'), history: { streams: { a: { epoch: 'gone', offset: 1 } } } })
-
-  const { type, refresh } = await client.next()
-  assert.deepEqual([type, refresh], ['reject_history', 'coming'])
-})
-
-const told = (details: string) => `<turbo-stream action="hotcable" ${details}></turbo-stream>`
-
-test('a source that asked is told what it is catching up with, and when it has', async t => {
-  const cable = await startCable(t, ['--noauth'])
-  const position = await cable.position()
-  await send(cable, 'one', 'two')
-  const client = await cable.welcomed({ protocols: EXTENDED })
-  const asking = turbo('a', { position, events: '' })
-
-  await client.subscribe(asking)
-  const replay = [told('event="catching-up" messages="2"'), 'one', 'two', told('event="caught-up" messages="2"')]
-  assert.deepEqual(await seen(cable, client), replay)
-  await client.subscribe(turbo('a', { position: await cable.position(), events: '' }))
-  assert.deepEqual(await seen(cable, client), [], 'nothing was missed, so nothing is said')
-})
-
-for (const [about, flags, place, details] of [
-  ['in production', [], '-', 'event="gap" refresh="coming"'],
-  ['with --heal=off', ['--heal=off'], '-', 'event="gap" refresh="off"'],
-  ['with --dev: unknown', ['--dev'], '-', 'event="gap" refresh="coming" code="gap_position_unknown"'],
-  ['with --dev: restarted', ['--dev'], '1/gone', 'event="gap" refresh="coming" code="gap_restarted"'],
-  ['with --dev: too old', ['--dev', '--history_limit=1'], undefined, 'event="gap" refresh="coming" code="gap_too_old"'],
-] as const) {
-  test(`a source that asked is told of a gap, ${about}`, async t => {
-    const cable = await startCable(t, ['--noauth', ...flags])
-    const position = place ?? (await cable.position())
-    await send(cable, 'one', 'two')
-    const client = await cable.welcomed()
-    await client.subscribe(turbo('a', { position, events: '' }))
-
-    const { message } = await client.next()
-    const [said, fix] = String(message).replace('></turbo-stream>', '').split(' fix=')
-    assert.equal(said, `<turbo-stream action="hotcable" ${details}`)
-    assert.equal(fix !== undefined, about.startsWith('with --dev'))
-
-    await client.subscribe(turbo('a', { position, events: 'too' }))
-    const second = await client.until(({ message }) => String(message).includes('event="gap"'))
-    if (!about.includes('off')) assert.match(String(second.at(-1)?.message), /refresh="held-back"/)
-  })
-}
-
-test('a gap of a subscription that is not Turbo’s refreshes nothing', async t => {
-  const cable = await startCable(t, ['--noauth', '--public_streams'])
-  const client = await cable.welcomed()
-
-  await client.subscribe(JSON.stringify({ channel: '$pubsub', stream_name: 'a', position: '1/gone' }))
-  assert.deepEqual(await seen(cable, client), [])
-})
-
 test('with --broker=none positions are accepted and mean nothing, and who asks is told that there is no history', async t => {
   const cable = await startCable(t, ['--noauth', '--broker=none'])
   const [page, asking] = [await cable.welcomed(), await cable.welcomed()]
@@ -221,22 +100,6 @@ for (const [about, history] of [
     client.send({ command: 'history', identifier: turbo('a'), history })
 
     assert.deepEqual(await seen(cable, client), [])
-  })
-}
-
-for (const history of [
-  { since: 'yesterday' },
-  { since: -5 },
-  { streams: { a: 7 } },
-  { streams: { a: { epoch: 7, offset: 'x' } } },
-  { streams: { a: null } },
-]) {
-  test(`history that cannot be read is a gap: ${JSON.stringify(history)}`, async t => {
-    const cable = await startCable(t, ['--noauth', '--public_streams'])
-    const client = await cable.welcomed()
-    await client.subscribe(JSON.stringify({ channel: '$pubsub', stream_name: 'a' }), { history })
-
-    assert.deepEqual(await seen(cable, client), ['reject_history'])
   })
 }
 
@@ -287,16 +150,6 @@ test('live messages neither overtake a replay nor fall behind it, however many s
   }
 })
 
-test('a replay larger than may wait for one client is a gap, not an end', async t => {
-  const cable = await startCable(t, ['--noauth', '--ws_max_pending_size=10000'])
-  const position = await cable.position()
-  for (let i = 0; i < 20; i++) await cable.broadcast('a', 'x'.repeat(1000))
-  const client = await cable.welcomed()
-  await client.subscribe(turbo('a', { position }))
-
-  assert.deepEqual(await seen(cable, client), [REFRESH])
-})
-
 test('many replays wait for each other, and a client that reads gets them all', async t => {
   const cable = await startCable(t, ['--noauth', '--ws_max_pending_size=200000'])
   const position = await cable.position()
@@ -316,20 +169,4 @@ test('many replays wait for each other, and a client that reads gets them all', 
   }
   await cable.broadcast('a', 'last')
   for (let i = 0; i < 100; i++) assert.equal((await client.next()).message, 'last')
-})
-
-test('with --heal=off a gap is only said to who asked', async t => {
-  const cable = await startCable(t, ['--noauth', '--heal=off'])
-  const client = await cable.welcomed()
-  await client.subscribe(turbo('a', { position: '-' }))
-
-  assert.deepEqual(await seen(cable, client), [])
-})
-
-test('refreshes wait until the app is well', async t => {
-  const cable = await startCable(t, ['--noauth', '--heal_check=http://127.0.0.1:1/'])
-  const client = await cable.welcomed()
-  await client.subscribe(turbo('a', { position: '-' }))
-
-  assert.deepEqual(await seen(cable, client), [])
 })

@@ -3,6 +3,7 @@ import { Writable } from 'node:stream'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { createLog } from '../log.ts'
+import { SECRET, sign, startCable, token } from './test-cable.ts'
 
 function written(level: string, format: string, say: (log: ReturnType<typeof createLog>) => void): string {
   let text = ''
@@ -96,4 +97,22 @@ test('what is below the level is not written', () => {
     written('warn', 'text', log => log.info('x')),
     '',
   )
+})
+
+test('no line of the log holds a secret, a token, a query or a whole signed name', async t => {
+  const cable = await startCable(t, ['--dev'])
+  const jid = token({ ext: '{}', exp: Math.floor(Date.now() / 1000) + 3600 })
+  const bad = token({ ext: '{}' }, 'wrong')
+  const client = await cable.connect({ query: `?jid=${jid}` })
+  await client.next()
+  const forged = sign('a', 'wrong')
+  await client.subscribe(JSON.stringify({ channel: 'Turbo::StreamsChannel', signed_stream_name: forged }))
+  await (await cable.connect({ query: `?jid=${bad}` })).closed
+  await cable.post('garbage', { headers: { authorization: 'Bearer guess-of-a-key' } })
+
+  const log = cable.lines.join('')
+  assert.match(log, /stream_signature_mismatch/)
+  assert.match(log, /token_invalid/)
+  assert.match(log, /unauthorized/)
+  for (const canary of [SECRET, jid, bad, forged, 'guess-of-a-key', 'jid=']) assert.ok(!log.includes(canary), canary)
 })

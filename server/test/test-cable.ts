@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import { once } from 'node:events'
+import type { Socket } from 'node:net'
 import { Writable } from 'node:stream'
 import type { TestContext } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
@@ -202,6 +203,9 @@ export async function connect(
   return client
 }
 
+/** The socket behind a client, for bytes that ws would not send. */
+export const socketOf = (ws: WebSocket): Socket => (ws as unknown as { _socket: Socket })._socket
+
 export const METRICS = '--metrics_http=/metrics'
 
 /** Reads a metric of a cable with {@link METRICS}; `name` has its labels, but not AnyCable's prefix. */
@@ -210,6 +214,10 @@ export async function counted(cable: TestCable, name: string): Promise<number> {
   const line = text.split('\n').find(line => line.startsWith(`anycable_go_${name} `))
   return Number(line?.split(' ').at(-1) ?? 0)
 }
+
+/** How many refusals with this code a cable with {@link METRICS} has counted. */
+export const refused = (cable: TestCable, code: string): Promise<number> =>
+  counted(cable, `refusals_total{code="${code}"}`)
 
 /** Signs as a backend would; written anew on purpose, from the reference's rules. */
 export function sign(stream: unknown, secret: string = SECRET): string {

@@ -1,0 +1,132 @@
+/** Which clients a cable lets in: by token, origin and path; and what it tells those that it refuses. */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { test } from 'node:test'
+import { WebSocket } from 'ws'
+import { connect, startCable, token } from './test-cable.ts'
+
+const ADA = JSON.stringify({ user_id: 42 })
+const inAnHour = () => Math.floor(Date.now() / 1000) + 3600
+
+test('a client with a good token is welcomed, with a sid of its own', async t => {
+  const cable = await startCable(t)
+  const jid = token({ ext: ADA, exp: inAnHour() })
+  const [one, two] = await Promise.all([
+    cable.connect({ query: `?jid=${jid}` }),
+    cable.connect({ query: `?jid=${jid}` }),
+  ])
+
+  const welcomes = [await one.next(), await two.next()]
+
+  assert.deepEqual(
+    welcomes.map(({ type }) => type),
+    ['welcome', 'welcome'],
+  )
+  assert.match(welcomes[0]!.sid!, /^[\w-]{20,}$/)
+  assert.notEqual(welcomes[0]!.sid, welcomes[1]!.sid)
+})
+
+test('the token may be a header, a subprotocol or a query parameter, and the first of these wins', async t => {
+  const cable = await startCable(t)
+  const jid = token({ ext: ADA })
+  const bad = 'not.a.token'
+
+  for (const [options, welcomed] of [
+    [
+      { headers: { 'x-jid': jid }, protocols: ['actioncable-v1-json', `anycable-token.${bad}`], query: `?jid=${bad}` },
+      true,
+    ],
+    [{ protocols: ['actioncable-v1-json', `anycable-token.${jid}`], query: `?jid=${bad}` }, true],
+    [{ query: `?jid=${jid}` }, true],
+    [{ headers: { 'x-jid': bad }, query: `?jid=${jid}` }, false],
+  ] as const) {
+    const client = await cable.connect(options)
+    assert.equal((await client.next()).type, welcomed ? 'welcome' : 'disconnect')
+  }
+})
+
+for (const [about, query, reason] of [
+  ['no token', () => '', 'unauthorized'],
+  ['a forged token', () => `?jid=${token({ ext: ADA }, 'another-secret')}`, 'unauthorized'],
+  ['an expired token', () => `?jid=${token({ ext: ADA, exp: 1_000_000_000 })}`, 'token_expired'],
+  ['an ext that is no string', () => `?jid=${token({ ext: { user_id: 42 } })}`, 'unauthorized'],
+] as const) {
+  test(`${about} is refused with a disconnect that says ${reason}, then a close`, async t => {
+    const cable = await startCable(t)
+    const client = await cable.connect({ query: query() })
+
+    assert.deepEqual(await client.next(), { type: 'disconnect', reason, reconnect: false })
+    assert.deepEqual(await client.closed, { code: 1000, text: 'Auth Failed' })
+  })
+}
+
+test('a bad token is refused even where none is needed', async t => {
+  const cable = await startCable(t, ['--noauth'])
+  const [without, bad] = await Promise.all([cable.connect(), cable.connect({ query: '?jid=nonsense' })])
+
+  assert.equal((await without.next()).type, 'welcome')
+  assert.equal((await bad.next()).reason, 'unauthorized')
+})
+
+test('with --dev a refusal says its code and what to do; without, nothing more than the reference', async t => {
+  const [dev, plain] = [await startCable(t, ['--dev']), await startCable(t)]
+  const [told, untold] = [await (await dev.connect()).next(), await (await plain.connect()).next()]
+
+  assert.equal(told.code, 'token_missing')
+  assert.match(String(told.fix), /jid/)
+  assert.deepEqual(Object.keys(untold), ['type', 'reason', 'reconnect'])
+})
+
+test('with --dev a welcome says so, and without it does not', async t => {
+  const [dev, plain] = [await startCable(t, ['--noauth', '--dev']), await startCable(t, ['--noauth'])]
+  const [told, untold] = [(await dev.welcomed()).welcome, (await plain.welcomed()).welcome]
+
+  assert.deepEqual(told, { type: 'welcome', sid: told.sid, dev: true })
+  assert.deepEqual(untold, { type: 'welcome', sid: untold.sid })
+})
+
+test('a subprotocol is answered when it is offered, and a token is never echoed', async t => {
+  const cable = await startCable(t, ['--noauth'])
+  const stock = await cable.connect({ protocols: ['actioncable-v1-json', 'actioncable-unsupported'] })
+  // The ws client insists on an answer to what it offers, so this offers the token behind its back.
+  const headers = { 'sec-websocket-protocol': `anycable-token.${token({ ext: ADA })}` }
+  const bare = await cable.connect({ protocols: [], headers })
+
+  assert.equal(stock.ws.protocol, 'actioncable-v1-json')
+  assert.equal(bare.ws.protocol, '')
+  assert.equal((await bare.next()).type, 'welcome')
+})
+
+test('a page of another origin is refused with 403, and one that is allowed is not', async t => {
+  const cable = await startCable(t, ['--noauth', '--allowed_origins=example.com, *.example.io,*example.net,'])
+  const status = async (origin?: string) => {
+    const ws = new WebSocket(cable.url.cable, ['actioncable-v1-json'], origin === undefined ? {} : { origin })
+    t.after(() => ws.terminate())
+    ws.on('error', () => {})
+    return await Promise.race([
+      once(ws, 'open').then(() => 101),
+      once(ws, 'unexpected-response').then(([, response]) => response.statusCode),
+    ])
+  }
+
+  assert.equal(await status('https://example.com'), 101)
+  assert.equal(await status('https://EXAMPLE.com'), 101)
+  assert.equal(await status('https://a.example.io'), 101)
+  assert.equal(await status('https://evilexample.io'), 403)
+  assert.equal(await status('https://example.io'), 403)
+  for (const host of ['example.net', 'a.example.net']) assert.equal(await status(`https://${host}`), 101)
+  assert.equal(await status('https://evilexample.net'), 403)
+  assert.equal(await status('https://example.com:8443'), 403)
+  assert.equal(await status('null'), 403)
+  assert.equal(await status(), 403)
+})
+
+test('clients may be served on several paths, and on no other', async t => {
+  const cable = await startCable(t, ['--noauth', '--path=/cable,/live'])
+  const live = await connect(t, cable.url.cable.replace('/cable', '/live'))
+  assert.equal((await live.next()).type, 'welcome')
+
+  const other = new WebSocket(cable.url.cable.replace('/cable', '/other'))
+  const [, response] = await Promise.race([once(other, 'unexpected-response'), once(other, 'open')])
+  assert.equal(response.statusCode, 404)
+})
