@@ -16,7 +16,13 @@ process.env.HOTCABLE_E2E_PORT ??= String(await freePorts(1))
 process.env.HOTCABLE_E2E_DB ??= join(mkdtempSync(join(tmpdir(), 'hotcable-e2e-')), 'board.sqlite3')
 const port = process.env.HOTCABLE_E2E_PORT
 const HEALING = [
-  'heal.spec.ts',
+  'gaps.spec.ts',
+  'network.spec.ts',
+  'restarts.spec.ts',
+  'lifecycle.spec.ts',
+  'clicks.spec.ts',
+  'expiry.spec.ts',
+  'sources.spec.ts',
   'rounds.spec.ts',
   'refresh.spec.ts',
   'stock.spec.ts',

@@ -1,9 +1,7 @@
-/**
- * One person at one open page, whose network is a test's to break; and what must be true of the page afterwards.
- */
+/** One visitor with one open page, a network that a test can break, and what must hold for the page afterwards. */
 import { type Browser, test as base, expect, type Page } from 'playwright/test'
 import { createProxy, type TcpProxy } from '../../testing/proxy.ts'
-import { type ClientName, card, LANGUAGES, type Language, status, unique } from './demo.ts'
+import { CLIENTS, type ClientName, card, LANGUAGES, type Language, status, unique } from './demo.ts'
 import { cards, record, recorded } from './recorder.ts'
 import { type Stack, startStack } from './stack.ts'
 
@@ -12,12 +10,29 @@ export interface Person {
   language: Language
 }
 
+/** Each client with a Board of either language. */
+export const PEOPLE: readonly Person[] = CLIENTS.flatMap(client => [
+  { client, language: 'typescript' },
+  { client, language: 'python' },
+])
+/** Each client with one Board, for slow tests. */
+export const FEW: readonly Person[] = [
+  { client: 'anycable', language: 'typescript' },
+  { client: 'rails', language: 'python' },
+]
+/** For titles. */
+export const who = ({ client, language }: Person): string => `(${client}, ${language})`
+/** The path of a page's connections to its cable. */
+export const SOCKET = /^\/cable/
+
 export interface Tab extends Person {
   page: Page
   network: TcpProxy
+  /** Goes to the Board; resolves when the page has loaded. */
+  open: (language?: Language) => Promise<void>
   /** Goes to the Board; resolves when it is live. */
   visit: (language?: Language) => Promise<void>
-  /** How often the page was fetched so far, by a visit or a refresh. */
+  /** Count of fetches of the page so far, by visits and refreshes. */
   fetches: () => number
 }
 
@@ -30,7 +45,7 @@ interface WorkerFixtures {
   stack: Stack
 }
 
-/** `stack`: an empty Board, and a cable with its usual settings. `tab`: a browser of its own, whose page is not open yet. */
+/** `stack`: an empty Board, and a cable with its usual settings. `tab`: a new browser context, whose page is not open yet. */
 export const test = base.extend<Fixtures & { stack: Stack }, Omit<WorkerFixtures, 'stack'>>({
   everything: [
     // biome-ignore lint/correctness/noEmptyPattern: Playwright reads what a fixture needs from this pattern
@@ -64,7 +79,7 @@ export async function openTab(
   person: Person,
 ): Promise<{ tab: Tab; close: () => Promise<void> }> {
   const network = await createProxy(stack.port)
-  // What a test serves by itself counts as public, and a public page may not reach localhost unless it is allowed to.
+  // The browser counts a page that a test serves as public, and lets a public page reach localhost by permission only.
   const context = await browser.newContext({ permissions: ['local-network-access'] })
   const page = await context.newPage()
   await record(page)
@@ -74,13 +89,15 @@ export async function openTab(
     if (isPage && request.headers()['x-anycable-operation'] === undefined) fetches++
   })
   const { client, language } = person
+  const open = async (to = language) => void (await page.goto(`${network.origin}${LANGUAGES[to]}?client=${client}`))
   const tab: Tab = {
     client,
     language,
     page,
     network,
-    visit: async (to = language) => {
-      await page.goto(`${network.origin}${LANGUAGES[to]}?client=${client}`)
+    open,
+    visit: async to => {
+      await open(to)
       await expect(status(page)).toHaveText('live')
     },
     fetches: () => fetches,
@@ -94,18 +111,27 @@ export async function openTab(
   }
 }
 
-/** The person looks at the page again: either client then connects at once, instead of when it is due. */
+/** Changes the HTML of each page and refresh of a Board; with `only`, not that of refreshes. */
+export async function rewrite(page: Page, change: (html: string) => string, only?: 'document'): Promise<void> {
+  await page.route(/\/(\?.*)?$/, async route => {
+    if (only !== undefined && route.request().resourceType() !== only) return route.continue()
+    const response = await route.fetch()
+    await route.fulfill({ response, body: change(await response.text()) })
+  })
+}
+
+/** The visitor looks at the page again: either client then connects at once, not after its delay. */
 export const look = ({ page }: Tab): Promise<boolean> =>
   page.evaluate(() => document.dispatchEvent(new Event('visibilitychange', { bubbles: true })))
 
-/** Adds so many cards, one after the other. */
+/** Adds `count` cards, one after the other; returns their bodies. */
 export async function addCards(stack: Stack, { language }: Tab, count: number, about: string): Promise<string[]> {
   const bodies = Array.from({ length: count }, (_, at) => unique(`${about} ${at + 1}.`))
   for (const body of bodies) await stack.add(language, body)
   return bodies
 }
 
-/** The invariant: the page shows what a fresh one would, shows what comes next as well, and never showed a card twice. */
+/** The invariant: the page shows what a fresh page shows, shows the next card too, and never showed a card twice. */
 export async function expectTrue(stack: Stack, { page, language }: Tab, { timeout = 20_000 } = {}): Promise<void> {
   const fresh = async () => cards(page, await stack.render(language))
   await expect.poll(() => cards(page), { timeout, intervals: [50, 100, 250] }).toEqual(await fresh())
