@@ -1,5 +1,5 @@
 /**
- * What every measurement has at hand.
+ * What every measurement uses.
  */
 import type { Figures } from './figures.ts'
 import { Generator, type Run, type RunOptions } from './generator.ts'
@@ -14,19 +14,19 @@ export interface Bench {
   /** The generator's program. */
   readonly generator: string
   readonly scratch: string
-  /** Size of our frame's payload, which the peers' is made to be. */
+  /** Size of our frame's payload; the peers send as much. */
   bytes: number
   note: (text: string) => void
 }
 
-/** A run, and what the server spent on it. */
+/** A run, and the CPU that the server spent on it. */
 export interface Spent extends Run {
   /** CPU of the server per message delivered, µs. */
   us: number
   /** Share of the time that the server, and the generator, were busy. */
   server: number
   load: number
-  /** Share of the two cores that programs took which are none of the bench. */
+  /** Share of the two cores that other programs took. */
   others: number
 }
 
@@ -52,7 +52,7 @@ export async function withServer<T>(
   }
 }
 
-/** Lets clients in; returns what that cost the server, in ms of CPU. */
+/** Connects clients; returns the CPU that the server spent on it, ms. */
 export async function connect(
   target: Target,
   generator: Generator,

@@ -1,5 +1,5 @@
 /**
- * The C programs, and socket.io: made in the ignored folder, kept there.
+ * Builds the C programs and installs socket.io, in an ignored folder that keeps them.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
@@ -12,7 +12,7 @@ const PROGRAMS = {
   limit: ['limit.c'],
 }
 
-/** The program; `undefined` without a compiler. */
+/** Returns the path of the program; `undefined` without a compiler. */
 export function compile(name: keyof typeof PROGRAMS): string | undefined {
   const sources = PROGRAMS[name].map(file => `bench/native/${file}`)
   const binary = `${SCRATCH}/${name}`
@@ -29,7 +29,7 @@ export function compile(name: keyof typeof PROGRAMS): string | undefined {
   return binary
 }
 
-/** Where socket.io is; `undefined` where npm cannot install it. */
+/** Returns the folder of socket.io; `undefined` if npm cannot install it. */
 export function installSocketIo(): string | undefined {
   const folder = resolve(SCRATCH, 'socket.io')
   mkdirSync(folder, { recursive: true })

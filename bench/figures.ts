@@ -1,5 +1,5 @@
 /**
- * What was measured: samples by measure and server, and what they say.
+ * The samples, by measure and server, and the figures that follow from them.
  */
 
 export interface Summary {
@@ -12,7 +12,7 @@ type Figure = readonly [server: string, value: number]
 
 export class Figures {
   readonly #samples = new Map<string, number[]>()
-  /** Of figures that were taken side by side, the one as a multiple of the other. */
+  /** Multiples of figures that were measured side by side. */
   readonly #ratios = new Map<string, number[]>()
 
   add(measure: string, server: string, ...samples: readonly number[]): void {
@@ -20,7 +20,7 @@ export class Figures {
     this.#samples.set(key, [...(this.#samples.get(key) ?? []), ...samples])
   }
 
-  /** Two figures that were taken side by side. */
+  /** Adds two figures that were measured side by side. */
   pair(measure: string, one: Figure, other: Figure): void {
     for (const [[server, value], [than, theirs]] of [
       [one, other],
@@ -33,8 +33,8 @@ export class Figures {
   }
 
   /**
-   * A server's figure as a multiple of another's, of the same measure or `of` another: the median of what was taken side by
-   * side, else of the medians. `undefined`: one was not measured.
+   * A server's figure as a multiple of another's, of the same measure or `of` another: the median of the multiples of figures that
+   * were measured side by side, else the multiple of the medians. `undefined`: one of them was not measured.
    */
   ratio(measure: string, server: string, than: string, of = measure): number | undefined {
     const ratios = of === measure ? this.#ratios.get(`${measure}\n${server}\n${than}`) : undefined
@@ -49,7 +49,7 @@ export class Figures {
     return samples && summarize(samples)
   }
 
-  /** All servers of which there is anything. */
+  /** All servers that have a figure. */
   get servers(): ReadonlySet<string> {
     return new Set([...this.#samples.keys()].map(key => key.split('\n')[1]!))
   }
@@ -60,7 +60,7 @@ export function summarize(samples: readonly number[]): Summary {
   return { median: quantile(sorted, 0.5), least: sorted[0]!, most: sorted.at(-1)! }
 }
 
-/** Of samples in order. The median of an even number is between the middle two. */
+/** `sorted`, the least first. The median of an even number is between the middle two. */
 export function quantile(sorted: readonly number[], share: number): number {
   const at = (sorted.length - 1) * share
   const [low, high] = [sorted[Math.floor(at)]!, sorted[Math.ceil(at)]!]

@@ -1,5 +1,5 @@
 /**
- * The load generator, as the bench sees it: native/generator.c in a process of its own.
+ * The load generator, as the bench uses it: native/generator.c in a separate process.
  */
 import { once } from 'node:events'
 import { rmSync, writeFileSync } from 'node:fs'
@@ -10,17 +10,17 @@ import { GENERATOR_CORE, type Program, startProgram } from './process.ts'
 export const DEAF = 0xffffffff
 
 export interface ClientRecord {
-  /** Who listens to the same stream. */
+  /** The clients of one stream have the same group. */
   group: number
   /** The upgrade request. */
   hello: string
-  /** What it says once it is greeted, as complete frames. */
+  /** Complete frames that the client sends once the server has greeted it. */
   words: Buffer
 }
 
 export interface PostRecord {
   group: number
-  /** 0: takes turns with the others. n: sent after each n-th of them, and not measured. */
+  /** 0: in turn with the others. n: sent after each n-th of the others, and not measured. */
   every?: number
   /** The whole request. */
   request: Buffer
@@ -48,7 +48,7 @@ export interface Run {
   p99: number
   /** From POST to the last client, ms, of each message. */
   toLast: number[]
-  /** What the first client was sent last. */
+  /** The last message that the first client received. */
   sample: string
 }
 
@@ -69,7 +69,7 @@ export class Generator {
     this.#lines = createInterface({ input: program.child.stdout! })[Symbol.asyncIterator]()
   }
 
-  /** Adds clients, `atOnce` handshakes at a time; `greeting` and `confirmation` are parts of what the server says. */
+  /** Adds clients, `atOnce` handshakes at a time; `greeting` and `confirmation` are parts of the server's messages. */
   async connect(
     port: number,
     clients: readonly ClientRecord[],
@@ -84,7 +84,7 @@ export class Generator {
     await this.#ask(`posts ${port} ${connections} ${batch} ${this.#file}`)
   }
 
-  /** Throws unless each client was sent each message of its group once. */
+  /** Throws unless each client received each message of its group once. */
   async run({ ms, window = 1, most = 1e6, paceUs = 0 }: RunOptions): Promise<Run> {
     const run = await this.#ask(`run ${ms} ${window} ${most} ${paceUs}`)
     const { frames, expected, surplus, unanswered } = run

@@ -1,5 +1,5 @@
 /**
- * A Node process's heap after its garbage is gone, asked over the inspector's protocol (--inspect).
+ * The heap of a Node process after a collection, read by the inspector's protocol (--inspect).
  */
 import { once } from 'node:events'
 import type { Program } from './process.ts'

@@ -1,14 +1,14 @@
 /**
- * Where it was measured, whether that will do, and what else ran there meanwhile.
+ * The machine: whether it can measure, and how much other programs ran meanwhile.
  */
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { availableParallelism, cpus, release } from 'node:os'
 
-/** Descriptors for ten thousand clients and some. */
+/** Descriptors for ten thousand clients and some more. */
 const DESCRIPTORS = 10_300
 
-/** What keeps this machine from measuring anything. */
+/** Returns why this machine cannot measure. */
 export function unfit(): string | undefined {
   if (process.platform !== 'linux') return 'CPU is read from /proc: this takes Linux'
   if (availableParallelism() < 2) return 'the server and the load generator need a core each: there is only one'
@@ -29,7 +29,7 @@ export function describe(): string {
   ].join(' · ')
 }
 
-/** Time that the cores were busy with anything, or given to other machines by the host, in ms. */
+/** Returns how long the cores were busy, or were taken by the host for other machines, in ms. */
 export function busyMs(cores: readonly number[]): number {
   const lines = readFileSync('/proc/stat', 'utf8').split('\n')
   let ticks = 0

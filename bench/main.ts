@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: the cable against the limit and its peers, one Markdown table, less than ten minutes.
  *
- *   --quick         once over everything, in about a minute: only the limit, nchan and the bare servers
+ *   --quick         everything once, in about a minute: only the limit, nchan and the bare servers
  *   --only=a,b      some parts: fan-out, ingest, memory, neighbours, churn, start
  *   --strict        exit code 1 when a goal is missed
  */
@@ -24,9 +24,9 @@ import { ROWS } from './rows.ts'
 import type { Entry } from './sides.ts'
 import { figure, table, verdicts } from './table.ts'
 
-/** Rounds are interleaved, and as many as fit into this. */
+/** Rounds are interleaved; as many run as fit into this time. */
 const ROUNDS_MS = 460_000
-/** More would not say more: for a part alone. */
+/** For a part alone: further rounds would not change the result. */
 const MOST_ROUNDS = 5
 
 const { values: options } = parseArgs({
@@ -96,7 +96,7 @@ for (let longest = 0; rounds < most; rounds++) {
 }
 for (const name of wanted) if (!repeated.includes(name)) await PARTS[name]!()
 
-// Parts that were not wanted are not in it.
+// Without the rows of parts that were not asked for.
 const rows = ROWS.filter(({ measure }) => options.only === undefined || figures.get(measure, 'Hotcable') !== undefined)
 console.log(`${table(rows, figures)}\n`)
 console.log(`${describe()}`)
@@ -131,7 +131,7 @@ function utilisation(measure: string): string {
     .map(({ name }) => {
       const [server, load] = [figures.get(`server ${measure}`, name), figures.get(`load ${measure}`, name)]
       if (server === undefined || load === undefined) return undefined
-      // A server that was not always on its core was not alone there: what the clock says about it says little.
+      // A server that did not always have its core was not alone there, so its times say little.
       return `${name} ${figure(server.median)} / ${figure(load.median)}${server.median < 0.9 ? ' (unreliable for times)' : ''}`
     })
     .filter(Boolean)

@@ -1,5 +1,5 @@
 /**
- * Programs under measurement: each on a core of its own, its CPU and memory read from /proc.
+ * Programs under measurement: each has one core, and we read its CPU and memory from /proc.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -8,7 +8,7 @@ import { connect } from 'node:net'
 import { createInterface } from 'node:readline'
 import { setTimeout as pause } from 'node:timers/promises'
 
-/** The server under measurement has the first core; the generator, and we, the second. */
+/** The server under measurement has the first core; the generator and the bench have the second. */
 export const SERVER_CORE = 0
 export const GENERATOR_CORE = 1
 
@@ -23,15 +23,15 @@ export interface Program {
 export interface ProgramOptions {
   core?: number
   env?: NodeJS.ProcessEnv
-  /** The line that says that it is ready. */
+  /** Matches the line that the program prints when it is ready. */
   ready: RegExp
-  /** What ends it. */
+  /** The signal that ends it. */
   signal?: NodeJS.Signals
 }
 
 const READY_MS = 15_000
 
-/** And what ends it with all that it started. */
+/** The programs that run, and the signal that ends each with all that it started. */
 const running = new Map<ChildProcess, NodeJS.Signals>()
 process.on('exit', () => {
   for (const [child, signal] of running) child.kill(signal)
@@ -99,7 +99,7 @@ export function residentKiB(pid: number): number {
 const children = (pid: number, task: string) =>
   readFileSync(`/proc/${pid}/task/${task}/children`, 'latin1').split(' ').filter(Boolean).map(Number)
 
-/** Resolves once somebody listens. */
+/** Resolves once a program listens. */
 export async function listening(port: number): Promise<void> {
   for (;;) {
     const socket = connect(port, '127.0.0.1')

@@ -1,5 +1,5 @@
 /**
- * The table: what is measured, and what it should be.
+ * The rows of the table: each measure and its goals.
  */
 import type { Row } from './table.ts'
 

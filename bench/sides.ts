@@ -1,12 +1,12 @@
 /**
- * Ours and another server side by side, in short turns, so that whatever the machine does meanwhile meets both. What is
- * compared is what stood next to each other.
+ * Ours and another server side by side, in short turns, so that other load of the machine affects both. We
+ * compare turns that stood next to each other.
  */
 import { type Bench, withServer } from './bench.ts'
 import type { Generator } from './generator.ts'
 import type { Peer, Target } from './peers/peer.ts'
 
-/** `name` is what the figures are filed under. */
+/** `name` is the server's name in the figures. */
 export interface Entry {
   name: string
   peer: Peer
@@ -35,7 +35,7 @@ export const withBoth = (
     ),
   )
 
-/** One after the other, while the other one stands still: what it does by itself, pings for instance, is not in the way. */
+/** Each in turn, while the other one is stopped: its pings, for instance, do not disturb. */
 export async function eachAlone<T>(sides: Sides, measure: (side: Side) => Promise<T>): Promise<T[]> {
   const [ours, theirs] = sides
   const results: T[] = []

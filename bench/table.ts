@@ -1,29 +1,29 @@
 /**
- * Figures against goals, as one Markdown table. A server that was not measured is absent, and nothing is said about it.
+ * Figures against goals, as one Markdown table. A server that was not measured is absent: it is neither better nor worse.
  */
 import type { Figures, Summary } from './figures.ts'
 
 export interface Row {
   title: string
   measure: string
-  /** Whose figure it is; ours unless it says so. */
+  /** The server whose figure it is; ours by default. */
   subject?: string
   goals: readonly Goal[]
-  /** Others that are shown for what they say about the goals. */
+  /** Other servers whose figures explain the goals. */
   beside?: readonly string[]
 }
 
 export type Goal =
-  /** Not more than this. */
+  /** At most this. */
   | { at: number }
-  /** Not more than so many times another's figure, of the same measure or `of` another. */
+  /** At most this many times another's figure, of the same measure or `of` another. */
   | { than: string; most: number; of?: string }
-  /** Not more than another's figure and this. */
+  /** At most another's figure plus this. */
   | { than: string; more: number }
 
 export type Verdict = 'met' | 'MISSED' | 'absent' | 'not measured'
 
-/** Servers with a column of their own; whatever else a goal names shares the last. */
+/** Servers that have a column; all others that a goal names share the last one. */
 export const COLUMNS = ['C limit', 'nchan', 'socket.io', 'AnyCable']
 const SUBJECT = 'Hotcable'
 
@@ -86,6 +86,6 @@ function spread(summary: Summary | undefined): string {
   return least === most ? figure(median) : `${figure(median)} (${figure(least)}–${figure(most)})`
 }
 
-/** Three digits. */
+/** Rounds to three digits. */
 export const figure = (value: number): string =>
   Math.abs(value) >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3)))

@@ -1,5 +1,5 @@
 /**
- * What clients and backends of the bench say, byte by byte.
+ * The bytes that clients and backends of the bench send.
  */
 import { randomBytes } from 'node:crypto'
 

@@ -8,7 +8,7 @@
  *   run MS WINDOW MOST PACE_US                        POSTs and counts; ends when all that was sent has arrived
  *   leave                                             closes the clients
  *
- * A group is who listens to one stream. A message is under way until the last client of its group has it and the POST
+ * A group is the clients that listen to one stream. A message is under way until the last client of its group has it and the POST
  * was answered; at most WINDOW are. A group whose `every` is n > 0 is sent one message after each n-th of the others,
  * and is left out of the latencies. Clients of group DEAF read nothing once they are connected.
  * What is counted is frames of SMALLEST bytes or more: pings and confirmations are shorter.

@@ -1,7 +1,7 @@
 /*
  * The limit: what a fan-out costs at least, if every message is one send() per socket. C, epoll, one thread.
  *
- *   limit PORT      GET with an upgrade becomes a client; what is POSTed is sent to all clients, as one text frame
+ *   limit PORT      GET with an upgrade becomes a client; the body of a POST goes to all clients, as one text frame
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

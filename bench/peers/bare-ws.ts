@@ -1,6 +1,6 @@
 /**
- * A WebSocket server by ws that does nothing but shake hands. With a secret it does the least that a cable must: it
- * checks the token, says welcome, checks the name that is subscribed to, and confirms; and forgets all of it.
+ * A WebSocket server by ws that only completes handshakes. With a secret it does the least that a cable must: it
+ * checks the token, sends a welcome, checks the signed name, and confirms. It keeps nothing.
  */
 import { WebSocketServer } from 'ws'
 import { tokenVerifier } from '../../server/auth/identity.ts'

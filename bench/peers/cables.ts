@@ -53,7 +53,7 @@ export function anycable(): Peer {
     name: 'AnyCable',
     absent: thruster === undefined ? 'npm run setup -- --reference' : undefined,
     async start() {
-      // The gem serves clients on its own port, with AnyCable in the same process, and what backends POST on another.
+      // The gem serves clients on its own port, with AnyCable in the same process, and POSTs of backends on another.
       const [front, back] = (await freePorts(2)) as [number, number]
       const program = await startProgram(thruster!, ['cat'], {
         ready: /Server started/,
@@ -75,7 +75,7 @@ export function anycable(): Peer {
   }
 }
 
-/** The least that such a server does by ws: see bare-ws.ts. */
+/** The least that a cable does by ws: see bare-ws.ts. */
 export const leastWs = (): Peer => ({
   name: 'ws, signatures checked',
   async start() {
@@ -109,7 +109,7 @@ function target(program: Program, port: number, postPort: number): Target {
   }
 }
 
-/** What a client says to listen. */
+/** The command with which a client subscribes. */
 export function subscribe(stream: string, position?: string): Buffer {
   const signed_stream_name = sign(stream, SECRET)
   const identifier = JSON.stringify({ channel: 'Turbo::StreamsChannel', position, signed_stream_name })
@@ -127,7 +127,7 @@ export async function send({ postPort }: Target, body: string): Promise<void> {
 export const publish = (body: string): Buffer =>
   postRequest('/_broadcast', body, [`Authorization: Bearer ${KEY}`, 'Content-Type: application/json'])
 
-/** Positions as pages get them, each its own; AnyCable has none, and takes what looks like one for a part of the name. */
+/** A position for each page. AnyCable has none, and takes a position for a part of the name. */
 async function distinctPositions(port: number, count: number): Promise<string[]> {
   const agent = new Agent({ keepAlive: true, maxSockets: 16 })
   const ask = () =>
@@ -151,7 +151,7 @@ async function distinctPositions(port: number, count: number): Promise<string[]>
   return positions
 }
 
-/** The environment without what would configure a cable behind our back. */
+/** The environment, without variables that would configure a cable. */
 const clean = () =>
   Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !/^(ANYCABLE|HOTCABLE|THRUSTER)_|^(PORT|NODE_OPTIONS)$/.test(name)),

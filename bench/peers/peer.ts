@@ -1,12 +1,12 @@
 /**
- * What the bench asks of a server that it measures.
+ * A server that the bench measures.
  */
 import type { ClientRecord } from '../generator.ts'
 import type { Program } from '../process.ts'
 
 export interface Peer {
   readonly name: string
-  /** Why it is not measured here; `undefined`: it is. */
+  /** Why it cannot be measured here; `undefined`: it can. */
   readonly absent?: string | undefined
   start: () => Promise<Target>
 }
@@ -17,25 +17,25 @@ export interface Target {
   /** Where clients connect, and where backends POST. */
   readonly port: number
   readonly postPort: number
-  /** Parts of what a client is told: that it may speak, and that it listens. Empty: nothing is said. */
+  /** Parts of the messages that say that a client may send, and that it is subscribed. Empty: the server sends none. */
   readonly greeting?: string
   readonly confirmation?: string
   clients: (count: number, options?: ClientOptions) => Promise<ClientRecord[]>
-  /** A POST of a message; `bytes`: its size on the wire, where the server does not frame it as we do. */
+  /** A POST of a message; `bytes`: its size on the wire, if the server frames it otherwise than we do. */
   post: (stream: string, message: Message) => Buffer
 }
 
 export interface ClientOptions {
-  /** What client n listens to. */
+  /** The stream of client n. */
   stream?: (n: number) => string
   group?: (n: number) => number
-  /** Each has an identifier of its own, as each page has its own position. */
+  /** Each client has a different identifier, as each page has its own position. */
   distinct?: boolean
 }
 
 export interface Message {
   html: string
-  /** Size of a frame's payload, for servers that send what they are given. */
+  /** Size of a frame's payload, for servers that send a message unchanged. */
   bytes: number
 }
 

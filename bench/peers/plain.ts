@@ -1,5 +1,5 @@
 /**
- * Servers that are given the finished message: the limit in C, nginx with nchan, socket.io, and two bare ones in Node.
+ * Servers that get the finished message: the limit in C, nginx with nchan, socket.io, and two bare ones in Node.
  */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
@@ -14,7 +14,7 @@ const HERE = import.meta.dirname
 interface Plain {
   connect: string
   post: string
-  /** What frames hold beside the message. */
+  /** The part of a frame that is not the message. */
   around?: number
   words?: string
   confirmation?: string
@@ -65,7 +65,7 @@ export const socketIo = (folder: string | undefined): Peer => ({
     ),
 })
 
-/** Handshakes and nothing else, by ws. */
+/** Only handshakes, by ws. */
 export const bareWs = (): Peer => ({
   name: 'bare ws',
   start: () =>
@@ -76,7 +76,7 @@ export const bareWs = (): Peer => ({
     ),
 })
 
-/** What a broadcast costs at least in Node: node:http, JSON.parse, one write to each. */
+/** The least that a broadcast costs in Node: node:http, JSON.parse, one write for each client. */
 export const rawHttp = (): Peer => ({
   name: 'raw node:http',
   async start() {
@@ -116,7 +116,7 @@ async function startPlain(
   }
 }
 
-/** One process, as much remembered as in the cables. */
+/** One process, which keeps as many messages as the cables. */
 const nginxConfig = (port: number, folder: string) => `
 load_module ${NCHAN};
 daemon off;

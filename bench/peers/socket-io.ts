@@ -1,5 +1,5 @@
 /**
- * socket.io, as its guide starts it, over WebSocket alone: everybody is in one room, and what is POSTed is sent there.
+ * socket.io, as its guide starts it, over WebSocket alone: all clients are in one room, and each POST is sent to it.
  */
 import { createServer } from 'node:http'
 import { createRequire } from 'node:module'

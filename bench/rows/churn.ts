@@ -1,6 +1,6 @@
 /**
- * Coming and going for a minute: connect, subscribe, be sent something, leave. What stays is measured after the garbage
- * is gone. Sessions and messages are kept for a second only, so that what is still remembered does not look like growth.
+ * Clients come and go for a minute: they connect, subscribe, get messages and leave. We measure memory after a
+ * collection. The cable keeps sessions and messages for only a second, so that they do not look like growth.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Bench, connect, HTML, withServer } from '../bench.ts'

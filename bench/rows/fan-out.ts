@@ -1,5 +1,5 @@
 /**
- * One broadcast, thousands of subscribers: the herd coming in, what it weighs, and what a message costs with one under way
+ * One broadcast, thousands of subscribers: the herd that connects, its memory, and the cost of a message with one under way
  * and with sixteen.
  */
 import { setTimeout as pause } from 'node:timers/promises'
@@ -13,9 +13,9 @@ import { type Entry, eachAlone, named, type Sides, withBoth } from '../sides.ts'
 
 const FEW = 1_000
 export const MANY = 10_000
-/** What runs often is compiled only after a while, and in pauses. */
+/** V8 compiles hot code only after a while, and in pauses. */
 const WARM_UPS = 5
-/** Linux acknowledges that many messages at once before it takes its time again, after a pause as after a handshake. */
+/** After a pause or a handshake Linux acknowledges that many messages at once, and delays later acknowledgements. */
 const QUICK_ACKS = 16
 
 export async function compare(bench: Bench, ours: Entry, theirs: Entry): Promise<void> {
@@ -33,7 +33,7 @@ export async function compare(bench: Bench, ours: Entry, theirs: Entry): Promise
     const sixteen = { what: '10k x16', ms: quick ? 300 : 600, window: 16 }
     if (quick) await inTurns(bench, sides, 1, [one, sixteen])
     else {
-      // What sixteen leave behind to be collected is not one's.
+      // Garbage of the load with sixteen must not count for the load with one.
       await inTurns(bench, sides, 2, [one])
       await inTurns(bench, sides, 1, [sixteen])
     }
@@ -43,14 +43,14 @@ export async function compare(bench: Bench, ours: Entry, theirs: Entry): Promise
   })
 }
 
-/** Clients coming in, and nothing else. */
+/** Only clients that connect. */
 export const compareHerds = (bench: Bench, ours: Entry, theirs: Entry): Promise<void> =>
   withBoth(bench, ours, theirs, async sides => {
     await eachAlone(sides, ({ target, generator }) => connect(target, generator, FEW))
     await letIn(bench, sides)
   })
 
-/** A herd for each; those who are there already do not count. */
+/** A herd for each; clients that are already connected do not count. */
 async function letIn({ figures }: Bench, sides: Sides): Promise<void> {
   const ms = await eachAlone(sides, ({ target, generator, distinct = false }) =>
     connect(target, generator, MANY - FEW, { distinct }),
@@ -70,7 +70,7 @@ interface Load {
   window: number
 }
 
-/** Each load, one behind the other, in each turn. */
+/** In each turn all loads, one after the other. */
 async function inTurns({ figures }: Bench, sides: Sides, turns: number, loads: readonly Load[]): Promise<void> {
   const toLast = loads.map(() => [[], []] as [number[], number[]])
   for (let turn = 0; turn < turns; turn++) {
@@ -110,7 +110,7 @@ async function inTurns({ figures }: Bench, sides: Sides, turns: number, loads: r
   }
 }
 
-/** What sessions weigh once the garbage that they came in with is collected. */
+/** The memory of sessions, after a collection of the garbage of their handshakes. */
 export async function collected(bench: Bench): Promise<void> {
   await withServer(bench, hotcable([INSPECT]), async (target, generator) => {
     const inspector = await inspect(target.program)
@@ -126,7 +126,7 @@ export async function collected(bench: Bench): Promise<void> {
   })
 }
 
-/** How large our frame is. */
+/** Returns the size of our frame. */
 export const frameSize = (bench: Bench, peer: Peer): Promise<number> =>
   withServer(bench, peer, async (target, generator) => {
     await connect(target, generator, 1)

@@ -1,7 +1,7 @@
 /**
- * What a POST costs, with one subscriber, on connections that are kept; one after the other, so that nothing is
- * shared between them, and at one rate for all: a server that is given the next POST before it falls asleep is spared
- * the waking. And an element of a list of a hundred.
+ * What a POST costs, with one subscriber, on connections that are kept; one after the other, so that they share
+ * no work, and at one rate for all servers: a server that gets its next POST before it falls asleep saves
+ * the wake-up. And the cost of an element of a list of a hundred.
  */
 import { type Bench, connect, HTML, spend } from '../bench.ts'
 import { publish } from '../peers/cables.ts'
@@ -11,7 +11,7 @@ import { type Entry, eachAlone, named, withBoth } from '../sides.ts'
 const LIST = 100
 /** Time between POSTs. */
 const PACE_US = 100
-/** What runs often is compiled only after a while, and in pauses. */
+/** V8 compiles hot code only after a while, and in pauses. */
 const WARM_UPS = 5
 
 /** `lists`: the other server takes them, as ours does. */

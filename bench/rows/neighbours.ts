@@ -1,5 +1,5 @@
 /**
- * What others do must not be felt: p99 from POST to client without a disturbance and with it, in turn.
+ * Clients must not disturb each other: p99 from POST to client without a disturbance and with it, in turn.
  */
 import { type Bench, connect, HTML, withServer } from '../bench.ts'
 import { DEAF, type Generator, type PostRecord } from '../generator.ts'
@@ -72,7 +72,7 @@ export async function neighbours(bench: Bench): Promise<void> {
   })
 }
 
-/** A client that does not read, with so much waiting for it that the cable holds some; returns what gets rid of it. */
+/** Connects a client that does not read, and sends so much that some waits in the cable. Returns a function that ends it. */
 async function clog(target: Target, generator: Generator): Promise<() => Promise<void>> {
   const [client] = await target.clients(1)
   const words = Buffer.concat([client!.words, subscribe('clog')])

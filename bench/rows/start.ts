@@ -1,5 +1,5 @@
 /**
- * From start to ready: CPU, and which packages were loaded for it.
+ * From start to ready: CPU, and the packages that were loaded.
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,7 +7,7 @@ import type { Bench } from '../bench.ts'
 import { hotcable } from '../peers/cables.ts'
 import { cpuMs } from '../process.ts'
 
-/** What only some settings need. */
+/** Packages that only some settings need. */
 const OPTIONAL = /^(redis|@redis\/.*|ioredis|nats|@nats-io\/.*|@grpc\/.*)$/
 
 export async function start({ figures, quick, scratch, note }: Bench): Promise<void> {
@@ -21,7 +21,7 @@ export async function start({ figures, quick, scratch, note }: Bench): Promise<v
   note(`loaded at start: ${packages.join(', ')}`)
 }
 
-/** The packages of which Node executed anything, as its own coverage tells. */
+/** Returns the packages that Node executed, by its coverage. */
 async function loaded(scratch: string): Promise<string[]> {
   const folder = mkdtempSync(join(scratch, 'coverage-'))
   const { program } = await hotcable([], [], { env: { NODE_V8_COVERAGE: folder }, signal: 'SIGTERM' }).start()
