@@ -8,8 +8,8 @@ import java.util.concurrent.CompletionStage;
 import java.util.concurrent.LinkedBlockingQueue;
 
 /**
- * A backend and a client in Java, by the JDK alone. Its HttpClient offers HTTP/2 with the first request to each server, so
- * every request here is a first one. Prints a status for each, and then the frames that its WebSocket is sent.
+ * A backend and a client in Java, without packages. The JDK's HttpClient offers HTTP/2 only with the first request to a
+ * server, so each request here uses a new one. Prints the status of each, and the frames that the WebSocket receives.
  */
 class Client {
   public static void main(String[] args) throws Exception {

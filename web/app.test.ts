@@ -24,7 +24,7 @@ test('the page holds the cards, escaped and oldest first', async t => {
   assert.ok(html.indexOf('id="card_1"') < html.indexOf('id="card_2"'))
 })
 
-test('the position is asked for before the cards', async t => {
+test('the page asks for the position before the cards', async t => {
   const asked: string[] = []
   const cable = await listen(t, (request, response) => {
     asked.push(`position ${request.url}`)
@@ -44,7 +44,7 @@ test('the position is asked for before the cards', async t => {
   assert.match(html, /<turbo-cable-stream-source id="cable-[0-9a-f]{8}-12-aZ3x" data-position="12\/aZ3x" /)
 })
 
-test('a form is committed, broadcast and answered with a way back', async t => {
+test('a form is committed, broadcast and answered with a redirect', async t => {
   const { board, sent, post } = await testApp(t)
 
   const added = await post('/cards', { body: ' Hello ', author: '' })
@@ -64,7 +64,7 @@ test('a form is committed, broadcast and answered with a way back', async t => {
   assert.match(sent[0]!, /<p class="body" dir="auto">Hello<\/p>.*>anonymous</)
 })
 
-test('a card that is gone is a way back and no broadcast, however odd its id', async t => {
+test('a form for a missing card is redirected and not broadcast, whatever the id', async t => {
   const { sent, post } = await testApp(t)
 
   for (const id of ['1', '0', '9'.repeat(30), '9'.repeat(400)]) {
@@ -75,7 +75,7 @@ test('a card that is gone is a way back and no broadcast, however odd its id', a
   assert.deepEqual(sent, [])
 })
 
-test('a form is answered although the cable is dead', async t => {
+test('a form is answered although the cable does not answer', async t => {
   const lines: string[] = []
   const broadcasts = createBroadcasts({
     send: async () => {
@@ -124,7 +124,7 @@ test('a form gets 503 with Retry-After when the database stays locked', async t 
   assert.match(await answer.text(), /locked/)
 })
 
-test('what is not a card is refused, and says why', async t => {
+test('an invalid card is refused with a reason', async t => {
   const { board, sent, post } = await testApp(t)
   const refused = [
     await post('/cards', { body: '  ' }),
@@ -140,7 +140,7 @@ test('what is not a card is refused, and says why', async t => {
   assert.deepEqual([await board.cards(), sent], [[], []])
 })
 
-test('another site may not post, in whichever language', async t => {
+test('another site cannot post to the Board of any language', async t => {
   const { board, post } = await testApp(t, { neighbours: { python: DEAD } })
 
   for (const path of ['/cards', '/clear', '/cards/1/vote', '/python/cards']) {
@@ -150,7 +150,7 @@ test('another site may not post, in whichever language', async t => {
   assert.equal((await board.cards()).length, 1)
 })
 
-test('unknown paths are not here, and known ones say what they answer to', async t => {
+test('an unknown path is 404, and a wrong method is 405 with the right ones', async t => {
   const { app, post } = await testApp(t)
   const status = async (path: string, method = 'GET') => (await app.request(path, { method })).status
 
@@ -174,7 +174,7 @@ test('the answer to a WebSocket on an unknown path names the right one', async t
   assert.equal(await answer.text(), 'There is no WebSocket at /cable/: WebSockets are at /cable.\n')
 })
 
-test('a visitor keeps an identity and a client', async t => {
+test('cookies keep the identity and the client of a visitor', async t => {
   const { app } = await testApp(t)
   const first = await app.request('/?client=rails')
   const cookies = first.headers.getSetCookie()
@@ -193,7 +193,7 @@ test('a visitor keeps an identity and a client', async t => {
   assert.equal(forged.headers.getSetCookie().length, 1)
 })
 
-test("the cable's URL is the browser's own origin, unless there is one", async t => {
+test("the cable's URL has the origin of the page unless it is configured", async t => {
   const { app } = await testApp(t)
   const hotcable = { signing: { secret: 'canary' }, backend: { url: DEAD }, cableUrl: 'wss://cable.example/cable' }
   const { app: elsewhere } = await testApp(t, { hotcable })
@@ -224,7 +224,7 @@ test('all four Boards stand side by side', async t => {
   assert.match(compare.headers.getSetCookie()[0] ?? '', /^visitor=/)
 })
 
-test('every page links to Rails; its frame is where it runs, and a page says where it does not', async t => {
+test('every page links to Rails, and /compare has its frame only where Rails runs', async t => {
   const { app: without } = await testApp(t)
   const { app } = await testApp(t, { neighbours: { rails: DEAD } })
 

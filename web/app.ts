@@ -1,11 +1,11 @@
 /**
- * The Board in TypeScript, and the one origin that everything is reached through.
+ * The Board in TypeScript, and the one origin through which a browser reaches everything.
  *
  *   /  /cards…  /clear      the Board
- *   /python/ /php/ /ruby/   the same Board in other languages, behind us; /rails/ too, where its gems are
+ *   /python/ /php/ /ruby/   the same Board in other languages, by proxy; /rails/ too, if its gems are installed
  *   /compare                all of them side by side
- *   /assets/…               what the pages load
- *   /events  (/cable)       the cable; its WebSocket is taken in main.ts
+ *   /assets/…               scripts and styles of the pages
+ *   /events  (/cable)       the cable; main.ts passes WebSockets on
  *   /health
  */
 import { type Context, Hono } from 'hono'
@@ -29,11 +29,11 @@ export interface AppParts {
   board: Board
   broadcasts: Broadcasts
   assets: Pick<Assets, 'handler'>
-  /** Where the cable is, for /events: `http://127.0.0.1:8080`. */
+  /** The cable's URL, for /events: `http://127.0.0.1:8080`. */
   cable: string
-  /** Where the other Boards are; one that is not named is not running here. */
+  /** URLs of the other Boards; a Board without a URL is not running here. */
   neighbours?: { readonly [name in Neighbour]?: string | undefined }
-  /** What the helper would read from the environment. */
+  /** The settings of the helper, in place of the environment. */
   hotcable?: { signing?: { secret: string }; backend?: { url: string }; cableUrl?: string }
 }
 
@@ -48,8 +48,8 @@ export function createApp({ board, broadcasts, assets, cable, neighbours = {}, h
   app.use(sameSite, bodyLimit({ maxSize: FORM_MAX_BYTES, onError: c => c.text('That is too much.\n', 413) }))
 
   app.get('/', async c => {
-    // In this order: a card that is added after the position was asked for is replayed to the page, even if the query
-    // below did not see it yet. The other way round it would be missing for good.
+    // Ask for the position before the query: the cable replays a card that is added in between. In the other order the
+    // page would never get that card.
     const at = await position(STREAM, backend)
     const cards = await board.cards()
     const source = streamFrom(STREAM, at, signing)
@@ -82,7 +82,7 @@ export function createApp({ board, broadcasts, assets, cable, neighbours = {}, h
     return c.redirect('/', 303)
   })
   app.get('/compare', c => {
-    // Here, so that the frames do not each make a visitor of their own.
+    // Set the cookie here: otherwise each frame would create another visitor.
     visitor(c)
     c.header('Cache-Control', 'no-store')
     return c.html(compare(neighbours.rails === undefined ? LANGUAGES : [...LANGUAGES, RAILS]))
@@ -125,7 +125,7 @@ export function createApp({ board, broadcasts, assets, cable, neighbours = {}, h
   return app
 }
 
-/** A page for who reads pages; for a script, an image or a health check, just the word. */
+/** Answers a browser's navigation with a page, and a script, an image or a health check with one line of text. */
 function absent(c: Context, name: Neighbour, status: 502 | 503): Response | Promise<Response> {
   c.header('Cache-Control', 'no-store')
   c.header('Retry-After', '2')
@@ -134,15 +134,15 @@ function absent(c: Context, name: Neighbour, status: 502 | 503): Response | Prom
 }
 
 /**
- * The cable is not there to be listened to. A browser that is told so by a status never tries again, and the page goes
- * stale in silence; an event stream that only says when to come back keeps it coming.
+ * The cable does not answer. An EventSource never reconnects after an error status, and the page would go stale without a
+ * sign; an event stream that holds only a `retry` makes it reconnect.
  */
 const comeBack = (c: Context): Response =>
   c.req.method === 'GET'
     ? c.body('retry: 3000\n\n', 200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' })
     : c.text('The cable is not answering.\n', 502)
 
-/** What each path answers to, once nothing above did. */
+/** Each path's methods, for a request that no route above answered. */
 const METHODS = [
   ['/', 'GET'],
   ['/cards', 'POST'],

@@ -15,7 +15,7 @@ for (const [name, type] of [
   ['board.css', 'text/css; charset=utf-8'],
   ['icon.svg', 'image/svg+xml'],
 ] as const) {
-  test(`${name} is served, and not twice to who has it`, async () => {
+  test(`${name} is served, and a client that has it gets 304`, async () => {
     const first = await app.request(`/assets/${name}`)
     const etag = first.headers.get('etag')!
     const again = await app.request(`/assets/${name}`, { headers: { 'if-none-match': `"other", W/${etag}` } })
@@ -29,7 +29,7 @@ for (const [name, type] of [
   })
 }
 
-test('nothing else is an asset', async () => {
+test('no other file is an asset', async () => {
   for (const name of ['board.ts', '..%2fmain.ts', 'constructor', '']) {
     assert.equal((await app.request(`/assets/${name}`)).status, 404, name)
   }

@@ -1,10 +1,10 @@
 /**
- * What the pages load, built when the Board starts and kept in memory: there is no build step and no folder of it.
+ * Scripts and styles of the pages, built when the Board starts and kept in memory: there is no build step and no folder.
  *
  *   anycable.js  rails.js  rails-gem.js  board.js  retry.js  board.css  icon.svg
  *
- * One URL each, without a hash in its name, because pages of all languages name it; browsers ask each time and are told
- * that nothing changed.
+ * No URL has a hash in its name, because pages of all languages name it. Browsers ask each time and get 304 when nothing
+ * changed.
  */
 import { createHash } from 'node:crypto'
 import { basename } from 'node:path'
@@ -13,7 +13,7 @@ import { type BuildOptions, build, context, type OutputFile } from 'esbuild'
 import type { Handler } from 'hono'
 
 export interface Assets {
-  /** Serves `/assets/:name`; what it does not have goes on to the next handler. */
+  /** Serves `/assets/:name`, and calls the next handler for an unknown name. */
   handler: Handler
   close: () => Promise<void>
 }
@@ -22,7 +22,7 @@ const client = (name: string): string => fileURLToPath(new URL(`client/${name}`,
 
 const OPTIONS = {
   entryPoints: ['anycable.ts', 'rails.ts', 'rails-gem.ts', 'board.ts', 'retry.ts', 'board.css', 'icon.svg'].map(client),
-  // Served by the Board in Rails, out of its gem.
+  // The Board in Rails serves it from its gem.
   alias: { 'rails/turbo.min.js': '/rails/turbo.min.js' },
   external: ['/rails/turbo.min.js'],
   outdir: '/assets',

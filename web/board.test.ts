@@ -21,7 +21,7 @@ test('cards are kept, oldest first', async t => {
   assert.match(first.createdAt, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/)
 })
 
-test('a vote counts once, and a card that is gone takes none', async t => {
+test('a vote counts once, and a deleted card cannot get one', async t => {
   const board = await openBoard(boardPath(t))
   t.after(() => board.close())
   const { id } = await board.add(card)

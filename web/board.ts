@@ -3,8 +3,8 @@
  *
  *   cards(id, body, author, backend, votes, created_at)
  *
- * WAL lets the others read while one writes. We wait with pauses for the lock of another writer: SQLite's own waiting would
- * stop this process, and the proxies in it. Ids are never used twice (AUTOINCREMENT), so a page knows a card by its id.
+ * WAL lets the others read while one writes. A change tries again, with pauses, while another writer holds the lock: if
+ * SQLite waited, it would stop this process and its proxies. No id is used twice (AUTOINCREMENT), so an id names one card.
  */
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -27,20 +27,20 @@ export interface Board {
   /** All cards, oldest first. */
   cards: () => Promise<Card[]>
   add: (card: Pick<Card, 'body' | 'author' | 'backend'>) => Promise<Card>
-  /** One vote more; `undefined` when the card is gone. */
+  /** Adds one vote; `undefined` if the card does not exist. */
   vote: (id: number) => Promise<Card | undefined>
-  /** `false` when it was gone already. */
+  /** `false` if the card did not exist. */
   remove: (id: number) => Promise<boolean>
   clear: () => Promise<void>
   close: () => void
 }
 
-/** Another process held the lock for longer than we wait. */
+/** Another process held the lock for longer than `patienceMs`. */
 export class BoardLocked extends Error {
   override readonly name = 'BoardLocked'
 }
 
-/** Only the operator can fix it: no database, no folder, no right to write. */
+/** Only the operator can fix it: the file is not a database, or its folder is missing or read-only. */
 export class BoardBroken extends Error {
   override readonly name = 'BoardBroken'
 }
@@ -84,7 +84,7 @@ const SCHEMA = `CREATE TABLE IF NOT EXISTS cards (
   id INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL, author TEXT NOT NULL, backend TEXT NOT NULL,
   votes INTEGER NOT NULL DEFAULT 0, created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now')))`
 
-/** Pause before we try again after a lock. */
+/** Pause between two attempts to get the lock. */
 const PAUSE_MS = 10
 
 /** Runs an operation after `turn` resolves, and again while the database is locked; `patienceMs` counts from the call. */

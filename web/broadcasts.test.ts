@@ -13,7 +13,7 @@ const card: Card = {
   createdAt: '2026-07-01T12:34:56Z',
 }
 
-/** Fails as often as told, then works. */
+/** Fails `times` times, then works. */
 function setup(failures = 0) {
   const [sent, lines]: [string[], string[]] = [[], []]
   const broadcasts = createBroadcasts({
@@ -54,7 +54,7 @@ test('a broadcast that fails is logged, and the form goes on', async () => {
   assert.deepEqual(sent.length, 1)
 })
 
-test('broadcasts go out in the order in which they were told', async () => {
+test('broadcasts are sent in the order of their calls', async () => {
   const sent: string[] = []
   const send = async (html: string) => {
     if (sent.length === 0) await pause(20)

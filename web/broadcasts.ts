@@ -1,13 +1,13 @@
 /**
- * What happened on the Board, told to every open page: one verb each, and the only place that names a target.
+ * Broadcasts each change of the Board to every open page: one verb per change, and the only file that names a target.
  *
  *   cardAdded    append   #cards
  *   cardVoted    replace  #card_<id>, morphed, so that focus stays on the button
  *   cardDeleted  remove   #card_<id>
  *   boardCleared refresh
  *
- * Commit first, then call these. A broadcast that fails does not fail the form: it is logged. A cable that was down comes
- * back with a new epoch, and pages heal from that.
+ * Commit first, then call these. A broadcast that fails is logged and does not fail the form. A cable that restarts has a
+ * new epoch, by which its pages see that they missed messages.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { turboStream } from '../backends/typescript/hotcable.ts'
@@ -15,7 +15,7 @@ import type { Card } from './board.ts'
 import { card as cardView } from './views/card.ts'
 
 export interface BroadcastParts {
-  /** POSTs HTML to the stream; rejects when the cable did not take it. */
+  /** POSTs HTML to the stream; rejects if the cable did not accept it. */
   send: (html: string) => Promise<void>
   log: (line: string) => void
 }
@@ -25,15 +25,15 @@ export interface Broadcasts {
   cardVoted: (card: Card) => Promise<void>
   cardDeleted: (id: number) => Promise<void>
   boardCleared: () => Promise<void>
-  /** Resolves when all that was said has been sent, or given up. */
+  /** Resolves once every broadcast so far is sent or has failed. */
   settled: () => Promise<void>
 }
 
-/** How long a form waits for its broadcast. Only a queue behind a dead cable takes longer. */
+/** How long a form waits for its broadcast. Only a queue behind a cable that does not answer takes longer. */
 const PATIENCE_MS = 2000
 
 export function createBroadcasts({ send, log }: BroadcastParts): Broadcasts {
-  // In the order of the commits: a vote that overtook another would leave the older count on every page.
+  // Keep the order of the commits: a vote that overtakes another would leave the older count on every page.
   let last = Promise.resolve()
   const tell = (html: string): Promise<void> => {
     last = last.then(() => deliver(html))

@@ -8,7 +8,7 @@ import { createCableProxy } from './cable-proxy.ts'
 import { DEAD, listen, type Running } from './testing.ts'
 import { serveUpgrades } from './upgrade.ts'
 
-/** A cable that takes any WebSocket, and tells us of it. */
+/** A cable that accepts any WebSocket, and hands its socket to the test. */
 async function cableStub(t: TestContext) {
   const server = createServer()
   const taken = new Promise<{ request: IncomingMessage; socket: Socket }>(resolve => {
@@ -29,7 +29,7 @@ async function webStub(t: TestContext, cable: string) {
   return { ...(await listen(t, server)), proxy }
 }
 
-/** Says what a browser says, and gives the socket with what was answered first. */
+/** Sends a browser's handshake; resolves with the socket and the first data of the answer. */
 async function open({ port }: Running, path = '/cable?jid=x', more = '') {
   const socket = connect(port, '127.0.0.1')
   socket.on('error', () => {})
@@ -42,7 +42,7 @@ async function open({ port }: Running, path = '/cable?jid=x', more = '') {
 
 const gone = (socket: Socket) => Promise.race([once(socket, 'end'), once(socket, 'close')])
 
-test('a WebSocket goes through, both ways, with what the cable needs to know', async t => {
+test('a WebSocket works both ways, and the cable gets the headers that it needs', async t => {
   const cable = await cableStub(t)
   const web = await webStub(t, cable.url)
 
@@ -66,7 +66,7 @@ for (const [how, end] of [
   ['breaks off', (socket: Socket) => socket.resetAndDestroy()],
   ['ends', (socket: Socket) => socket.end()],
 ] as const) {
-  test(`a page that ${how} is gone for the cable at once`, async t => {
+  test(`the cable sees at once that a page ${how}`, async t => {
     const cable = await cableStub(t)
     const { socket } = await open(await webStub(t, cable.url))
     const { socket: upstream } = await cable.taken
@@ -78,7 +78,7 @@ for (const [how, end] of [
     await gone(upstream)
   })
 
-  test(`a cable that ${how} is gone for the page at once`, async t => {
+  test(`a page sees at once that the cable ${how}`, async t => {
     const cable = await cableStub(t)
     const { socket } = await open(await webStub(t, cable.url))
     const { socket: upstream } = await cable.taken
@@ -90,7 +90,7 @@ for (const [how, end] of [
   })
 }
 
-test('what the cable said before it went arrives', async t => {
+test('the last message of a cable that stops arrives', async t => {
   const cable = await cableStub(t)
   const { socket } = await open(await webStub(t, cable.url))
   const { socket: upstream } = await cable.taken
@@ -105,7 +105,7 @@ test('what the cable said before it went arrives', async t => {
   assert.equal(bytes, 1_000_000)
 })
 
-test('a cable that is down is a 502, and web goes on', async t => {
+test('a cable that is down is answered 502, and the web app keeps running', async t => {
   const web = await webStub(t, DEAD)
 
   const { answer } = await open(web)
@@ -114,7 +114,7 @@ test('a cable that is down is a 502, and web goes on', async t => {
   assert.equal((await fetch(web.url)).status, 200)
 })
 
-test('a page that leaves during the handshake does not disturb', async t => {
+test('a page that leaves during the handshake does no harm', async t => {
   const { promise: asked, resolve } = Promise.withResolvers<Socket>()
   const server = createServer()
   server.on('upgrade', (_, socket) => resolve(socket as Socket))
@@ -132,7 +132,7 @@ test('a page that leaves during the handshake does not disturb', async t => {
   assert.equal((await fetch(web.url)).status, 200)
 })
 
-test('a refusal of the cable comes back as it is', async t => {
+test('a refusal of the cable reaches the browser unchanged', async t => {
   const server = createServer()
   server.on('upgrade', (_, socket) => socket.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno'))
   const cable = await listen(t, server)
@@ -142,7 +142,7 @@ test('a refusal of the cable comes back as it is', async t => {
   assert.match(answer, /^HTTP\/1.1 403 Forbidden/)
 })
 
-test('WebSockets are taken at /cable alone', async t => {
+test('only /cable accepts WebSockets', async t => {
   const web = await webStub(t, DEAD)
 
   for (const path of ['/', '/cable/', '/python/cable', '//evil.example/cable']) {
@@ -150,7 +150,7 @@ test('WebSockets are taken at /cable alone', async t => {
   }
 })
 
-test('closing cuts what is open', async t => {
+test('closing cuts every open connection', async t => {
   const cable = await cableStub(t)
   const web = await webStub(t, cable.url)
   const { socket } = await open(web)

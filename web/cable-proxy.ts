@@ -1,10 +1,10 @@
 /**
- * The cable's WebSocket under our own origin, so that one port, one certificate and a strict CSP do.
+ * The cable's WebSocket under the origin of the pages, so that one port, one certificate and a strict CSP suffice.
  *
  *   browser ──/cable──▶ web ──▶ cable
  *
- * The two sockets live and die together: a page must notice at once that its cable is gone, and the cable that its page
- * is. httpxy does the handshake and the copying; what it leaves open is in `tie` and `refuse`.
+ * When one socket ends, the other ends at once: a page must notice that its cable is gone, and the cable that its page is
+ * gone. httpxy does the handshake and the copying; `tie` and `refuse` do what it does not.
  */
 import type { IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
@@ -12,15 +12,15 @@ import type { Duplex } from 'node:stream'
 import { createProxyServer } from 'httpxy'
 
 export interface CableProxy {
-  /** Whether a request is for us. The server must answer any other as if it offered no upgrade. */
+  /** Whether the upgrade is for the cable. The server must answer any other request as if it offered no upgrade. */
   takes: (request: IncomingMessage) => boolean
-  /** Takes the upgrade of a request that `takes` says is ours. Never throws. */
+  /** Performs the upgrade of a request for which `takes` returned true. Never throws. */
   upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void
-  /** Cuts every connection; browsers come back by themselves. */
+  /** Cuts every connection; browsers reconnect. */
   close: () => void
 }
 
-/** `to` is the cable, `http://127.0.0.1:8080`; `path` is where it takes WebSockets, here and there. */
+/** `to` is the cable, `http://127.0.0.1:8080`; `path` is where both accept WebSockets. */
 export function createCableProxy({ to, path = '/cable' }: { to: string; path?: string }): CableProxy {
   const open = new Set<Socket>()
   const upgraded = new WeakSet<Duplex>()
@@ -54,10 +54,10 @@ export function createCableProxy({ to, path = '/cable' }: { to: string; path?: s
   }
 }
 
-/** Whether a WebSocket is among the protocols of the header Upgrade. */
+/** Whether the header Upgrade names `websocket`. */
 export const offersWebSocket = (upgrade = ''): boolean => /(?:^|,)\s*websocket\s*(?:,|$)/i.test(upgrade)
 
-/** Whichever ends, the other does, having said what it still had to say. */
+/** When one socket ends, ends the other after its last data is written. */
 function tie(client: Socket, upstream: Socket): void {
   client.once('close', () => upstream.destroy())
   upstream.once('close', () => client.destroySoon())

@@ -5,13 +5,13 @@ import { FormRefused, readCard } from './form.ts'
 const bytes = (form: string) => Buffer.from(form, 'latin1')
 const encoded = (fields: Record<string, string>) => bytes(new URLSearchParams(fields).toString())
 
-test('a form is read as people typed it', () => {
+test('a form is read as a visitor typed it', () => {
   const typed = { body: ' "É" & <b>naïve</b> + 100% 🎉 ', author: 'Zoë' }
 
   assert.deepEqual(readCard(encoded(typed)), { body: typed.body.trim(), author: 'Zoë' })
 })
 
-test('a name is not needed', () => {
+test('a card without a name is anonymous', () => {
   assert.equal(readCard(bytes('body=x')).author, 'anonymous')
   assert.equal(readCard(bytes('body=x&author=+')).author, 'anonymous')
 })

@@ -1,6 +1,6 @@
 /**
- * What people typed, read strictly: bytes that are not UTF-8 are refused rather than turned into �, because what is
- * stored here is rendered by four languages, and each would mend it differently.
+ * Reads a visitor's form strictly: bytes that are not UTF-8 are refused rather than turned into �, because several
+ * languages render a stored card, and each would mend it differently.
  *
  * Pure.
  */
@@ -50,7 +50,7 @@ function readForm(form: Uint8Array): Map<string, string> {
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** `text` holds one byte per character. A % that begins no escape is a %, as in every form parser. */
+/** `text` holds one byte per character. A % that does not begin an escape stays a %, as in every form parser. */
 function decode(text: string): string {
   const bytes = text
     .replaceAll('+', ' ')

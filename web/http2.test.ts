@@ -1,4 +1,4 @@
-/** Clients that offer HTTP/2 with their first request, as they are: Java's HttpClient and curl. */
+/** Unmodified clients that offer HTTP/2 with their first request: Java's HttpClient and curl. */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { type TestContext, test } from 'node:test'
@@ -25,7 +25,7 @@ const CURL: Tool = {
     ),
 }
 
-/** A cable, and the web app before it. */
+/** A cable behind the web app. */
 async function start(t: TestContext) {
   const cable = await startCable(SECRET)
   t.after(() => cable.child.kill())

@@ -41,7 +41,7 @@ async function addCards(url: string): Promise<void> {
   }
 }
 
-test('a log whose reader left does not end the Board', async t => {
+test('the Board keeps running when the reader of its log leaves', async t => {
   const { child, url } = await startWeb(t, 'pipe')
   child.stderr!.destroy()
 
@@ -51,7 +51,7 @@ test('a log whose reader left does not end the Board', async t => {
   assert.equal(child.exitCode, null)
 })
 
-test('a log on a full disk does not end the Board', { skip: !existsSync('/dev/full') }, async t => {
+test('the Board keeps running when the disk of its log is full', { skip: !existsSync('/dev/full') }, async t => {
   const full = openSync('/dev/full', 'w')
   t.after(() => closeSync(full))
   const { child, url } = await startWeb(t, full)

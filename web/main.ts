@@ -1,11 +1,11 @@
 /**
  * `node web/main.ts`: environment in, the Board out. `--watch` builds the assets anew whenever they change.
  *
- *   HOST PORT                          where it listens: every interface, 3000
- *   HOTCABLE_DB                        the SQLite file all languages share: data/board.sqlite3
- *   HOTCABLE_CABLE_URL                 the cable, as seen from here: http://127.0.0.1:8080
- *   HOTCABLE_PYTHON_URL …              the other Boards; one that is not set is not running here
- *   ANYCABLE_…                         what the helper reads: secrets, keys, the broadcast URL
+ *   HOST PORT                          the address to listen on: every interface, 3000
+ *   HOTCABLE_DB                        the SQLite file of all languages: data/board.sqlite3
+ *   HOTCABLE_CABLE_URL                 the cable's URL for this process: http://127.0.0.1:8080
+ *   HOTCABLE_PYTHON_URL …              the other Boards; a Board without a URL is not running here
+ *   ANYCABLE_…                         settings of the helper: secrets, keys, the broadcast URL
  */
 import { broadcast, metaTags, signStream } from '../backends/typescript/hotcable.ts'
 import { createApp, STREAM } from './app.ts'
@@ -29,7 +29,7 @@ if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) end('PORT is from 0 to 655
 try {
   metaTags({}) && signStream(STREAM) // report a missing secret now, not on the first page
 } catch (error) {
-  console.error(`web: ${(error as Error).message}`) // and no end: the Boards behind us may need none
+  console.error(`web: ${(error as Error).message}`) // and go on: the Boards behind this proxy may not need it
 }
 const board = await openBoard(env.HOTCABLE_DB || 'data/board.sqlite3').catch(error => {
   if (error instanceof BoardBroken) return end(error, MISCONFIGURED)

@@ -1,7 +1,7 @@
-/** Where the browser thinks it is: the first proxy in front of us says so, else the request itself. */
+/** The origin in the browser's address bar, from the headers of the first proxy, else from the request. */
 import type { Context } from 'hono'
 
-/** A host with its port: names, IPv4, [IPv6]. Anything else would be written into a header and a page. */
+/** A host with its port: names, IPv4, [IPv6]. Anything else must not reach a header or a page. */
 const HOST = /^(?:[A-Za-z0-9_.-]+|\[[0-9a-fA-F:.]+\])(?::\d{1,5})?$/
 
 const first = (c: Context, header: string): string | undefined => c.req.header(header)?.split(',')[0]?.trim()
@@ -16,8 +16,8 @@ export function validHost(c: Context): string {
 }
 
 /**
- * The port that a proxy left out of Host. 80 and 443 are defaults, or the port of a proxy behind the one that ends TLS:
- * neither belongs into a URL.
+ * The port that a proxy left out of Host. 80 and 443 are left out of a URL: they are the defaults, or the port of a proxy
+ * behind the one that ends TLS.
  */
 export function forwardedPort(c: Context): string | undefined {
   const port = first(c, 'x-forwarded-port') ?? ''
@@ -30,7 +30,7 @@ export function host(c: Context): string {
   return port === undefined || /:\d+$/.test(asked) ? asked : `${asked}:${port}`
 }
 
-/** We speak plain HTTP ourselves: whoever ends TLS for us has to say so. */
+/** This server has no TLS: a proxy that ends TLS must send X-Forwarded-Proto. */
 export const scheme = (c: Context): 'http' | 'https' => (first(c, 'x-forwarded-proto') === 'https' ? 'https' : 'http')
 
 /** The cable's URL as the browser must use it: absolute, because clients refresh tokens with it. */

@@ -8,7 +8,7 @@ import { createCableProxy } from './cable-proxy.ts'
 import { serve } from './serve.ts'
 import { bodyOf, DEAD, listen, testApp } from './testing.ts'
 
-/** A Board that answers with what it was asked. */
+/** A Board that answers with the request. */
 async function echo(t: TestContext) {
   return listen(t, async (request, response) => {
     response.setHeader('set-cookie', ['a=1', 'b=2'])
@@ -21,7 +21,7 @@ async function running(t: TestContext, parts: Parameters<typeof testApp>[1]) {
   return listen(t, createServer(getRequestListener(app.fetch)))
 }
 
-test('a Board of another language is told where it is mounted and where it was asked for', async t => {
+test('a Board of another language gets its mount point and the origin of the request', async t => {
   const python = await echo(t)
   const web = await running(t, { neighbours: { python: python.url } })
 
@@ -43,7 +43,7 @@ test('a Board of another language is told where it is mounted and where it was a
   assert.match(answer.headers.get('content-security-policy') ?? '', /frame-ancestors 'self'/)
 })
 
-test('a form of unknown length arrives with its length, for gateways that know no chunks', async t => {
+test('a form of unknown length arrives with its length, for gateways that cannot read chunks', async t => {
   const php = await echo(t)
   const web = await running(t, { neighbours: { php: php.url } })
 
@@ -58,7 +58,7 @@ test('a form of unknown length arrives with its length, for gateways that know n
   assert.equal(headers['transfer-encoding'], undefined)
 })
 
-test('an offer of HTTP/2 stays here: neither a Board nor the cable sees it', async t => {
+test('an offer of HTTP/2 reaches neither a Board nor the cable', async t => {
   const behind = await echo(t)
   const { app } = await testApp(t, { neighbours: { python: behind.url }, cable: behind.url })
   const web = await serve({ fetch: app.fetch, cable: createCableProxy({ to: DEAD }), host: '127.0.0.1', port: 0 })
@@ -87,7 +87,7 @@ test('a Board gets the path unchanged, even one that looks like a host', async t
   }
 })
 
-test('redirects and errors of a Board come back as they are', async t => {
+test('redirects and errors of a Board reach the browser unchanged', async t => {
   const ruby = await listen(t, (_, response) => response.writeHead(303, { location: '/ruby/' }).end())
   const { app, post } = await testApp(t, { neighbours: { ruby: ruby.url } })
 
@@ -97,7 +97,7 @@ test('redirects and errors of a Board come back as they are', async t => {
   assert.equal((await app.request('/ruby?client=rails')).headers.get('location'), '/ruby/?client=rails')
 })
 
-test('a Board that is not running is a page that says how to get it, and a word for a machine', async t => {
+test('for a Board that is not running, a visitor gets a page that says how to start it, and a script one line', async t => {
   const { app } = await testApp(t, { neighbours: { python: DEAD } })
   const browser = { accept: 'text/html,*/*' }
 
@@ -112,7 +112,7 @@ test('a Board that is not running is a page that says how to get it, and a word 
   assert.equal((await app.request('/python/', { method: 'HEAD' })).status, 502)
 })
 
-test('web goes on when a Board breaks off its answer, and logs one line', async t => {
+test('the web app keeps running when a Board breaks off its answer, and logs one line', async t => {
   const { mock: log } = t.mock.method(console, 'error', () => {})
   const php = await listen(t, (_, response) => {
     response.writeHead(200, { 'content-length': '100' })
@@ -129,7 +129,7 @@ test('web goes on when a Board breaks off its answer, and logs one line', async 
   assert.equal((await fetch(`${web.url}/health`)).status, 200)
 })
 
-test('the events of the cable come through one by one, and their end goes back', async t => {
+test('events of the cable arrive one by one, and the cable sees that the browser left', async t => {
   const { promise: gone, resolve } = Promise.withResolvers<void>()
   const cable = await listen(t, (request, response) => {
     response.writeHead(200, { 'content-type': 'text/event-stream' })
@@ -147,7 +147,7 @@ test('the events of the cable come through one by one, and their end goes back',
   await gone
 })
 
-test('a cable that is down is a stream that says when to come back: told a status, a browser never would', async t => {
+test('a cable that is down is answered with a stream that makes the browser reconnect', async t => {
   const { app } = await testApp(t)
   const answer = await app.request('/events')
 
@@ -156,7 +156,7 @@ test('a cable that is down is a stream that says when to come back: told a statu
   assert.equal((await app.request('/events', { method: 'POST' })).status, 502)
 })
 
-test('a cable that dies under its listeners ends their streams', async t => {
+test('a cable that crashes ends the streams of its listeners', async t => {
   const cable = await listen(t, (_, response) => {
     response.writeHead(200, { 'content-type': 'text/event-stream' })
     response.write('data: x\n\n')

@@ -1,10 +1,10 @@
 /**
- * One origin for everything: requests that belong to another process go there, and come back as they are.
+ * One origin for everything: passes requests on to another process, and its answers back unchanged.
  *
- *   /python/…  → the Board in Python, which learns its mount point from X-Forwarded-Prefix
+ *   /python/…  → the Board in Python; X-Forwarded-Prefix names its mount point
  *   /events    → the cable, both ways unbuffered
  *
- * A process that is down is answered for at once; `unreachable` says with what.
+ * If that process is down, `unreachable` answers at once.
  */
 import type { Context, Handler } from 'hono'
 import { proxyFetch } from 'httpxy'
@@ -13,14 +13,14 @@ import { forwardedPort, scheme, validHost } from './origin.ts'
 export interface ProxyOptions {
   /** `http://127.0.0.1:3001` */
   to: string
-  /** Where it is mounted here, `/python`; none: the path goes through as it is. */
+  /** The mount point, `/python`; without it the path is passed on unchanged. */
   mount?: string
-  /** Sends the body in one piece, with its length: CGI's heirs take a body without one for none. */
+  /** Sends the body in one piece, with its length: gateways like CGI ignore a body without a length. */
   whole?: boolean
   unreachable: (c: Context) => Response | Promise<Response>
 }
 
-/** A handler that passes requests on. Never rejects because of the other side. */
+/** A handler that passes requests on. Never rejects for a fault of the other process. */
 export const proxy =
   ({ to, mount = '', whole = false, unreachable }: ProxyOptions): Handler =>
   async c => {
@@ -35,7 +35,7 @@ export const proxy =
         to,
         `http://proxy${path}${search}`,
         { method, headers, body, signal },
-        // No kept connections: a board that restarts would fail the first form after it.
+        // Do not keep connections: the first form after a restart of the Board would fail.
         { agent: false },
       )
       if (response.body === null) return response
@@ -49,8 +49,8 @@ export const proxy =
   }
 
 /**
- * If a stream of events breaks off we end it, and the browser reconnects. Any other answer fails with `reason`, a string
- * and not an Error, because our server prints it unchanged.
+ * Ends an event stream that breaks off, and the browser reconnects. Any other answer fails with `reason`: a string and not
+ * an Error, because the server prints it unchanged.
  */
 function untilBroken(body: ReadableStream<Uint8Array>, reason?: string): ReadableStream<Uint8Array> {
   const reader = body.getReader()
@@ -78,7 +78,7 @@ const isDown = (error: unknown): boolean =>
 
 const HOP_BY_HOP = ['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade']
 
-/** What the other side is told: the client's headers, less those of this one connection, and where it all came from. */
+/** The client's headers without those of its connection, and with the origin of the request. */
 function forwarded(c: Context, mount: string): Headers {
   const headers = new Headers(c.req.raw.headers)
   const named = (headers.get('connection') ?? '').split(',').map(name => name.trim())
@@ -89,7 +89,7 @@ function forwarded(c: Context, mount: string): Headers {
   const port = forwardedPort(c)
   if (port === undefined) headers.delete('x-forwarded-port')
   else headers.set('x-forwarded-port', port)
-  // Never the client's own: it would be a place of its choosing in our redirects.
+  // Replace the client's value: it would choose where redirects lead.
   if (mount === '') headers.delete('x-forwarded-prefix')
   else headers.set('x-forwarded-prefix', mount)
   return headers

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { TURBO_STYLE } from './security.ts'
 import { testApp } from './testing.ts'
 
-test('pages may connect to their own origin, and run nothing inline', async t => {
+test('pages may connect to their origin, and cannot run inline scripts', async t => {
   const { app } = await testApp(t)
   const headers = { host: 'board.example:3000' }
 
@@ -19,7 +19,7 @@ test('pages may connect to their own origin, and run nothing inline', async t =>
   }
 })
 
-test('a host that is none does not get into the policy', async t => {
+test('an invalid host does not get into the policy', async t => {
   const { app } = await testApp(t)
 
   const answer = await app.request('/', { headers: { 'x-forwarded-host': "x; script-src 'unsafe-inline'" } })
@@ -27,7 +27,7 @@ test('a host that is none does not get into the policy', async t => {
   assert.doesNotMatch(answer.headers.get('content-security-policy') ?? '', /unsafe/)
 })
 
-test('the one inline style that is allowed is that of the installed Turbo', () => {
+test('the only inline style that is allowed is that of the installed Turbo', () => {
   const source = readFileSync(fileURLToPath(import.meta.resolve('@hotwired/turbo')), 'utf8')
   const [, css = ''] = /static get defaultCSS\(\) \{\s*return unindent`\n([\s\S]*?)`/.exec(source) ?? []
   const indent = /^ */.exec(css)![0].length

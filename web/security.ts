@@ -1,5 +1,6 @@
 /**
- * What a page may do, and who may post. The same for every language, as all of them are served through here.
+ * The content security policy, and the check that a form comes from a page of this site. The same for every language,
+ * because this server passes on the requests of all.
  */
 import type { Context, MiddlewareHandler } from 'hono'
 import { askedHost, host } from './origin.ts'
@@ -10,14 +11,14 @@ import { askedHost, host } from './origin.ts'
  */
 export const TURBO_STYLE = "'sha256-WAyOw4V+FqDc35lQPyRADLBWbuNK8ahvYEaQIYF1+Ps='"
 
-/** `elsewhere`: an origin that pages connect to besides their own, when the cable has one. */
+/** `elsewhere`: the cable's origin if it is not that of the pages. */
 export const securityHeaders =
   (elsewhere?: string): MiddlewareHandler =>
   async (c, next) => {
     await next()
     if (c.res.headers.has('content-security-policy')) return
     const at = host(c)
-    // 'self' covers ws: in current browsers, and did not in older ones.
+    // In older browsers 'self' does not cover ws:.
     const connect = ["'self'", `ws://${at}`, `wss://${at}`, ...(elsewhere === undefined ? [] : [elsewhere])]
     c.header(
       'Content-Security-Policy',
@@ -44,7 +45,7 @@ export const sameSite: MiddlewareHandler = async (c, next) => {
   return refusal === undefined ? next() : c.text(`${refusal}\n`, 403)
 }
 
-/** Returns why a form counts as one of another site, or `undefined` if it does not. */
+/** Returns why a form counts as another site's, or `undefined` if it does not. */
 function foreign(c: Context): string | undefined {
   const site = c.req.header('sec-fetch-site') ?? ''
   if (site === 'cross-site') return 'Another site may not post here.'

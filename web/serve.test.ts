@@ -8,14 +8,14 @@ import { DEAD } from './testing.ts'
 const cable = createCableProxy({ to: DEAD })
 const options = { fetch: () => new Response('ok'), cable, port: 0 }
 
-test('it listens on every interface', async t => {
+test('the server listens on every interface', async t => {
   const server = await serve(options)
   t.after(server.close)
 
   assert.equal(await (await fetch(`http://127.0.0.1:${server.port}/`)).text(), 'ok')
 })
 
-test('a port that is in use is said so, with what to do', async t => {
+test('an error names the port that is in use, and the fix', async t => {
   const first = await serve({ ...options, host: '127.0.0.1' })
   t.after(first.close)
 
@@ -26,7 +26,7 @@ test('a port that is in use is said so, with what to do', async t => {
   })
 })
 
-test('closing waits for an answer that is on its way', async () => {
+test('closing waits for an answer that is being sent', async () => {
   const { promise: answer, resolve } = Promise.withResolvers<Response>()
   const { promise: asked, resolve: ask } = Promise.withResolvers<void>()
   const server = await serve({
@@ -82,7 +82,7 @@ test('a client that offers HTTP/2 is served, request after request', async t => 
   assert.match(await ask('GET /c HTTP/1.1\r\nHost: a'), /\/c 0 a/)
 })
 
-test('a WebSocket is taken on the cable’s path, whatever else is offered; elsewhere the request is served', async t => {
+test('a WebSocket is accepted at the cable’s path, whatever else is offered; elsewhere the request is served', async t => {
   const open = await echo(t)
   const offer = (path: string, upgrade: string) =>
     open()(`GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: ${upgrade}`, '', /;$|not answering/)
@@ -93,7 +93,7 @@ test('a WebSocket is taken on the cable’s path, whatever else is offered; else
   assert.match(await offer('/cable', 'h2c'), /\/cable 0/)
 })
 
-test('HTTP/1.0 works without a host, and an idle connection is kept for longer than balancers keep one', async t => {
+test('HTTP/1.0 works without a host, and the server keeps an idle connection longer than balancers do', async t => {
   const open = await echo(t)
 
   assert.match(await open()('GET /health HTTP/1.0'), /200 OK.*\/health 0 localhost null;/s)

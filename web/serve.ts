@@ -1,4 +1,4 @@
-/** A web handler on a port: IPv6 and IPv4 where both are, and an end that waits for answers on their way but not for ever. */
+/** A web handler on a port, by IPv6 and IPv4 where the machine has both. Closing waits, for a limited time, for answers. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
@@ -8,7 +8,7 @@ import { serveUpgrades } from './upgrade.ts'
 export interface ServeOptions {
   fetch: (request: Request) => Response | Promise<Response>
   cable: Pick<CableProxy, 'takes' | 'upgrade'>
-  /** None: every interface. */
+  /** Every interface if absent. */
   host?: string | undefined
   port: number
 }
@@ -24,10 +24,10 @@ export class PortInUse extends Error {
 }
 
 const GRACE_MS = 2000
-/** Longer than balancers keep an idle connection for their next request. */
+/** Balancers keep an idle connection for their next request for less than this. */
 const KEEP_ALIVE_MS = 75_000
 
-/** Resolves when it listens. Rejects with {@link PortInUse}, or with what the system says. */
+/** Resolves when it listens. Rejects with {@link PortInUse}, or with the error of the system. */
 export async function serve({ fetch, cable, host, port }: ServeOptions): Promise<Served> {
   const answerer = answer(fetch)
   const server = serveUpgrades(cable, options =>
@@ -39,7 +39,7 @@ export async function serve({ fetch, cable, host, port }: ServeOptions): Promise
     const { code } = error as NodeJS.ErrnoException
     if (code === 'EADDRINUSE')
       throw new PortInUse(`port ${port} is in use: stop what uses it, or set PORT`, { cause: error })
-    // A machine without IPv6.
+    // The machine has no IPv6.
     if (host || (code !== 'EAFNOSUPPORT' && code !== 'EADDRNOTAVAIL')) throw error
     await listen(server, '0.0.0.0', port)
   }
@@ -76,9 +76,9 @@ const listen = (server: Server, host: string, port: number): Promise<void> =>
 
 const close = (server: Server): Promise<void> =>
   new Promise(resolve => {
-    // A connection that is kept alive becomes idle only when its answer is out.
+    // A connection that is kept alive becomes idle only after its answer is sent.
     const idle = setInterval(() => server.closeIdleConnections(), 50)
-    // Event streams never end by themselves.
+    // The server must end event streams: their answers never finish.
     const last = setTimeout(() => server.closeAllConnections(), GRACE_MS)
     server.close(() => {
       clearInterval(idle)

@@ -1,4 +1,4 @@
-/** For tests: an app on a Board of its own, and servers on port 0 that end with their test. */
+/** For tests: an app on a new Board, and servers on port 0 that end with their test. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -10,7 +10,7 @@ import { type AppParts, createApp } from './app.ts'
 import { openBoard } from './board.ts'
 import { createBroadcasts } from './broadcasts.ts'
 
-/** A path for a SQLite file that goes when the test does. */
+/** A path for a SQLite file, which is removed after the test. */
 export function boardPath(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'hotcable-'))
   t.after(() => rmSync(folder, { recursive: true, force: true }))
@@ -25,7 +25,7 @@ export function lock(t: TestContext, path: string): () => void {
   return () => other.exec('COMMIT')
 }
 
-/** `sent` is what was broadcast. The cable is one that never answers, unless `parts` say otherwise. */
+/** `sent` collects the broadcasts. The cable never answers, unless `parts` names another one. */
 export async function testApp(t: TestContext, parts: Partial<AppParts> = {}) {
   const board = await openBoard(boardPath(t))
   t.after(() => board.close())

@@ -13,7 +13,7 @@ for (const [node, asks] of [
   ['a Node that asks', true],
   ['an older Node', false],
 ] as const) {
-  /** Answers with the request and the size of its body, `/later` only after `/release`. Its cable is dead. */
+  /** Answers with the request and the size of its body, `/later` only after `/release`. Its cable does not answer. */
   const start = async (t: TestContext) => {
     const { promise: released, resolve: release } = Promise.withResolvers<void>()
     const server = serveUpgrades(createCableProxy({ to: DEAD }), options =>
@@ -66,7 +66,7 @@ for (const [node, asks] of [
     await both
   })
 
-  test(`${node}: only a WebSocket at the cable’s path is the cable’s; all else is served`, async t => {
+  test(`${node}: only a WebSocket at the cable’s path goes to the cable; every other request is served`, async t => {
     const open = await start(t)
     const offer = (path: string, upgrade: string, until: RegExp) =>
       open()(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, Upgrade\r\nUpgrade: ${upgrade}\r\n\r\n`, until)

@@ -1,11 +1,11 @@
 /**
- * Upgrades: the cable takes its WebSockets. We ignore every other offer, and serve the request (RFC 9110, 7.8).
+ * Upgrades: WebSockets go to the cable. The server ignores every other offer, and serves the request (RFC 9110, 7.8).
  *
  *   /cable   Upgrade: websocket                  the cable's
  *   any      Upgrade: h2c (Java, curl --http2)   served, as if without an offer
  *
- * Node 22.21 and 24.9 ask us before they upgrade. Older versions take each upgrade's socket out of HTTP, so we write the
- * request's head again, without the offer, and hand the socket back.
+ * Node 22.21 and 24.9 have an option that decides about each upgrade. Older versions take the socket of each upgrade out of
+ * HTTP, so this file writes the request's head again, without the offer, and hands the socket back.
  */
 import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'

@@ -1,6 +1,6 @@
 /**
- * What a browser brings along: who the visitor is, and which client script it wants. Both are kept in cookies, so that
- * they are the same on the pages of every language.
+ * The cookies of a browser: the visitor's identity and the client script, so that both are the same on the pages of every
+ * language.
  */
 import { randomBytes } from 'node:crypto'
 import type { Context } from 'hono'
@@ -10,9 +10,9 @@ export type Client = 'anycable' | 'rails'
 
 const KEPT = { path: '/', httpOnly: true, sameSite: 'Lax', maxAge: 31_536_000 } as const
 
-/** 16 hex digits; a cookie that is anything else is replaced. */
+/** 16 hex digits; any other cookie is replaced. */
 export function visitor(c: Context): string {
-  // The first value that is a valid one of ours counts. We decode nothing in the cookie.
+  // The first valid value counts. Nothing in the cookie is decoded.
   const [, known] = /(?:^|;) *visitor=([0-9a-f]{16}) *(?:;|$)/.exec(c.req.header('cookie') ?? '') ?? []
   if (known !== undefined) return known
   const fresh = randomBytes(8).toString('hex')
@@ -20,7 +20,7 @@ export function visitor(c: Context): string {
   return fresh
 }
 
-/** `?client=` decides and is kept; then the cookie; then `anycable`. */
+/** `?client=`, which is then kept in the cookie; else the cookie; else `anycable`. */
 export function client(c: Context): Client {
   const [, asked] = /(?:^|&)client=(anycable|rails)(?:&|$)/.exec(new URL(c.req.url).search.slice(1)) ?? []
   if (asked !== undefined) setCookie(c, 'client', asked, KEPT)

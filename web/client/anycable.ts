@@ -2,8 +2,8 @@
  * The default client: @anycable/web with @anycable/turbo-stream. URL and token come from the page's meta tags; the token
  * travels as a subprotocol, so that no URL and no log holds it.
  *
- * The connection is opened for the page's first stream, as a login page has neither a stream nor meta tags. A page for
- * another user, or for none, closes it.
+ * The page's first stream opens the connection, because a login page has neither a stream nor meta tags. A page for another
+ * user, or without a user, closes it.
  */
 
 import { start } from '@anycable/turbo-stream'
@@ -19,7 +19,7 @@ import {
   type Source,
 } from './hotcable-status.js'
 
-/** `page`: whose user it is for, with the latest token. */
+/** `page`: the user of the connection, with the latest token. */
 let connection: { cable: Cable; page: Credentials } | undefined
 
 function current(): Cable {
@@ -33,12 +33,12 @@ function current(): Cable {
 function open({ token }: Credentials): Cable {
   const cable = createCable({
     protocol: 'actioncable-v1-ext-json',
-    // A cable may ask for no token, and an empty subprotocol is an error.
+    // A cable may work without a token, and an empty subprotocol is an error.
     ...(token !== undefined && { websocketAuthStrategy: 'sub-protocol' as const }),
     reconnectStrategy: backOffMs,
     logLevel: 'error',
   })
-  // The package's own refresher asks once. A laptop that wakes up with an old token and no network yet must ask again.
+  // The package's refresher asks once. A laptop that wakes up before its network does must ask again.
   const renew = createRenewal()
   cable.on('close', async event => {
     if (event?.reason !== 'token_expired') return
@@ -56,7 +56,7 @@ function use({ token, param }: Credentials): void {
   connection.cable.transport.setToken(token, param)
 }
 
-/** Closes the connection of another user. */
+/** Closes the connection if it belongs to another user. */
 function leaveFor(page: Credentials): void {
   if (connection === undefined || isSame(connection.page, page)) return
   connection.cable.disconnect()
@@ -65,7 +65,7 @@ function leaveFor(page: Credentials): void {
 
 const isPreview = () => document.documentElement.hasAttribute('data-turbo-preview')
 
-// Turbo has merged the new page's head by then, and has not put its streams in place yet.
+// At this event Turbo has merged the new page's head and not yet its streams.
 addEventListener('turbo:before-render', () => {
   if (!isPreview()) leaveFor(credentials())
 })
@@ -85,5 +85,5 @@ const whichever = {
     return connection?.cable.sessionId
   },
 }
-// A backend that asks for it can leave out the page that made a change: X-Socket-ID goes with every form.
+// Every form carries X-Socket-ID, so that a backend can exclude the page that made a change.
 start(whichever as unknown as Cable, { requestSocketIDHeader: true })

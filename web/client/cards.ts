@@ -1,8 +1,8 @@
 /**
- * The list as it changes: how many cards there are, that they stay in order, and a glow for what is new.
+ * Follows the list: counts the cards, keeps them in order, and makes new ones glow.
  *
- * A stream, a morph or a visit changes the DOM, so that is what we watch. The work for a change does not grow with the
- * list: only cards that changed are looked at. Glows are Web Animations: they leave nothing behind for a morph to compare.
+ * Streams, morphs and visits all change the DOM, so this file observes the DOM. It reads only the cards that changed, so
+ * the work does not grow with the list. Glows are Web Animations: they leave nothing in the DOM for a morph to compare.
  */
 import { restoreFocus } from './focus.ts'
 import { isFramed } from './frame.ts'
@@ -12,13 +12,13 @@ import { settle } from './order.ts'
 import { claim, watchOtherWindows } from './own.ts'
 
 let list: Element | null = null
-/** The votes of the list's cards, as last seen, by id. */
+/** The last known votes of the list's cards, by id. */
 let votes = new Map<string, string>()
 
 export function watchCards(): void {
   const observer = new MutationObserver(changes => {
     look(changes)
-    // What we changed just now needs no second look.
+    // Ignore the changes that `look` made.
     observer.takeRecords()
   })
   observer.observe(document, { childList: true, characterData: true, subtree: true, attributeFilter: ['title'] })
@@ -36,12 +36,12 @@ function look(changes: readonly MutationRecord[]): void {
   restoreFocus(votes.size === 0)
 }
 
-/** A new list is a new page: nothing on it is news. */
+/** A new list is a new page: none of its cards is new to the reader. */
 function begin(present: Element | null): void {
   list = present
   votes = new Map(cards().map(card => [card.id, votesOf(card)]))
   clearNews()
-  // The newest first: of two cards alike the later one is the reader's.
+  // Newest first: of two equal cards the later one is the reader's.
   for (const card of cards().reverse()) claim(card)
   // A frame is too small to show the newest cards without scrolling.
   if (list !== null && isFramed()) list.scrollTop = list.scrollHeight
@@ -86,7 +86,7 @@ function count(): void {
   if (place !== null && place.textContent !== words) place.textContent = words
 }
 
-/** No server renders whether a card is one's own, or its ✕ is open: a morph would take that away. */
+/** No server renders the mark of own cards or an open ✕, so a morph would remove them. */
 function keepState(event: Event): void {
   const { attributeName } = (event as CustomEvent<{ attributeName: string }>).detail
   const isOurs = attributeName === 'data-own' || attributeName === 'open'

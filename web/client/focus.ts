@@ -1,12 +1,12 @@
 /**
- * The keyboard keeps its place. When the control that has the focus disappears, with its card or by a new page, the same
- * control takes the focus: of the same card, else of the next one; and where no card is left, the field.
+ * Keeps the place of the keyboard. When the control with the focus disappears, with its card or by a new page, the same
+ * control of the same card gets the focus, else that of the next card, else the field.
  */
 import { isBefore } from './order.ts'
 
 const FIELD = '#card-body'
 
-/** The Board's control that has the focus, as far as its next of kin can be found. */
+/** The Board's control that has the focus, and how to find one to replace it. */
 let place: { control: HTMLElement; card: { id: string } | undefined; selector: string } | undefined
 
 export function keepFocus(): void {
@@ -14,12 +14,12 @@ export function keepFocus(): void {
     place = placeOf(target as HTMLElement)
   })
   addEventListener('focusout', ({ relatedTarget }) => {
-    // Only now is it known whether the control is gone, or the reader clicked beside it.
+    // In a microtask, because only then is a control that disappeared no longer visible.
     if (relatedTarget === null) queueMicrotask(() => (place?.control.checkVisibility() ? leave() : restoreFocus(true)))
   })
 }
 
-/** `always`: even when the browser says that a control has the focus; it may be one that is hidden now. */
+/** `always`: even if the browser reports a control with the focus, which may be hidden by now. */
 export function restoreFocus(always: boolean): void {
   const { activeElement } = document
   if (place === undefined || (!always && activeElement !== null && activeElement !== document.body)) return

@@ -1,10 +1,10 @@
-/** The form: empties what was sent, remembers the name, and says why something was not taken. */
+/** The form: empties the field once it was sent, remembers the name, and says why the Board refused a card. */
 
 import { expectCard } from './own.ts'
 
 const AUTHOR = 'hotcable-author'
 
-/** What the form that is on its way holds. */
+/** The form that was sent and is not answered yet. */
 let way: { submission: unknown; body: string; fail: () => void } | undefined
 
 export function watchForm(): void {
@@ -36,18 +36,18 @@ const isAdd = (target: EventTarget | null): target is HTMLFormElement =>
   target instanceof HTMLFormElement && target.matches('form.add')
 
 async function submitted(form: HTMLFormElement, { formSubmission, success, fetchResponse }: Submit): Promise<void> {
-  // Turbo stops a form that is on its way for the next one.
+  // Turbo cancels a form that is not answered when the next one is sent.
   if (way === undefined || way.submission !== formSubmission) return
   const { body: sent, fail } = way
   const body = field(form, 'body')
   if (success) {
-    // What was typed meanwhile is the next card.
+    // Text that was typed meanwhile is the next card.
     if (body.value === sent) body.value = ''
     remember(field(form, 'author').value)
     return
   }
   fail()
-  // Turbo shows pages and drops words; what was typed stays, and the words go where it was typed.
+  // Turbo does not show an answer in plain text. Show it at the field, which keeps its text.
   body.setCustomValidity((await words(fetchResponse?.response)) || 'Not sent: the Board did not answer. Try again.')
   body.reportValidity()
 }
@@ -59,7 +59,7 @@ async function words(response: Response | undefined): Promise<string> {
   return (await response.clone().text()).trim()
 }
 
-// Storage may be forbidden, and then a name is simply not remembered.
+// The browser may forbid storage; then the name is not remembered.
 function remember(author: string): void {
   try {
     localStorage.setItem(AUTHOR, author)

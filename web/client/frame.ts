@@ -1,4 +1,4 @@
-/** In a frame of /compare the frame is the headline, and the page leaves its own out: see styles/framed.css. */
+/** In a frame of /compare the frame's caption replaces the page's headline: see styles/framed.css. */
 export function markFrame(): void {
   if (window.parent !== window) document.documentElement.dataset.framed = ''
 }

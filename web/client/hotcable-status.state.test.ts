@@ -29,7 +29,7 @@ const VISITS: [about: string, page: PageState][] = [
 
 type Row = [when: string, event: PageEvent, statuses?: string | undefined, visits?: string]
 
-/** A row without statuses changes none, and so without visits. */
+/** A row without statuses leaves every status as it was; the same for visits. */
 const TABLE: { [Type in PageEvent['type']]: Row[] } = {
   frame: [
     ['the cable welcomes it', frame('welcome'), 'live connecting stale connecting refused live'],

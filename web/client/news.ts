@@ -1,8 +1,8 @@
-/** New cards that are out of sight: a pill says how many there are below, and leads to the first of them. */
+/** New cards below the visible part: a pill shows their number, and scrolls to the first of them. */
 
 const unseen = new Set<HTMLElement>()
 
-/** Tells which of the cards that were announced are in sight, at first and whenever that changes. */
+/** Reports which announced cards are visible, at first and after each change. */
 const sight = new IntersectionObserver(entries => {
   for (const { target, isIntersecting } of entries) {
     if (isIntersecting || !target.isConnected) drop(target as HTMLElement)
@@ -11,7 +11,7 @@ const sight = new IntersectionObserver(entries => {
   show()
 })
 
-/** Scrolls to the reader's own card, follows the end of the list for a reader who is there, and else leaves the page alone. */
+/** Scrolls to the reader's own card, else to the last card if the end of the list was visible. Otherwise does not scroll. */
 export function announce(fresh: readonly HTMLElement[], own: HTMLElement | undefined): void {
   const last = fresh.at(-1)!
   if (own === undefined && isInSight(fresh[0]!)) return last.scrollIntoView({ block: 'nearest' })
@@ -25,13 +25,13 @@ export function clearNews(): void {
   show()
 }
 
-/** Drops cards that were removed unseen. */
+/** Forgets cards that were removed before the reader saw them. */
 export function tidyNews(): void {
   for (const card of unseen) if (!card.isConnected) drop(card)
   show()
 }
 
-/** Whether the place before the card is in sight; in a frame of /compare the list scrolls, elsewhere the page. */
+/** Whether the place before the card is visible; in a frame of /compare the list scrolls, elsewhere the page. */
 function isInSight(card: HTMLElement): boolean {
   const { top, height } = card.getBoundingClientRect()
   return top - height < Math.min(window.innerHeight, card.parentElement!.getBoundingClientRect().bottom)
@@ -54,7 +54,7 @@ function show(): void {
   pill.onclick = lead
 }
 
-/** The focus goes along, because the pill disappears once the card is seen. */
+/** Moves the focus to the card, because the pill disappears once the card is visible. */
 function lead(): void {
   const [first] = unseen
   first?.scrollIntoView({ block: 'start' })

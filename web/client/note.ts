@@ -1,4 +1,4 @@
-/** What to do about a status that is not live, in words below the form; a title would be for the mouse alone. */
+/** Says below the form what to do about a status that is not live, because only a mouse can show a title. */
 
 const WRITE = 'You can still write: your cards are saved, and every page shows them once it is connected again.'
 

@@ -1,6 +1,6 @@
 /**
- * Cards in the order of their ids, `card_9` before `card_10`: a shorter id is before a longer one, and of two ids of one
- * length the lesser text. For decimal numbers that is their order; for all other ids it is an order too.
+ * Cards in the order of their ids, `card_9` before `card_10`: a shorter id is before a longer one, and ids of one length
+ * are in the order of their text. Decimal numbers are then in their order, and any other ids in a fixed one.
  */
 export const isBefore = ({ id: a }: Identified, { id: b }: Identified): boolean =>
   a.length === b.length ? a < b : a.length < b.length
@@ -9,7 +9,7 @@ interface Identified {
   readonly id: string
 }
 
-/** Moves each card of `added` to its place in a list whose other cards are in order. Looks no further than that place. */
+/** Moves each card of `added` to its place in a list whose other cards are in order. Reads no card beyond that place. */
 export function settle(added: Iterable<Element>): void {
   const unsettled = new Set(added)
   if ([...unsettled].every(isInPlace)) return
@@ -26,7 +26,7 @@ function isInPlace(card: Element): boolean {
   return (previous === null || !isBefore(card, previous)) && (next === null || !isBefore(next, card))
 }
 
-/** The last card in that direction that is on the wrong side of `card`; those that will move themselves do not count. */
+/** The last card in that direction on the wrong side of `card`; cards that are still unsettled do not count. */
 function farthest(
   card: Element,
   direction: 'previousElementSibling' | 'nextElementSibling',

@@ -1,12 +1,12 @@
 /**
- * Which cards this browser wrote. The Board has no accounts and a card names only an author, so the browser remembers: a
- * card that appears with the text and the name of a form that was just sent is its own.
+ * Marks the cards that this browser wrote. The Board has no accounts, so the browser remembers them: a new card with the
+ * text and the name of a form that this page just sent is its own.
  */
 
 const STORED = 'hotcable-own-cards'
 const MOST = 200
 
-/** What was sent, and not seen on the page yet. */
+/** Cards that were sent and are not on the page yet. */
 const sent: Sent[] = []
 let own = recall()
 
@@ -34,7 +34,7 @@ export function claim(card: HTMLElement): boolean {
   return expected !== undefined
 }
 
-/** Marks cards that another window of this browser writes; `cards`: those on the page. */
+/** Marks the cards that another window of this browser wrote; `cards` returns those on the page. */
 export function watchOtherWindows(cards: () => Iterable<HTMLElement>): void {
   addEventListener('storage', event => {
     if (event.key !== STORED) return
@@ -47,7 +47,7 @@ function mark(card: HTMLElement): void {
   if (own.has(key(card))) card.dataset.own = ''
 }
 
-/** With the time, because a Board that is made anew counts from 1 again. */
+/** Includes the time, because a new Board counts ids from 1 again. */
 const key = (card: HTMLElement): string => `${card.id} ${card.querySelector('time')?.dateTime}`
 
 const reads = (card: HTMLElement, part: string, text: string): boolean => card.querySelector(part)?.textContent === text
@@ -57,7 +57,7 @@ function forget(expected: Sent): void {
   if (at >= 0) sent.splice(at, 1)
 }
 
-// Storage may be forbidden; then the marks last as long as the page.
+// The browser may forbid storage; then the marks last as long as the page.
 function remember(): void {
   try {
     localStorage.setItem(STORED, JSON.stringify([...own]))

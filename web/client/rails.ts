@@ -1,6 +1,6 @@
 /**
- * The other client (`?client=rails`): @hotwired/turbo-rails, the package from npm. It opens its connection by itself, with
- * the URL and token of the page's meta tag; hotcable-status.js only listens in, and brings a new token in time.
+ * The other client (`?client=rails`): @hotwired/turbo-rails, the package from npm. It opens its connection with the URL and
+ * token of the page's meta tag; hotcable-status.js listens to it, and gives it a new token when one expires.
  */
 import '@hotwired/turbo-rails'
 import './hotcable-status.js'

@@ -1,4 +1,4 @@
-/** For the page that stands in for a Board that does not answer: comes back by itself. */
+/** For the page that is shown while a Board does not answer: loads the Board once it answers. */
 import { markFrame } from './frame.ts'
 
 markFrame()

@@ -1,4 +1,4 @@
-/** The two packages of Hotwire carry no types; this is all that we touch of them. */
+/** The two packages of Hotwire have no types; these are the parts that the scripts use. */
 declare module '@hotwired/turbo' {}
 
 declare module '@hotwired/turbo-rails' {}

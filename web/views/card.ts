@@ -1,6 +1,6 @@
 /**
- * The one partial for a card: the page renders it, and so does every stream. Byte for byte the same in every language,
- * so that a card looks the same wherever it was rendered.
+ * The one partial for a card: the page renders it, and so does every stream. Every language renders the same bytes, so that
+ * a card looks the same wherever it was rendered.
  */
 import { html } from 'hono/html'
 import type { Card } from '../board.ts'

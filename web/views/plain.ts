@@ -1,11 +1,11 @@
-/** Pages of our own, beside the Board: the same head and header, no socket. */
+/** Pages beside the Board: the same head and header, without a stream. */
 import { html, raw } from 'hono/html'
 import type { Html } from './card.ts'
 import { LINKS, titleOf } from './languages.ts'
 
 interface Plain {
   title: string
-  /** Which language's colours it wears. */
+  /** The language whose colours it has. */
   backend?: string
   /** A script under /assets. */
   script?: string
@@ -37,7 +37,7 @@ ${main}
 </html>
 `
 
-/** What a visitor sees who asks for nothing that is here. */
+/** For a path that does not exist. */
 export const notFound = (): Html =>
   plain({
     title: 'Not here',
@@ -45,8 +45,8 @@ export const notFound = (): Html =>
   })
 
 /**
- * What a visitor sees while a language's Board does not run here (`setUp` is false: its interpreter is missing) or does
- * not answer. The script comes back by itself when the Board does.
+ * For a Board that does not run here (`setUp` is false: its interpreter is missing) or does not answer. The script loads
+ * the Board once it answers.
  */
 export const notRunning = (name: string, setUp: boolean): Html => {
   const title = titleOf(name)
