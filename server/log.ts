@@ -6,7 +6,8 @@
  * No line holds a query string, a token, a secret or a whole signed name: what is logged is chosen field by field, never
  * a whole request or error. Clients and backends choose some of the values, so we cut them and escape line breaks.
  *
- * After a hundred refusals of one code, one passes each second and says how many we left out. Metrics count all of them.
+ * After a hundred refusals of one code, one passes each second and says how many we left out; warnings and lines at debug do
+ * not take each other's place. Metrics count all of them.
  *
  * If the log cannot be written (a full disk, a closed pipe) we drop its lines and go on, and log later how many we dropped.
  */
@@ -50,7 +51,7 @@ export function createLog(level: string, format: string, out: Writable = process
       hooks: {
         logMethod(given, method, level) {
           const [about] = given as [unknown, ...unknown[]]
-          const left = level === WARN && isCoded(about) ? floods.admit(about.code) : 0
+          const left = level <= WARN && isCoded(about) ? floods.admit(`${level} ${about.code}`) : 0
           if (left === undefined) return
           const [fields, ...rest] = given.map(cut)
           method.apply(this, [left > 0 ? { ...(fields as object), left_out: left } : fields, ...rest] as typeof given)

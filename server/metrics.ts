@@ -10,7 +10,7 @@ import type { RefusalCode } from './errors.ts'
 const COUNTERS = {
   failed_auths_total: 'Sessions refused because of their token.',
   client_msg_total: 'Commands that clients sent.',
-  failed_client_msg_total: 'Commands that were ignored.',
+  failed_client_msg_total: 'Messages of clients that are no commands, and commands that were ignored.',
   publications_total: 'Requests of backends to broadcast or disconnect that were accepted.',
   failed_broadcast_msg_total: 'Requests of backends that were refused, on every route.',
   broadcast_msg_total: 'Messages broadcast.',

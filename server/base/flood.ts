@@ -16,16 +16,16 @@ export function createFloods(monotonic: () => number): Floods {
   const kinds = new Map<string, { bucket: Bucket; left: number }>()
 
   return {
-    admit(code) {
-      const kind = kinds.get(code) ?? { bucket: new Bucket(), left: 0 }
-      kinds.set(code, kind)
-      if (kind.bucket.wait(RATE, monotonic()) > 0) {
-        kind.left++
+    admit(kind) {
+      const flood = kinds.get(kind) ?? { bucket: new Bucket(), left: 0 }
+      kinds.set(kind, flood)
+      if (flood.bucket.wait(RATE, monotonic()) > 0) {
+        flood.left++
         return undefined
       }
-      kind.bucket.spend(1)
-      const { left } = kind
-      kind.left = 0
+      flood.bucket.spend(1)
+      const { left } = flood
+      flood.left = 0
       return left
     },
   }

@@ -21,7 +21,8 @@ import { Session, type SessionParts } from './session.ts'
 import { type Beat, type PongWatch, type Rhythm, SessionListener, type Slot } from './session-listener.ts'
 import type { Sessions } from './sessions.ts'
 
-export interface AdmissionParts extends Omit<SessionParts, 'limits' | 'historySince' | 'explain' | 'count'> {
+export interface AdmissionParts
+  extends Omit<SessionParts, 'limits' | 'historySince' | 'explain' | 'count' | 'ignored'> {
   sessions: Sessions
   /** Makes a session id that nobody can guess. */
   newSid: () => string
@@ -87,7 +88,11 @@ export function createAdmission(
     limits: limitsOf(settings),
     historySince: settings.history_since,
     explain: settings.dev,
-    count: code => metrics.refused(code),
+    count: metrics.refused,
+    ignored(code) {
+      metrics.failed_client_msg_total++
+      metrics.refused(code)
+    },
   }
 
   const listenerParts = { sessions, metrics, monotonic }

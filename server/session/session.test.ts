@@ -61,6 +61,7 @@ function start(pattern: RegExp, { history }: { history: MemoryHistory | undefine
       later: () => nothing,
       failed: error => done.push(String(error)),
       count: nothing,
+      ignored: nothing,
       log: { debug: nothing, info: nothing, warn: nothing, error: nothing },
       limits: {
         maxSubscriptions: 9,

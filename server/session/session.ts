@@ -9,7 +9,9 @@
 import { guarded, type ReportFailure, tryEach } from '../base/failure.ts'
 import type { Resolve, StreamGrant } from '../channels/channels.ts'
 import {
+  COMPLAINTS,
   type ComplaintCode,
+  ENDINGS,
   type EndingCode,
   type GapCode,
   type RejectionCode,
@@ -44,8 +46,10 @@ export interface SessionParts extends CatchUpParts, CommandParts {
   /** Calls `then` after so many ms. Returns a function that cancels the call. */
   later: (ms: number, then: () => void) => () => void
   failed: ReportFailure
-  /** Counts what went wrong, by code. */
-  count: (code: ComplaintCode | RejectionCode | EndingCode) => void
+  /** Counts a rejected subscription, or an ended session. */
+  count: (code: RejectionCode | EndingCode) => void
+  /** Counts a command that was ignored. */
+  ignored: (code: ComplaintCode) => void
   log: Log
   /** Whether refusals tell the client their code, and its welcome that this is so (--dev). */
   explain: boolean
@@ -169,10 +173,11 @@ export class Session implements Addressee, Behind, Speaker {
   /** Ends it from our side: the client is told why, then the connection closes. */
   disconnect(code: EndingCode, reconnect?: boolean): void {
     if (this.#ended) return
-    const { count, explain } = this.#parts
+    const { count, log, explain } = this.#parts
     try {
       this.end()
       count(code)
+      log.debug({ sid: this.sid, code }, `session ended: ${ENDINGS[code].fix}`)
       this.connection.send(disconnect(code, explain, reconnect))
       this.connection.close(code)
     } catch (error) {
@@ -313,8 +318,9 @@ export class Session implements Addressee, Behind, Speaker {
 
   #complain(code: ComplaintCode | undefined): void {
     if (code === undefined) return
-    this.#parts.count(code)
-    // A flood of these is a client's to make, so it must not be a flood of the log.
-    this.#parts.log.debug({ sid: this.sid, code }, 'command ignored')
+    const { ignored, log } = this.#parts
+    ignored(code)
+    // (At debug, because a client may cause any number.)
+    log.debug({ sid: this.sid, code }, `command ignored: ${COMPLAINTS[code]}`)
   }
 }

@@ -56,6 +56,16 @@ test('a flood of refusals is not a flood of the log', () => {
   assert.equal(text.match(/token_missing/g)!.length, 1)
 })
 
+test('a flood of ignored commands is not a flood of the log at debug, and hides no warning', () => {
+  const text = written('debug', 'text', log => {
+    for (let i = 0; i < 10_000; i++) log.debug({ code: 'subscriptions_limit' }, 'again')
+    log.warn({ code: 'subscriptions_limit' }, 'subscription rejected')
+  })
+
+  assert.ok(text.match(/again/g)!.length < 200)
+  assert.match(text, /WRN subscription rejected/)
+})
+
 for (const format of ['text', 'json']) {
   test(`a long value is cut, a stack is whole: ${format}`, () => {
     const stack = `Error: x\n${'    at somewhere (file:///srv/cable/server/session.ts:1:1)\n'.repeat(10)}`
