@@ -1,7 +1,7 @@
 /**
- * Why the cable cannot listen, in a sentence that names the settings which say where. Pure.
+ * Why the cable cannot listen, in a sentence that names the settings of that port, or of the host. Pure.
  *
- *   cannot listen on 127.0.0.1:8090, as --http_broadcast_port says: the port is in use
+ *   cannot listen on 127.0.0.1:8090 (--http_broadcast_port): the port is in use
  */
 import type { Config } from './config.ts'
 
@@ -9,10 +9,9 @@ export function listenFailure({ host, settings, broadcastPort, api }: Config, er
   const { code = '', port = settings.port } = error as NodeJS.ErrnoException & { port?: number }
   const [reason, culprit] = REASONS[code] ?? [code, 'port']
   const ports = { port: settings.port, http_broadcast_port: broadcastPort, api_port: api?.port }
-  const names =
-    culprit === 'host' ? ['host'] : Object.keys(ports).filter(name => ports[name as keyof typeof ports] === port)
-  const flags = names.map(name => `--${name}`)
-  return `cannot listen on ${host}:${port}, as ${flags.join(' and ')} ${flags.length > 1 ? 'say' : 'says'}: ${reason}`
+  const ofPort = (Object.keys(ports) as (keyof typeof ports)[]).filter(name => ports[name] === port)
+  const flags = (culprit === 'host' ? ['host'] : ofPort).map(name => `--${name}`)
+  return `cannot listen on ${host}:${port} (${flags.join(', ')}): ${reason}`
 }
 
 const REASONS: Record<string, readonly [reason: string, culprit: 'host' | 'port']> = {

@@ -133,22 +133,22 @@ test('--help and --version answer and exit with 0', async t => {
   }
 })
 
-test('a port in use is one clear line, which names the settings that say it', async t => {
+test('a port in use is one clear line, which names its settings', async t => {
   const taken = createServer().listen(0, '127.0.0.1')
   t.after(() => taken.close())
   await once(taken, 'listening')
   const { port } = taken.address() as { port: number }
   for (const [flags, names] of [
-    [[`--port=${port}`], '--port says'],
-    [['--port=0', `--http_broadcast_port=${port}`], '--http_broadcast_port says'],
-    [['--port=0', '--http_broadcast_port=0', `--api_port=${port}`], '--api_port says'],
-    [['--port=0', `--http_broadcast_port=${port}`, `--api_port=${port}`], '--http_broadcast_port and --api_port say'],
+    [[`--port=${port}`], '--port'],
+    [['--port=0', `--http_broadcast_port=${port}`], '--http_broadcast_port'],
+    [['--port=0', '--http_broadcast_port=0', `--api_port=${port}`], '--api_port'],
+    [['--port=0', `--http_broadcast_port=${port}`, `--api_port=${port}`], '--http_broadcast_port, --api_port'],
   ] as const) {
     const { ended, output } = run(t, ['--noauth', ...flags])
     const code = await ended
 
     assert.equal(code, 1)
-    assert.equal(output(), `cable: cannot listen on 127.0.0.1:${port}, as ${names}: the port is in use\n`)
+    assert.equal(output(), `cable: cannot listen on 127.0.0.1:${port} (${names}): the port is in use\n`)
   }
 })
 
@@ -161,7 +161,7 @@ test('a host that is not of this machine is one clear line', async t => {
     const code = await ended
 
     assert.equal(code, 1)
-    assert.match(output(), new RegExp(`^.*WRN.*\\ncable: cannot listen on ${host}:\\d+, as --host says: ${reason}\\n$`))
+    assert.match(output(), new RegExp(`^.*WRN.*\\ncable: cannot listen on ${host}:\\d+ \\(--host\\): ${reason}\\n$`))
   }
 })
 
