@@ -73,7 +73,7 @@ test('the secret_key_base of a Rails application is enough: Turbo verifies with 
   assert.match(warnings.join(), /rails_secret_key_base without --jwt_secret/)
 })
 
-test('a secret_key_base neither opens Turbo to names of other channels nor lets in who has no token where tokens are read', () => {
+test('a secret_key_base neither opens Turbo to names of other channels nor admits clients without a token where tokens are read', () => {
   const config = readConfig(['--secret=s', '--rails_secret_key_base=b'], {})
   assert.equal(config.noauth, false)
   assert.ok(config.turbo?.secrets.every(key => typeof key !== 'string'))
@@ -105,7 +105,7 @@ test('newer names win over older ones, and own secrets over shared ones', () => 
   assert.equal(readConfig(['--secret=s', '--broadcast_key=k'], {}).broadcastKeys[0], 'k')
 })
 
-test('none is no secret, everywhere', () => {
+test('the value none means no secret, in every setting', () => {
   const config = readConfig(
     ['--noauth', '--secret=none', '--streams_secret=none', '--broadcast_key=none', '--api_secret=none'],
     {},
