@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { ADAPTERS } from '../harness/adapters.ts'
+import { startBroadcasts } from './broadcasts.ts'
 import { check } from './check.ts'
 import { RECIPES } from './explain.ts'
 import { families } from './families.ts'
@@ -88,6 +89,15 @@ const TOLD: Record<string, Record<string, string>> = {
   refuses: { sign_stream: 'your program answers with an error: not implemented' },
 }
 
+/** What is said of broadcasts, and of how many. */
+const BROADCASTS: Record<string, { says: string; cases: number }> = {
+  no_id: { says: 'your broadcasts have no id: add "meta":{"id":"…"}, 16 random bytes in base64url', cases: 29 },
+  id_uuid: { says: 'your id is not 16 random bytes in base64url without padding: 22 characters', cases: 29 },
+  // The first call is the one that has it by right.
+  id_constant: { says: 'two calls have the same id: make a new one in each call', cases: 28 },
+  id_per_try: { says: 'a retry has another id: make it once in each call, and send it in every try', cases: 2 },
+}
+
 /** Programs that do not keep to the line protocol. */
 const BROKEN: Record<string, RegExp> = {
   greets: /^it printed a line that is not JSON: "Ready\."\. stdout is for answers/,
@@ -157,12 +167,18 @@ describe('the right answers', { concurrency: 4 }, () => {
       for (const { id, question, expected } of cases) assert.equal(RECIPES[name]!.make(question), expected, id)
     })
 
+  test('the recipe that mistakes are measured by makes every vector: broadcast', async t => {
+    const { family, close } = await startBroadcasts()
+    t.after(close)
+    for (const { id, question, expected } of family.cases) assert.equal(RECIPES.broadcast!.make(question), expected, id)
+  })
+
   for (const [language, { absent, command }] of Object.entries(ADAPTERS)) {
     if (absent !== undefined) console.error(`\n!!! ${absent}\n`)
     test(`the helper in ${language} passes`, { skip: process.env.CI !== 'true' && absent }, async () => {
       const { code, stdout } = await run(command())
-      assert.match(stdout, /\n212 passed, 0 failed\n$/)
-      assert.equal(stdout.match(/^\w+ +[\w-]+\.json +(\d+) of \1 +passed$/gm)?.length, 6)
+      assert.match(stdout, /\n241 passed, 0 failed\n$/)
+      assert.equal(stdout.match(/^\w+ +[\w-]+\.json +(\d+) of \1 +passed$/gm)?.length, 7)
       assert.equal(code, 0)
     })
   }
@@ -207,6 +223,17 @@ describe('a wrong backend is told its mistake', { concurrency: 4 }, () => {
       ],
     )
   })
+
+  for (const [mistake, { says, cases }] of Object.entries(BROADCASTS))
+    test(`a broadcast: ${mistake}`, async t => {
+      const { family, close } = await startBroadcasts()
+      t.after(close)
+      const { findings } = await check(family, wrong(mistake))
+      assert.deepEqual(
+        findings.map(({ says, results }) => [says, results.length]),
+        [[says, cases]],
+      )
+    })
 
   test('two mistakes in different places are two findings', async () => {
     const { findings } = await check(FAMILIES.sign_stream!, wrong('key_trimmed+json_slashes'))

@@ -1,7 +1,7 @@
 /** Asks a program all questions of a family, and says what became of it. */
 import { explain, type Finding, isRight, type Result } from './explain.ts'
-import type { Family } from './families.ts'
-import { type Command, Program, ProgramFailed, type ProgramOptions, type Question } from './program.ts'
+import type { Case, Family } from './families.ts'
+import { type Command, Program, ProgramFailed, type ProgramOptions } from './program.ts'
 
 export interface Verdict {
   readonly family: Family
@@ -22,7 +22,7 @@ export async function check(family: Family, command: Command, options: ProgramOp
   let failure: string | undefined
   try {
     for (const one of family.cases) {
-      results.push({ case: one, ...(await ask(program, one.question)) })
+      results.push({ case: one, ...(await ask(program, one)) })
     }
     await program.close()
   } catch (error) {
@@ -39,7 +39,8 @@ export async function check(family: Family, command: Command, options: ProgramOp
 }
 
 /** Asks once more when a second ended meanwhile: what was reckoned from the clock must be known as that. */
-async function ask(program: Program, question: Question): Promise<Pick<Result, 'answer' | 'clock'>> {
+async function ask(program: Program, { question, seen }: Case): Promise<Pick<Result, 'answer' | 'clock'>> {
+  if (seen !== undefined) return { answer: seen(await program.ask(question)), clock: seconds() }
   const asked = seconds()
   const answer = await program.ask(question)
   return seconds() === asked ? { answer, clock: asked } : { answer: await program.ask(question), clock: seconds() }

@@ -52,6 +52,7 @@ const PARTS: Record<string, Parts> = {
   stream_from: { names: ['the tag'], text: 0 },
   turbo_stream: { names: ['the tag'], text: 0 },
   position: { names: ['the position'], text: 0 },
+  broadcast: { names: ['the body'], text: 0 },
   broadcast_key: { names: ['the key (HMAC-SHA256 of broadcast-cable, in lower-case hex)'], text: 0 },
 }
 

@@ -2,6 +2,7 @@
 import { difference, localise } from './difference.ts'
 import type { Case } from './families.ts'
 import type { Answer } from './program.ts'
+import { broadcast } from './recipes/broadcast.ts'
 import { broadcastKey } from './recipes/broadcast-key.ts'
 import { issueToken } from './recipes/issue-token.ts'
 import type { Recipe } from './recipes/recipe.ts'
@@ -16,6 +17,7 @@ export const RECIPES: Readonly<Record<string, Recipe<any>>> = {
   stream_from: streamFrom,
   turbo_stream: turboStream,
   broadcast_key: broadcastKey,
+  broadcast,
 }
 
 export interface Result {

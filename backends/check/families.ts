@@ -1,11 +1,13 @@
 /** The vectors as questions: what a program is asked, and the bytes that it must answer. */
 import { readFileSync } from 'node:fs'
-import type { Question } from './program.ts'
+import type { Answer, Question } from './program.ts'
 
 export interface Case {
   readonly id: string
   readonly question: Question
   readonly expected: string
+  /** What is compared with `expected` instead of the answer, as what a cable was sent. */
+  readonly seen?: (answer: Answer) => Answer
 }
 
 export interface Family {

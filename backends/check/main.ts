@@ -7,6 +7,7 @@
  * It asks one JSON line at a time, and prints a table: each family of vectors, passed or what went wrong, in words.
  * The line protocol is in backends/README.md. Exit code: 0 all passed, 1 something is wrong, 2 no command.
  */
+import { startBroadcasts } from './broadcasts.ts'
 import { check, type Verdict } from './check.ts'
 import type { Finding } from './explain.ts'
 import { type Family, families } from './families.ts'
@@ -25,8 +26,8 @@ if (command === undefined || command.startsWith('-')) {
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 const options = { timeoutMs: Number(seconds ?? 10) * 1000, cwd: env.INIT_CWD || undefined }
-const positions = await startPositions()
-const all = [...families(), positions.family]
+const [positions, broadcasts] = [await startPositions(), await startBroadcasts()]
+const all = [...families(), positions.family, broadcasts.family]
 const verdicts: Verdict[] = []
 for (const family of all) {
   const verdict = await check(family, [command, ...args], options)
@@ -35,6 +36,7 @@ for (const family of all) {
   if (verdict.answered === 0) break
 }
 positions.close()
+broadcasts.close()
 print(verdicts)
 process.exitCode = verdicts.every(({ says }) => says === 'passed') ? 0 : 1
 

@@ -2,7 +2,7 @@
  * A backend that is wrong on purpose: `node wrong.ts MISTAKE`. Written like a first try, without the helper and without the
  * recipes that explain it; each mistake is one of those that people make.
  */
-import { createHash, createHmac } from 'node:crypto'
+import { createHash, createHmac, randomBytes, randomUUID } from 'node:crypto'
 
 const mistake = process.argv[2] ?? ''
 const is = (...names: string[]): boolean => names.some(name => mistake.split('+').includes(name))
@@ -61,6 +61,7 @@ interface Ask {
   url: string
   key: string
   streams: string[]
+  retries: number
 }
 
 function signStream({ stream, secret, expires_in: expires, now }: Ask): string {
@@ -146,6 +147,23 @@ async function found(at: string, key: string): Promise<string> {
   }
 }
 
+async function broadcast({ stream, html, url, key, retries }: Ask): Promise<string> {
+  const random = () => (is('id_uuid') ? randomUUID() : randomBytes(16).toString('base64url'))
+  const constant = 'V1StGXR8_Z5jdHi6B-myT0'
+  const once = is('id_constant') ? constant : random()
+  for (let tried = 0; ; tried++) {
+    const id = tried > 0 && is('id_per_try') ? random() : once
+    const body = json({ stream, data: json(html), ...(is('no_id') ? {} : { meta: { id } }) })
+    const headers = { 'content-type': 'application/json', authorization: `Bearer ${key}` }
+    const status = await fetch(url, { method: 'POST', headers, body }).then(
+      answer => answer.status,
+      () => 'nothing',
+    )
+    if (status === 201) return ''
+    if (tried >= retries) throw new Error(`the cable answered ${status}`)
+  }
+}
+
 const ANSWERS: Record<string, (ask: Ask) => unknown> = {
   sign_stream: signStream,
   issue_token: issueToken,
@@ -153,6 +171,7 @@ const ANSWERS: Record<string, (ask: Ask) => unknown> = {
   turbo_stream: turboStream,
   broadcast_key: broadcastKey,
   position,
+  broadcast,
 }
 
 const say = (answer: unknown): void => void process.stdout.write(`${JSON.stringify(answer)}\n`)

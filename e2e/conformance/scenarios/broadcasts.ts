@@ -62,6 +62,16 @@ export const broadcasts: Scenario[] = [
     }
   }),
   {
+    title: 'a broadcast that is sent again with its id is published once',
+    flags: OPEN,
+    run: sentAgain(['one', 'two']),
+    differs: {
+      anycable: 'ignores ids, and publishes it again',
+      why: 'extension: a backend that lost the answer may try again',
+      run: sentAgain(['one', 'one again', 'two']),
+    },
+  },
+  {
     title: 'a broadcast has an identifier, a message, and where it is in the history',
     flags: OPEN,
     async run(world) {
@@ -322,4 +332,20 @@ async function people(world: World) {
   const all = [await world.welcomed({ query }), await world.welcomed({ query })]
   const other = await world.welcomed({ query: `?jid=${jwt({ ext: `${identifier} ` })}` })
   return { all, other, identifier }
+}
+
+/** What a client gets of two broadcasts with one id, and one with another. */
+function sentAgain(messages: readonly string[]): (world: World) => Promise<void> {
+  return async world => {
+    const stream = world.stream()
+    const client = await world.listening(pubsub(stream))
+    await world.broadcast(stream, 'one', { id: `${stream}/1` })
+    await world.broadcast(stream, 'one again', { id: `${stream}/1` })
+    await world.broadcast(stream, 'two', { id: `${stream}/2` })
+    const frames = (await world.everything(client, stream)) as { message: unknown }[]
+    assert.deepEqual(
+      frames.map(({ message }) => message),
+      messages,
+    )
+  }
 }

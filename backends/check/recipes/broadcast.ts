@@ -1,0 +1,36 @@
+/** The bodies of a broadcast, one a line for each try. ID stands for what is random. */
+import { type Choice, recipe, type Steps, ways } from './recipe.ts'
+import { SPELLINGS } from './spelling.ts'
+
+/** What stands for an id, by what the cable finds of it. */
+export const IDS = {
+  good: 'ID',
+  malformed: 'ID of another form',
+  repeated: 'ID of an earlier call',
+  changed: 'another ID',
+} as const
+
+interface Broadcast {
+  stream: string
+  html: string
+  retries: number
+}
+
+const BROADCAST = {
+  json: SPELLINGS,
+  id: ways(IDS.good as string | undefined, {
+    'your broadcasts have no id: add "meta":{"id":"…"}, 16 random bytes in base64url': undefined,
+    'your id is not 16 random bytes in base64url without padding: 22 characters': IDS.malformed,
+    'two calls have the same id: make a new one in each call': IDS.repeated,
+  }),
+  retried: ways((id: string | undefined) => id, {
+    'a retry has another id: make it once in each call, and send it in every try': () => IDS.changed,
+  }),
+} satisfies Steps
+
+function bodies(how: Choice<typeof BROADCAST>, { stream, html, retries }: Broadcast): string {
+  const ids = [how.id, ...Array.from({ length: retries }, () => how.retried(how.id))]
+  return ids.map(id => how.json({ stream, data: how.json(html), ...(id && { meta: { id } }) })).join('\n')
+}
+
+export const broadcast = recipe(BROADCAST, bodies)
