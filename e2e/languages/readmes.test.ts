@@ -71,6 +71,12 @@ test('every flag in docs/, and of a cable that a Markdown file starts, is a sett
   assert.ok(settings.length > 80)
 })
 
+test('docs/anycable.md starts anycable-go with the flags of the swap test', () => {
+  const [, flags] = /^anycable-go --secret=\S+ (.*)$/m.exec(read('docs/anycable.md'))!
+
+  assert.deepEqual(flags!.split(' '), found(['e2e/tools/swap.ts'], /^ +'(--.*)',$/gm))
+})
+
 test('docs/architecture.md has every room of the server, in the order that the linter enforces', () => {
   const [, rooms] = read('docs/architecture.md').split('### The rooms of the server')
   const described = [...rooms!.matchAll(/^\| \[(\w+)\/\]/gm)].map(([, room]) => room!)
