@@ -2,7 +2,7 @@
  * What a scenario has: one cable, shared with others, and everything it opened closed when it is over.
  */
 import assert from 'node:assert/strict'
-import { type Client, type ConnectOptions, connect } from './client.ts'
+import { type Client, type ConnectOptions, connect } from '../../testing/client.ts'
 import { Events } from './events.ts'
 import { type Handshake, Raw } from './raw.ts'
 import type { Server } from './servers.ts'
@@ -39,6 +39,7 @@ export class World {
   /** The server's own authorization of broadcasts. */
   broadcastKey = derived('broadcast-cable')
   readonly #clients: Client[] = []
+  readonly #leave: (() => void)[] = []
   readonly #raws: Raw[] = []
   readonly #events: Events[] = []
 
@@ -53,7 +54,10 @@ export class World {
   }
 
   async connect(options?: ConnectOptions): Promise<Client> {
-    const client = await connect(this.server.cable, options)
+    const client = await connect({ after: leave => this.#leave.push(leave) }, this.server.cable, {
+      perMessageDeflate: false,
+      ...options,
+    })
     this.#clients.push(client)
     return client
   }
@@ -61,9 +65,7 @@ export class World {
   /** Connects and takes the welcome. */
   async welcomed(options?: ConnectOptions): Promise<Client> {
     const client = await this.connect(options)
-    const welcome = await client.next()
-    assert.equal(welcome.type, 'welcome', JSON.stringify(welcome))
-    client.sid = welcome.sid!
+    await client.welcomed()
     return client
   }
 
@@ -127,7 +129,7 @@ export class World {
   }
 
   close(): void {
-    for (const { ws } of this.#clients) ws.terminate()
+    for (const leave of this.#leave) leave()
     for (const { socket } of this.#raws) socket.destroy()
     for (const events of this.#events) events.close()
   }

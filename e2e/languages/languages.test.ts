@@ -11,7 +11,8 @@ import { type AddressInfo, connect as connectTcp, createServer } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { type Command, Program, type Question } from '../../backends/check/program.ts'
 import { ADAPTERS } from '../../backends/harness/adapters.ts'
-import { type Cable, connect, startCable } from '../../testing/cable.ts'
+import { type Cable, startCable } from '../../testing/cable.ts'
+import { connect, turboIdentifier } from '../../testing/client.ts'
 
 const EACH = 200
 const SECRET = 'canary s3cЯeT 🔑'
@@ -49,8 +50,10 @@ for (const [language, { absent, command }] of Object.entries(ADAPTERS)) {
     test(`${EACH} fresh names are subscribed to, and each is the stream it was signed for`, async t => {
       const { names } = await sign()
       const client = await connect(t, `${cable.url}?jid=${(await sign()).tokens[0]}`)
+      await client.welcomed()
       for (const [i, name] of names.entries()) {
-        assert.equal((await client.subscribe(name)).type, 'confirm_subscription', JSON.stringify(streams[i]))
+        const { type } = await client.subscribe(turboIdentifier(name))
+        assert.equal(type, 'confirm_subscription', JSON.stringify(streams[i]))
         assert.equal((await post({ stream: streams[i], data: JSON.stringify(i) })).status, 201)
         assert.equal((await client.next()).message, i)
       }
@@ -59,8 +62,9 @@ for (const [language, { absent, command }] of Object.entries(ADAPTERS)) {
     test(`${EACH} tampered names are rejected`, async t => {
       const { names, tokens } = await sign()
       const client = await connect(t, `${cable.url}?jid=${tokens[0]}`)
+      await client.welcomed()
       for (const [i, name] of names.entries()) {
-        const answer = await client.subscribe(tamper(name))
+        const answer = await client.subscribe(turboIdentifier(tamper(name)))
         assert.equal(answer.type, 'reject_subscription', JSON.stringify(streams[i]))
       }
     })
@@ -69,7 +73,7 @@ for (const [language, { absent, command }] of Object.entries(ADAPTERS)) {
       const { tokens } = await sign()
       for (const [i, token] of tokens.entries()) {
         const client = await connect(t, `${cable.url}?jid=${token}`)
-        assert.equal((await client.next()).type, 'welcome')
+        await client.welcomed()
         // What names the identity is JSON as JavaScript prints it; a backend in any language must mean the same bytes.
         await post({ command: 'disconnect', payload: { identifier: JSON.stringify(identities[i]) } })
         assert.equal((await client.next()).reason, 'remote', JSON.stringify(identities[i]))
@@ -87,7 +91,8 @@ for (const [language, { absent, command }] of Object.entries(ADAPTERS)) {
     test('several changes in one broadcast, cut half-way: none arrives, or with retries all of them, once', async t => {
       const { names, tokens } = await sign()
       const client = await connect(t, `${cable.url}?jid=${tokens[0]}`)
-      assert.equal((await client.subscribe(names[0]!)).type, 'confirm_subscription')
+      await client.welcomed()
+      await client.confirmed(turboIdentifier(names[0]!))
       const cutting = await cutFirst(t)
       const change = (id: string) =>
         `<turbo-stream action="append" target="${id}"><template>${id.repeat(100_000)}</template></turbo-stream>`

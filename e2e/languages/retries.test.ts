@@ -11,7 +11,8 @@ import { text } from 'node:stream/consumers'
 import { after, before, type TestContext, test } from 'node:test'
 import type { Question } from '../../backends/check/program.ts'
 import { describeHelpers, HTML, succeeds } from '../../backends/harness/every-helper.ts'
-import { type Cable, connect, startCable } from '../../testing/cable.ts'
+import { type Cable, startCable } from '../../testing/cable.ts'
+import { connect, turboIdentifier } from '../../testing/client.ts'
 
 const SECRET = 'canary retries'
 
@@ -40,7 +41,8 @@ describeHelpers('a broadcast that the cable took', helper => {
       const stream = `retries/${helper.program.pid}/${how}`
       const token = await ask({ do: 'issue_token', identity: { user: 1 }, ttl: 600 })
       const client = await connect(t, `${cable.url}?jid=${token}`)
-      await client.subscribe(await ask({ do: 'sign_stream', stream }))
+      await client.welcomed()
+      await client.confirmed(turboIdentifier(await ask({ do: 'sign_stream', stream })))
       const proxy = await startProxy(t, lose)
 
       // A try that a busy machine makes late is one more, with the same id.

@@ -5,7 +5,8 @@ import { readFileSync } from 'node:fs'
 import { after, before, test } from 'node:test'
 import { LIBRARIES, type Library } from '../../backends/harness/libraries.ts'
 import { missing } from '../../backends/harness/toolchain.ts'
-import { type Cable, connect, startCable } from '../../testing/cable.ts'
+import { type Cable, startCable } from '../../testing/cable.ts'
+import { connect } from '../../testing/client.ts'
 
 // As long as HS256 asks for: newer libraries warn of, or refuse, a key under 32 bytes.
 const SECRET = 'canary tokens, 32 bytes and some more'

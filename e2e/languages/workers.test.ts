@@ -12,7 +12,8 @@ import { promisify } from 'node:util'
 import { startBoard } from '../../backends/harness/board-process.ts'
 import { LANGUAGES, type LanguageName, missing } from '../../backends/harness/toolchain.ts'
 import { issueToken, signStream } from '../../backends/typescript/hotcable.ts'
-import { type Cable, connect, startCable } from '../../testing/cable.ts'
+import { type Cable, startCable } from '../../testing/cable.ts'
+import { connect, turboIdentifier } from '../../testing/client.ts'
 
 const SECRET = 'canary workers'
 const STREAM = 'board/1'
@@ -53,7 +54,8 @@ after(() => {
 
 async function listen(t: { after: (clean: () => void) => void }) {
   const client = await connect(t, `${cable.url}?jid=${issueToken({ visitor: '7' }, { secret: SECRET })}`)
-  assert.equal((await client.subscribe(signStream(STREAM, { secret: SECRET }))).type, 'confirm_subscription')
+  await client.welcomed()
+  await client.confirmed(turboIdentifier(signStream(STREAM, { secret: SECRET })))
   return client
 }
 

@@ -7,7 +7,7 @@ import { after, before, describe, type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { missing } from '../../backends/harness/toolchain.ts'
 import { broadcast, broadcastKey, issueToken, signStream } from '../../backends/typescript/hotcable.ts'
-import { connect } from '../../testing/cable.ts'
+import { connect, turboIdentifier } from '../../testing/client.ts'
 import { CONFIGS } from './configs.ts'
 import { type Demo, type Running, SECRET, startDemo, startProxy } from './start.ts'
 
@@ -101,7 +101,8 @@ function tests(name: string, proxy: () => Running): void {
   const send = (html: string) => broadcast(name, html, { url: `${proxy().at.cable}/_broadcast`, key: KEY })
   const join = async (t: TestContext) => {
     const client = await connect(t, `${proxy().at.cable.replace('http', 'ws')}/cable?jid=${token()}`)
-    assert.equal((await client.subscribe(signed)).type, 'confirm_subscription')
+    await client.welcomed()
+    await client.confirmed(turboIdentifier(signed))
     return client
   }
 
@@ -134,8 +135,8 @@ function tests(name: string, proxy: () => Running): void {
       const [, url] = /<meta name="cable-url" content="([^"]+)"/.exec(page)!
       assert.equal(url, `${web.replace('http', 'ws')}/cable`, board)
       const client = await connect(t, `${url}?jid=${/<meta name="cable-token" content="([^"]+)"/.exec(page)![1]}`)
-      const { type } = await client.subscribe(/ signed-stream-name="([^"]+)"/.exec(page)![1]!)
-      assert.equal(type, 'confirm_subscription')
+      await client.welcomed()
+      await client.confirmed(turboIdentifier(/ signed-stream-name="([^"]+)"/.exec(page)![1]!))
       const add = async (origin: string) => {
         const answer = await fetch(`${web}${board}cards`, {
           ...{ method: 'POST', redirect: 'manual', headers: { origin } },

@@ -5,6 +5,7 @@
  *              is subscribed again (hotcable-status.js)
  *   rails      as turbo-rails makes it: token in the URL, everything else its own
  *
+ * They are here beside testing/client.ts because that one shows each frame, and neither reconnects nor resubscribes.
  * Both open Node's own WebSocket. What they miss of a browser is the page's visibility, which never changes here.
  */
 import { Channel, createCable } from '@anycable/web'

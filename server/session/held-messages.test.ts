@@ -3,17 +3,8 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import {
-  type Client,
-  counted,
-  EXTENDED,
-  type Frame,
-  METRICS,
-  open,
-  startCable,
-  type TestCable,
-  turbo,
-} from '../test/test-cable.ts'
+import { type Client, EXTENDED, type Frame } from '../../testing/client.ts'
+import { counted, METRICS, open, startCable, type TestCable, turbo } from '../test/test-cable.ts'
 
 const FLAGS = ['--noauth', '--public_streams', '--ws_max_pending_size=400000', METRICS]
 

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { test } from 'node:test'
 import { WebSocket } from 'ws'
-import { connect, startCable, token } from './test-cable.ts'
+import { connect } from '../../testing/client.ts'
+import { startCable, token } from './test-cable.ts'
 
 const ADA = JSON.stringify({ user_id: 42 })
 const inAnHour = () => Math.floor(Date.now() / 1000) + 3600

@@ -3,8 +3,9 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Client } from '../../testing/client.ts'
 import { buffers, settled } from './memory.ts'
-import { type Client, open, startCable, type TestCable, turbo } from './test-cable.ts'
+import { open, startCable, type TestCable, turbo } from './test-cable.ts'
 
 const MIB = 2 ** 20
 

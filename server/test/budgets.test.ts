@@ -1,10 +1,11 @@
 /** Budgets of sessions and of lost sessions: what clients make the cable keep is bounded in bytes. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { type Client, EXTENDED } from '../../testing/client.ts'
 import { parseCommand } from '../protocol/action-cable.ts'
 import { Resumables, type Snapshot } from '../session/resumables.ts'
 import { retained, settled } from './memory.ts'
-import { type Client, EXTENDED, startCable, turbo } from './test-cable.ts'
+import { startCable, turbo } from './test-cable.ts'
 
 const MIB = 1 << 20
 

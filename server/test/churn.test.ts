@@ -6,9 +6,10 @@ import { Socket } from 'node:net'
 import { test } from 'node:test'
 import { queryObjects } from 'node:v8'
 import { WebSocket } from 'ws'
+import { Client, EXTENDED } from '../../testing/client.ts'
 import { Session } from '../session/session.ts'
 import { settled } from './memory.ts'
-import { Client, EXTENDED, startCable, turbo } from './test-cable.ts'
+import { startCable, turbo } from './test-cable.ts'
 
 /** What is alive after the garbage is gone. */
 async function alive() {

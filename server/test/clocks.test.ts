@@ -5,8 +5,9 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect as dial } from 'node:net'
 import { type TestContext, test } from 'node:test'
+import { EXTENDED } from '../../testing/client.ts'
 import { atTime } from '../base/clocks.ts'
-import { EXTENDED, sign, startCable, type TestCable, token, turbo } from './test-cable.ts'
+import { sign, startCable, type TestCable, token, turbo } from './test-cable.ts'
 
 const HOUR_MS = 3_600_000
 

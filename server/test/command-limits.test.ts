@@ -1,7 +1,8 @@
 /** The rate of commands: a client that exceeds it waits, and loses nothing. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Client, counted, METRICS, open, refused, socketOf, startCable, turbo } from './test-cable.ts'
+import type { Client } from '../../testing/client.ts'
+import { counted, METRICS, open, refused, socketOf, startCable, turbo } from './test-cable.ts'
 
 test('a client that commands too fast is made to wait, not refused, and loses nothing', async t => {
   const cable = await startCable(t, ['--noauth', '--max_subscriptions=10', '--max_command_burst=20', METRICS])

@@ -4,7 +4,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { WebSocket } from 'ws'
-import { type Client, sign, startCable, type TestCable, token, turbo } from './test-cable.ts'
+import type { Client } from '../../testing/client.ts'
+import { sign, startCable, type TestCable, token, turbo } from './test-cable.ts'
 
 const FLAGS = ['--metrics_http=/metrics', '--max_unauthenticated=1000']
 const WHISPER_SIZE = 16 << 10

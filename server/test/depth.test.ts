@@ -1,7 +1,8 @@
 /** Nested JSON: a text that is too deep ends no process, and any other arrives unchanged. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { type Client, sign, startCable } from './test-cable.ts'
+import type { Client } from '../../testing/client.ts'
+import { sign, startCable } from './test-cable.ts'
 
 const nested = (levels: number) => '['.repeat(levels) + ']'.repeat(levels)
 const open = JSON.stringify({ channel: '$pubsub', stream_name: 'room' })

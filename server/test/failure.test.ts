@@ -5,7 +5,8 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
-import { EXTENDED, type Frame, sign, startCable, turbo } from './test-cable.ts'
+import { EXTENDED, type Frame } from '../../testing/client.ts'
+import { sign, startCable, turbo } from './test-cable.ts'
 
 async function startBreakable(t: TestContext, flags: string[] = []) {
   const clock = { broken: false, reads: 0 }

@@ -1,8 +1,9 @@
 /** Gaps of history on the wire: what a page is sent when the cable does not have all that it missed. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { EXTENDED } from '../../testing/client.ts'
 import { seen, send, since } from './history-messages.ts'
-import { EXTENDED, startCable, turbo } from './test-cable.ts'
+import { startCable, turbo } from './test-cable.ts'
 
 const REFRESH = '<turbo-stream action="refresh" method="morph" scroll="preserve" data-hotcable="heal"></turbo-stream>'
 

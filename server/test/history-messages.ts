@@ -1,5 +1,6 @@
 /** What the tests of history send and receive. */
-import type { Client, TestCable } from './test-cable.ts'
+import type { Client } from '../../testing/client.ts'
+import type { TestCable } from './test-cable.ts'
 
 /** Broadcasts a last message; returns the type or the message of each frame before it. */
 export async function seen(cable: TestCable, client: Client, stream = 'a'): Promise<unknown[]> {

@@ -1,8 +1,9 @@
 /** History on the wire: where a subscription starts, and in what order its messages arrive. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { type Client, EXTENDED, type Frame } from '../../testing/client.ts'
 import { seen, send, since } from './history-messages.ts'
-import { type Client, EXTENDED, type Frame, startCable, turbo } from './test-cable.ts'
+import { startCable, turbo } from './test-cable.ts'
 
 test('a page is sent what was broadcast after it was made, before anything live, and nothing twice', async t => {
   const cable = await startCable(t, ['--noauth'])

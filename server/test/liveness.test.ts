@@ -5,7 +5,8 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer, connect as dial, type Socket } from 'node:net'
 import { test } from 'node:test'
-import { type Client, connect, EXTENDED, startCable } from './test-cable.ts'
+import { type Client, connect, EXTENDED } from '../../testing/client.ts'
+import { startCable } from './test-cable.ts'
 
 async function pings(client: Client, count: number): Promise<number[]> {
   const found: number[] = []

@@ -8,7 +8,8 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { type TestContext, test } from 'node:test'
 import { freePorts } from '../../start/network.ts'
-import { connect, LEAK, sign, token } from './test-cable.ts'
+import { connect } from '../../testing/client.ts'
+import { LEAK, sign, token } from './test-cable.ts'
 
 const MAIN = new URL('../main.ts', import.meta.url).pathname
 

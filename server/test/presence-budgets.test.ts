@@ -1,10 +1,11 @@
 /** Budgets of presence and whispers: what clients make the cable keep and send is bounded in bytes. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Client } from '../../testing/client.ts'
 import { createMemoryPresence } from '../presence/memory.ts'
 import { parseCommand } from '../protocol/action-cable.ts'
 import { retained } from './memory.ts'
-import { type Client, counted, METRICS, open, startCable } from './test-cable.ts'
+import { counted, METRICS, open, startCable } from './test-cable.ts'
 
 const MIB = 1 << 20
 const nothing = (): void => {}

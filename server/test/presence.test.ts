@@ -3,18 +3,8 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import {
-  type Client,
-  counted,
-  EXTENDED,
-  type Frame,
-  METRICS,
-  open,
-  sign,
-  startCable,
-  type TestCable,
-  turbo,
-} from './test-cable.ts'
+import { type Client, EXTENDED, type Frame } from '../../testing/client.ts'
+import { counted, METRICS, open, sign, startCable, type TestCable, turbo } from './test-cable.ts'
 
 const signed = (stream: string) => JSON.stringify({ channel: '$pubsub', signed_stream_name: sign(stream) })
 

@@ -3,7 +3,8 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Client, EXTENDED, type Frame, SECRET, startCable, type TestCable, token, turbo } from './test-cable.ts'
+import { type Client, EXTENDED, type Frame } from '../../testing/client.ts'
+import { SECRET, startCable, type TestCable, token, turbo } from './test-cable.ts'
 
 const ADA = '{"user":"ada"}'
 const jid = (ext = ADA, secret = SECRET, exp = Math.floor(Date.now() / 1000) + 600) =>

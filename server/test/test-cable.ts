@@ -1,16 +1,16 @@
 /**
- * What the cable's tests share: a real cable on a free port, and a client that reads frame by frame.
+ * What the cable's tests share: a real cable on a free port, whose clients are those of testing/client.ts.
  *
  * Each takes the test's `t` and tears itself down.
  */
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
-import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { Writable } from 'node:stream'
 import type { TestContext } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
-import { WebSocket } from 'ws'
+import type { WebSocket } from 'ws'
+import { type Client, type ConnectOptions, connect, type Frame } from '../../testing/client.ts'
 import { type Cable, type CableParts, createCable } from '../cable.ts'
 import { readConfig } from '../config/read.ts'
 import { createLog, type Log } from '../log.ts'
@@ -43,14 +43,6 @@ export interface Stats {
   sessions: number
   lost_sessions: number
   streams: number
-}
-
-export const EXTENDED = ['actioncable-v1-ext-json']
-
-export interface ConnectOptions {
-  query?: string
-  headers?: Record<string, string>
-  protocols?: readonly string[]
 }
 
 /** A cable on free ports; `--secret`, Turbo and --noauth unless `flags` says otherwise. */
@@ -123,84 +115,6 @@ function capture(lines: string[]): Log {
     },
   })
   return createLog('debug', 'text', out)
-}
-
-export interface Frame {
-  type?: string
-  identifier?: string
-  message?: unknown
-  reason?: string
-  reconnect?: boolean
-  sid?: string
-  [key: string]: unknown
-}
-
-export class Client {
-  readonly ws: WebSocket
-  readonly #frames: Frame[] = []
-  readonly #waiting: PromiseWithResolvers<Frame>[] = []
-  readonly closed: Promise<{ code: number; text: string }>
-  #closed: Error | undefined
-
-  constructor(ws: WebSocket) {
-    this.ws = ws
-    this.closed = once(ws, 'close').then(([code, text]) => ({ code, text: String(text) }))
-    ws.on('message', data => this.#take(JSON.parse(String(data))))
-    ws.on('error', () => {})
-    ws.on('close', code => {
-      this.#closed = new Error(`the cable closed with ${code}, and nothing more will come`)
-      for (const { reject } of this.#waiting.splice(0)) reject(this.#closed)
-    })
-  }
-
-  #take(frame: Frame): void {
-    if (frame.type === 'ping') return
-    const waiting = this.#waiting.shift()
-    if (waiting) waiting.resolve(frame)
-    else this.#frames.push(frame)
-  }
-
-  /** The next frame that is no ping; rejects when the connection closes before. */
-  next(): Promise<Frame> {
-    const frame = this.#frames.shift()
-    if (frame) return Promise.resolve(frame)
-    const next = Promise.withResolvers<Frame>()
-    next.promise.catch(() => {}) // a test may end without waiting for it
-    if (this.#closed) next.reject(this.#closed)
-    else this.#waiting.push(next)
-    return next.promise
-  }
-
-  send(message: unknown): void {
-    this.ws.send(typeof message === 'string' || message instanceof Buffer ? message : JSON.stringify(message))
-  }
-
-  /** Subscribes, and resolves with the answer. */
-  async subscribe(identifier: string, more: object = {}): Promise<Frame> {
-    this.send({ command: 'subscribe', identifier, ...more })
-    return await this.next()
-  }
-
-  /** All frames until one matches, that one included. */
-  async until(matches: (frame: Frame) => boolean): Promise<Frame[]> {
-    const frames: Frame[] = []
-    do frames.push(await this.next())
-    while (!matches(frames.at(-1)!))
-    return frames
-  }
-}
-
-/** Connects, and resolves once the handshake is done: what the cable says comes from `next()`. */
-export async function connect(
-  t: TestContext,
-  url: string,
-  { query = '', headers = {}, protocols = ['actioncable-v1-json'] }: ConnectOptions = {},
-): Promise<Client> {
-  const ws = new WebSocket(url + query, [...protocols], { headers })
-  const client = new Client(ws)
-  t.after(() => ws.terminate())
-  await once(ws, 'open')
-  return client
 }
 
 /** The socket behind a client, for bytes that ws would not send. */

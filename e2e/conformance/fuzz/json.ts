@@ -1,7 +1,7 @@
 /**
  * JSON that JavaScript does not print as it was: numbers that no double holds, and lists that are deep.
  */
-import type { Frame } from '../client.ts'
+import type { Frame } from '../../../testing/client.ts'
 
 export class Text {
   readonly json: string

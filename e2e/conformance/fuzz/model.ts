@@ -9,7 +9,7 @@
  * and must be the same ever after, and rise. Pure: no sockets, no clock.
  */
 import assert from 'node:assert/strict'
-import type { Frame } from '../client.ts'
+import type { Frame } from '../../../testing/client.ts'
 import { print, type Text } from './json.ts'
 
 export interface Message {

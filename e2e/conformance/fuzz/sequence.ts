@@ -5,7 +5,7 @@
  * the order is the same here and there. What is owed is compared frame by frame.
  */
 import assert from 'node:assert/strict'
-import { BASE, type Client, EXTENDED, type Frame } from '../client.ts'
+import { BASE, type Client, EXTENDED, type Frame } from '../../../testing/client.ts'
 import { closeFrame, encode } from '../raw.ts'
 import { cableReady, derived, jwt, now, pubsub, sign } from '../signing.ts'
 import type { World } from '../world.ts'
@@ -519,7 +519,7 @@ export class Sequence {
     this.#note(actor, `sends ${about}`)
     write(actor, bytes())
     actor.connected = false
-    assert.match(await actor.client.closed, new RegExp(`^${code}`))
+    assert.equal((await actor.client.closed).code, code)
     await this.#connect(actor)
   }
 
@@ -544,8 +544,8 @@ export class Sequence {
     intruder.send({ command: 'subscribe', identifier: pubsub(this.#streams[0]!), history: { since: 1 } })
     const frame: Frame = await intruder.next()
     assert.deepEqual([frame.type, frame.reconnect], ['disconnect', false])
-    assert.ok('closed' in (await intruder.next()))
-    assert.equal(await intruder.closed, '1000 Auth Failed')
+    await assert.rejects(intruder.next(), /closed with/)
+    assert.deepEqual(await intruder.closed, { code: 1000, text: 'Auth Failed' })
   }
 
   async #dismiss(actor: Actor): Promise<void> {
@@ -556,7 +556,7 @@ export class Sequence {
     const frames = await actor.client.until(({ type }) => type === 'disconnect')
     assert.deepEqual(frames.pop(), { type: 'disconnect', reason: 'remote', reconnect })
     actor.settle(frames)
-    assert.equal(await actor.client.closed, '1000 Closed remotely')
+    assert.deepEqual(await actor.client.closed, { code: 1000, text: 'Closed remotely' })
     actor.connected = false
     actor.resumable = false
     await this.#connect(actor)

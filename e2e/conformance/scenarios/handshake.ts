@@ -1,6 +1,6 @@
 /** The handshake: subprotocols, paths, origins, and what is refused before there is a WebSocket. */
 import assert from 'node:assert/strict'
-import { BASE, EXTENDED } from '../client.ts'
+import { BASE, EXTENDED } from '../../../testing/client.ts'
 import { CLOSED, OPEN, ORIGINS, PATHS } from '../flags.ts'
 import { encode, type Handshake, HONEST } from '../raw.ts'
 import { jwt, turbo } from '../signing.ts'

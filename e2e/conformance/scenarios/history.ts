@@ -1,6 +1,6 @@
 /** History: what was missed, told in order; and what cannot be told. */
 import assert from 'node:assert/strict'
-import type { Client, Frame } from '../client.ts'
+import type { Client, Frame } from '../../../testing/client.ts'
 import { NO_BROKER, OPEN, SMALL } from '../flags.ts'
 import { now, pubsub, turbo } from '../signing.ts'
 import type { Scenario, World } from '../world.ts'

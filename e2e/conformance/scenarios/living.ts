@@ -1,6 +1,6 @@
 /** Pings, and how a session ends from the cable's side. */
 import assert from 'node:assert/strict'
-import { type ConnectOptions, EXTENDED } from '../client.ts'
+import { type ConnectOptions, EXTENDED } from '../../../testing/client.ts'
 import { DEV, OPEN, OPEN_DEV, PONGS, SMALL } from '../flags.ts'
 import { encode } from '../raw.ts'
 import { pubsub, sign, turbo } from '../signing.ts'
@@ -95,7 +95,7 @@ export const living: Scenario[] = [
     async run(world) {
       const client = await world.welcomed({ protocols: [EXTENDED] })
       assert.equal(await client.text(), '{"type":"disconnect","reason":"no_pong","reconnect":true}')
-      assert.equal(await client.closed, '1000 No Pong')
+      assert.deepEqual(await client.closed, { code: 1000, text: 'No Pong' })
     },
   },
   {
@@ -127,7 +127,7 @@ export const living: Scenario[] = [
       const exit = world.server.stop()
       for (const client of [base, extended]) {
         assert.equal(await client.text(), '{"type":"disconnect","reason":"server_restart","reconnect":true}')
-        assert.equal(await client.closed, '1001 Server restart')
+        assert.deepEqual(await client.closed, { code: 1001, text: 'Server restart' })
       }
       const last = (await events.next())!
       assert.deepEqual(

@@ -1,6 +1,6 @@
 /** What clients tell each other: whispers and presence; and where they may not. */
 import assert from 'node:assert/strict'
-import type { Client, Frame } from '../client.ts'
+import type { Client, Frame } from '../../../testing/client.ts'
 import { BOUNDED, CLOSED, NO_BROKER, OPEN, PUBLIC, SMALL } from '../flags.ts'
 import { cableReady, jwt, open, pubsub, turbo } from '../signing.ts'
 import type { Scenario, World } from '../world.ts'

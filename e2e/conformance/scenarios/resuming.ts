@@ -1,6 +1,6 @@
 /** Resuming: a lost session of the extended protocol comes back, by whom it belongs to, and once. */
 import assert from 'node:assert/strict'
-import { BASE, type Client, type ConnectOptions, EXTENDED, type Frame } from '../client.ts'
+import { BASE, type Client, type ConnectOptions, EXTENDED, type Frame } from '../../../testing/client.ts'
 import { BOUNDED, CLOSED, NO_BROKER, NO_RESUME, OPEN } from '../flags.ts'
 import { jwt, pubsub, turbo } from '../signing.ts'
 import type { Scenario, World } from '../world.ts'

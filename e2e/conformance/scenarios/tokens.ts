@@ -1,6 +1,6 @@
 /** Tokens: where they may be, what they may say, and what who has none is told. */
 import assert from 'node:assert/strict'
-import { BASE, type ConnectOptions } from '../client.ts'
+import { BASE, type ConnectOptions } from '../../../testing/client.ts'
 import { CLOSED, ENFORCED, GUIDE, KEYS, NO_SECRET, OPEN, PUBLIC } from '../flags.ts'
 import { jwt, now } from '../signing.ts'
 import type { Difference, Scenario, World } from '../world.ts'
@@ -181,7 +181,7 @@ export const tokens: Scenario[] = [
     async run(world) {
       const client = await world.connect()
       assert.equal(await client.text(), '{"type":"disconnect","reason":"unauthorized","reconnect":false}')
-      assert.equal(await client.closed, '1000 Auth Failed')
+      assert.deepEqual(await client.closed, { code: 1000, text: 'Auth Failed' })
     },
   },
   {
@@ -191,7 +191,7 @@ export const tokens: Scenario[] = [
       const client = await world.connect()
       client.send({ command: 'ping' }, { command: 'subscribe', identifier: '{"channel":"$pubsub"}' })
       assert.equal((await client.next()).reason, 'unauthorized')
-      assert.ok('closed' in (await client.next()))
+      await assert.rejects(client.next(), /closed with/)
     },
   },
 ]
@@ -209,11 +209,14 @@ function scenario(flags: readonly string[], [title, options, told, differs]: Row
 /** What a client is told, or how it was closed if it was told nothing. */
 async function outcome(world: World, options: ConnectOptions): Promise<string> {
   const client = await world.connect(options)
-  const frame = await client.next()
-  if ('closed' in frame) return String(frame.closed)
+  const frame = await client.next().catch(() => undefined)
+  if (frame === undefined) {
+    const { code, text } = await client.closed
+    return `${code} ${text}`
+  }
   if (frame.type === 'welcome') return 'welcome'
   assert.deepEqual(frame, { type: 'disconnect', reason: frame.reason, reconnect: false })
-  assert.equal(await client.closed, '1000 Auth Failed')
+  assert.deepEqual(await client.closed, { code: 1000, text: 'Auth Failed' })
   return frame.reason!
 }
 
