@@ -153,6 +153,7 @@ export const CUTS = {
   request_malformed: { status: 400, fix: 'send HTTP/1.1; with --ssl_cert, over TLS' },
   host_malformed: { status: 400, fix: 'the Host header must be a host, with or without a port' },
   origin_not_allowed: { status: 403, fix: "add the origin's host to --allowed_origins" },
+  draining: { status: 503, fix: 'the cable is stopping: /ready tells a balancer to send clients elsewhere' },
   websocket_version: {
     status: 426,
     fix: 'this cable speaks one version of WebSocket: Sec-WebSocket-Version: 13',

@@ -3,12 +3,12 @@
  */
 import { Bucket, type Rate } from './rate.ts'
 
-/** Lines of one code. */
+/** Lines of one kind. */
 const RATE: Rate = { burst: 100, perSecond: 1 }
 
 export interface Floods {
-  /** Returns how many lines of this code were left out before this one; `undefined`: leave this one out as well. */
-  admit: (code: string) => number | undefined
+  /** Returns how many lines of this kind were left out before this one; `undefined`: leave this one out as well. */
+  admit: (kind: string) => number | undefined
 }
 
 /** `monotonic` is any clock in ms that only rises. */

@@ -26,17 +26,19 @@ export interface UpgradePolicy {
 
 export function createUpgradePolicy(parts: UpgradePolicyParts): UpgradePolicy {
   const { allowedOrigins, isDraining, refused, log, open } = parts
-  const refuse: UpgradePolicy['refuse'] = (request, socket) => {
-    const code = handshakeFault(request)
+  const refuse = (code: 'draining' | ReturnType<typeof handshakeFault>, socket: Duplex, reason?: string) => {
     refused(code)
     log.debug({ code }, describeCut(code))
-    const { status, fix } = CUTS[code]
-    refuseUpgrade(socket, status, fix)
+    refuseUpgrade(socket, CUTS[code].status, reason)
+  }
+  const refuseMalformed: UpgradePolicy['refuse'] = (request, socket) => {
+    const code = handshakeFault(request)
+    refuse(code, socket, CUTS[code].fix)
   }
   return {
-    refuse,
+    refuse: refuseMalformed,
     take(request, socket, head) {
-      if (isDraining()) return refuseUpgrade(socket, 503)
+      if (isDraining()) return refuse('draining', socket)
       const { origin } = request.headers
       if (!originAllowed(origin, allowedOrigins)) {
         const code = 'origin_not_allowed'
@@ -44,7 +46,7 @@ export function createUpgradePolicy(parts: UpgradePolicyParts): UpgradePolicy {
         log.warn({ code, origin }, describeCut(code))
         return refuseUpgrade(socket, CUTS[code].status)
       }
-      if (!isCurrentVersion(request)) return refuse(request, socket)
+      if (!isCurrentVersion(request)) return refuseMalformed(request, socket)
       open(request, socket, head)
     },
   }

@@ -37,6 +37,7 @@ test('clients are sent away over a while; whoever is left still gets what is bro
   const [, response] = await once(late, 'unexpected-response')
   assert.equal(response.statusCode, 503)
   await closing
+  assert.match(cable.lines.join(''), /request refused: the cable is stopping.* code=draining/)
 
   const heard = (await Promise.all(ends)).filter(Boolean).length
   assert.ok(left > 0 && left < COUNT, `not all at once: ${left} were left`)
