@@ -45,7 +45,7 @@ export function createApp({ board, broadcasts, assets, cable, neighbours = {}, h
   const app = new Hono()
   app.use(securityHeaders(hotcable.cableUrl && new URL(hotcable.cableUrl).origin))
   app.all('/events', proxy({ to: cable, unreachable: comeBack }))
-  app.use(sameSite, bodyLimit({ maxSize: FORM_MAX_BYTES, onError: c => c.text('That is too much.\n', 413) }))
+  app.use(sameSite, bodyLimit({ maxSize: FORM_MAX_BYTES, onError: c => c.text('The form is too large.\n', 413) }))
 
   app.get('/', async c => {
     // Ask for the position before the query: the cable replays a card that is added in between. In the other order the
@@ -111,7 +111,7 @@ export function createApp({ board, broadcasts, assets, cable, neighbours = {}, h
     return c.html(notFound(), 404)
   })
   app.onError((error, c) => {
-    if ((error as NodeJS.ErrnoException).code === 'ECONNRESET') return c.text('The form broke off.\n', 400)
+    if ((error as NodeJS.ErrnoException).code === 'ECONNRESET') return c.text('The form arrived incomplete.\n', 400)
     if (error instanceof FormRefused) return c.text(`${error.message}\n`, error.status)
     if (error instanceof BoardLocked)
       return c.text('The database is locked. Try again in a moment.\n', 503, { 'Retry-After': '1' })
@@ -120,7 +120,7 @@ export function createApp({ board, broadcasts, assets, cable, neighbours = {}, h
       return c.text('The database cannot be used; the log says why.\n', 500)
     }
     console.error(error)
-    return c.text('Something broke here; the log has it.\n', 500)
+    return c.text('The Board failed; the log says why.\n', 500)
   })
   return app
 }

@@ -124,7 +124,7 @@ test('the web app keeps running when a Board breaks off its answer, and logs one
   await assert.rejects(async () => (await fetch(`${web.url}/php/`)).text())
   assert.deepEqual(
     log.calls.map(call => call.arguments),
-    [['/php: the answer broke off']],
+    [['/php: the answer ended early']],
   )
   assert.equal((await fetch(`${web.url}/health`)).status, 200)
 })

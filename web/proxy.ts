@@ -40,7 +40,10 @@ export const proxy =
       )
       if (response.body === null) return response
       const isEvents = response.headers.get('content-type')?.startsWith('text/event-stream')
-      return new Response(untilBroken(response.body, isEvents ? undefined : `${mount}: the answer broke off`), response)
+      return new Response(
+        untilBroken(response.body, isEvents ? undefined : `${mount}: the answer ended early`),
+        response,
+      )
     } catch (error) {
       if (signal.aborted) return new Response(null, { status: 499 })
       if (!isDown(error)) console.error(`${mount || pathname}: ${error instanceof Error ? error.message : error}`)

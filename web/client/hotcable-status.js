@@ -238,7 +238,7 @@ function warnOfPosition(source) {
 /** @param {Source} source @param {boolean} isTwice Another source of the page has its stream. */
 function warnOfSource(source, isTwice) {
   const name = source.getAttribute('signed-stream-name') ?? ''
-  if (isTwice) warn(`${name} twice`, 'one stream twice on a page; elements without ids will be added twice.', source)
+  if (isTwice) warn(`${name} twice`, 'the page has one stream twice, so elements without ids are added twice.', source)
   if (source.closest('[data-turbo-permanent]'))
     warn(name, 'a stream inside data-turbo-permanent misses what is broadcast while the page is refreshed.', source)
 }

@@ -41,7 +41,7 @@ ${main}
 export const notFound = (): Html =>
   plain({
     title: 'Not here',
-    main: html`<main class="notice"><h2>There is nothing here</h2><p>The Board is <a href="/">over there</a>.</p></main>`,
+    main: html`<main class="notice"><h2>There is nothing here</h2><p><a href="/">Go to the Board</a>.</p></main>`,
   })
 
 /**
@@ -55,7 +55,7 @@ export const notRunning = (name: string, setUp: boolean): Html => {
     backend: name,
     script: 'retry',
     main: setUp
-      ? html`<main class="notice" data-retry><h2>${title} is not answering</h2><p>It is probably starting. This page comes back by itself.</p></main>`
-      : html`<main class="notice" data-retry><h2>${title} is not running here</h2><p><code>npm run setup</code> installs what it needs; then start again with <code>npm start</code>.</p><p>The other Boards do not miss it.</p></main>`,
+      ? html`<main class="notice" data-retry><h2>${title} is not answering</h2><p>It is probably starting. This page loads it once it answers.</p></main>`
+      : html`<main class="notice" data-retry><h2>${title} is not running here</h2><p><code>npm run setup</code> installs what it needs; then start again with <code>npm start</code>.</p><p>The other Boards work without it.</p></main>`,
   })
 }
