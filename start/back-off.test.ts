@@ -11,7 +11,7 @@ test('the wait doubles from a quarter of a second to ten', () => {
   )
 })
 
-test('what ran for ten seconds starts over', () => {
+test('the wait starts over after a run of ten seconds', () => {
   const { after } = createBackOff()
   after(0)
   after(9_999)

@@ -7,7 +7,7 @@ export interface BackOff {
 const FIRST_MS = 250
 const LONGEST_MS = 10_000
 
-/** Doubles from a quarter of a second to ten, and starts over once something ran for ten seconds. */
+/** Doubles from a quarter of a second to ten, and starts over after a run of ten seconds. */
 export function createBackOff(): BackOff {
   let failures = 0
   return {

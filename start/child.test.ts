@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { keepRunning } from './child.ts'
 
-/** A child that runs a script, its lines as they come, and what is said about it. */
+/** A child that runs a script, the lines that it prints, and the lines about it. */
 function run(t: TestContext, script: string, waits: number[] = [], onMisconfigured = () => {}) {
   const [lines, said] = [new PassThrough({ objectMode: true }), new PassThrough({ objectMode: true })]
   const child = keepRunning({
@@ -51,7 +51,7 @@ test('what a child prints comes line by line, from both of its streams', async t
   assert.deepEqual([await line(), await line(), await line()], ['one', 'two', 'three'])
 })
 
-test('a child that dies is started again, and that is said', async t => {
+test('a child that dies is started again, and a line says so', async t => {
   const { line, said } = run(t, "console.log('here'); process.exit(3)", [0, 0])
 
   assert.equal(await line(), 'here')
@@ -59,7 +59,7 @@ test('a child that dies is started again, and that is said', async t => {
   assert.equal(await line(), 'here')
 })
 
-test('a command that does not exist is said, not thrown', async t => {
+test('a command that does not exist is reported in a line, not thrown', async t => {
   const said = new PassThrough({ objectMode: true })
   const child = keepRunning({
     title: 'Thing',
@@ -75,7 +75,7 @@ test('a command that does not exist is said, not thrown', async t => {
   assert.match(await reader(said)(), /^Thing stopped \(spawn \/nowhere\/thing ENOENT\)/)
 })
 
-test('stopping ends a child and all that it started', async t => {
+test('stopping ends a child and all processes that it started', async t => {
   const { child, line } = run(
     t,
     `const { spawn } = require('node:child_process')
@@ -90,7 +90,7 @@ test('stopping ends a child and all that it started', async t => {
   while (pids.some(isAlive)) await pause(20)
 })
 
-test('what a dead child left behind is ended before it is started again', async t => {
+test('processes that a dead child left behind end before it is started again', async t => {
   const { line, said } = run(
     t,
     `const { spawn } = require('node:child_process')
@@ -102,14 +102,14 @@ test('what a dead child left behind is ended before it is started again', async 
   while (isAlive(pid)) await pause(20)
 })
 
-test('a child that will not end is killed', async t => {
+test('a child that ignores signals to end is killed', async t => {
   const { child, line } = run(t, `process.on('SIGTERM', () => {}); console.log('deaf'); ${FOREVER}`)
   await line()
 
   await child.stop()
 })
 
-test('a child that waits to be started again is not, once stopped', async t => {
+test('a stopped child is not started again', async t => {
   const { child, said } = run(t, 'process.exit(1)', [0, 10_000])
   await said()
   await said()

@@ -2,8 +2,8 @@
  * Keeps one child process running: starts it again when it dies, and ends it together with all that it started. After exit
  * code {@link EX_CONFIG} we do not start it again, because it would fail for the same reason.
  *
- * Each is the head of a process group of its own, so that PHP's workers (which outlive a killed master) go with it, and
- * so that a Ctrl-C in the terminal reaches us alone and we end things in order.
+ * Each child leads its own process group, so that we also end PHP's workers, which outlive a killed master, and
+ * so that a Ctrl-C in the terminal reaches only us and we end the processes in order.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { type BackOff, createBackOff } from './back-off.ts'
@@ -41,7 +41,7 @@ export interface Child {
 /** The exit code for "something was found in an unconfigured or misconfigured state" (sysexits.h). */
 export const EX_CONFIG = 78
 
-/** How long an outage on purpose lasts. */
+/** How long an intended outage lasts. */
 export const OUTAGE_MS = 10_000
 
 export function keepRunning(options: ChildOptions): Child {
@@ -66,7 +66,7 @@ export function keepRunning(options: ChildOptions): Child {
       ended = true
       running = undefined
       if (child.pid !== undefined) {
-        signal(child.pid, 'SIGKILL') // whatever it left behind would keep its port
+        signal(child.pid, 'SIGKILL') // the processes that it left behind would keep its port
         onGroup(child.pid, false)
       }
       exited.resolve()

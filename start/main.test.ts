@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url'
 import { lanAddress } from './network.ts'
 import { family, inside, LIVE, linux, ROOT, start, until } from './testing.ts'
 
-test('one line says where the Board is, and it is there', async t => {
+test('the URL that npm start prints serves the Board', async t => {
   const { url, port, lines, ready } = await start(t)
   await ready
 
@@ -42,7 +42,7 @@ for (const name of ['SIGINT', 'SIGTERM'] as const) {
   })
 }
 
-test('nothing stays behind when it is killed', linux, async t => {
+test('no process stays behind when npm start is killed', linux, async t => {
   const { child, ready, env } = await start(t)
   await ready
 
@@ -51,7 +51,7 @@ test('nothing stays behind when it is killed', linux, async t => {
   await until(() => family(env).length === 0)
 })
 
-test('a child that dies comes back, and that is said', linux, async t => {
+test('a child that dies comes back, and a line says so', linux, async t => {
   const { ready, env, lines } = await start(t)
   await ready
   const cable = () => family(env, 'server/main.ts')[0]
@@ -63,7 +63,7 @@ test('a child that dies comes back, and that is said', linux, async t => {
   await until(() => (cable() ?? first) !== first)
 })
 
-test('an outage on purpose kills the cable, and keeps it away while cards are added', linux, async t => {
+test('an intended outage kills the cable, and keeps it away while cards are added', linux, async t => {
   const { ready, url, env, lines } = await start(t)
   await ready
 
@@ -87,7 +87,7 @@ test('a port that is in use is one line', async t => {
   assert.match(lines[0]!, new RegExp(`^Port ${port} is in use`))
 })
 
-test('a language that is not here is named with how to get it, and the rest runs', async t => {
+test('a language that is not installed is named with how to install it, and the others run', async t => {
   const { url, lines, ready } = await start(t, { PATH: '/nowhere' })
   await ready
 
@@ -98,7 +98,7 @@ test('a language that is not here is named with how to get it, and the rest runs
   assert.equal((await fetch(`${url}/python/`)).status, 503)
 })
 
-test('only this machine reaches it, unless the host lets others in', async t => {
+test('only this machine reaches the Board, unless the host lets others in', async t => {
   const address = lanAddress()
   if (address === undefined) return t.skip('no network')
   const alone = await start(t)
@@ -207,7 +207,7 @@ test('while sources are watched, a Board whose sources change is started again',
   assert.equal(child.exitCode, null)
 })
 
-/** A PATH with no language but a `python3` that says a line, and does what it is told with a Board. */
+/** A PATH without languages except a `python3` that prints a line and does what `does` says. */
 function fakePython(t: TestContext, does: string) {
   const folder = mkdtempSync(join(tmpdir(), 'hotcable-fake-'))
   t.after(() => rmSync(folder, { recursive: true }))

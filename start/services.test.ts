@@ -12,14 +12,14 @@ const plan = {
   watch: false,
 } as const
 
-test('everyone has the secret, and nobody as an argument', () => {
+test('every process has the secret in its environment, and none as an argument', () => {
   for (const { env, args, command } of services(plan)) {
     assert.equal(env.ANYCABLE_SECRET, 'canary-of-start')
     assert.ok(![command, ...args].join(' ').includes('canary-of-start'))
   }
 })
 
-test('everyone finds the cable, the cards and, from web, the others', () => {
+test('every process finds the cable and the cards, and web finds the others', () => {
   const [cable, web, python, ruby] = services(plan)
 
   assert.ok(cable!.args.includes('--port=5001'))
@@ -34,7 +34,7 @@ test('everyone finds the cable, the cards and, from web, the others', () => {
   }
 })
 
-test('a cable that is there already is used instead of one of ours', () => {
+test('npm start uses a cable that runs already instead of its own', () => {
   const cable = { url: 'http://127.0.0.1:8080', broadcastUrl: 'http://127.0.0.1:8090/_broadcast' }
   const [web, python, ruby, ...rest] = services({ ...plan, cable })
 

@@ -1,9 +1,10 @@
 /**
- * Ends what `npm start` leaves behind when it is killed without a chance to do so itself.
+ * Ends the processes that `npm start` leaves behind when it is killed.
  *
  *   stdin   +1234   a process group lives        -1234   it is gone        end of input: so is `npm start`
  *
- * A process of its own, because a SIGKILL leaves nobody else to notice; a pipe, because the system closes it for the dead.
+ * It is a separate process, because `npm start` cannot react to a SIGKILL. It reads a pipe, because the system closes the
+ * pipe of a dead process.
  */
 import { createInterface } from 'node:readline'
 import { setTimeout as pause } from 'node:timers/promises'
