@@ -5,9 +5,12 @@ import { test } from 'node:test'
 import { findUnknownVariables } from '../config/unknown-variables.ts'
 
 test('the cable knows every variable that the Boards, the starter and the tests read', () => {
-  const files = globSync(['*.{md,yml}', '{backends,bench,e2e,server,start,testing,web}/**/*.{ts,py,php,rb,go,md}'], {
-    exclude: ['{server,start}/**/*.test.ts', '**/node_modules/**'],
-  })
+  const files = globSync(
+    ['*.{md,yml}', 'docs/*.md', '{backends,bench,e2e,server,start,testing,web}/**/*.{ts,py,php,rb,go,md}'],
+    {
+      exclude: ['{server,start}/**/*.test.ts', '**/node_modules/**'],
+    },
+  )
   const named = new Set(files.flatMap(file => readFileSync(file, 'utf8').match(/HOTCABLE_[A-Z0-9_]*[A-Z0-9]/g) ?? []))
 
   assert.deepEqual(findUnknownVariables(Object.fromEntries([...named].map(name => [name, 'x']))).problems, [])
