@@ -8,27 +8,35 @@ import { after, before, describe, test } from 'node:test'
 import { broadcasts } from './scenarios/broadcasts.ts'
 import { handshake } from './scenarios/handshake.ts'
 import { history } from './scenarios/history.ts'
+import { identifiers } from './scenarios/identifiers.ts'
 import { living } from './scenarios/living.ts'
 import { malformed } from './scenarios/malformed.ts'
-import { people } from './scenarios/people.ts'
+import { nesting } from './scenarios/nesting.ts'
+import { presence } from './scenarios/presence.ts'
 import { publishing } from './scenarios/publishing.ts'
+import { restApi } from './scenarios/rest-api.ts'
 import { resuming } from './scenarios/resuming.ts'
 import { streaming } from './scenarios/streaming.ts'
 import { subscriptions } from './scenarios/subscriptions.ts'
 import { tokens } from './scenarios/tokens.ts'
+import { whispers } from './scenarios/whispers.ts'
 import type { Kind, Server, Start } from './servers.ts'
 import { type Difference, type Scenario, World } from './world.ts'
 
 export const SCENARIOS: Readonly<Record<string, readonly Scenario[]>> = {
   handshake,
   tokens,
+  identifiers,
   subscriptions,
   broadcasts,
   malformed,
+  nesting,
   history,
   resuming,
-  people,
+  whispers,
+  presence,
   publishing,
+  'REST API': restApi,
   streaming,
   living,
 }

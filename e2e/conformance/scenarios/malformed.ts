@@ -1,4 +1,4 @@
-/** What no client should send: ignored, or closed with a legal code. The session goes on, or everybody knows it does not. */
+/** What no client should send: ignored, or closed with a legal code. */
 import assert from 'node:assert/strict'
 import { OPEN, SMALL } from '../flags.ts'
 import { closeFrame, encode, type FrameOptions } from '../raw.ts'
@@ -70,8 +70,8 @@ const messages = rows.map(([about, message, anycable]): Scenario => {
 })
 
 type Broken = [about: string, frames: (() => Buffer)[], code: number]
-
 const ping = (options?: FrameOptions) => encode('{"command":"ping"}', options)
+
 const broken: Broken[] = [
   ['a frame without a mask', [() => ping({ mask: false })], 1002],
   ['a reserved bit', [() => ping({ rsv: 0x20 })], 1002],
@@ -132,81 +132,8 @@ const frames = broken.map(
   }),
 )
 
-const nested = (levels: number): string => '['.repeat(levels) + ']'.repeat(levels)
-
-/** Two clients of a stream: one whispers each JSON text; returns the messages that the other gets, as text. */
-async function whispered(world: World, ...data: string[]): Promise<string[]> {
-  const identifier = pubsub(world.stream())
-  const [ada, bob] = [await world.listening(identifier), await world.listening(identifier)]
-  for (const text of [...data, '"that was all"'])
-    ada.send(`{"command":"whisper","identifier":${JSON.stringify(identifier)},"data":${text}}`)
-  const messages: string[] = []
-  for (;;) {
-    const [, message] = /"message":(.*)\}$/s.exec(await bob.text()) ?? []
-    if (message === '"that was all"') return messages
-    messages.push(message!)
-  }
-}
-
-const depth: Scenario[] = [
-  {
-    title: 'a command that is nested 64 levels deep is obeyed',
-    flags: OPEN,
-    async run(world) {
-      assert.deepEqual(await whispered(world, nested(63)), [nested(63)])
-    },
-  },
-  {
-    title: 'a command that is nested 65 levels deep is ignored, and the session goes on',
-    flags: OPEN,
-    async run(world) {
-      assert.deepEqual(await whispered(world, nested(64)), [])
-    },
-    differs: {
-      anycable: 'obeys it, up to 10,000 levels',
-      why: 'choice: no client needs it, and readers that recurse exhaust their stack',
-      async run(world) {
-        assert.deepEqual(await whispered(world, nested(64)), [nested(64)])
-      },
-    },
-  },
-  {
-    title: 'an identifier that is nested 65 levels deep is rejected',
-    flags: OPEN,
-    async run(world) {
-      const identifier = pubsub(world.stream(), { x: JSON.parse(nested(64)) })
-      const client = await world.welcomed()
-      assert.deepEqual(await client.subscribe(identifier), { type: 'reject_subscription', identifier })
-    },
-    differs: {
-      anycable: 'confirms it, up to 10,000 levels',
-      why: 'choice: no page needs it',
-      async run(world) {
-        await (await world.welcomed()).confirmed(pubsub(world.stream(), { x: JSON.parse(nested(64)) }))
-      },
-    },
-  },
-  {
-    title: 'the numbers of a whisper arrive unchanged',
-    flags: OPEN,
-    async run(world) {
-      const numbers = ['123456789012345678901234567890', '1e-400', '-0', '1.0']
-      assert.deepEqual(await whispered(world, ...numbers), numbers)
-    },
-    differs: {
-      anycable: 'rounds them to 64 bits',
-      why: 'choice: the cable does not change what a client sends',
-      async run(world) {
-        const [large] = await whispered(world, '123456789012345678901234567890')
-        assert.equal(large, '1.2345678901234568e+29')
-      },
-    },
-  },
-]
-
 export const malformed: Scenario[] = [
   ...messages,
-  ...depth,
   ...frames,
   {
     title: 'a command in a binary frame is obeyed',
