@@ -7,6 +7,7 @@ COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=dev
 
 FROM base AS web
+COPY backends/languages.json ./backends/
 COPY backends/typescript ./backends/typescript
 COPY web ./web
 # A new volume takes over the owner of the folder it is mounted on, in whichever container comes first.

@@ -12,7 +12,8 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { BOARDS, type BoardName, missing } from '../backends/harness/toolchain.ts'
+import { NEIGHBOURS, type NeighbourName } from '../backends/harness/languages.ts'
+import { missing } from '../backends/harness/toolchain.ts'
 import { ConfigInvalid, readConfig } from '../server/config/read.ts'
 import { onChange } from './changes.ts'
 import { type Child, keepRunning } from './child.ts'
@@ -101,11 +102,11 @@ function fail(line: string): never {
 }
 
 /** The languages that are here; those that are not are named, and the rest runs. */
-async function present(): Promise<BoardName[]> {
-  const names = Object.keys(BOARDS) as BoardName[]
-  const found = await Promise.all(names.map(name => BOARDS[name].isPresent()))
+async function present(): Promise<NeighbourName[]> {
+  const names = Object.keys(NEIGHBOURS) as NeighbourName[]
+  const found = await Promise.all(names.map(name => NEIGHBOURS[name].isPresent()))
   names.forEach((name, at) => {
-    if (!found[at]) say(missing(BOARDS[name]))
+    if (!found[at]) say(missing(NEIGHBOURS[name]))
   })
   return names.filter((_, at) => found[at])
 }

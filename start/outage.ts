@@ -3,12 +3,14 @@
  * are added in every language meanwhile, and every open page catches up by itself.
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import { LANGUAGES } from '../backends/harness/toolchain.ts'
+import { NEIGHBOURS } from '../backends/harness/languages.ts'
 import { OUTAGE_MS } from './child.ts'
 import { untilHealthy } from './health.ts'
 import { databaseFile, find } from './running.ts'
 
 const CARDS = 8
+const usual = Object.values(NEIGHBOURS).filter(({ isExtra }) => !isExtra)
+const paths = ['/', ...usual.map(({ name }) => `/${name}/`)]
 /** Before the cable goes, so that there is time to look at the page. */
 const LOOK_MS = 2000
 
@@ -37,7 +39,6 @@ say(`The cable is stopped for ${OUTAGE_MS / 1000} s, and cards are added`)
 const until = performance.now() + OUTAGE_MS
 let added = 0
 for (let number = 1; number <= CARDS; number++) {
-  const paths = ['/', ...Object.keys(LANGUAGES).map(name => `/${name}/`)]
   const path = paths[number % paths.length]!
   if (await add(path, `Written while the cable was away, ${number} of ${CARDS}`)) added++
   await pause(Math.max(0, (until - performance.now()) / (CARDS - number + 1) - 100))

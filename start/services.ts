@@ -5,7 +5,8 @@
  *
  * Secrets travel in the environment: an argument is for every user of the machine to read.
  */
-import { BOARDS, type BoardName, type Command, type Language } from '../backends/harness/toolchain.ts'
+import { BOARDS, NEIGHBOURS, type NeighbourName } from '../backends/harness/languages.ts'
+import type { Command } from '../backends/harness/toolchain.ts'
 import { isWildcard, LOOPBACK } from './network.ts'
 
 export interface Service extends Command {
@@ -34,14 +35,14 @@ export interface Plan {
   secret: string
   db: string
   /** Languages that are here. */
-  languages: readonly BoardName[]
+  languages: readonly NeighbourName[]
   /** As many as {@link portsNeeded} says. */
   ports: readonly number[]
   /** Start processes again when their sources change. */
   watch: boolean
 }
 
-export const portsNeeded = (languages: readonly BoardName[]): number => languages.length + 1
+export const portsNeeded = (languages: readonly NeighbourName[]): number => languages.length + 1
 
 const at = (port: number): string => `http://${LOOPBACK}:${port}`
 /** An address by which this machine reaches `host`. */
@@ -64,7 +65,7 @@ export function services({ port, cable: other, host, secret, db, languages, port
     ],
   })
   const boards = languages.map((name, index) => {
-    const { title, board, chatter, sources }: Language = BOARDS[name]
+    const { title, board, chatter, sources } = NEIGHBOURS[name]
     const boardPort = boardPorts[index]!
     const { env, ...command } = board(LOOPBACK, boardPort)
     return {
@@ -94,8 +95,8 @@ export function services({ port, cable: other, host, secret, db, languages, port
     ...(other ? [] : [{ ...cable, title: 'The cable', env: shared, health: `${cableUrl}/health` }]),
     {
       ...web,
-      title: 'TypeScript',
-      chatter: /^web: the Board is at /,
+      title: BOARDS.typescript.title,
+      ...(BOARDS.typescript.chatter ? { chatter: BOARDS.typescript.chatter } : {}),
       env: {
         ...shared,
         HOST: host,

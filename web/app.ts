@@ -2,7 +2,7 @@
  * The Board in TypeScript, and the one origin through which a browser reaches everything.
  *
  *   /  /cards…  /clear      the Board
- *   /python/ /php/ /ruby/   the same Board in other languages, by proxy; /rails/ too, if its gems are installed
+ *   /python/ /php/ …        the same Board in the other languages of backends/languages.json, by proxy
  *   /compare                all of them side by side
  *   /assets/…               scripts and styles of the pages
  *   /events  (/cable)       the cable; main.ts passes WebSockets on
@@ -20,7 +20,7 @@ import { cableUrl } from './origin.ts'
 import { proxy } from './proxy.ts'
 import { sameSite, securityHeaders } from './security.ts'
 import { compare } from './views/compare.ts'
-import { LANGUAGES, LINKS, type Neighbour, RAILS } from './views/languages.ts'
+import { LINKS, NEIGHBOURS } from './views/languages.ts'
 import { page } from './views/page.ts'
 import { notFound, notRunning } from './views/plain.ts'
 import { client, visitor } from './visitor.ts'
@@ -32,7 +32,7 @@ export interface AppParts {
   /** The cable's URL, for /events: `http://127.0.0.1:8080`. */
   cable: string
   /** URLs of the other Boards; a Board without a URL is not running here. */
-  neighbours?: { readonly [name in Neighbour]?: string | undefined }
+  neighbours?: { readonly [name: string]: string | undefined }
   /** The settings of the helper, in place of the environment. */
   hotcable?: { signing?: { secret: string }; backend?: { url: string }; cableUrl?: string }
 }
@@ -85,14 +85,13 @@ export function createApp({ board, broadcasts, assets, cable, neighbours = {}, h
     // Set the cookie here: otherwise each frame would create another visitor.
     visitor(c)
     c.header('Cache-Control', 'no-store')
-    return c.html(compare(neighbours.rails === undefined ? LANGUAGES : [...LANGUAGES, RAILS]))
+    return c.html(compare(LINKS.filter(({ name, isExtra }) => !isExtra || neighbours[name] !== undefined)))
   })
   app.get('/health', c => c.text('ok'))
   app.all('/cable', c => c.text('This is where WebSockets connect.\n', 426, { Upgrade: 'websocket' }))
   app.get('/assets/:name', assets.handler)
 
-  for (const { name, href } of LINKS) {
-    if (name === 'typescript') continue
+  for (const { name, href } of NEIGHBOURS) {
     const mount = href.slice(0, -1)
     const to = neighbours[name]
     app.all(mount, c => c.redirect(href + new URL(c.req.url).search, 308))
@@ -126,7 +125,7 @@ export function createApp({ board, broadcasts, assets, cable, neighbours = {}, h
 }
 
 /** Answers a browser's navigation with a page, and a script, an image or a health check with one line of text. */
-function absent(c: Context, name: Neighbour, status: 502 | 503): Response | Promise<Response> {
+function absent(c: Context, name: string, status: 502 | 503): Response | Promise<Response> {
   c.header('Cache-Control', 'no-store')
   c.header('Retry-After', '2')
   if (c.req.header('accept')?.includes('text/html')) return c.html(notRunning(name, status === 502), status)

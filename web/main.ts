@@ -14,6 +14,7 @@ import { BoardBroken, BoardLocked, openBoard } from './board.ts'
 import { createBroadcasts } from './broadcasts.ts'
 import { createCableProxy } from './cable-proxy.ts'
 import { PortInUse, serve } from './serve.ts'
+import { NEIGHBOURS } from './views/languages.ts'
 
 /** EX_CONFIG: only the operator can fix it, so `npm start` does not start the Board again. */
 const MISCONFIGURED = 78
@@ -47,12 +48,9 @@ const app = createApp({
   broadcasts,
   assets,
   cable,
-  neighbours: {
-    python: env.HOTCABLE_PYTHON_URL || undefined,
-    php: env.HOTCABLE_PHP_URL || undefined,
-    ruby: env.HOTCABLE_RUBY_URL || undefined,
-    rails: env.HOTCABLE_RAILS_URL || undefined,
-  },
+  neighbours: Object.fromEntries(
+    NEIGHBOURS.map(({ name }) => [name, env[`HOTCABLE_${name.toUpperCase()}_URL`] || undefined]),
+  ),
   hotcable: env.ANYCABLE_WEBSOCKET_URL ? { cableUrl: env.ANYCABLE_WEBSOCKET_URL } : {},
 })
 

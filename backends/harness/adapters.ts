@@ -1,13 +1,13 @@
 /**
- * The programs that answer questions about each helper, a JSON line each: ONE table, for the checks that are the same in
- * every language. What they are asked is in README.md, "The line protocol".
+ * The programs that answer questions about each helper, a JSON line each, for the checks that are the same in every
+ * language. What they are asked is in README.md, "The line protocol".
  */
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { GO, LANGUAGES, missing, type Tool } from './toolchain.ts'
+import { filled, LANGUAGES, type Language, ROOT } from './languages.ts'
+import { missing } from './toolchain.ts'
 
 export interface Adapter {
   /** One line, when it cannot run here. */
@@ -16,29 +16,33 @@ export interface Adapter {
   readonly command: () => readonly [command: string, ...args: string[]]
 }
 
-const here = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url))
+export const ADAPTERS: Readonly<Record<string, Adapter>> = Object.fromEntries(
+  await Promise.all(
+    Object.values<Language>(LANGUAGES)
+      .filter(({ adapter }) => adapter !== undefined)
+      .map(async language => [language.name, await adapterOf(language)] as const),
+  ),
+)
 
-export const ADAPTERS: Readonly<Record<string, Adapter>> = {
-  typescript: { absent: undefined, command: () => [process.execPath, here('typescript/adapter.ts')] },
-  python: { absent: await absent(LANGUAGES.python), command: () => ['python3', here('python/adapter.py')] },
-  php: { absent: await absent(LANGUAGES.php), command: () => ['php', here('php/adapter.php')] },
-  ruby: { absent: await absent(LANGUAGES.ruby), command: () => ['ruby', here('ruby/adapter.rb')] },
-  go: { absent: await absent(GO), command: () => [built()] },
+async function adapterOf(language: Language): Promise<Adapter> {
+  const { adapter = [], build } = language
+  let program: string | undefined
+  return {
+    absent: (await language.isPresent()) ? undefined : missing(language),
+    command: () => {
+      if (build !== undefined) program ??= built(build)
+      const { command, args } = filled(adapter, { program: program ?? '' })
+      return [command, ...args]
+    },
+  }
 }
-
-async function absent(tool: Tool): Promise<string | undefined> {
-  return (await tool.isPresent()) ? undefined : missing(tool)
-}
-
-let program: string | undefined
 
 /** Not `go run`, which links anew at every start. */
-function built(): string {
-  if (program === undefined) {
-    const folder = mkdtempSync(join(tmpdir(), 'hotcable-go-'))
-    process.once('exit', () => rmSync(folder, { recursive: true }))
-    program = join(folder, 'adapter')
-    execFileSync('go', ['build', '-o', program, './adapter'], { cwd: here('go'), stdio: 'inherit' })
-  }
+function built(build: readonly string[]): string {
+  const folder = mkdtempSync(join(tmpdir(), 'hotcable-adapter-'))
+  process.once('exit', () => rmSync(folder, { recursive: true }))
+  const program = join(folder, 'adapter')
+  const { command, args } = filled(build, { program })
+  execFileSync(command, args, { cwd: ROOT, stdio: 'inherit' })
   return program
 }

@@ -5,6 +5,7 @@
  * Languages may escape an apostrophe in their own way and indent as they like; `alike` levels both.
  */
 import { readFileSync } from 'node:fs'
+import { BOARDS } from './languages.ts'
 
 export interface Card {
   id: number
@@ -24,13 +25,9 @@ export interface Page {
   cards: readonly Card[]
 }
 
-export const NAMES: Readonly<Record<string, string>> = {
-  typescript: 'TypeScript',
-  python: 'Python',
-  php: 'PHP',
-  ruby: 'Ruby',
-  rails: 'Rails',
-}
+export const NAMES: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.values(BOARDS).map(({ name, title }) => [name, title]),
+)
 
 const BLOCKS = [
   ...readFileSync(new URL('../README.md', import.meta.url), 'utf8').matchAll(/```html\n([\s\S]*?)```/g),
@@ -39,21 +36,24 @@ const PAGE = BLOCKS.find(block => block.startsWith('<!DOCTYPE html>'))!
 const CARD = BLOCKS.find(block => block.startsWith('<li '))!
 
 export function page({ backend, version, client, metaTags, streamFrom, cards }: Page): string {
-  const html = PAGE.replace(' aria-current="page"', '')
-    .replace(`data-backend="${backend}">${NAMES[backend]}</a>`, link => link.replace('>', ' aria-current="page">'))
-    .replaceAll('ACCENT', backend)
-    .replaceAll('NAME', NAMES[backend]!)
+  const html = PAGE.replaceAll('ACCENT', backend).replaceAll('NAME', NAMES[backend]!)
   return alike(
     fill(html, {
       VERSION: version,
       CLIENT: backend === 'rails' && client === 'rails' ? 'rails-gem' : client,
       META_TAGS: metaTags,
       STREAM_FROM: streamFrom,
+      LINKS: Object.keys(NAMES)
+        .map(name => link(name, name === backend))
+        .join('\n'),
       CARDS: cards.map(card).join('\n'),
       COUNT: cards.length === 1 ? '1 card' : `${cards.length} cards`,
     }),
   )
 }
+
+const link = (name: string, isCurrent: boolean): string =>
+  `<a href="${name === 'typescript' ? '/' : `/${name}/`}" data-backend="${name}"${isCurrent ? ' aria-current="page"' : ''}>${NAMES[name]}</a>`
 
 export const card = ({ id, body, author, backend, votes, created_at }: Card): string =>
   fill(CARD.trim(), {

@@ -13,25 +13,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, before, beforeEach, describe, test } from 'node:test'
-import { type Card, NAMES } from './board-page.ts'
+import type { Card } from './board-page.ts'
 import { type BoardProcess, startBoard } from './board-process.ts'
 import { type FakeCable, startFakeCable } from './fake-cable.ts'
-import { type Command, LANGUAGES, type Language, missing, BOARDS as NEIGHBOURS } from './toolchain.ts'
+import { type Board, BOARDS as LIST } from './languages.ts'
+import { missing } from './toolchain.ts'
 
 export const SECRET = 'canary boards s3cЯeT'
 
-const web = (host: string, port: number): Command => ({
-  command: process.execPath,
-  args: ['web/main.ts'],
-  env: { HOST: host, PORT: String(port) },
-})
-
 /** How to start each Board; `absent` says which program is missing. */
-export const BOARDS: Record<string, { board: Language['board']; absent?: string | undefined }> = {
-  typescript: { board: web },
-}
-for (const [backend, language] of Object.entries<Language>(NEIGHBOURS)) {
-  BOARDS[backend] = { board: language.board, absent: (await language.isPresent()) ? undefined : missing(language) }
+export const BOARDS: Record<string, Board & { absent?: string | undefined }> = {}
+for (const board of Object.values<Board>(LIST)) {
+  BOARDS[board.name] = { ...board, absent: (await board.isPresent()) ? undefined : missing(board) }
 }
 const present = Object.entries(BOARDS).filter(([, { absent }]) => absent === undefined)
 
@@ -67,7 +60,7 @@ export function startBoards(): Boards {
       `HOTCABLE_${neighbours[at]![0].toUpperCase()}_URL`,
       `http://127.0.0.1:${port}`,
     ])
-    running.set('typescript', await startBoard(web, { ...env, ...Object.fromEntries(urls) }))
+    running.set('typescript', await startBoard(LIST.typescript.board, { ...env, ...Object.fromEntries(urls) }))
     for (const [at, [backend]] of neighbours.entries()) running.set(backend, started[at]!)
     await Promise.all([...running.values()].map(board => board.ask('/')))
     db = new DatabaseSync(database, { timeout: 5000 })
@@ -109,13 +102,13 @@ export const news = (board: BoardProcess): string => board.said().replaceAll(/^\
 
 /** Describes each Board; one that is missing is one skipped test. */
 export function eachBoard(tests: (backend: string) => void): void {
-  for (const [backend, { absent }] of Object.entries(BOARDS)) {
+  for (const [backend, { absent, title, isExtra }] of Object.entries(BOARDS)) {
     if (absent === undefined) {
-      describe(`the Board in ${NAMES[backend]}`, () => tests(backend))
+      describe(`the Board in ${title}`, () => tests(backend))
       continue
     }
     console.error(`\n!!! ${absent}\n`)
-    const skip = (process.env.CI !== 'true' || !(backend in LANGUAGES)) && absent
-    test(`the Board in ${NAMES[backend]}`, { skip }, () => assert.fail(absent))
+    const skip = (process.env.CI !== 'true' || isExtra) && absent
+    test(`the Board in ${title}`, { skip }, () => assert.fail(absent))
   }
 }

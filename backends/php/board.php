@@ -15,7 +15,6 @@ require_once __DIR__ . '/hotcable.php';
 
 use Hotcable;
 
-const NAMES = ['typescript' => 'TypeScript', 'python' => 'Python', 'php' => 'PHP', 'ruby' => 'Ruby', 'rails' => 'Rails'];
 // Not blank, that is, not in Unicode's White_Space, nor U+FEFF: languages disagree on what a space is.
 const INK = '[^\t-\r \x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}\x{feff}]';
 const TEXT = ['Content-Type: text/plain; charset=utf-8'];
@@ -66,7 +65,7 @@ function page(array $cards, string $position, string $visitor, string $client): 
     $stream_from = Hotcable\stream_from('board/1', $position);
     $items = implode("\n", array_map(card(...), $cards));
     $count = count($cards) === 1 ? '1 card' : count($cards) . ' cards';
-    $version = PHP_VERSION;
+    [$links, $version] = [links(), PHP_VERSION];
     return <<<HTML
     <!DOCTYPE html>
     <html lang="en">
@@ -88,11 +87,7 @@ function page(array $cards, string $position, string $visitor, string $client): 
     <p class="rendered">Rendered by <span class="badge" data-backend="php">PHP</span> <small>$version</small></p>
     <hotcable-status id="cable-status" role="status" data-turbo-permanent><span>offline</span></hotcable-status>
     <nav aria-label="The same Board in other languages">
-    <a href="/" data-backend="typescript">TypeScript</a>
-    <a href="/python/" data-backend="python">Python</a>
-    <a href="/php/" data-backend="php" aria-current="page">PHP</a>
-    <a href="/ruby/" data-backend="ruby">Ruby</a>
-    <a href="/rails/" data-backend="rails">Rails</a>
+    $links
     <a href="/compare">Compare</a>
     </nav>
     </header>
@@ -122,11 +117,28 @@ function page(array $cards, string $position, string $visitor, string $client): 
     HTML;
 }
 
+function links(): string {
+    $link = function (string $name, string $title): string {
+        [$path, $current] = [$name === 'typescript' ? '/' : "/$name/", $name === 'php' ? ' aria-current="page"' : ''];
+        return "<a href=\"$path\" data-backend=\"$name\"$current>$title</a>";
+    };
+    return implode("\n", array_map($link, array_keys(names()), names()));
+}
+
+/** Name => title of each language that has a Board; this one alone if its file was copied alone. */
+function names(): array {
+    static $names = null;
+    $list = __DIR__ . '/../languages.json';
+    $rows = $names === null && is_file($list) ? json_decode(file_get_contents($list), true) : [];
+    $boards = array_filter($rows, fn($row) => isset($row['board']));
+    return $names ??= array_map(fn($row) => $row['title'], $boards) ?: ['php' => 'PHP'];
+}
+
 /** The one partial for a card: the page renders it, and so does every stream. */
 function card(array $c): string {
     ['id' => $id, 'body' => $body, 'author' => $author, 'backend' => $backend, 'votes' => $votes, 'created_at' => $at]
         = array_map(fn($value) => htmlspecialchars((string) $value), $c);
-    [$name, $time] = [NAMES[$backend] ?? $backend, substr($at, 0, 10) . ' ' . substr($at, 11, 5)];
+    [$name, $time] = [names()[$backend] ?? $backend, substr($at, 0, 10) . ' ' . substr($at, 11, 5)];
     return <<<HTML
     <li id="card_$id" class="card" data-backend="$backend"><p class="body" dir="auto">$body</p><p class="by"><span class="author" dir="auto">$author</span> <span class="badge" data-backend="$backend">$name</span> <time datetime="$at">$time UTC</time></p><form action="cards/$id/vote" method="post"><button class="vote" aria-label="Vote, $votes so far">▲ <b class="votes">$votes</b></button></form><details class="delete"><summary aria-label="Delete this card">✕</summary><form action="cards/$id/delete" method="post"><button>Delete</button></form></details></li>
     HTML;

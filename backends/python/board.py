@@ -8,6 +8,7 @@ Any WSGI server runs `application`; the one below needs nothing but Python ≥ 3
 """
 import contextlib
 import http
+import json
 import os
 import platform
 import re
@@ -24,7 +25,11 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 import hotcable
 
-NAMES = {"typescript": "TypeScript", "python": "Python", "php": "PHP", "ruby": "Ruby", "rails": "Rails"}
+try:
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../languages.json"), encoding="utf-8") as file:
+        NAMES = {name: row["title"] for name, row in json.load(file).items() if "board" in row}
+except FileNotFoundError:  # copied alone
+    NAMES = {"python": "Python"}
 DATABASE = os.environ.get("HOTCABLE_DB") or "data/board.sqlite3"
 # Unicode's White_Space, and U+FEFF: languages disagree on what a space is.
 BLANK = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
@@ -91,11 +96,7 @@ def page(request, cards, position, visitor, client):
 <p class="rendered">Rendered by <span class="badge" data-backend="python">Python</span> <small>{platform.python_version()}</small></p>
 <hotcable-status id="cable-status" role="status" data-turbo-permanent><span>offline</span></hotcable-status>
 <nav aria-label="The same Board in other languages">
-<a href="/" data-backend="typescript">TypeScript</a>
-<a href="/python/" data-backend="python" aria-current="page">Python</a>
-<a href="/php/" data-backend="php">PHP</a>
-<a href="/ruby/" data-backend="ruby">Ruby</a>
-<a href="/rails/" data-backend="rails">Rails</a>
+{links()}
 <a href="/compare">Compare</a>
 </nav>
 </header>
@@ -122,6 +123,12 @@ def page(request, cards, position, visitor, client):
 </body>
 </html>
 """
+
+
+def links():
+    paths = {name: "/" if name == "typescript" else f"/{name}/" for name in NAMES}
+    current = {"python": ' aria-current="page"'}
+    return "\n".join(f'<a href="{paths[name]}" data-backend="{name}"{current.get(name, "")}>{title}</a>' for name, title in NAMES.items())
 
 
 def card(c):

@@ -81,7 +81,7 @@ BoardApp.initialize!
 ActionDispatch::ExceptionWrapper.rescue_responses.transform_values! { |status| status == :bad_request ? :unprocessable_entity : status }
 
 class Card < ActiveRecord::Base
-  NAMES = { "typescript" => "TypeScript", "python" => "Python", "php" => "PHP", "ruby" => "Ruby", "rails" => "Rails" }.freeze
+  NAMES = JSON.parse(File.read("#{__dir__}/../languages.json", encoding: "UTF-8")).select { |_, row| row["board"] }.transform_values { |row| row["title"] }.freeze
 
   self.record_timestamps = false
   attribute :created_at, default: -> { Time.now.utc.iso8601 }
@@ -276,11 +276,9 @@ BoardsController.prepend_view_path ActionView::FixtureResolver.new(
     <p class="rendered">Rendered by <span class="badge" data-backend="rails">Rails</span> <small><%= Rails.version %></small></p>
     <hotcable-status id="cable-status" role="status" data-turbo-permanent><span>offline</span></hotcable-status>
     <nav aria-label="The same Board in other languages">
-    <a href="/" data-backend="typescript">TypeScript</a>
-    <a href="/python/" data-backend="python">Python</a>
-    <a href="/php/" data-backend="php">PHP</a>
-    <a href="/ruby/" data-backend="ruby">Ruby</a>
-    <a href="/rails/" data-backend="rails" aria-current="page">Rails</a>
+    <% Card::NAMES.each do |name, title| %>
+    <a href="<%= name == "typescript" ? "/" : "/#{name}/" %>" data-backend="<%= name %>"<% if name == "rails" %> aria-current="page"<% end %>><%= title %></a>
+    <% end %>
     <a href="/compare">Compare</a>
     </nav>
     </header>

@@ -10,6 +10,7 @@
 require "cgi/escape"
 require "erb"
 require "fileutils"
+require "json"
 require "puma"
 require "puma/configuration"
 require "puma/launcher"
@@ -21,7 +22,10 @@ require_relative "hotcable"
 module Board
   extend self
 
-  NAMES = { "typescript" => "TypeScript", "python" => "Python", "php" => "PHP", "ruby" => "Ruby", "rails" => "Rails" }.freeze
+  LIST = File.expand_path("../languages.json", __dir__)
+  # This one alone if its file was copied alone.
+  LANGUAGES = File.exist?(LIST) ? JSON.parse(File.read(LIST, encoding: "UTF-8")) : { "ruby" => { "title" => "Ruby", "board" => {} } }
+  NAMES = LANGUAGES.select { |_, row| row["board"] }.transform_values { |row| row["title"] }.freeze
   # Not blank, that is, not in Unicode's White_Space, nor U+FEFF: languages disagree on what a space is.
   INK = /[^\t-\r \u{85}\u{a0}\u{1680}\u{2000}-\u{200a}\u{2028}\u{2029}\u{202f}\u{205f}\u{3000}\u{feff}]/
   TEXT = { "content-type" => "text/plain; charset=utf-8" }.freeze
@@ -89,11 +93,7 @@ module Board
       <p class="rendered">Rendered by <span class="badge" data-backend="ruby">Ruby</span> <small>#{RUBY_VERSION}</small></p>
       <hotcable-status id="cable-status" role="status" data-turbo-permanent><span>offline</span></hotcable-status>
       <nav aria-label="The same Board in other languages">
-      <a href="/" data-backend="typescript">TypeScript</a>
-      <a href="/python/" data-backend="python">Python</a>
-      <a href="/php/" data-backend="php">PHP</a>
-      <a href="/ruby/" data-backend="ruby" aria-current="page">Ruby</a>
-      <a href="/rails/" data-backend="rails">Rails</a>
+      #{links}
       <a href="/compare">Compare</a>
       </nav>
       </header>
@@ -120,6 +120,13 @@ module Board
       </body>
       </html>
     HTML
+  end
+
+  def links
+    NAMES.map do |name, title|
+      path, current = name == "typescript" ? "/" : "/#{name}/", name == "ruby" ? ' aria-current="page"' : ""
+      %(<a href="#{path}" data-backend="#{name}"#{current}>#{title}</a>)
+    end.join("\n")
   end
 
   # The one partial for a card: the page renders it, and so does every stream.

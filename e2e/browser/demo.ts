@@ -3,24 +3,21 @@
  */
 import { createHmac } from 'node:crypto'
 import { type BrowserContext, test as base, expect, type Locator, type Page } from 'playwright/test'
-import { RAILS } from '../../backends/harness/toolchain.ts'
+import { BOARDS, type BoardName } from '../../backends/harness/languages.ts'
 
 export const SECRET = 'canary-e2e-secret'
-export const LANGUAGES = {
-  typescript: '/',
-  python: '/python/',
-  php: '/php/',
-  ruby: '/ruby/',
-  rails: '/rails/',
-} as const
+export type Language = BoardName
+/** The path of each Board. */
+export const LANGUAGES = Object.fromEntries(
+  Object.keys(BOARDS).map(name => [name, name === 'typescript' ? '/' : `/${name}/`]),
+) as Readonly<Record<Language, string>>
 export const CLIENTS = ['anycable', 'rails'] as const
-export type Language = keyof typeof LANGUAGES
 export type ClientName = (typeof CLIENTS)[number]
 
-/** An extra, which is tested where its gems are. */
-export const hasRails = await RAILS.isPresent()
+/** All but the extras that are not here. */
+export const languages: readonly Language[] = await usable()
 
-export const languages = (Object.keys(LANGUAGES) as Language[]).filter(language => language !== 'rails' || hasRails)
+export const hasRails = languages.includes('rails')
 
 /** The pages are served by the real AnyCable: `npm run e2e:swap`. */
 export const onAnycable = process.env.HOTCABLE_E2E_CABLE === 'anycable'
@@ -99,4 +96,10 @@ export function streamFrom(stream: string, position: string): string {
 export function token(claims: object): string {
   const text = [{ alg: 'HS256' }, claims].map(part => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')
   return `${text}.${createHmac('sha256', SECRET).update(text).digest('base64url')}`
+}
+
+async function usable(): Promise<Language[]> {
+  const names = Object.keys(BOARDS) as Language[]
+  const found = await Promise.all(names.map(async name => !BOARDS[name].isExtra || (await BOARDS[name].isPresent())))
+  return names.filter((_, at) => found[at])
 }

@@ -7,7 +7,7 @@ import type { ChildProcess } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { RAILS } from '../../backends/harness/toolchain.ts'
+import { BOARDS } from '../../backends/harness/languages.ts'
 import { freePorts } from '../../start/network.ts'
 import { findAnycable, startAnycable } from '../conformance/servers.ts'
 import { onAnycable } from './demo.ts'
@@ -59,7 +59,7 @@ export async function startRails({ both, rails = {} }: Keys): Promise<RailsStack
     HOTCABLE_CABLE_URL: cable.url,
     HOTCABLE_RAILS_URL: `http://127.0.0.1:${railsPort}`,
   }
-  const board = RAILS.board('127.0.0.1', railsPort!)
+  const board = BOARDS.rails.board('127.0.0.1', railsPort!)
   const children: ChildProcess[] = [
     start(board.command, board.args, { ...env, ...rails, ...board.env }),
     start(process.execPath, ['--disable-warning=ExperimentalWarning', 'web/main.ts'], {

@@ -13,7 +13,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { LANGUAGES } from '../../backends/harness/toolchain.ts'
+import { BOARDS } from '../../backends/harness/languages.ts'
 import { freePorts } from '../../start/network.ts'
 import { LANGUAGES as HOMES, type Language, SECRET } from './demo.ts'
 
@@ -80,7 +80,7 @@ export async function startStack(): Promise<Stack> {
 
   let python: ChildProcess | undefined
   const startPython = async () => {
-    const board = LANGUAGES.python.board('127.0.0.1', pythonPort)
+    const board = BOARDS.python.board('127.0.0.1', pythonPort)
     python ??= start(board.command, board.args, { ...env, ...board.env })
     await healthy(`${env.HOTCABLE_PYTHON_URL}/health`)
   }

@@ -10,7 +10,8 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { promisify } from 'node:util'
 import { startBoard } from '../../backends/harness/board-process.ts'
-import { LANGUAGES, type LanguageName, missing } from '../../backends/harness/toolchain.ts'
+import { LANGUAGES } from '../../backends/harness/languages.ts'
+import { missing } from '../../backends/harness/toolchain.ts'
 import { issueToken, signStream } from '../../backends/typescript/hotcable.ts'
 import { type Cable, startCable } from '../../testing/cable.ts'
 import { connect, turboIdentifier } from '../../testing/client.ts'
@@ -60,8 +61,8 @@ async function listen(t: { after: (clean: () => void) => void }) {
 }
 
 for (const [name, [command, ...args]] of Object.entries(CONSOLES)) {
-  const language = name === 'typescript' ? undefined : LANGUAGES[name as LanguageName]
-  const absent = language !== undefined && !(await language.isPresent())
+  const language = LANGUAGES[name as keyof typeof CONSOLES]
+  const absent = !(await language.isPresent())
   if (absent) console.error(`\n!!! ${missing(language)}\n`)
   describe(name, { skip: process.env.CI !== 'true' && absent }, () => {
     test('a console broadcasts, and a client has it at once', async t => {

@@ -9,7 +9,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { BOARDS, type BoardName, type Command } from '../../backends/harness/toolchain.ts'
+import { NEIGHBOURS, type NeighbourName } from '../../backends/harness/languages.ts'
+import type { Command } from '../../backends/harness/toolchain.ts'
 import { type Child, keepRunning } from '../../start/child.ts'
 import { untilHealthy } from '../../start/health.ts'
 import { freePorts, LOOPBACK } from '../../start/network.ts'
@@ -52,8 +53,8 @@ type SiteName = 'cable' | 'web' | CountedName
 
 export async function startDemo(): Promise<Demo> {
   const folder = mkdtempSync(join(tmpdir(), 'hotcable-proxies-'))
-  const names = Object.keys(BOARDS) as BoardName[]
-  const found = await Promise.all(names.map(name => BOARDS[name].isPresent()))
+  const names = Object.keys(NEIGHBOURS) as NeighbourName[]
+  const found = await Promise.all(names.map(name => NEIGHBOURS[name].isPresent()))
   const languages = names.filter((_, at) => found[at])
   const [webPort, ...ports] = (await freePorts(1 + portsNeeded(languages))) as [number, number, ...number[]]
   const cablePort = ports[0]!

@@ -5,7 +5,8 @@
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { CHROMIUM, GO, JAVA, LANGUAGES, type Tool } from '../../backends/harness/toolchain.ts'
+import { filled, LANGUAGES, type Language } from '../../backends/harness/languages.ts'
+import { CHROMIUM, JAVA, type Tool } from '../../backends/harness/toolchain.ts'
 import { findAnycable } from '../conformance/servers.ts'
 
 export type Step = { readonly needs?: Tool; readonly env?: Readonly<Record<string, string>> } & (
@@ -57,10 +58,7 @@ export const PARTS: Readonly<Record<string, Part>> = {
       { program: [process.execPath, 'backends/vectors/generate.ts', '--check'] },
       { tests: ['backends/**/*.test.ts', 'e2e/languages/*.test.ts', 'e2e/conformance/conformance.test.ts'] },
       { tests: ['e2e/conformance/fuzz.test.ts'], env: { HOTCABLE_FUZZ: '300' } },
-      { program: ['python3', 'backends/python/check.py'], needs: LANGUAGES.python },
-      { program: ['php', 'backends/php/check.php'], needs: LANGUAGES.php },
-      { program: ['ruby', 'backends/ruby/check.rb'], needs: LANGUAGES.ruby },
-      { program: ['sh', '-c', 'cd backends/go && go test -count=1 -timeout=300s'], needs: GO },
+      ...Object.values<Language>(LANGUAGES).flatMap(checkOf),
     ],
   },
   browser: { steps: [{ project: 'board', needs: CHROMIUM }] },
@@ -86,4 +84,11 @@ export const PARTS: Readonly<Record<string, Part>> = {
       { program: [...SOAK, '--pages'], asOne: true },
     ],
   },
+}
+
+/** The helper's own tests. */
+function checkOf(language: Language): Step[] {
+  if (language.check === undefined) return []
+  const { command, args } = filled(language.check)
+  return [{ program: [command, ...args], needs: language }]
 }

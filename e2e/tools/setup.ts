@@ -8,10 +8,12 @@
 import { spawnSync } from 'node:child_process'
 import { globSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { LANGUAGES, type Language } from '../../backends/harness/languages.ts'
 import { EXTRAS, LIBRARIES } from '../../backends/harness/libraries.ts'
-import { CHROMIUM, GO, JAVA, LANGUAGES, missing, PROXIES, RAILS, type Tool } from '../../backends/harness/toolchain.ts'
+import { CHROMIUM, JAVA, missing, PROXIES, type Tool } from '../../backends/harness/toolchain.ts'
 
-const TOOLS: readonly Tool[] = [...Object.values(LANGUAGES), GO, ...Object.values(LIBRARIES), CHROMIUM]
+const usual = Object.values<Language>(LANGUAGES).filter(({ isExtra }) => !isExtra)
+const TOOLS: readonly Tool[] = [...usual, ...Object.values(LIBRARIES), CHROMIUM]
 
 const GEMS = resolve('tmp/gems')
 
@@ -39,7 +41,7 @@ if (absent.length === 0) {
 }
 
 const extras = [
-  [RAILS, installRails],
+  [LANGUAGES.rails, installRails],
   [JAVA, () => installPackages(JAVA)],
   [EXTRAS.laravel, () => installPackages(EXTRAS.laravel)],
   [EXTRAS.symfony, () => installPackages(EXTRAS.symfony)],

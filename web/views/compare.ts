@@ -1,15 +1,15 @@
 /** All Boards side by side. Frames, so that nothing is shared but the wire: each has its own token and socket. */
 import { html } from 'hono/html'
 import type { Html } from './card.ts'
-import { LANGUAGES, type Language } from './languages.ts'
+import type { Language } from './languages.ts'
 import { plain } from './plain.ts'
 
-/** `languages`: the four, and Rails where it is running. */
-export const compare = (languages: readonly Language[] = LANGUAGES): Html =>
+/** `languages`: all but the extras that do not run here. */
+export const compare = (languages: readonly Language[]): Html =>
   plain({
     title: 'Compare',
     main: html`<main class="compare">
-<div class="intro"><h2>One Board, four languages${languages.length > LANGUAGES.length ? ' and Rails' : ''}</h2><p>Each frame is a page of its own, rendered by its own backend. Write in one and watch the others.</p></div>
+<div class="intro"><h2>${heading(languages)}</h2><p>Each frame is a page of its own, rendered by its own backend. Write in one and watch the others.</p></div>
 <div class="frames">
 ${languages.map(
   ({
@@ -21,3 +21,11 @@ ${languages.map(
 )}</div>
 </main>`,
   })
+
+const NUMBERS = ['no', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine', 'ten']
+
+function heading(languages: readonly Language[]): string {
+  const usual = languages.filter(({ isExtra }) => !isExtra).length
+  const extras = languages.filter(({ isExtra }) => isExtra).map(({ title }) => ` and ${title}`)
+  return `One Board, ${NUMBERS[usual] ?? usual} languages${extras.join('')}`
+}

@@ -1,21 +1,24 @@
 /** The languages that have a Board, in the order of the links, and where each is mounted. */
-export const LANGUAGES = [
-  { name: 'typescript', title: 'TypeScript', href: '/' },
-  { name: 'python', title: 'Python', href: '/python/' },
-  { name: 'php', title: 'PHP', href: '/php/' },
-  { name: 'ruby', title: 'Ruby', href: '/ruby/' },
-] as const
+import LIST from '../../backends/languages.json' with { type: 'json' }
 
-/** An extra: it takes gems that not everyone has. Every page links to it; where it does not run, a page says so. */
-export const RAILS = { name: 'rails', title: 'Rails', href: '/rails/' } as const
+export interface Language {
+  readonly name: string
+  readonly title: string
+  readonly href: string
+  /** Not every machine can run it. Every page links to it; where it does not run, a page says so. */
+  readonly isExtra: boolean
+}
 
 /** What every page links to. */
-export const LINKS = [...LANGUAGES, RAILS] as const
-
-export type Language = (typeof LINKS)[number]
+export const LINKS: readonly Language[] = Object.entries<{ title: string; board?: object; extra?: boolean }>(LIST)
+  .filter(([, row]) => row.board !== undefined)
+  .map(([name, { title, extra = false }]) => ({
+    ...{ name, title, isExtra: extra },
+    href: name === 'typescript' ? '/' : `/${name}/`,
+  }))
 
 /** Those that run as a process of their own behind ours. */
-export type Neighbour = Exclude<Language['name'], 'typescript'>
+export const NEIGHBOURS = LINKS.filter(({ name }) => name !== 'typescript')
 
 /** How a backend's name is written; one that we do not know is written as it came. */
 export const titleOf = (name: string): string => TITLES.get(name) ?? name

@@ -1,0 +1,99 @@
+/**
+ * The rows of languages.json, ready to use: how to start each Board, how to ask each helper, what each needs.
+ *
+ * A row without `board` has only a helper; one without `adapter` has only a Board. Commands run in the project's folder.
+ * In them `node` is the Node that runs this, `{host}` and `{port}` are where the Board listens, and `{program}` is what
+ * `build` makes. An `extra` needs what not every machine can have, so nothing fails where it is missing.
+ */
+import { fileURLToPath } from 'node:url'
+import LIST from '../languages.json' with { type: 'json' }
+import { type Command, probe, type Tool } from './toolchain.ts'
+
+interface Row {
+  readonly title: string
+  /** CSS custom properties of its pages; without them it has the default accent. */
+  readonly colours?: Readonly<Record<string, string>>
+  readonly extra?: boolean
+  readonly needs: string
+  /** Debian's. */
+  readonly packages: readonly string[]
+  /** Exits 0 if the interpreter and every library that the Board needs are here. */
+  readonly probe: Words
+  readonly build?: Words
+  /** Answers questions about the helper, a JSON line each: README.md, "The line protocol". */
+  readonly adapter?: Words
+  /** The helper's own tests, if they are not among those of Node. */
+  readonly check?: Words
+  readonly board?: {
+    /** Where it listens if the environment says nothing. */
+    readonly port: number
+    readonly command: Words
+    readonly env?: Readonly<Record<string, string>>
+    /** Folders of what it reads once, when it starts. */
+    readonly sources?: readonly string[]
+    /** Lines of its log that are no news: one for each request, greetings. */
+    readonly chatter?: string
+  }
+}
+
+/** Where the commands run. */
+export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+
+type Words = readonly string[]
+type List = typeof LIST
+type Having<Key extends keyof Row> = { [Name in keyof List]: Key extends keyof List[Name] ? Name : never }[keyof List]
+
+export interface Language extends Tool, Pick<Row, 'build' | 'adapter' | 'check'> {
+  readonly name: string
+  readonly isExtra: boolean
+}
+
+export interface Board extends Language {
+  /** Starts it, from the project's folder. */
+  readonly board: (host: string, port: number) => Command
+  readonly sources: readonly string[] | undefined
+  readonly chatter: RegExp | undefined
+}
+
+/** All of them, in the order of the links. */
+export const LANGUAGES = mapped(LIST, language) as Readonly<Record<keyof List, Language>>
+
+/** Those that have a Board. */
+export type BoardName = Having<'board'>
+export const BOARDS = mapped(having('board'), board) as Readonly<Record<BoardName, Board>>
+
+/** Those whose Board runs behind the one in TypeScript, which is the origin of all. */
+export type NeighbourName = Exclude<BoardName, 'typescript'>
+const { typescript: _, ...neighbours } = BOARDS
+export const NEIGHBOURS: Readonly<Record<NeighbourName, Board>> = neighbours
+
+/** Words of a command, with `words` in the place of `{name}`. */
+export function filled([command = '', ...args]: Words, words: Readonly<Record<string, string>> = {}): Command {
+  const fill = (word: string) => word.replaceAll(/\{(\w+)\}/g, (braced, name: string) => words[name] ?? braced)
+  return { command: command === 'node' ? process.execPath : fill(command), args: args.map(fill) }
+}
+
+function mapped<To>(rows: Readonly<Record<string, Row>>, to: (name: string, row: Row) => To): Record<string, To> {
+  return Object.fromEntries(Object.entries(rows).map(([name, row]) => [name, to(name, row)]))
+}
+
+function having(key: keyof Row): Record<string, Row> {
+  return Object.fromEntries(Object.entries<Row>(LIST).filter(([, row]) => key in row))
+}
+
+function language(name: string, { extra = false, probe: words, ...row }: Row): Language {
+  const { command, args } = filled(words)
+  return { ...row, name, isExtra: extra, isPresent: () => probe(command, args, ROOT) }
+}
+
+function board(name: string, row: Row): Board {
+  const { command, env, sources, chatter } = row.board!
+  return {
+    ...language(name, row),
+    ...{ sources, chatter: chatter === undefined ? undefined : new RegExp(chatter) },
+    board: (host, port) => ({
+      ...filled(command, { host, port: String(port) }),
+      env: { ...env, HOST: host, PORT: String(port) },
+    }),
+  }
+}
