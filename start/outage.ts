@@ -9,10 +9,11 @@ import { untilHealthy } from './health.ts'
 import { databaseFile, find } from './running.ts'
 
 const CARDS = 8
-const usual = Object.values(NEIGHBOURS).filter(({ isExtra }) => !isExtra)
-const paths = ['/', ...usual.map(({ name }) => `/${name}/`)]
 /** Before the cable goes, so that there is time to look at the page. */
 const LOOK_MS = 2000
+
+const usual = Object.values(NEIGHBOURS).filter(({ isExtra }) => !isExtra)
+const paths = ['/', ...usual.map(({ name }) => `/${name}/`)]
 
 const running = find(databaseFile(process.env.HOTCABLE_DB))
 if (running === undefined) {

@@ -14,7 +14,7 @@ export interface Service extends Command {
   /** Answers 200 once it can be used. */
   readonly health: string
   readonly env: Readonly<Record<string, string>>
-  readonly chatter?: RegExp
+  readonly chatter?: RegExp | undefined
   /** Folders whose changes restart it; absent if it watches its sources itself, or if we do not watch. */
   readonly sources?: readonly string[]
 }
@@ -70,8 +70,7 @@ export function services({ port, cable: other, host, secret, db, languages, port
     const { env, ...command } = board(LOOPBACK, boardPort)
     return {
       ...command,
-      title,
-      ...(chatter ? { chatter } : {}),
+      ...{ title, chatter },
       ...(watch && sources ? { sources } : {}),
       env: { ...shared, ...env },
       health: `${at(boardPort)}/health`,
@@ -96,7 +95,7 @@ export function services({ port, cable: other, host, secret, db, languages, port
     {
       ...web,
       title: BOARDS.typescript.title,
-      ...(BOARDS.typescript.chatter ? { chatter: BOARDS.typescript.chatter } : {}),
+      chatter: BOARDS.typescript.chatter,
       env: {
         ...shared,
         HOST: host,

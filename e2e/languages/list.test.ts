@@ -1,0 +1,65 @@
+/** What cannot read backends/languages.json when it runs says the same as it: CSS, containers, ports. */
+import assert from 'node:assert/strict'
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import LIST from '../../backends/languages.json' with { type: 'json' }
+
+interface Row {
+  readonly title: string
+  readonly colours?: Record<string, string>
+  readonly board?: { readonly port: number }
+}
+
+const rows = Object.entries<Row>(LIST)
+const boards = rows.flatMap(([name, { board }]) => (board === undefined ? [] : [{ name, port: board.port }]))
+const read = (path: string): string => readFileSync(path, 'utf8')
+
+test('the style sheet has the colours of each language', () => {
+  const css = read('web/client/styles/base.css')
+
+  const blocks = [...css.matchAll(/^\[data-backend="(\w+)"\] \{\n([^}]*)\}/gm)].map(([, name, block]) => [
+    name,
+    Object.fromEntries([...block!.matchAll(/--([\w-]+): (.+);/g)].map(([, property, value]) => [property, value])),
+  ])
+  const listed = rows.flatMap(([name, { colours }]) => (colours === undefined ? [] : [[name, colours]]))
+  assert.deepEqual(blocks, listed)
+})
+
+test('docker-compose.yml runs each Board that has a Dockerfile, on its port, and tells web where it is', () => {
+  const compose = read('docker-compose.yml')
+  const contained = boards.filter(({ name }) => existsSync(`backends/${name}/Dockerfile`))
+
+  const services = [...compose.matchAll(/build: \{ context: backends, dockerfile: (.+)\/Dockerfile \}/g)]
+  const urls = [...compose.matchAll(/HOTCABLE_([A-Z0-9]+)_URL: (.+)$/gm)].map(([, name, url]) => [name, url])
+  const names = contained.map(({ name }) => name)
+  assert.deepEqual(
+    services.map(([, name]) => name),
+    names,
+  )
+  assert.deepEqual(
+    urls.filter(([name]) => name !== 'CABLE'),
+    contained.map(({ name, port }) => [name.toUpperCase(), `http://${name}:${port}`]),
+  )
+  assert.ok(compose.includes(`depends_on: [cable, ${names.join(', ')}]`))
+  for (const { name, port } of contained) {
+    const service = compose.split(new RegExp(`^  ${name}:$`, 'm'))[1]!.split(/^ {2}\w/m)[0]!
+    assert.match(service, new RegExp(`127\\.0\\.0\\.1:${port}/health`))
+    const dockerfile = read(`backends/${name}/Dockerfile`)
+    assert.match(dockerfile, /^COPY languages\.json \/$/m)
+    assert.match(dockerfile, new RegExp(`^COPY ${name}/\\S+ ${name}/\\S+ \\./$`, 'm'))
+  }
+})
+
+test('each Board listens on its port', () => {
+  for (const { name, port } of boards) {
+    const sources = name === 'typescript' ? ['web/main.ts'] : globSync(`backends/${name}/board.*`)
+    assert.ok(
+      sources.some(path => read(path).includes(String(port))),
+      `the Board of ${name} names port ${port}`,
+    )
+  }
+})
+
+test('a name is a word, as it is part of a path, a variable and a class', () => {
+  for (const [name] of rows) assert.match(name, /^[a-z][a-z0-9]*$/)
+})
