@@ -22,7 +22,7 @@ const REFUSED: readonly Example[] = [
   ['server/config/a.ts', load('../../testing/raw.ts'), BORDERS],
   ['web/a.ts', load('../server/errors.ts'), BORDERS],
   ['e2e/browser/a.ts', load('../../server/errors.ts'), BORDERS],
-  ['testing/a.ts', load('../web/app.ts'), BORDERS],
+  ['testing/a.ts', load('../start/network.ts'), BORDERS],
   ['backends/typescript/hotcable.ts', load('ws'), BORDERS],
   ['server/transport/socket.ts', load('ws'), BORDERS],
   ['server/auth/identity.ts', load('jose'), BORDERS],

@@ -1,7 +1,11 @@
-/** For tests: a real cable on free ports. */
+/** For tests: a real cable in a process of its own, as `npm run cable` runs it. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createHmac } from 'node:crypto'
+import { resolve } from 'node:path'
 import { createInterface } from 'node:readline'
+import { type Ending, end, endsWithUs } from './child.ts'
+
+const ROOT = resolve(import.meta.dirname, '..')
 
 export interface Cable {
   readonly child: ChildProcess
@@ -9,31 +13,52 @@ export interface Cable {
   readonly url: string
   /** Where backends POST. */
   readonly broadcast: string
-  /** What they show there: the key that is derived from the secret. */
+  stop: (signal?: NodeJS.Signals) => Promise<Ending>
+}
+
+export interface TurboCable extends Cable {
+  /** Of broadcasts, derived from the secret. */
   readonly key: string
 }
 
-export async function startCable(secret: string): Promise<Cable> {
-  const argv = [
-    'server/main.ts',
-    '--turbo_streams',
-    '--port=0',
-    '--max_subscriptions=1000',
-    '--log_level=info',
-    '--dev',
-  ]
-  const child = spawn(process.execPath, argv, {
-    env: { ...process.env, ANYCABLE_SECRET: secret },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  let url = ''
-  for await (const line of createInterface({ input: child.stdout })) {
-    url = /clients connect to (\S+)/.exec(line)?.[1] ?? url
-    const broadcast = /broadcast to (\S+)/.exec(line)?.[1]
-    if (broadcast) {
-      child.stdout.resume()
-      return { child, url, broadcast, key: createHmac('sha256', secret).update('broadcast-cable').digest('hex') }
-    }
-  }
-  throw new Error('the cable did not start')
+export interface StartOptions {
+  /** The only settings of its environment. */
+  settings?: Readonly<Record<string, string>>
+  nodeFlags?: readonly string[]
 }
+
+/** On a free port unless `flags` name one; resolves when clients can connect. The flags must let it log `info`. */
+export async function startCable(
+  flags: readonly string[],
+  { settings = {}, nodeFlags = [] }: StartOptions = {},
+): Promise<Cable> {
+  const argv = [...nodeFlags, 'server/main.ts', '--port=0', ...flags]
+  const env = { ...withoutSettings('ANYCABLE_', 'HOTCABLE_'), ...settings }
+  const child = endsWithUs(spawn(process.execPath, argv, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'inherit'] }))
+  const lines: string[] = []
+  let url: string | undefined
+  for await (const line of createInterface({ input: child.stdout })) {
+    lines.push(line)
+    url = /clients connect to (\S+)/.exec(line)?.[1] ?? url
+    const broadcast = /backends broadcast to (\S+)/.exec(line)?.[1]
+    if (url === undefined || broadcast === undefined) continue
+    child.stdout.resume()
+    return { child, url, broadcast, stop: signal => end(child, signal) }
+  }
+  throw new Error(`the cable did not start:\n${lines.join('\n')}`)
+}
+
+/** Starts a cable for Turbo that has one secret. */
+export async function startTurboCable(secret: string): Promise<TurboCable> {
+  const flags = ['--turbo_streams', '--max_subscriptions=1000', '--dev']
+  const cable = await startCable(flags, { settings: { ANYCABLE_SECRET: secret } })
+  return { ...cable, key: createHmac('sha256', secret).update('broadcast-cable').digest('hex') }
+}
+
+/** The environment without the variables that would configure a cable. */
+export const withoutSettings = (...prefixes: readonly string[]): NodeJS.ProcessEnv =>
+  Object.fromEntries(
+    Object.entries(process.env).filter(
+      ([name]) => name !== 'PORT' && name !== 'HOST' && !prefixes.some(prefix => name.startsWith(prefix)),
+    ),
+  )

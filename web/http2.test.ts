@@ -5,7 +5,7 @@ import { type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
 import { JAVA, missing, type Tool } from '../backends/harness/toolchain.ts'
 import { issueToken, signStream } from '../backends/typescript/hotcable.ts'
-import { startCable } from '../testing/cable.ts'
+import { startTurboCable } from '../testing/cable.ts'
 import { createCableProxy } from './cable-proxy.ts'
 import { serve } from './serve.ts'
 import { testApp } from './testing.ts'
@@ -27,7 +27,7 @@ const CURL: Tool = {
 
 /** A cable behind the web app. */
 async function start(t: TestContext) {
-  const cable = await startCable(SECRET)
+  const cable = await startTurboCable(SECRET)
   t.after(() => cable.child.kill())
   const { app } = await testApp(t)
   const web = await serve({

@@ -1,12 +1,12 @@
 /** A Board of any language, started for real on a free port; and a plain HTTP client to ask it things. */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { type IncomingHttpHeaders, request } from 'node:http'
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
-import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { freePorts } from '../../start/network.ts'
+import { type Ending, end, endsWithUs, healthy } from '../../testing/child.ts'
 import type { Command } from './toolchain.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -39,7 +39,7 @@ export interface BoardProcess {
   /** What it said on stderr. */
   said: () => string
   /** SIGTERM to it and all it started; how it ended. */
-  stop: () => Promise<{ code: number | null; signal: NodeJS.Signals | null; ms: number }>
+  stop: () => Promise<Ending & { ms: number }>
 }
 
 /** In the project's folder unless told. Resolves when it answers at `path`. Rejects with what it said when it does not. */
@@ -51,12 +51,9 @@ export async function startBoard(
   const [port] = (await freePorts(1)) as [number]
   const { command, args, env: own } = board('127.0.0.1', port)
   // A group of its own: PHP's workers outlive their master.
-  const child = spawn(command, args, {
-    cwd,
-    env: { ...env, ...own },
-    detached: true,
-    stdio: ['ignore', 'ignore', 'pipe'],
-  })
+  const child = endsWithUs(
+    spawn(command, args, { cwd, env: { ...env, ...own }, detached: true, stdio: ['ignore', 'ignore', 'pipe'] }),
+  )
   let said = ''
   child.on('error', error => {
     said += error.message
@@ -64,15 +61,11 @@ export async function startBoard(
   child.stderr.setEncoding('utf8').on('data', (some: string) => {
     said += some
   })
-  const end = () => void (child.pid !== undefined && signal(-child.pid, 'SIGKILL'))
-  process.once('exit', end)
-  const exited = once(child, 'exit').finally(() => process.off('exit', end))
   const ask = (path: string, asked: Asked = {}) => askPort(port, path, asked)
-  await healthy(
-    child,
-    () => ask(path),
-    () => said,
-  )
+  await healthy(`http://127.0.0.1:${port}${path}`, child).catch(async () => {
+    await end(child, 'SIGKILL')
+    throw new Error(`${child.spawnargs.join(' ')} did not start:\n${said}`)
+  })
   return {
     port,
     ask,
@@ -86,9 +79,7 @@ export async function startBoard(
     said: () => said,
     stop: async () => {
       const from = performance.now()
-      signal(-child.pid!, 'SIGTERM')
-      const [code, by] = await exited
-      return { code, signal: by, ms: performance.now() - from }
+      return { ...(await end(child)), ms: performance.now() - from }
     },
   }
 }
@@ -105,24 +96,6 @@ export async function runBoard(
   const [said, [code]] = await Promise.all([text(child.stderr), once(child, 'close')])
   clearTimeout(timer)
   return { code, said }
-}
-
-async function healthy(child: ChildProcess, ask: () => Promise<Answer>, said: () => string): Promise<void> {
-  const deadline = performance.now() + START_MS
-  while (child.exitCode === null && performance.now() < deadline) {
-    const answer = await ask().catch(() => undefined)
-    if (answer?.status === 200) return
-    await pause(50)
-  }
-  if (child.pid !== undefined) signal(-child.pid, 'SIGKILL')
-  throw new Error(`${child.spawnargs.join(' ')} did not start:\n${said()}`)
-}
-
-/** One that is gone has what we wanted. */
-function signal(group: number, name: NodeJS.Signals): void {
-  try {
-    process.kill(group, name)
-  } catch {}
 }
 
 /** Not fetch: it forbids setting Host, follows redirects and keeps connections. */

@@ -9,9 +9,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { BOARDS } from '../../backends/harness/languages.ts'
 import { freePorts } from '../../start/network.ts'
+import { startCable } from '../../testing/cable.ts'
+import { end, healthy } from '../../testing/child.ts'
 import { findAnycable, startAnycable } from '../conformance/servers.ts'
 import { onAnycable } from './demo.ts'
-import { end, healthy, start } from './stack.ts'
+import { start } from './stack.ts'
 
 /** What the cable and Rails are told, by environment; and Rails alone. */
 export interface Keys {
@@ -47,10 +49,10 @@ export interface RailsStack {
 
 export async function startRails({ both, rails = {} }: Keys): Promise<RailsStack> {
   const folder = mkdtempSync(join(tmpdir(), 'hotcable-rails-'))
-  const [port, cablePort, railsPort, broadcastPort] = await freePorts(4)
+  const [port, railsPort, broadcastPort] = await freePorts(3)
   const origin = `http://localhost:${port}`
   const shared = { ...both, ANYCABLE_HTTP_BROADCAST_PORT: String(broadcastPort) }
-  const cable = onAnycable ? await theirs(shared) : await ours(shared, cablePort!)
+  const cable = onAnycable ? await theirs(shared) : await ours(shared)
   const env = {
     ...process.env,
     ...shared,
@@ -72,7 +74,7 @@ export async function startRails({ both, rails = {} }: Keys): Promise<RailsStack
   return {
     origin,
     close: async () => {
-      await Promise.all([cable.stop(), ...children.map(child => end(child, 'SIGTERM'))])
+      await Promise.all([cable.stop(), ...children.map(child => end(child))])
       rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
     },
   }
@@ -80,12 +82,9 @@ export async function startRails({ both, rails = {} }: Keys): Promise<RailsStack
 
 type Cable = { url: string; stop: () => Promise<unknown> }
 
-async function ours(settings: Record<string, string>, port: number): Promise<Cable> {
-  const argv = ['server/main.ts', '--dev', `--port=${port}`, '--log_level=error']
-  const child = start(process.execPath, argv, { ...process.env, ...settings })
-  const url = `http://127.0.0.1:${port}`
-  await healthy(`${url}/health`)
-  return { url, stop: () => end(child, 'SIGTERM') }
+async function ours(settings: Record<string, string>): Promise<Cable> {
+  const { url, stop } = await startCable(['--dev'], { settings })
+  return { url: new URL(url).origin.replace('ws', 'http'), stop: () => stop() }
 }
 
 async function theirs(settings: Record<string, string>): Promise<Cable> {

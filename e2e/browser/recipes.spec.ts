@@ -8,7 +8,7 @@ import { expect, test } from 'playwright/test'
 import { startBoard } from '../../backends/harness/board-process.ts'
 import { EXTRAS, LIBRARIES, type Library } from '../../backends/harness/libraries.ts'
 import { type Command, missing } from '../../backends/harness/toolchain.ts'
-import { type Cable, startCable } from '../../testing/cable.ts'
+import { startTurboCable, type TurboCable } from '../../testing/cable.ts'
 
 const SECRET = 'canary recipes, 32 bytes and some more'
 const TEXT = readFileSync('backends/recipes.md', 'utf8')
@@ -65,9 +65,9 @@ const RECIPES: Record<string, Recipe> = {
   Symfony: { file: 'src/Controller/Cards.php', helper: 'hotcable.php', library: EXTRAS.symfony, args: php },
 }
 
-let cable: Cable
+let cable: TurboCable
 test.beforeAll(async () => {
-  cable = await startCable(SECRET)
+  cable = await startTurboCable(SECRET)
 })
 test.afterAll(() => void cable.child.kill())
 

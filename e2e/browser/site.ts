@@ -4,16 +4,15 @@
  *   page ──▶ site ──▶ what the test answers
  *             ╰─────▶ cable      dies, comes back on its port, with other settings
  */
-import type { ChildProcess } from 'node:child_process'
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { basename } from 'node:path'
 import { type BrowserContext, test as base, expect, type Locator, type Page } from 'playwright/test'
 import { broadcast, broadcastKey, type Identity, metaTags, streamFrom } from '../../backends/typescript/hotcable.ts'
 import { freePorts } from '../../start/network.ts'
+import { type Cable, startCable } from '../../testing/cable.ts'
 import { SECRET } from './demo.ts'
 import { bundle, type Script } from './site-scripts.ts'
-import { end, healthy, start } from './stack.ts'
 
 export interface Asked {
   readonly method: string
@@ -134,7 +133,7 @@ async function startSite(): Promise<{ site: Site & { reset: () => void }; close:
   const routes = new Map<string, (asked: Asked) => Answer | Promise<Answer>>()
   const requests: Asked[] = []
   const visitors: Visitor[] = []
-  let cable: { child: ChildProcess; settings: string } | undefined
+  let cable: { process: Cable; settings: string } | undefined
 
   const server = createServer(async (request, response) => {
     const path = (request.url ?? '').split('?')[0]!
@@ -181,7 +180,7 @@ async function startSite(): Promise<{ site: Site & { reset: () => void }; close:
   const kill = async () => {
     const running = cable
     cable = undefined
-    if (running !== undefined) await end(running.child, 'SIGKILL')
+    await running?.process.stop('SIGKILL')
   }
   // (The helper's own waits 250 ms at most, and the machine may be busy.)
   const position = async (): Promise<string> => {
@@ -197,13 +196,15 @@ async function startSite(): Promise<{ site: Site & { reset: () => void }; close:
         const wanted = settings.join(' ')
         if (cable?.settings === wanted) return
         await kill()
-        const argv = ['--dev', '--host=127.0.0.1', `--port=${cablePort}`, '--turbo_streams', '--log_level=error']
-        const child = start(process.execPath, ['server/main.ts', ...argv, '--heal_delay=0', ...settings], {
-          ...process.env,
-          ANYCABLE_SECRET: SECRET,
-        })
-        cable = { child, settings: wanted }
-        await healthy(`http://127.0.0.1:${cablePort}/health`)
+        const flags = [
+          '--dev',
+          '--host=127.0.0.1',
+          `--port=${cablePort}`,
+          '--turbo_streams',
+          '--heal_delay=0',
+          ...settings,
+        ]
+        cable = { process: await startCable(flags, { settings: { ANYCABLE_SECRET: SECRET } }), settings: wanted }
       },
       kill,
     },

@@ -6,15 +6,15 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createHmac } from 'node:crypto'
-import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { BOARDS } from '../../backends/harness/languages.ts'
 import { freePorts } from '../../start/network.ts'
+import { type Cable, startCable } from '../../testing/cable.ts'
+import { end, endsWithUs, healthy } from '../../testing/child.ts'
 import { LANGUAGES as HOMES, type Language, SECRET } from './demo.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -54,35 +54,33 @@ export async function startStack(): Promise<Stack> {
   }
   const origin = `http://localhost:${port}`
 
-  let cable: { child: ChildProcess; settings: string } | undefined
+  let cable: { process: Cable; settings: string } | undefined
   const killCable = async (signal: NodeJS.Signals = 'SIGKILL') => {
     const running = cable
     cable = undefined
-    if (running !== undefined) await end(running.child, signal)
+    await running?.process.stop(signal)
   }
-  const startCable = async (...settings: string[]) => {
+  const startOurs = async (...settings: string[]) => {
     if (cable?.settings === settings.join(' ')) return
     await killCable()
-    const argv = [
+    const flags = [
       '--dev',
       '--host=127.0.0.1',
       `--port=${cablePort}`,
       '--turbo_streams',
-      '--log_level=warn',
       // Refreshes wait that long after a start: enough for stragglers, here as well, and not five seconds for each test.
       '--heal_delay=1',
       ...settings,
     ]
-    const child = start(process.execPath, ['server/main.ts', ...argv], env)
-    cable = { child, settings: settings.join(' ') }
-    await healthy(`http://127.0.0.1:${cablePort}/health`)
+    const started = await startCable(flags, { settings: { ANYCABLE_SECRET: SECRET } })
+    cable = { process: started, settings: settings.join(' ') }
   }
 
   let python: ChildProcess | undefined
   const startPython = async () => {
     const board = BOARDS.python.board('127.0.0.1', pythonPort)
     python ??= start(board.command, board.args, { ...env, ...board.env })
-    await healthy(`${env.HOTCABLE_PYTHON_URL}/health`)
+    await healthy(`${env.HOTCABLE_PYTHON_URL}/health`, python)
   }
   const killPython = async () => {
     const running = python
@@ -95,7 +93,7 @@ export async function startStack(): Promise<Stack> {
     HOST: '127.0.0.1',
     PORT: String(port),
   })
-  await Promise.all([startCable(), startPython(), healthy(`${origin}/health`)])
+  await Promise.all([startOurs(), startPython(), healthy(`${origin}/health`, web)])
 
   const post = async (path: string, form: Record<string, string>) => {
     const { status } = await fetch(origin + path, {
@@ -108,7 +106,7 @@ export async function startStack(): Promise<Stack> {
   return {
     port,
     cable: {
-      start: startCable,
+      start: startOurs,
       kill: killCable,
       listeners: async () => {
         const key = createHmac('sha256', SECRET).update('api-cable').digest('hex')
@@ -141,37 +139,12 @@ export async function startStack(): Promise<Stack> {
 
 /** In a group of its own, because an interpreter may be started by something that stays. */
 export function start(command: string, args: readonly string[], env: NodeJS.ProcessEnv): ChildProcess {
-  const child = spawn(command, args, { cwd: ROOT, env, detached: true, stdio: ['ignore', 'ignore', 'pipe'] })
+  const child = endsWithUs(
+    spawn(command, args, { cwd: ROOT, env, detached: true, stdio: ['ignore', 'ignore', 'pipe'] }),
+  )
   // A broadcast that fails is said; here they are made to.
   createInterface({ input: child.stderr! }).on('line', line => {
     if (!/broadcast/.test(line)) console.error(line)
   })
-  const last = () => signal(child, 'SIGKILL')
-  process.once('exit', last)
-  child.once('exit', () => process.off('exit', last))
   return child
-}
-
-export async function end(child: ChildProcess, name: NodeJS.Signals): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const exited = once(child, 'exit')
-  signal(child, name)
-  await exited
-}
-
-/** One that is gone has what we wanted. */
-function signal({ pid }: ChildProcess, name: NodeJS.Signals): void {
-  try {
-    if (pid !== undefined) process.kill(-pid, name)
-  } catch {}
-}
-
-export async function healthy(url: string): Promise<void> {
-  const deadline = performance.now() + 60_000
-  while (performance.now() < deadline) {
-    const answer = await fetch(url).catch(() => undefined)
-    if (answer?.ok) return
-    await pause(30)
-  }
-  throw new Error(`${url} does not answer`)
 }

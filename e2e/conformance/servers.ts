@@ -6,11 +6,12 @@
  * The gem's program is a proxy with AnyCable inside: clients come in on the proxy's port, broadcasts and metrics on
  * AnyCable's own. It has no REST API, no server-sent events, no health check, and it does not say good-bye.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { spawn } from 'node:child_process'
 import { globSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { freePorts } from '../../start/network.ts'
+import { startCable, withoutSettings } from '../../testing/cable.ts'
+import { end } from '../../testing/child.ts'
 
 export type Kind = 'hotcable' | 'anycable'
 
@@ -30,31 +31,20 @@ export interface Server {
 export type Start = (flags: readonly string[], settings?: Readonly<Record<string, string>>) => Promise<Server>
 
 const HOST = '127.0.0.1'
-const { env } = process
 
 export async function startHotcable(flags: readonly string[], nodeFlags: readonly string[] = []): Promise<Server> {
-  const argv = [
-    ...nodeFlags,
-    'server/main.ts',
-    `--host=${HOST}`,
-    '--port=0',
-    '--metrics_http=/metrics',
-    ...(await onFreePorts(flags)),
-  ]
-  const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'inherit'], env: without('ANYCABLE_') })
-  const lines: string[] = []
-  let cable = ''
-  for await (const line of createInterface({ input: child.stdout })) {
-    lines.push(line)
-    cable = /clients connect to (\S+)/.exec(line)?.[1] ?? cable
-    const broadcast = /broadcast to (\S+)/.exec(line)?.[1]
-    if (broadcast === undefined) continue
-    child.stdout.resume()
-    const { host } = new URL(cable)
-    const metrics = `http://${host}/metrics`
-    return { kind: 'hotcable', pid: child.pid!, cable, http: `http://${host}`, broadcast, metrics, ...stopping(child) }
+  const own = [`--host=${HOST}`, '--metrics_http=/metrics', ...(await onFreePorts(flags))]
+  const { child, url, broadcast, stop } = await startCable(own, { nodeFlags })
+  const { host } = new URL(url)
+  return {
+    kind: 'hotcable',
+    pid: child.pid!,
+    cable: url,
+    http: `http://${host}`,
+    broadcast,
+    metrics: `http://${host}/metrics`,
+    stop: async () => (await stop()).code,
   }
-  throw new Error(`the cable did not start: ${flags.join(' ')}\n${lines.join('\n')}`)
 }
 
 /** `undefined` where the gem is not installed. */
@@ -68,7 +58,7 @@ export const startAnycable =
     const child = spawn(program, ['cat'], {
       stdio: ['pipe', 'pipe', 'inherit'],
       env: {
-        ...without('ANYCABLE_', 'THRUSTER_'),
+        ...withoutSettings('ANYCABLE_', 'THRUSTER_'),
         ...settings,
         ANYCABLE_DISABLE_TELEMETRY: 'true',
         ANYCABLE_OPT: [...(await onFreePorts(flags)), '--metrics_http=/metrics'].map(quoted).join(' '),
@@ -95,28 +85,11 @@ export const startAnycable =
         http,
         broadcast,
         metrics,
-        ...stopping(child),
+        stop: async () => (await end(child)).code,
       }
     }
     throw new Error(`AnyCable did not start: ${flags.join(' ')}\n${lines.join('\n')}`)
   }
-
-function stopping(child: ChildProcess): Pick<Server, 'stop'> {
-  const exited = once(child, 'exit') as Promise<[number | null, string | null]>
-  return {
-    async stop() {
-      if (child.exitCode === null) child.kill('SIGTERM')
-      return (await exited)[0]
-    },
-  }
-}
-
-/** The environment without what would configure a cable behind our back. */
-function without(...prefixes: string[]): NodeJS.ProcessEnv {
-  return Object.fromEntries(
-    Object.entries(env).filter(([name]) => name !== 'PORT' && !prefixes.some(prefix => name.startsWith(prefix))),
-  )
-}
 
 const quoted = (flag: string) => (/[\s"']/.test(flag) ? `'${flag}'` : flag)
 

@@ -11,7 +11,7 @@ import { type AddressInfo, connect as connectTcp, createServer } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { type Command, Program, type Question } from '../../backends/check/program.ts'
 import { ADAPTERS } from '../../backends/harness/adapters.ts'
-import { type Cable, startCable } from '../../testing/cable.ts'
+import { startTurboCable, type TurboCable } from '../../testing/cable.ts'
 import { connect, turboIdentifier } from '../../testing/client.ts'
 
 const EACH = 200
@@ -29,9 +29,9 @@ const identities = Array.from({ length: EACH }, (_, i) => ({
   n: Math.floor(random() * 2 ** 40) - 2 ** 39,
 }))
 
-let cable: Cable
+let cable: TurboCable
 before(async () => {
-  cable = await startCable(SECRET)
+  cable = await startTurboCable(SECRET)
 })
 after(() => cable.child.kill())
 

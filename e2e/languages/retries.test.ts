@@ -11,7 +11,7 @@ import { text } from 'node:stream/consumers'
 import { after, before, type TestContext, test } from 'node:test'
 import type { Question } from '../../backends/check/program.ts'
 import { describeHelpers, HTML, succeeds } from '../../backends/harness/every-helper.ts'
-import { type Cable, startCable } from '../../testing/cable.ts'
+import { startTurboCable, type TurboCable } from '../../testing/cable.ts'
 import { connect, turboIdentifier } from '../../testing/client.ts'
 
 const SECRET = 'canary retries'
@@ -23,9 +23,9 @@ const LOSSES: Record<string, (response: ServerResponse) => void> = {
   'is a 503 of the proxy': response => response.writeHead(503).end(),
 }
 
-let cable: Cable
+let cable: TurboCable
 before(async () => {
-  cable = await startCable(SECRET)
+  cable = await startTurboCable(SECRET)
 })
 after(() => cable.child.kill())
 

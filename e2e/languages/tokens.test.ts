@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs'
 import { after, before, test } from 'node:test'
 import { LIBRARIES, type Library } from '../../backends/harness/libraries.ts'
 import { missing } from '../../backends/harness/toolchain.ts'
-import { type Cable, startCable } from '../../testing/cable.ts'
+import { startTurboCable, type TurboCable } from '../../testing/cable.ts'
 import { connect } from '../../testing/client.ts'
 
 // As long as HS256 asks for: newer libraries warn of, or refuse, a key under 32 bytes.
@@ -40,9 +40,9 @@ const LINES: Record<string, Lines> = {
   },
 }
 
-let cable: Cable
+let cable: TurboCable
 before(async () => {
-  cable = await startCable(SECRET)
+  cable = await startTurboCable(SECRET)
 })
 after(() => cable.child.kill())
 

@@ -13,7 +13,7 @@ import { startBoard } from '../../backends/harness/board-process.ts'
 import { LANGUAGES } from '../../backends/harness/languages.ts'
 import { missing } from '../../backends/harness/toolchain.ts'
 import { issueToken, signStream } from '../../backends/typescript/hotcable.ts'
-import { type Cable, startCable } from '../../testing/cable.ts'
+import { startTurboCable, type TurboCable } from '../../testing/cable.ts'
 import { connect, turboIdentifier } from '../../testing/client.ts'
 
 const SECRET = 'canary workers'
@@ -37,10 +37,10 @@ const CONSOLES = {
 } as const
 
 const folder = mkdtempSync(join(tmpdir(), 'hotcable-workers-'))
-let cable: Cable
+let cable: TurboCable
 let env: NodeJS.ProcessEnv
 before(async () => {
-  cable = await startCable(SECRET)
+  cable = await startTurboCable(SECRET)
   env = {
     ...process.env,
     ANYCABLE_SECRET: SECRET,

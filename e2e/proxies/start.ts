@@ -12,9 +12,9 @@ import { fileURLToPath } from 'node:url'
 import { NEIGHBOURS, type NeighbourName } from '../../backends/harness/languages.ts'
 import type { Command } from '../../backends/harness/toolchain.ts'
 import { type Child, keepRunning } from '../../start/child.ts'
-import { untilHealthy } from '../../start/health.ts'
 import { freePorts, LOOPBACK } from '../../start/network.ts'
 import { portsNeeded, services } from '../../start/services.ts'
+import { healthy } from '../../testing/child.ts'
 import { createProxy, type TcpProxy } from '../../testing/proxy.ts'
 import { CONFIGS, type Site } from './configs.ts'
 
@@ -22,8 +22,6 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 export const SECRET = 'canary of the proxies'
 /** The cable's answer to a broadcast over the limit. */
 const EXPECTED = /code=too_large/
-/** Nothing takes this long to start, on the slowest machine. */
-const START_MS = 60_000
 
 export interface Demo {
   readonly folder: string
@@ -67,7 +65,7 @@ export async function startDemo(): Promise<Demo> {
       if (!chatter?.test(line) && !EXPECTED.test(line)) console.error(`${title}: ${line}`)
     }),
   )
-  await answering(plan.map(({ health }) => health))
+  await Promise.all(plan.map(({ health }) => healthy(health)))
   return {
     ...{ folder, cablePort, webPort },
     boards: ['/', ...languages.map(name => `/${name}/`)],
@@ -107,7 +105,7 @@ export async function startProxy(name: string, { folder, cablePort, webPort }: D
     console.error(`${name}: ${line}`)
   })
   const at = mapped(sites, ({ port }) => `http://${LOOPBACK}:${port}`)
-  const ready = () => answering(Object.values(at).map(site => `${site}/health`))
+  const ready = async () => void (await Promise.all(Object.values(at).map(site => healthy(`${site}/health`))))
   return {
     ...{ at, counts, said, child, ready },
     stop: async () => {
@@ -125,11 +123,6 @@ function run(title: string, { env, ...command }: Command, cwd: string, onLine: (
 
 // The runner ends a file that hangs so, and its children go with it.
 process.once('SIGTERM', () => process.exit(1))
-
-async function answering(urls: readonly string[]): Promise<void> {
-  const silent = await untilHealthy(urls, START_MS)
-  if (silent.length > 0) throw new Error(`these do not answer: ${silent.join(' ')}`)
-}
 
 function mapped<Name extends string, From, To>(record: Record<Name, From>, to: (from: From, at: number) => To) {
   const entries = (Object.entries(record) as [Name, From][]).map(([name, from], at) => [name, to(from, at)])

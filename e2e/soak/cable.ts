@@ -1,6 +1,6 @@
 /** The cable of a run: a process that is killed, and comes back on its port with nothing in its memory. */
 import { freePorts } from '../../start/network.ts'
-import { type Server, startHotcable } from '../conformance/servers.ts'
+import { type Cable as Started, startCable } from '../../testing/cable.ts'
 import { derived, SECRET } from '../conformance/signing.ts'
 
 export interface Cable {
@@ -15,10 +15,8 @@ export interface Cable {
 
 export async function createCable(): Promise<Cable> {
   const [port] = (await freePorts(1)) as [number]
-  let server: Server | undefined
+  let running: Started | undefined
   let upSince: number | undefined
-  const end = () => server !== undefined && process.kill(server.pid, 'SIGKILL')
-  process.once('exit', end)
   return {
     port,
     backend: { url: `http://127.0.0.1:${port}/_broadcast`, key: derived('broadcast-cable') },
@@ -26,14 +24,19 @@ export async function createCable(): Promise<Cable> {
       return upSince
     },
     async start(...settings) {
-      server = await startHotcable([`--port=${port}`, `--secret=${SECRET}`, '--turbo_streams', ...settings])
+      running = await startCable([
+        '--host=127.0.0.1',
+        `--port=${port}`,
+        `--secret=${SECRET}`,
+        '--turbo_streams',
+        ...settings,
+      ])
       upSince = performance.now()
     },
     async kill() {
       upSince = undefined
-      end()
-      await server?.stop()
-      server = undefined
+      await running?.stop('SIGKILL')
+      running = undefined
     },
   }
 }
