@@ -28,7 +28,7 @@ export const unique = (about: string): string => `${about} ${process.pid}-${++se
 
 export type Visit = (language: Language, client?: ClientName) => Promise<Page>
 
-/** `visit` opens the Board as a person of their own, who leaves when the test is over. */
+/** `visit` opens the Board in a new browser context, which closes when the test is over. */
 export const test = base.extend<{ visit: Visit }>({
   visit: async ({ browser }, use) => {
     const contexts: BrowserContext[] = []
@@ -53,6 +53,10 @@ export async function open(page: Page, language: Language, client: ClientName = 
 export const status = (page: Page): Locator => page.locator('#cable-status')
 
 export const card = (page: Page, body: string): Locator => page.locator('#cards > .card', { hasText: body })
+
+/** The visitor looks at the page again: either client then connects at once, not after its delay. */
+export const look = (page: Page): Promise<boolean> =>
+  page.evaluate(() => document.dispatchEvent(new Event('visibilitychange', { bubbles: true })))
 
 export async function addCard(page: Page, body: string, author = 'Ada'): Promise<void> {
   await page.getByLabel('Name').fill(author)

@@ -1,7 +1,7 @@
 /** Pages that heal: the clock of a browser is off, or the token of a page expires. */
 import { expect } from 'playwright/test'
-import { token } from './demo.ts'
-import { addCards, expectTrue, FEW, look, rewrite, SOCKET, test, who } from './tab.ts'
+import { look, token } from './demo.ts'
+import { addCards, expectTrue, FEW, rewrite, SOCKET, test, who } from './tab.ts'
 
 for (const person of FEW) {
   for (const minutes of [-5, 5]) {
@@ -25,7 +25,7 @@ for (const person of FEW) {
       network.cut()
       await addCards(stack, mine, 3, 'missed')
       network.pass()
-      await look(mine)
+      await look(mine.page)
 
       await expectTrue(stack, mine)
       expect(mine.fetches()).toBe(1)

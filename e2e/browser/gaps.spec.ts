@@ -1,8 +1,8 @@
 /** Pages that heal: a change between the render of a page and its subscription is on the page, once. */
 import { expect } from 'playwright/test'
-import { card, unique } from './demo.ts'
+import { card, look, unique } from './demo.ts'
 import { recorded } from './recorder.ts'
-import { addCards, expectTrue, FEW, look, PEOPLE, SOCKET, test, who } from './tab.ts'
+import { addCards, expectTrue, FEW, PEOPLE, SOCKET, test, who } from './tab.ts'
 
 for (const person of PEOPLE) {
   test(`a card added between a page's query and its subscription is on the page ${who(person)}`, async ({
@@ -36,7 +36,7 @@ for (const person of PEOPLE) {
     const [body] = await addCards(stack, mine, 1, 'while the cable was down')
 
     await stack.cable.start()
-    await look(mine)
+    await look(mine.page)
 
     await expect(card(page, body!)).toHaveCount(1)
     await expectTrue(stack, mine)
@@ -58,7 +58,7 @@ for (const person of FEW) {
     network.cut()
     await addCards(stack, mine, 3, 'missed')
     network.pass()
-    await look(mine)
+    await look(mine.page)
 
     await expectTrue(stack, mine)
     expect(mine.fetches()).toBe(1)

@@ -1,7 +1,7 @@
 /** Pages that heal: the browser keeps a page frozen, in its back-forward cache or in its HTTP cache, and shows it again. */
 import { chromium, expect } from 'playwright/test'
-import { CLIENTS, card, status } from './demo.ts'
-import { addCards, expectTrue, FEW, look, openTab, rewrite, test, who } from './tab.ts'
+import { CLIENTS, card, look, status } from './demo.ts'
+import { addCards, expectTrue, FEW, openTab, rewrite, test, who } from './tab.ts'
 
 for (const person of FEW) {
   test(`a page shows what it missed when its visitor goes back to it ${who(person)}`, async ({ stack, tab }) => {
@@ -34,7 +34,7 @@ for (const person of FEW) {
     mine.network.drop()
     await addCards(stack, mine, 5, 'while frozen and cut off')
     await devtools.send('Page.setWebLifecycleState', { state: 'active' })
-    await look(mine)
+    await look(mine.page)
 
     await expectTrue(stack, mine)
   })

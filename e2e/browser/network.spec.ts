@@ -1,7 +1,8 @@
 /** Pages that heal: the network between a page and its cable breaks, and the page shows each card once. */
 import { expect } from 'playwright/test'
+import { look } from './demo.ts'
 import { recorded } from './recorder.ts'
-import { addCards, expectTrue, FEW, look, PEOPLE, SOCKET, test, who } from './tab.ts'
+import { addCards, expectTrue, FEW, PEOPLE, SOCKET, test, who } from './tab.ts'
 
 for (const person of PEOPLE) {
   test(`what was broadcast while the network was gone is on the page ${who(person)}`, async ({ stack, tab }) => {
@@ -16,7 +17,7 @@ for (const person of PEOPLE) {
     network.cut()
     await addCards(stack, mine, 40, 'missed')
     network.pass()
-    await look(mine)
+    await look(mine.page)
 
     await expectTrue(stack, mine)
     expect(mine.fetches()).toBe(1)
@@ -38,7 +39,7 @@ for (const person of FEW) {
       network.drop()
       await addCards(stack, mine, 1, `after drop ${drop}`)
       await expect(async () => {
-        await look(mine)
+        await look(mine.page)
         await expect.poll(() => network.count(SOCKET), { timeout: 1000 }).toBeGreaterThan(drop)
       }).toPass()
     }
@@ -77,7 +78,7 @@ for (const person of FEW) {
     network.cut()
     await addCards(stack, mine, 30, 'too many')
     network.pass()
-    await look(mine)
+    await look(mine.page)
 
     await expectTrue(stack, mine)
     expect(mine.fetches()).toBe(2)

@@ -1,7 +1,7 @@
 /** Pages that heal: the cable of an open page ends and comes back, in order or not, with its app or without. */
 import { expect } from 'playwright/test'
-import { CLIENTS, card, status, unique } from './demo.ts'
-import { addCards, expectTrue, FEW, look, test, who } from './tab.ts'
+import { CLIENTS, card, look, status, unique } from './demo.ts'
+import { addCards, expectTrue, FEW, test, who } from './tab.ts'
 
 for (const person of FEW) {
   test(`a page is complete again after its cable was killed and started again ${who(person)}`, async ({
@@ -15,7 +15,7 @@ for (const person of FEW) {
     await stack.cable.kill()
     await addCards(stack, mine, 3, 'while the cable was down')
     await stack.cable.start()
-    await look(mine)
+    await look(mine.page)
 
     await expectTrue(stack, mine, { timeout: 10_000 })
     expect(mine.fetches()).toBe(2)
@@ -49,7 +49,7 @@ for (const client of CLIENTS) {
     await stack.python.kill()
 
     await stack.cable.start(`--heal_check=${stack.python.url}/health`)
-    await look(mine)
+    await look(mine.page)
     await expect.poll(() => stack.cable.listeners()).toBe(1)
 
     const live = unique('live again')

@@ -10,9 +10,9 @@ import { basename } from 'node:path'
 import { type BrowserContext, test as base, expect, type Locator, type Page } from 'playwright/test'
 import { broadcast, broadcastKey, type Identity, metaTags, streamFrom } from '../../backends/typescript/hotcable.ts'
 import { freePorts } from '../../start/network.ts'
-import { type Cable, startCable } from '../../testing/cable.ts'
-import { SECRET } from './demo.ts'
+import { look, SECRET } from './demo.ts'
 import { bundle, type Script } from './site-scripts.ts'
+import { type RestartableCable, restartableCable } from './stack.ts'
 
 export interface Asked {
   readonly method: string
@@ -34,7 +34,7 @@ export interface Visitor {
 
 export interface Site {
   readonly origin: string
-  readonly cable: { start: (...settings: string[]) => Promise<void>; kill: () => Promise<void> }
+  readonly cable: RestartableCable
   /** How a path is answered from now on, by whatever method. */
   on: (path: string, answer: (asked: Asked) => Answer | Promise<Answer>) => void
   /** Requests for a path so far. */
@@ -93,7 +93,7 @@ export const test = base.extend<Fixtures, { server: Site & { reset: () => void }
   },
 })
 
-export { expect }
+export { expect, look }
 
 /** The page misses something: its cable died, and knows nothing of what was before. */
 export async function miss(site: Site, ...settings: string[]): Promise<void> {
@@ -123,17 +123,13 @@ export const hear = (site: Site, page: Page, words = 'new'): Promise<void> =>
     await expect(page.locator('#said')).toHaveText(words, { timeout: 500 })
   }).toPass()
 
-/** The person looks at the page again: either client then connects at once, instead of when it is due. */
-export const look = (page: Page): Promise<unknown> =>
-  page.evaluate(() => document.dispatchEvent(new Event('visibilitychange', { bubbles: true })))
-
 async function startSite(): Promise<{ site: Site & { reset: () => void }; close: () => Promise<void> }> {
   const [cablePort] = (await freePorts(1)) as [number]
   const scripts = await bundle()
   const routes = new Map<string, (asked: Asked) => Answer | Promise<Answer>>()
   const requests: Asked[] = []
   const visitors: Visitor[] = []
-  let cable: { process: Cable; settings: string } | undefined
+  const cable = restartableCable(cablePort, '--heal_delay=0')
 
   const server = createServer(async (request, response) => {
     const path = (request.url ?? '').split('?')[0]!
@@ -177,12 +173,7 @@ async function startSite(): Promise<{ site: Site & { reset: () => void }; close:
   const { port } = server.address() as AddressInfo
   const http = { url: `http://127.0.0.1:${cablePort}/_broadcast`, key: broadcastKey({ secret: SECRET }) }
 
-  const kill = async () => {
-    const running = cable
-    cable = undefined
-    await running?.process.stop('SIGKILL')
-  }
-  // (The helper's own waits 250 ms at most, and the machine may be busy.)
+  // Not the helper's: it waits 250 ms at most, and the machine may be busy.
   const position = async (): Promise<string> => {
     const headers = { authorization: `Bearer ${http.key}` }
     const answer = await fetch(`${http.url}/position?stream=news`, { headers }).catch(() => undefined)
@@ -191,23 +182,7 @@ async function startSite(): Promise<{ site: Site & { reset: () => void }; close:
   const source = async (stream: string) => streamFrom(stream, await position(), { secret: SECRET })
   const site: Site & { reset: () => void } = {
     origin: `http://localhost:${port}`,
-    cable: {
-      async start(...settings) {
-        const wanted = settings.join(' ')
-        if (cable?.settings === wanted) return
-        await kill()
-        const flags = [
-          '--dev',
-          '--host=127.0.0.1',
-          `--port=${cablePort}`,
-          '--turbo_streams',
-          '--heal_delay=0',
-          ...settings,
-        ]
-        cable = { process: await startCable(flags, { settings: { ANYCABLE_SECRET: SECRET } }), settings: wanted }
-      },
-      kill,
-    },
+    cable,
     on: (path, answer) => void routes.set(path, answer),
     asked: path => requests.filter(each => each.path === path),
     visitors,
@@ -232,7 +207,7 @@ ${metas}<script type="module" src="/${client}.js"></script></head>
   return {
     site,
     close: async () => {
-      await kill()
+      await cable.kill()
       server.closeAllConnections()
       server.close()
     },

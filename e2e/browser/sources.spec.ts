@@ -1,7 +1,7 @@
 /** Pages that heal: the element of a stream, twice on one page, and the events that it dispatches. */
 import { expect } from 'playwright/test'
-import { CLIENTS } from './demo.ts'
-import { addCards, expectTrue, FEW, look, rewrite, test, who } from './tab.ts'
+import { CLIENTS, look } from './demo.ts'
+import { addCards, expectTrue, FEW, rewrite, test, who } from './tab.ts'
 
 for (const person of FEW) {
   test(`a page with two sources for one stream shows each card once ${who(person)}`, async ({ stack, tab }) => {
@@ -18,7 +18,7 @@ for (const person of FEW) {
     network.cut()
     await addCards(stack, mine, 2, 'missed')
     network.pass()
-    await look(mine)
+    await look(mine.page)
     await expectTrue(stack, mine)
 
     await page
@@ -47,7 +47,7 @@ for (const client of CLIENTS) {
     mine.network.cut()
     await addCards(stack, mine, 3, 'meanwhile')
     mine.network.pass()
-    await look(mine)
+    await look(mine.page)
     await expectTrue(stack, mine)
     expect(await events()).toEqual([
       ['disconnected', { reconnect: true }],
@@ -57,7 +57,7 @@ for (const client of CLIENTS) {
 
     await stack.cable.kill()
     await stack.cable.start()
-    await look(mine)
+    await look(mine.page)
     await expectTrue(stack, mine, { timeout: 30_000 })
     const gaps = (await events()).filter(([name]) => name === 'gap')
     expect(gaps).toEqual([['gap', expect.objectContaining({ refresh: 'coming', code: 'gap_restarted' })]])

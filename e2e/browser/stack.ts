@@ -1,5 +1,5 @@
 /**
- * A cable and two Boards that belong to one test run: on ports and a file of their own, so that they can be killed.
+ * A cable and two Boards for one test run, on free ports and a new file, so that a test can kill them.
  *
  *   page ──▶ (proxy) ──▶ web ──▶ python
  *                         ╰────▶ cable      dies, comes back on its port, with other settings
@@ -19,13 +19,16 @@ import { LANGUAGES as HOMES, type Language, SECRET } from './demo.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
+export interface RestartableCable {
+  /** Starts it unless it runs with these settings already; resolves when it lets clients in. */
+  start: (...settings: string[]) => Promise<void>
+  kill: (signal?: NodeJS.Signals) => Promise<void>
+}
+
 export interface Stack {
   /** Of the one origin that everything is behind. */
   readonly port: number
-  readonly cable: {
-    /** Starts it, if it is not running just so already; resolves when it lets clients in. */
-    start: (...settings: string[]) => Promise<void>
-    kill: (signal?: NodeJS.Signals) => Promise<void>
+  readonly cable: RestartableCable & {
     /** How many subscriptions the Board's stream has. */
     listeners: () => Promise<number>
     /** Broadcasts the same HTML to each stream. */
@@ -54,27 +57,8 @@ export async function startStack(): Promise<Stack> {
   }
   const origin = `http://localhost:${port}`
 
-  let cable: { process: Cable; settings: string } | undefined
-  const killCable = async (signal: NodeJS.Signals = 'SIGKILL') => {
-    const running = cable
-    cable = undefined
-    await running?.process.stop(signal)
-  }
-  const startOurs = async (...settings: string[]) => {
-    if (cable?.settings === settings.join(' ')) return
-    await killCable()
-    const flags = [
-      '--dev',
-      '--host=127.0.0.1',
-      `--port=${cablePort}`,
-      '--turbo_streams',
-      // Refreshes wait that long after a start: enough for stragglers, here as well, and not five seconds for each test.
-      '--heal_delay=1',
-      ...settings,
-    ]
-    const started = await startCable(flags, { settings: { ANYCABLE_SECRET: SECRET } })
-    cable = { process: started, settings: settings.join(' ') }
-  }
+  // Refreshes wait for --heal_delay after a start: one second is enough for stragglers here.
+  const cable = restartableCable(cablePort, '--heal_delay=1')
 
   let python: ChildProcess | undefined
   const startPython = async () => {
@@ -93,7 +77,7 @@ export async function startStack(): Promise<Stack> {
     HOST: '127.0.0.1',
     PORT: String(port),
   })
-  await Promise.all([startOurs(), startPython(), healthy(`${origin}/health`, web)])
+  await Promise.all([cable.start(), startPython(), healthy(`${origin}/health`, web)])
 
   const post = async (path: string, form: Record<string, string>) => {
     const { status } = await fetch(origin + path, {
@@ -106,8 +90,7 @@ export async function startStack(): Promise<Stack> {
   return {
     port,
     cable: {
-      start: startOurs,
-      kill: killCable,
+      ...cable,
       listeners: async () => {
         const key = createHmac('sha256', SECRET).update('api-cable').digest('hex')
         const answer = await fetch(`${env.HOTCABLE_CABLE_URL}/api/streams`, {
@@ -131,13 +114,33 @@ export async function startStack(): Promise<Stack> {
     clear: () => post('/clear', {}),
     render: async language => await (await fetch(origin + HOMES[language])).text(),
     close: async () => {
-      await Promise.all([killCable(), killPython(), end(web, 'SIGTERM')])
+      await Promise.all([cable.kill(), killPython(), end(web, 'SIGTERM')])
       rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
     },
   }
 }
 
-/** In a group of its own, because an interpreter may be started by something that stays. */
+/** A cable that a test can kill and start again on its port, with other settings. */
+export function restartableCable(port: number, ...usual: string[]): RestartableCable {
+  let running: { process: Cable; settings: string } | undefined
+  const kill = async (signal: NodeJS.Signals = 'SIGKILL') => {
+    const ended = running
+    running = undefined
+    await ended?.process.stop(signal)
+  }
+  return {
+    kill,
+    start: async (...settings) => {
+      if (running?.settings === settings.join(' ')) return
+      await kill()
+      const flags = ['--dev', '--host=127.0.0.1', `--port=${port}`, '--turbo_streams', ...usual, ...settings]
+      const process = await startCable(flags, { settings: { ANYCABLE_SECRET: SECRET } })
+      running = { process, settings: settings.join(' ') }
+    },
+  }
+}
+
+/** Starts a new process group, because a wrapper that stays may start the interpreter. */
 export function start(command: string, args: readonly string[], env: NodeJS.ProcessEnv): ChildProcess {
   const child = endsWithUs(
     spawn(command, args, { cwd: ROOT, env, detached: true, stdio: ['ignore', 'ignore', 'pipe'] }),

@@ -120,10 +120,6 @@ export async function rewrite(page: Page, change: (html: string) => string, only
   })
 }
 
-/** The visitor looks at the page again: either client then connects at once, not after its delay. */
-export const look = ({ page }: Tab): Promise<boolean> =>
-  page.evaluate(() => document.dispatchEvent(new Event('visibilitychange', { bubbles: true })))
-
 /** Adds `count` cards, one after the other; returns their bodies. */
 export async function addCards(stack: Stack, { language }: Tab, count: number, about: string): Promise<string[]> {
   const bodies = Array.from({ length: count }, (_, at) => unique(`${about} ${at + 1}.`))
