@@ -19,7 +19,7 @@ const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 const FAMILIES = Object.fromEntries(families().map(family => [family.name, family]))
 const wrong = (mistake: string): Command => [process.execPath, here('wrong.ts'), mistake]
 
-/** What each wrong backend is told, to the letter: mistake → question → words. */
+/** What the check says of each wrong backend, to the letter: mistake → question → words. */
 const TOLD: Record<string, Record<string, string>> = {
   no_padding: { sign_stream: 'your base64 has no padding', stream_from: 'your base64 has no padding' },
   url_safe: { sign_stream: 'your base64 is URL-safe (- and _): it takes the standard alphabet (+ and /)' },
@@ -112,7 +112,7 @@ const BROKEN: Record<string, RegExp> = {
   reads_all: /^it answers only when stdin ends: flush stdout after each line/,
 }
 
-/** What a language does unless it is told otherwise, each in its own program. */
+/** What a language does by default, each in its own program. */
 const DEFAULTS: Record<string, { language: string; program: Command; says: string }> = {
   "Python's json.dumps": {
     language: 'python',
@@ -184,7 +184,7 @@ describe('the right answers', { concurrency: 4 }, () => {
   }
 })
 
-describe('a wrong backend is told its mistake', { concurrency: 4 }, () => {
+describe('the check names the mistake of a wrong backend', { concurrency: 4 }, () => {
   for (const [mistake, told] of Object.entries(TOLD))
     test(mistake, async () => {
       const names = Object.keys(told)
@@ -249,7 +249,7 @@ describe('a wrong backend is told its mistake', { concurrency: 4 }, () => {
       'header and payload are right, but the signature (HMAC-SHA256 of both, in base64url) is not the right one',
     stream_from: 'the tag is not the right one',
   }))
-    test(`a mistake that nobody foresaw is shown where it begins: ${name}`, async () => {
+    test(`an unforeseen mistake is shown where it begins: ${name}`, async () => {
       const { says, findings } = await check(FAMILIES[name]!, wrong('key_reversed'))
       assert.equal(says, words)
       const [, , expected, got, caret] = findings[0]!.shows
@@ -260,7 +260,7 @@ describe('a wrong backend is told its mistake', { concurrency: 4 }, () => {
     })
 })
 
-describe('what a language does by default is told', { concurrency: 4 }, () => {
+describe('the check explains what a language does by default', { concurrency: 4 }, () => {
   for (const [title, { language, program, says }] of Object.entries(DEFAULTS))
     test(title, { skip: process.env.CI !== 'true' && ADAPTERS[language]!.absent }, async () => {
       const { findings } = await check(FAMILIES.sign_stream!, program)
@@ -271,7 +271,9 @@ describe('what a language does by default is told', { concurrency: 4 }, () => {
     })
 })
 
-describe('a program that does not keep to the lines is told so, and never waited for', { concurrency: 4 }, () => {
+describe('the check reports a program that breaks the line protocol, and never waits for it', {
+  concurrency: 4,
+}, () => {
   for (const [mistake, words] of Object.entries(BROKEN))
     test(mistake, async () => {
       // All but the one that never answers have to start within it.

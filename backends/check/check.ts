@@ -15,7 +15,7 @@ export interface Verdict {
 /** Each family has the program anew, so that one which ends at a question is asked the next family. */
 export async function check(family: Family, command: Command, options: ProgramOptions = {}): Promise<Verdict> {
   const program = new Program(command, options)
-  // Whoever stops the check stops the program, which has a group of its own.
+  // A signal that stops the check stops the program too, which has its own process group.
   const stop = () => program.kill()
   process.once('exit', stop)
   const results: Result[] = []

@@ -1,4 +1,4 @@
-/** Two texts and where they part, for a mistake that nobody foresaw. */
+/** Two texts and where they part, for a mistake that the check does not know. */
 
 /** Characters of each text that are shown before the difference, and in all. */
 const BEFORE = 30

@@ -36,7 +36,7 @@ export class Program {
 
   constructor([command, ...args]: Command, { timeoutMs = 10_000, cwd }: ProgramOptions = {}) {
     this.#timeoutMs = timeoutMs
-    // A group of its own, so that what it starts ends with it; one word with spaces is for a shell.
+    // A new process group, so that its children end with it; one word with spaces is for a shell.
     const shell = args.length === 0 && /\s/.test(command)
     this.#child = spawn(command, args, { cwd, shell, detached: true })
     this.#ended = new Promise(resolve => this.#child.once('close', () => resolve()))
@@ -53,7 +53,7 @@ export class Program {
     return this.#child.pid
   }
 
-  /** Rejects with ProgramFailed when there is no answer, or it is none. */
+  /** Rejects with ProgramFailed if the program gives no answer, or a line that is not one. */
   async ask(question: Question): Promise<Answer> {
     if (this.#lines.length > 0) throw this.#chatter()
     this.#child.stdin.write(`${JSON.stringify(question)}\n`)

@@ -36,13 +36,13 @@ export interface BoardProcess {
   post: (path: string, fields?: Record<string, string>, headers?: Record<string, string>) => Promise<Answer>
   /** Bytes in, bytes out, until the board closes or `ms` have passed. */
   raw: (bytes: string, ms?: number) => Promise<string>
-  /** What it said on stderr. */
+  /** The text that it wrote to stderr. */
   said: () => string
   /** SIGTERM to it and all it started; how it ended. */
   stop: () => Promise<Ending & { ms: number }>
 }
 
-/** In the project's folder unless told. Resolves when it answers at `path`. Rejects with what it said when it does not. */
+/** Starts a Board in `cwd`. Resolves when it answers at `path`; rejects with its stderr if it does not. */
 export async function startBoard(
   board: (host: string, port: number) => Command,
   env: NodeJS.ProcessEnv,
@@ -50,7 +50,7 @@ export async function startBoard(
 ): Promise<BoardProcess> {
   const [port] = (await freePorts(1)) as [number]
   const { command, args, env: own } = board('127.0.0.1', port)
-  // A group of its own: PHP's workers outlive their master.
+  // A new process group, because PHP's workers outlive their master.
   const child = endsWithUs(
     spawn(command, args, { cwd, env: { ...env, ...own }, detached: true, stdio: ['ignore', 'ignore', 'pipe'] }),
   )

@@ -118,7 +118,7 @@ test('the line of the README changes every open page', async ({ visit, baseURL }
   for (const page of pages) await expect(card(page, body)).toHaveCount(1)
 })
 
-test('/compare shows all of them, each a page of its own, and each live', async ({ page, visit }) => {
+test('/compare shows all of them, each in its own frame, and each live', async ({ page, visit }) => {
   await page.goto('/compare')
   const frames = page.locator('iframe')
   await expect(frames).toHaveCount(languages.length)

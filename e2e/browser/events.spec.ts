@@ -17,7 +17,7 @@ const test = people.extend<{ watch: Watch }>({
     const clean: (() => Promise<void>)[] = []
     await use(async language => {
       const network = await createProxy(Number(new URL(baseURL!).port))
-      // What a test serves by itself counts as public, and a public page may not reach localhost unless it is allowed to.
+      // The browser counts a page that a test serves as public, and lets a public page reach localhost by permission only.
       const context = await browser.newContext({ permissions: ['local-network-access'] })
       clean.push(async () => {
         await context.close()

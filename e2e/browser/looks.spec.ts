@@ -1,4 +1,4 @@
-/** What the pages look like to all who look: contrast, zoom, a phone, forced colours, writing from right to left. */
+/** How the pages look: contrast, zoom, a phone, forced colours, writing from right to left. */
 import { createRequire } from 'node:module'
 import type { Page } from 'playwright/test'
 import { expect } from 'playwright/test'

@@ -15,7 +15,7 @@ import { findAnycable, startAnycable } from '../conformance/servers.ts'
 import { onAnycable } from './demo.ts'
 import { start } from './stack.ts'
 
-/** What the cable and Rails are told, by environment; and Rails alone. */
+/** The environment of the cable and of Rails, and of Rails alone. */
 export interface Keys {
   both: Record<string, string>
   rails?: Record<string, string>

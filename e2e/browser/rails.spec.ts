@@ -108,7 +108,7 @@ for (const client of CLIENTS) {
   })
 }
 
-test('whoever adds a card is left out of its broadcast, and sees it all the same', async ({ visit }) => {
+test('the page that adds a card is left out of its broadcast, and shows the card all the same', async ({ visit }) => {
   const [adding, seeing] = [await visit('rails'), await visit('rails')]
   const [own, others] = [unique('my own'), unique('of others')]
   const [toAdding, toSeeing] = await Promise.all([adding, seeing].map(frames))

@@ -1,5 +1,5 @@
 /**
- * The recipes of backends/recipes.md, as they are in the text: each is started by itself, beside a copy of the helper and what
+ * The recipes of backends/recipes.md, as they are in the text: each is started alone, beside a copy of the helper and what
  * its framework's projects have besides (recipes/), with a cable of their own, and seen by two pages with the bundled client.
  */
 import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'

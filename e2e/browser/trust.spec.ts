@@ -34,7 +34,7 @@ for (const client of CLIENTS) {
 }
 
 test('an expired token on an AnyCable page is refreshed, once, and the page goes on', async ({ browser, visit }) => {
-  // What a test serves by itself counts as public, and a public page may not reach localhost unless it is allowed to.
+  // The browser counts a page that a test serves as public, and lets a public page reach localhost by permission only.
   const context = await browser.newContext({ permissions: ['local-network-access'] })
   const page = await context.newPage()
   const expired = token({ ext: '{"visitor":"0123456789abcdef"}', exp: 1_000_000_000 })

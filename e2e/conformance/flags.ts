@@ -27,7 +27,7 @@ export const GUIDE = [
   '--turbo_rails_key=of-turbo',
   '--broadcast_key=of-broadcasts',
 ]
-/** Broadcasts on a port of their own. */
+/** Broadcasts on a separate port. */
 export const OWN_PORT = [...ONE_SECRET, '--noauth', '--broadcast_key=none', FREE_PORT]
 /** A secret for each purpose, and another parameter for tokens. */
 export const KEYS = [

@@ -1,5 +1,5 @@
 /**
- * ONE suite of black-box scenarios: what a cable must do, whoever wrote it.
+ * ONE suite of black-box scenarios: what every cable must do.
  *
  * Where AnyCable does otherwise and we do not follow, the scenario says what it does and why we do not; both are
  * asserted, each on its own cable. One cable per set of flags is started, and shared.

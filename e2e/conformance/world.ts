@@ -47,7 +47,7 @@ export class World {
     this.server = server
   }
 
-  /** A name that nobody else uses. */
+  /** A name that no other scenario uses. */
   stream(name = 'chat'): string {
     streams += 1
     return `${name}/${streams}`
@@ -123,7 +123,7 @@ export class World {
     for (const name of gauges) while ((await this.gauge(name)) > 0);
   }
 
-  /** A scenario is over when nobody it talked to broke the rules of WebSocket. */
+  /** A scenario passes only if none of its clients saw a broken rule of WebSocket. */
   end(): void {
     for (const { errors } of this.#clients) assert.deepEqual(errors, [])
   }

@@ -1,5 +1,5 @@
 /**
- * Every language signs what nobody wrote down before, and a running cable is the judge: fresh random names and tokens,
+ * Every language signs names and tokens that no file lists, and a running cable is the judge: fresh random names and tokens,
  * the honest ones accepted, the same ones with one character changed refused.
  *
  * Seeded: HOTCABLE_SEED=<the seed printed> repeats a run.
@@ -116,7 +116,7 @@ for (const [language, { absent, command }] of Object.entries(ADAPTERS)) {
   })
 }
 
-/** The text with one character changed that matters: the last digit of base64url may hold bits that nobody reads. */
+/** The text with one character changed that matters: the last digit of base64url may hold bits that no decoder reads. */
 function tamper(text: string): string {
   const at = Math.floor(random() * (text.length - 1))
   const alphabet = /--/.test(text) && at > text.indexOf('--') ? '0123456789abcdef' : 'ABCDEFGHabcdefgh01234567'

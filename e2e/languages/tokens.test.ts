@@ -58,7 +58,7 @@ for (const { name, interpreter, readme, library, print, args } of found) {
   if (interpreter === undefined) console.error(`\n!!! ${missing(library!)}\n`)
   const skip = process.env.CI !== 'true' && interpreter === undefined
 
-  test(`the README's token with ${name} is welcomed, as who it says`, { skip }, async t => {
+  test(`the README's token with ${name} is welcomed as the identity that it names`, { skip }, async t => {
     assert.ok(interpreter !== undefined, `${name} is not here`)
     const text = readFileSync(`backends/${readme}/README.md`, 'utf8')
     const lines = text.split(`## The token with ${name}\n`)[1]?.match(/^```\w+\n(.*?)^```$/ms)?.[1]

@@ -1,4 +1,4 @@
-/** What goes wrong, at random but repeatably: each page has a network of its own, and all have one cable. */
+/** What goes wrong, at random but repeatably: each page has its own network, and all share one cable. */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { TcpProxy } from '../../testing/proxy.ts'
 import type { Random } from '../conformance/fuzz/random.ts'
@@ -42,7 +42,7 @@ export async function trouble(network: TcpProxy, { random, stop, begins, ends }:
       await wait(500, 9_000)
     } else if (fault === 'half-open') {
       network.halfOpen()
-      // Both clients give up after two missed pings, which is sooner; who had no answer to its handshake waits for ever.
+      // Both clients give up after two missed pings, which is sooner; a client without an answer to its handshake waits for ever.
       await wait(14_000, 20_000)
       network.drop()
     } else {

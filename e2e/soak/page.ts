@@ -52,7 +52,7 @@ export class Page {
   readonly lists = new Map<string, Set<string>>()
   /** When it was last fetched, connected or disconnected, by `performance.now()`. */
   changedAt = 0
-  /** What happened last, for whoever has to find out what went wrong. */
+  /** The last events, to find out what went wrong. */
   readonly log: string[] = []
   readonly #client: CableClient
   readonly #fetch: () => Promise<Rendered>

@@ -17,7 +17,7 @@ export interface Outcome {
   readonly seconds: { readonly ran: number; readonly settled: number }
 }
 
-/** How many bad pages are told of at length. */
+/** How many bad pages the report describes in full. */
 const SHOWN = 3
 
 /** Prints it; returns whether all was well. */

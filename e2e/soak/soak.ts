@@ -18,7 +18,7 @@ export interface SoakOptions {
   readonly minutes: number
   readonly pages: number
   readonly seed: number
-  /** The control: a cable that remembers nothing and heals nobody. */
+  /** The control: a cable that remembers nothing and heals no page. */
   readonly withoutHistory: boolean
 }
 

@@ -44,7 +44,7 @@ export async function stampede(pages: number): Promise<boolean> {
   await tell()
   if (!(await comesAbout(areTrue, PATIENCE_MS))) throw new Error('the pages never came up')
 
-  /** The cable dies, comes back and tells nobody what was added meanwhile; the app may be down for a while after that. */
+  /** The cable dies and comes back, and sends no page what was added meanwhile; the app may be down for a while after that. */
   const restart = async (about: string, downMs: number, ...settings: string[]): Promise<boolean> => {
     const stalls = monitorEventLoopDelay({ resolution: 10 })
     stalls.enable()

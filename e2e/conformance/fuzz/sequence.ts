@@ -371,7 +371,7 @@ export class Sequence {
     await this.#settle()
     const stream = this.#random.pick(this.#streams)
     const url = `${this.#world.server.http}/api/presence/${encodeURIComponent(stream)}/users`
-    this.#note(undefined, `who is at ${stream}?`)
+    this.#note(undefined, `asks for the members of ${stream}`)
     const answer = await fetch(url, { headers: { authorization: `Bearer ${derived('api-cable')}` } })
     assert.equal(await answer.text(), this.#room.present(stream))
   }
@@ -403,10 +403,10 @@ export class Sequence {
     await this.#connect(actor)
   }
 
-  /** Somebody with a good sid, and a bad token or one of somebody else, gets nothing of it and spends nothing. */
+  /** An intruder with a good sid, and with a bad token or the token of another, resumes nothing, and the session can still resume. */
   async #intrude(actor: Actor): Promise<void> {
     if (this.#random.chance(0.4)) {
-      this.#note(undefined, `somebody else comes with the sid of ${actor.name}`)
+      this.#note(undefined, `another identity comes with the sid of ${actor.name}`)
       const query = `?jid=${jwt({ ext: 'somebody else' })}&sid=${actor.sids[0]}`
       const other = await this.#world.connect({ query, protocols: [EXTENDED] })
       const welcome = await other.next()
@@ -419,7 +419,7 @@ export class Sequence {
       'x.y.z',
       jwt({ ext: actor.identity, exp: 1 }),
     ])
-    this.#note(undefined, `somebody comes with a bad token and the sid of ${actor.name}`)
+    this.#note(undefined, `an intruder comes with a bad token and the sid of ${actor.name}`)
     const intruder = await this.#world.connect({ query: `?jid=${token}&sid=${actor.sids[0]}`, protocols: [EXTENDED] })
     intruder.send({ command: 'subscribe', identifier: pubsub(this.#streams[0]!), history: { since: 1 } })
     const frame: Frame = await intruder.next()

@@ -1,4 +1,4 @@
-/** Broadcasts: what becomes of data, who is sent it and who is not, in what order. */
+/** Broadcasts: which bytes a client gets, which clients get them, and in what order. */
 import assert from 'node:assert/strict'
 import { NO_BROKER, OPEN, PUBLIC } from '../flags.ts'
 import { jwt, open, pubsub, turbo } from '../signing.ts'
@@ -111,7 +111,7 @@ export const broadcasts: Scenario[] = [
     },
   },
   {
-    title: 'a broadcast reaches its stream and nobody else',
+    title: 'a broadcast reaches the clients of its stream and no others',
     flags: OPEN,
     async run(world) {
       const [one, two] = [world.stream(), world.stream()]
@@ -144,7 +144,7 @@ export const broadcasts: Scenario[] = [
     },
   },
   {
-    title: 'two hundred broadcasts arrive once each, in order, at everybody',
+    title: 'two hundred broadcasts arrive once each, in order, at every client',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()
@@ -193,7 +193,7 @@ export const broadcasts: Scenario[] = [
     },
   },
   {
-    title: 'one sid can be left out, on every subscription that it has, and nobody else is',
+    title: 'one sid can be left out, on every subscription that it has, and no other is',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()
@@ -205,7 +205,7 @@ export const broadcasts: Scenario[] = [
     },
   },
   {
-    title: 'leaving out nobody, or somebody who is not here, leaves out nobody',
+    title: 'an empty sid, or the sid of no session, leaves out no client',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()
@@ -255,7 +255,7 @@ export const broadcasts: Scenario[] = [
     },
   },
   {
-    title: 'a remote disconnect ends all sessions of the identity and nobody else, with a reason and a legal close',
+    title: 'a remote disconnect ends all sessions of the identity and no others, with a reason and a legal close',
     flags: OPEN,
     async run(world) {
       const { all, other, identifier } = await people(world)
@@ -291,7 +291,7 @@ export const broadcasts: Scenario[] = [
     },
   },
   {
-    title: 'who is anonymous is disconnected by its sid',
+    title: 'a backend disconnects an anonymous client by its sid',
     flags: OPEN,
     async run(world) {
       const [one, other] = [await world.welcomed(), await world.welcomed()]

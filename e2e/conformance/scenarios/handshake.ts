@@ -17,7 +17,7 @@ const subprotocols: Scenario[] = (
     ['of both, the base protocol is chosen, whatever the client prefers', [offer(EXTENDED, BASE)], BASE],
     ['an unknown protocol before a known one does not matter', [offer('graphql-ws', BASE)], BASE],
     ['a client that offers nothing is served without a subprotocol', [], null],
-    ['a client that offers only what nobody knows is served without a subprotocol', [offer('graphql-ws')], null],
+    ['a client that offers only unknown subprotocols is served without one', [offer('graphql-ws')], null],
     ['names of protocols are compared as they are written', [offer('ActionCable-v1-JSON')], null],
     ['a token is not taken for a protocol, and is never echoed', [offer(TOKEN)], null],
     ['a token beside a protocol is not echoed', [offer(TOKEN, EXTENDED)], EXTENDED],
@@ -51,7 +51,7 @@ const refused: Scenario[] = (
     ['an Upgrade to something else', { lines: ['Upgrade: h2c', ...HONEST.slice(1), KEY] }, [400], [400]],
     ['version 7', { lines: [...HONEST.slice(0, 2), 'Sec-WebSocket-Version: 7', KEY] }, [426], [400]],
     ['no key', { lines: HONEST }, [400], [400]],
-    ['a key that is none', { lines: [...HONEST, 'Sec-WebSocket-Key: short'] }, [400], [400]],
+    ['an invalid key', { lines: [...HONEST, 'Sec-WebSocket-Key: short'] }, [400], [400]],
   ] as [string, Handshake, number[], number[]][]
 ).map(([about, handshake, ours, anycables]) => ({
   title: `a handshake with ${about} is answered with a status, not with silence`,
@@ -138,7 +138,7 @@ export const handshake: Scenario[] = [
     },
   },
   {
-    title: 'the welcome comes first, has these bytes, and a sid that nobody else has',
+    title: 'the welcome comes first, has these bytes, and a sid that no other session has',
     flags: OPEN,
     async run(world) {
       const texts = await Promise.all([1, 2, 3].map(async () => (await world.connect()).text()))
@@ -180,7 +180,7 @@ export const handshake: Scenario[] = [
     },
   },
   {
-    title: 'X-Request-ID, which anybody can send, does not become the sid',
+    title: 'X-Request-ID, which any client can send, does not become the sid',
     flags: OPEN,
     async run(world) {
       const client = await world.welcomed({ headers: { 'x-request-id': 'chosen-by-the-client' } })
@@ -188,7 +188,7 @@ export const handshake: Scenario[] = [
     },
     differs: {
       anycable: 'takes it for the sid',
-      why: 'hole: who knows a sid is left out in its place, or resumes in its place',
+      why: 'hole: a client that knows a sid is left out in its place, or resumes in its place',
       async run(world) {
         const id = world.stream('request')
         assert.equal((await world.welcomed({ headers: { 'x-request-id': id } })).sid, id)

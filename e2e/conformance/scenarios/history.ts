@@ -1,4 +1,4 @@
-/** History: what was missed, told in order; and what cannot be told. */
+/** History: the messages that a client missed, in order; and the gaps that the cable cannot fill. */
 import assert from 'node:assert/strict'
 import type { Client, Frame } from '../../../testing/client.ts'
 import { NO_BROKER, OPEN, SMALL } from '../flags.ts'
@@ -29,7 +29,7 @@ const asked = async (client: Client, identifier: string, history: unknown): Prom
 
 export const history: Scenario[] = [
   {
-    title: 'what came since a time is told, in order, then confirmed',
+    title: 'a client gets the messages since a time, in order, then a confirmation',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()
@@ -52,7 +52,7 @@ export const history: Scenario[] = [
     },
   },
   {
-    title: 'the history of a stream that nobody ever wrote to is nothing, and is confirmed',
+    title: 'the history of a stream without broadcasts is empty, and is confirmed',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()
@@ -61,7 +61,7 @@ export const history: Scenario[] = [
     },
   },
   {
-    title: 'what came after an offset is told as it was told before',
+    title: 'a client gets the messages after an offset with the same bytes as before',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()
@@ -71,7 +71,7 @@ export const history: Scenario[] = [
     },
   },
   {
-    title: 'who is up to date is told nothing, and that is confirmed',
+    title: 'a client that is up to date gets a confirmation alone',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()
@@ -180,7 +180,7 @@ export const history: Scenario[] = [
     },
   },
   {
-    title: 'what was broadcast while nobody listened is remembered',
+    title: 'the cable remembers what was broadcast while no client listened',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()
@@ -227,7 +227,7 @@ export const history: Scenario[] = [
     },
   },
   {
-    title: 'who was left out of a broadcast is left out of its replay',
+    title: 'a client that was left out of a broadcast is left out of its replay',
     flags: OPEN,
     async run(world) {
       assert.deepEqual(await excluded(world), ['for all'])
@@ -272,7 +272,7 @@ export const history: Scenario[] = [
     },
   },
   {
-    title: 'without a history, who asks is told that there is none',
+    title: 'without a history, a request for history is rejected',
     flags: NO_BROKER,
     async run(world) {
       const stream = world.stream()
@@ -306,7 +306,7 @@ export const history: Scenario[] = [
     },
   },
   {
-    title: 'a position that cannot be honoured is a gap: the page is told to refresh itself',
+    title: 'a position that the cable cannot serve is a gap: the page gets a refresh',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()
@@ -319,7 +319,7 @@ export const history: Scenario[] = [
     differs: { anycable: 'knows nothing of positions', why: 'extension: a page is never silently stale' },
   },
   {
-    title: 'a position is told before a page is made, to who has the key',
+    title: 'a backend with the key reads a position before it renders a page',
     flags: OPEN,
     async run(world) {
       const ask = (init?: RequestInit) => fetch(`${world.server.broadcast}/position?stream=any`, init)

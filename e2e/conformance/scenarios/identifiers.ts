@@ -134,7 +134,7 @@ const settings: [flags: readonly string[], Row, query?: string][] = [
       signed(sign('a', '')),
       'reject_subscription',
       {
-        anycable: 'verifies against an empty key, so that anybody can forge any name',
+        anycable: 'verifies against an empty key, so that any client can forge any name',
         why: 'hole: a missing secret must not open everything',
         told: 'confirm_subscription',
       },

@@ -90,7 +90,7 @@ export const living: Scenario[] = [
     },
   },
   {
-    title: 'with --pong_timeout an extended client that says nothing is told no_pong, and closed with 1000',
+    title: 'with --pong_timeout a silent extended client gets no_pong, and is closed with 1000',
     flags: PONGS,
     async run(world) {
       const client = await world.welcomed({ protocols: [EXTENDED] })
@@ -99,7 +99,7 @@ export const living: Scenario[] = [
     },
   },
   {
-    title: 'with --pong_timeout who answers stays, and so does who speaks the base protocol',
+    title: 'with --pong_timeout a client that answers stays, and so does a client of the base protocol',
     flags: PONGS,
     async run(world) {
       const [answering, base] = [
@@ -139,7 +139,7 @@ export const living: Scenario[] = [
     },
   },
   {
-    title: 'a client that does not read is told too_slow and cut, and others do not wait for it',
+    title: 'a client that does not read gets too_slow and is cut, and others do not wait for it',
     flags: OPEN,
     alone: true,
     absent: 'its write deadline may come first, and then there is nothing to read',

@@ -20,7 +20,7 @@ const who = async (client: Client, identifier: string): Promise<Frame> => {
 
 export const presence: Scenario[] = [
   {
-    title: 'who joins is told to all, who joins included',
+    title: 'a join reaches all clients of the stream, the member too',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()
@@ -31,7 +31,7 @@ export const presence: Scenario[] = [
     },
   },
   {
-    title: 'who is there is told to who asks',
+    title: 'a client that asks gets the members of the stream',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()
@@ -54,7 +54,7 @@ export const presence: Scenario[] = [
     },
   },
   {
-    title: 'who leaves is told to all, without information',
+    title: 'a leave reaches all clients of the stream, without an info',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()
@@ -66,7 +66,7 @@ export const presence: Scenario[] = [
     },
   },
   {
-    title: 'who unsubscribes leaves at once',
+    title: 'a member that unsubscribes leaves at once',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()
@@ -78,7 +78,7 @@ export const presence: Scenario[] = [
     },
   },
   {
-    title: 'who joins twice is there once, with the newer information, and nobody is told',
+    title: 'a member that joins twice is listed once, with the newer info, and no client gets an event',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()
@@ -110,7 +110,7 @@ export const presence: Scenario[] = [
     },
   },
   {
-    title: 'a session may not join a stream as two people, and is told nothing',
+    title: 'a session may not join a stream as two members, and gets no answer',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()
@@ -122,7 +122,7 @@ export const presence: Scenario[] = [
     },
   },
   {
-    title: 'joining without saying who, and leaving without having joined, is ignored',
+    title: 'a join without an id, and a leave without a join, are ignored',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()
@@ -134,7 +134,7 @@ export const presence: Scenario[] = [
     },
   },
   {
-    title: 'asking who is there where nothing is subscribed has no answer, or an error',
+    title: 'a request for the members of a stream without a subscription has no answer, or an error',
     flags: OPEN,
     async run(world) {
       const client = await world.welcomed()
@@ -143,7 +143,7 @@ export const presence: Scenario[] = [
     },
   },
   {
-    title: 'who is lost is present for --presence_ttl, then told to have left',
+    title: 'a lost member stays present for --presence_ttl, then leaves',
     flags: SMALL,
     async run(world) {
       const stream = world.stream()
@@ -156,7 +156,7 @@ export const presence: Scenario[] = [
     },
   },
   {
-    title: 'who stays connected stays present, on the base protocol too',
+    title: 'a connected member stays present, on the base protocol too',
     flags: SMALL,
     async run(world) {
       const stream = world.stream()
@@ -183,7 +183,7 @@ export const presence: Scenario[] = [
     },
   },
   {
-    title: 'without a broker there is no presence, and who asks is told so',
+    title: 'without a broker there is no presence, and a request for it gets an error',
     flags: NO_BROKER,
     async run(world) {
       const stream = world.stream()

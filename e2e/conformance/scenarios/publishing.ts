@@ -16,8 +16,8 @@ const keys: Scenario[] = (
     ['the key without Bearer', CLOSED, derived('broadcast-cable'), 401],
     ['the key after Basic', CLOSED, `Basic ${derived('broadcast-cable')}`, 401],
     ['the key of the API', CLOSED, `Bearer ${derived('api-cable')}`, 401],
-    ['a key of its own', KEYS, 'Bearer of-broadcasts', 201],
-    ['the derived key where there is one of its own', KEYS, `Bearer ${derived('broadcast-cable')}`, 401],
+    ['the key of broadcasts', KEYS, 'Bearer of-broadcasts', 201],
+    ['the derived key where broadcasts have their own key', KEYS, `Bearer ${derived('broadcast-cable')}`, 401],
     ['no key where none is needed', PUBLIC, undefined, 201],
     ['any key where none is needed', PUBLIC, 'Bearer whatever', 201],
   ] as [string, readonly string[], string | undefined, number][]
@@ -50,7 +50,7 @@ const malformed: Scenario[] = (
     ['an id of 65 letters', `{"stream":"a","data":"1","meta":{"id":"${'x'.repeat(65)}"}}`],
     ['an unknown command', '{"command":"fly","payload":{}}'],
     ['a disconnect without a payload', '{"command":"disconnect"}'],
-    ['a disconnect of nobody', '{"command":"disconnect","payload":{}}'],
+    ['a disconnect without an identity', '{"command":"disconnect","payload":{}}'],
     ['a list of commands', '[{"command":"disconnect","payload":{"identifier":"x"}}]'],
   ] as [string, string][]
 ).map(([about, body]) => ({
@@ -65,7 +65,7 @@ const malformed: Scenario[] = (
   },
   differs: {
     anycable: 'answers 201',
-    why: 'bug: a broadcast that nobody gets is the hardest thing to debug',
+    why: 'bug: a broadcast that no client gets is the hardest thing to debug',
     async run(world) {
       assert.equal((await world.post(body)).status, 201)
     },
@@ -85,7 +85,7 @@ const broadcasts: Scenario[] = [
     },
   },
   {
-    title: 'a method that is none is 422, with the key and without',
+    title: 'an unknown method is 422, with the key and without',
     flags: CLOSED,
     async run(world) {
       for (const method of ['GET', 'PUT', 'DELETE', 'OPTIONS'])
@@ -111,15 +111,15 @@ const broadcasts: Scenario[] = [
   {
     title: 'with a key, broadcasts come in on the clients’ port',
     flags: CLOSED,
-    absent: "the gem's clients have a port of their own",
+    absent: "the gem's clients have a separate port",
     async run(world) {
       assert.equal(new URL(world.server.broadcast).port, new URL(world.server.http).port)
     },
   },
   {
-    title: 'without a key, broadcasts have a port of their own, and the clients’ port does not take them',
+    title: 'without a key, broadcasts have a separate port, and the clients’ port does not take them',
     flags: OWN_PORT,
-    absent: "the gem's clients have a port of their own",
+    absent: "the gem's clients have a separate port",
     async run(world) {
       assert.equal((await world.post({ stream: 'a', data: '1' }, { headers: {} })).status, 201)
       const { status } = await world.post({ stream: 'a', data: '1' }, {}, `${world.server.http}/_broadcast`)
@@ -216,7 +216,7 @@ const broadcasts: Scenario[] = [
     },
     differs: {
       anycable: 'reads bad bytes as U+FFFD',
-      why: 'bug: nobody meant that',
+      why: 'bug: no backend means that',
       async run(world) {
         assert.equal((await world.post(Buffer.from('{"stream":"a","data":"\xff"}', 'latin1'))).status, 201)
       },
@@ -238,7 +238,7 @@ const broadcasts: Scenario[] = [
   },
 ]
 
-/** More than is taken, on a connection of its own. */
+/** Posts more than the cable takes, on a new connection. */
 async function large(world: World): Promise<{ status: number; connection: string | undefined }> {
   const sent = request(world.server.broadcast, {
     method: 'POST',

@@ -41,7 +41,7 @@ const rest: readonly Scenario[] = [
     },
   },
   {
-    title: 'the API tells who is present, whatever the stream is called',
+    title: 'the API lists the members of a stream, whatever its name',
     flags: OPEN,
     async run(world) {
       for (const name of ['chat', 'chat/é 🦄', '?a=b&c', '100%']) {
@@ -66,7 +66,7 @@ const rest: readonly Scenario[] = [
     },
   },
   {
-    title: 'the API tells who listens to what, and how many sessions there are',
+    title: 'the API counts the subscriptions of each stream, and the sessions',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()

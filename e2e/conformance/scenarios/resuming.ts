@@ -74,7 +74,8 @@ export const resuming: Scenario[] = [
     },
   },
   {
-    title: 'who subscribes to what was restored, because the first confirmation never came, is confirmed once',
+    title:
+      'a client that subscribes to a restored subscription, because the first confirmation was lost, is confirmed once',
     flags: OPEN,
     async run(world) {
       const { sid, identifier } = await lost(world)
@@ -164,7 +165,7 @@ export const resuming: Scenario[] = [
     },
     differs: {
       anycable: 'restores it as often as it is asked',
-      why: 'hole: who sees a sid in a log can listen along',
+      why: 'hole: a reader of a log who finds a sid can listen along',
       async run(world) {
         const { sid } = await lost(world)
         for (let i = 0; i < 2; i++) assert.equal((await (await world.connect(back(sid))).next()).restored, true)
@@ -187,7 +188,7 @@ export const resuming: Scenario[] = [
       },
       differs: {
         anycable: 'resumes without looking at the token',
-        why: 'hole: who was locked out stays in, and a sid from a log opens a session',
+        why: 'hole: a locked-out client stays in, and a sid from a log opens a session',
         async run(world) {
           const { sid } = await lost(world, as('ada'), pubsub)
           assert.equal((await (await world.connect(back(sid, options))).next()).restored, true)
@@ -231,7 +232,7 @@ export const resuming: Scenario[] = [
     },
   },
   {
-    title: 'who does not ask for the history of a restored subscription is sent what it missed all the same',
+    title: 'a client that does not ask for the history of a restored subscription gets what it missed all the same',
     flags: OPEN,
     alone: true,
     async run(world) {

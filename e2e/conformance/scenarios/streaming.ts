@@ -101,7 +101,7 @@ const scenarios: Scenario[] = [
     },
   },
   {
-    title: 'a browser that comes back with Last-Event-ID is told what it missed',
+    title: 'a browser that comes back with Last-Event-ID gets what it missed',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()
@@ -117,7 +117,7 @@ const scenarios: Scenario[] = [
     },
   },
   {
-    title: 'history is told since a time',
+    title: 'a client gets the history since a time',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()
@@ -142,7 +142,7 @@ const scenarios: Scenario[] = [
     },
   },
   {
-    title: 'who is sent events can be left out of a broadcast, and disconnected',
+    title: 'a client of events can be left out of a broadcast, and disconnected',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()

@@ -1,4 +1,4 @@
-/** Tokens: where they may be, what they may say, and what who has none is told. */
+/** Tokens: where they may be, what they may say, and how a client without one is refused. */
 import assert from 'node:assert/strict'
 import { BASE, type ConnectOptions } from '../../../testing/client.ts'
 import { CLOSED, ENFORCED, GUIDE, KEYS, NO_SECRET, OPEN, PUBLIC } from '../flags.ts'
@@ -131,7 +131,7 @@ const settings: [flags: readonly string[], Row][] = [
   [ENFORCED, ['a token is needed with --enforce_jwt, whatever --noauth says', () => ({}), 'unauthorized']],
   [ENFORCED, ['a good token is welcome with --enforce_jwt', () => query(GOOD), 'welcome']],
   [PUBLIC, ['no token is needed with --public', () => ({}), 'welcome']],
-  [PUBLIC, ['a token that nobody can verify is not looked at', () => query(BAD), 'welcome']],
+  [PUBLIC, ['a token that the cable cannot verify is ignored', () => query(BAD), 'welcome']],
   [NO_SECRET, ['without a secret a token is not looked at', () => query(BAD), 'welcome']],
   [GUIDE, ["the older names of the guide's settings enforce tokens", () => ({}), 'unauthorized']],
   [GUIDE, ["the older names of the guide's settings verify tokens", () => of('of-tokens'), 'welcome']],
@@ -185,7 +185,7 @@ export const tokens: Scenario[] = [
     },
   },
   {
-    title: 'commands of who is refused are not obeyed',
+    title: 'commands of a refused client are not obeyed',
     flags: CLOSED,
     async run(world) {
       const client = await world.connect()
@@ -206,7 +206,7 @@ function scenario(flags: readonly string[], [title, options, told, differs]: Row
   }
 }
 
-/** What a client is told, or how it was closed if it was told nothing. */
+/** The first frame that a client gets, or how it was closed without one. */
 async function outcome(world: World, options: ConnectOptions): Promise<string> {
   const client = await world.connect(options)
   const frame = await client.next().catch(() => undefined)

@@ -20,7 +20,7 @@ export const whispers: Scenario[] = [
     ] as [string, unknown, unknown][]
   ).map(
     ([about, data, message]): Scenario => ({
-      title: `a whisper reaches the others, and not who whispers: ${about}`,
+      title: `a whisper reaches the other clients, and not its sender: ${about}`,
       flags: OPEN,
       async run(world) {
         const stream = world.stream()
@@ -102,7 +102,7 @@ export const whispers: Scenario[] = [
     },
   },
   {
-    title: 'who unsubscribed whispers no more',
+    title: 'an unsubscribed client cannot whisper',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()
@@ -149,14 +149,14 @@ export const whispers: Scenario[] = [
       return answers.map(({ message }) => message)
     }
     return {
-      title: `a page can neither whisper nor be present, and is told so if it asks: ${JSON.parse(channel('a')).channel}`,
+      title: `a page can neither whisper nor be present, and gets an error if it asks for presence: ${JSON.parse(channel('a')).channel}`,
       flags: OPEN,
       async run(world) {
         assert.deepEqual(await silent(world), [{ type: 'error', total: 0 }])
       },
       differs: {
         anycable: 'has no answer',
-        why: 'choice: who asks need not wait',
+        why: 'choice: a client that asks need not wait',
         async run(world) {
           assert.deepEqual(await silent(world), [])
         },
