@@ -40,6 +40,8 @@ export interface Feed {
   live: (stream: string, live: Live) => void
   /** Returns how many sessions of this node it ended. */
   signal: (signal: Signal) => number
+  /** Messages of these streams, or of all, may be missing. */
+  gap: (streams: readonly string[] | 'all') => void
 }
 
 export interface Broker {
@@ -59,6 +61,8 @@ export interface Broker {
   tell: (stream: string, live: Live) => Soon<void>
   /** Tells every node. Returns how many sessions it ended, of all nodes. */
   signal: (signal: Signal) => Soon<number>
+  /** Makes every position so far a gap, of these streams or of all, and tells every node. */
+  forget: (streams: readonly string[] | 'all') => Soon<void>
   /** Begins the feed. */
   start: (to: Feed) => Soon<void>
 }

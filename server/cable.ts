@@ -7,10 +7,13 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Clocks, Every } from './base/clocks.ts'
 import { createFailureReporter, guarded, tryEach } from './base/failure.ts'
 import { newSid, randomLetters } from './base/random.ts'
+import { soon } from './base/soon.ts'
 import { createBackend } from './broadcast/backend.ts'
 import { addBackendRoutes } from './broadcast/routes.ts'
 import { withUnheardLogged } from './broadcast/unheard.ts'
-import { createMemoryBroker } from './brokers/memory.ts'
+import { withUnpublishedHealed } from './broadcast/unpublished.ts'
+import type { Broker } from './broker.ts'
+import { createMemoryBroker, type SyncBroker } from './brokers/memory.ts'
 import { createRecentIds } from './brokers/recent-ids.ts'
 import { createChannels } from './channels/channels.ts'
 import type { Config } from './config/config.ts'
@@ -53,11 +56,13 @@ export interface CableParts extends Partial<Clocks> {
   log: Log
   /** Repeats upkeep, so that a test can run it. */
   every?: Every
+  /** Puts another broker in front of the one in memory. */
+  wrapBroker?: (memory: SyncBroker) => Broker
 }
 
 export function createCable(
   config: Config,
-  { log, wall = Date.now, monotonic = () => performance.now(), every = repeat }: CableParts,
+  { log, wall = Date.now, monotonic = () => performance.now(), every = repeat, wrapBroker }: CableParts,
 ): Cable {
   const { settings } = config
   const failed = createFailureReporter(log, code => metrics.refused(code))
@@ -65,7 +70,8 @@ export function createCable(
   const hub = new Hub(turn)
   const history = createHistory(settings, { wall, monotonic })
   const ids = createRecentIds({ ttlSeconds: settings.history_ttl, monotonic })
-  const broker = createMemoryBroker({ history, ids })
+  const memory = createMemoryBroker({ history, ids })
+  const broker: Broker = wrapBroker?.(memory) ?? memory
   const tell = (event: PresenceEvent) => broker.tell(event.stream, eventMessage(event))
   const presence = createPresence(settings, { monotonic, tell })
   const resumables = createResumables(settings, monotonic)
@@ -96,7 +102,7 @@ export function createCable(
     count(code)
     log.debug({ code }, `a page may have missed messages: ${GAPS[code]}`)
   }
-  const position = () => (history === undefined ? undefined : broker.position())
+  const position = () => (history === undefined ? undefined : { offset: broker.seen, epoch: broker.epoch })
   const maxStreams = limitsOf(settings).maxSubscriptions
   const admission = createAdmission(config, {
     resolve: createChannels(config, { wall, verified: key => metrics.verified('streams', key) }),
@@ -148,14 +154,16 @@ export function createCable(
     createFeed({
       epoch: broker.epoch,
       signal: request => sessions.signalled(request),
+      gap: streams => sessions.gap(streams),
       took: metrics.broadcastTook,
       ...{ hub, turn, monotonic },
     }),
   )
-  const publish = settings.dev ? withUnheardLogged(broker.publish, { hub, log, monotonic }) : broker.publish
+  const published = withUnpublishedHealed({ publish: broker.publish, forget: broker.forget, later })
+  const publish = settings.dev ? withUnheardLogged(published, { hub, log, monotonic }) : published
   const urls = addBackendRoutes(config, {
     backend: createBackend({ publish, signal: broker.signal, metrics }),
-    position: () => (history === undefined ? '-' : pagePosition(broker.position())),
+    position: () => (history === undefined ? '-' : soon(broker.position(), pagePosition)),
     attendance: stream => presence && printAttendance(presence.present(stream)),
     streams: () => hub.listeners(),
     stats: () => statsOf(counted()),

@@ -129,6 +129,7 @@ export const GAPS = {
   gap_position_unknown: 'the page has no position: could its backend reach the cable while it rendered the page?',
   gap_restarted: 'the page was rendered before the cable started',
   gap_too_old: 'the history has dropped messages since: see --history_limit, --history_ttl and --history_max_size',
+  gap_broker_away: 'the broker was away, and took no message of this stream meanwhile',
   gap_too_large: 'the missed messages have more bytes than may wait for one client: see --ws_max_pending_size',
 } as const
 
@@ -187,6 +188,7 @@ export const REQUEST_REFUSALS = {
   too_large: [413, 'the body is larger than --max_broadcast_size'],
   method_not_allowed: [422, 'this route wants another method'],
   publication_malformed: [422, 'send {"stream": …, "data": …}, a list of these, or a command'],
+  broker_unavailable: [503, 'the broker is away and took nothing: send it again, with the same meta.id'],
   presence_unsupported: [501, 'there is no presence without a broker'],
   internal: [500, 'a bug of the cable: see its log'],
 } as const satisfies Record<string, readonly [status: number, fix: string]>

@@ -7,6 +7,9 @@ import { type Ending, end, endsWithUs } from './child.ts'
 
 const ROOT = resolve(import.meta.dirname, '..')
 
+/** With this variable all cables have a broker that answers later, with delays from this seed. */
+const { HOTCABLE_TEST_SEED: SEED } = process.env
+
 export interface Cable {
   readonly child: ChildProcess
   /** Where clients connect. */
@@ -32,8 +35,10 @@ export async function startCable(
   flags: readonly string[],
   { settings = {}, nodeFlags = [] }: StartOptions = {},
 ): Promise<Cable> {
-  const argv = [...nodeFlags, 'server/main.ts', '--port=0', ...flags]
-  const env = { ...withoutSettings('ANYCABLE_', 'HOTCABLE_'), ...settings }
+  const program = SEED === undefined ? 'server/main.ts' : 'server/test/delayed-main.ts'
+  const argv = [...nodeFlags, program, '--port=0', ...flags]
+  const seed = SEED === undefined ? {} : { HOTCABLE_TEST_SEED: SEED }
+  const env = { ...withoutSettings('ANYCABLE_', 'HOTCABLE_'), ...seed, ...settings }
   const child = endsWithUs(spawn(process.execPath, argv, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'inherit'] }))
   const lines: string[] = []
   let url: string | undefined

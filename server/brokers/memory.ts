@@ -15,6 +15,7 @@ export interface SyncBroker extends Broker {
   since: (stream: string, seconds: number) => readonly Entry[]
   tell: (...live: Parameters<Broker['tell']>) => void
   signal: (...signal: Parameters<Broker['signal']>) => number
+  forget: (...streams: Parameters<Broker['forget']>) => void
   start: (to: Feed) => void
 }
 
@@ -45,6 +46,10 @@ export function createMemoryBroker({ history, ids }: MemoryBrokerParts): SyncBro
     since: (stream, seconds) => history?.since(stream, seconds) ?? [],
     tell: (stream, live) => feed.live(stream, live),
     signal: signal => feed.signal(signal),
+    forget(streams) {
+      history?.forget(streams)
+      feed.gap(streams)
+    },
     start(to) {
       feed = to
     },

@@ -33,7 +33,7 @@ const NAMES = (Object.keys(SETTINGS) as SettingName[]).flatMap(name => envNames(
 
 /** Variables of the helpers, the Boards and the tests, which may share an environment with the cable. */
 const OF_OTHER_PROGRAMS =
-  /^(ANYCABLE_(HTTP_BROADCAST|WEBSOCKET)_URL|HOTCABLE_(DB|ASSETS|RAILS_DEFAULTS|SEED|FUZZ|E2E_\w+))$/
+  /^(ANYCABLE_(HTTP_BROADCAST|WEBSOCKET)_URL|HOTCABLE_(DB|ASSETS|RAILS_DEFAULTS|(TEST_)?SEED|FUZZ|E2E_\w+))$/
 
 /** Where a Board is, in any language, or the cable: HOTCABLE_PYTHON_URL. A name that is near a setting is that one, misspelt. */
 const isOfBoard = (name: string): boolean => /^HOTCABLE_[A-Z0-9]+_URL$/.test(name) && didYouMean(name) === ''

@@ -20,6 +20,8 @@ export interface History {
   after: (stream: string, position: Position) => readonly Entry[] | 'gap'
   /** What came since, Unix seconds, inclusive, as far as it is kept. */
   since: (stream: string, seconds: number) => readonly Entry[]
+  /** Makes every position so far a gap: of these streams, or of all. */
+  forget: (streams: readonly string[] | 'all') => void
   /** Drops what is too old; to be called every second or so. */
   expire: () => void
 }

@@ -75,10 +75,7 @@ export function createMemoryHistory({
   const seconds = (clock: () => number) => Math.floor(clock() / 1000)
 
   function append(name: string, message: string, exclude?: string): Entry {
-    const stream = streams.get(name) ?? { name, entries: [], horizon: forgotten, touched: 0 }
-    if (!streams.delete(name)) bytes += STREAM + name.length
-    streams.set(name, stream)
-    stream.touched = seconds(monotonic)
+    const stream = streamOf(name)
     const entry: Kept = {
       stream,
       offset: ++offset,
@@ -97,6 +94,15 @@ export function createMemoryHistory({
     if (stream.entries.length > limit) drop(stream.entries[0]!)
     while (bytes > maxBytes && dropOldest());
     return entry
+  }
+
+  /** Returns what is kept of the stream, as the last one that was added to. */
+  function streamOf(name: string): Stream {
+    const stream = streams.get(name) ?? { name, entries: [], horizon: forgotten, touched: 0 }
+    if (!streams.delete(name)) bytes += STREAM + name.length
+    streams.set(name, stream)
+    stream.touched = seconds(monotonic)
+    return stream
   }
 
   function drop(entry: Kept): void {
@@ -154,6 +160,21 @@ export function createMemoryHistory({
       return entries.slice(first)
     },
     since: (name, from) => streams.get(name)?.entries.filter(({ at }) => at >= from) ?? [],
+    forget(names) {
+      // A page that was rendered before must not look as if it were up to date.
+      const horizon = ++offset
+      if (names === 'all') {
+        while (oldest !== undefined) drop(oldest)
+        for (const stream of streams.values()) forget(stream)
+        forgotten = horizon
+        return
+      }
+      for (const name of names) {
+        const stream = streamOf(name)
+        while (stream.entries.length > 0) drop(stream.entries[0]!)
+        stream.horizon = horizon
+      }
+    },
     expire() {
       const time = seconds(monotonic)
       while (oldest !== undefined && oldest.keptAt < time - ttlSeconds) drop(oldest)

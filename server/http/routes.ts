@@ -54,6 +54,7 @@ export function answerTo({ code, message }: RequestRefused) {
   }
   // A body that is too large may go on after we stop reading, so the connection cannot be used again.
   if (code === 'too_large') headers.connection = 'close'
+  if (code === 'broker_unavailable') headers['retry-after'] = '1'
   return { status: REQUEST_REFUSALS[code][0], headers, body }
 }
 

@@ -12,12 +12,14 @@ export interface FeedParts {
   epoch: string
   /** Returns how many sessions it ended. */
   signal: (signal: Signal) => number
+  /** Asks the pages that listen to these streams, or to any, to refresh. */
+  gap: (streams: readonly string[] | 'all') => void
   monotonic: () => number
   /** Called with the ms from a message until all sockets have it. */
   took: (ms: number) => void
 }
 
-export function createFeed({ hub, turn, epoch, signal, monotonic, took }: FeedParts): Feed {
+export function createFeed({ hub, turn, epoch, signal, gap, monotonic, took }: FeedParts): Feed {
   let measuring = false
   let started = 0
   const measured = () => {
@@ -41,5 +43,6 @@ export function createFeed({ hub, turn, epoch, signal, monotonic, took }: FeedPa
       hub.broadcast({ stream, payload: payloadOf(message), exclude, type, fromClient })
     },
     signal,
+    gap,
   }
 }

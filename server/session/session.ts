@@ -135,6 +135,13 @@ export class Session implements Addressee, Behind, Speaker {
     this.#parts.heal.missed(this, subscription, code)
   }
 
+  /** Messages of these streams may be missing; `undefined`: of any. */
+  gap(streams: ReadonlySet<string> | undefined): void {
+    for (const subscription of this.#subscriptions)
+      if (subscription.state === 'live' && (streams?.has(subscription.grant.stream) ?? true))
+        this.missed(subscription, 'gap_broker_away')
+  }
+
   /** The client lives, and has read what was sent to it until a moment ago. */
   heard(): void {
     if (this.connection.isOpen) this.#heardAt = this.#parts.history?.seen ?? 0

@@ -59,6 +59,12 @@ export class Sessions {
     return snapshot
   }
 
+  /** Tells the sessions that listen to these streams, or all, that messages may be missing. */
+  gap(streams: readonly string[] | 'all'): void {
+    const names = streams === 'all' ? undefined : new Set(streams)
+    for (const session of this.#bySid.values()) session.gap(names)
+  }
+
   /** Does what a signal says. Returns how many sessions it ended. */
   signalled(signal: Signal): number {
     return 'sid' in signal

@@ -6,16 +6,22 @@
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import type { Socket } from 'node:net'
+import { env } from 'node:process'
 import { Writable } from 'node:stream'
 import type { TestContext } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import type { WebSocket } from 'ws'
 import { type Client, type ConnectOptions, connect, type Frame } from '../../testing/client.ts'
+import type { SyncBroker } from '../brokers/memory.ts'
 import { type Cable, type CableParts, createCable } from '../cable.ts'
 import { readConfig } from '../config/read.ts'
 import { createLog, type Log } from '../log.ts'
+import { createDelayingBroker } from './delaying-broker.ts'
 
 export const SECRET = 'canary-qwerty'
+
+/** With this variable all cables of a test have a broker that answers later. */
+const SEED = env.HOTCABLE_TEST_SEED
 
 /** What no line of a log may hold: a secret of these tests, a token, a query, a whole signed name. */
 export const LEAK = /canary|eyJ[\w-]{10,}\.[\w-]{10,}\.|[\w+/=-]{8,}--[0-9a-f]{64}|[?&]jid=\w/i
@@ -52,6 +58,12 @@ export async function startCable(
   parts: Omit<CableParts, 'log'> = {},
 ): Promise<TestCable> {
   const lines: string[] = []
+  let settled = async () => {}
+  const wrapBroker = (memory: SyncBroker) => {
+    const broker = createDelayingBroker(memory, { seed: Number(SEED), maxMs: 50 })
+    settled = broker.settled
+    return broker
+  }
   const cable = createCable(
     readConfig(
       [`--secret=${SECRET}`, '--turbo_streams', '--port=0', '--shutdown_timeout=2', '--heal_delay=0', ...flags],
@@ -59,6 +71,7 @@ export async function startCable(
     ),
     {
       log: capture(lines),
+      ...(SEED === undefined ? {} : { wrapBroker }),
       ...parts,
     },
   )
@@ -87,8 +100,10 @@ export async function startCable(
     apiKey,
     post,
     async broadcast(stream, html, meta) {
+      await settled()
       const { status } = await post({ stream, data: JSON.stringify(html), meta })
       if (status !== 201) throw new Error(`broadcast: ${status}`)
+      await settled()
     },
     async position() {
       const answer = await fetch(`${broadcast}/position?stream=any`, { headers: { authorization: `Bearer ${key}` } })

@@ -1,0 +1,80 @@
+/**
+ * A broker for tests that is as inconvenient as one on another machine may be, but loses nothing: the memory broker behind
+ * random delays. Its feed lags behind its history, in order. While it is away it takes nothing.
+ */
+import { setTimeout as pause } from 'node:timers/promises'
+import { Random } from '../../e2e/conformance/fuzz/random.ts'
+import { type Broker, BrokerUnavailable, type Feed } from '../broker.ts'
+import type { SyncBroker } from '../brokers/memory.ts'
+
+export interface DelayingBroker extends Broker {
+  isAway: boolean
+  /** Resolves once nothing is under way. */
+  settled: () => Promise<void>
+}
+
+export interface Delays {
+  /** The same seed makes the same delays. */
+  seed: number
+  /** The longest delay. */
+  maxMs: number
+}
+
+export function createDelayingBroker(memory: SyncBroker, { seed, maxMs }: Delays): DelayingBroker {
+  const random = new Random(seed)
+  let feed: Feed
+  let seen = memory.seen
+  /** Messages under way to this node: none overtakes another. */
+  let feeding = Promise.resolve()
+  let underWay = 0
+  const arrive = (deliver: () => void): void => {
+    underWay++
+    feeding = feeding.then(async () => {
+      await pause(random.next() * maxMs)
+      underWay--
+      deliver()
+    })
+  }
+  const later = async <T>(answer: () => T): Promise<T> => {
+    underWay++
+    try {
+      await pause(random.next() * maxMs)
+      if (broker.isAway) throw new BrokerUnavailable('the broker is away')
+      return answer()
+    } finally {
+      underWay--
+    }
+  }
+  const broker: DelayingBroker = {
+    isAway: false,
+    async settled() {
+      while (underWay > 0) await pause(1)
+    },
+    epoch: memory.epoch,
+    get seen() {
+      return seen
+    },
+    position: () => later(() => memory.position()),
+    publish: publications => later(() => memory.publish(publications)),
+    after: (stream, from) => later(() => memory.after(stream, from)),
+    since: (stream, seconds) => later(() => memory.since(stream, seconds)),
+    // (The feed delays it, in order.)
+    tell: (stream, live) => memory.tell(stream, live),
+    signal: signal => later(() => memory.signal(signal)),
+    forget: streams => later(() => memory.forget(streams)),
+    start(to) {
+      feed = to
+      memory.start({
+        entry: (stream, entry, type) =>
+          arrive(() => {
+            seen = entry.offset
+            feed.entry(stream, entry, type)
+          }),
+        live: (stream, live) => arrive(() => feed.live(stream, live)),
+        signal: signal => feed.signal(signal),
+        gap: streams => arrive(() => feed.gap(streams)),
+      })
+    },
+  }
+  return broker
+}
