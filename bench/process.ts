@@ -1,5 +1,7 @@
 /**
  * Programs under measurement: each has one core, and we read its CPU and memory from /proc.
+ *
+ * testing/cable.ts does not start them, because each runs under taskset, and not every one is our cable.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'

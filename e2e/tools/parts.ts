@@ -47,7 +47,14 @@ const ANYCABLE: Tool = {
   isPresent: async () => findAnycable() !== undefined,
 }
 
-const UNIT = ['server/**/*.test.ts', 'web/**/*.test.ts', 'start/**/*.test.ts', 'bench/**/*.test.ts', 'lint/*.test.ts']
+const UNIT = [
+  'server/**/*.test.ts',
+  'web/**/*.test.ts',
+  'start/**/*.test.ts',
+  'bench/**/*.test.ts',
+  'lint/*.test.ts',
+  'testing/*.test.ts',
+]
 const JDK = "^the JDK's client"
 const SOAK = [process.execPath, 'e2e/soak/main.ts'] as const
 
