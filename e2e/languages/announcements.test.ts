@@ -59,7 +59,7 @@ eachBoard(backend => {
     assert.equal(body, JSON.stringify({ stream: STREAM, data: JSON.stringify(JSON.parse(data)), meta }))
   })
 
-  test('a card that is gone, or an id that no card can have, is no error and no news', async () => {
+  test('a vote for or a deletion of a card that does not exist is answered, and broadcasts nothing', async () => {
     for (const id of ['987654321', '0', '99999999999999999999', '9'.repeat(400)]) {
       isSentTo(await board().post(`/cards/${id}/vote`), '/')
       isSentTo(await board().post(`/cards/${id}/delete`), '/')

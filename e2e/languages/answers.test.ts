@@ -1,6 +1,6 @@
 /**
- * What every helper makes of answers that are odd but right (after a 1xx, in chunks, on a connection that stays open), and of
- * those that never end: it is late at most, closes the connection, and does not grow.
+ * Every helper reads answers that are unusual but valid (after a 1xx, in chunks, on a connection that stays open), and ends
+ * those that never end: within its time-out, with the connection closed, and with bounded memory.
  */
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
@@ -39,7 +39,7 @@ describeHelpers('an answer', helper => {
   for (const [how, answer] of Object.entries(WHOLE))
     test(`is taken once it is whole, on a connection that stays open: ${how}`, async () => {
       helper.cable.onHead = socket => void socket.write(answer)
-      // To wait for the end of the connection would be to wait until this time is over.
+      // A helper that waited for the end of the connection would wait for this time-out.
       succeeds(await helper.broadcast({ timeout: 60 }))
     })
 

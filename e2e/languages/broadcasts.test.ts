@@ -29,7 +29,7 @@ describeHelpers('a broadcast', helper => {
     return { answer, ms: performance.now() - from }
   }
 
-  test('a cable that is up has it once, whatever it is allowed to retry', async () => {
+  test('a cable that works gets the broadcast once, however many retries are allowed', async () => {
     succeeds((await broadcast({ retries: 5 })).answer)
     const [{ body }, ...more] = helper.cable.received as [Received, ...Received[]]
     assert.equal(body, bodyWith(idOf(body)))
@@ -52,7 +52,7 @@ describeHelpers('a broadcast', helper => {
     assert.deepEqual(bodies, Array(4).fill(bodyWith(idOf(bodies[0]!))))
   })
 
-  test('a cable that is not well is asked again, after 0.1 s and 0.3 s, with all of it', async () => {
+  test('a helper retries a cable that fails after 0.1 s and 0.3 s, with the whole broadcast', async () => {
     const tries: number[] = []
     helper.cable.onBroadcast = () => (tries.push(performance.now()) < 3 ? 503 : 201)
     succeeds((await broadcast({ retries: 3 })).answer)
@@ -65,7 +65,7 @@ describeHelpers('a broadcast', helper => {
     )
   })
 
-  test('a cable that stays unwell is an error with its status, after as many tries as were asked for', async () => {
+  test('a cable that keeps failing is an error with its status, after the tries that were asked for', async () => {
     let tries = 0
     helper.cable.onBroadcast = () => {
       tries++

@@ -36,7 +36,7 @@ test('a form waits while another program writes; pages and /health are answered 
   )
 })
 
-test('a lock that lasts is 503, in words and with a time to come back, in every language', async t => {
+test('a lock that lasts is answered 503, with a reason and Retry-After, in every language', async t => {
   const before = [...boards.running.values()].map(news)
   lock(t)
   const answers = await Promise.all([...boards.running.values()].map(board => board.post('/cards', { body: 'x' })))
@@ -53,7 +53,7 @@ test('a lock that lasts is 503, in words and with a time to come back, in every 
 })
 
 const NO_DATABASE: Record<string, (folder: string) => string> = {
-  'a file that is no database': folder => {
+  'a file that is not a database': folder => {
     writeFileSync(join(folder, 'board.sqlite3'), 'not a database, '.repeat(1000))
     return join(folder, 'board.sqlite3')
   },
@@ -71,7 +71,7 @@ const NO_DATABASE: Record<string, (folder: string) => string> = {
 }
 
 for (const [what, make] of Object.entries(NO_DATABASE)) {
-  test(`${what} is one line and no stack, and no reason to start the Board again, in every language`, async t => {
+  test(`${what} is one line without a stack, and exits with a code that stops restarts, in every language`, async t => {
     await Promise.all([...boards.running.keys()].map(each))
 
     async function each(backend: string): Promise<void> {
@@ -110,7 +110,7 @@ test('a database that breaks under a running Board is one line for each request,
   }
 })
 
-test('a file that is not there yet is made by all of them at once', async t => {
+test('all Boards may create a missing file at once', async t => {
   const raced = await Promise.all(
     [...boards.running.keys()].map(backend =>
       startBoard(BOARDS[backend]!.board, {

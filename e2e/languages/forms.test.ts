@@ -93,7 +93,7 @@ eachBoard(backend => {
     assert.equal(boards.cards().length, 1)
   })
 
-  test('White_Space and U+FEFF are trimmed, and are no card', async () => {
+  test('the Board trims White_Space and U+FEFF, and refuses a card of nothing else', async () => {
     const [taken, kept]: string[][] = [[], []]
     for (const point of BLANK) {
       const blank = String.fromCodePoint(point)
@@ -109,7 +109,7 @@ eachBoard(backend => {
     assert.deepEqual({ taken, kept }, { taken: [], kept: [] })
   })
 
-  test('any other character is a card, and stays at its ends', async () => {
+  test('the Board takes a card of any other character, and does not trim it', async () => {
     const wrong: string[] = []
     for (const point of NOT_BLANK) {
       const body = String.fromCodePoint(point)
@@ -128,7 +128,7 @@ eachBoard(backend => {
     assert.deepEqual(wrong, [])
   })
 
-  test('blanks inside a long body are looked at once', async () => {
+  test('the Board refuses a long body of blanks in time', async () => {
     const { status } = await within(2000, () => board().post('/cards', { body: `a${' '.repeat(60_000)}b` }))
 
     assert.equal(status, 422)
@@ -178,7 +178,7 @@ eachBoard(backend => {
     })
   }
 
-  test('what needs no form takes none: a vote of any type counts', async () => {
+  test('a vote needs no form: a body of any type counts', async () => {
     const { id } = boards.db
       .prepare("INSERT INTO cards (body, author, backend) VALUES ('x', 'y', 'php') RETURNING id")
       .get() as { id: number }

@@ -1,4 +1,4 @@
-/** Forms that break off on the way: no card, no stack in the log, and all others go on. */
+/** Forms that break off: the Board adds no card, logs no stack, and serves the other clients. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect } from 'node:net'
@@ -29,7 +29,7 @@ eachBoard(backend => {
 function tests(board: () => BoardProcess, mount: string): void {
   for (const [what, rest] of Object.entries(BROKEN)) {
     for (const end of ['end', 'resetAndDestroy'] as const) {
-      test(`${what} is no card and no stack (${end})`, async () => {
+      test(`${what} adds no card and logs no stack (${end})`, async () => {
         const before = [...boards.running.values()].map(news)
         const socket = connect(board().port, '127.0.0.1').on('error', () => {})
         await once(socket, 'connect')

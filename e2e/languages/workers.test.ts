@@ -1,6 +1,6 @@
 /**
- * Whoever has the helper may broadcast, from any process: one of the workers of an app, a job, a console. None of them
- * holds the client, and it hears all of them at once: before the answer to a ping that it sends after the broadcast.
+ * Any process with the helper may broadcast: a worker of an app, a job, a console. No such process holds the client, and
+ * the client gets each broadcast before the answer to a ping that it sends afterwards.
  */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
@@ -19,7 +19,7 @@ import { connect, turboIdentifier } from '../../testing/client.ts'
 const SECRET = 'canary workers'
 const STREAM = 'board/1'
 
-/** A job or a console: a process that broadcasts its one argument, and ends. */
+/** A process that broadcasts its one argument and ends, as a job or a console does. */
 const CONSOLES = {
   typescript: [
     process.execPath,
@@ -65,7 +65,7 @@ for (const [name, [command, ...args]] of Object.entries(CONSOLES)) {
   const absent = !(await language.isPresent())
   if (absent) console.error(`\n!!! ${missing(language)}\n`)
   describe(name, { skip: process.env.CI !== 'true' && absent }, () => {
-    test('a console broadcasts, and a client has it at once', async t => {
+    test('a console broadcasts, and a client gets it at once', async t => {
       const client = await listen(t)
       const html = `<turbo-stream action="append" target="cards"><template>from a ${name} console</template></turbo-stream>`
       await promisify(execFile)(command, [...args, html], { env })
@@ -75,7 +75,7 @@ for (const [name, [command, ...args]] of Object.entries(CONSOLES)) {
     })
 
     if (name === 'python')
-      test('each of 4 workers that share a port broadcasts, and a client has it at once', async t => {
+      test('each of 4 workers that share a port broadcasts, and a client gets it at once', async t => {
         const client = await listen(t)
         const board = await startBoard(
           (HOST, PORT) => ({
