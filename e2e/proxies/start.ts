@@ -115,9 +115,14 @@ export async function startProxy(name: string, { folder, cablePort, webPort }: D
   }
 }
 
+const running: Child[] = []
+process.once('exit', () => {
+  for (const child of running) child.kill()
+})
+
 function run(title: string, { env, ...command }: Command, cwd: string, onLine: (line: string) => void): Child {
   const child = keepRunning({ ...command, title, cwd, env: { ...process.env, ...env }, onLine, say: console.error })
-  process.once('exit', child.kill)
+  running.push(child)
   return child
 }
 
