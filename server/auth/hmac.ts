@@ -1,31 +1,31 @@
 /**
- * HMAC (RFC 2104) for very many short texts under a few keys, which is what a herd of clients brings.
+ * HMAC (RFC 2104) for very many short texts under a few keys: a herd of clients brings those.
  *
  *   HMAC(key, text) = hash(key ⊕ 5c5c… | hash(key ⊕ 3636… | text))
  *
- * Two one-shot hashes, out of and into bytes that are kept: createHmac takes three times as long for the objects and
- * ArrayBuffers that it makes each time. A test holds the two equal.
+ * We call a one-shot hash twice and reuse the same bytes. createHmac makes new objects and ArrayBuffers for each call, and
+ * takes three times as long. A test checks that both return the same.
  */
 import { createHmac, hash, timingSafeEqual } from 'node:crypto'
 import type { Secret } from './keys.ts'
 
 export type Digest = 'sha256' | 'sha384' | 'sha512'
 
-/** Bytes: what it takes in at once, and what comes out. */
+/** Bytes: the size of a block, and of the result. */
 const SIZES = { sha256: [64, 32], sha384: [128, 48], sha512: [128, 64] } as const
 
-/** Bytes of a text that are kept room for; longer ones go the long way. */
+/** Bytes of the longest text that we have room for. A longer one goes through createHmac. */
 const ROOM = 16 * 1024
 
 export class Hmac {
   readonly #digest: Digest
   readonly #secret: Secret
   readonly #block: number
-  /** The key, and room for the text; the key, and room for its hash. */
+  /** Inner: the key, and room for the text. Outer: the key, and room for the inner hash. */
   readonly #inner: Buffer
   readonly #outer: Buffer
   readonly #expected: Buffer
-  /** One byte more, to see what is too long. */
+  /** One byte longer than a signature, so that we notice one that is too long. */
   readonly #given: Buffer
   readonly #compared: Buffer
 
@@ -47,14 +47,14 @@ export class Hmac {
     this.#compared = this.#given.subarray(0, size)
   }
 
-  /** Whether the signature is the text's, UTF-8; in time that does not depend on where they differ. */
+  /** Whether `signature` signs the UTF-8 of `text`. The time does not show where a wrong signature differs. */
   verifies(text: string, signature: string, encoding: 'hex' | 'base64url'): boolean {
     if (this.#given.write(signature, encoding) !== this.#expected.length) return false
     this.#expected.write(this.#of(text), 'latin1')
     return timingSafeEqual(this.#compared, this.#expected)
   }
 
-  /** The bytes, one character each. */
+  /** Returns one character for each byte. */
   #of(text: string): string {
     if (3 * text.length > ROOM) return createHmac(this.#digest, this.#secret).update(text).digest('binary')
     const end = this.#block + this.#inner.write(text, this.#block)

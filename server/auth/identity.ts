@@ -1,13 +1,13 @@
 /**
- * Who a client is: a JWT whose `ext` claim is the identity, as AnyCable reads it.
+ * The identity of a client: a JWT whose `ext` claim is the identity, as AnyCable reads it.
  *
  *   claims   {"ext": "{\"user_id\":42}", "exp": 1790000000}
  *   identity {"user_id":42}            the string verbatim: remote disconnects compare it byte for byte
  *
- * HS256/384/512 by node:crypto: a herd of reconnecting clients is authenticated on the event loop, and WebCrypto's way
- * through the thread pool costs twice as much. A differential test holds it equal to jose.
+ * node:crypto verifies HS256/384/512: we authenticate a herd of reconnecting clients on the event loop, and WebCrypto's way
+ * through the thread pool costs twice as much. A test compares the results with those of jose.
  *
- * The clock is handed in. Vectors: backends/vectors/tokens.json
+ * The caller passes the time. Vectors: backends/vectors/tokens.json
  */
 import { SessionRefused } from '../errors.ts'
 import { type Digest, Hmac } from './hmac.ts'
@@ -22,21 +22,21 @@ export interface Verified {
   readonly identity: string
   /** Unix seconds; `undefined`: never. */
   readonly expires: number | undefined
-  /** Which of the secrets it was. */
+  /** The index of the secret that verified it. */
   readonly key: number
 }
 
 /**
- * The identity in a token. Throws {@link SessionRefused}.
- * The signature is checked before the claims: a forged token learns nothing about its dates.
+ * Returns the identity in a token. Throws {@link SessionRefused}.
+ * We check the signature before the claims, so that a forger learns nothing about dates.
  * `nowSeconds` is Unix time, whole seconds.
  */
 export type Identify = (token: string, nowSeconds: number) => Verified
 
-/** Any of the `secrets` verifies, the present one comes first. Empty ones verify nothing. */
+/** Each of the `secrets` verifies; the present one comes first. An empty one verifies nothing. */
 export function tokenVerifier(secrets: readonly string[]): Identify {
   const keys = secrets.map(secret => (secret === '' ? undefined : keysOf(secret)))
-  /** Headers of tokens that were good, as they were sent: those of one issuer are all the same. */
+  /** Headers of valid tokens, as clients sent them: all tokens of one issuer have the same. */
   const known = new Map<string, Digest>()
 
   return (token, nowSeconds) => {
@@ -61,10 +61,10 @@ export function tokenVerifier(secrets: readonly string[]): Identify {
   }
 }
 
-/** Headers that are remembered. */
+/** Headers that we remember. */
 const REMEMBERED = 16
 
-/** Seconds that a backend's clock may be ahead of ours: a token with `nbf` "now" must work at once. `exp` gets no leeway. */
+/** Seconds that a backend's clock may be ahead of ours: a token with `nbf` "now" must work at once. `exp` has no leeway. */
 const NBF_LEEWAY = 5
 
 const keysOf = (secret: string) => ({
@@ -81,7 +81,7 @@ function digestOf(header: string): Digest {
   return digest
 }
 
-/** Unix seconds; zero counts as absent, as it does in the reference. */
+/** Unix seconds; zero counts as absent, as in the reference. */
 function date(claim: unknown): number | undefined {
   if (claim === undefined || claim === 0) return undefined
   if (typeof claim !== 'number') throw new SessionRefused('token_invalid')
@@ -103,7 +103,7 @@ function bytes(segment: string): Buffer {
   return Buffer.from(segment, 'base64url')
 }
 
-/** Unpadded base64url and nothing else (RFC 7515, appendix C); Buffer alone would skip what it does not know. */
+/** Decodes unpadded base64url only (RFC 7515, appendix C); Buffer alone would skip other characters. */
 const isBase64url = (segment: string) => /^[A-Za-z0-9_-]+$/.test(segment) && segment.length % 4 !== 1
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true })

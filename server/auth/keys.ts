@@ -1,14 +1,14 @@
 /**
- * Keys: how they derive from one secret, and how a presented one is compared.
+ * Keys: how we derive them from one secret, and compare a key that a client presents.
  *
  *   broadcast key = hex HMAC-SHA256(secret, "broadcast-cable")                              the phrases are AnyCable's
  *   Turbo's key   = PBKDF2(secret_key_base, "turbo/signed_stream_verifier_key"), 64 bytes    …and Rails'
  *
- * Secrets are the UTF-8 bytes of the setting, never decoded. Pure.
+ * A secret is the UTF-8 bytes of its setting; we never decode them. Pure.
  */
 import { createHmac, hash, pbkdf2Sync, timingSafeEqual } from 'node:crypto'
 
-/** Text, of which the UTF-8 bytes count, or bytes. */
+/** Bytes, or a text that stands for its UTF-8 bytes. */
 export type Secret = string | Buffer
 
 /** `phrase` names the purpose: `broadcast-cable`. Hex, 64 characters. */
@@ -16,15 +16,15 @@ export const deriveKey = (secret: string, phrase: string): string =>
   createHmac('sha256', secret).update(phrase).digest('hex')
 
 /**
- * The keys that Turbo in a Rails application verifies names with when it is given none: of today's defaults, and of those before
- * Rails 7.0, which upgraded applications may keep. 1000 iterations are Rails' choice for keys: secret_key_base is random.
+ * The keys with which Turbo verifies names in a Rails application that sets no key: one for today's defaults, and one for
+ * those before Rails 7.0, which an upgraded application may keep. Rails chose 1000 iterations, as secret_key_base is random.
  */
 export const railsTurboKeys = (secretKeyBase: string): Buffer[] =>
   ['sha256', 'sha1'].map(digest => pbkdf2Sync(secretKeyBase, 'turbo/signed_stream_verifier_key', 1000, 64, digest))
 
 /**
- * Which of the keys an `Authorization` header, as Node hands it over, carries as `Bearer <key>`; -1 for none. All are
- * compared, in time that depends on neither side.
+ * Returns the index of the key that an `Authorization` header carries as `Bearer <key>`, or -1. `header` is as Node gives
+ * it. We compare every key, in time that depends on neither side.
  */
 export function bearerKeys(keys: readonly string[]): (header: string | undefined) => number {
   const expected = keys.map(key => digest(`Bearer ${key}`))
@@ -36,5 +36,5 @@ export function bearerKeys(keys: readonly string[]): (header: string | undefined
   }
 }
 
-// Comparing digests makes the lengths equal, so that not even the key's length shows.
+// Digests have equal lengths, so not even the length of a key shows.
 const digest = (bytes: string | Buffer) => hash('sha256', bytes, 'buffer')

@@ -5,8 +5,8 @@
  *   signed  ImNoYXQvNDIi--<hex HMAC-SHA256 of everything before the dashes>
  *
  * This is Rails' MessageVerifier with a JSON serializer, so any backend can sign what we verify. Languages disagree on
- * the JSON inside (PHP writes "chat\/42", Python escapes "é"), so the signature is checked over the bytes we were
- * handed, and they are decoded afterwards. Re-signing and comparing would refuse honest backends.
+ * the JSON inside (PHP writes "chat\/42", Python escapes "é"), so we check the signature over the bytes that the
+ * client sent, and decode them afterwards. Re-signing and comparing would refuse honest backends.
  *
  * No I/O, no clock. Vectors: backends/vectors/signed-streams.json
  */
@@ -15,27 +15,27 @@ import { Hmac } from './hmac.ts'
 import type { Secret } from './keys.ts'
 
 export interface StreamKeys {
-  /** Each verifies; the first is the present one. Empty ones verify nothing: anybody can sign with nothing. */
+  /** Each verifies; the first is the present one. An empty one verifies nothing: any client could sign with it. */
   readonly secrets: readonly Secret[]
-  /** What names must have been signed for; empty: nothing in particular. */
+  /** The purpose that a signed name must have; empty: it must have none. */
   readonly purpose: string
 }
 
 export interface VerifiedStream {
   readonly stream: string
-  /** Which of the secrets it was. */
+  /** The index of the secret that verified it. */
   readonly key: number
   /** Whether the name never expires. */
   readonly forever: boolean
 }
 
-/** The stream that a signed name grants. `nowSeconds` is Unix time. Throws {@link SubscriptionRejected}. */
+/** Returns the stream that a signed name grants. `nowSeconds` is Unix time. Throws {@link SubscriptionRejected}. */
 export type VerifyStream = (signed: string, nowSeconds: number) => VerifiedStream
 
-/** Names that are remembered. */
+/** Names that we remember. */
 const REMEMBERED = 1000
 
-/** Of names that never expire those verified last are remembered: a herd asks for few, thousands of times. */
+/** Remembers the names verified last, if they never expire: a herd of clients asks for a few names, thousands of times. */
 export function streamVerifier({ secrets, purpose }: StreamKeys): VerifyStream {
   const keys = secrets.map(secret => (secret === '' ? undefined : new Hmac('sha256', secret)))
   const known = new Map<string, VerifiedStream>()
@@ -62,9 +62,9 @@ export function streamVerifier({ secrets, purpose }: StreamKeys): VerifyStream {
 }
 
 /**
- * The name in a verified payload: the JSON string itself, or the envelope in which Rails' verifier puts what expires or
- * has a purpose: {"_rails":{"data":"chat/42","exp":"2026-11-23T08:00:00.000Z","pur":"…"}}, and before Rails 7.1
- * {"_rails":{"message":"<base64 of JSON>",…}}. As in Rails, purposes must be equal, and none is one.
+ * Returns the name in a verified payload: the JSON string itself, or the envelope in which Rails' verifier puts a name that
+ * expires or has a purpose: {"_rails":{"data":"chat/42","exp":"2026-11-23T08:00:00.000Z","pur":"…"}}, and before Rails 7.1
+ * {"_rails":{"message":"<base64 of JSON>",…}}. As in Rails, the purposes must be equal, or both absent.
  */
 function open(value: unknown, purpose: string, nowSeconds: number): Pick<VerifiedStream, 'stream' | 'forever'> {
   const { data, message, exp, pur } = typeof value === 'string' ? ({ data: value } as Envelope) : envelope(value)
@@ -99,8 +99,8 @@ function decode(payload: string): unknown {
   }
 }
 
-// Rails signs in the standard alphabet, padded; the anycable gem in the URL-safe one, padded or not. Buffer reads both, and
-// too much besides.
+// Rails signs in the standard alphabet, padded; the anycable gem in the URL-safe one, padded or not. Buffer reads both, but
+// also other characters.
 const STANDARD = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
 const URL_SAFE = /^(?:[A-Za-z0-9_-]{4})*(?:[A-Za-z0-9_-]{2}(?:==)?|[A-Za-z0-9_-]{3}=?)?$/
 const DIGEST = /^[0-9a-f]{64}$/

@@ -1,9 +1,9 @@
 /**
- * REST for operators and backends: /api, with a key of its own.
+ * REST for operators and backends: /api, with a separate key.
  *
  *   POST /api/publish                     as /_broadcast
- *   GET  /api/presence/<stream>/users     who is there; slashes in names are fine
- *   GET  /api/streams                     who listens to what
+ *   GET  /api/presence/<stream>/users     members; slashes in names are fine
+ *   GET  /api/streams                     subscriptions of each stream
  *   GET  /api/stats                       the numbers of this cable
  *   POST /api/disconnect                  {"identifier": …} or {"sid": …}, and "reconnect"
  *
@@ -39,7 +39,7 @@ export function createApi(
     return c.body(null, 201)
   })
   routes.get(`${path}/presence/*`, c => {
-    // The framework's path is decoded in part; the stream's name is what stands between, decoded once.
+    // Hono decodes a path in part, so we take the stream's name from the raw path, and decode it once.
     const [, name] = /\/presence\/(.+)\/users$/.exec(new URL(c.req.url).pathname) ?? []
     if (name === undefined) throw new RequestRefused('not_found')
     const members = attendance(decodeName(name))

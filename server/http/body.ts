@@ -23,7 +23,7 @@ export function readBody(request: IncomingMessage, maxSize: number): Promise<Buf
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true })
 
-/** A body's text. Throws {@link RequestRefused} when it is not UTF-8. */
+/** Returns a body's text. Throws {@link RequestRefused} if it is not UTF-8. */
 export function decodeBody(bytes: Uint8Array): string {
   try {
     return UTF8.decode(bytes)

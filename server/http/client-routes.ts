@@ -13,7 +13,7 @@ export interface ClientRouteSettings {
 
 export interface ClientRouteParts {
   isDraining: () => boolean
-  /** Prometheus' text. */
+  /** Returns the text for Prometheus. */
   metrics: () => Promise<string>
 }
 

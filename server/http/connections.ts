@@ -9,7 +9,7 @@ import type { Socket } from 'node:net'
 import type { CutCode } from '../errors.ts'
 
 export interface ConnectionBounds {
-  /** Whether so many connections are too many. */
+  /** Whether this many connections are too many. */
   isCrowded: (connections: number) => boolean
   refused: (code: CutCode) => void
 }
@@ -17,7 +17,7 @@ export interface ConnectionBounds {
 /** Returns the live set of open connections; with TLS these are the TCP sockets. */
 export function boundConnections(server: Server, { isCrowded, refused }: ConnectionBounds): ReadonlySet<Socket> {
   const sockets = new Set<Socket>()
-  /** How many requests of a connection wait for their answer, once it has sent one. */
+  /** How many requests of a connection wait for their answer; only connections that have sent a request. */
   const pending = new Map<Socket, number>()
   /** Connections without a pending request, the longest idle first. */
   const idle = new Set<Socket>()

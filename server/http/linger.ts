@@ -10,7 +10,7 @@ import type { Duplex } from 'node:stream'
 const MAX_BYTES = 16 * 1024 * 1024
 const MAX_MS = 2_000
 
-/** A response that ends once the request is read, or once it reaches a bound above. */
+/** A response that ends once we have read the request, or reached a bound above. */
 export class LingeringResponse extends ServerResponse {
   #lingers = false
 

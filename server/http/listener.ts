@@ -1,5 +1,5 @@
 /**
- * One port: a Hono app, handlers for what is too busy for it, and upgrades where they are wanted.
+ * One port: a Hono app, handlers for routes too busy for Hono, and upgrades on ports for clients.
  *
  * Bounds apply before we look at a request: we cut a client off that dribbles its TLS handshake, headers or body, limit the
  * size of headers, and count connections that are not sessions.
@@ -23,7 +23,7 @@ export interface Tls {
   readonly key: string
 }
 
-/** Answers a request on Node's own objects. What it throws is answered with a 500. */
+/** Answers a request on Node's own objects. If it throws, the client gets a 500. */
 export type Handle = (request: IncomingMessage, response: ServerResponse) => Promise<void>
 
 export interface ListenerSettings extends Pick<ConnectionBounds, 'isCrowded'> {
@@ -31,22 +31,22 @@ export interface ListenerSettings extends Pick<ConnectionBounds, 'isCrowded'> {
   maxHeaderSize: number
   /** `undefined`: plain HTTP. */
   tls: Tls | undefined
-  /** A bug: a request that threw. */
+  /** Reports a bug: a handler threw. */
   failed: (error: Error) => void
   refused: (code: CutCode) => void
 }
 
-/** Longer than balancers keep an idle connection for their next request. */
+/** Longer than a balancer keeps an idle connection, so that we never close one on which it sends a request. */
 const KEEP_ALIVE_MS = 75_000
 
 export interface Listener {
   readonly app: Hono
-  /** By their path; the app is not asked. */
+  /** By path; the app does not see these requests. */
   readonly handlers: Map<string, Handle>
   listen: (host: string, port: number) => Promise<void>
   /** `http://127.0.0.1:8080`; known once listening. */
   readonly origin: string
-  /** Stops listening at once; resolves when the last connection is gone, which is cut when `timeoutMs` is over. */
+  /** Stops listening at once. Cuts connections that remain after `timeoutMs`, and resolves when none is left. */
   close: (timeoutMs: number) => Promise<void>
 }
 
@@ -135,7 +135,7 @@ function tell(response: ServerResponse, code: RefusalCode, status: number, messa
   response.end(JSON.stringify({ error: code, message }))
 }
 
-/** What never became a request: an answer, where one can still be read, and the end. */
+/** Answers bytes that are no request, if the client can still read an answer, and closes. */
 function refuseClient({ code = '' }: NodeJS.ErrnoException, socket: Duplex, { refused }: ListenerSettings): void {
   if (code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
   const reason = CLIENT_ERRORS.get(code) ?? 'request_malformed'

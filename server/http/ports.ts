@@ -1,5 +1,5 @@
 /**
- * Which routes are on which port: several may share one, and clients connect on the first.
+ * The routes of each port: several settings may share a port, and clients connect on the first.
  */
 import type { HttpBindings } from '@hono/node-server'
 import { Hono } from 'hono'
@@ -9,14 +9,14 @@ import { createListener, type Listener, type ListenerSettings } from './listener
 import { offersWebSocket, type Upgrade } from './upgrade.ts'
 
 export interface Ports {
-  /** The listener of a port, made when it is first asked for. The first is the clients'; `main` names it as well. */
+  /** Returns the listener of a port, and creates it for the first caller. The first port is the clients', also called `main`. */
   serve: (port: number | 'main') => Listener
   listen: (host: string) => Promise<void>
   close: (timeoutMs: number) => Promise<void>
 }
 
 export interface PortSettings extends Omit<ListenerSettings, 'failed' | 'isCrowded'> {
-  /** Whether so many connections that are not sessions are too many. */
+  /** Whether this many connections that are not sessions are too many. */
   isCrowded: (connections: number) => boolean
   /** How many connections of the clients' port are sessions. */
   sessions: () => number

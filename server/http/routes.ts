@@ -1,5 +1,5 @@
 /**
- * What the routes of backends have in common: who may use them, how large a body may be, and errors as JSON with a code.
+ * Common to all routes for backends: the key, the largest body, and errors as JSON with a code.
  */
 import type { IncomingHttpHeaders } from 'node:http'
 import type { HttpBindings } from '@hono/node-server'
@@ -10,7 +10,7 @@ import { decodeBody, readBody } from './body.ts'
 
 export interface Routes {
   routes: Hono
-  /** A body's text. Rejects with {@link RequestRefused} when it is too large or not UTF-8. */
+  /** Returns a body's text. Rejects with {@link RequestRefused} if it is too large or not UTF-8. */
   read: (c: Context) => Promise<string>
 }
 
@@ -18,14 +18,14 @@ export interface RouteSettings {
   path: string
   /** None: no authorization. */
   keys: readonly string[]
-  /** Counts what each key let in. */
+  /** Counts a request that this key let in. */
   verified: (key: number) => void
   /** Bytes. */
   maxSize: number
   refused: (error: RequestRefused) => void
 }
 
-/** Routes below `path`, for who has the key. */
+/** Routes below `path` that require one of `keys`. */
 export function createRoutes(settings: RouteSettings): Routes {
   const { path, maxSize, refused } = settings
   const permit = createGate(settings)
@@ -40,12 +40,12 @@ export function createRoutes(settings: RouteSettings): Routes {
     const { status, headers, body } = answerTo(error)
     return c.body(body, status, headers)
   })
-  // (Not c.req.text(): a web stream would keep in memory what it has read of a refused body.)
+  // (Not c.req.text(): a web stream would keep in memory the bytes that it has read of a refused body.)
   const read = async ({ env }: Context<{ Bindings: HttpBindings }>) => decodeBody(await readBody(env.incoming, maxSize))
   return { routes, read }
 }
 
-/** What a refusal says: JSON with a code. */
+/** Returns the answer to a refusal: JSON with a code. */
 export function answerTo({ code, message }: RequestRefused) {
   const body = JSON.stringify({ error: code, message })
   const headers: Record<string, string> = {
@@ -60,7 +60,7 @@ export function answerTo({ code, message }: RequestRefused) {
 
 type Credentials = Pick<IncomingHttpHeaders, 'authorization' | 'origin' | 'sec-fetch-site'>
 
-/** What lets a request in, by its headers, or throws {@link RequestRefused}. */
+/** Returns a function that checks the headers of a request. It throws {@link RequestRefused}. */
 export function createGate({ keys, verified }: RouteSettings): (headers: Credentials) => void {
   const keyOf = bearerKeys(keys)
   return ({ authorization, origin, 'sec-fetch-site': site }) => {
@@ -69,7 +69,7 @@ export function createGate({ keys, verified }: RouteSettings): (headers: Credent
       if (key < 0) throw new RequestRefused('unauthorized', hasKey(authorization) ? KEY_MISMATCH : undefined)
       verified(key)
     } else if (origin !== undefined || site === 'cross-site') {
-      // Without a key whoever reaches the port may use it, and a web page that a developer visits reaches localhost.
+      // Without a key any program that reaches the port may use it, and a web page in a developer's browser reaches localhost.
       throw new RequestRefused('cross_site')
     }
   }

@@ -1,8 +1,8 @@
 /**
- * The numbers of a running cable: one table, read by Prometheus (gauges, --metrics_http) and by /api/stats.
+ * The numbers of a running cable: one table for Prometheus (gauges, --metrics_http) and /api/stats.
  */
 
-/** What the numbers are read from. */
+/** The parts from which we read the numbers. */
 export interface Counted {
   readonly sessions: { readonly count: number; readonly identities: number; readonly pending: number }
   readonly hub: { readonly size: number }
@@ -30,7 +30,7 @@ interface Row {
   readonly help?: string
   /** Its place in /api/stats. */
   readonly stat?: string | readonly [group: string, name: string]
-  /** `undefined`: there is no such part. */
+  /** `undefined`: the cable runs without that part. */
   readonly read: (of: Counted) => number | string | undefined
 }
 
@@ -101,10 +101,10 @@ const ROWS: readonly Row[] = [
   { gauge: 'mem_sys_bytes', help: 'Resident memory.', read: () => process.memoryUsage.rss() },
 ]
 
-/** A number for Prometheus: its help, and its present value. */
+/** A number for Prometheus: its help text, and its present value. */
 export type Gauges = Record<string, [help: string, read: () => number]>
 
-/** `counted` is called at each scrape. */
+/** We call `counted` at each scrape. */
 export const gaugesOf = (counted: () => Counted): Gauges =>
   Object.fromEntries(
     ROWS.flatMap(({ gauge, help = '', read }) =>

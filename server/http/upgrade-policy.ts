@@ -1,5 +1,5 @@
 /**
- * Which WebSockets we open: none while the cable drains, those of allowed origins, and well-formed handshakes.
+ * Which WebSockets we open: well-formed handshakes from allowed origins, but none while the cable drains.
  */
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
@@ -18,7 +18,7 @@ export interface UpgradePolicyParts {
 }
 
 export interface UpgradePolicy {
-  /** Opens a WebSocket, or answers why not. */
+  /** Opens a WebSocket, or answers with the reason why not. */
   take: Upgrade['take']
   /** Answers a malformed handshake. */
   refuse: (request: IncomingMessage, socket: Duplex) => void
