@@ -1,5 +1,5 @@
 /**
- * One, or several: a Set of one weighs more than all else that is kept of it, and most groups have one member.
+ * One item, or a Set of several: most groups have one member, and a Set of one would take more memory than the member.
  */
 export type Few<T extends object> = T | Set<T>
 
@@ -9,7 +9,7 @@ export function withOne<T extends object>(few: Few<T> | undefined, item: T): Few
   return few.add(item)
 }
 
-/** `undefined` once none is left. */
+/** Returns `undefined` after it removed the last item. */
 export function withoutOne<T extends object>(few: Few<T> | undefined, item: T): Few<T> | undefined {
   if (few instanceof Set) {
     few.delete(item)

@@ -7,7 +7,7 @@ import { Bucket, type Rate } from './rate.ts'
 const RATE: Rate = { burst: 100, perSecond: 1 }
 
 export interface Floods {
-  /** Returns how many lines of this kind were left out before this one; `undefined`: leave this one out as well. */
+  /** Returns how many lines of this kind we left out before this one, or `undefined` if this one must be left out, too. */
   admit: (kind: string) => number | undefined
 }
 

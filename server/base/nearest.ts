@@ -10,7 +10,7 @@ export function nearest(name: string, names: readonly string[], most = fewLetter
 
 const fewLetters = (name: string): number => (name.length < 9 ? 2 : 3)
 
-/** How many letters to add, remove or replace (Levenshtein). */
+/** Returns how many letters to add, remove or replace (Levenshtein). */
 function distance(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, at) => at)
   for (const [line, letter] of [...from].entries()) {

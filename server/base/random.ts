@@ -4,7 +4,7 @@ import { randomFillSync, randomInt } from 'node:crypto'
 const random = Buffer.alloc(4096)
 let used = random.length
 
-/** 128 random bits, asked of the system many at a time. */
+/** Returns 128 random bits. We ask the system for many at a time. */
 export function newSid(): string {
   if (used === random.length) {
     randomFillSync(random)

@@ -1,5 +1,5 @@
 /**
- * Configuration: what the cable runs on. Pure.
+ * The configuration of a cable, resolved from its settings. Pure.
  */
 import { deriveKey, railsTurboKeys, type Secret } from '../auth/keys.ts'
 import type { Tls } from '../http/listener.ts'
@@ -10,7 +10,7 @@ interface Signed {
   readonly cleartext: boolean
 }
 
-/** What the cable runs on, with fallbacks resolved. */
+/** The configuration of a cable, with fallbacks resolved. */
 export interface Config {
   readonly settings: Settings
   readonly host: string
@@ -26,11 +26,11 @@ export interface Config {
   readonly presence: boolean
   readonly turbo: Signed | undefined
   readonly cableReady: Signed | undefined
-  /** None: broadcasts need no key. */
+  /** Empty: broadcasts need no key. */
   readonly broadcastKeys: readonly string[]
   /** `main`: the clients' port. */
   readonly broadcastPort: number | 'main'
-  /** `undefined`: none. */
+  /** `undefined`: the API is off. */
   readonly api: { readonly keys: readonly string[]; readonly port: number | 'main' } | undefined
   /** `undefined`: plain HTTP. */
   readonly tls: Tls | undefined
@@ -38,8 +38,8 @@ export interface Config {
 }
 
 /**
- * Settings that are resolved: each has its value in another field of the Config, where its fallbacks, and the settings that
- * override it, are applied. No room may read them raw.
+ * Settings that we resolve: we apply their fallbacks, and the settings that override them, and put the result in another
+ * field of the Config. No room may read them raw.
  */
 const RESOLVED = [
   ...['host', 'ssl_cert', 'ssl_key'],
@@ -53,7 +53,7 @@ const RESOLVED = [
   'debug',
 ] as const satisfies (keyof Values)[]
 
-/** The settings that mean what they say, by their names. */
+/** The settings that we do not resolve, by name. */
 export type Settings = Readonly<Omit<Values, (typeof RESOLVED)[number]>>
 
 /** The part of a configuration that depends on the settings only. */
@@ -66,7 +66,7 @@ export function resolve(values: Values): Resolved {
   const streamsSecret = values.streams_secret || secret
   const broadcastKey = keyOf(values.broadcast_key, secret, 'broadcast-cable')
   const apiKey = keyOf(values.api_secret, secret, 'api-cable')
-  // Derived keys do not open a channel to names that were signed with the secret of another.
+  // A derived key alone does not open this channel to names that a backend signed with the secret of another channel.
   const signed = ({ isServed, own, derived, cleartext }: Channel): Signed | undefined =>
     isServed || derived.length > 0
       ? { secrets: [...rotation(own || (isServed ? streamsSecret : ''), formerSecrets), ...derived], cleartext }
@@ -78,7 +78,7 @@ export function resolve(values: Values): Resolved {
     jwtSecrets: rotation(jwtSecret, values.jwt_previous_secrets),
     jwtParam: values.jwt_param,
     enforceJwt: values.enforce_jwt,
-    // As Rails itself: a client without a token is admitted, and gets what a page was given a signed name for.
+    // As in Rails: admit a client without a token, for the streams whose signed names its page has.
     noauth: values.noauth || (secretKeyBase !== '' && jwtSecret === ''),
     streamsSecrets: rotation(streamsSecret, formerSecrets),
     streamsPurpose: values.streams_purpose,
@@ -119,7 +119,7 @@ function withoutResolved(values: Values): Settings {
 const keyOf = (given: string, secret: string, purpose: string): string =>
   given === 'none' ? '' : given || (secret === '' ? '' : deriveKey(secret, purpose))
 
-/** Without a present secret former ones open nothing. */
+/** Without a present secret, former secrets open nothing. */
 const rotation = (present: string, former: readonly string[]): readonly string[] =>
   present === '' ? [] : [present, ...former]
 

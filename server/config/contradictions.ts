@@ -1,7 +1,7 @@
 /**
  * Mistakes in a configuration: settings that contradict each other, and ports that are open by accident.
  *
- * Each is a row, whose sentence names the settings and the fix. Pure.
+ * Each is a row with a sentence that names the settings and the fix. Pure.
  */
 import { type Checked, type Row, said } from './rows.ts'
 import { SAME_PATHS } from './same-paths.ts'

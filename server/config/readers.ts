@@ -1,5 +1,5 @@
 /**
- * Readers: each turns a setting's text into its value, or throws an Error whose message continues the setting's name: "must be …".
+ * Readers: each turns a setting's text into its value, or throws an Error. Its message follows the setting's name: "must be …".
  *
  * No message repeats the text, because it may be a secret that the operator gave to the wrong setting. Pure.
  */
@@ -56,7 +56,7 @@ export const parameter: Read<string> = text => {
   return text
 }
 
-/** Only unreserved characters: a URL spells them in one way, and the router gives them no meaning. */
+/** Only unreserved characters: a URL has one spelling for them, and they mean nothing to the router. */
 export const path: Read<string> = text => {
   if (!/^\/([\w.~-]+\/)*[\w.~-]*$/.test(text) || URL.parse(text, 'http://host')?.pathname !== text)
     throw new Error('must begin with /, and hold only letters, digits, /, ., _, ~ and -')

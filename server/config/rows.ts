@@ -10,13 +10,13 @@ export interface Row {
   readonly say: string | ((checked: Checked) => string)
 }
 
-/** What a row judges. */
+/** The input of a row: the settings, and the configuration that they resolve to. */
 export interface Checked {
   readonly given: Given
   readonly values: Values
   readonly config: Resolved
 }
 
-/** Returns the sentences of the rows whose condition holds. */
+/** Returns the sentence of each row with a condition that holds. */
 export const said = (rows: readonly Row[], checked: Checked): string[] =>
   rows.filter(({ when }) => when(checked)).map(({ say }) => (typeof say === 'string' ? say : say(checked)))

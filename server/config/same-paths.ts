@@ -12,7 +12,7 @@ interface Route {
 
 const below = (folder: string, ...names: string[]): string[] => [folder, ...names.map(name => `${folder}/${name}`)]
 
-/** On the clients' port, unless it has another. */
+/** A route without `port` is on the clients' port. */
 const ROUTES: readonly Route[] = [
   { setting: 'path', paths: ({ values }) => values.path },
   { setting: 'health-path', paths: ({ values }) => [values['health-path']] },

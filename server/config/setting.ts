@@ -1,19 +1,19 @@
 /**
- * One row of the settings' table, and the words that a row is written with.
+ * One row of the settings' table, and functions to write rows with.
  */
 import { bool, type Read } from './readers.ts'
 
 export interface Setting<T> {
-  /** How the value is named in --help; empty for a switch. */
+  /** The name of the value in --help; empty for a switch. */
   readonly shape: string
   readonly read: Read<T>
   readonly fallback: T
   readonly help: string
   /** Its variable is `<prefix>_<NAME>`. */
   readonly prefix: 'ANYCABLE' | 'HOTCABLE'
-  /** A second variable, which hosts set; the first wins. */
+  /** A second variable, which hosting platforms set; the first wins. */
   readonly otherVariable?: string
-  /** What other settings are, whatever the operator says, where this one is set. */
+  /** The values that other settings take if this one is set, even if the operator sets them otherwise. */
   readonly implies: Implied
 }
 
@@ -48,7 +48,7 @@ export const flag = (help: string, implies: Implied = {}): Setting<boolean> => (
 })
 export const ourFlag = (help: string): Setting<boolean> => ours('', bool, false, help)
 
-/** An older name of the setting `newer`, with the same shape and reader. `unset` counts as not given. */
+/** An older name of the setting `newer`, with the same shape and reader. `unset`: the value that counts as not given. */
 export function older<const Newer extends string, T>(
   newer: Newer,
   [shape, read, unset]: readonly [shape: string, read: Read<T>, unset: T],

@@ -1,7 +1,7 @@
 /**
  * Settings: one table in sections, from which --help, .env.example and the tables of docs/operating.md are printed.
  *
- * Names are AnyCable's, so that the cable can be swapped for it and back; what AnyCable does not have is HOTCABLE_… in
+ * Names are AnyCable's, so that an operator can swap one for the other. Settings that AnyCable does not have are HOTCABLE_… in
  * the environment.
  */
 import {
@@ -296,7 +296,7 @@ export const SETTINGS = {
 
 export type SettingName = keyof typeof SETTINGS
 type Rows = typeof SETTINGS
-/** The values of all settings; one that was given by its older name has its newer one. */
+/** The values of all settings, under their newer names. */
 export type Values = {
   [name in SettingName as Rows[name] extends { newer: string } ? never : name]: ReturnType<Rows[name]['read']>
 }
@@ -311,7 +311,7 @@ export function envNames(name: SettingName): readonly string[] {
 /** Whether the value of a setting is a secret, or several. */
 export const isSecret = (name: SettingName): boolean => /^(SECRET|KEY)S?$/.test(SETTINGS[name].shape)
 
-/** A value as it could be, for a message. */
+/** An example of a value, for a message. */
 export const exampleOf = (name: SettingName): string => {
   const { fallback, shape } = SETTINGS[name]
   const usual = Array.isArray(fallback) || fallback === -1 ? '' : String(fallback)

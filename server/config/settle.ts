@@ -1,13 +1,13 @@
 /**
- * From the settings that the operator gave to the value of each: older names, defaults, and settings that imply others.
+ * Turns the settings that an operator gave into a value for every setting: older names, defaults, implied settings.
  *
  *   --turbo_rails_key=k   ─▶   turbo_streams_secret k, turbo_streams true
  *
- * Which names are older and what a setting implies is data, in the settings' rows. Pure.
+ * The settings' rows hold the older names and the implied settings. Pure.
  */
 import { SETTINGS, type SettingName, type Values } from './settings.ts'
 
-/** What was given, by flag or by variable, under the names that the operator wrote. */
+/** The settings that the operator gave, by flag or by variable, under the names that the operator wrote. */
 export type Given = ReadonlyMap<SettingName, unknown>
 
 export interface OlderPair {
@@ -34,7 +34,7 @@ export function settle(given: Given): Values {
   return Object.assign(Object.fromEntries(values), ...implied)
 }
 
-/** Returns the name whose value counts. A secret that is `none`, and a switch that is off, count as not given. */
+/** Returns the name with the value that counts. A secret that is `none`, and a switch that is off, count as not given. */
 export function usedOf({ older, newer, outranks }: OlderPair, given: Given): SettingName {
   const [first, second] = outranks ? [older, newer] : [newer, older]
   return !given.get(first) && given.get(second) ? second : first

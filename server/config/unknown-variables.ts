@@ -35,7 +35,7 @@ const NAMES = (Object.keys(SETTINGS) as SettingName[]).flatMap(name => envNames(
 const OF_OTHER_PROGRAMS =
   /^(ANYCABLE_(HTTP_BROADCAST|WEBSOCKET)_URL|HOTCABLE_(DB|ASSETS|RAILS_DEFAULTS|(TEST_)?SEED|FUZZ|E2E_\w+))$/
 
-/** Where a Board is, in any language, or the cable: HOTCABLE_PYTHON_URL. A name that is near a setting is that one, misspelt. */
+/** The URL of a Board or of the cable: HOTCABLE_PYTHON_URL. We take a name near to that of a setting as a misspelling. */
 const isOfBoard = (name: string): boolean => /^HOTCABLE_[A-Z0-9]+_URL$/.test(name) && didYouMean(name) === ''
 
 /** Variables that Kubernetes sets in every container for a service with the name hotcable or hotcable-…. */

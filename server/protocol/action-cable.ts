@@ -4,15 +4,15 @@
  *   in   {"command":"subscribe","identifier":"{\"channel\":…}"}
  *   out  {"type":"confirm_subscription","identifier":"{\"channel\":…}"}
  *
- * Keys go out in the reference's order. An identifier is opaque: it is echoed as the same string, never parsed and
- * printed again, because clients compare it byte for byte. Pure.
+ * Keys go out in the reference's order. An identifier is opaque: we echo the same string, and never parse and
+ * print it again, because clients compare it byte for byte. Pure.
  */
 import { ENDINGS, type EndingCode, REJECTIONS, type RejectionCode, TEMPORARY_REJECTIONS } from '../errors.ts'
 import { frameOf, textFrame } from './frame.ts'
 import { isTooDeep, memberOf } from './json.ts'
 import { payloadOf } from './payload.ts'
 
-/** Whether a refresh follows, was held back (there was one less than 30 s ago), or pages are not told to refresh. */
+/** A refresh follows, is held back (the last was less than 30 s ago), or is off: we ask no page to refresh. */
 export type RefreshFate = 'coming' | 'held-back' | 'off'
 
 /** The `history` of a command, not validated yet. */
@@ -56,13 +56,13 @@ export function parseCommand(text: string): Command | undefined {
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** `explain` (--dev): the page may say in its console what is probably a mistake. Stock clients ignore the key. */
+/** `explain` (--dev): lets the page report probable mistakes in its console. Stock clients ignore the key. */
 export const welcome = (sid: string, explain: boolean): Buffer =>
   encode({ type: 'welcome', sid, dev: explain || undefined })
 
 export type PingPrecision = 's' | 'ms' | 'ns'
 
-/** `time` is Unix time in ms. Nanoseconds are more than a JavaScript number holds, so digits are appended. */
+/** `time` is Unix time in ms. A JavaScript number cannot hold nanoseconds, so we append digits. */
 export const ping = (time: number, precision: PingPrecision = 's'): Buffer =>
   frameOf(
     `{"type":"ping","message":${precision === 's' ? Math.floor(time / 1000) : `${Math.floor(time)}${precision === 'ns' ? '000000' : ''}`}}`,
@@ -70,7 +70,7 @@ export const ping = (time: number, precision: PingPrecision = 's'): Buffer =>
 
 export const PONG = encode({ type: 'pong' })
 
-/** `refresh`: something may be missing from the page, and what follows. Stock clients ignore that key. */
+/** `refresh`: the page may miss messages; says whether a refresh follows. Stock clients ignore that key. */
 export const confirmSubscription = (identifier: string, refresh?: RefreshFate): Buffer =>
   encode({ type: 'confirm_subscription', identifier, refresh })
 
@@ -89,13 +89,13 @@ export function disconnect(code: EndingCode, explain: boolean, reconnect: boolea
   return encode({ type: 'disconnect', reason: tell, reconnect, ...(explain ? { code, fix } : {}) })
 }
 
-/** What precedes the message in a broadcast frame; the same for every message to this identifier. */
+/** Returns the start of a broadcast frame, up to the message. All messages to this identifier have the same. */
 export const broadcastPrefix = (identifier: string, type?: string): Buffer =>
   Buffer.from(
     `{${type === undefined ? '' : `"type":${JSON.stringify(type)},`}"identifier":${JSON.stringify(identifier)},"message":`,
   )
 
-/** A frame with `message`, JSON text, and its identifier. */
+/** Returns a frame with `message`, which is JSON text, and its identifier. */
 export const transmission = (identifier: string, message: string, type?: string): Buffer =>
   textFrame(broadcastPrefix(identifier, type), payloadOf(message))
 

@@ -1,5 +1,5 @@
 /**
- * What actioncable-v1-ext-json adds: resumed sessions, positions, answers to `history`.
+ * The additions of actioncable-v1-ext-json: resumed sessions, positions, answers to `history`.
  *
  *   {"identifier":I,"message":M,"stream_id":"board/1","epoch":"aZ3x","offset":12}
  *
@@ -8,7 +8,7 @@
 
 import { encode, type RefreshFate } from './action-cable.ts'
 
-/** The reference leaves an empty list out, and its client then takes all that it ever subscribed to for restored. */
+/** The reference leaves an empty list out. Its client then believes that all its subscriptions were restored. */
 export const restoredWelcome = (sid: string, identifiers: readonly string[], explain: boolean): Buffer =>
   encode({ type: 'welcome', sid, restored: true, restored_ids: identifiers, dev: explain || undefined })
 

@@ -1,11 +1,11 @@
 /**
  * A WebSocket text frame, server to client (RFC 6455, 5.2): final, unmasked, in one piece.
  *
- * We build a frame once, and every session that gets the same bytes shares it: that makes a broadcast cheap. Not pure: short
- * frames are cut out of one slab of this module.
+ * We build a frame once, and every session that gets the same bytes shares it: that makes a broadcast cheap. Not pure: we cut
+ * short frames out of one slab of this module.
  */
 
-/** Frames are short-lived, so they are cut out of a common slab: one allocation for many. */
+/** Frames are short-lived, so we cut many out of one allocation. */
 const SLAB = 64 * 1024
 let slab = Buffer.allocUnsafeSlow(SLAB)
 let used = 0
@@ -40,7 +40,7 @@ function writeHeader(frame: Buffer, at: number, length: number): number {
   return at + 10
 }
 
-/** The frame around a text. */
+/** Returns the frame around a text. */
 export function frameOf(text: string): Buffer {
   const length = Buffer.byteLength(text)
   const frame = allocate(headerSize(length) + length)
@@ -48,7 +48,7 @@ export function frameOf(text: string): Buffer {
   return frame
 }
 
-/** The frame around the concatenated `parts`, UTF-8. */
+/** Returns the frame around the concatenated `parts`, UTF-8. */
 export function textFrame(...parts: readonly Buffer[]): Buffer {
   let length = 0
   for (const part of parts) length += part.length
@@ -69,7 +69,7 @@ export function headOf(prefix: Buffer, rest: number): Buffer {
   return head
 }
 
-/** Returns the same bytes in a Buffer of their own, so that keeping them does not keep Node's 8 KiB slab. */
+/** Copies bytes out of Node's 8 KiB slab, so that keeping them does not keep the slab. */
 export function unpooled<B extends Buffer>(bytes: B): B {
   if (bytes.length === bytes.buffer.byteLength) return bytes
   const copy = Buffer.allocUnsafeSlow(bytes.length)
@@ -78,12 +78,12 @@ export function unpooled<B extends Buffer>(bytes: B): B {
 }
 
 /**
- * Frames of one or several messages, one behind the other, for many readers: what precedes the messages is all that
- * differs from one reader to the next, so that is all that is written anew, into the same bytes where they are free.
+ * Frames of one or several messages, one behind the other, for many readers. Only the prefix of each message differs
+ * between readers, so we write only the prefixes for the next reader, into the same bytes if they are free.
  */
 export class Batch {
   readonly #bodies: readonly Buffer[]
-  /** Where the prefixes are. */
+  /** The index of each prefix in the frames. */
   readonly #places: number[] = []
   #frames: Buffer | undefined
   #prefixLength = 0
@@ -92,7 +92,7 @@ export class Batch {
     this.#bodies = bodies
   }
 
-  /** The frames, `prefix` before each body; theirs until {@link reuse} says otherwise. UTF-8. */
+  /** Returns the frames, with `prefix` (UTF-8) before each body. The next call overwrites them, unless {@link reuse} forbids it. */
   framed(prefix: Buffer): Buffer {
     const frames = this.#frames
     if (frames === undefined || prefix.length !== this.#prefixLength) return this.#build(prefix)
@@ -100,7 +100,7 @@ export class Batch {
     return frames
   }
 
-  /** Whether nobody holds the bytes any more that were handed out last. */
+  /** `free`: no reader holds the bytes that `framed` returned last. */
   reuse(free: boolean): void {
     if (!free) this.#frames = undefined
   }
@@ -127,7 +127,7 @@ export class Batch {
   }
 }
 
-/** What is inside frames that stand one behind the other, as they were made here. */
+/** Yields the payloads of frames that stand one behind the other. This module must have made the frames. */
 export function* payloadsOf(frames: Buffer): Iterable<Buffer> {
   for (let at = 0; at < frames.length; ) {
     const short = frames[at + 1]!

@@ -12,7 +12,7 @@ export const MAX_DEPTH = 64
 
 /** Whether lists and objects nest more than {@link MAX_DEPTH} levels deep. The text need not be valid JSON. */
 export function isTooDeep(json: string): boolean {
-  // (Almost always the answer, and the engine counts faster than we do.)
+  // (Nearly every text ends here, and the engine counts faster than we do.)
   if (countOf(json, '{') + countOf(json, '[') <= MAX_DEPTH) return false
   let depth = 0
   for (let at = 0; at < json.length; at++) {
@@ -51,7 +51,7 @@ export function memberOf(json: string, name: string): string | undefined {
   return found
 }
 
-/** How often the text holds the character; it stops counting past {@link MAX_DEPTH}. */
+/** Returns how often the text holds the character, but stops counting past {@link MAX_DEPTH}. */
 function countOf(text: string, char: string): number {
   let count = 0
   for (let at = text.indexOf(char); at >= 0 && count <= MAX_DEPTH; at = text.indexOf(char, at + 1)) count++

@@ -1,25 +1,25 @@
 /**
- * What a client says before it says anything: subprotocols and where its token is.
+ * Reads the wishes of a client from its handshake: subprotocol, token, session to restore, pings.
  *
- * Pure: reads the upgrade request's URL and headers.
+ * Pure: needs only the URL and the headers of the request.
  */
 import type { IncomingHttpHeaders } from 'node:http'
 import type { PingPrecision } from './action-cable.ts'
 
-/** The subprotocol whose sessions can be resumed. */
+/** The subprotocol that can resume sessions. */
 export const EXTENDED = 'actioncable-v1-ext-json'
 
-/** The subprotocols we speak, in order of preference. Clients that offer neither are served the same. */
+/** The subprotocols we speak, in order of preference. We also serve clients that offer neither. */
 const SUBPROTOCOLS = ['actioncable-v1-json', EXTENDED] as const
 const TOKEN_PREFIX = 'anycable-token.'
 
-/** The subprotocol to answer with, or `false` for none. A token offered as a subprotocol is never echoed. */
+/** Returns the subprotocol to answer with, or `false` for none. Never echoes a token that is offered as a subprotocol. */
 export const selectSubprotocol = (offered: ReadonlySet<string>): string | false =>
   SUBPROTOCOLS.find(name => offered.has(name)) ?? false
 
 /**
- * The token of a request, empty when there is none. A header wins over a subprotocol, which wins over the query:
- * what a proxy sets must not be overruled by what a link carries.
+ * Returns the token of a request, or an empty string. A header wins over a subprotocol, which wins over the query: a link
+ * must not override a token that a proxy sets.
  */
 export function readToken(url: string, headers: IncomingHttpHeaders, param: string): string {
   const header = headers[`x-${param.toLowerCase()}`]
@@ -39,11 +39,11 @@ export const queryOf = (url: string): URLSearchParams => {
   return at < 0 ? NO_QUERY : new URLSearchParams(url.slice(at + 1))
 }
 
-/** What a client may say of itself in the URL. For repeated parameters the last wins, as in the reference. */
+/** The wishes that a client may express in the URL. For repeated parameters the last wins, as in the reference. */
 export interface Wishes {
-  /** The sid of the session it had before; empty for none. */
+  /** The sid of the previous session; empty for none. */
   readonly previousSid: string
-  /** Seconds between pings; 0 for none at all; `undefined`: as everybody. */
+  /** Seconds between pings; 0: no pings; `undefined`: the default. */
   readonly pingInterval: number | undefined
   readonly pingPrecision: PingPrecision | undefined
 }
@@ -64,8 +64,8 @@ export function readWishes(url: string, headers: IncomingHttpHeaders): Wishes {
 }
 
 /**
- * Whether the Origin may connect. `allowed` are `host[:port]` entries; `*.example.io` means its subdomains, `*example.io` the
- * domain as well. (To the reference the latter is any suffix, evilexample.io included.) None allows all.
+ * Whether the Origin may connect. `allowed` are `host[:port]` entries; `*.example.io` means its subdomains, `*example.io` also
+ * the domain. (In the reference the latter is any suffix, even evilexample.io.) An empty list allows all.
  */
 export function originAllowed(origin: string | undefined, allowed: readonly string[]): boolean {
   if (allowed.length === 0 || allowed.includes('*')) return true

@@ -1,5 +1,5 @@
 /**
- * A payload: what follows the identifier in a broadcast's frame. It is the message and what closes the frame.
+ * A payload: the part of a broadcast's frame after the identifier, that is, the message and the end of the frame.
  *
  *   "<b>hi</b>"}                                             not in the history
  *   "<b>hi</b>","stream_id":"a","epoch":"aZ3x","offset":12}  in the history
@@ -20,9 +20,9 @@ export const payloadOf = (message: string): Payload => Buffer.from(`${message}}`
 export const storedPayload = (message: Buffer, stream: string, position: Position): Payload =>
   Buffer.concat([message, positionTail(stream, position)]) as Payload
 
-/** What follows a message in the history: its stream and position. */
+/** The end of a payload in the history: its stream and position. */
 export const positionTail = (stream: string, { epoch, offset }: Position): Buffer =>
   Buffer.from(`,"stream_id":${JSON.stringify(stream)},"epoch":"${epoch}","offset":${offset}}`)
 
-/** What follows a message that is not in the history. */
+/** The end of a payload that is not in the history. */
 export const PLAIN_TAIL: Buffer = Buffer.from('}')

@@ -18,7 +18,7 @@ export interface Position {
 export const formatPosition = ({ offset, epoch, nonce }: Position): string =>
   nonce === undefined ? `${offset}/${epoch}` : `${offset}/${epoch}-${nonce}`
 
-/** Returns `unknown` for "-", and `undefined` for a text that is not a position. What follows the last "-" is the nonce. */
+/** Returns `unknown` for "-", and `undefined` for a text that is not a position. The nonce follows the last "-". */
 export function parsePosition(text: unknown): Position | 'unknown' | undefined {
   if (text === '-') return 'unknown'
   const [, offset, epoch, nonce] = (typeof text === 'string' && POSITION.exec(text)) || []
@@ -26,5 +26,5 @@ export function parsePosition(text: unknown): Position | 'unknown' | undefined {
   return { offset: Number(offset), epoch, ...(nonce === undefined ? {} : { nonce }) }
 }
 
-/** (The epochs of cables before nonces may hold "-". They are gone, so however we read them, they are a gap.) */
+/** (Epochs of cables that knew no nonces may hold "-". Those cables are gone, so any reading of their epochs gives a gap.) */
 const POSITION = /^(\d{1,15})\/([A-Za-z0-9_-]{1,64}?)(?:-([A-Za-z0-9_]{1,64}))?$/

@@ -1,13 +1,13 @@
 /**
- * What a backend POSTs: one publication, many, or a command.
+ * Reads the body that a backend POSTs: one publication, many, or a command.
  *
  *   {"stream":"board/1","data":"\"<turbo-stream …>\"","meta":{"exclude_socket":"<sid>","id":"<random>"}}
- *   [{"stream":…,"data":…},…]                     all are valid, or none is applied
+ *   [{"stream":…,"data":…},…]                     we apply all, or none if one is invalid
  *   {"command":"disconnect","payload":{"identifier":"{\"user_id\":42}","reconnect":true}}
  *
- * `data` is a string that holds JSON, so HTML is encoded twice; a string that is no JSON is sent as the text it is.
- * AnyCable answers 201 to garbage; here it is refused with a reason, since a broadcast that nobody gets is the
- * hardest thing to debug.
+ * `data` is a string that holds JSON, so HTML is encoded twice. We send a string that is not JSON as text.
+ * AnyCable answers 201 to garbage. We refuse it with a reason, because a broadcast that reaches no client is the hardest
+ * fault to debug.
  *
  * Serializers (C#, Java, PHP) write absent fields too: we take `null` as absent in an optional field, and `[]`, PHP's empty
  * array, as absent where an object belongs. Pure.
@@ -16,20 +16,20 @@ import { RequestRefused } from '../errors.ts'
 
 export interface Publication {
   stream: string
-  /** The JSON text that goes into the frame as it is. */
+  /** JSON text, which we copy into the frame unchanged. */
   message: string
-  /** The `sid` of a session that is not sent this, on every subscription it has. */
+  /** The `sid` of a session that does not get this, on any of its subscriptions. */
   exclude?: string
   /** Becomes the frame's `type`. */
   type?: string
-  /** Not kept in the history. */
+  /** Do not keep it in the history. */
   transient: boolean
   /** The name of this publication, the same in every retry: the cable publishes it once. */
   id?: string
 }
 
 export interface RemoteDisconnect {
-  /** Compared byte for byte with what the token's `ext` said. */
+  /** The `ext` of the sessions' tokens. We compare it byte for byte. */
   identity: string
   reconnect: boolean
 }
@@ -113,7 +113,7 @@ function parseJson(body: string): unknown {
   }
 }
 
-/** The reference decodes and encodes again; keeping the text keeps big numbers and the order of keys. */
+/** The reference decodes and encodes again. We keep the text, so that big numbers and the order of keys survive. */
 function toMessage(data: string): string {
   try {
     if (JSON.parse(data) !== null) return data

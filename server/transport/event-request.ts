@@ -8,7 +8,7 @@
  *   Last-Event-ID: <offset>/<epoch>/<stream>                                                  the browser's last event
  *
  * We read the whole request before we act on it. No position becomes part of an identifier, so it has the same bytes at
- * every reconnect. Of repeated parameters the first counts, as in the reference. Pure.
+ * every reconnect. The first of repeated parameters counts, as in the reference. Pure.
  */
 import { EventsRefused } from '../errors.ts'
 import { type Command, parseCommand } from '../protocol/action-cable.ts'

@@ -39,7 +39,7 @@ export interface EventParts {
 
 export interface EventSettings {
   readonly jwtParam: string
-  /** By their names. */
+  /** By name. */
   readonly settings: {
     readonly allowed_origins: readonly string[]
     readonly dev: boolean
@@ -126,7 +126,7 @@ export function createEventHandler({ settings, jwtParam }: EventSettings, parts:
       if (typeof subscription === 'string') throw new SubscriptionRejected(subscription)
       return subscription
     })
-    // A join is announced to its stream, so the client joins only once all subscriptions are granted.
+    // A join is announced to its stream, so the client joins only after we granted all subscriptions.
     commands.forEach((command, at) => {
       if (command.presence !== undefined) session.join(command, subscriptions[at]!)
     })

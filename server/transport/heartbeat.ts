@@ -1,9 +1,8 @@
 /**
- * Pings: one frame for everybody whose turn it is.
+ * Pings: all sessions in a slot get the same frame.
  *
- * Clients give up after two missed pings, so an interval is kept exactly; the first comes one interval after the
- * welcome. A client may ask for an interval and a precision of its own (?pi=, ?ptp=); each combination that is in use
- * has a wheel.
+ * Clients give up after two missed pings, so we keep an interval exactly. The first ping comes one interval after the
+ * welcome. A client may ask for an interval and a precision (?pi=, ?ptp=); each combination in use has a wheel.
  */
 import { type ReportFailure, tryEach } from '../base/failure.ts'
 import { ping } from '../protocol/action-cable.ts'
@@ -24,7 +23,7 @@ export class Heartbeat {
     this.#failed = failed
   }
 
-  /** Pings until it is deleted from the slot; `undefined`: never. */
+  /** Pings until the caller deletes `beat` from the slot. Returns `undefined` if the client wants no pings. */
   add(beat: Beat, { interval, precision }: Rhythm): Slot<Beat> | undefined {
     if (interval === 0) return undefined
     const seconds = Math.min(interval, LONGEST_S)

@@ -17,9 +17,9 @@ export interface InboxOwner {
   resume: () => void
   /** The client sends messages that are not commands faster than {@link MALFORMED}. */
   flooded: () => void
-  /** Counts a message that was dropped, because it would have had to wait too long after the end of its connection. */
+  /** Counts a message that we dropped: it would have waited too long after the end of its connection. */
   dropped: () => void
-  /** After `end`: nothing waits any more. Once. */
+  /** Called once: after `end`, when no message waits. */
   ended: () => void
 }
 

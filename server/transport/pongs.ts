@@ -14,7 +14,7 @@ function createPongWatch(timeoutMs: number, missing: () => void): PongWatch {
     timer = undefined
   }
   return {
-    // A ping while one is unanswered gives no more time.
+    // A second ping does not give the client more time to answer the first.
     pinged: () => {
       timer ??= setTimeout(missing, timeoutMs)
     },

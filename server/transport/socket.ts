@@ -19,7 +19,7 @@ export interface SocketSettings {
   maxPendingSize: number
   rate: Rate
   turn: Turn
-  /** Counts why a connection ended, or what was dropped with it. */
+  /** Counts the end of a connection, or a message dropped with it, by its reason. */
   refused: (code: CutCode) => void
   /** Counts that a client has to wait, because it sends commands faster than its rate. */
   delayed: () => void
@@ -44,7 +44,7 @@ const ERRORS = new Map<string | undefined, CutCode>([
   ['WS_ERR_INVALID_UTF8', 'text_malformed'],
 ])
 
-// There are very many of these, so they share their settings.
+// There are very many sockets, so they share their settings.
 export class Socket extends Backlog implements Connection, InboxOwner {
   isOpen = true
   readonly #socket: Duplex
@@ -153,7 +153,7 @@ export class Socket extends Backlog implements Connection, InboxOwner {
     if (this.#isGone) this.#inbox?.stop()
   }
 
-  /** Asks a peer that sends nothing whether it lives; one that does not answer is gone. */
+  /** Pings a silent peer, and cuts it off if it does not answer. */
   probe(): void {
     const ws = this.#ws
     if (ws.isPaused) return // (we would not read the answer)

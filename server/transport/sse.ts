@@ -27,7 +27,7 @@ export interface EventStreamSettings {
 
 type EventStreamListener = Pick<Listener, 'drained' | 'tooSlow' | 'closed'>
 
-/** Holds its events until `open`, so that a refusal can still be answered with a status. */
+/** Holds its events until `open`, so that we can still answer a refusal with a status. */
 export interface EventStream extends Connection {
   /** Sends an id, which says that the client has all messages up to `position`, unless there was a gap. */
   sendLastEventId: (stream: string, position: Position) => void

@@ -1,9 +1,9 @@
 /**
  * WebSockets: the only file that knows ws.
  *
- * `ws` owns the connection: the handshake, fragments, masks, limits, control frames, the close. What we send is written
- * to the socket that the upgrade handed us, as frames that are already complete: many sessions share one Buffer, and
- * several frames for one session in one turn of the event loop leave in one write.
+ * `ws` owns the connection: the handshake, fragments, masks, limits, control frames, the close. We write complete
+ * frames directly to the socket of the upgrade: many sessions share one Buffer, and all frames for one session in one turn
+ * of the event loop leave in one write.
  *
  * We probe a silent peer with a WebSocket ping, which browsers answer, and free one that does not.
  */
@@ -18,7 +18,7 @@ import { Wheel } from './wheel.ts'
 
 export interface WebSocketSettings extends SocketSettings {
   maxMessageSize: number
-  /** A silent peer is probed within twice this, and freed when it has not answered in as long. */
+  /** We probe a silent peer within twice this time, and free it if it does not answer within as long again. */
   probeMs: number
   failed: ReportFailure
   /** Answers a handshake that ws refuses. */
@@ -29,11 +29,11 @@ export interface WebSockets {
   /** Takes an upgrade request. */
   open: (request: IncomingMessage, socket: Duplex, head: Buffer) => void
   stop: () => void
-  /** Connections that were accepted and are open. */
+  /** Open connections that we accepted. */
   readonly count: number
 }
 
-/** `accept` is called once the client is connected. */
+/** Calls `accept` when a client has connected. */
 export function createWebSockets(settings: WebSocketSettings, accept: Accept): WebSockets {
   const server = new WebSocketServer({
     WebSocket: DirectWebSocket,

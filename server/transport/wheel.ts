@@ -1,8 +1,8 @@
 /**
- * A wheel: everything in it has its turn once per interval, spread over slots of 100 ms.
+ * A wheel: each item in it has its turn once per interval, spread over slots of 100 ms.
  *
- * Ten thousand sessions pinged at once would be a stall every few seconds. They did not come in at once, either: each
- * has its turns at the time at which it came, so a slot has no more than a tenth of a second let in.
+ * To ping ten thousand sessions at once would stall the cable every few seconds. So each session has its turns at the time
+ * at which it came in the interval, and a slot holds only sessions that came in the same tenth of a second.
  */
 
 import { guarded, type ReportFailure } from '../base/failure.ts'
@@ -26,7 +26,7 @@ export class Wheel<T> {
     this.#timer.unref()
   }
 
-  /** Gives the item its turn, for the first time one interval from now, until it is deleted from the slot. */
+  /** Gives the item its turns, the first one interval from now, until the caller deletes it from the slot. */
   add(item: T): Slot<T> {
     const slot = this.#slots.at(this.#at - 1)!
     slot.add(item)
