@@ -4,7 +4,7 @@
  *   backend ─▶ publish ─▶ broker ─▶ feed ─▶ hub ─▶ sessions
  *
  * `publish` never delivers: every message, also one of our own backends, reaches the hub by the feed, in the feed's order.
- * A broker in this process answers at once, and then nothing makes a promise; one that is elsewhere answers later.
+ * A broker in this process answers at once, without a promise; a remote one answers later.
  */
 import type { Soon } from './base/soon.ts'
 import type { Position } from './protocol/position.ts'
@@ -15,7 +15,7 @@ export interface Entry {
   readonly offset: number
   /** JSON text, UTF-8. */
   readonly body: Buffer
-  /** The sid that is not sent it, in replays as well. */
+  /** The session that must not get it, in replays as well. */
   readonly exclude: string | undefined
 }
 
@@ -30,10 +30,10 @@ export interface Live {
   readonly fromClient: boolean
 }
 
-/** What every node does, and no broker keeps: end all sessions of an identity, or one session. */
+/** An order to every node, which no broker stores: end all sessions of an identity, or one session. */
 export type Signal = { readonly reconnect: boolean } & ({ readonly identity: string } | { readonly sid: string })
 
-/** What a broker tells this node. */
+/** The messages from a broker to this node. */
 export interface Feed {
   /** `type` as in {@link Live}. Offsets rise. */
   entry: (stream: string, entry: Entry, type?: string) => void
@@ -49,9 +49,9 @@ export interface Broker {
   readonly epoch: string
   /** The newest offset that the feed has delivered. */
   readonly seen: number
-  /** Where a page stands that is rendered now. Changes nothing. */
+  /** Returns the position of a page that is rendered now. Changes nothing. */
   position: () => Soon<Position>
-  /** Takes all publications, or none. Returns those that it published: it skips one whose id it took before. */
+  /** Takes all publications, or none. Returns those that it published: it skips ids that it took before. */
   publish: (publications: readonly Publication[]) => Soon<readonly Publication[]>
   /** Returns the messages after the position, the oldest first; `gap` if some of them are gone. */
   after: (stream: string, from: Position) => Soon<readonly Entry[] | 'gap'>

@@ -44,11 +44,11 @@ import { createPongWatches } from './transport/pongs.ts'
 import { createWebSockets, webSocketSettings } from './transport/websocket.ts'
 
 export interface Cable {
-  /** Resolves when every port is bound; rejects, with nothing left open, when one is not to be had. */
+  /** Resolves when every port is bound; rejects, closing every port, if one cannot be bound. */
   listen: () => Promise<void>
-  /** Tells every client to come back, and resolves when all are gone or --shutdown_timeout is over. */
+  /** Tells every client to reconnect, and resolves when all have left or --shutdown_timeout is over. */
   close: () => Promise<void>
-  /** Where clients connect and where backends POST; known once listening. */
+  /** URLs for clients and backends; known once the cable listens. */
   readonly url: { readonly cable: string; readonly broadcast: string; readonly api: string }
 }
 
@@ -205,8 +205,8 @@ const repeat: Every = (ms, then) => {
   return () => clearInterval(timer)
 }
 
-/** Where a page stands that is rendered now; no two pages have the same position. */
+/** The position of a page that is rendered now; no two pages have the same. */
 const pagePosition = ({ offset, epoch }: Position): string => formatPosition({ offset, epoch, nonce: randomLetters(6) })
 
-/** How often we forget what is too old. */
+/** Time between two sweeps of expired entries. */
 const UPKEEP_MS = 1000

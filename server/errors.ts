@@ -2,9 +2,9 @@
  * Every refusal, cut, gap and ignored command: a stable code, the reason that the client gets, and the fix that the operator
  * gets.
  *
- * A refusal is a row here, not logic where it is thrown. `tell` is the reason that Action Cable clients know; `fix` is one
+ * A refusal is a row here, not logic at the throw site. `tell` is the reason that Action Cable clients know; `fix` is one
  * line for the operator or developer, is logged, and reaches the client only with --dev. Codes are metric labels: never
- * rename one. A code in two tables has one meaning: a table is a road on which it is answered.
+ * rename one. A code in two tables has one meaning; the tables differ in how the client gets the answer.
  */
 
 interface Ending {
@@ -84,7 +84,7 @@ export const ENDINGS = {
   },
 } as const satisfies Record<string, Ending>
 
-/** Why a subscription is rejected: code → what to do about it. */
+/** Why a subscription is rejected: code → fix. */
 export const REJECTIONS = {
   identifier_missing: 'send an identifier: a JSON string with a channel',
   identifier_too_deep: 'an identifier may nest lists and objects 64 levels deep',
@@ -124,7 +124,7 @@ export const COMPLAINTS = {
   presence_id_mismatch: 'this session has joined the stream under another id',
 } as const
 
-/** Why something may be missing from a stream: its page has to be fetched again. */
+/** Why a client may have missed messages of a stream: its page must be fetched again. */
 export const GAPS = {
   gap_position_unknown: 'the page has no position: could its backend reach the cable while it rendered the page?',
   gap_restarted: 'the page was rendered before the cable started',
@@ -139,7 +139,7 @@ interface Cut {
   fix: string
 }
 
-/** Why a request is refused before we know what it asks for, or a connection ends beside its session. */
+/** Why we refuse a request before we know its route, or cut a connection without ending its session first. */
 export const CUTS = {
   connections_limit: { fix: 'too many connections are no sessions, and none is idle: see --max_unauthenticated' },
   connection_idle: { fix: 'the connection was idle, and made room for a new one: see --max_unauthenticated' },
@@ -174,13 +174,13 @@ export const CUTS = {
   },
 } as const satisfies Record<string, Cut>
 
-/** What the log says of a cut. */
+/** The log line of a cut. */
 export function describeCut(code: CutCode): string {
   const { status, fix }: Cut = CUTS[code]
   return `${status === undefined ? 'connection ended' : 'request refused'}: ${fix}`
 }
 
-/** Why an HTTP request of a backend is refused: status, and what to do about it. */
+/** Why an HTTP request of a backend is refused: status and fix. */
 export const REQUEST_REFUSALS = {
   unauthorized: [401, 'send Authorization: Bearer <key>'],
   cross_site: [403, 'web pages may not broadcast: set --broadcast_key to use this from elsewhere'],
@@ -193,11 +193,11 @@ export const REQUEST_REFUSALS = {
   internal: [500, 'a bug of the cable: see its log'],
 } as const satisfies Record<string, readonly [status: number, fix: string]>
 
-/** What `unauthorized` says about a key that was sent. */
+/** The text of `unauthorized` about the key of a request. */
 export const KEY_MISMATCH =
   'the key in Authorization does not match: set the same secret, or key, for cable and backend'
 
-/** Why a request for server-sent events is refused: status, and what to do about it. */
+/** Why a request for server-sent events is refused: status and fix. */
 export const EVENT_REFUSALS = {
   origin_not_allowed: [403, CUTS.origin_not_allowed.fix],
   method_not_allowed: [405, 'GET one subscription, or POST several'],

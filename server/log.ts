@@ -3,8 +3,8 @@
  *
  *   2026-11-23 06:12:01.123 WRN subscription rejected: … sid=V1StGXR8 code=stream_signature_mismatch
  *
- * No line holds a query string, a token, a secret or a whole signed name: what is logged is chosen field by field, never
- * a whole request or error. Clients and backends choose some of the values, so we cut them and escape line breaks.
+ * No line holds a query string, a token, a secret or a whole signed name: callers log chosen fields, never a whole request
+ * or error. Clients and backends choose some of the values, so we cut them and escape line breaks.
  *
  * After a hundred refusals of one code, one passes each second and says how many we left out; warnings and lines at debug do
  * not take each other's place. Metrics count all of them.

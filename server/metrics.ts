@@ -1,5 +1,5 @@
 /**
- * What the cable counts, under AnyCable's names where it has one.
+ * The cable's counters, under AnyCable's names where it has one.
  *
  * The hot path adds to plain numbers; Prometheus reads them when it asks (--metrics_http).
  */
@@ -31,18 +31,18 @@ type Counts = { -readonly [name in keyof typeof COUNTERS]: number }
 export interface Metrics extends Counts {
   /** Refusals, cuts, gaps and ignored commands, by their code. */
   refused: (code: RefusalCode) => void
-  /** What verified, by its kind and by which of its keys: 0 is the present one. */
+  /** Successful verifications, by kind and by key: 0 is the present key. */
   verified: (kind: 'jwt' | 'streams' | 'broadcast' | 'api', key: number) => void
   /** How long a command took, ms. */
   commandTook: (ms: number) => void
-  /** How long it took from a publication until it was written to the last socket, ms. */
+  /** Time from a publication until we wrote it to the last socket, ms. */
   broadcastTook: (ms: number) => void
   /** Prometheus' text. */
   text: () => Promise<string>
   stop: () => void
 }
 
-/** `gauges` are read at each scrape; those whose name ends in _total only rise. */
+/** `gauges` are read at each scrape; those with a name in _total only rise. */
 export function createMetrics(gauges: Record<string, [help: string, read: () => number]>): Metrics {
   const registry = new Registry()
   const counts = Object.fromEntries(Object.keys(COUNTERS).map(name => [name, 0])) as Counts

@@ -1,5 +1,5 @@
 /**
- * What backends ask of the cable: publications and remote disconnects, whichever way they come in.
+ * Requests of backends, over any transport: publications and remote disconnects.
  */
 import { type Soon, soon } from '../base/soon.ts'
 import type { Broker, Signal } from '../broker.ts'
@@ -9,7 +9,7 @@ import { parseRequest } from '../protocol/publication.ts'
 export type Publish = Broker['publish']
 
 export interface Backend {
-  /** Applies the body of a broadcast, all of it or nothing. Throws RequestRefused. */
+  /** Applies the whole body of a broadcast or none of it. Throws RequestRefused. */
   publish: (body: string) => Soon<void>
   /** Returns how many sessions it ended. */
   disconnect: (request: Signal) => Soon<number>

@@ -6,7 +6,7 @@ import { SECRET, startCable } from '../test/test-cable.ts'
 
 const ONE = JSON.stringify({ stream: 'a', data: '"x"' })
 
-test('a broadcast without the key, or with another, is 401 and says which of the two it is', async t => {
+test('a broadcast without the key, or with another, gets a 401 that says which', async t => {
   const cable = await startCable(t)
   const refusal = async (headers: Record<string, string>) => {
     const answer = await cable.post(ONE, { headers })
@@ -23,7 +23,7 @@ test('a broadcast without the key, or with another, is 401 and says which of the
   assert.match(message, /does not match/)
 })
 
-test('the method is looked at before the key', async t => {
+test('the cable checks the method before the key', async t => {
   const cable = await startCable(t)
   const answer = await fetch(cable.url.broadcast)
 
@@ -31,7 +31,7 @@ test('the method is looked at before the key', async t => {
   assert.equal(((await answer.json()) as { error: string }).error, 'method_not_allowed')
 })
 
-test('without a key a web page may not broadcast, whatever it sends, and a backend may', async t => {
+test('without a key a backend may broadcast, and a web page may not', async t => {
   const cable = await startCable(t, ['--broadcast_key=none', '--http_broadcast_port=0'])
   const status = async (headers: Record<string, string>) => (await cable.post(ONE, { headers })).status
 
@@ -52,7 +52,7 @@ test('broadcasts share the clients’ port only when they need a key', async t =
   assert.equal((await fetch(onClientsPort, { method: 'POST', body: ONE })).status, 404)
 })
 
-test('a request may name its whole URL, and have a query', async t => {
+test('a request may have an absolute URL and a query', async t => {
   const cable = await startCable(t)
   const { hostname, port, href } = new URL(cable.url.broadcast)
   for (const path of [href, `${href}?a=b`, '/_broadcast?a=b']) {
@@ -64,7 +64,7 @@ test('a request may name its whole URL, and have a query', async t => {
   }
 })
 
-test('a body over the limit is 413, whether it says its length or not', async t => {
+test('a body over the limit gets a 413, with or without a content length', async t => {
   const cable = await startCable(t, ['--max_broadcast_size=1000'])
   const body = JSON.stringify({ stream: 'a', data: 'x'.repeat(1000) })
   const chunked = new ReadableStream({
@@ -80,7 +80,7 @@ test('a body over the limit is 413, whether it says its length or not', async t 
   assert.equal((await cable.post(ONE)).status, 201)
 })
 
-test('a body that is not UTF-8 is 422', async t => {
+test('a body that is not UTF-8 gets a 422', async t => {
   const cable = await startCable(t)
   const answer = await cable.post('', {
     headers: { authorization: `Bearer ${cable.key}` },
@@ -91,7 +91,7 @@ test('a body that is not UTF-8 is 422', async t => {
   assert.match(((await answer.json()) as { message: string }).message, /UTF-8/)
 })
 
-test('a position is where a page stands that is made now, whatever streams it has; it wants the key', async t => {
+test('a backend with the key gets the position of a page that it renders now, for any streams', async t => {
   const [cable, forgetful] = [await startCable(t), await startCable(t, ['--broker=none'])]
   const position = async ({ url, key }: typeof cable, query = '?stream=board%2F1', authorization = `Bearer ${key}`) => {
     const answer = await fetch(`${url.broadcast}/position${query}`, { headers: { authorization } })
@@ -109,7 +109,7 @@ test('a position is where a page stands that is made now, whatever streams it ha
   assert.equal(await position(cable, '?stream=a', 'Bearer x'), 401)
 })
 
-test('a request that dribbles is cut off', async t => {
+test('the cable cuts a request that arrives too slowly', async t => {
   const cable = await startCable(t)
   const slow = request(cable.url.broadcast, { method: 'POST', headers: { 'content-length': '100' } })
   slow.flushHeaders()

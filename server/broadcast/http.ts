@@ -1,11 +1,11 @@
 /**
  * Where backends POST: /_broadcast, and /_broadcast/position.
  *
- *   201              handled          401  no or wrong Bearer key      403  a web page tried, and there is no key
- *   422  malformed: {"error": code, "message": what and where}         413  larger than --max_broadcast_size
+ *   201              handled          401  no or wrong Bearer key      403  a web page asked, and the cable has no key
+ *   422  malformed: {"error": code, "message": fault and place}         413  larger than --max_broadcast_size
  *
- * All that a busy application says comes in by the first, so it is read from Node's own request: a Request with its
- * streams costs several times what the broadcast does.
+ * Every broadcast of a busy application takes the first route, so it reads Node's own request: a Request with its streams
+ * costs several times as much as the broadcast.
  */
 import type { Hono } from 'hono'
 import type { Soon } from '../base/soon.ts'
@@ -37,8 +37,8 @@ export function createBroadcastHandler(settings: RouteSettings, publish: (body: 
 
 const NOTHING = { 'content-length': 0 }
 
-/** `position`: where a page stands that is about to be made, on every stream: requests name as many as they like, or none.
- *  `-` where nothing is remembered. */
+/** `position`: the position, on every stream, of a page that the backend is about to render; the streams that the request
+ *  names do not matter. `-` if the cable keeps no history. */
 export function createPositionRoutes(settings: RouteSettings, position: () => Soon<string>): Hono {
   const { routes } = createRoutes(settings)
   routes.get(`${settings.path}/position`, async c => c.json({ position: await position() }))

@@ -28,9 +28,9 @@ export interface BackendRouteSettings {
 export interface BackendRouteParts {
   ports: Ports
   backend: Backend
-  /** `<offset>/<epoch>` for a page that is about to be rendered; `-` where the cable keeps no history. */
+  /** `<offset>/<epoch>` for a page that a backend is about to render; `-` if the cable keeps no history. */
   position: () => Soon<string>
-  /** The members of a stream as JSON text; `undefined` where the cable keeps no presence. */
+  /** The members of a stream as JSON text; `undefined` if the cable keeps no presence. */
   attendance: (stream: string) => string | undefined
   streams: () => Iterable<readonly [stream: string, subscriptions: number]>
   stats: () => object
@@ -38,7 +38,7 @@ export interface BackendRouteParts {
   log: Log
 }
 
-/** Where backends POST, and where operators ask; known once listening. */
+/** URLs for backends and operators; known once the cable listens. */
 export interface BackendUrls {
   readonly broadcast: string
   readonly api: string

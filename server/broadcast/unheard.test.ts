@@ -5,7 +5,7 @@ import { type UnheardParts, withUnheardLogged } from './unheard.ts'
 
 const DEV = ['--dev', '--public', '--http_broadcast_port=0']
 
-test('with --dev the log names the stream that was probably meant, once, and how many listen', async t => {
+test('with --dev the log names the most similar stream once, and the number of its clients', async t => {
   const cable = await startCable(t, DEV)
   for (const stream of ['board/1', 'board/1', 'chat/lobby']) await (await cable.welcomed()).subscribe(open(stream))
 
@@ -19,7 +19,7 @@ test('with --dev the log names the stream that was probably meant, once, and how
   )
 })
 
-test('with --dev and no client the log says so of a stream; without --dev it does not', async t => {
+test('with --dev the log names a stream without clients; without --dev it does not', async t => {
   const [dev, plain] = [await startCable(t, DEV), await startCable(t, DEV.slice(1))]
 
   for (const cable of [dev, plain]) await cable.broadcast('board/1', 'x')
@@ -28,7 +28,7 @@ test('with --dev and no client the log says so of a stream; without --dev it doe
   assert.doesNotMatch(plain.lines.join(''), /listen to this stream/)
 })
 
-test('a publication that was not published, because its id was before, is not logged', () => {
+test('the log skips a publication that repeats an id', () => {
   const hub: UnheardParts['hub'] = { hasListeners: () => false, listeners: () => [] }
   const lines: object[] = []
   const write = (fields: object) => void lines.push(fields)

@@ -25,7 +25,7 @@ const MOST_COMPARED = 200
 const LONGEST_COMPARED = 64
 const LONGEST_SAID = 200
 
-/** Publishes as `publish` does, and logs what no client received. */
+/** Publishes as `publish` does, and logs publications that no client received. */
 export function withUnheardLogged(publish: Publish, { hub, log, monotonic }: UnheardParts): Publish {
   const said = new Set<string>()
   let forgotten = monotonic()

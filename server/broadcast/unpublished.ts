@@ -1,6 +1,6 @@
 /**
- * Publications that the broker did not take, because it was away. Their backends got a 503, and may never try again, so once
- * the broker is back the pages of these streams have to refresh.
+ * Publications that the broker did not take, because it was away. Their backends got a 503 and may never retry, so the pages
+ * of these streams must refresh once the broker is back.
  */
 import { type Soon, soon } from '../base/soon.ts'
 import { type Broker, BrokerUnavailable } from '../broker.ts'
@@ -20,7 +20,7 @@ const RETRY_MS = 1_000
 
 /** Publishes as the broker does. Throws {@link RequestRefused} `broker_unavailable`, now or later, if the broker is away. */
 export function withUnpublishedHealed({ publish, forget, later }: UnpublishedParts): Broker['publish'] {
-  /** Streams, by the id of the publication, or by the publication itself. */
+  /** Streams, by the id of the publication, or by the publication if it has none. */
   const failed = new Map<unknown, string>()
   let isTooMany = false
   let isWaiting = false
@@ -58,7 +58,7 @@ export function withUnpublishedHealed({ publish, forget, later }: UnpublishedPar
     }
   }
 
-  /** A retry brought what a page would have missed. */
+  /** A retry brought the message, so no page misses it. */
   const took = (published: readonly Publication[]): readonly Publication[] => {
     if (failed.size > 0) for (const { id } of published) failed.delete(id)
     return published

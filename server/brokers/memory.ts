@@ -31,7 +31,7 @@ export function createMemoryBroker({ history, ids }: MemoryBrokerParts): SyncBro
     if (id !== undefined && ids.has(id)) return false
     if (history === undefined || transient) feed.live(stream, { message, exclude, type, fromClient: false })
     else feed.entry(stream, history.append(stream, message, exclude), type)
-    // Afterwards: if this throws, the retry of the backend must not be taken for a repetition.
+    // Last: if a line above throws, the backend's retry must not look like a repetition.
     if (id !== undefined) ids.add(id)
     return true
   }

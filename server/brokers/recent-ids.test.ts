@@ -13,7 +13,7 @@ function recentIds({ ttlSeconds = 300, most = 1000 } = {}) {
   return { ids, pass }
 }
 
-test('an id is remembered for its time, counted from when it was added, and then forgotten', () => {
+test('the cable remembers an id for its time after it was added, and then forgets it', () => {
   const { ids, pass } = recentIds({ ttlSeconds: 300 })
   ids.add('a')
   pass(200)
@@ -28,7 +28,7 @@ test('an id is remembered for its time, counted from when it was added, and then
   assert.deepEqual([ids.has('b'), ids.count, ids.evicted], [false, 0, 0])
 })
 
-test('the oldest ids give way to newer ones, and are counted', () => {
+test('the cable drops the oldest ids for newer ones, and counts them', () => {
   const { ids } = recentIds({ most: 3 })
   for (const id of ['a', 'b', 'c', 'd', 'e']) ids.add(id)
 

@@ -1,8 +1,8 @@
 /**
- * The ids of recent publications (`meta.id`): a backend whose try timed out sends the same id again, and the cable
- * publishes nothing twice.
+ * The ids of recent publications (`meta.id`): after a time-out a backend sends the same id again, and the cable must not
+ * publish it twice.
  *
- *   oldest ─▶ … ─▶ newest        in the order in which they were added, for age and number
+ *   oldest ─▶ … ─▶ newest        in the order of arrival, for age and number
  *
  * Bounded by age and number. The parser bounds the length of an id, so the number bounds the bytes as well.
  */
@@ -10,7 +10,7 @@
 export interface RecentIdsSettings {
   ttlSeconds: number
   most?: number
-  /** For the age of ids, ms. */
+  /** Clock for the age of ids, in ms. */
   monotonic: () => number
 }
 
@@ -18,10 +18,10 @@ export interface RecentIds {
   has: (id: string) => boolean
   /** `id` must be new. */
   add: (id: string) => void
-  /** Drops what is too old; to be called every second or so. */
+  /** Drops ids that are too old; call it about every second. */
   expire: () => void
   readonly count: number
-  /** Ids that gave way to newer ones before their time. */
+  /** Counts ids that we dropped early to make room for newer ones. */
   readonly evicted: number
 }
 
@@ -32,7 +32,7 @@ interface Kept {
   newer: Kept | undefined
 }
 
-/** At 5,000 publications a second these are the last 20 s: longer than a helper tries. At most 300 bytes each: 30 MB. */
+/** At 5,000 publications a second these are the last 20 s: longer than a helper retries. At most 300 bytes each: 30 MB. */
 const MOST = 100_000
 
 export function createRecentIds({ ttlSeconds, most = MOST, monotonic }: RecentIdsSettings): RecentIds {

@@ -1,10 +1,10 @@
 /**
- * What an identifier names: a table from channel to the stream it grants.
+ * Channels: a table from the channel that an identifier names to the stream it grants.
  *
  *   {"channel":"Turbo::StreamsChannel","signed_stream_name":"…--…","position":"12/aZ3x"}   ─▶  board/1, from 12/aZ3x
  *
- * Keys that a channel does not know are ignored: both stock clients copy every data-* attribute of the element in here.
- * Pure; what it grants is decided by the settings it was made with.
+ * A channel ignores keys that it does not know, because both stock clients copy every data-* attribute of the element in
+ * here. Pure.
  */
 import type { Secret } from '../auth/keys.ts'
 import { streamVerifier } from '../auth/streams.ts'
@@ -15,15 +15,15 @@ import { type Position, parsePosition } from '../protocol/position.ts'
 export interface StreamGrant {
   readonly stream: string
   /**
-   * What becomes of the messages. `turbo` and `html` are put into the page as HTML, so nothing that a client made
-   * (whispers, presence) may reach them; `turbo` can also be told to refresh itself.
+   * How the page uses the messages. It inserts those of `turbo` and `html` as HTML, so these must not get messages that a
+   * client made (whispers, presence). We can ask only a `turbo` page to refresh.
    */
   readonly kind: 'turbo' | 'html' | 'data'
   readonly whisper: boolean
   readonly presence: boolean
-  /** Whether the page wants to be told how it is catching up: see protocol/source-events.ts. */
+  /** Whether the page wants to know how it is catching up: see protocol/source-events.ts. */
   readonly events: boolean
-  /** Where the page was made, if it says so. */
+  /** The position at which the page was rendered, if it sends one. */
   readonly position: Position | 'unknown' | undefined
 }
 
@@ -32,7 +32,7 @@ export type Resolve = (identifier: string) => StreamGrant
 
 interface Signed {
   readonly secrets: readonly Secret[]
-  /** Names are not signed at all. */
+  /** Whether names are unsigned. */
   readonly cleartext: boolean
 }
 
@@ -43,7 +43,7 @@ export interface ChannelSettings {
   readonly publicStreams: boolean
   readonly whisper: boolean
   readonly presence: boolean
-  /** Whether `Turbo::StreamsChannel` and `CableReady::Stream` are served, and how their names are read. */
+  /** How to read the names of `Turbo::StreamsChannel` and `CableReady::Stream`; `undefined`: the cable does not serve it. */
   readonly turbo: Signed | undefined
   readonly cableReady: Signed | undefined
 }
@@ -54,7 +54,7 @@ type Granted = Omit<StreamGrant, 'position' | 'events'>
 export interface ChannelParts {
   /** Unix time in ms. */
   wall: () => number
-  /** Counts what each key verified. */
+  /** Counts the names that each key verified. */
   verified: (key: number) => void
 }
 

@@ -66,7 +66,7 @@ function ward({ maxStreams = 100, anonymous = false, isBusy = false } = {}) {
   }
 }
 
-test('a page that comes back where it was is refreshed once: it is out of a cache', () => {
+test('the cable refreshes a page once that returns from a cache with the same position', () => {
   const { gap, pass, refreshes, gaps, metrics } = ward()
   gap(1)
   gap(1)
@@ -77,7 +77,7 @@ test('a page that comes back where it was is refreshed once: it is out of a cach
   assert.deepEqual(metrics, { refreshes_total: 1, refreshes_held_back_total: 1 })
 })
 
-test('a page that was made anew, and lacks something again, is refreshed when 30 s are over', () => {
+test('the cable refreshes a page that was rendered again and has another gap after 30 s', () => {
   const { gap, pass, refreshes } = ward()
   gap(1).state = 'over'
   pass(1_000)
@@ -110,7 +110,7 @@ test('a session that has ended leaves neither a turn nor a timer behind', () => 
   assert.deepEqual([turns.size, timers.size], [0, 0])
 })
 
-test('a page has one turn for all of its streams, and another when it lacks something after that', () => {
+test('a page has one turn for all of its streams, and another if it has a gap after that', () => {
   const { gap, turns, refreshes, metrics } = ward({ isBusy: true })
   const left = gap(1, 'left')
   for (let i = 0; i < 60; i++) gap(1, `stream/${i}`)
@@ -143,7 +143,7 @@ test('sessions without a token wait in one line', () => {
   assert.deepEqual([...turns.values()], [''])
 })
 
-test('a session whose refresh throws fails alone', () => {
+test('a session fails alone when its refresh throws', () => {
   const { session, gap, turns } = ward({ isBusy: true })
   const failures: unknown[] = []
   const bug = new Error('a bug')

@@ -4,9 +4,9 @@
  *   <turbo-stream action="refresh" method="morph" scroll="preserve" data-hotcable="heal"></turbo-stream>
  *
  * The attribute tells the page that this refresh is not one of its app's. We ask at most once in 30 s for each stream of a
- * session. A page that returns with the same position, from an HTTP cache, is not asked again, or it would refresh for ever;
- * one that was rendered again and has another gap waits until the 30 s are over. pace.ts spreads refreshes, because each is
- * a request to the app, and after a restart all pages need one at once.
+ * session. We do not ask a page again that returns with the same position (from an HTTP cache), or it would refresh for
+ * ever; a page that was rendered again and has another gap waits until the 30 s are over. pace.ts spreads refreshes,
+ * because each is a request to the app, and after a restart all pages need one at once.
  *
  *   session ─▶ due: one subscription per stream ─▶ one turn in pace.ts, which refreshes all of them
  *
@@ -29,7 +29,7 @@ const REFRESH = Buffer.from(
 )
 const AGAIN_MS = 30_000
 
-/** What healing needs of a subscription. */
+/** The part of a subscription that healing uses. */
 export interface Healable {
   readonly identifier: string
   readonly grant: {
@@ -37,7 +37,7 @@ export interface Healable {
     readonly kind: 'turbo' | 'html' | 'data'
     /** Whether the page wants to know how it is catching up. */
     readonly events: boolean
-    /** Where the page was made, if it says so. */
+    /** The position at which the page was rendered, if it sends one. */
     readonly position: Position | 'unknown' | undefined
   }
   readonly state: 'waiting' | 'live' | 'over'
@@ -45,7 +45,7 @@ export interface Healable {
   healing: boolean
 }
 
-/** What healing needs of a session. */
+/** The part of a session that healing uses. */
 export interface Patient {
   readonly identity: string
   /** Whether the client had no token, so that its identity is only its sid (--noauth). */
@@ -55,7 +55,7 @@ export interface Patient {
 }
 
 export interface HealSettings {
-  /** Where the history is now; `undefined`: the cable keeps none. */
+  /** The history's present position; `undefined`: the cable keeps none. */
   position: () => Position | undefined
   monotonic: () => number
   /** Calls `then` after so many ms. Returns a function that cancels the call. */
@@ -71,7 +71,7 @@ export interface HealSettings {
 }
 
 export interface Heal {
-  /** What {@link missed} would do about a gap; `undefined` where it never refreshes a page: a subscription that is not Turbo's. */
+  /** The action that {@link missed} would take on a gap; `undefined` if the subscription is not Turbo's. */
   fate: (session: Patient, subscription: Healable) => RefreshFate | undefined
   /** Asks the session's page to refresh, because it may have missed messages of this subscription. */
   missed: (session: Patient, subscription: Healable, code: GapCode) => void

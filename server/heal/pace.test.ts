@@ -125,7 +125,7 @@ test('the pace skips at most 1,000 jobs with nothing to do at a time', () => {
   assert.deepEqual([looks, pace.waiting, done.at(-1)], [100_000, 0, 'last'])
 })
 
-test('nothing is done before its time', () => {
+test('no job runs before its time', () => {
   const { ask, done, pass } = paced({ rate: 10, notBefore: 5000 })
   ask('ada')
 
@@ -135,7 +135,7 @@ test('nothing is done before its time', () => {
   assert.equal(done.length, 1)
 })
 
-test('nothing is done while the app is not well, and everything when it is again', async () => {
+test('no job runs while the app fails, and all run when it answers again', async () => {
   let well = false
   let asked = 0
   const check = async () => {

@@ -5,8 +5,8 @@
  *   ada      ─▶ job                      owners take turns, one job each:
  *   mallory  ─▶ job ─▶ job ─▶ job …      ada waits for one of mallory's jobs, however many there are
  *
- * Every refresh is a request to the app. After a restart all pages need one at the same moment, and while the app is being
- * deployed they must not ask at all: its 502 would replace the page.
+ * Every refresh is a request to the app. After a restart all pages need one at the same moment, and during a deployment
+ * of the app they must not ask at all: its 502 would replace the page.
  */
 import { type Place, Queue } from './queue.ts'
 
@@ -26,7 +26,7 @@ export interface PaceSettings {
 export type Job = () => boolean
 
 export interface Pace {
-  /** Runs the job in a turn of its owner, after the owner's earlier jobs. Returns a function that takes the job back. */
+  /** Runs the job in its owner's turn, after the owner's earlier jobs. Returns a function that takes the job back. */
   ask: (owner: string, job: Job) => () => void
   /** How many jobs wait. */
   readonly waiting: number
@@ -119,7 +119,7 @@ export function createPace({ rate, notBefore, monotonic, later, check }: PaceSet
   }
 }
 
-/** Whether an app answers below 500; no answer in 2 s is one of 500. */
+/** Whether an app answers below 500; no answer in 2 s counts as a 500. */
 export const answersBelow500 = (url: string) => async (): Promise<boolean> => {
   try {
     const { status, body } = await fetch(url, { redirect: 'manual', signal: AbortSignal.timeout(2_000) })

@@ -1,10 +1,10 @@
 /**
- * History: what was broadcast, for those who missed it.
+ * History: past broadcasts, for clients that missed them.
  *
- *   position   "12/aZ3x"    <offset>/<epoch>; "-" where it is not known
+ *   position   "12/aZ3x"    <offset>/<epoch>; "-" if it is not known
  *
  * Offsets come from one counter for all streams, so they rise in each stream but are not contiguous. An epoch is one life
- * of the history: whoever comes back with another epoch has missed something that nobody can tell.
+ * of the history: a client with another epoch may have missed any number of messages.
  */
 
 import type { Entry } from '../broker.ts'
@@ -16,12 +16,12 @@ export interface History {
   readonly offset: number
   /** Takes a message and gives it its offset. `message` is JSON text. */
   append: (stream: string, message: string, exclude?: string) => Entry
-  /** What came after the position, oldest first; `gap` when that cannot be told any more. */
+  /** Returns the messages after the position, oldest first; `gap` if some of them are gone. */
   after: (stream: string, position: Position) => readonly Entry[] | 'gap'
-  /** What came since, Unix seconds, inclusive, as far as it is kept. */
+  /** Returns the messages since a time, Unix seconds, inclusive, as far as it keeps them. */
   since: (stream: string, seconds: number) => readonly Entry[]
   /** Makes every position so far a gap: of these streams, or of all. */
   forget: (streams: readonly string[] | 'all') => void
-  /** Drops what is too old; to be called every second or so. */
+  /** Drops messages that are too old; call it about every second. */
   expire: () => void
 }

@@ -27,7 +27,7 @@ function history({ limit = 100, ttlSeconds = 300, maxBytes = 1e9 } = {}) {
   }
 }
 
-test('what came after a position is told, in order, and nothing else', () => {
+test('the history returns the messages after a position, in order, and no others', () => {
   const { memory, after } = history()
   memory.append('a', '1')
   const { offset } = memory
@@ -46,7 +46,7 @@ test('offsets rise over all streams', () => {
   assert.deepEqual(offsets, [1, 2, 3])
 })
 
-test('a position is honoured as long as nothing after it is gone: one before the oldest is enough', () => {
+test('a position is valid while nothing after it is gone: one before the oldest is enough', () => {
   const { memory, after } = history({ limit: 3 })
   for (const message of ['1', '2', '3', '4', '5']) memory.append('a', message)
 
@@ -64,7 +64,7 @@ test('another epoch and a position of the future are gaps', () => {
   assert.equal(after('never', 1, 'else'), 'gap')
 })
 
-test('who is up to date stays up to date when the messages expire', () => {
+test('a client that is up to date stays so when the messages expire', () => {
   const { memory, after, pass } = history({ ttlSeconds: 10 })
   memory.append('a', '1')
   memory.append('a', '2')
@@ -76,7 +76,7 @@ test('who is up to date stays up to date when the messages expire', () => {
   assert.deepEqual(after('a', 2), [], 'the horizon outlives the messages')
 })
 
-test('a stream that was idle for long is forgotten, and then only who came later is up to date', () => {
+test('the history forgets a stream that was idle for long, and then only later positions are valid', () => {
   const { memory, after, pass } = history({ ttlSeconds: 10 })
   memory.append('a', '1')
   memory.append('b', '2')
@@ -90,7 +90,7 @@ test('a stream that was idle for long is forgotten, and then only who came later
   assert.equal(after('a', 1), 'gap')
 })
 
-test('bytes are bounded over all streams: the oldest goes first, whosever it is', () => {
+test('bytes are bounded over all streams: the oldest message of any stream goes first', () => {
   const { memory, after } = history({ maxBytes: 5000 })
   memory.append('quiet', '1')
   for (let i = 0; i < 20; i++) memory.append('busy', JSON.stringify('x'.repeat(300)))
@@ -100,7 +100,7 @@ test('bytes are bounded over all streams: the oldest goes first, whosever it is'
   assert.equal((after('busy', memory.offset - 3) as unknown[]).length, 3)
 })
 
-test('one message larger than all there is room for is not kept, and is a gap', () => {
+test('the history does not keep a message larger than its bound, which is a gap', () => {
   const { memory, after } = history({ maxBytes: 1000 })
   memory.append('a', JSON.stringify('x'.repeat(5000)))
 
@@ -116,7 +116,7 @@ test('many streams with one message each do not outgrow the bound either', () =>
   assert.ok(memory.streams < 1000)
 })
 
-test('streams that are remembered only by their horizon give way before any message does', () => {
+test('the history drops streams without messages before it drops any message', () => {
   const { memory, after, pass } = history({ maxBytes: 135_000, ttlSeconds: 10 })
   for (let i = 0; i < 120; i++) memory.append(`idle ${i}`, '1')
   pass(11)
@@ -128,7 +128,7 @@ test('streams that are remembered only by their horizon give way before any mess
   assert.ok(memory.streams < 100 && memory.bytes <= 135_000)
 })
 
-test('since is in whole seconds, inclusive, and knows nothing of gaps', () => {
+test('since is in whole seconds, inclusive, and never a gap', () => {
   const { memory, texts, pass } = history()
   memory.append('a', '1')
   pass(5)

@@ -2,12 +2,12 @@
  * History in memory: bounded by count and age per stream, and by bytes in all.
  *
  *   oldest ◀─▶ … ◀─▶ newest        all entries, in order, for age and bytes
- *   stream ─▶ entries, horizon     what is kept of one stream, and the last offset that is not
- *   forgotten                      the last offset of any stream of which nothing is known any more
+ *   stream ─▶ entries, horizon     the kept entries of one stream, and the offset of the last dropped one
+ *   forgotten                      the highest horizon of the streams that we have forgotten
  *
- * A position is honoured while nothing after it was dropped: its offset is at or past the stream's horizon. A stream
- * whose entries are all gone is remembered by its horizon for ten times their age, so that who is up to date stays up
- * to date; then only `forgotten` speaks for it. Nothing survives a restart, and the new epoch says so.
+ * A position is valid while we have dropped nothing after it: its offset is at or past the stream's horizon. We remember
+ * the horizon of an empty stream for ten times the age of messages, so that a client that has missed nothing gets no gap;
+ * then `forgotten` stands for it. Nothing survives a restart, and the new epoch shows that.
  */
 import { randomLetters } from '../base/random.ts'
 import type { Entry } from '../broker.ts'
@@ -20,18 +20,18 @@ export interface MemorySettings {
   /** Messages per stream. */
   limit: number
   ttlSeconds: number
-  /** Bytes in all, with what it takes to keep them. */
+  /** Bytes in all, with overhead. */
   maxBytes: number
   /** Unix time in ms, for `since`. */
   wall: () => number
-  /** For the age of messages. */
+  /** Clock for the age of messages, in ms. */
   monotonic: () => number
 }
 
 export interface MemoryHistory extends History {
   readonly bytes: number
   readonly streams: number
-  /** Messages that gave way to newer ones because of `maxBytes`. */
+  /** Counts messages that we dropped for newer ones because of `maxBytes`. */
   readonly evicted: number
 }
 
@@ -64,7 +64,7 @@ export function createMemoryHistory({
   wall,
   monotonic,
 }: MemorySettings): MemoryHistory {
-  // In the order in which they were last added to, so that the longest idle comes first.
+  // In the order of their newest messages, so that the longest idle stream comes first.
   const streams = new Map<string, Stream>()
   let oldest: Kept | undefined
   let newest: Kept | undefined
@@ -96,7 +96,7 @@ export function createMemoryHistory({
     return entry
   }
 
-  /** Returns what is kept of the stream, as the last one that was added to. */
+  /** Returns the stream, and moves it behind all others. */
   function streamOf(name: string): Stream {
     const stream = streams.get(name) ?? { name, entries: [], horizon: forgotten, touched: 0 }
     if (!streams.delete(name)) bytes += STREAM + name.length
@@ -117,8 +117,8 @@ export function createMemoryHistory({
   }
 
   function dropOldest(): boolean {
-    // The longest idle stream comes first. Once it is empty it goes before any message does: many streams that nobody
-    // uses any more must not crowd out what is said on others.
+    // The longest idle stream comes first. If it is empty, we drop it before any message: many unused streams must not
+    // crowd out the messages of others.
     const [idle] = streams.values()
     if (idle !== undefined && idle.entries.length === 0) forget(idle)
     else if (oldest !== undefined) {
@@ -154,14 +154,14 @@ export function createMemoryHistory({
       if (position.epoch !== epoch || position.offset > offset || position.offset < (stream?.horizon ?? forgotten))
         return 'gap'
       const entries = stream?.entries ?? []
-      // They are in order, and mostly few are asked for.
+      // Search from the end: most clients ask for a few new ones.
       let first = entries.length
       while (first > 0 && entries[first - 1]!.offset > position.offset) first--
       return entries.slice(first)
     },
     since: (name, from) => streams.get(name)?.entries.filter(({ at }) => at >= from) ?? [],
     forget(names) {
-      // A page that was rendered before must not look as if it were up to date.
+      // A page that was rendered earlier must not look up to date.
       const horizon = ++offset
       if (names === 'all') {
         while (oldest !== undefined) drop(oldest)

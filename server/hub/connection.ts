@@ -1,38 +1,38 @@
 /**
- * What lies between a client and its session, whatever carries it.
+ * The connection between a client and its session, over any transport.
  */
 import type { EndingCode } from '../errors.ts'
 import type { Addressee, Subscriber } from './hub.ts'
 
 /** One client, as its session sees it. */
 export interface Connection extends Subscriber {
-  /** The subprotocol that was agreed on; empty for none. */
+  /** The agreed subprotocol; empty for none. */
   readonly protocol: string
   /** Whether frames still reach the client. Its last commands may be executed later. */
   readonly isOpen: boolean
-  /** Takes a complete WebSocket frame. Nothing happens once the connection is closing. */
+  /** Sends a complete WebSocket frame. Does nothing once the connection is closing. */
   send: (frame: Buffer) => void
-  /** Whose it is; its session says so. */
+  /** Set by the session. */
   session: Addressee | undefined
-  /** Takes a ping, which is let go when much waits to be written: whoever is sent something knows that we live. */
+  /** Sends a ping, unless the write queue is long: a client that is receiving data knows we are alive. */
   ping: (frame: Buffer) => void
   /**
-   * Whether so much waits to be written that `size` more bytes should wait, too; if so, calls `Listener.drained` when the
-   * reader has taken some. Never true while nothing waits and the connection is open.
+   * Whether `size` more bytes should wait, because the write queue is long; if so, calls `Listener.drained` when the
+   * client has read some. Never true while the queue is empty and the connection is open.
    */
   congested: (size: number) => boolean
   /** Bytes that wait to be written. */
   pending: () => number
-  /** Closes after what was sent, with the ending's code. */
+  /** Closes with the ending's code, after it has sent everything before. */
   close: (code: EndingCode) => void
 }
 
 /** How a message was handled: `free` does not count for the client's rate, `malformed` is not a command. */
 export type Outcome = 'done' | 'free' | 'malformed'
 
-/** What a connection tells. */
+/** The events of a connection. */
 export interface Listener {
-  /** `undefined`: what came is not text. */
+  /** `undefined`: the message is not text. */
   message: (text: string | undefined) => Outcome
   /** The client lives: it answered a probe. */
   heard: () => void
@@ -41,6 +41,6 @@ export interface Listener {
   tooSlow: () => void
   /** The client sends too many messages that are not commands. */
   flooded: () => void
-  /** It is over. Once. */
+  /** The connection is closed. Once. */
   closed: () => void
 }

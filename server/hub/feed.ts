@@ -1,5 +1,5 @@
 /**
- * The feed: what the broker tells this node goes to the hub and to sessions.
+ * The feed: passes the broker's messages to the hub and to sessions.
  */
 import type { Feed, Signal } from '../broker.ts'
 import { payloadOf, storedPayload } from '../protocol/payload.ts'

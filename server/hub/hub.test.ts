@@ -32,7 +32,7 @@ function createHub() {
   return { hub: new Hub(turn), settle: () => turn.settle() }
 }
 
-test('everyone with the same identifier is sent the same bytes', () => {
+test('all connections with the same identifier get the same bytes', () => {
   const { hub, settle } = createHub()
   const [ada, bob, cyd] = [mailbox('ada'), mailbox('bob'), mailbox('cyd')]
   hub.subscribe('a', 'same', ada, false)
@@ -57,7 +57,7 @@ test('a broadcast type precedes the identifier', () => {
   assert.equal(String(ada.frames[0]!.subarray(2)), '{"type":"presence","identifier":"i","message":1}')
 })
 
-test('a hub that nobody listens to holds nothing', () => {
+test('a hub without listeners holds nothing', () => {
   const { hub, settle } = createHub()
   const [ada, bob] = [mailbox('ada'), mailbox('bob')]
   for (const session of [ada, bob]) for (const stream of ['a', 'b']) hub.subscribe(stream, 'i', session, false)
@@ -69,7 +69,7 @@ test('a hub that nobody listens to holds nothing', () => {
   assert.deepEqual([ada.frames, bob.frames], [[], []])
 })
 
-test('what a client made never reaches a subscription that is put into a page as HTML', () => {
+test('a message that a client made never reaches a page that inserts it as HTML', () => {
   const { hub, settle } = createHub()
   const [page, data] = [mailbox('page'), mailbox('data')]
   hub.subscribe('a', 'turbo', page, true)
@@ -80,7 +80,7 @@ test('what a client made never reaches a subscription that is put into a page as
   assert.deepEqual([page.frames.length, data.frames.length], [0, 1])
 })
 
-test('whoever is left out of one message gets those before and after it, in order', () => {
+test('a session that one message excludes gets those before and after it, in order', () => {
   const { hub, settle } = createHub()
   const [ada, bob] = [mailbox('ada'), mailbox('bob')]
   for (const session of [ada, bob]) hub.subscribe('a', 'i', session, false)
@@ -93,7 +93,7 @@ test('whoever is left out of one message gets those before and after it, in orde
   assert.deepEqual(texts(bob.frames), [1, 2, 3])
 })
 
-test('what one turn brings for a stream reaches each session as one Buffer, in order', () => {
+test('the messages of one turn for a stream reach each session as one Buffer, in order', () => {
   const { hub, settle } = createHub()
   const [ada, bob] = [mailbox('ada'), mailbox('bob')]
   hub.subscribe('a', 'i', ada, false)
@@ -106,7 +106,7 @@ test('what one turn brings for a stream reaches each session as one Buffer, in o
   assert.equal(ada.frames.length, 3, 'a large one goes by itself')
 })
 
-test('bytes are written anew for the next identifier only where nobody holds them', () => {
+test('the hub reuses bytes for the next identifier only if no connection holds them', () => {
   const { hub, settle } = createHub()
   const sessions = ['ada', 'bob', 'cyd', 'dan', 'eve'].map((sid, n) => mailbox(sid, n % 2 === 0))
   for (const [n, session] of sessions.entries()) hub.subscribe('a', n === 3 ? 'longer' : `id${n}`, session, false)
@@ -123,7 +123,7 @@ test('bytes are written anew for the next identifier only where nobody holds the
   assert.deepEqual(read, expected)
 })
 
-test('a session that listens to several streams, or by several names, is sent all in the order in which it came', () => {
+test('a session with several streams or identifiers gets all messages in their order', () => {
   const { hub, settle } = createHub()
   const ada = mailbox('ada')
   hub.subscribe('a', 'i', ada, false)
@@ -141,7 +141,7 @@ test('a session that listens to several streams, or by several names, is sent al
   assert.deepEqual(texts(ada.frames), [1, 1, 2, 2, 3, 4, 4])
 })
 
-test('who subscribes after a broadcast is not sent it, who leaves is', () => {
+test('a session that subscribes after a broadcast does not get it; one that leaves after it does', () => {
   const { hub, settle } = createHub()
   const [ada, bob] = [mailbox('ada'), mailbox('bob')]
   hub.subscribe('a', 'i', ada, false)
@@ -161,7 +161,7 @@ test('who subscribes after a broadcast is not sent it, who leaves is', () => {
   )
 })
 
-test('a session whose delivery throws fails alone: the others get this message and the next', () => {
+test('a session fails alone when its delivery throws: the others get this message and the next', () => {
   const { hub, settle } = createHub()
   const [ada, bob] = [mailbox('ada'), mailbox('bob')]
   const failures: unknown[] = []

@@ -1,11 +1,11 @@
 /**
- * The hub: who listens to which stream, and how a broadcast reaches them.
+ * The hub: knows which connections listen to a stream, and delivers broadcasts to them.
  *
  *   stream ─▶ identifier ─▶ connections
  *
  * Grouping by identifier lets us encode a frame once, however many are listening. Broadcasts wait for the end of the
- * event loop's turn, in their order: what came for one stream meanwhile is written to each socket at once. Whatever
- * else a session is sent, and every subscribe, lets them go first. An idle hub holds nothing.
+ * event loop's turn, in their order, so that we write those of one stream to each socket at once. We send them before
+ * every subscribe and before any other frame to a session. An idle hub holds nothing.
  */
 import { countOf, each, type Few, withOne, withoutOne } from '../base/few.ts'
 import { broadcastPrefix } from '../protocol/action-cable.ts'
@@ -13,7 +13,7 @@ import { Batch, headOf, unpooled } from '../protocol/frame.ts'
 import type { Payload } from '../protocol/payload.ts'
 import type { Turn } from './turn.ts'
 
-/** A session's connection: what the hub holds, so that it comes to it without a detour through the session. */
+/** A session's connection. The hub holds it, and not the session, to save a detour on every delivery. */
 export interface Subscriber {
   /**
    * Sends `count` complete WebSocket frames, one after the other; the last one may continue in `rest`. Listeners share both
@@ -21,7 +21,7 @@ export interface Subscriber {
    * `frames` again.
    */
   deliver(frames: Buffer, count: number, more: boolean, rest?: Buffer): boolean
-  /** Whose it is. */
+  /** Its owner. */
   readonly session: Addressee | undefined
 }
 
@@ -34,9 +34,9 @@ export interface Addressee {
 
 export interface Message {
   readonly stream: string
-  /** What follows the prefix of each identifier. */
+  /** Follows the prefix of each identifier. */
   readonly payload: Payload
-  /** The sid of a session that is not sent this, on every subscription it has. */
+  /** The sid of a session that gets this on none of its subscriptions. */
   readonly exclude?: string | undefined
   /** Becomes the frame's `type`. */
   readonly type?: string | undefined
@@ -61,7 +61,7 @@ interface Group {
 
 type Groups = Map<string, Group>
 
-/** Bytes of messages that are written to one socket at once. */
+/** Bytes of messages that we write to one socket at once. */
 const BATCH = 64 * 1024
 /** Listeners share a larger message: copied behind each identifier, it would wait once for each slow reader. */
 const SHARED = 16 * 1024
@@ -83,7 +83,7 @@ export class Hub {
     return this.#streams.size
   }
 
-  /** Whether a session listens, or will once it was sent what it missed. */
+  /** Whether a session listens, or will listen after its replay. */
   hasListeners(stream: string): boolean {
     return this.#streams.has(stream) || this.#waiters.has(stream)
   }
@@ -97,7 +97,7 @@ export class Hub {
     }
   }
 
-  /** `html`: what arrives is put into a page as it is. */
+  /** `html`: the page inserts messages as HTML. */
   subscribe(stream: string, identifier: string, listener: Subscriber, html: boolean): void {
     this.#turn.settle()
     let groups = this.#streams.get(stream)
@@ -170,7 +170,7 @@ export class Hub {
   }
 }
 
-/** Up to where messages can be written as one: of one stream, and for all of its listeners. */
+/** Returns the end of a run of messages that we can write as one: of one stream, and for all of its listeners. */
 function endOfRun(messages: readonly Message[], from: number): number {
   const { stream, payload } = messages[from]!
   let bytes = payload.length
@@ -188,7 +188,7 @@ const isPlain = ({ exclude, type, fromClient }: Message): boolean =>
   exclude === undefined && type === undefined && !fromClient
 
 function handOut(groups: Groups, messages: readonly Message[], more: boolean): void {
-  // Who listens by two names would be sent all by the one before any by the other.
+  // A connection with two identifiers would get all messages under one of them before any under the other.
   if (messages.length > 1 && overlap(groups)) {
     for (const message of messages) handOut(groups, [message], true)
     return

@@ -1,12 +1,12 @@
 /**
- * One turn of the event loop: what is sent in it is held back to its end, so that a socket is written to once, however
- * much it is sent. An idle cable sends at once: its turn is over as soon as the request that woke it has been handled.
+ * One turn of the event loop: it holds back all writes until its end, so that we write to each socket once. An idle cable
+ * sends at once: its turn is over as soon as it has handled the request that woke it.
  */
 import type { Duplex } from 'node:stream'
 import { type ReportFailure, tryEach } from '../base/failure.ts'
 
 export class Turn {
-  /** Of turns that ended before. A turn in which nothing but pings is written may share the number of the next. */
+  /** Counts the turns that have ended. A turn that writes only pings may share the number of the next. */
   number = 0
   /** Reports the exception of a task; the others still run. */
   readonly failed: ReportFailure
@@ -16,19 +16,19 @@ export class Turn {
   #first: (() => void) | undefined
   #ends = false
 
-  /** `atEnd` calls a function when the event loop has handled what woke it: `setImmediate`. */
+  /** `atEnd` calls a function when the event loop has handled its present events: `setImmediate`. */
   constructor(failed: ReportFailure, atEnd: (then: () => void) => void) {
     this.failed = failed
     this.#atEnd = atEnd
   }
 
-  /** Before anything else is written, and at the end at the latest. There is one such task. */
+  /** Runs the task before any other write, and at the end at the latest. There is one such task. */
   first(task: () => void): void {
     this.#first = task
     this.#schedule()
   }
 
-  /** Does it now, if it waits: something else is about to be written. */
+  /** Runs the first task now, if it waits, because the caller is about to write. */
   settle(): void {
     const first = this.#first
     if (first === undefined) return
@@ -36,13 +36,13 @@ export class Turn {
     tryEach([first], run, this.failed)
   }
 
-  /** When all is written. */
+  /** Runs the task after all writes. */
   after(task: () => void): void {
     this.#last.push(task)
     this.#schedule()
   }
 
-  /** Holds back what is written to the socket from now on. */
+  /** Holds back writes to the socket until the end. */
   hold(socket: Duplex): void {
     if (socket.writableCorked > 0) return
     socket.cork()

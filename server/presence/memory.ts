@@ -38,7 +38,7 @@ export interface MemoryPresenceSettings {
 
 export interface MemoryPresence extends Presence {
   readonly bytes: number
-  /** Members that gave way to newer ones because of `maxBytes`. */
+  /** Counts members that we removed for newer ones because of `maxBytes`. */
   readonly evicted: number
   /** Answers that lacked members because of `maxAnswerBytes`. */
   readonly truncated: number

@@ -1,8 +1,8 @@
 /**
- * Presence: who is there, on a stream.
+ * Presence: the members that are online on a stream.
  *
- * A member (`id`, which the client chooses) is present while one of its sessions is. A session whose connection is lost
- * has some time to come back before it leaves. We keep a member's `info` as the JSON text that the client sent, and send it so.
+ * A member (`id`, which the client chooses) is present while one of its sessions is. A session that loses
+ * its connection has some time to come back before it leaves. We keep a member's `info` as the JSON text that the client sent, and send it so.
  */
 
 import type { Live } from '../broker.ts'
@@ -30,7 +30,7 @@ export interface Presence {
   join: (stream: string, sid: string, id: string, info: string | undefined) => 'joined' | 'mismatch'
   /** A session leaves at once. */
   leave: (stream: string, sid: string) => void
-  /** A session whose connection is lost leaves every stream, unless it joins under the same ids in time. */
+  /** A session that lost its connection leaves every stream, unless it joins under the same ids in time. */
   lost: (sid: string) => void
   /** `maxBytes` of records; by default as many as an answer may have. */
   present: (stream: string, maxBytes?: number) => Attendance

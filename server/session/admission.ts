@@ -1,11 +1,11 @@
 /**
- * Who is let in: from an upgrade request to a session, or to a refusal that says why.
+ * Admission: from an upgrade request to a session, or to a refusal that says why.
  *
  *   token ─▶ identity ─▶ session, new or resumed
  *
- * The WebSocket is open before the token is looked at, because Action Cable's clients understand a refusal only as a
- * disconnect frame; but no session exists, and nothing is heard or delivered, until the token is good. A lost session is
- * resumed only by the same identity: its sid alone, which is in URLs and logs, opens nothing.
+ * We open the WebSocket before we check the token, because Action Cable's clients understand a refusal only as a disconnect
+ * frame; but until the token is good there is no session, and we neither read commands nor deliver messages. Only the same
+ * identity resumes a lost session: its sid, which is in URLs and logs, does not suffice.
  */
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { type Identify, tokenVerifier } from '../auth/identity.ts'
@@ -54,27 +54,27 @@ export interface AdmissionSettings {
 
 export type Accept = (connection: Connection, request: IncomingMessage) => Listener | undefined
 
-/** What is known of a client before it is anybody. */
+/** A client before we know its identity. */
 export interface Caller {
   readonly url: string
   readonly headers: IncomingHttpHeaders
 }
 
-/** A caller whose token is good. */
+/** A caller with a valid token. */
 export interface Admitted extends Identity {
   readonly sid: string
 }
 
 export interface Admission {
-  /** Admits a client of WebSockets, or tells it why not. */
+  /** Admits a WebSocket client, or sends it the reason for the refusal. */
   accept: Accept
-  /** Returns who the caller is. Throws {@link SessionRefused}, after it was counted and logged. */
+  /** Returns the caller's identity. Counts, logs and throws a {@link SessionRefused}. */
   authenticate: (caller: Caller) => Admitted
-  /** Throws {@link SessionRefused}, after it was counted and logged, if there are too many sessions. */
+  /** Counts, logs and throws a {@link SessionRefused} if there are too many sessions. */
   checkLimits: (who: Identity) => void
   /** Makes the session of a connection. Throws as {@link checkLimits} does. */
   admit: (connection: Connection, who: Admitted, wishes: Wishes) => SessionListener
-  /** What every session is made with. */
+  /** The parts that all sessions share. */
   readonly shared: SessionParts
 }
 
@@ -171,7 +171,7 @@ function identityOf(
   sid: string,
 ): Identity & { key?: number } {
   const token = readToken(url, headers, jwtParam)
-  // A bad token is refused even where none is needed: whoever sends one means it.
+  // Refuse a bad token even if the cable needs none: a client that sends a token wants that identity.
   if (token !== '' && jwtSecrets.length > 0) return { ...identify(token), anonymous: false }
   if (noauth && !enforceJwt) return { identity: JSON.stringify({ sid }), expires: undefined, anonymous: true }
   throw new SessionRefused(jwtSecrets.length === 0 ? 'nobody_can_connect' : 'token_missing')

@@ -5,9 +5,9 @@
  *             ╰▶ gap ────▶ [reject_history] ──▶ live, and we ask a page to refresh
  *
  * A subscription joins the hub synchronously with the end of its replay, so it misses nothing between the two and gets
- * nothing twice. held-messages.ts keeps what comes meanwhile and is not in the replay. If the broker's feed is behind the
- * replay, the subscription takes its messages itself until the feed has passed it. A session gets one replay at a time, and
- * none while much waits to be written, so that a long replay does not make it too slow.
+ * nothing twice. held-messages.ts keeps the messages that arrive meanwhile and are not in the replay. If the broker's feed
+ * is behind the replay, the subscription reads the feed until it has caught up. A session gets one replay at a
+ * time, and waits while its write queue is long, or a long replay would make it too slow.
  */
 import type { Soon } from '../base/soon.ts'
 import { type Broker, BrokerUnavailable, type Entry } from '../broker.ts'
@@ -22,26 +22,26 @@ import { bytesOf, coveredFrom, framesOf, lastOf, type Missed, whyGap } from './r
 import type { Start } from './start.ts'
 import type { Subscription } from './subscriptions.ts'
 
-/** What catching up needs of its session. */
+/** The part of a session that catching up uses. */
 export interface Behind {
-  /** `congested`: whether so much waits to be written that a replay should wait, too. */
+  /** `congested`: whether a replay should wait, because the write queue is long. */
   readonly connection: Pick<Connection, 'send' | 'congested'>
   /** Whether the session has, or had, this sid. */
   answersTo: (sid: string) => boolean
-  /** From now on broadcasts are delivered. */
+  /** Begins to deliver broadcasts. */
   goLive: (subscription: Subscription) => void
-  /** What follows a gap of this subscription. */
+  /** The action that follows a gap of this subscription. */
   fate: (subscription: Subscription) => RefreshFate | undefined
-  /** Something may be missing. */
+  /** Tells the session that the subscription may have missed messages. */
   missed: (subscription: Subscription, code: GapCode) => void
   /** Ends the session after a bug. Never throws. */
   fail: (error: unknown) => void
 }
 
-/** What catching up needs of the broker. */
+/** The part of the broker that catching up uses. */
 export type History = Pick<Broker, 'epoch' | 'seen' | 'after' | 'since'>
 
-/** What catching up needs of what all sessions share. */
+/** The shared parts that catching up uses. */
 export interface CatchUpParts extends Omit<HeldParts, 'history'> {
   /** `undefined`: the cable keeps no history. */
   readonly history: History | undefined
@@ -49,23 +49,23 @@ export interface CatchUpParts extends Omit<HeldParts, 'history'> {
   readonly later: (ms: number, then: () => void) => () => void
 }
 
-/** What the history has for a subscription: messages, or a gap. */
+/** The history's answer for a subscription: messages, or a gap. */
 export type Found = Soon<readonly Entry[] | 'gap'>
 
 interface Turn {
   readonly subscription: Subscription
   readonly start: Exclude<Start, 'now'>
-  /** Whether the client asked for history, and so is told how it went. */
+  /** Whether the client asked for history, and so gets an answer. */
   readonly asked: boolean
 }
 
-/** How long a replay waits before it asks a broker again that was away. */
+/** Time until a replay asks again after the broker was away. */
 const RETRY_MS = 1_000
 
 export class CatchUp {
   readonly #session: Behind
   readonly #parts: CatchUpParts
-  /** `undefined`: nobody waits. The first may be the one that is being read. */
+  /** `undefined`: no subscription waits. While a read runs, its turn is the first. */
   #turns: Turn[] | undefined
   #isReading = false
   /** `undefined`: no subscription waits. */
@@ -76,13 +76,13 @@ export class CatchUp {
     this.#parts = parts
   }
 
-  /** Asks the history what came after `start`; `undefined`: there is no history, or nothing to ask. */
+  /** Returns the messages after `start`; `undefined`: there is no history, or nothing to ask. */
   find(start: Start, subscription: Subscription): Found | undefined {
     const { history } = this.#parts
     return history === undefined || start === 'now' ? undefined : this.#find(subscription, start, history)
   }
 
-  /** Whether, as far as we know now, no replay brings what was found. */
+  /** Whether we know already that a replay cannot bring the messages found. */
   isGap(found: Found | undefined, subscription: Subscription): boolean {
     const { history, limits } = this.#parts
     if (history === undefined || found === undefined || found instanceof Promise) return false
@@ -90,8 +90,8 @@ export class CatchUp {
   }
 
   /**
-   * Sends what came after `start`, now or when its turn comes, then makes the subscription live. `found` is what
-   * {@link find} has just returned, if it was asked.
+   * Sends the messages after `start`, now or in its turn, then makes the subscription live. Pass as `found` the result of
+   * {@link find}, if the caller has just called it.
    */
   from(start: Start, subscription: Subscription, asked: boolean, found?: Found): void {
     const { history } = this.#parts
@@ -114,18 +114,18 @@ export class CatchUp {
     this.#held.begin(subscription)
   }
 
-  /** Whether the client asked for history that it has not got yet. */
+  /** Whether the client still waits for history that it asked for. */
   isAsked(subscription: Subscription): boolean {
     return this.#turns?.some(turn => turn.asked && turn.subscription === subscription) ?? false
   }
 
-  /** Drops everything that waits for a subscription that is over. */
+  /** Drops the turns and held messages of a subscription that is over. */
   leave(subscription: Subscription): void {
     this.#endWait(subscription)
     this.#turns = this.#turns?.filter(turn => turn.subscription !== subscription)
   }
 
-  /** Goes on as far as the connection can take it. */
+  /** Runs waiting replays until the write queue is long. */
   resume(): void {
     const turns = this.#turns
     if (turns === undefined || this.#isReading) return
@@ -224,7 +224,7 @@ export class CatchUp {
     else this.#goLive(subscription, coveredFrom(start, found, history.seen))
   }
 
-  /** The feed has yet to bring what was replayed: drops that, and joins the hub once the feed has passed `last`. */
+  /** The feed is behind the replay: drops its stored messages up to `last`, and joins the hub once the feed has passed it. */
   #followFeed(subscription: Subscription, last: number, history: History): void {
     if (subscription.state !== 'waiting') return
     this.wait(subscription)
@@ -253,13 +253,13 @@ export class CatchUp {
     if (start === 'gap') return 'gap'
     const found = 'since' in start ? history.since(grant.stream, start.since) : history.after(grant.stream, start)
     if (state !== 'live') return found
-    // What a live subscription has been sent already is not sent again.
+    // A live subscription has the newer ones already.
     const older = (entries: readonly Entry[] | 'gap') =>
       entries === 'gap' ? entries : entries.filter(({ offset }) => offset <= covered)
     return found instanceof Promise ? found.then(older) : older(found)
   }
 
-  /** Returns false if it is over: what was sent to the client may have been too much for its connection. */
+  /** Returns false if the subscription is over: our last frames may have overrun the connection, which ends it. */
   #goLive(subscription: Subscription, covered: number): boolean {
     if (subscription.state === 'over') return false
     subscription.covered = subscription.state === 'live' ? Math.min(subscription.covered, covered) : covered
@@ -270,7 +270,7 @@ export class CatchUp {
     return true
   }
 
-  /** Without a history a page's position says nothing, and we tell only a client that asks. */
+  /** Without a history a page's position means nothing, so only a client that asks gets an answer. */
   #without(start: Start, subscription: Subscription, asked: boolean): void {
     if (asked)
       this.#session.connection.send(

@@ -1,5 +1,5 @@
 /**
- * Commands: a table from the name of each to what it needs and what it does.
+ * Commands: a table from the name of each to its needs and its act.
  *
  * The protocol has no words for a command that we ignore, so an act returns the complaint, which only the operator sees.
  */
@@ -13,7 +13,7 @@ import type { Limits } from './limits.ts'
 import { allowed, asksForHistory, historyStart } from './start.ts'
 import type { Subscription } from './subscriptions.ts'
 
-/** What a command needs of its session. */
+/** The part of a session that commands use. */
 export interface Speaker {
   readonly sid: string
   readonly catchUp: CatchUp
@@ -22,7 +22,7 @@ export interface Speaker {
   unsubscribe: (subscription: Subscription) => void
 }
 
-/** What a command needs of what all sessions share. */
+/** The shared parts that commands use. */
 export interface CommandParts {
   /** Tells all nodes' sessions that listen to the stream. */
   readonly tell: Broker['tell']
@@ -58,7 +58,7 @@ const history: Act = ({ catchUp }, { history }, held, { historySince }) => {
 const whisper: Act = ({ sid }, { data = '' }, { grant }, { tell, limits }) => {
   if (!grant.whisper) return 'whisper_not_allowed'
   if (Buffer.byteLength(data) > limits.maxWhisperSize) return 'whisper_too_large'
-  // The reference sends the word "null" where there is nothing.
+  // The reference sends the word "null" if there is no data.
   const message = data === '' || data === 'null' ? '"null"' : data
   tell(grant.stream, { message, exclude: sid, fromClient: true })
   return undefined

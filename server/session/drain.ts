@@ -38,7 +38,7 @@ export async function shutDown(settings: ShutdownSettings, parts: ShutdownParts)
   await end(Math.max(0, timeoutMs - (monotonic() - started)))
 }
 
-/** Resolves when every client was told to leave, which takes `overMs` at most. */
+/** Tells every client to leave, in `overMs` at most. */
 async function drain(sessions: Sessions, overMs: number, pause: ShutdownParts['pause']): Promise<void> {
   const most = overMs < STEP_MS ? sessions.count : Math.max(LEAST, Math.ceil(sessions.count / (overMs / STEP_MS)))
   while (sessions.disconnectSome('server_restart', most) > 0) await pause(STEP_MS)

@@ -12,13 +12,13 @@ import type { Hub, Message, Waiter } from '../hub/hub.ts'
 import type { Limits } from './limits.ts'
 import type { Subscription } from './subscriptions.ts'
 
-/** What held messages need of their session. */
+/** The part of a session that held messages use. */
 interface Owner {
   /** Whether the session has, or had, this sid. */
   answersTo: (sid: string) => boolean
 }
 
-/** What the held messages of all sessions share. */
+/** The shared parts that held messages use. */
 export interface HeldParts {
   /** `seen`: the newest offset that reached this node. */
   readonly history: { readonly seen: number }
@@ -35,9 +35,9 @@ export interface Held {
 interface Waiting extends Waiter {
   messages: Held[] | 'gap'
   bytes: number
-  /** Whether stored messages are kept, too. */
+  /** Whether to keep stored messages, too. */
   isReading: boolean
-  /** Takes messages instead of keeping them. */
+  /** If set, gets the messages, and we keep none. */
   pass: ((message: Message) => void) | undefined
 }
 
@@ -74,7 +74,7 @@ export class HeldMessages {
     this.#parts.hub.addWaiter(subscription.grant.stream, waiting)
   }
 
-  /** From now on holds stored messages as well, or no longer. */
+  /** Starts or stops holding stored messages as well. */
   reading(subscription: Subscription, isReading: boolean): void {
     const waiting = this.#waiting.get(subscription)
     if (waiting !== undefined) waiting.isReading = isReading

@@ -1,10 +1,10 @@
-/** The identity of a session, and whether a lost session is its. */
+/** The identity of a session, and its right to a lost session. */
 
 export interface Identity {
   readonly identity: string
   /** Unix seconds; `undefined`: never. */
   readonly expires: number | undefined
-  /** Nobody vouches for it: --noauth. */
+  /** No token proves it: --noauth. */
   readonly anonymous: boolean
 }
 

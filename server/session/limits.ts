@@ -1,5 +1,5 @@
 /**
- * What one session may hold and send.
+ * The limits of one session.
  */
 export interface Limits {
   readonly maxSubscriptions: number

@@ -1,8 +1,8 @@
 /**
- * Sessions whose connection was lost, for as long as their client may come back.
+ * Sessions that have lost their connection, for as long as their client may come back.
  *
- * A sid is a credential only together with a token of the same identity, and only once: what was resumed, or
- * disconnected on purpose, restores nothing.
+ * A sid is a credential only together with a token of the same identity, and only once: a client cannot resume a session
+ * that was resumed before or disconnected on purpose.
  */
 
 import { sizeOf } from '../base/size.ts'
@@ -14,7 +14,7 @@ export interface Snapshot {
   readonly anonymous: boolean
   readonly sids: readonly string[]
   readonly identifiers: readonly string[]
-  /** What the client may have missed came after this. */
+  /** The client has all messages up to here, and may have missed later ones. */
   readonly position: Position | undefined
 }
 
@@ -61,7 +61,7 @@ export class Resumables {
     return this.#bytes
   }
 
-  /** Sessions that gave way to newer ones because of `max` or `maxBytes`. */
+  /** Counts sessions that we dropped for newer ones because of `max` or `maxBytes`. */
   get evicted(): number {
     return this.#evicted
   }
@@ -71,7 +71,7 @@ export class Resumables {
     const bytes = bytesOf(snapshot)
     this.#kept.set(snapshot.sids[0]!, { snapshot, bytes, until: this.#monotonic() + this.#ttlMs })
     this.#bytes += bytes
-    // Insertion order is age: under a flood of connections the oldest gives way, and its client subscribes anew.
+    // Insertion order is age: a flood of connections evicts the oldest session, and its client subscribes anew.
     for (const sid of this.#kept.keys()) {
       if (this.#kept.size <= this.#max && this.#bytes <= this.#maxBytes) return
       this.#evicted++
@@ -79,7 +79,7 @@ export class Resumables {
     }
   }
 
-  /** The session of that sid, which is spent with it; `undefined` unless it is the same somebody's. */
+  /** Removes and returns the session of that sid; `undefined` unless the caller has its identity. */
   take(sid: string, isTheSame: (snapshot: Snapshot) => boolean): Snapshot | undefined {
     const kept = this.#kept.get(sid)
     if (kept === undefined || kept.until < this.#monotonic() || !isTheSame(kept.snapshot)) return undefined

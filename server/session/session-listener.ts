@@ -8,14 +8,14 @@ import type { Snapshot } from './resumables.ts'
 import type { Session } from './session.ts'
 import type { Sessions } from './sessions.ts'
 
-/** What all of them share. */
+/** The parts that all listeners share. */
 export interface ListenerParts {
   readonly sessions: Sessions
   readonly metrics: Metrics
   readonly monotonic: () => number
 }
 
-/** Takes a ping. */
+/** Sends pings to its client. */
 export interface Beat {
   beat: (frame: Buffer) => void
 }
@@ -26,7 +26,7 @@ export interface Rhythm {
   readonly precision: PingPrecision
 }
 
-/** Where something has its turn. */
+/** The place of an item in a rhythm; delete the item to stop it. */
 export interface Slot<T> {
   delete: (item: T) => boolean
 }
@@ -38,7 +38,7 @@ export interface PongWatch {
   stop: () => void
 }
 
-/** There are very many of these, so it is no set of closures. */
+/** A class, because closures would cost more memory for each of very many sessions. */
 export class SessionListener implements Listener, Beat {
   readonly session: Session
   readonly #parts: ListenerParts
@@ -51,7 +51,7 @@ export class SessionListener implements Listener, Beat {
     this.#parts = parts
   }
 
-  /** Welcomes the client. `resumed` is what the session had that it resumes. */
+  /** Welcomes the client. `resumed`: the lost session that it resumes. */
   begin(resumed: Snapshot | undefined): void {
     try {
       this.session.begin(resumed)

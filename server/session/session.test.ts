@@ -103,14 +103,14 @@ test('a session that ends in the middle of a replay listens to nothing', () => {
   assert.deepEqual(done, ['lost', 'close too_slow'])
 })
 
-test('a session that ends when it is told of a gap lacks nothing any more', () => {
+test('a session that ends at the report of a gap asks for no refresh', () => {
   const { session, done } = start(/reject_history/, { history: memory() })
   session.receive(subscribe({ history: { streams: { room: { epoch: 'other', offset: 0 } } } }))
 
   assert.deepEqual(done, ['lost', 'close too_slow'])
 })
 
-test('a command that is executed after the connection closed does not say that the client has read what was sent', () => {
+test('a command executed after the connection closed does not prove that the client read our last frames', () => {
   const history = memory()
   const { session, connection } = start(/none/, { history })
   connection.isOpen = false

@@ -1,9 +1,9 @@
 /**
- * One connected client: who it is, what it is subscribed to, and its commands in strict order.
+ * One connected client: its identity, its subscriptions, and its commands in strict order.
  *
  * The order matters: Turbo leaves a page and enters the next with unsubscribe and subscribe of the same identifier in
- * quick succession. Where the protocol has no answer (an unknown command, a second subscribe) the client is told
- * nothing; the operator is. No sockets, no timers: a session is handed what it needs.
+ * quick succession. If the protocol has no answer (to an unknown command, to a second subscribe), we tell only the
+ * operator. No sockets, no timers: the caller passes in all parts.
  */
 
 import { guarded, type ReportFailure, tryEach } from '../base/failure.ts'
@@ -38,7 +38,7 @@ import type { Snapshot } from './resumables.ts'
 import { allowed, asksForHistory, type ClientPositions, eventStart } from './start.ts'
 import { type Subscription, Subscriptions } from './subscriptions.ts'
 
-/** What all sessions share, so that a test can supply it. */
+/** The parts that all sessions share; a test can supply its own. */
 export interface SessionParts extends CatchUpParts, CommandParts {
   resolve: Resolve
   hub: Pick<Hub, 'subscribe' | 'unsubscribe' | 'addWaiter' | 'removeWaiter'>
@@ -55,7 +55,7 @@ export interface SessionParts extends CatchUpParts, CommandParts {
   explain: boolean
 }
 
-/** Who is connected, how, and what they left behind when they were here before. */
+/** A client that connects, its connection, and the lost session that it resumes. */
 export interface Arrival {
   sid: string
   identity: string
@@ -67,17 +67,17 @@ export interface Arrival {
   resumed?: Snapshot | undefined
 }
 
-/** How long a resumed subscription waits for the client to say where it was. */
+/** Time that a resumed subscription waits for the client's own position. */
 const HISTORY_GRACE_MS = 2_000
-/** How many rejections of a session we log as warnings, because a client may cause any number; we log the others at debug. */
+/** Rejections of a session that we log as warnings; we log further ones at debug, because a client may cause any number. */
 const WARNED_REJECTIONS = 3
-/** Former sids that are still left out of what excludes them. */
+/** Former sids that we remember, so that a broadcast that excludes one does not reach this session. */
 const REMEMBERED_SIDS = 8
 
 const nothing = (): void => {}
 const NO_SIDS: readonly string[] = []
 
-// There are very many of these: no closure and no copy of what they share.
+// There are very many sessions: they hold no closures, and no copies of shared parts.
 export class Session implements Addressee, Behind, Speaker {
   readonly identity: string
   readonly anonymous: boolean
@@ -85,12 +85,12 @@ export class Session implements Addressee, Behind, Speaker {
   readonly sid: string
   readonly connection: Connection
   readonly #parts: SessionParts
-  /** Those it was resumed from, the latest first. */
+  /** The sids of the sessions that it resumed, the latest first. */
   readonly #formerSids: readonly string[]
   readonly #subscriptions = new Subscriptions()
   readonly catchUp: CatchUp
   #cancelGrace = nothing
-  /** Where the history was when the client was last heard of: what was sent since may never have arrived. */
+  /** The history's offset at the client's last sign of life: later messages may never have reached it. */
   #heardAt = 0
   #ended = false
   #rejections = 0
@@ -108,13 +108,13 @@ export class Session implements Addressee, Behind, Speaker {
     this.heard()
   }
 
-  /** Welcomes the client. `resumed` is what the session had that it resumes. */
+  /** Welcomes the client. `resumed`: the lost session that it resumes. */
   begin(resumed: Snapshot | undefined): void {
     if (resumed !== undefined) return this.#restore(resumed)
     this.connection.send(welcome(this.sid, this.#parts.explain))
   }
 
-  /** Whether nothing is delivered or heard any more. */
+  /** Once true, the session ignores commands and delivers nothing. */
   get ended(): boolean {
     return this.#ended
   }
@@ -135,14 +135,14 @@ export class Session implements Addressee, Behind, Speaker {
     this.#parts.heal.missed(this, subscription, code)
   }
 
-  /** Messages of these streams may be missing; `undefined`: of any. */
+  /** The client may have missed messages of these streams; `undefined`: of any. */
   gap(streams: ReadonlySet<string> | undefined): void {
     for (const subscription of this.#subscriptions)
       if (subscription.state === 'live' && (streams?.has(subscription.grant.stream) ?? true))
         this.missed(subscription, 'gap_broker_away')
   }
 
-  /** The client lives, and has read what was sent to it until a moment ago. */
+  /** The client lives, and has read all but our latest frames. */
   heard(): void {
     if (this.connection.isOpen) this.#heardAt = this.#parts.history?.seen ?? 0
   }
@@ -172,12 +172,12 @@ export class Session implements Addressee, Behind, Speaker {
     return 'done'
   }
 
-  /** The connection takes more again. */
+  /** The connection can take more again. */
   drained(): void {
     this.catchUp.resume()
   }
 
-  /** Ends it from our side: the client is told why, then the connection closes. */
+  /** Sends the client the reason, and closes the connection. */
   disconnect(code: EndingCode, reconnect?: boolean): void {
     if (this.#ended) return
     const { count, log, explain } = this.#parts
@@ -204,13 +204,13 @@ export class Session implements Addressee, Behind, Speaker {
     tryEach(steps, step => step(), failed)
   }
 
-  /** The connection is gone or going: nothing more is delivered, nothing more is heard. Returns what could be resumed. */
+  /** Stops delivering and reading, because the connection is closed or closing. Returns the state to resume from. */
   end(): Snapshot | undefined {
     if (this.#ended) return undefined
     this.#ended = true
     this.#cancelGrace()
     const { history, presence, heal } = this.#parts
-    // A page that is not whole must not be taken up where its client is: from its own position it is a gap again.
+    // Do not resume a subscription while its page must refresh: the client subscribes anew, and gets a gap again.
     const identifiers = [...this.#subscriptions].flatMap(({ healing, identifier }) => (healing ? [] : [identifier]))
     for (const subscription of this.#subscriptions) this.#leave(subscription)
     this.#subscriptions.clear()
@@ -241,7 +241,7 @@ export class Session implements Addressee, Behind, Speaker {
         this.#parts.explain,
       ),
     )
-    // The client now asks for the history of each. Who does not is sent what came since its connection was lost.
+    // The client now asks for the history of each. If it does not, we send the messages since it lost its connection.
     const resume = () => {
       for (const subscription of held)
         if (subscription.state === 'waiting') this.catchUp.from(position ?? 'now', subscription, false)
@@ -274,7 +274,7 @@ export class Session implements Addressee, Behind, Speaker {
     const asked = allowed(history, this.#parts.historySince)
     subscription.confirmed = true
     const page = grant.position ?? positions?.page
-    // One that was restored may have been told already where the client was.
+    // A restored subscription is live already if its client has sent `history` before.
     const start = state === 'live' ? 'now' : eventStart(grant.stream, page, asked, positions?.seen)
     const found = this.catchUp.find(start, subscription)
     const isGap = this.catchUp.isGap(found, subscription)

@@ -1,5 +1,5 @@
 /**
- * Who is connected, and who may come back: by identity for remote disconnects, by sid for resuming.
+ * The connected sessions, and the lost ones: by identity for remote disconnects, by sid for resuming.
  */
 
 import { countOf, each, type Few, withOne, withoutOne } from '../base/few.ts'
@@ -26,7 +26,7 @@ export class Sessions {
     return this.#byIdentity.size
   }
 
-  /** Bytes that wait to be written, to all of them. */
+  /** Bytes in the write queues of all sessions. */
   get pending(): number {
     let bytes = 0
     for (const { connection } of this.#bySid.values()) bytes += connection.pending()
@@ -42,15 +42,15 @@ export class Sessions {
     this.#bySid.set(session.sid, session)
   }
 
-  /** Its connection is gone; it may come back. */
+  /** The session has lost its connection; its client may come back. */
   lost(session: Session): void {
     const snapshot = this.#end(session)
     if (snapshot !== undefined) this.#resumables.keep(snapshot)
   }
 
-  /** What somebody left behind, which is spent with it. */
+  /** Removes and returns the lost session; `undefined` if it is not the caller's. */
   resume(sid: string, who: Identity): Snapshot | undefined {
-    // A client often notices a dead connection before we do: then the session is still here, and gives way.
+    // A client often notices a dead connection before we do: then we end the old session here.
     const session = this.#bySid.get(sid)
     if (!session?.resumable) return this.#resumables.take(sid, snapshot => isTheSame(who, snapshot))
     if (!isTheSame(who, session)) return undefined
@@ -59,20 +59,20 @@ export class Sessions {
     return snapshot
   }
 
-  /** Tells the sessions that listen to these streams, or all, that messages may be missing. */
+  /** Tells the sessions that listen to these streams, or all, that they may have missed messages. */
   gap(streams: readonly string[] | 'all'): void {
     const names = streams === 'all' ? undefined : new Set(streams)
     for (const session of this.#bySid.values()) session.gap(names)
   }
 
-  /** Does what a signal says. Returns how many sessions it ended. */
+  /** Applies a signal. Returns how many sessions it ended. */
   signalled(signal: Signal): number {
     return 'sid' in signal
       ? this.disconnectOne(signal.sid, 'remote', signal.reconnect)
       : this.disconnect(signal.identity, 'remote', signal.reconnect)
   }
 
-  /** All sessions of the identity (AnyCable hits one of them), and those that were lost. Returns how many there were. */
+  /** Ends all sessions of the identity (AnyCable ends one), and forgets its lost ones. Returns how many it ended. */
   disconnect(identity: string, code: EndingCode, reconnect: boolean): number {
     this.#resumables.forget(identity)
     const same = [...each(this.#byIdentity.get(identity))].filter(({ ended }) => !ended)
@@ -80,7 +80,7 @@ export class Sessions {
     return same.length
   }
 
-  /** One session. */
+  /** Ends one session. Returns how many it ended. */
   disconnectOne(sid: string, code: EndingCode, reconnect: boolean): number {
     const session = this.#bySid.get(sid)
     if (session === undefined || session.ended) return 0
@@ -88,7 +88,7 @@ export class Sessions {
     return 1
   }
 
-  /** Up to `most` sessions that were not yet; returns how many such are left. */
+  /** Disconnects up to `most` live sessions; returns how many remain. */
   disconnectSome(code: EndingCode, most: number): number {
     let left = 0
     for (const session of this.#bySid.values()) {

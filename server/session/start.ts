@@ -1,5 +1,5 @@
 /**
- * Where a subscription starts, and what a `history` command asks for.
+ * The start of a subscription, and of the answer to a `history` command.
  *
  *   subscribe    the page's position, always; else streams[s]; else since; else now
  *   history      streams[s]; else the page's position; else since
