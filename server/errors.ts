@@ -134,7 +134,7 @@ export const GAPS = {
 } as const
 
 interface Cut {
-  /** The HTTP status, where the client can still read one. */
+  /** The HTTP status, if the client can still read one. */
   status?: number
   fix: string
 }

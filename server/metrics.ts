@@ -33,7 +33,7 @@ export interface Metrics extends Counts {
   refused: (code: RefusalCode) => void
   /** Successful verifications, by kind and by key: 0 is the present key. */
   verified: (kind: 'jwt' | 'streams' | 'broadcast' | 'api', key: number) => void
-  /** How long a command took, ms. */
+  /** Time that a command took, ms. */
   commandTook: (ms: number) => void
   /** Time from a publication until we wrote it to the last socket, ms. */
   broadcastTook: (ms: number) => void
@@ -42,7 +42,7 @@ export interface Metrics extends Counts {
   stop: () => void
 }
 
-/** `gauges` are read at each scrape; those with a name in _total only rise. */
+/** Reads `gauges` at each scrape; those with a name in _total only rise. */
 export function createMetrics(gauges: Record<string, [help: string, read: () => number]>): Metrics {
   const registry = new Registry()
   const counts = Object.fromEntries(Object.keys(COUNTERS).map(name => [name, 0])) as Counts

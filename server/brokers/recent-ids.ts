@@ -16,7 +16,7 @@ export interface RecentIdsSettings {
 
 export interface RecentIds {
   has: (id: string) => boolean
-  /** `id` must be new. */
+  /** Requires a new `id`. */
   add: (id: string) => void
   /** Drops ids that are too old; call it about every second. */
   expire: () => void

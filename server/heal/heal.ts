@@ -48,7 +48,7 @@ export interface Healable {
 /** The part of a session that healing uses. */
 export interface Patient {
   readonly identity: string
-  /** Whether the client had no token, so that its identity is only its sid (--noauth). */
+  /** Whether its sid is its only identity (--noauth). */
   readonly anonymous: boolean
   readonly connection: { send: (frame: Buffer) => void }
   fail: (error: unknown) => void

@@ -39,7 +39,7 @@ interface Line {
 }
 
 const CHECK_MS = 1_000
-/** How many jobs with nothing to do the pace skips before it lets the event loop go on. */
+/** Number of jobs with nothing to do that the pace skips before it yields to the event loop. */
 const MAX_SKIPPED = 1_000
 
 export function createPace({ rate, notBefore, monotonic, later, check }: PaceSettings): Pace {

@@ -1,6 +1,6 @@
 /**
- * First in, first out; an item may also leave from any place. All in O(1): an array's `shift` moves all other items, and to
- * find its first item a Set skips the holes of deleted ones.
+ * First in, first out; an item may also leave from any place. All in O(1), unlike an array, where `shift` moves all other
+ * items, and a Set, which skips the holes of deleted items to find its first.
  */
 
 export interface Place<T> {

@@ -3,8 +3,8 @@
  *
  *   stream ─▶ id ─▶ member ◀─▶ attendee ◀─ sid      a member has one attendee for each of its sessions
  *
- * When the bytes are used up we remove the oldest member. Its stream gets a `leave` event, so that clients show the same
- * members as an answer holds, and its sessions may join again.
+ * Above the bound we remove the oldest member. Its stream gets a `leave` event, so that clients show the same
+ * members as we would answer, and its sessions may join again.
  */
 import { each, type Few, withOne, withoutOne } from '../base/few.ts'
 import { sizeOf } from '../base/size.ts'
@@ -40,7 +40,7 @@ export interface MemoryPresence extends Presence {
   readonly bytes: number
   /** Counts members that we removed for newer ones because of `maxBytes`. */
   readonly evicted: number
-  /** Answers that lacked members because of `maxAnswerBytes`. */
+  /** Counts answers that lacked members because of `maxAnswerBytes`. */
   readonly truncated: number
 }
 
@@ -51,7 +51,7 @@ export function createMemoryPresence(settings: MemoryPresenceSettings): MemoryPr
   const { ttlSeconds, maxBytes, maxAnswerBytes, monotonic, tell } = settings
   const streams = new Map<string, Map<string, Member>>()
   const attendees = new Map<string, Attendee>()
-  // In the order in which they joined.
+  // In the order of joining.
   const members = new Set<Member>()
   let bytes = 0
   let evicted = 0

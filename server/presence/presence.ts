@@ -1,8 +1,8 @@
 /**
  * Presence: the members that are online on a stream.
  *
- * A member (`id`, which the client chooses) is present while one of its sessions is. A session that loses
- * its connection has some time to come back before it leaves. We keep a member's `info` as the JSON text that the client sent, and send it so.
+ * A member (`id`, which the client chooses) is present while one of its sessions is. A session that loses its connection
+ * has some time to come back before it leaves. We keep and send a member's `info` as the client's own JSON text.
  */
 
 import type { Live } from '../broker.ts'

@@ -26,9 +26,9 @@ export interface AdmissionParts
   sessions: Sessions
   /** Makes a session id that nobody can guess. */
   newSid: () => string
-  /** Pings at a rhythm until it is deleted from the slot; `undefined`: never. */
+  /** Pings at a rhythm until the caller deletes the beat from the slot; `undefined`: never. */
   ping: (beat: Beat, rhythm: Rhythm) => Slot<Beat> | undefined
-  /** Watches that a client says something after a ping; `undefined`: it need not. */
+  /** Calls `missing` if a client is silent after a ping; `undefined`: it may be. */
   watchPongs: ((missing: () => void) => PongWatch) | undefined
   metrics: Metrics
   wall: Clocks['wall']
@@ -60,7 +60,7 @@ export interface Caller {
   readonly headers: IncomingHttpHeaders
 }
 
-/** A caller with a valid token. */
+/** A caller that may have a session. */
 export interface Admitted extends Identity {
   readonly sid: string
 }
@@ -68,7 +68,7 @@ export interface Admitted extends Identity {
 export interface Admission {
   /** Admits a WebSocket client, or sends it the reason for the refusal. */
   accept: Accept
-  /** Returns the caller's identity. Counts, logs and throws a {@link SessionRefused}. */
+  /** Returns the caller's identity; or counts, logs and throws a {@link SessionRefused}. */
   authenticate: (caller: Caller) => Admitted
   /** Counts, logs and throws a {@link SessionRefused} if there are too many sessions. */
   checkLimits: (who: Identity) => void

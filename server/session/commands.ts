@@ -84,7 +84,7 @@ const present: Act = ({ connection }, { identifier }, { grant }, { presence }) =
     return attendance.total === 0 ? '{"type":"info","total":0}' : printAttendance(attendance)
   }
   const whole = answer()
-  // The question is short and the answer long: a client that asks and does not read would fill the memory.
+  // A short question gets a long answer: a client that asks and does not read would fill our memory.
   const message = connection.congested(Buffer.byteLength(whole)) ? answer(0) : whole
   connection.send(transmission(identifier, message, 'presence'))
   return undefined

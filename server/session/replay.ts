@@ -10,7 +10,7 @@ import { positionTail } from '../protocol/payload.ts'
 import type { Start } from './start.ts'
 import type { Subscription } from './subscriptions.ts'
 
-/** A message of the history, or one that was held while the subscription waited. */
+/** A message of the history, or a held one. */
 export type Missed = Entry | Message
 
 /** Encodes the messages, without those that exclude a sid of the session. */

@@ -10,7 +10,7 @@ import type { Position } from '../protocol/position.ts'
 
 export interface Snapshot {
   readonly identity: string
-  /** Whether the identity is only the sid it had (--noauth). */
+  /** Whether its sid is its only identity (--noauth). */
   readonly anonymous: boolean
   readonly sids: readonly string[]
   readonly identifiers: readonly string[]

@@ -31,7 +31,7 @@ export interface Slot<T> {
   delete: (item: T) => boolean
 }
 
-/** Watches that a client answers pings. */
+/** Detects a client that does not answer pings. */
 export interface PongWatch {
   pinged: () => void
   heard: () => void

@@ -48,10 +48,10 @@ export interface SessionParts extends CatchUpParts, CommandParts {
   failed: ReportFailure
   /** Counts a rejected subscription, or an ended session. */
   count: (code: RejectionCode | EndingCode) => void
-  /** Counts a command that was ignored. */
+  /** Counts an ignored command. */
   ignored: (code: ComplaintCode) => void
   log: Log
-  /** Whether refusals tell the client their code, and its welcome that this is so (--dev). */
+  /** Whether refusals tell the client their code, which its welcome announces (--dev). */
   explain: boolean
 }
 
@@ -59,9 +59,9 @@ export interface SessionParts extends CatchUpParts, CommandParts {
 export interface Arrival {
   sid: string
   identity: string
-  /** Whether the identity is only the sid it had (--noauth). */
+  /** Whether its sid is its only identity (--noauth). */
   anonymous: boolean
-  /** Whether it may come back after it was lost. */
+  /** Whether the client may resume the session. */
   resumable: boolean
   connection: Connection
   resumed?: Snapshot | undefined
@@ -252,7 +252,7 @@ export class Session implements Addressee, Behind, Speaker {
     )
   }
 
-  /** A name may have expired since it was granted. */
+  /** Returns `undefined` if we reject the identifier now: its signed name may have expired. */
   #resolveAgain(identifier: string): StreamGrant | undefined {
     try {
       return this.#parts.resolve(identifier)
