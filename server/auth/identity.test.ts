@@ -42,7 +42,7 @@ for (const { id, flag, token, secret = vectors.secret, now, code } of vectors.re
   })
 }
 
-test('without a secret no token is good, not even one signed with nothing', () => {
+test('without a secret every token is refused, even one signed with an empty key', () => {
   const text = ['{"alg":"HS256"}', '{"ext":"x"}'].map(part => Buffer.from(part).toString('base64url')).join('.')
   const forged = `${text}.${createHmac('sha256', '').update(text).digest('base64url')}`
 
@@ -70,7 +70,7 @@ test('node:crypto and jose agree on every token, good and broken', async () => {
         : 'token_invalid'
     }
   }
-  // jose's tolerance loosens exp as well, so it is granted only where nbf alone would refuse.
+  // jose's tolerance loosens exp as well, so we grant it only if nbf alone would refuse the token.
   const judge = async (token: string) => {
     const exact = await ask(token, 0)
     return exact === 'token_not_yet_valid' ? await ask(token, 5) : exact

@@ -40,7 +40,7 @@ for (const { flag, code, ...given } of vectors.refuse.filter(({ code }) => code 
   })
 }
 
-test('no name verifies against an empty key, not even beside others', () => {
+test('an empty key verifies no name, even beside other keys', () => {
   const forged = 'ImNoYXQ6MjAyMSI=--1a9278ba322f67e7d201d3740c5f034a0ce04392f2ad028a48dcb513bf490ee4'
 
   assert.throws(() => streamVerifier({ secrets: [''], purpose: '' })(forged, NOW), { code: 'streams_key_missing' })
@@ -49,7 +49,7 @@ test('no name verifies against an empty key, not even beside others', () => {
   })
 })
 
-test('a former secret still verifies, and it is known which it was', () => {
+test('a former secret still verifies, and the result names its index', () => {
   const [{ signed, stream }] = vectors.sign as [Case & { stream: string }]
 
   assert.deepEqual(streamVerifier({ secrets: ['newest', 'newer', vectors.secret], purpose: '' })(signed, NOW), {
@@ -59,7 +59,7 @@ test('a former secret still verifies, and it is known which it was', () => {
   })
 })
 
-test('a verifier that remembers still sees every forgery, and the end of what expires', () => {
+test('a verifier that remembers names still refuses forged and expired ones', () => {
   const signed = (value: unknown) => {
     const payload = Buffer.from(JSON.stringify(value)).toString('base64')
     return `${payload}--${createHmac('sha256', vectors.secret).update(payload).digest('hex')}`
@@ -78,6 +78,6 @@ test('a verifier that remembers still sees every forgery, and the end of what ex
     })
     assert.throws(() => verify(expiring, NOW + 10), { code: 'stream_name_expired' })
   }
-  // More than it remembers.
+  // More names than the verifier remembers.
   for (let n = 0; n < 2500; n++) assert.equal(verify(signed(`board/${n}`), NOW).stream, `board/${n}`)
 })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createFloods } from './flood.ts'
 
-test('after a hundred lines of one code one passes each second, and says how many were left out', () => {
+test('after a hundred lines of one code, one line passes each second, with the number of lines left out', () => {
   const clock = { ms: 0 }
   const { admit } = createFloods(() => clock.ms)
   const flood = Array.from({ length: 1000 }, () => admit('unauthorized'))

@@ -42,7 +42,7 @@ test('one secret is enough: tokens and streams use it, the broadcast key derives
   assert.equal(config.turbo, undefined, '--secret alone must not serve Turbo, or Rails with RPC would be refused')
 })
 
-test("the guide's names work: older flags switch on what they are the key of", () => {
+test("the guide's names work: an older flag for a key switches on the channel of that key", () => {
   const config = readConfig(
     ['--jwt_id_key=some-secret-key', '--turbo_rails_key=s3cЯeT', '--broadcast_adapter=http'],
     {},
@@ -86,7 +86,7 @@ test('a secret_key_base neither opens Turbo to names of other channels nor admit
   assert.equal(problems(['--rails_secret_key_base=development']).length, 1)
 })
 
-test('newer names win over older ones, and own secrets over shared ones', () => {
+test('a newer name wins over an older one, and a specific secret over the shared one', () => {
   const config = readConfig(
     [
       '--secret=s',
@@ -119,7 +119,7 @@ test('the value none means no secret, in every setting', () => {
   assert.deepEqual(readConfig(['--secret=s', '--broadcast_key=none'], {}).broadcastKeys, [])
 })
 
-test('public drops the key, and so the clients’ port', () => {
+test('--public drops the broadcast key, so broadcasts leave the clients’ port', () => {
   const config = readConfig(['--public', '--secret=s'], {})
 
   assert.deepEqual(
@@ -137,7 +137,7 @@ test('a key is the UTF-8 bytes of the setting', () => {
   )
 })
 
-test('cleartext names need tokens, enforced, and are warned about', () => {
+test('cleartext names require tokens, and the cable warns about them', () => {
   const config = readConfig(['--turbo_rails_cleartext', '--jwt_id_key=k', '--noauth'], {})
 
   assert.equal(config.enforceJwt, true)

@@ -30,10 +30,10 @@ test('every setting is in one section, below its heading in --help, .env.example
 /** A variable has underscores where some flags have dashes. */
 const spelt = (name: string): string => name.replaceAll('-', '_')
 
-test('.env.example is what the settings print: npm run settings', () => {
+test('.env.example equals the output of npm run settings', () => {
   assert.equal(read('../../.env.example'), envExample())
 })
 
-test("docs/operating.md's tables are what the settings print: npm run settings", () => {
+test('the tables in docs/operating.md equal the output of npm run settings', () => {
   assert.ok(read('../../docs/operating.md').includes(settingsTables()))
 })

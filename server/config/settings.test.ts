@@ -33,7 +33,7 @@ const BASE = ['--secret=s', '--noauth', '--port=0', '--http_broadcast_port=0', '
 const without = (name: string) => BASE.filter(flag => flag !== `--${name}` && !flag.startsWith(`--${name}=`))
 
 for (const name of NAMES) {
-  test(`--${name} is accepted or refused in a sentence, whatever its value`, async () => {
+  test(`--${name} is accepted, or refused in a sentence, for every odd value`, async () => {
     const [variable = ''] = envNames(name)
     for (const value of ODD) {
       await startOrSay(name, [...without(name), `--${name}=${value}`])

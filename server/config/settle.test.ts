@@ -32,7 +32,7 @@ for (const { older, newer, outranks } of OLDER_PAIRS) {
   })
 }
 
-test('a newer name that is none or false leaves its older one in force, and the warning says so', () => {
+test('a newer name with the value none or false leaves the older one in force, and a warning says so', () => {
   const config = readConfig(['--jwt_secret=none', '--jwt_id_key=k', '--enforce_jwt=false', '--jwt_id_enforce'], {})
 
   assert.deepEqual([config.jwtSecrets, config.enforceJwt], [['k'], true])

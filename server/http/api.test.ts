@@ -13,7 +13,7 @@ const api = async (
   return { status: answer.status, body: text === '' ? undefined : JSON.parse(text) }
 }
 
-test('the API wants its own key, and says so in JSON', async t => {
+test('the API requires its own key, and says so in JSON', async t => {
   const cable = await startCable(t)
 
   for (const path of ['/publish', '/streams', '/stats', '/presence/a/users', '/disconnect', '/nothing']) {
@@ -22,7 +22,7 @@ test('the API wants its own key, and says so in JSON', async t => {
   }
 })
 
-test('without a secret there is no API, unless it has a key or a port of its own', async t => {
+test('without a secret the API is off, unless it has a separate key or port', async t => {
   const flags = ['--noauth', '--secret=none', '--turbo_streams=false', '--http_broadcast_port=0']
   const [none, own] = [await startCable(t, flags), await startCable(t, [...flags, '--api_secret=own'])]
 
@@ -30,7 +30,7 @@ test('without a secret there is no API, unless it has a key or a port of its own
   assert.equal((await api(own, '/stats', {}, 'Bearer own')).status, 200)
 })
 
-test('publishing is broadcasting, with the same answers', async t => {
+test('/api/publish broadcasts, with the same answers as /_broadcast', async t => {
   const cable = await startCable(t, ['--noauth'])
   const client = await cable.welcomed()
   await client.subscribe(turbo('a'))
@@ -44,7 +44,7 @@ test('publishing is broadcasting, with the same answers', async t => {
   assert.equal((await api(cable, '/publish')).status, 422)
 })
 
-test('presence is told for any stream, slashes and all', async t => {
+test('the API lists the members of any stream, even with slashes in its name', async t => {
   const cable = await startCable(t, ['--noauth'])
   const client = await cable.welcomed()
   const stream = 'chat/1 é%'
@@ -64,13 +64,13 @@ test('presence is told for any stream, slashes and all', async t => {
   assert.equal((await api(cable, '/presence/%ff/users')).status, 422)
 })
 
-test('without a broker there is no presence to tell', async t => {
+test('without a broker the API has no presence', async t => {
   const cable = await startCable(t, ['--broker=none'])
 
   assert.deepEqual((await api(cable, '/presence/a/users')).status, 501)
 })
 
-test('streams and numbers can be read', async t => {
+test('the API lists streams and numbers', async t => {
   const cable = await startCable(t, ['--noauth'])
   const clients = [await cable.welcomed(), await cable.welcomed()]
   for (const client of clients) await client.subscribe(turbo('a'))
@@ -86,7 +86,7 @@ test('streams and numbers can be read', async t => {
   assert.deepEqual({ sessions, streams }, { sessions: 2, streams: 2 })
 })
 
-test('sessions are disconnected by identity, or one by its sid', async t => {
+test('the API disconnects sessions by identity, or one by its sid', async t => {
   const cable = await startCable(t, ['--noauth'])
   const [one, two] = [await cable.welcomed(), await cable.welcomed()]
   const disconnect = (request: object) => api(cable, '/disconnect', { method: 'POST', body: JSON.stringify(request) })

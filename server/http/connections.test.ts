@@ -65,7 +65,7 @@ test('a connection that waits for its answer, or has become a session, does not 
   for (const raw of [events, session, waits]) assert.equal(raw.socket.readyState, 'open')
 })
 
-test('a session whose handshake followed on another request at once does not give way', async t => {
+test('a session does not give way if its handshake followed another request at once', async t => {
   const cable = await startCable(t, ['--noauth', '--max_unauthenticated=1', METRICS])
   const session = openRaw(t, cable.url.broadcast)
   session.write('GET /health HTTP/1.1\r\nHost: a\r\n\r\n')

@@ -77,7 +77,7 @@ test('the cable reads a refused body that dribbles for a bounded time', async t 
   assert.match(await raw.closed, / 401 /)
 })
 
-test('a client whose headers are too large can read that they are', async t => {
+test('a client with too large headers can read the refusal', async t => {
   const cable = await startCable(t)
   const raw = openRaw(t, cable.url.broadcast)
   raw.socket.pause()

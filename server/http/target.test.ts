@@ -69,7 +69,7 @@ test('HTTP/1.1 without a host is 400', async t => {
   assert.match(await raw.closed, /^HTTP\/1.1 400 /)
 })
 
-test('a request may name its whole URL, whatever its host', async t => {
+test('a request may name its whole URL, with any host', async t => {
   const cable = await startCable(t)
   const raw = openRaw(t, cable.url.broadcast)
 

@@ -62,7 +62,7 @@ test('a frame with a type is an event of that name, and its data is the whole fr
 })
 
 for (const type of ['a,', 'a,"', 'a\\', '\\","', '"', ',"message":', '\u2028,', '{"type":"ping"}']) {
-  test(`an event has the name of its frame's type, whatever it ends with: ${JSON.stringify(type)}`, () => {
+  test(`an event is named after its frame's type, even if the type ends like a frame: ${JSON.stringify(type)}`, () => {
     const [name, ...rest] = formatEvent(placed('"x"', 'board/1', type), MESSAGE).split('\n')
 
     assert.equal(name, `event: ${type}`)

@@ -9,7 +9,7 @@ const message = (data: string) => {
   return JSON.parse(request.publications[0]!.message)
 }
 
-test('data is decoded once, and what is no JSON is the text itself', () => {
+test('data is decoded once, and a text that is not JSON stays as it is', () => {
   for (const [data, expected] of [
     ['"<b>x</b>"', '<b>x</b>'],
     ['"\\"x\\""', '"x"'],
@@ -74,7 +74,7 @@ for (const [body, complaint] of [
   [[GOOD, { ...GOOD, data: null }], '[1].data'],
 ] as const) {
   const text = typeof body === 'string' ? body : JSON.stringify(body)
-  test(`a malformed publication is refused, and told where: ${text || 'nothing'}`, () => {
+  test(`a malformed publication is refused, with the place of the fault: ${text || 'nothing'}`, () => {
     assert.throws(
       () => parseRequest(text),
       (error: unknown) =>
@@ -90,7 +90,7 @@ test('an id of 1 to 64 characters is taken as it is', () => {
   }
 })
 
-test('a remote disconnect does not ask to reconnect unless told to', () => {
+test('a remote disconnect asks a client to reconnect only if the backend says so', () => {
   const parse = (payload: object) => parseRequest(JSON.stringify({ command: 'disconnect', payload }))
 
   assert.deepEqual(parse({ identifier: 'x' }), { disconnect: { identity: 'x', reconnect: false } })

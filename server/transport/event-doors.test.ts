@@ -1,5 +1,5 @@
 /**
- * What a client can send to /events: each has an answer, and leaves nothing behind.
+ * Odd requests to /events: the cable answers each, and keeps nothing of it.
  */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
@@ -91,13 +91,13 @@ for (const [about, text, status, error] of [
   ['a method without a meaning', 'BREW /events?stream=a HTTP/1.1\r\nHost: x\r\n\r\n', 400, ''],
   ['DELETE', 'DELETE /events?stream=a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', 405, 'method_not_allowed'],
   [
-    'a time that is none',
+    'an invalid time',
     'GET /events?stream=a&history_since=x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n',
     400,
     'history_unusable',
   ],
   [
-    'a query that is no query',
+    'a malformed query',
     'GET /events??&=&%&identifier=%zz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n',
     400,
     'rejected',
@@ -251,7 +251,7 @@ for (const [about, flags, headers, status, error] of [
   })
 }
 
-test('POSTs whose bodies come slowly do not exceed --max_sessions', async t => {
+test('POSTs with slow bodies do not exceed --max_sessions', async t => {
   const cable = await startCable(t, [...FLAGS, '--max_sessions=2'])
   const [first, second, third] = [open(t, cable), open(t, cable), open(t, cable)]
   const slow = [first, second, third]
@@ -306,7 +306,7 @@ for (const [allowed, origin, expected] of [
   })
 }
 
-test('a client that does not read the end is cut off, and its session ends', async t => {
+test('the cable cuts off a client that does not read its last events, and the session ends', async t => {
   const cable = await startCable(t, [...FLAGS, '--ws_max_pending_size=0'])
   const { socket, heard } = open(t, cable)
   socket.write('GET /events?stream=a HTTP/1.1\r\nHost: x\r\n\r\n')

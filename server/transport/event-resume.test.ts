@@ -1,5 +1,5 @@
 /**
- * A client of server-sent events that comes back: what it missed is sent, or it is told that something may be missing.
+ * A client of server-sent events that reconnects: it gets the messages that it missed, or learns that some may be missing.
  */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
@@ -44,7 +44,7 @@ async function message({ next }: Events): Promise<unknown> {
 
 for (const [form, ask] of FORMS) {
   for (const stream of ['board/1/a', 'é %41\n']) {
-    test(`${form}: a client that reconnects gets what it missed of ${JSON.stringify(stream)}, under the same identifier`, async t => {
+    test(`${form}: a client that reconnects gets the messages that it missed of ${JSON.stringify(stream)}, under the same identifier`, async t => {
       const cable = await startCable(t, FLAGS)
       const first = await subscribe(t, cable, ask(stream))
       await cable.broadcast(stream, 'seen')
@@ -84,7 +84,7 @@ for (const [form, ask] of FORMS) {
     ['without an offset', id => id.replace(/\d+/, 'x')],
   ] as [string, (id: string) => string][]) {
     for (const raw of [false, true]) {
-      test(`${form}: an id that is ${about} is a gap, ${raw ? 'to a raw client as well' : 'and the client is told'}`, async t => {
+      test(`${form}: an id that is ${about} is a gap, ${raw ? 'for a raw client as well' : 'and the client learns of it'}`, async t => {
         const cable = await startCable(t, FLAGS)
         const first = await subscribe(t, cable, ask('s'))
         await cable.broadcast('s', 'seen')
@@ -112,7 +112,7 @@ test('a channel without a stream gets no id', async t => {
   assert.equal((await events(t, cable, '?channel=$pubsub', { lastEventId: '1/e/s' })).response.status, 400)
 })
 
-test('with several subscriptions an id is the position of its stream; the others start where they say, or have a gap', async t => {
+test('of several subscriptions, the id resumes its stream; the others start at their position, or have a gap', async t => {
   const cable = await startCable(t, FLAGS)
   const start = await cable.position()
   const [offset, epoch] = start.split(/[/-]/)

@@ -8,7 +8,7 @@ import { sign, startCable, token } from '../test/test-cable.ts'
 const board = (extra = '') => `?turbo_signed_stream_name=${encodeURIComponent(sign('board/1'))}${extra}`
 const TURBO = ['--noauth', '--sse']
 
-test('a native stream source is sent HTML as it is, with an id to come back with', async t => {
+test('a native stream source gets unchanged HTML, with an id for its reconnect', async t => {
   const cable = await startCable(t, TURBO)
   const { response, next } = await events(t, cable, board())
   assert.equal(response.status, 200)
@@ -23,7 +23,7 @@ test('a native stream source is sent HTML as it is, with an id to come back with
   assert.equal(event?.event, undefined)
 })
 
-test('what came after the page was made is sent first; what the browser has seen since is newer than the page', async t => {
+test('a page first gets messages since its position, and after a reconnect those since its Last-Event-ID', async t => {
   const cable = await startCable(t, TURBO)
   const position = await cable.position()
   await cable.broadcast('board/1', 'one')
@@ -39,7 +39,7 @@ test('what came after the page was made is sent first; what the browser has seen
   assert.equal((await second.next())?.data, 'two')
 })
 
-test('a place that cannot be told is a refresh, in an event that Turbo understands', async t => {
+test('an unknown position causes a refresh, in an event that Turbo understands', async t => {
   const cable = await startCable(t, TURBO)
   const { next } = await events(t, cable, board('&raw=1'), { lastEventId: '7/gone/board/1' })
 
@@ -47,14 +47,14 @@ test('a place that cannot be told is a refresh, in an event that Turbo understan
   assert.match((await next())?.data ?? '', /action="refresh"/)
 })
 
-test('raw is only what was broadcast, and comments that keep proxies awake', async t => {
+test('a raw client gets only broadcasts, and comments that keep proxies awake', async t => {
   const cable = await startCable(t, [...TURBO, '--ping_interval=1'])
   const { next } = await events(t, cable, board('&raw=true'))
 
   assert.deepEqual(await next({ comments: true }), { comment: true })
 })
 
-test('history is told since a time, when that is asked for', async t => {
+test('a client that asks for history since a time gets it', async t => {
   const cable = await startCable(t, TURBO)
   await cable.broadcast('board/1', 'earlier')
   const { next } = await events(t, cable, board(`&raw=1&history_since=${Math.floor(Date.now() / 1000) - 60}`))
@@ -62,7 +62,7 @@ test('history is told since a time, when that is asked for', async t => {
   assert.equal((await next())?.data, 'earlier')
 })
 
-test('several subscriptions may be POSTed, and then events say whose they are', async t => {
+test('a POST may hold several subscriptions, and each event names its identifier', async t => {
   const cable = await startCable(t, [...TURBO, '--public_streams'])
   const identifiers = ['a', 'b'].map(stream_name => JSON.stringify({ channel: '$pubsub', stream_name }))
   const body = identifiers.map(identifier => `${JSON.stringify({ command: 'whatever', identifier })}\n`).join('')
@@ -90,7 +90,7 @@ for (const [about, query, init, status, error] of [
   ['a bad token', board('&jid=nonsense'), {}, 401, 'unauthorized'],
   ['an expired token', board(`&jid=${token({ ext: 'x', exp: 1 })}`), {}, 401, 'token_expired'],
 ] as const) {
-  test(`${about} is answered with ${status} and its code, and no session is left`, async t => {
+  test(`${about} gets ${status} with its code, and leaves no session behind`, async t => {
     const cable = await startCable(t, [...TURBO, '--dev', '--allowed_origins=example.com'])
     const { response } = await events(t, cable, query, init)
 
@@ -100,7 +100,7 @@ for (const [about, query, init, status, error] of [
   })
 }
 
-test('a client that leaves is forgotten, and a remote disconnect tells it never to come back', async t => {
+test('the cable forgets a client that leaves, and a remote disconnect keeps a client from reconnecting', async t => {
   const cable = await startCable(t, ['--sse'])
   const jid = token({ ext: '{"user":1}' })
   const [leaving, staying] = [
@@ -118,7 +118,7 @@ test('a client that leaves is forgotten, and a remote disconnect tells it never 
   assert.equal(await staying.next(), undefined)
 })
 
-test('a client that does not read is cut, and others do not wait for it', async t => {
+test('the cable cuts off a client that does not read, and others do not wait for it', async t => {
   const cable = await startCable(t, [...TURBO, '--ws_max_pending_size=1000000'])
   const quick = await events(t, cable, board('&raw=1'))
   const slow = get(eventsUrl(cable, board()))
@@ -165,7 +165,7 @@ for (const [form, query, body] of [
   })
 }
 
-test('a client that reads gets all of one turn, even more than may wait for a slow one', async t => {
+test('a client that reads gets all of one turn, even if that exceeds the limit for a slow client', async t => {
   const cable = await startCable(t, [...TURBO, '--ws_max_pending_size=1000000', '--max_broadcast_size=8000000'])
   const readers = await Promise.all(Array.from({ length: 10 }, () => events(t, cable, board('&raw=1'))))
   const publication = { stream: 'board/1', data: JSON.stringify('x'.repeat(100_000)) }
@@ -218,7 +218,7 @@ test('slow clients share one copy of a large message', async t => {
   assert.ok(held < 60_000_000, `${held} bytes for 20 times 8,000,000`)
 })
 
-test('with --jwt_close_on_expiry the events end with the token, and the browser does not come back', async t => {
+test('with --jwt_close_on_expiry the events end with the token, and the browser does not reconnect', async t => {
   const cable = await startCable(t, ['--sse', '--jwt_close_on_expiry'])
   const jid = token({ ext: '{}', exp: Math.floor(Date.now() / 1000) + 5 })
   const { next } = await events(t, cable, board(`&jid=${jid}`))

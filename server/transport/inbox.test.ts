@@ -33,7 +33,7 @@ function start(t: TestContext) {
   return { inbox, said, take, pass }
 }
 
-test('messages that wait when the connection ends are handled at the rate, and then it is over', t => {
+test('after the connection ends, the inbox handles waiting messages at the rate, and then ends', t => {
   const { inbox, said, take, pass } = start(t)
   take('a', 'b', 'c', 'd')
   inbox.end()
@@ -45,7 +45,7 @@ test('messages that wait when the connection ends are handled at the rate, and t
   assert.deepEqual(said, ['d', '(ended)'])
 })
 
-test('without waiting messages it is over when the connection ends', t => {
+test('an inbox without waiting messages ends with the connection', t => {
   const { inbox, said, take } = start(t)
   take('a')
   inbox.end()
@@ -54,7 +54,7 @@ test('without waiting messages it is over when the connection ends', t => {
   assert.deepEqual(said, ['a', '(ended)'])
 })
 
-test('messages that would wait for more than five seconds after the end are dropped', t => {
+test('the inbox drops messages that would wait for more than five seconds after the end', t => {
   const { inbox, said, take, pass } = start(t)
   take(...'abcdefghij')
   inbox.end()
@@ -65,7 +65,7 @@ test('messages that would wait for more than five seconds after the end are drop
   assert.equal(said.at(-1), '(ended)')
 })
 
-test('a debt that takes longer than that keeps no session', t => {
+test('a debt of more than five seconds does not keep the session', t => {
   const { inbox, said, take } = start(t)
   inbox.take('large', 60 * 1024)
   take('b')
@@ -74,7 +74,7 @@ test('a debt that takes longer than that keeps no session', t => {
   assert.deepEqual(said, ['large', '(pause)', '(dropped)', '(ended)'])
 })
 
-test('a message that stops it is the last, and it is over once', t => {
+test('a message that stops the inbox is the last, and the inbox ends once', t => {
   const { inbox, said, take, pass } = start(t)
   take('a', 'b', 'stop', 'd')
   inbox.end()

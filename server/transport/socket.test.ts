@@ -9,7 +9,7 @@ import { Wheel } from './wheel.ts'
 
 const nothing = () => {}
 
-/** A connection whose client takes nothing, and whether the socket found it too slow. */
+/** A connection to a client that reads nothing, and whether the socket found the client too slow. */
 function sleeper(t: TestContext, turn: Turn) {
   const peer: Peer = {
     protocol: '',
@@ -41,7 +41,7 @@ function sleeper(t: TestContext, turn: Turn) {
   return { socket, found }
 }
 
-test('a reader is not too slow for what one turn brings it in several writes', async t => {
+test('several writes in one turn do not make a reader too slow', async t => {
   const turn = new Turn(assert.fail, globalThis.setImmediate)
   const { socket, found } = sleeper(t, turn)
   const writes = () => {

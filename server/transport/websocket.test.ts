@@ -18,7 +18,7 @@ async function accepted(t: TestContext): Promise<DirectWebSocket> {
   return ws
 }
 
-test('an event that the connection does not take reaches the listeners of the WebSocket', async t => {
+test('an event that the connection does not handle reaches the listeners of the WebSocket', async t => {
   const ws = await accepted(t)
   ws.connection = { closed() {} } as Socket
   const heard: unknown[] = []
@@ -30,7 +30,7 @@ test('an event that the connection does not take reaches the listeners of the We
   assert.deepEqual(heard, [['elsewhere']])
 })
 
-test('an event that the connection takes needs no listener', async t => {
+test('an event that the connection handles needs no listener', async t => {
   const ws = await accepted(t)
   const taken: unknown[] = []
   const takes = (name: string) => (value: unknown) => taken.push([name, value])
