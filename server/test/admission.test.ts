@@ -1,4 +1,4 @@
-/** Which clients a cable lets in: by token, origin and path; and what it tells those that it refuses. */
+/** The cable admits clients by token, origin and path, and answers the clients that it refuses. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { test } from 'node:test'
@@ -9,7 +9,7 @@ import { startCable, token } from './test-cable.ts'
 const ADA = JSON.stringify({ user_id: 42 })
 const inAnHour = () => Math.floor(Date.now() / 1000) + 3600
 
-test('a client with a good token is welcomed, with a sid of its own', async t => {
+test('the cable welcomes each client that has a good token, with a different sid', async t => {
   const cable = await startCable(t)
   const jid = token({ ext: ADA, exp: inAnHour() })
   const [one, two] = await Promise.all([
@@ -27,7 +27,7 @@ test('a client with a good token is welcomed, with a sid of its own', async t =>
   assert.notEqual(welcomes[0]!.sid, welcomes[1]!.sid)
 })
 
-test('the token may be a header, a subprotocol or a query parameter, and the first of these wins', async t => {
+test('the cable takes the token from a header, a subprotocol or a query parameter, in this order', async t => {
   const cable = await startCable(t)
   const jid = token({ ext: ADA })
   const bad = 'not.a.token'
@@ -61,7 +61,7 @@ for (const [about, query, reason] of [
   })
 }
 
-test('a bad token is refused even where none is needed', async t => {
+test('the cable refuses a bad token even if it needs no token', async t => {
   const cable = await startCable(t, ['--noauth'])
   const [without, bad] = await Promise.all([cable.connect(), cable.connect({ query: '?jid=nonsense' })])
 
@@ -69,7 +69,7 @@ test('a bad token is refused even where none is needed', async t => {
   assert.equal((await bad.next()).reason, 'unauthorized')
 })
 
-test('with --dev a refusal says its code and what to do; without, nothing more than the reference', async t => {
+test('with --dev a refusal names its code and its fix; without, it has the fields of the reference only', async t => {
   const [dev, plain] = [await startCable(t, ['--dev']), await startCable(t)]
   const [told, untold] = [await (await dev.connect()).next(), await (await plain.connect()).next()]
 
@@ -78,7 +78,7 @@ test('with --dev a refusal says its code and what to do; without, nothing more t
   assert.deepEqual(Object.keys(untold), ['type', 'reason', 'reconnect'])
 })
 
-test('with --dev a welcome says so, and without it does not', async t => {
+test('with --dev a welcome has a dev field; without, it has none', async t => {
   const [dev, plain] = [await startCable(t, ['--noauth', '--dev']), await startCable(t, ['--noauth'])]
   const [told, untold] = [(await dev.welcomed()).welcome, (await plain.welcomed()).welcome]
 
@@ -86,10 +86,10 @@ test('with --dev a welcome says so, and without it does not', async t => {
   assert.deepEqual(untold, { type: 'welcome', sid: untold.sid })
 })
 
-test('a subprotocol is answered when it is offered, and a token is never echoed', async t => {
+test('the cable answers a subprotocol that the client offers, and never echoes a token', async t => {
   const cable = await startCable(t, ['--noauth'])
   const stock = await cable.connect({ protocols: ['actioncable-v1-json', 'actioncable-unsupported'] })
-  // The ws client insists on an answer to what it offers, so this offers the token behind its back.
+  // The ws client fails if the server ignores its offered subprotocols, so the test sets the header directly.
   const headers = { 'sec-websocket-protocol': `anycable-token.${token({ ext: ADA })}` }
   const bare = await cable.connect({ protocols: [], headers })
 
@@ -98,7 +98,7 @@ test('a subprotocol is answered when it is offered, and a token is never echoed'
   assert.equal((await bare.next()).type, 'welcome')
 })
 
-test('a page of another origin is refused with 403, and one that is allowed is not', async t => {
+test('the cable refuses a page of another origin with 403, and admits a page of an allowed one', async t => {
   const cable = await startCable(t, ['--noauth', '--allowed_origins=example.com, *.example.io,*example.net,'])
   const status = async (origin?: string) => {
     const ws = new WebSocket(cable.url.cable, ['actioncable-v1-json'], origin === undefined ? {} : { origin })
@@ -122,7 +122,7 @@ test('a page of another origin is refused with 403, and one that is allowed is n
   assert.equal(await status(), 403)
 })
 
-test('clients may be served on several paths, and on no other', async t => {
+test('the cable serves clients on several paths, and on no other', async t => {
   const cable = await startCable(t, ['--noauth', '--path=/cable,/live'])
   const live = await connect(t, cable.url.cable.replace('/cable', '/live'))
   assert.equal((await live.next()).type, 'welcome')

@@ -146,7 +146,7 @@ test('small messages that wait for a slow reader keep no bytes of other messages
   const [slow] = await sleepers(cable, 1, 'a')
   while ((await pending(cable)) === 0) await cable.broadcast('a', 'x'.repeat(300_000))
   const round = async (data: string) => {
-    // Of two streams in turn, so that each is a frame by itself.
+    // The streams alternate, so that the cable encodes each message as a separate frame.
     const html = JSON.stringify('y'.repeat(600))
     const busy = Array.from({ length: 100 }, (_, i) => ({ stream: `busy/${i % 2}`, data: html }))
     await cable.post([...busy.slice(50), { stream: 'a', data }, ...busy.slice(50)])
@@ -176,7 +176,7 @@ test('the cable does not encode a replay that is too large', async t => {
   await client.subscribe(turbo('a', { position }))
 
   assert.match(String((await client.next()).message), /action="refresh"/)
-  // Without a collection: the encoded replay would be garbage by now.
+  // The test collects no garbage: an encoded replay would still count here.
   const grown = buffers() - before
   assert.ok(grown < 10 * MIB, `${grown} bytes`)
 })

@@ -1,9 +1,9 @@
-/** Broadcasts on the wire: to which clients they go, whole and in order, and to a client that does not read. */
+/** Broadcasts on the wire: they reach the right clients, whole and in order; a client that does not read is cut. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { counted, METRICS, startCable, turbo } from './test-cable.ts'
 
-test('a broadcast reaches the stream and nobody else', async t => {
+test('a broadcast reaches the subscribers of its stream and no other client', async t => {
   const cable = await startCable(t, ['--noauth'])
   const [ada, bob] = [await cable.connect(), await cable.connect()]
   await Promise.all([ada.next(), bob.next()])
@@ -33,7 +33,7 @@ test('frames are right at every length that changes their header', async t => {
   }
 })
 
-test('one sid can be left out, on every subscription it has', async t => {
+test('a broadcast can exclude one sid, on all of its subscriptions', async t => {
   const cable = await startCable(t, ['--noauth'])
   const [ada, bob] = [await cable.connect(), await cable.connect()]
   const [{ sid }] = await Promise.all([ada.next(), bob.next()])
@@ -46,7 +46,7 @@ test('one sid can be left out, on every subscription it has', async t => {
   assert.deepEqual([(await bob.next()).message, (await bob.next()).message], ['not for ada', 'not for ada'])
 })
 
-test('a batch is applied whole, in order, or not at all', async t => {
+test('the cable applies a batch whole and in order, or not at all', async t => {
   const cable = await startCable(t, ['--noauth'])
   const client = await cable.connect()
   await client.next()
@@ -61,7 +61,7 @@ test('a batch is applied whole, in order, or not at all', async t => {
   assert.deepEqual([(await client.next()).message, (await client.next()).message], ['one', 'two'])
 })
 
-test('what follows a message that is larger than may wait is not too much', async t => {
+test('a client gets a message larger than the limit of waiting bytes, and the messages after it', async t => {
   const cable = await startCable(t, ['--noauth', '--ws_max_pending_size=1000000', '--max_broadcast_size=20000000'])
   const client = await cable.welcomed()
   await client.subscribe(turbo('board/1'))
@@ -74,7 +74,7 @@ test('what follows a message that is larger than may wait is not too much', asyn
   for (const data of [large, 'a', 'b']) assert.equal((await client.next()).message, data)
 })
 
-test('a client that does not read is cut with too_slow, and others do not wait for it', async t => {
+test('the cable cuts a client that does not read with too_slow, and other clients do not wait for it', async t => {
   const cable = await startCable(t, ['--noauth', '--ws_max_pending_size=1000000', METRICS])
   const [slow, quick] = [await cable.connect(), await cable.connect()]
   await Promise.all([slow.next(), quick.next()])

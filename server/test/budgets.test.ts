@@ -1,4 +1,4 @@
-/** Budgets of sessions and of lost sessions: what clients make the cable keep is bounded in bytes. */
+/** Budgets of sessions and of lost sessions: the cable bounds, in bytes, the data that it keeps for clients. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Client, EXTENDED } from '../../testing/client.ts'

@@ -7,7 +7,7 @@ import { sign, startCable, token, turbo } from './test-cable.ts'
 
 const ADA = JSON.stringify({ user_id: 42 })
 
-test('a remote disconnect reaches all sessions of the identity, and nobody else', async t => {
+test('a remote disconnect reaches all sessions of the identity, and no other session', async t => {
   const cable = await startCable(t)
   const query = `?jid=${token({ ext: ADA })}`
   const other = await cable.connect({ query: `?jid=${token({ ext: '{"user_id":43}' })}` })
@@ -53,7 +53,7 @@ test('a stop tells every client to come back, closes with 1001, and frees the po
   assert.equal((await (await again.connect()).next()).type, 'welcome')
 })
 
-test('what is counted can be read, and what is refused is counted by its code', async t => {
+test('the metrics page shows the counters, and counts refusals by code', async t => {
   const cable = await startCable(t, ['--noauth', '--metrics_http=/metrics'])
   const client = await cable.connect()
   await client.next()

@@ -11,7 +11,7 @@ import { Session } from '../session/session.ts'
 import { settled } from './memory.ts'
 import { startCable, turbo } from './test-cable.ts'
 
-/** What is alive after the garbage is gone. */
+/** Counts the live sessions and sockets, and the heap's bytes, after garbage collection. */
 async function alive() {
   const heap = await settled(() => process.memoryUsage().heapUsed)
   return { sessions: queryObjects(Session), sockets: Number(queryObjects(Socket)), heap }
@@ -22,7 +22,7 @@ test('connecting, subscribing, hearing, leaving and being lost keep the heap fla
   const cable = await startCable(t, [...flags, '--streams_whisper'])
   const round = async (sessions: number) => {
     for (let i = 0; i < sessions; i++) {
-      // (Not the usual client, which the test would hold on to until it ends.)
+      // (The test would keep a reference to cable.connect's client until it ends.)
       const client = new Client(new WebSocket(cable.url.cable, i % 2 === 0 ? EXTENDED : ['actioncable-v1-json']))
       await client.next()
       const identifier = turbo('a', { position: await cable.position(), i })
@@ -39,12 +39,12 @@ test('connecting, subscribing, hearing, leaving and being lost keep the heap fla
   const before = await alive()
   await round(800)
   let after = await alive()
-  // Sockets close in their own time; what leaks stays, however often we look.
+  // A closing socket disappears after a few looks; a leaked socket stays.
   for (let look = 0; look < 100 && after.sockets > before.sockets + 2; look++) after = await alive()
 
   assert.equal(after.sessions, 0)
   assert.ok(after.sockets <= before.sockets + 2, `${after.sockets} sockets`)
-  // What 800 sessions would hold is some 4 MB; the engine's own warming up is a tenth of that.
+  // 800 leaked sessions would hold some 4 MB; the engine's warm-up takes a tenth of that.
   assert.ok(after.heap - before.heap < 1_000_000, `the heap grew by ${after.heap - before.heap} bytes`)
   assert.equal((await cable.stats()).streams, 0)
 })

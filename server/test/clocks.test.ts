@@ -137,7 +137,7 @@ for (const [way, byMs] of [
     const cable = await clockedCable(t, ['--noauth', '--handshake_timeout=60'])
     const halfRequest = dial(Number(new URL(cable.url.cable).port), '127.0.0.1').on('error', () => {})
     halfRequest.write('GET /health HTTP/1.1\r\n')
-    // More clients than one step disconnects, so that the clock is set between the first and the last.
+    // One step cannot disconnect all of these clients, so the test sets the clock between the first and the last.
     const clients = await Promise.all(Array.from({ length: 11 }, () => cable.welcomed()))
     const closed = cable.close()
     await clients[0]!.next()

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import type { Client } from '../../testing/client.ts'
 import { counted, METRICS, open, refused, socketOf, startCable, turbo } from './test-cable.ts'
 
-test('a client that commands too fast is made to wait, not refused, and loses nothing', async t => {
+test('the cable delays a client that commands too fast, and loses no command', async t => {
   const cable = await startCable(t, ['--noauth', '--max_subscriptions=10', '--max_command_burst=20', METRICS])
   const [hasty, calm] = [await cable.welcomed(), await cable.welcomed()]
   await calm.subscribe(turbo('a'))
@@ -37,7 +37,7 @@ for (const [about, close] of [
     },
   ],
 ] as [string, (client: Client) => void][]) {
-  test(`commands that wait are executed although the client sent ${about} right behind them, and it gets nothing more`, async t => {
+  test(`the cable executes waiting commands although the client sent ${about} right behind them, then sends it nothing`, async t => {
     const slow = ['--max_subscriptions=10', '--max_command_burst=20', '--max_command_rate=50']
     const cable = await startCable(t, ['--noauth', '--public_streams', ...slow, METRICS])
     const [hasty, calm] = [await cable.welcomed(), await cable.welcomed()]
@@ -65,7 +65,7 @@ for (const [about, close] of [
   })
 }
 
-test('a closed client whose commands would have to wait too long keeps no session', async t => {
+test('a closed client keeps no session if its commands would have to wait too long', async t => {
   const slow = ['--max_subscriptions=10', '--max_command_burst=20', '--max_command_rate=1']
   const cable = await startCable(t, ['--noauth', '--public_streams', ...slow, METRICS])
   const client = await cable.welcomed()
@@ -79,7 +79,7 @@ test('a closed client whose commands would have to wait too long keeps no sessio
   assert.equal(await refused(cable, 'commands_dropped'), 9)
 })
 
-test('a backend disconnects a closed client whose commands still wait at once', async t => {
+test('a backend disconnects a closed client at once, although commands of the client still wait', async t => {
   const slow = ['--max_subscriptions=10', '--max_command_burst=20', '--max_command_rate=1']
   const cable = await startCable(t, ['--noauth', '--public_streams', ...slow, METRICS])
   const client = await cable.welcomed()
@@ -152,7 +152,7 @@ test('pongs that answer no ping count as commands, and the cable stops reading u
   let taken = 0
   for (let i = 0; i < 400; i++) socketOf(client.ws).write(pongs, () => taken++)
   while ((await counted(cable, 'commands_delayed_total')) === 0);
-  // What the cable reads meanwhile it reads of this client, too.
+  // If the cable were still reading, it would also read this client's pongs meanwhile.
   for (let i = 0; i < 50; i++) await cable.broadcast('other', 'x'.repeat(100_000))
 
   assert.equal(await counted(cable, 'commands_delayed_total'), 1)

@@ -5,7 +5,7 @@ import { connect as dial } from 'node:net'
 import { test } from 'node:test'
 import { METRICS, refused, startCable, type TestCable, token } from './test-cable.ts'
 
-/** What a server says to these bytes, until it closes. */
+/** Resolves with all that a server answers to these bytes before it closes. */
 async function raw(cable: TestCable, ...chunks: string[]): Promise<string> {
   const { port } = new URL(cable.url.cable)
   const socket = dial(Number(port), '127.0.0.1')
@@ -19,7 +19,7 @@ async function raw(cable: TestCable, ...chunks: string[]): Promise<string> {
   return answer
 }
 
-test('headers that are too large are 431, and garbage is 400', async t => {
+test('the cable answers too large headers with 431, and garbage with 400', async t => {
   const cable = await startCable(t, ['--max_header_size=2000', METRICS])
 
   assert.match(await raw(cable, `GET /health HTTP/1.1\r\nHost: x\r\nX: ${'y'.repeat(4000)}\r\n\r\n`), /^HTTP\/1.1 431/)
@@ -27,14 +27,14 @@ test('headers that are too large are 431, and garbage is 400', async t => {
   assert.deepEqual([await refused(cable, 'header_too_large'), await refused(cable, 'request_malformed')], [1, 1])
 })
 
-test('a client that dribbles its headers is cut with 408', async t => {
+test('the cable cuts a client that sends its headers too slowly with 408', async t => {
   const cable = await startCable(t, ['--handshake_timeout=1', METRICS])
 
   assert.match(await raw(cable, 'GET /cable HTTP/1.1\r\nHost: x\r\n'), /^HTTP\/1.1 408/)
   assert.equal(await refused(cable, 'handshake_timeout'), 1)
 })
 
-test('connections that are no session are bounded, and sessions do not count', async t => {
+test('the cable bounds the connections without a session, and sessions do not count', async t => {
   const cable = await startCable(t, ['--noauth', '--max_unauthenticated=3', METRICS])
   const sessions = [await cable.welcomed(), await cable.welcomed(), await cable.welcomed(), await cable.welcomed()]
   const { port } = new URL(cable.url.cable)
@@ -65,7 +65,7 @@ test('sessions on the clients’ port do not loosen the bound of another port', 
   await Promise.race(idle.map(socket => once(socket, 'close')))
 })
 
-test('sessions are bounded in all and per identity: one too many is told to come back later', async t => {
+test('the cable bounds the sessions, in all and per identity, and asks any further client to come back later', async t => {
   const cable = await startCable(t, ['--max_sessions=3', '--max_sessions_per_identity=2', METRICS])
   const query = (user: number) => `?jid=${token({ ext: String(user) })}`
   const first = await cable.welcomed({ query: query(1) })

@@ -1,5 +1,5 @@
 /**
- * The cable with a broker that answers later, whose feed lags, and that may be away.
+ * The cable with a broker that answers later, has a late feed, and may be away.
  */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
@@ -51,7 +51,7 @@ for (const seed of [1, 2, 3, 4, 5, 6, 7, 8]) {
   })
 }
 
-test('a broker that is away is a 503 that says when to try again, and takes a list not even in part', async t => {
+test('while the broker is away the cable answers 503 with retry-after, and publishes no item of a list', async t => {
   const { cable, broker, publish } = await delayedCable(t, 1)
   const position = await cable.position()
   broker.isAway = true
@@ -64,11 +64,11 @@ test('a broker that is away is a 503 that says when to try again, and takes a li
   await cable.broadcast('a', 'three')
   const page = await cable.welcomed()
   await page.subscribe(turbo('a', { position }))
-  // (A refresh, on a machine that took longer than a second for this.)
+  // (The page gets a refresh if the machine took longer than a second up to here.)
   assert.match(String((await page.next()).message), /three|action="refresh"/)
 })
 
-test('after a broker was away, every page that listened to what it did not take refreshes, once it is back', async t => {
+test('once a broker is back, each page refreshes that listened to a stream of a failed publication', async t => {
   const { cable, broker, publish } = await delayedCable(t, 2)
   const position = await cable.position()
   const [concerned, other] = [await cable.welcomed(), await cable.welcomed()]
@@ -88,7 +88,7 @@ test('after a broker was away, every page that listened to what it did not take 
   assert.match(String((await late.next()).message), REFRESH)
 })
 
-test('a retry with the same id that the broker takes spares the pages their refresh', async t => {
+test('a page does not refresh if the backend retries with the same id and the broker takes it', async t => {
   const { cable, broker } = await delayedCable(t, 3)
   const page = await cable.welcomed()
   await page.subscribe(turbo('a', { position: await cable.position() }))
@@ -105,7 +105,7 @@ test('a retry with the same id that the broker takes spares the pages their refr
   assert.equal((await page.next()).message, 'next')
 })
 
-test('a replay waits for a broker that is away, and then brings all', async t => {
+test('a replay waits until the broker is back, and then has all messages', async t => {
   const { cable, broker, publish } = await delayedCable(t, 4)
   const position = await cable.position()
   await publish('one')

@@ -1,5 +1,5 @@
 /**
- * A broker for tests that is as inconvenient as one on another machine may be, but loses nothing: the memory broker behind
+ * A broker for tests that is as slow as one on another machine, but loses nothing: the memory broker behind
  * random delays. Its feed lags behind its history, in order. While it is away it takes nothing.
  */
 import { setTimeout as pause } from 'node:timers/promises'

@@ -26,7 +26,7 @@ for (const [about, command] of [
     `{"command":"subscribe","identifier":${JSON.stringify(JSON.stringify({ channel: '$pubsub', signed_stream_name: sign('room') }))},"presence":{"id":"ada","info":DEEP}}`,
   ],
   ['a request for history', `{"command":"history","identifier":${escaped},"history":{"since":1,"streams":DEEP}}`],
-  ['what no command has', `{"command":"whisper","identifier":${escaped},"data":1,"x":DEEP}`],
+  ['an unknown field', `{"command":"whisper","identifier":${escaped},"data":1,"x":DEEP}`],
 ] as const) {
   test(`the cable ignores a command with more than 64 levels, and the session goes on: ${about}`, async t => {
     const { ada, bob, logged } = await startRoom(t)

@@ -1,5 +1,5 @@
 /**
- * Leaving in order: not ready, nobody new, clients a few at a time, backends to the last.
+ * An orderly stop: the cable is not ready, admits no client, disconnects a few clients at a time, and serves backends last.
  */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
@@ -16,9 +16,9 @@ async function listeners({ url, apiKey }: TestCable): Promise<number> {
   return streams[0]?.subscriptions ?? 0
 }
 
-test('clients are sent away over a while; whoever is left still gets what is broadcast; nobody new comes in', async t => {
+test('a stopping cable disconnects its clients step by step, broadcasts to the others, and admits no new client', async t => {
   const cable = await startCable(t, ['--noauth', '--shutdown_drain=2', '--shutdown_timeout=30', '--sse'])
-  // Twenty steps: enough for what happens meanwhile.
+  // Twenty steps leave enough time for the requests below.
   const clients = await Promise.all(Array.from({ length: COUNT }, () => cable.welcomed()))
   for (const client of clients) await client.subscribe(turbo('a'))
   const ready = () => fetch(cable.url.cable.replace('ws', 'http').replace('/cable', '/ready'))
@@ -44,7 +44,7 @@ test('clients are sent away over a while; whoever is left still gets what is bro
   assert.ok(heard >= left && heard < COUNT, `${heard} heard it, and ${left} were left afterwards`)
 })
 
-test('a delay keeps everything as it is, but for readiness', async t => {
+test('a shutdown delay changes readiness only', async t => {
   const cable = await startCable(t, ['--noauth', '--shutdown_delay=3', '--shutdown_timeout=20'])
   const client = await cable.welcomed()
   const closing = cable.close()

@@ -1,4 +1,4 @@
-/** What ends a session or its keys: floods of mistakes, broken frames, a token that expires, a key that is replaced. */
+/** Sessions end after floods of mistakes, broken frames or an expired token; former keys still verify. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { WebSocket } from 'ws'
@@ -52,7 +52,7 @@ for (const [code, break_] of [
   ['text_malformed', (ws: WebSocket) => socketOf(ws).write(Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0xc3, 0x28]))],
   ['frame_malformed', (ws: WebSocket) => socketOf(ws).write(Buffer.from([0x83, 0x80, 0, 0, 0, 0]))],
 ] as const) {
-  test(`what ends a connection is counted: ${code}`, async t => {
+  test(`the cable counts a broken connection by its code: ${code}`, async t => {
     const cable = await startCable(t, ['--noauth', METRICS])
     const client = await cable.welcomed()
     break_(client.ws)
@@ -62,7 +62,7 @@ for (const [code, break_] of [
   })
 }
 
-test('a session ends when its token does, if that is wanted', async t => {
+test('with --jwt_close_on_expiry a session ends when its token expires', async t => {
   const [strict, lax] = [await startCable(t, ['--jwt_close_on_expiry']), await startCable(t)]
   const query = `?jid=${token({ ext: 'x', exp: Math.floor(Date.now() / 1000) + 5 })}`
   const far = await strict.welcomed({ query: `?jid=${token({ ext: 'x', exp: 9_999_999_999 })}` })
@@ -75,7 +75,7 @@ test('a session ends when its token does, if that is wanted', async t => {
   }
 })
 
-test('former keys still work, and what each verified is counted', async t => {
+test('former keys still work, and the metrics count how often each key verified', async t => {
   const cable = await startCable(t, [
     '--jwt_previous_secrets=old-jwt',
     '--streams_previous_secrets=old-streams',

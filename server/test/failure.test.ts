@@ -1,6 +1,6 @@
 /**
- * A bug ends one session or one task. The clock is a port of the cable, so a clock that throws stands for any bug: it is
- * read where names are verified, where lost sessions are kept, where pings are made and where old messages are forgotten.
+ * A bug ends one session or one task. A clock that throws stands for any bug: the cable reads the clock to verify names, to
+ * keep lost sessions, to make pings and to forget old messages.
  */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
@@ -29,7 +29,7 @@ async function startBreakable(t: TestContext, flags: string[] = []) {
 
 const INTERNAL: Frame = { type: 'disconnect', reason: 'internal_error', reconnect: true }
 
-test('a command that fails ends its session with 1011, and no other', async t => {
+test('a failed command ends its session with 1011, and no other session', async t => {
   const { cable, clock, failures, goesOn } = await startBreakable(t)
   const client = await cable.welcomed()
   clock.broken = true
@@ -42,7 +42,7 @@ test('a command that fails ends its session with 1011, and no other', async t =>
   assert.match(failures().join(''), new RegExp(`ERR .*sid=${client.welcome.sid}.*the clock is broken.*failure.test`))
 })
 
-test('a session that cannot be made is closed with 1011, and leaves nothing behind', async t => {
+test('the cable closes a connection with 1011 if its session cannot start, and keeps nothing of it', async t => {
   const { cable, clock, goesOn } = await startBreakable(t)
   const lost = await cable.welcomed({ protocols: EXTENDED })
   await lost.subscribe(turbo('b'))
@@ -60,7 +60,7 @@ test('a session that cannot be made is closed with 1011, and leaves nothing behi
   await cable.until(({ sessions, streams }) => sessions === 1 && streams === 1)
 })
 
-test('a session whose end fails leaves nothing behind', async t => {
+test('a session leaves nothing behind even if an error interrupts its end', async t => {
   const { cable, clock, failures, goesOn } = await startBreakable(t)
   const client = await cable.welcomed({ protocols: EXTENDED })
   await client.subscribe(turbo('b'))
@@ -72,7 +72,7 @@ test('a session whose end fails leaves nothing behind', async t => {
   await cable.until(({ sessions, streams, lost_sessions }) => sessions === 1 && streams === 1 && lost_sessions === 0)
 })
 
-test('a session of server-sent events whose end fails ends no other session', async t => {
+test('an error at the end of a server-sent events session ends no other session', async t => {
   const { cable, clock, failures, goesOn } = await startBreakable(t, ['--sse'])
   const identifier = JSON.stringify({ channel: '$pubsub', signed_stream_name: sign('b') })
   const client = new AbortController()
@@ -90,7 +90,7 @@ test('a session of server-sent events whose end fails ends no other session', as
   await cable.until(({ sessions, streams }) => sessions === 1 && streams === 1)
 })
 
-test('timers that fail go on once they can', async t => {
+test('a timer that failed runs again', async t => {
   const { cable, clock, failures, goesOn } = await startBreakable(t, ['--ping_interval=1', '--history_ttl=1'])
   const client = await cable.welcomed()
   const pinged = () => new Promise(resolve => client.ws.once('message', resolve))

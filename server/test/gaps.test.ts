@@ -1,4 +1,4 @@
-/** Gaps of history on the wire: what a page is sent when the cable does not have all that it missed. */
+/** Gaps of history on the wire: the cable refreshes a page if it does not have all messages that the page missed. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { EXTENDED } from '../../testing/client.ts'
@@ -12,7 +12,7 @@ for (const [about, position] of [
   ['that is not known', '-'],
   ['of the future', undefined],
 ] as const) {
-  test(`a position ${about} is a gap: the page is told to refresh, once, and goes on live`, async t => {
+  test(`a position ${about} is a gap: the cable sends the page one refresh, then live messages`, async t => {
     const cable = await startCable(t, ['--noauth'])
     await send(cable, 'unknown to the page')
     const client = await cable.welcomed({ protocols: EXTENDED })
@@ -53,7 +53,7 @@ for (const [about, flags, fate] of [
   })
 }
 
-test('history that cannot be told announces the refresh as well', async t => {
+test('the rejection of a history command announces the refresh as well', async t => {
   const cable = await startCable(t, ['--noauth'])
   const client = await cable.welcomed({ protocols: EXTENDED })
   await client.subscribe(turbo('a'))
@@ -65,7 +65,7 @@ test('history that cannot be told announces the refresh as well', async t => {
 
 const told = (details: string) => `<turbo-stream action="hotcable" ${details}></turbo-stream>`
 
-test('a source that asked is told what it is catching up with, and when it has', async t => {
+test('a source that asks for events gets one at the start of a replay and one at its end', async t => {
   const cable = await startCable(t, ['--noauth'])
   const position = await cable.position()
   await send(cable, 'one', 'two')
@@ -86,7 +86,7 @@ for (const [about, flags, place, details] of [
   ['with --dev: restarted', ['--dev'], '1/gone', 'event="gap" refresh="coming" code="gap_restarted"'],
   ['with --dev: too old', ['--dev', '--history_limit=1'], undefined, 'event="gap" refresh="coming" code="gap_too_old"'],
 ] as const) {
-  test(`a source that asked is told of a gap, ${about}`, async t => {
+  test(`a source that asks for events gets one for a gap, ${about}`, async t => {
     const cable = await startCable(t, ['--noauth', ...flags])
     const position = place ?? (await cable.position())
     await send(cable, 'one', 'two')
@@ -104,7 +104,7 @@ for (const [about, flags, place, details] of [
   })
 }
 
-test('a gap of a subscription that is not Turbo’s refreshes nothing', async t => {
+test('a gap refreshes no subscription other than Turbo’s', async t => {
   const cable = await startCable(t, ['--noauth', '--public_streams'])
   const client = await cable.welcomed()
 
@@ -119,7 +119,7 @@ for (const history of [
   { streams: { a: { epoch: 7, offset: 'x' } } },
   { streams: { a: null } },
 ]) {
-  test(`history that cannot be read is a gap: ${JSON.stringify(history)}`, async t => {
+  test(`malformed history is a gap: ${JSON.stringify(history)}`, async t => {
     const cable = await startCable(t, ['--noauth', '--public_streams'])
     const client = await cable.welcomed()
     await client.subscribe(JSON.stringify({ channel: '$pubsub', stream_name: 'a' }), { history })
@@ -128,7 +128,7 @@ for (const history of [
   })
 }
 
-test('a replay larger than may wait for one client is a gap, not an end', async t => {
+test('a replay larger than the limit of waiting bytes is a gap, and the session goes on', async t => {
   const cable = await startCable(t, ['--noauth', '--ws_max_pending_size=10000'])
   const position = await cable.position()
   for (let i = 0; i < 20; i++) await cable.broadcast('a', 'x'.repeat(1000))
@@ -138,7 +138,7 @@ test('a replay larger than may wait for one client is a gap, not an end', async 
   assert.deepEqual(await seen(cable, client), [REFRESH])
 })
 
-test('with --heal=off a gap is only said to who asked', async t => {
+test('with --heal=off the cable tells a gap only to clients that ask', async t => {
   const cable = await startCable(t, ['--noauth', '--heal=off'])
   const client = await cable.welcomed()
   await client.subscribe(turbo('a', { position: '-' }))
@@ -146,7 +146,7 @@ test('with --heal=off a gap is only said to who asked', async t => {
   assert.deepEqual(await seen(cable, client), [])
 })
 
-test('refreshes wait until the app is well', async t => {
+test('the cable holds refreshes back until the health check of the app succeeds', async t => {
   const cable = await startCable(t, ['--noauth', '--heal_check=http://127.0.0.1:1/'])
   const client = await cable.welcomed()
   await client.subscribe(turbo('a', { position: '-' }))

@@ -1,4 +1,4 @@
-/** What the tests of history send and receive. */
+/** Helpers of the history tests: they send messages and collect frames. */
 import type { Client } from '../../testing/client.ts'
 import type { TestCable } from './test-cable.ts'
 

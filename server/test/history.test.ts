@@ -1,11 +1,11 @@
-/** History on the wire: where a subscription starts, and in what order its messages arrive. */
+/** History on the wire: the start of a subscription, and the order of its messages. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Client, EXTENDED, type Frame } from '../../testing/client.ts'
 import { seen, send, since } from './history-messages.ts'
 import { startCable, turbo } from './test-cable.ts'
 
-test('a page is sent what was broadcast after it was made, before anything live, and nothing twice', async t => {
+test('a page gets each message broadcast after its position once, before any live message', async t => {
   const cable = await startCable(t, ['--noauth'])
   await send(cable, 'in the page')
   const position = await cable.position()
@@ -17,7 +17,7 @@ test('a page is sent what was broadcast after it was made, before anything live,
   assert.deepEqual(await seen(cable, client), ['missed 1', 'missed 2'])
 })
 
-test('history that was asked for is confirmed after it was told; a position in the identifier is not an asking', async t => {
+test('the cable confirms history after the replay if the client asked; a position in the identifier does not ask', async t => {
   const cable = await startCable(t, ['--noauth'])
   const position = await cable.position()
   await send(cable, 'one')
@@ -27,7 +27,7 @@ test('history that was asked for is confirmed after it was told; a position in t
   assert.deepEqual(await seen(cable, client), ['one', 'confirm_history'])
 })
 
-test('the position of the page outranks what the client remembers of the stream', async t => {
+test('the position of the page outranks the position that the client remembers', async t => {
   const cable = await startCable(t, ['--noauth'])
   const position = await cable.position()
   await send(cable, 'one', 'two')
@@ -40,7 +40,7 @@ test('the position of the page outranks what the client remembers of the stream'
   assert.deepEqual(await seen(cable, client), ['one', 'two', 'confirm_history'])
 })
 
-test('without a position the client’s own is used, and without that its clock', async t => {
+test('without a position the cable uses the one that the client remembers, or else the client’s clock', async t => {
   const cable = await startCable(t, ['--noauth'])
   await send(cable, 'one')
   const [offset, epoch] = (await cable.position()).split(/[/-]/)
@@ -61,7 +61,7 @@ test('without a position the client’s own is used, and without that its clock'
   assert.deepEqual(await heard(neither), ['confirm_history', 'last'])
 })
 
-test('with --broker=none positions are accepted and mean nothing, and who asks is told that there is no history', async t => {
+test('with --broker=none the cable ignores positions, and rejects requests for history', async t => {
   const cable = await startCable(t, ['--noauth', '--broker=none'])
   const [page, asking] = [await cable.welcomed(), await cable.welcomed()]
 
@@ -71,7 +71,7 @@ test('with --broker=none positions are accepted and mean nothing, and who asks i
   assert.equal((await asking.next()).type, 'reject_history')
 })
 
-test('the history command tells what came since, and never what this subscription has been sent already', async t => {
+test('the history command replays the messages since, but none that the subscription got already', async t => {
   const cable = await startCable(t, ['--noauth'])
   const before = await cable.position()
   await send(cable, 'before')
@@ -109,7 +109,7 @@ for (const [about, history] of [
   })
 }
 
-test('who was left out of a broadcast is left out of its replay', async t => {
+test('a broadcast and its replay exclude the same client', async t => {
   const cable = await startCable(t, ['--noauth'])
   const position = await cable.position()
   const [ada, bob] = [await cable.welcomed(), await cable.welcomed()]
@@ -122,7 +122,7 @@ test('who was left out of a broadcast is left out of its replay', async t => {
   assert.deepEqual([(await bob.next()).message, (await bob.next()).message], ['ada did this', 'for all'])
 })
 
-test('a transient message is delivered and not remembered', async t => {
+test('the cable delivers a transient message, and does not keep it', async t => {
   const cable = await startCable(t, ['--noauth'])
   const position = await cable.position()
   const live = await cable.welcomed()

@@ -12,7 +12,7 @@ async function pings(client: Client, count: number): Promise<number[]> {
   const found: number[] = []
   while (found.length < count) {
     const text = String((await once(client.ws, 'message'))[0])
-    // Nanoseconds are more than a number holds: their digits are compared.
+    // A number cannot hold nanoseconds, so the test counts their digits.
     const [, digits] = /^\{"type":"ping","message":(\d+)\}$/.exec(text) ?? []
     if (digits !== undefined) found.push(digits.length)
   }
@@ -52,7 +52,7 @@ test('a client that asks gets a pong', async t => {
   assert.deepEqual(await client.next(), { type: 'pong' })
 })
 
-test('with --pong_timeout an extended client that says nothing is told no_pong; one that speaks, and a base one, stay', async t => {
+test('with --pong_timeout the cable ends silent extended sessions with no_pong, but no answering or base session', async t => {
   const cable = await startCable(t, ['--noauth', '--ping_interval=1', '--pong_timeout=2'])
   const [mute, polite, base] = [
     await cable.welcomed({ protocols: EXTENDED }),
@@ -69,7 +69,7 @@ test('with --pong_timeout an extended client that says nothing is told no_pong; 
   }
 })
 
-test('who answers pings is not probed besides; who says nothing is', async t => {
+test('the cable probes silent clients, but no client that answers pings', async t => {
   const cable = await startCable(t, ['--noauth', '--ping_interval=1'])
   const [talker, silent] = [await cable.welcomed({ protocols: EXTENDED }), await cable.welcomed()]
   let probes = 0
@@ -81,10 +81,10 @@ test('who answers pings is not probed besides; who says nothing is', async t => 
   assert.equal(probes, 0)
 })
 
-test('a peer that vanished without a word is freed', async t => {
+test('the cable frees the session of a client that vanished', async t => {
   const cable = await startCable(t, ['--noauth', '--ping_interval=1'])
   const { port } = new URL(cable.url.cable)
-  // Half-open: the proxy goes on holding both sockets, and passes nothing any more.
+  // Half-open: the proxy keeps both sockets open, and stops passing data.
   const held: Socket[] = []
   const proxy = createServer(socket => {
     const onward = dial(Number(port), '127.0.0.1')

@@ -17,7 +17,7 @@ function written(level: string, format: string, say: (log: ReturnType<typeof cre
   return text
 }
 
-test('text is one line per event, for people', () => {
+test('the text format writes one line per event', () => {
   const text = written('info', 'text', log =>
     log.warn({ sid: 'abc', code: 'x', note: 'two words' }, 'something happened'),
   )
@@ -25,7 +25,7 @@ test('text is one line per event, for people', () => {
   assert.match(text, /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} WRN something happened sid=abc code=x note="two words"\n$/)
 })
 
-test('json is one object per line, for machines', () => {
+test('the json format writes one object per line', () => {
   const { time, ...line } = JSON.parse(written('info', 'json', log => log.info({ sid: 'abc' }, 'a\nb')))
 
   assert.deepEqual(line, { level: 30, sid: 'abc', msg: 'a\nb' })
@@ -102,7 +102,7 @@ test('the lines that wait for a slow log are bounded in bytes', async () => {
   assert.ok(lines > 15_000)
 })
 
-test('what is below the level is not written', () => {
+test('the log omits lines below its level', () => {
   assert.equal(
     written('warn', 'text', log => log.info('x')),
     '',

@@ -21,7 +21,7 @@ function run(
   child: ChildProcess
   output: () => string
   until: (pattern: RegExp) => Promise<RegExpExecArray>
-  /** Its exit code, once it has ended and all that it said has been read. */
+  /** Its exit code, after it ended and the test read all of its output. */
   ended: Promise<number | null>
 } {
   const child = spawn(process.execPath, [MAIN, ...argv], { env: { PATH: process.env.PATH, ...env } })
@@ -105,7 +105,7 @@ test('with --turbo_rails_cleartext names are plain, a token is required, and the
   assert.equal((await client.subscribe(identifier)).type, 'confirm_subscription')
 })
 
-test('every problem is listed, nothing starts, and the exit code is 1', async t => {
+test('the cable lists every problem, starts nothing, and exits with 1', async t => {
   const { ended, output } = run(t, ['--enforce_jwt', '--turbo_streams', '--nonsense'])
   const code = await ended
 
@@ -114,7 +114,7 @@ test('every problem is listed, nothing starts, and the exit code is 1', async t 
   for (const name of ['--enforce_jwt', '--turbo_streams', '--nonsense']) assert.ok(output().includes(`cable: ${name}`))
 })
 
-test('a cable that no client could connect to exits with one line', async t => {
+test('the cable exits with one line if its settings admit no client', async t => {
   const { ended, output } = run(t, [])
   const code = await ended
 
@@ -134,7 +134,7 @@ test('--help and --version answer and exit with 0', async t => {
   }
 })
 
-test('a port in use is one clear line, which names its settings', async t => {
+test('the cable reports a port in use in one line, which names the settings', async t => {
   const taken = createServer().listen(0, '127.0.0.1')
   t.after(() => taken.close())
   await once(taken, 'listening')
@@ -153,7 +153,7 @@ test('a port in use is one clear line, which names its settings', async t => {
   }
 })
 
-test('a host that is not of this machine is one clear line', async t => {
+test('the cable reports a host of another machine in one line', async t => {
   for (const [host, reason] of [
     ['192.0.2.1', 'this machine has no such address'],
     ['nowhere.invalid', 'there is no such host'],
@@ -180,7 +180,7 @@ test('SIGTERM tells clients to come back, and exits with 0 although one never an
   assert.equal(await ended, 0)
 })
 
-/** The refusals of a client without a token, each of which is a line of the log. */
+/** The refusals of a client without a token; the cable logs a line for each. */
 async function refused(t: TestContext, cable: string, times: number): Promise<void> {
   for (let n = 0; n < times; n++) assert.equal((await (await connect(t, cable)).next()).reason, 'unauthorized')
 }

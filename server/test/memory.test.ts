@@ -34,7 +34,7 @@ test('a structure retains the bytes that it alone keeps', async () => {
   assert.equal(Math.round(taken / MIB), 2)
 })
 
-test('a structure that the test still references is a mistake, not a size of zero', async () => {
+test('retained fails if the test still references the structure', async () => {
   const structure = {}
 
   await assert.rejects(

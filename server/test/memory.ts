@@ -3,7 +3,7 @@
  *
  *   build ─▶ settle ─▶ let go ─▶ settle      a structure retains the difference of the two
  *
- * Measuring before the build instead takes the garbage of an earlier test for memory in use, if it is freed later.
+ * A measurement before the build would count the garbage of an earlier test as memory in use.
  */
 import assert from 'node:assert/strict'
 import { setImmediate } from 'node:timers/promises'
@@ -29,7 +29,7 @@ export const buffers = (): number => process.memoryUsage().arrayBuffers
 /** Rounds in a row that must free nothing. A finalizer frees one round later, and so does the thread that frees Buffers. */
 const QUIET_ROUNDS = 3
 
-/** What `bytes` reads once collections no longer lower it. */
+/** Returns the result of `bytes` after garbage collections have stopped lowering it. */
 export async function settled(bytes: () => number = heapAndExternal): Promise<number> {
   let least = Number.POSITIVE_INFINITY
   let quiet = 0

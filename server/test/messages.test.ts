@@ -1,4 +1,4 @@
-/** What clients send that is not a command, or is too large: ignored, or closed with a code. */
+/** Messages that are not commands, or are too large: the cable ignores them, or closes with a code. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { socketOf, startCable, turbo } from './test-cable.ts'
@@ -28,7 +28,7 @@ for (const [about, message] of [
   })
 }
 
-test('a command in a binary frame is obeyed, as in the reference', async t => {
+test('the cable obeys a command in a binary frame, as the reference does', async t => {
   const cable = await startCable(t, ['--noauth'])
   const client = await cable.connect()
   await client.next()
@@ -48,7 +48,7 @@ test('a message over the limit closes with 1009, and one at the limit does not',
   assert.equal((await at.subscribe(turbo('a'))).type, 'confirm_subscription')
 })
 
-test('a text that is not UTF-8 closes with 1007, and a broken frame with 1002', async t => {
+test('the cable closes with 1007 after text that is not UTF-8, and with 1002 after a broken frame', async t => {
   const cable = await startCable(t, ['--noauth'])
   const [text, broken] = [await cable.connect(), await cable.connect()]
   socketOf(text.ws).write(Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0xc3, 0x28]))

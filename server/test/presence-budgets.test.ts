@@ -1,4 +1,4 @@
-/** Budgets of presence and whispers: what clients make the cable keep and send is bounded in bytes. */
+/** Budgets of presence and whispers: the cable bounds, in bytes, the data that it keeps and sends for clients. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Client } from '../../testing/client.ts'

@@ -1,5 +1,5 @@
 /**
- * What clients say to each other: presence and whispers, and where they must never go.
+ * Presence and whispers: clients get them, pages never do.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -20,7 +20,7 @@ async function joined(
   return client
 }
 
-test('who joins is told to all, who joins included; who was there is told to who asks', async t => {
+test('all subscribers get a join, the joining client included, and a client that asks gets all members', async t => {
   const cable = await startCable(t, ['--noauth', '--public'])
   const identifier = open('room')
   const ada = await joined(cable, identifier, 'ada', { name: 'Ada' })
@@ -72,7 +72,7 @@ test('a person with two sessions joins once and leaves once', async t => {
   assert.deepEqual(events, ['join', 'leave', undefined])
 })
 
-test('a client that does not take its answers is not sent all members again and again', async t => {
+test('the cable does not send all members again and again to a client that does not read', async t => {
   const cable = await startCable(t, ['--noauth', '--public_streams', '--ws_max_pending_size=300000', METRICS])
   const members = await Promise.all(Array.from({ length: 20 }, () => cable.welcomed()))
   for (const [at, client] of members.entries())
@@ -93,7 +93,7 @@ test('a client that does not take its answers is not sent all members again and 
   assert.deepEqual(answers.at(-1), { type: 'info', total: 20, records: [], truncated: true })
 })
 
-test('a session may not join a stream as two people, and says nothing about it', async t => {
+test('a session cannot join a stream as two people, and gets no answer to the second join', async t => {
   const cable = await startCable(t, ['--noauth'])
   const ada = await joined(cable, signed('room'), 'ada')
   await ada.next()
@@ -116,7 +116,7 @@ test('presence lasts as long as the connection, and --presence_ttl longer, on th
     return ((await watcher.next()).message as { total: number }).total
   }
 
-  // A round of upkeep, which is on a real timer, forgets the lost session.
+  // The upkeep, which runs on a real timer, forgets the lost session.
   const lost = await cable.welcomed({ protocols: EXTENDED })
   lost.ws.terminate()
   await cable.until(({ lost_sessions }) => lost_sessions === 1)
@@ -131,7 +131,7 @@ test('presence lasts as long as the connection, and --presence_ttl longer, on th
   assert.deepEqual((await watcher.next()).message, { id: 'ada', type: 'leave' })
 })
 
-test('without a broker there is no presence, and who asks is told so', async t => {
+test('without a broker the cable answers a presence request with an error', async t => {
   const cable = await startCable(t, ['--noauth', '--broker=none'])
   const client = await joined(cable, signed('room'), 'ada')
   client.send({ command: 'presence', identifier: signed('room') })
@@ -139,7 +139,7 @@ test('without a broker there is no presence, and who asks is told so', async t =
   assert.deepEqual((await client.next()).message, { type: 'error', total: 0 })
 })
 
-test('a whisper reaches everybody else, and is not remembered', async t => {
+test('a whisper reaches every other subscriber, and the cable does not keep it', async t => {
   const cable = await startCable(t, ['--noauth', '--public'])
   const position = await cable.position()
   const [ada, bob] = [await cable.welcomed(), await cable.welcomed()]
@@ -191,7 +191,7 @@ for (const [channel, identifier] of [
     const evil =
       '<turbo-stream action="append" target="cards"><template><script>steal()</script></template></turbo-stream>'
 
-    // The attacker was granted the very name that the page has, and uses it where clients may speak.
+    // The attacker has the page's signed name, and subscribes with it to a channel that allows whispers.
     for (const way of [signed('board/1'), open('board/1')]) {
       const attacker = await cable.welcomed()
       await attacker.subscribe(way)

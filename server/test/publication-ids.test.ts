@@ -1,5 +1,5 @@
 /**
- * Publication ids (`meta.id`) on the wire: a backend that sends one again is answered 201, and nothing is published twice.
+ * Publication ids (`meta.id`) on the wire: if a backend repeats an id, the cable answers 201 and does not publish again.
  */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
@@ -28,7 +28,7 @@ const start = (t: TestContext, ...flags: string[]) => startCable(t, ['--noauth',
 for (const broker of ['memory', 'none']) {
   for (const transient of [false, true]) {
     const kind = transient ? 'transient publication' : 'publication'
-    test(`a ${kind} that is sent again with its id is answered 201 and published once, with --broker=${broker}`, async t => {
+    test(`a ${kind} that is sent again with its id gets a 201 and is published once, with --broker=${broker}`, async t => {
       const cable = await start(t, `--broker=${broker}`)
       const ada = await listener(cable)
 
@@ -54,7 +54,7 @@ test('a publication that is sent again is not in the history either', async t =>
   assert.deepEqual(await late.messages(), ['one'])
 })
 
-test('a list skips the items whose ids were published, also by the list itself, and publishes the others', async t => {
+test('a list skips each item with an id published before, also earlier in the list, and publishes the others', async t => {
   const cable = await start(t)
   const ada = await listener(cable)
   await cable.post(publication('one', 'id-1'))
@@ -71,7 +71,7 @@ test('a list skips the items whose ids were published, also by the list itself, 
   assert.deepEqual(await ada.messages(), ['one', 'two', 'no id', 'no id'])
 })
 
-test('a list that is refused takes none of its ids', async t => {
+test('a refused list reserves none of its ids', async t => {
   const cable = await start(t)
   const ada = await listener(cable)
 

@@ -1,5 +1,5 @@
 /**
- * What an operator learns of a refusal: a line with its code and its fix, and a number.
+ * For each refusal the operator gets a log line with its code and its fix, and a counter.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -31,7 +31,7 @@ for (const [code, ...commands] of [
   })
 }
 
-test('a subscription that is rejected is no failed message', async t => {
+test('a rejected subscription does not count as a failed message', async t => {
   const cable = await startCable(t, ['--noauth', METRICS])
   const client = await cable.welcomed()
   const forged = JSON.stringify({ channel: 'Turbo::StreamsChannel', signed_stream_name: sign('a', 'wrong') })
@@ -41,7 +41,7 @@ test('a subscription that is rejected is no failed message', async t => {
   assert.equal(linesWith(cable.lines, 'stream_signature_mismatch', REJECTIONS.stream_signature_mismatch), 1)
 })
 
-test('the log says what to do about a gap, a handshake, a broken connection and an ended session', async t => {
+test('the log has the fix of a gap, a handshake, a broken connection and an ended session', async t => {
   const cable = await startCable(t, ['--noauth', '--max_message_size=1000', METRICS])
   const page = await cable.welcomed()
   await page.subscribe(turbo('a', { position: '-' }))

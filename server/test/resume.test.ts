@@ -1,5 +1,5 @@
 /**
- * Lost sessions: who may resume them, how often, and what they are sent.
+ * Lost sessions: the client of one resumes it once, and gets the messages that it missed.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -20,7 +20,7 @@ async function lose(cable: TestCable, client: Client): Promise<void> {
 
 const from = ({ stream_id, epoch, offset }: Frame) => ({ streams: { [String(stream_id)]: { epoch, offset } } })
 
-test('a lost session is resumed: welcome first, then exactly what was missed, then live', async t => {
+test('a client resumes a lost session: it gets the welcome, then exactly the missed messages, then live ones', async t => {
   const cable = await startCable(t)
   const first = await connect(cable, jid())
   const identifier = turbo('a')
@@ -44,7 +44,7 @@ test('a lost session is resumed: welcome first, then exactly what was missed, th
   assert.equal(frames.filter(({ type }) => type === 'confirm_history').length, 1)
 })
 
-test('who does not ask for history is sent what was missed all the same', async t => {
+test('a resuming client gets the missed messages even if it asks for no history', async t => {
   const cable = await startCable(t)
   const first = await connect(cable, jid())
   await first.subscribe(turbo('a'))
@@ -67,7 +67,7 @@ test('the header names the session as well, and wins', async t => {
   assert.equal(second.welcome.restored, true)
 })
 
-test('a session that the cable still takes for connected gives way to its client', async t => {
+test('a client resumes its session although the cable still takes the old connection for open', async t => {
   const cable = await startCable(t)
   const first = await connect(cable, jid())
   await first.subscribe(turbo('a'))
@@ -111,8 +111,8 @@ for (const [about, query, reason] of [
   })
 }
 
-test('a page that lacks something is not taken up where its client is, but where it was made', async t => {
-  // The refresh that it was promised is still to come when its connection is lost.
+test('the cable does not restore a subscription with an open gap: it starts again from the position of the page', async t => {
+  // The page loses its connection before the cable has sent the announced refresh.
   const cable = await startCable(t, ['--heal_delay=60'])
   const [whole, torn] = [turbo('a', { position: await cable.position() }), turbo('b', { position: '1/gone' })]
   const first = await connect(cable, jid())
@@ -127,7 +127,7 @@ test('a page that lacks something is not taken up where its client is, but where
   assert.equal((await second.next()).type, 'reject_history')
 })
 
-test('a session without subscriptions says so: its client would take all that it knows for restored', async t => {
+test('the welcome of a session without subscriptions lists none: its client would otherwise take all for restored', async t => {
   const cable = await startCable(t)
   const first = await connect(cable, jid())
   await lose(cable, first)
@@ -136,7 +136,7 @@ test('a session without subscriptions says so: its client would take all that it
   assert.deepEqual([welcome.restored, welcome.restored_ids], [true, []])
 })
 
-test('a client that never heard of what was restored subscribes, is confirmed, and is sent nothing twice', async t => {
+test('a client unaware of its restored subscription subscribes, gets a confirmation, and gets no message twice', async t => {
   const cable = await startCable(t)
   const identifier = turbo('a', { position: await cable.position() })
   const first = await connect(cable, jid())
@@ -198,7 +198,7 @@ test('the base protocol resumes nothing, nor does --sessions_ttl=0, nor --broker
   }
 })
 
-test('with --noauth the sid is all there is, and it works among the anonymous only', async t => {
+test('with --noauth only an anonymous client resumes an anonymous session, by its sid alone', async t => {
   const cable = await startCable(t, ['--noauth'])
   const first = await connect(cable, '')
   await first.subscribe(turbo('a'))
@@ -212,7 +212,7 @@ test('with --noauth the sid is all there is, and it works among the anonymous on
   assert.equal((await connect(cable, `?sid=${first.welcome.sid}`)).welcome.restored, true)
 })
 
-test('who was left out before the connection was lost is left out after it was resumed, live and replayed', async t => {
+test('a resumed session stays excluded from broadcasts that exclude its former sid, live and replayed', async t => {
   const cable = await startCable(t)
   const first = await connect(cable, jid())
   await first.subscribe(turbo('a'))
@@ -233,7 +233,7 @@ test('who was left out before the connection was lost is left out after it was r
   assert.equal((await second.next()).message, 'last')
 })
 
-test('connecting, subscribing, losing and leaving leave nothing behind', async t => {
+test('clients that connect, subscribe, leave or lose their connection leave nothing behind', async t => {
   const cable = await startCable(t, ['--max_lost_sessions=10'])
   for (let i = 0; i < 100; i++) {
     const client = await connect(cable, jid())

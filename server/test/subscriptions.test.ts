@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { sign, startCable, turbo } from './test-cable.ts'
 
-test('an identifier is echoed byte for byte, whatever a page adds to it', async t => {
+test('the cable echoes an identifier byte for byte, whatever a page adds to it', async t => {
   const cable = await startCable(t, ['--noauth'])
   const client = await cable.connect()
   await client.next()
@@ -79,7 +79,7 @@ test('a subscribe without an identifier is rejected without one', async t => {
   assert.deepEqual(await client.next(), { type: 'reject_subscription' })
 })
 
-test('a flood of subscribes is rejected past the limit, and others do not notice', async t => {
+test('the cable rejects subscriptions past the limit, and other clients do not notice', async t => {
   const cable = await startCable(t, ['--noauth', '--max_subscriptions=5', '--max_command_burst=2000'])
   const [flooding, calm] = [await cable.connect(), await cable.connect()]
   await Promise.all([flooding.next(), calm.next()])

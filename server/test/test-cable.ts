@@ -1,5 +1,5 @@
 /**
- * What the cable's tests share: a real cable on a free port, whose clients are those of testing/client.ts.
+ * A real cable on a free port, with the clients of testing/client.ts, for the cable's tests.
  *
  * Each takes the test's `t` and tears itself down.
  */
@@ -23,7 +23,7 @@ export const SECRET = 'canary-qwerty'
 /** With this variable all cables of a test have a broker that answers later. */
 const SEED = env.HOTCABLE_TEST_SEED
 
-/** What no line of a log may hold: a secret of these tests, a token, a query, a whole signed name. */
+/** No log line may match: a secret of these tests, a token, a query, a whole signed name. */
 export const LEAK = /canary|eyJ[\w-]{10,}\.[\w-]{10,}\.|[\w+/=-]{8,}--[0-9a-f]{64}|[?&]jid=\w/i
 
 export interface TestCable extends Cable {
@@ -35,10 +35,10 @@ export interface TestCable extends Cable {
   readonly apiKey: string
   readonly key: string
   broadcast: (stream: string, html: string, meta?: object) => Promise<void>
-  /** What /api/stats says; `until` waits for it to say so. */
+  /** Reads /api/stats; `until` waits until its answer fulfils the condition. */
   stats: () => Promise<Stats>
   until: (matches: (stats: Stats) => boolean) => Promise<void>
-  /** Where a page stands that is made now. */
+  /** The position of a page that is rendered now. */
   position: () => Promise<string>
   connect: (options?: ConnectOptions) => Promise<Client>
   /** Connects and takes the welcome. */

@@ -7,7 +7,7 @@ import { certificate, openssl } from '../../testing/certificate.ts'
 import { ConfigInvalid, readConfig } from '../config/read.ts'
 import { startCable } from './test-cable.ts'
 
-test('with a certificate everything is TLS: clients, health and broadcasts', async t => {
+test('with a certificate the cable serves clients, health and broadcasts over TLS', async t => {
   const [cert, key] = certificate(t)
   const cable = await startCable(t, ['--noauth', `--ssl_cert=${cert}`, `--ssl_key=${key}`])
 

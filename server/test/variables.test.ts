@@ -1,4 +1,4 @@
-/** The cable takes a HOTCABLE_ variable that it does not know for a misspelt one: it must know all that this project reads. */
+/** The cable reports an unknown HOTCABLE_ variable as misspelt, so it must know every one that this project reads. */
 import assert from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
