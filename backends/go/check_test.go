@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-// Case is any case of any vector file; what a file does not have stays zero.
+// Case is any case of any vector file; a field that a file lacks stays zero.
 type Case struct {
 	ID, Flag, Make, Call     string
 	Secret                   *string
@@ -45,7 +45,7 @@ func TestMain(m *testing.M) {
 			os.Unsetenv(name)
 		}
 	}
-	// A proxy in the environment must not be asked: nothing listens there, so it would be noticed.
+	// The helper must not use a proxy of the environment: nothing listens there, so a request would fail.
 	os.Setenv("HTTP_PROXY", "http://127.0.0.1:9")
 	os.Setenv("http_proxy", "http://127.0.0.1:9")
 	code := m.Run()
@@ -173,7 +173,7 @@ func TestRequests(t *testing.T) {
 			failure(t, Broadcast("x", "y", URL(url)))
 		})
 	}
-	check(t, "a key with a line break is sent nowhere and shown to nobody", func(t *testing.T) {
+	check(t, "a helper neither sends nor shows a key with a line break", func(t *testing.T) {
 		message := failure(t, Broadcast("x", "y", URL(cable.url), Key("s3cret\r\nX-Injected: 1")))
 		same(t, false, strings.Contains(message, "s3cret"), nil)
 	})
@@ -243,7 +243,7 @@ func TestAPageNeverWaits(t *testing.T) {
 		"a cable that never answers": cable.url,
 		"a cable that drips bytes":   "http://" + dripping.Addr().String(),
 		"a host that does not exist": "http://cable.invalid/_broadcast",
-		"a URL that is none":         "cable:8080",
+		"an invalid URL":             "cable:8080",
 	}
 	for title, url := range late {
 		check(t, title, func(t *testing.T) {
@@ -274,7 +274,7 @@ func (c Case) setenv(t *testing.T) {
 
 func seconds(count int64) time.Duration { return time.Duration(count) * time.Second }
 
-// The cases of a list. A file may have a secret for all, and a case its own.
+// The cases of a list. A file may have a secret for all cases, and a case another one.
 func vectors(t *testing.T, file, list string) (cases []Case) {
 	text, err := os.ReadFile("../vectors/" + file + ".json")
 	fine(t, err)
@@ -289,7 +289,7 @@ func vectors(t *testing.T, file, list string) (cases []Case) {
 	return cases
 }
 
-// An identity in the order of its keys, without the escapes that the file has for those who read it.
+// An identity in the order of its keys, without the escapes that make the file readable.
 func plain(identity json.RawMessage) json.RawMessage {
 	return escapes.ReplaceAllFunc(identity, func(escape []byte) []byte {
 		if code, err := strconv.ParseUint(string(escape[2:]), 16, 32); err == nil && code >= 0x7f {
@@ -352,7 +352,7 @@ func failure(t *testing.T, err error) string {
 	return err.Error()
 }
 
-// Answers what the test says, and remembers what it was asked.
+// Answers as the test sets, and records the requests.
 type Cable struct {
 	url    string
 	status int

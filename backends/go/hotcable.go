@@ -1,12 +1,12 @@
 // Package hotcable, for Go (1.19 or later): sign a stream name, issue a token, send HTML. Copy this one file.
 //
 // ANYCABLE_SECRET is the one setting needed; options win; backends/README.md has the rest. In this order nothing is
-// lost between query and subscription. A change is committed first: a page that is told too early reads the old data.
+// lost between query and subscription. Commit first: a page that hears of a change too early reads the old data.
 //
 //	position := hotcable.Position("board/1")                   // how far its streams are
 //	cards := query()                                           // the data
-//	head, err := hotcable.MetaTags(Identity{Visitor: "7"})     // who the client is
-//	source, err := hotcable.StreamFrom("board/1", position)    // what it listens to; the cards come after it
+//	head, err := hotcable.MetaTags(Identity{Visitor: "7"})     // the client's identity
+//	source, err := hotcable.StreamFrom("board/1", position)    // the stream it listens to; the cards come after it
 //
 //	err = hotcable.Broadcast("board/1", hotcable.TurboStream("append", "cards", "<li>Hello</li>"))
 package hotcable
@@ -34,7 +34,7 @@ import (
 	"unicode/utf8"
 )
 
-// BroadcastFailed means that the cable did not take a broadcast: its status and reason, or what kept it from answering.
+// BroadcastFailed means that the cable did not take a broadcast: its status and reason, or why it did not answer.
 type BroadcastFailed string
 
 func (failed BroadcastFailed) Error() string { return string(failed) }
@@ -63,7 +63,7 @@ func Key(key string) Option                { return func(o *options) { o.key = k
 func Timeout(timeout time.Duration) Option { return func(o *options) { o.timeout = timeout } }
 func Retries(retries int) Option           { return func(o *options) { o.retries = retries } }
 
-// IssueToken makes a JWT that says who the client is, for an hour or TTL from Now. The fields of a struct keep their
+// IssueToken makes a JWT with the client's identity, for an hour or TTL from Now. The fields of a struct keep their
 // order, the keys of a map are sorted. An error without a secret, and for text that is not UTF-8.
 // Options: Secret, TTL, Now.
 func IssueToken(identity any, given ...Option) (string, error) {
@@ -119,7 +119,7 @@ func Position(streams ...any) string {
 		}
 	}
 	query := strings.Join(names, "&")
-	if len(query) > 4000 { // a request has room for so many names, and needs none
+	if len(query) > 4000 { // a longer request may be refused, and the names are optional
 		query = ""
 	}
 	status, body := o.request("GET", "/position", query, "")
@@ -163,7 +163,7 @@ func MetaTags(identity any, given ...Option) (string, error) {
 }
 
 // TurboStream makes a <turbo-stream> tag, as ("append", "cards", "<li>Hi</li>"); attributes are names and values by
-// turns. html goes in as it is: escape what people type.
+// turns. html goes in as it is: escape typed text.
 func TurboStream(action, target, html string, attributes ...string) string {
 	template := "<template>" + text(html) + "</template>"
 	if action == "remove" || action == "refresh" {
@@ -186,9 +186,9 @@ func BroadcastKey(given ...Option) (string, error) {
 	return hex.EncodeToString([]byte(digest(secret, "broadcast-cable"))), nil
 }
 
-// Broadcast sends HTML to all who listen, in 5 s or Timeout. Commit first. BroadcastFailed, and no other error, unless
-// the cable took it; no answer and a 5xx are tried Retries times more, after 0.1, 0.3, 0.9 and then every 2 s, with one
-// id: the cable publishes it once, AnyCable perhaps twice.
+// Broadcast sends HTML to all subscribers, in 5 s or Timeout. Commit first. Returns BroadcastFailed, and no other
+// error, if the cable did not take it. Without an answer, or after a 5xx, it tries again Retries times, after 0.1, 0.3,
+// 0.9 and then every 2 s, with the same id: the cable publishes it once, AnyCable perhaps twice.
 // Options: URL, Key, Timeout, Retries.
 func Broadcast(stream, html string, given ...Option) error {
 	o := read(given)
@@ -234,7 +234,7 @@ func (o *options) secretOf(names ...string) (string, error) {
 	if o.secret != nil {
 		secret = *o.secret
 	}
-	if secret == "" { // anybody can forge what an empty key signs
+	if secret == "" { // an empty key protects nothing
 		return "", errors.New("no secret: set " + strings.Join(names, " or "))
 	}
 	return secret, nil
@@ -252,7 +252,7 @@ func first(values ...string) string {
 var positions = regexp.MustCompile(`^[0-9]+/[A-Za-z0-9_-]+$`)
 var attribute = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;")
 
-// Go escapes what JSON.stringify does not. A backslash that is text comes as two, and stays.
+// Go escapes more than JSON.stringify. A backslash in the text is written as two, and they stay.
 var asStringify = strings.NewReplacer(`\\`, `\\`, `\u2028`, "\u2028", `\u2029`, "\u2029", `\u0008`, `\b`, `\u000c`, `\f`)
 
 func stringify(value any) (string, error) {
@@ -266,10 +266,10 @@ func stringify(value any) (string, error) {
 	return asStringify.Replace(strings.TrimSuffix(out.String(), "\n")), err
 }
 
-// Go writes U+FFFD so when it stands for what is not UTF-8, and only then.
+// Go writes this escape only in place of bytes that are not UTF-8.
 var notUTF8 = regexp.MustCompile(`(?:^|[^\\])(?:\\\\)*\\ufffd`)
 
-// U+FFFD stands for what is not UTF-8: one for each beginning of a character, and for each stray byte.
+// text replaces bytes that are not UTF-8: one U+FFFD for each incomplete character, and for each stray byte.
 func text(text string) string {
 	if utf8.ValidString(text) {
 		return text
@@ -343,7 +343,7 @@ func (o *options) request(method, path, query, body string) (status, answer stri
 	if key != "none" {
 		asked.Header.Set("Authorization", "Bearer "+key)
 	}
-	// Not the default client: it asks the environment's proxy, follows redirects, and waits for ever.
+	// Not the default client: it asks the environment's proxy, follows redirects, and waits forever.
 	transport := &http.Transport{DisableKeepAlives: true, DialContext: dial, MaxResponseHeaderBytes: 65536}
 	client := http.Client{Transport: transport}
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -352,14 +352,14 @@ func (o *options) request(method, path, query, body string) (status, answer stri
 		return "nothing", shown + ": " + why(err)
 	}
 	defer response.Body.Close()
-	// The status counts, whatever becomes of the rest; no reason is longer than 64 KiB.
+	// The status counts even if the body fails; a reason is shorter than 64 KiB.
 	reason, _ := io.ReadAll(io.LimitReader(response.Body, 65536))
 	return strconv.Itoa(response.StatusCode), string(reason)
 }
 
 var hasScheme = regexp.MustCompile(`^(?i)https?://`)
 
-// What may be secret in a URL: a password, and the query.
+// The parts of a URL that may be secret: a password, and the query.
 var secrets = regexp.MustCompile(`(?s)(//)[^/]*@|[?#].*`)
 
 // The reason without the URL.
@@ -371,7 +371,7 @@ func why(err error) string {
 	return err.Error()
 }
 
-// A link ignores writes that fail. A cable that refuses a long body answers, and may hang up while it is written:
+// A link ignores writes that fail. A cable may answer and hang up before it has read a long body:
 // net/http would drop that answer.
 type link struct{ net.Conn }
 

@@ -1,10 +1,10 @@
 <?php
 /**
- * The Board in PHP: a router script that renders HTML and says what changed. It holds no sockets.
+ * The Board in PHP: a router script that renders HTML and broadcasts each change. It holds no sockets.
  *
  *     ANYCABLE_SECRET=… PHP_CLI_SERVER_WORKERS=4 php -d display_errors=0 -S 127.0.0.1:3002 backends/php/board.php
  *
- * In the same order as board.py and board.rb: routes, what happened, the page, the store, the request, the answer.
+ * The order is that of board.py and board.rb: routes, broadcasts, the page, the store, the request, the answer.
  * Any PHP server that sends it every request can run it. The contract: backends/README.md.
  */
 declare(strict_types=1);
@@ -15,11 +15,11 @@ require_once __DIR__ . '/hotcable.php';
 
 use Hotcable;
 
-// Not blank, that is, not in Unicode's White_Space, nor U+FEFF: languages disagree on what a space is.
+// Not blank, that is, not in Unicode's White_Space, nor U+FEFF: languages define a space differently.
 const INK = '[^\t-\r \x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}\x{feff}]';
 const TEXT = ['Content-Type: text/plain; charset=utf-8'];
 
-/** Route => method, and what it does: a change is committed, and each row it changed is announced. */
+/** Route => method, and handler, which commits a change and then broadcasts each changed row. */
 function routes(): array {
     return [
         '/' => ['GET', show(...)],
@@ -36,10 +36,10 @@ function routes(): array {
 
 function show(): array {
     // The position first, then the data: a card written in between is on the page and replayed, which shows it once.
-    // The other way round it would be in neither, and the page would be wrong without knowing it.
+    // In the other order it would be in neither, and the page would stay wrong.
     $position = Hotcable\position('board/1');
     $cards = database()->query('SELECT * FROM cards ORDER BY id')->fetchAll();
-    // The first value that we may have set counts, as it stands; nothing else in these headers is read.
+    // Only the first value that this server may have written counts; it reads nothing else in these headers.
     [$query, $cookies] = [$_SERVER['QUERY_STRING'] ?? '', $_SERVER['HTTP_COOKIE'] ?? ''];
     $find = fn(string $pattern, string $header) => preg_match($pattern, $header, $found) ? $found[1] : null;
     $known = $find('/(?:^|;) *visitor=([0-9a-f]{16}) *(?:;|$)/D', $cookies);
@@ -53,7 +53,7 @@ function show(): array {
     return [200, $headers, page($cards, $position, $visitor, $client)];
 }
 
-// What happened, in one line each; the only place that names a target.
+// One line per kind of change; no other place names a target.
 function card_added(array $c): string { return Hotcable\turbo_stream('append', 'cards', card($c)); }
 function card_voted(array $c): string { return Hotcable\turbo_stream('replace', "card_$c[id]", card($c), ['method' => 'morph']); }
 function card_deleted(array $c): string { return Hotcable\turbo_stream('remove', "card_$c[id]"); }
@@ -147,7 +147,7 @@ function card(array $c): string {
 function path(): string { return getenv('HOTCABLE_DB') ?: 'data/board.sqlite3'; }
 
 function database(): \PDO {
-    @mkdir(dirname(path()), recursive: true); // there already, or opening it says what is wrong
+    @mkdir(dirname(path()), recursive: true); // there already, or opening the database reports the problem
     $db = new \PDO('sqlite:' . path(), options: [\PDO::ATTR_TIMEOUT => 5, \PDO::ATTR_DEFAULT_FETCH_MODE => \PDO::FETCH_ASSOC]);
     try {
         $db->exec('PRAGMA journal_mode=WAL');
@@ -166,10 +166,10 @@ function commit(string $statement, string ...$values): array {
     return $query->fetchAll();
 }
 
-/** Broadcasts what happened to each row. */
+/** Broadcasts the change of each row. */
 function announce(callable $happened, array $rows): void {
     // Committed first, broadcast after. The reverse loses: a page whose position is asked for after the broadcast and
-    // whose cards are queried before the commit has neither. And what is stored is stored: a cable that is down fails
+    // whose cards are queried before the commit has neither. A stored card stays stored: a cable that is down fails
     // no form; when it is back, it begins a new epoch, and the pages that missed something heal.
     foreach ($rows as $row) {
         try {

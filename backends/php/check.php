@@ -29,7 +29,7 @@ foreach (array_keys(getenv()) as $name) {
         unset($_ENV[$name]);
     }
 }
-// A proxy in the environment must not be asked: nothing listens there, so it would be noticed.
+// The helper must not use a proxy of the environment: nothing listens there, so a request would fail.
 putenv('http_proxy=http://127.0.0.1:9');
 putenv('HTTP_PROXY=http://127.0.0.1:9');
 
@@ -144,7 +144,7 @@ foreach (vectors('settings')['produce'] as $c) {
         ]),
     }));
 }
-check('settings: from $_ENV, where Symfony puts what it reads from .env', function () {
+check('settings: from $_ENV, where Symfony puts the settings of .env', function () {
     $_ENV += ['ANYCABLE_SECRET' => 's3cret', 'ANYCABLE_STREAMS_SECRET' => ''];
     $main = Hotcable\sign_stream('board/1', 's3cret');
     same($main, Hotcable\sign_stream('board/1'));
@@ -170,7 +170,7 @@ $late = [
     'a cable that never answers' => answering('silent', ''),
     'a cable that drips bytes' => answering('drips', ''),
     'a host that does not exist' => 'http://cable.invalid/_broadcast',
-    'a URL that is none' => 'cable:8080',
+    'an invalid URL' => 'cable:8080',
 ];
 foreach ($late as $title => $url) {
     check("requests: $title", function () use ($url) {
@@ -291,7 +291,7 @@ function answering(int|string $status, string $answer): string {
     return "$address/" . bin2hex(json_encode([$status, $answer]));
 }
 
-/** What the server was asked, the next that was not looked at. */
+/** The next request of the server that the test has not read. */
 function asked(): array {
     global $asked;
     $request = json_decode(fgets($asked), true, flags: JSON_THROW_ON_ERROR);

@@ -3,12 +3,12 @@
  * Hotcable for PHP (8.1 or later): sign a stream name, issue a token, send HTML. Copy this one file.
  *
  * ANYCABLE_SECRET is the one setting needed; arguments win; backends/README.md has the rest. In this order nothing is
- * lost between query and subscription. A change is committed first: a page that is told too early reads the old data.
+ * lost between query and subscription. Commit first: a page that hears of a change too early reads the old data.
  *
  *     $position = Hotcable\position('board/1');                             how far its streams are
  *     $cards = query();                                                     the data
- *     $head = Hotcable\meta_tags(['visitor' => '7']);                       who the client is
- *     $body = Hotcable\stream_from('board/1', $position) . render($cards);  what it listens to
+ *     $head = Hotcable\meta_tags(['visitor' => '7']);                       the client's identity
+ *     $body = Hotcable\stream_from('board/1', $position) . render($cards);  the stream it listens to
  *
  *     Hotcable\broadcast('board/1', Hotcable\turbo_stream('append', 'cards', '<li>Hello</li>'));
  */
@@ -18,10 +18,10 @@ namespace Hotcable;
 
 use SensitiveParameter as Hidden; // PHP 8.2 and later keep these out of stack traces
 
-/** The cable did not take a broadcast. The message has its status and reason, or what kept it from answering. */
+/** The cable did not take a broadcast. The message has its status and reason, or why it did not answer. */
 class BroadcastFailed extends \RuntimeException {}
 
-/** A JWT that says who the client is, for $ttl seconds from $now (Unix seconds). Throws without a secret, and for text
+/** A JWT with the client's identity, for $ttl seconds from $now (Unix seconds). Throws without a secret, and for text
  *  that is not UTF-8. */
 function issue_token(array $identity, #[Hidden] ?string $secret = null, int $ttl = 3600, ?int $now = null): string {
     $secret = secret($secret, 'ANYCABLE_JWT_SECRET', 'ANYCABLE_SECRET');
@@ -46,7 +46,7 @@ function sign_stream(string $stream, #[Hidden] ?string $secret = null, ?int $exp
 function position(string|array $streams = [], ?string $url = null, #[Hidden] ?string $key = null): string {
     try {
         $query = implode('&', array_map(fn(string $stream) => 'stream=' . rawurlencode($stream), (array) $streams));
-        $query = strlen($query) <= 4000 ? $query : ''; // a request has room for so many names, and needs none
+        $query = strlen($query) <= 4000 ? $query : ''; // a longer request may be refused, and the names are optional
         [$status, $body] = request('GET', '/position', $query, '', $url, $key, 0.25);
         $known = $status === 200 ? json_decode($body, true) : [];
         return preg_match('~^[0-9]+/[A-Za-z0-9_-]+$~D', $known['position'] ?? '-') ? $known['position'] : '-';
@@ -76,7 +76,7 @@ function meta_tags(array $identity, ?string $url = null, #[Hidden] ?string $secr
     return implode("\n", array_map($meta, array_keys($tags), $tags));
 }
 
-/** A <turbo-stream> tag, as ('append', 'cards', '<li>Hi</li>'). $html goes in as it is: escape what people type. */
+/** A <turbo-stream> tag, as ('append', 'cards', '<li>Hi</li>'). $html goes in as it is: escape typed text. */
 function turbo_stream(string $action, ?string $target = null, string $html = '', array $attributes = []): string {
     $tag = ['action' => $action, 'target' => $action === 'refresh' ? null : $target];
     $template = in_array($action, ['remove', 'refresh'], true) ? '' : '<template>' . text($html) . '</template>';
@@ -88,10 +88,10 @@ function broadcast_key(#[Hidden] ?string $secret = null): string {
     return hash_hmac('sha256', 'broadcast-cable', secret($secret, 'ANYCABLE_SECRET'));
 }
 
-/** Sends HTML to all who listen, in $timeout seconds. Commit first. BroadcastFailed, and no other error, unless the
- *  cable took it; no answer and a 5xx are tried $retries times more, after 0.1, 0.3, 0.9 and then every 2 s, with one
- *  id: the cable publishes it once, AnyCable perhaps twice. The arguments have no types, because PHP would throw a
- *  TypeError before BroadcastFailed. */
+/** Sends HTML to all subscribers, in $timeout seconds. Commit first. Throws BroadcastFailed, and no other error, if the
+ *  cable did not take it. Without an answer, or after a 5xx, tries again $retries times, after 0.1, 0.3, 0.9 and then
+ *  every 2 s, with the same id: the cable publishes it once, AnyCable perhaps twice. The arguments have no types,
+ *  because PHP would throw a TypeError before BroadcastFailed. */
 function broadcast($stream, $html, $url = null, #[Hidden] $key = null, $timeout = 5, $retries = 0): void {
     for ($tried = 0;; $tried++) {
         try {
@@ -100,7 +100,7 @@ function broadcast($stream, $html, $url = null, #[Hidden] $key = null, $timeout 
             [$url, $key] = array_map(fn($value) => $value === null ? null : to_string($value), [$url, $key]);
             [$status, $reason] = request('POST', '', '', $body, $url, $key, (float) $timeout);
             $again = $tried < (int) $retries && ($status === 'nothing' || $status >= 500);
-        } catch (\Throwable $error) { // as a name that is not UTF-8
+        } catch (\Throwable $error) { // for example, a name that is not UTF-8
             throw new BroadcastFailed('the cable was not asked: ' . $error->getMessage(), 0, $error);
         }
         if ($status === 201) {
@@ -114,13 +114,13 @@ function broadcast($stream, $html, $url = null, #[Hidden] $key = null, $timeout 
 }
 
 function secret(#[Hidden] ?string $secret, string ...$names): string {
-    $secret ??= setting(...$names) ?? ''; // anybody can forge what an empty key signs
+    $secret ??= setting(...$names) ?? ''; // an empty key protects nothing
     return $secret !== '' ? $secret : throw new \InvalidArgumentException('no secret: set ' . implode(' or ', $names));
 }
 
 function setting(string ...$names): ?string {
     foreach ($names as $name) {
-        foreach ([getenv($name), $_ENV[$name] ?? ''] as $value) { // $_ENV alone has what Symfony reads from .env
+        foreach ([getenv($name), $_ENV[$name] ?? ''] as $value) { // Symfony puts the settings of .env into $_ENV alone
             if ((string) $value !== '') {
                 return $value;
             }
@@ -134,7 +134,7 @@ function json(mixed $value): string {
     return json_encode($value, $as_stringify | JSON_THROW_ON_ERROR);
 }
 
-/** U+FFFD stands for what is not UTF-8. */
+/** Replaces invalid UTF-8 with U+FFFD. */
 function text(string $text): string {
     return preg_match('//u', $text) ? $text : json_decode(json_encode($text, JSON_INVALID_UTF8_SUBSTITUTE));
 }
@@ -183,7 +183,7 @@ function request(string $method, string $path, string $query, string $body, ?str
     return $answer ?? ['nothing', "$shown: " . (is_late($deadline) ? "took more than $timeout s" : $why)];
 }
 
-/** A stream that does not block, or null, and what kept it from being one. */
+/** Returns a non-blocking stream, or null, and the reason of a failure. */
 function connect(string $host, int $port, bool $tls, float $deadline): array {
     $whys = ['not HTTP'];
     set_error_handler(function (int $level, string $message) use (&$whys): bool {
@@ -207,12 +207,12 @@ function connect(string $host, int $port, bool $tls, float $deadline): array {
     }
 }
 
-/** Sends, and reads until the answer is whole, is longer than any reason, or is late. */
+/** Sends, and reads until the answer is whole, longer than any reason, or late. */
 function exchange($link, #[Hidden] string $send, float $deadline): string {
     for ($answer = '', $sent = 0, $is_whole = false;
         !$is_whole && strlen($answer) < 65536 && !stream_get_meta_data($link)['eof'] && !is_late($deadline);) {
         $wrote = $sent < strlen($send) ? @fwrite($link, substr($send, $sent, 65536)) : 0;
-        $sent += $wrote === false ? strlen($send) : $wrote; // a cable that refuses a long body answers, and may hang up
+        $sent += $wrote === false ? strlen($send) : $wrote; // a cable may hang up before it has read a long body
         $answer .= $read = (string) @fread($link, 65536);
         $is_whole = $read !== '' && (parse($answer)[2] ?? false);
         $wrote || $read !== '' || usleep(500); // stream_select fails when more than 1,024 files are open
@@ -220,9 +220,9 @@ function exchange($link, #[Hidden] string $send, float $deadline): string {
     return $answer;
 }
 
-/** The status, the text, and whether that is all of it; null while the head is not there. */
+/** The status, the text, and whether the text is complete; null before the head has arrived. */
 function parse(string $answer): ?array {
-    // A 1xx, as 103, comes before the answer.
+    // A 1xx, for example 103, comes before the answer.
     if (!preg_match('~^(?:HTTP/\S+ 1\d\d.*?\r\n\r\n)*+HTTP/\S+ (\d+)(.*?\r\n)\r\n(.*)~s', $answer, $is)) {
         return null;
     }
@@ -279,7 +279,7 @@ function look_up(string $name, array $servers, int $port, float $deadline): arra
             $is_time && @fwrite($link, $query);
             $reply = (string) @fread($link, 4096);
             $is_reply = strlen($reply) >= strlen($query) && str_starts_with($reply, substr($query, 0, 2));
-            if ($is_reply && in_array(ord($reply[3]) & 15, [0, 3], true)) { // its code: fine, or no such name
+            if ($is_reply && in_array(ord($reply[3]) & 15, [0, 3], true)) { // reply code: success, or no such name
                 preg_match_all('~\x00\x01\x00\x01.{4}\x00\x04(.{4})~s', $reply, $is, 0, strlen($query));
                 return array_map('inet_ntop', $is[1]);
             }

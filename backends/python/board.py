@@ -1,9 +1,9 @@
 """
-The Board in Python: a WSGI application that renders HTML and says what changed. It holds no sockets.
+The Board in Python: a WSGI application that renders HTML and broadcasts each change. It holds no sockets.
 
     ANYCABLE_SECRET=… python3 backends/python/board.py      http://127.0.0.1:3001
 
-In the same order as board.php and board.rb: routes, what happened, the page, the store, the request, the server.
+The order is that of board.php and board.rb: routes, broadcasts, the page, the store, the request, the server.
 Any WSGI server runs `application`; the one below needs nothing but Python ≥ 3.9. The contract: backends/README.md.
 """
 import contextlib
@@ -31,18 +31,18 @@ try:
 except FileNotFoundError:  # copied alone
     NAMES = {"python": "Python"}
 DATABASE = os.environ.get("HOTCABLE_DB") or "data/board.sqlite3"
-# Unicode's White_Space, and U+FEFF: languages disagree on what a space is.
+# Unicode's White_Space, and U+FEFF: languages define a space differently.
 BLANK = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
 HTML, TEXT = ("Content-Type", "text/html; charset=utf-8"), ("Content-Type", "text/plain; charset=utf-8")
 
 
 def show(request):
     # The position first, then the data: a card written in between is on the page and replayed, which shows it once.
-    # The other way round it would be in neither, and the page would be wrong without knowing it.
+    # In the other order it would be in neither, and the page would stay wrong.
     position = hotcable.position("board/1")
     with database() as db:
         cards = db.execute("SELECT * FROM cards ORDER BY id").fetchall()
-    # The first value that we may have set counts, as it stands; nothing else in these headers is read.
+    # Only the first value that this server may have written counts; it reads nothing else in these headers.
     query, cookies = request.get("QUERY_STRING", ""), request.get("HTTP_COOKIE", "")
     known = re.search("(?:^|;) *visitor=([0-9a-f]{16}) *(?:;|$)", cookies)
     asked = re.search("(?:^|&)client=(anycable|rails)(?:&|$)", query)
@@ -53,7 +53,7 @@ def show(request):
     return 200, [HTML, ("Cache-Control", "no-store"), *headers], page(request, cards, position, visitor, client)
 
 
-# Route: method, and what it does; a change is committed, and each row it changed is announced.
+# Route: method, and handler, which commits a change and then broadcasts each changed row.
 ROUTES = {
     "/": ("GET", show),
     "/cards": ("POST", lambda request: announce(card_added, commit(
@@ -66,7 +66,7 @@ ROUTES = {
     "/health": ("GET", lambda request: (200, [TEXT], "ok")),
 }
 
-# What happened, in one line each; the only place that names a target.
+# One line per kind of change; no other place names a target.
 def card_added(c): return hotcable.turbo_stream("append", "cards", card(c))
 def card_voted(c): return hotcable.turbo_stream("replace", f"card_{c['id']}", card(c), {"method": "morph"})
 def card_deleted(c): return hotcable.turbo_stream("remove", f"card_{c['id']}")
@@ -143,7 +143,7 @@ class="delete"><summary aria-label="Delete this card">✕</summary><form action=
 
 @contextlib.contextmanager
 def database():
-    with contextlib.suppress(OSError):  # opening it says what is wrong
+    with contextlib.suppress(OSError):  # opening the database reports the problem
         os.makedirs(os.path.dirname(DATABASE) or ".", exist_ok=True)
     with contextlib.closing(sqlite3.connect(DATABASE, timeout=5, isolation_level=None)) as db:
         db.row_factory = sqlite3.Row
@@ -162,9 +162,9 @@ def commit(statement, *values):
 
 
 def announce(happened, rows):
-    """Broadcasts what happened to each row."""
+    """Broadcasts the change of each row."""
     # Committed first, broadcast after. The reverse loses: a page whose position is asked for after the broadcast and
-    # whose cards are queried before the commit has neither. And what is stored is stored: a cable that is down fails
+    # whose cards are queried before the commit has neither. A stored card stays stored: a cable that is down fails
     # no form; when it is back, it begins a new epoch, and the pages that missed something heal.
     for row in rows:
         try:
@@ -235,7 +235,7 @@ def read_body(request):
     if not re.fullmatch("[0-9]{1,18}", length) or "HTTP_TRANSFER_ENCODING" in request:
         raise Refused(411, "a Content-Length is needed")
     try:
-        body = request["wsgi.input"].read(min(int(length), 2**20))  # all of it: who is still sending reads no answer
+        body = request["wsgi.input"].read(min(int(length), 2**20))  # all of it: a client reads no answer while it sends
     except OSError:
         raise Refused(408, "the body did not arrive") from None
     if int(length) > 2**16:
@@ -280,7 +280,7 @@ def cable_url(request):
 
 class Server(ThreadingMixIn, WSGIServer):
     request_queue_size = 128
-    handle_error = lambda *_: None  # the application logs its own; what is left are clients that went away
+    handle_error = lambda *_: None  # the application logs its own errors; other errors are clients that left
 
 
 class Handler(WSGIRequestHandler):
@@ -288,7 +288,7 @@ class Handler(WSGIRequestHandler):
     log_message = lambda *_: None
 
     def get_environ(self):
-        self.path = self.requestline.split()[1]  # as it was sent: http.server makes /x of //x
+        self.path = self.requestline.split()[1]  # as sent: http.server turns //x into /x
         return super().get_environ()
 
 
@@ -297,19 +297,19 @@ if __name__ == "__main__":
         host, port = os.environ.get("HOST") or "127.0.0.1", os.environ.get("PORT") or "3001"
         if not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65535:
             raise ValueError("PORT is from 0 to 65535")
-        hotcable.meta_tags({}), hotcable.sign_stream("board/1")  # a missing secret is said now, not by the first page
+        hotcable.meta_tags({}), hotcable.sign_stream("board/1")  # reports a missing secret now, not on the first page
         with database():
             pass
     except (ValueError, sqlite3.Error) as error:
         if not is_locked(error):
             log(f"{DATABASE}: {error}" if isinstance(error, sqlite3.Error) else error)
-            sys.exit(78)  # EX_CONFIG: to start it again is of no use
+            sys.exit(78)  # EX_CONFIG: a restart would not help
     try:
         server = Server((host, int(port)), Handler)
     except OSError as error:
         sys.exit(f"board.py: {host}:{port}: {error}")
     server.set_app(application)
-    for number in (signal.SIGTERM, signal.SIGINT):  # what is under way is finished: committed, so broadcast as well
+    for number in (signal.SIGTERM, signal.SIGINT):  # finishes open requests: a committed change is also broadcast
         signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
     with server:
         server.serve_forever(poll_interval=0.1)

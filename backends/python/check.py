@@ -18,7 +18,7 @@ import hotcable
 VECTORS = pathlib.Path(__file__).parent.parent / "vectors"
 for name in [name for name in os.environ if name.startswith("ANYCABLE_")]:
     del os.environ[name]
-# A proxy in the environment must not be asked: nothing listens there, so it would be noticed.
+# The helper must not use a proxy of the environment: nothing listens there, so a request would fail.
 os.environ.update(http_proxy="http://127.0.0.1:9", HTTP_PROXY="http://127.0.0.1:9", no_proxy="")
 
 
@@ -47,7 +47,7 @@ def environment(env):
 
 
 class Cable(http.server.BaseHTTPRequestHandler):
-    """Answers what the test says, and remembers what it was asked."""
+    """Answers as the test sets, and records the requests."""
     answer, asked = (201, ""), []
 
     def do_GET(self):
@@ -269,7 +269,7 @@ check("requests: a cable that is not there", is_late, REFUSING, None)
 check("requests: a cable that never answers", is_late, CABLE, ("silent", ""))
 check("requests: a cable that drips bytes", is_late, DRIPPING, None)
 check("requests: a host that does not exist", is_late, "http://cable.invalid/_broadcast", None)
-check("requests: a URL that is none", is_late, "cable:8080", None)
+check("requests: an invalid URL", is_late, "cable:8080", None)
 check("requests: a key with a line break", is_broken_key)
 check("requests: the URL of the environment", is_url_of_the_environment)
 

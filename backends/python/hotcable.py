@@ -1,12 +1,12 @@
 """Hotcable for Python (3.9 or later): sign a stream name, issue a token, send HTML. Copy this one file.
 
 ANYCABLE_SECRET is the one setting needed; arguments win; backends/README.md has the rest. In this order nothing is
-lost between query and subscription. A change is committed first: a page that is told too early reads the old data.
+lost between query and subscription. Commit first: a page that hears of a change too early reads the old data.
 
     position = hotcable.position("board/1")                            how far its streams are
     cards = query()                                                    the data
-    head = hotcable.meta_tags({"visitor": "7"})                        who the client is
-    body = hotcable.stream_from("board/1", position) + render(cards)   what it listens to
+    head = hotcable.meta_tags({"visitor": "7"})                        the client's identity
+    body = hotcable.stream_from("board/1", position) + render(cards)   the stream it listens to
 
     hotcable.broadcast("board/1", hotcable.turbo_stream("append", "cards", "<li>Hello</li>"))
 """
@@ -30,11 +30,11 @@ from urllib.parse import quote, urlsplit
 
 
 class BroadcastFailed(Exception):
-    """The cable did not take a broadcast. The message has its status and reason, or what kept it from answering."""
+    """The cable did not take a broadcast. The message has its status and reason, or why it did not answer."""
 
 
 def issue_token(identity: dict, *, secret: str | None = None, ttl: int = 3600, now: int | None = None) -> str:
-    """A JWT that says who the client is, for `ttl` seconds from `now` (Unix seconds). ValueError without a secret, and
+    """A JWT with the client's identity, for `ttl` seconds from `now` (Unix seconds). ValueError without a secret, and
     for text that is not UTF-8."""
     key = _secret(secret, "ANYCABLE_JWT_SECRET", "ANYCABLE_SECRET")
     claims = {"ext": _json(identity), "exp": int(time.time() if now is None else now) + ttl}
@@ -59,7 +59,7 @@ def position(*streams: str, url: str | None = None, key: str | None = None) -> s
     streams, and their names may be left out. "-", unknown, on any failure or after 250 ms."""
     try:
         query = "&".join("stream=" + quote(stream, safe="") for stream in streams)
-        query = query if len(query) <= 4000 else ""  # a request has room for so many names, and needs none
+        query = query if len(query) <= 4000 else ""  # a longer request may be refused, and the names are optional
         status, body = _request("GET", "/position", query, None, url, key, 0.25)
         return re.fullmatch("[0-9]+/[A-Za-z0-9_-]+", json.loads(body)["position"])[0] if status == 200 else "-"
     except Exception:  # a page without a position still works; a page that fails does not
@@ -86,7 +86,7 @@ def meta_tags(identity: dict, *, url: str | None = None, secret: str | None = No
 
 
 def turbo_stream(action: str, target: str | None = None, html: str = "", attributes: dict | None = None) -> str:
-    """A <turbo-stream> tag, as ("append", "cards", "<li>Hi</li>"). `html` goes in as it is: escape what people type."""
+    """A <turbo-stream> tag, as ("append", "cards", "<li>Hi</li>"). `html` goes in as it is: escape typed text."""
     tag = {**(attributes or {}), "action": action, "target": None if action == "refresh" else target}
     template = "" if action in ("remove", "refresh") else f"<template>{_text(str(html))}</template>"
     return _tag("turbo-stream", tag) + template + "</turbo-stream>"
@@ -99,16 +99,16 @@ def broadcast_key(*, secret: str | None = None) -> str:
 
 def broadcast(stream: str, html: str, *, url: str | None = None, key: str | None = None, timeout: float = 5,
               retries: int = 0) -> None:
-    """Sends HTML to all who listen, in `timeout` seconds. Commit first. BroadcastFailed, and no other error, unless the
-    cable took it; no answer and a 5xx are tried `retries` times more, after 0.1, 0.3, 0.9 and then every 2 s, with one
-    id: the cable publishes it once, AnyCable perhaps twice."""
+    """Sends HTML to all subscribers, in `timeout` seconds. Commit first. Raises BroadcastFailed, and no other error, if
+    the cable did not take it. Without an answer, or after a 5xx, tries again `retries` times, after 0.1, 0.3, 0.9 and
+    then every 2 s, with the same id: the cable publishes it once, AnyCable perhaps twice."""
     meta = {"id": secrets.token_urlsafe(16)}
     for tried in itertools.count():
         try:
             body = _json({"stream": stream, "data": _json(_text(html)), "meta": meta}).encode()
             status, reason = _request("POST", "", "", body, url, key, timeout)
             again = tried < retries and (status == "nothing" or status >= 500)
-        except Exception as error:  # as a name that is not UTF-8
+        except Exception as error:  # for example, a name that is not UTF-8
             raise BroadcastFailed(f"the cable was not asked: {error!r}") from error
         if status == 201:
             return
@@ -119,7 +119,7 @@ def broadcast(stream: str, html: str, *, url: str | None = None, key: str | None
 
 def _secret(secret: str | None, *names: str) -> bytes:
     secret = _setting(*names) if secret is None else secret
-    if not secret:  # anybody can forge what an empty key signs
+    if not secret:  # an empty key protects nothing
         raise ValueError(f"no secret: set {' or '.join(names)}")
     return secret.encode("utf-8", "surrogateescape")
 
@@ -133,7 +133,7 @@ def _json(value: object) -> str:
 
 
 def _text(text: str) -> str:
-    """U+FFFD stands for a lone surrogate, and for what is not UTF-8 in the bytes that surrogateescape keeps."""
+    """Replaces with U+FFFD each lone surrogate, and bytes other than UTF-8 that surrogateescape keeps."""
     lone = re.sub("[\ud800-\udc7f\udd00-\udfff]", "\ufffd", text)
     return lone.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
@@ -150,7 +150,7 @@ def _tag(name: str, attributes: dict) -> str:
 
 
 class _Link(io.RawIOBase):
-    """What http.client takes for a socket. It ends at its deadline; a socket's own timeout starts anew at each byte."""
+    """A socket for http.client that ends at its deadline; a real socket's timeout starts anew at each byte."""
 
     def __init__(self, sock: socket.socket, deadline: float) -> None:
         self.sock, self.deadline = sock, deadline
@@ -178,7 +178,7 @@ class _Link(io.RawIOBase):
 class _Answer(HTTPResponse):
     def begin(self) -> None:
         super().begin()
-        while self.status < 200:  # as 103: the answer is still to come
+        while self.status < 200:  # for example, 103: the answer follows
             self.headers = None
             super().begin()
 
@@ -216,17 +216,17 @@ def _request(method: str, path: str, query: str, body: bytes | None, url: str | 
                     wrap = ssl.create_default_context().wrap_socket
                     sock = closing.enter_context(wrap(sock, server_hostname=at.hostname))
                 link.sock = _Link(sock, deadline)
-                with suppress(OSError):  # a cable that refuses a long body answers, and may hang up
+                with suppress(OSError):  # a cable may answer and hang up before it has read a long body
                     link.request(method, target, body, {"Content-Type": "application/json", **headers})
                 status = (response := link.getresponse()).status
                 answers.append((status, answers[0][1]))
-                answers.append((status, response.read(65536).decode(errors="replace")))  # no reason is that long
+                answers.append((status, response.read(65536).decode(errors="replace")))  # a reason is shorter
         except InvalidURL:  # it would show the query
             answers.append(("nothing", f"{shown}: not a URL"))
         except Exception as error:
             answers.append((status, f"{shown}: {error!r}"))
 
-    # In a thread, because nothing interrupts a name server that is silent.
+    # In a thread, because nothing interrupts the wait for a silent name server.
     (thread := threading.Thread(target=ask, daemon=True)).start()
     thread.join(timeout)
     return answers[-1]

@@ -28,7 +28,7 @@ require_relative "../ruby/hotcable"
 
 def setting(*names, default: nil) = ENV.values_at(*names).find(&:present?) || default
 
-# EX_CONFIG: to start it again is of no use.
+# EX_CONFIG: a restart would not help.
 def give_up(why)
   warn "board.rb: #{why}"
   exit 78
@@ -48,7 +48,7 @@ give_up "PORT is from 0 to 65535" unless PORT.match?(/\A[0-9]{1,5}\z/) && PORT.t
 DATABASE = File.expand_path(setting("HOTCABLE_DB", default: "data/board.sqlite3"))
 begin
   FileUtils.mkdir_p(File.dirname(DATABASE))
-rescue SystemCallError # opening it says what is wrong
+rescue SystemCallError # opening the database reports the problem
 end
 ENV["DATABASE_URL"] = "sqlite3:#{URI::DEFAULT_PARSER.escape(DATABASE)}?pool=10"
 
@@ -63,12 +63,12 @@ class BoardApp < Rails::Application
   AnyCable.config.jwt_secret = JWT_KEY
   AnyCable.config.broadcast_adapter = :http
   config.action_cable.cable = { "adapter" => "any_cable" }
-  config.action_cable.url = "/cable" # when ANYCABLE_WEBSOCKET_URL does not say where
-  # A job at once: what a thread pool broadcasts later, a removal may overtake.
+  config.action_cable.url = "/cable" # unless ANYCABLE_WEBSOCKET_URL is set
+  # Runs jobs at once: in a thread pool, a removal could overtake an earlier broadcast.
   config.active_job.queue_adapter = :inline
   # turbo.js as it is in the gem, at /turbo.js.
   config.middleware.insert_before ActionDispatch::Executor, ActionDispatch::Static, Turbo::Engine.root.join("app/assets/javascripts").to_s
-  # Refusals in words, and not in the log.
+  # Answers refusals in words, and does not log them.
   config.action_dispatch.log_rescued_responses = false
   config.exceptions_app = lambda do |env|
     status = env["PATH_INFO"][1..].to_i
@@ -77,7 +77,7 @@ class BoardApp < Rails::Application
 end
 
 BoardApp.initialize!
-# What is no form is 422, as in the other languages.
+# Answers a body that is not a form with 422, as the other languages do.
 ActionDispatch::ExceptionWrapper.rescue_responses.transform_values! { |status| status == :bad_request ? :unprocessable_entity : status }
 
 class Card < ActiveRecord::Base
@@ -87,7 +87,7 @@ class Card < ActiveRecord::Base
   attribute :created_at, default: -> { Time.now.utc.iso8601 }
   attribute :backend, default: "rails"
 
-  # Not blank, that is, not in Unicode's White_Space, nor U+FEFF: languages disagree on what a space is.
+  # Not blank, that is, not in Unicode's White_Space, nor U+FEFF: languages define a space differently.
   INK = /[^\t-\r \u{85}\u{a0}\u{1680}\u{2000}-\u{200a}\u{2028}\u{2029}\u{202f}\u{205f}\u{3000}\u{feff}]/
   normalizes :body, :author, with: ->(typed) { typed[/#{INK}(?:.*#{INK})?/m].to_s }
   validates :body, length: { in: 1..500 }
@@ -127,8 +127,8 @@ end
 module BoardHelper
   include Asked
 
-  # turbo_stream_from for a page that is born fresh: what is broadcast after the position is caught up, so call it before
-  # the first use of the records (relations are lazy). The first call asks, for every stream of the page. The id makes a morph replace the element,
+  # turbo_stream_from for a page without gaps: the page catches up on broadcasts after the position, so call this before
+  # the first use of the records (relations are lazy). The first call asks the cable, for every stream of the page. The id makes a morph replace the element,
   # which then subscribes anew.
   def fresh_stream_from(*streamables)
     signed = Turbo::StreamsChannel.signed_stream_name(streamables)
@@ -136,7 +136,7 @@ module BoardHelper
     turbo_stream_from(*streamables, id: "cable-#{signed[-64, 8]}-#{@position.tr("/", "-")}", data: { position: @position })
   end
 
-  # Where the cable is, and who the visitor is; a cable that goes by --rails_secret_key_base alone does not ask.
+  # The cable's URL and the visitor's token; a cable with --rails_secret_key_base alone needs no token.
   def cable_meta_tags
     return action_cable_meta_tag unless JWT_KEY
 
@@ -158,10 +158,10 @@ end
 class BoardsController < ActionController::Base
   include Asked
   helper BoardHelper
-  skip_forgery_protection # no accounts; what matters is below
+  skip_forgery_protection # no accounts; check_site below refuses forms of other sites
   before_action :check_site, if: -> { request.post? }
   before_action :small
-  # Who changed something sees it in the answer: an AnyCable page says which socket is its own, and is left out.
+  # A page sees its change in the answer: an AnyCable page sends its socket's id, and the broadcast excludes it.
   around_action { |_, action| AnyCable::Rails.broadcasting_to_others(&action) }
 
   rescue_from ActiveRecord::AdapterError do |error|
@@ -178,12 +178,12 @@ class BoardsController < ActionController::Base
     type = request.get_header("CONTENT_TYPE").to_s[/\A[^;]*/].strip.downcase
     return super if name != "create" || type == "application/x-www-form-urlencoded"
 
-    self.status, self.content_type = 415, "text/plain" # and no render, which looks into what was sent as well
+    self.status, self.content_type = 415, "text/plain" # no render, which would also parse the body
     self.response_body = "a form is application/x-www-form-urlencoded"
   end
 
   def show
-    # The first value that we may have set counts, as it stands; nothing else in these headers is read.
+    # Only the first value that this server may have written counts; it reads nothing else in these headers.
     query, kept = [request.query_string, request.headers["Cookie"]].map { |header| header.to_s.dup.force_encoding("UTF-8").scrub }
     asked = query[/(?:^|&)client=(anycable|rails)(?:&|$)/, 1]
     @visitor = kept[/(?:^|;) *visitor=([0-9a-f]{16}) *(?:;|$)/, 1] || keep(:visitor, SecureRandom.hex(8))
@@ -324,7 +324,7 @@ Rails.application.routes.draw do
   get "health" => ->(_) { [200, { "content-type" => "text/plain" }, ["ok"]] }
 end
 
-# Waits for another writer in Ruby: SQLite's own way of waiting would stop all threads, the one that writes as well.
+# Waits for another writer in Ruby: SQLite's own wait would stop all threads, also the writing one.
 ActiveRecord::ConnectionAdapters::SQLite3Adapter.prepend(Module.new do
   def configure_connection
     @raw_connection.busy_handler { |tries| sleep(0.01) && tries < 500 }
@@ -358,5 +358,5 @@ begin
 rescue SystemCallError, SocketError => e
   abort "board.rb: #{HOST}:#{PORT}: #{e.message}"
 end
-# What was broadcast and is not sent yet, for as long as a restart may take.
+# Sends the broadcasts that still wait, for at most as long as a restart may take.
 Thread.new { AnyCable.broadcast_adapter.shutdown }.join(3)

@@ -1,10 +1,10 @@
 # frozen_string_literal: true
 
-# The Board in Ruby: a Rack application that renders HTML and says what changed. It holds no sockets.
+# The Board in Ruby: a Rack application that renders HTML and broadcasts each change. It holds no sockets.
 #
 #     ANYCABLE_SECRET=… ruby backends/ruby/board.rb      http://127.0.0.1:3003
 #
-# In the same order as board.py and board.php: routes, what happened, the page, the store, the request, the server.
+# The order is that of board.py and board.php: routes, broadcasts, the page, the store, the request, the server.
 # Any Rack server runs Board; Puma is the one below. Its gems are named in the Gemfile beside it.
 
 require "cgi/escape"
@@ -26,11 +26,11 @@ module Board
   # This one alone if its file was copied alone.
   LANGUAGES = File.exist?(LIST) ? JSON.parse(File.read(LIST, encoding: "UTF-8")) : { "ruby" => { "title" => "Ruby", "board" => {} } }
   NAMES = LANGUAGES.select { |_, row| row["board"] }.transform_values { |row| row["title"] }.freeze
-  # Not blank, that is, not in Unicode's White_Space, nor U+FEFF: languages disagree on what a space is.
+  # Not blank, that is, not in Unicode's White_Space, nor U+FEFF: languages define a space differently.
   INK = /[^\t-\r \u{85}\u{a0}\u{1680}\u{2000}-\u{200a}\u{2028}\u{2029}\u{202f}\u{205f}\u{3000}\u{feff}]/
   TEXT = { "content-type" => "text/plain; charset=utf-8" }.freeze
 
-  # Route => method, and what it does: a change is committed, and each row it changed is announced.
+  # Route => method, and handler, which commits a change and then broadcasts each changed row.
   ROUTES = {
     "/" => ["GET", ->(request) { show(request) }],
     "/cards" => ["POST", lambda { |request| announce(:card_added, commit(
@@ -45,11 +45,11 @@ module Board
 
   def show(request)
     # The position first, then the data: a card written in between is on the page and replayed, which shows it once.
-    # The other way round it would be in neither, and the page would be wrong without knowing it.
+    # In the other order it would be in neither, and the page would stay wrong.
     position = Hotcable.position("board/1")
     cards = database { |db| db.execute("SELECT * FROM cards ORDER BY id") }
     query, cookies = utf8(request["QUERY_STRING"]), utf8(request["HTTP_COOKIE"])
-    # The first value that we may have set counts, as it stands; nothing else in these headers is read.
+    # Only the first value that this server may have written counts; it reads nothing else in these headers.
     known = cookies[/(?:^|;) *visitor=([0-9a-f]{16}) *(?:;|$)/, 1]
     asked = query[/(?:^|&)client=(anycable|rails)(?:&|$)/, 1]
     visitor = known || SecureRandom.hex(8)
@@ -62,7 +62,7 @@ module Board
     [200, headers, page(request, cards, position, visitor, client)]
   end
 
-  # What happened, in one line each; the only place that names a target.
+  # One line per kind of change; no other place names a target.
   def card_added(card) = Hotcable.turbo_stream("append", "cards", card(card))
   def card_voted(card) = Hotcable.turbo_stream("replace", "card_#{card["id"]}", card(card), { method: "morph" })
   def card_deleted(card) = Hotcable.turbo_stream("remove", "card_#{card["id"]}")
@@ -143,10 +143,10 @@ module Board
   def database
     begin
       FileUtils.mkdir_p(File.dirname(path))
-    rescue SystemCallError # opening it says what is wrong
+    rescue SystemCallError # opening the database reports the problem
     end
     db = SQLite3::Database.new(path, results_as_hash: true)
-    db.busy_handler { |tries| sleep(0.01) && tries < 500 } # and not busy_timeout, which would stop all threads as well
+    db.busy_handler { |tries| sleep(0.01) && tries < 500 } # not busy_timeout, which would stop all threads
     begin
       db.execute("PRAGMA journal_mode=WAL")
     rescue SQLite3::BusyException # another language is switching it just now
@@ -166,10 +166,10 @@ module Board
     database { |db| db.execute(statement, values) }
   end
 
-  # Broadcasts what happened to each row.
+  # Broadcasts the change of each row.
   def announce(happened, rows)
     # Committed first, broadcast after. The reverse loses: a page whose position is asked for after the broadcast and
-    # whose cards are queried before the commit has neither. And what is stored is stored: a cable that is down fails
+    # whose cards are queried before the commit has neither. A stored card stays stored: a cable that is down fails
     # no form; when it is back, it begins a new epoch, and the pages that missed something heal.
     rows.each do |row|
       Hotcable.broadcast("board/1", send(happened, row), timeout: 0.5, retries: 2)
@@ -260,7 +260,7 @@ module Board
     setting("ANYCABLE_WEBSOCKET_URL", "#{proto == "https" ? "wss" : "ws"}://#{host}/cable")
   end
 
-  # A header is bytes to Rack, of any kind.
+  # Rack hands over headers as arbitrary bytes.
   def utf8(header) = header.to_s.dup.force_encoding("UTF-8").scrub
 
   def setting(name, default) = ENV[name].to_s.empty? ? default : ENV[name]
@@ -271,12 +271,12 @@ if $PROGRAM_NAME == __FILE__
     host, port = Board.setting("HOST", "127.0.0.1"), Board.setting("PORT", "3003")
     raise ArgumentError, "PORT is from 0 to 65535" unless port.match?(/\A[0-9]{1,5}\z/) && port.to_i < 65_536
 
-    Hotcable.meta_tags({}) && Hotcable.sign_stream("board/1") # a missing secret is said now, not by the first page
+    Hotcable.meta_tags({}) && Hotcable.sign_stream("board/1") # reports a missing secret now, not on the first page
     Board.database {}
   rescue SQLite3::BusyException # another language writes just now
   rescue ArgumentError, SQLite3::Exception => e
     warn "board.rb: #{"#{Board.path}: " if e.is_a?(SQLite3::Exception)}#{e.message}"
-    exit 78 # EX_CONFIG: to start it again is of no use
+    exit 78 # EX_CONFIG: a restart would not help
   end
   config = Puma::Configuration.new(config_files: ["-"]) do |puma|
     puma.app Board

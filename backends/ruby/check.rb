@@ -7,10 +7,10 @@ require "socket"
 require_relative "hotcable"
 
 ENV.delete_if { |name, _| name.start_with?("ANYCABLE_") }
-# A proxy in the environment must not be asked: nothing listens there, so it would be noticed.
+# The helper must not use a proxy of the environment: nothing listens there, so a request would fail.
 ENV.update("http_proxy" => "http://127.0.0.1:9", "no_proxy" => nil)
 
-# Answers what the test says, and remembers what it was asked.
+# Answers as the test sets, and records the requests.
 class Cable
   attr_accessor :answer
   attr_reader :asked, :url
@@ -34,7 +34,7 @@ class Cable
     "HTTP/1.1 200 OK\r\nX: #{"x" * 200}".each_char { |c| client.write(c) && sleep(0.05) } if status == "drips"
     client.write("HTTP/1.1 #{status} X\r\nLocation: #{url}/x\r\nContent-Length: #{text.bytesize}\r\n\r\n#{text}")
   rescue SystemCallError
-    # The helper hung up, which is what some tests are about.
+    # The helper hung up, as some tests expect.
   ensure
     client.close
   end
@@ -215,7 +215,7 @@ class Check < Minitest::Test
     "a cable that never answers" => [CABLE.url, ["silent"]],
     "a cable that drips bytes" => [CABLE.url, ["drips"]],
     "a host that does not exist" => ["http://cable.invalid/_broadcast", nil],
-    "a URL that is none" => ["cable:8080", nil]
+    "an invalid URL" => ["cable:8080", nil]
   }.each do |title, (url, answer)|
     check "requests: #{title}" do
       CABLE.answer = answer

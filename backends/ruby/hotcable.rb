@@ -3,12 +3,12 @@
 # Hotcable for Ruby (3.0 or later): sign a stream name, issue a token, send HTML. Copy this one file.
 #
 # ANYCABLE_SECRET is the one setting needed; arguments win; backends/README.md has the rest. In this order nothing is
-# lost between query and subscription. A change is committed first: a page that is told too early reads the old data.
+# lost between query and subscription. Commit first: a page that hears of a change too early reads the old data.
 #
 #     position = Hotcable.position("board/1")                            # how far its streams are
 #     cards = query                                                      # the data
-#     head = Hotcable.meta_tags({ visitor: "7" })                        # who the client is
-#     body = Hotcable.stream_from("board/1", position) + render(cards)   # what it listens to
+#     head = Hotcable.meta_tags({ visitor: "7" })                        # the client's identity
+#     body = Hotcable.stream_from("board/1", position) + render(cards)   # the stream it listens to
 #
 #     Hotcable.broadcast("board/1", Hotcable.turbo_stream("append", "cards", "<li>Hello</li>"))
 
@@ -19,11 +19,11 @@ require "openssl"
 require "securerandom"
 
 module Hotcable
-  # The cable did not take a broadcast. The message has its status and reason, or what kept it from answering.
+  # The cable did not take a broadcast. The message has its status and reason, or why it did not answer.
   class BroadcastFailed < StandardError; end
 
   class << self
-    # A JWT that says who the client is, for ttl seconds from now (Unix seconds). ArgumentError without a secret, and
+    # A JWT with the client's identity, for ttl seconds from now (Unix seconds). ArgumentError without a secret, and
     # JSON::GeneratorError for text that is not UTF-8.
     def issue_token(identity, secret: nil, ttl: 3600, now: nil)
       key = secret(secret, "ANYCABLE_JWT_SECRET", "ANYCABLE_SECRET")
@@ -48,7 +48,7 @@ module Hotcable
     # streams, and their names may be left out. "-", unknown, on any failure or after 250 ms.
     def position(*streams, url: nil, key: nil)
       query = streams.map { |stream| "stream=#{ERB::Util.url_encode(stream)}" }.join("&")
-      query = "" if query.size > 4000 # a request has room for so many names, and needs none
+      query = "" if query.size > 4000 # a longer request may be refused, and the names are optional
       status, body = request("GET", "/position", query, nil, url, key, 0.25)
       known = status == 200 ? JSON.parse(body)["position"] : "-"
       known.match?(%r{\A[0-9]+/[A-Za-z0-9_-]+\z}) ? known : "-"
@@ -74,7 +74,7 @@ module Hotcable
       tags.map { |name, content| tag("meta", { name: name, content: content }) }.join("\n")
     end
 
-    # A <turbo-stream> tag, as ("append", "cards", "<li>Hi</li>"). html goes in as it is: escape what people type.
+    # A <turbo-stream> tag, as ("append", "cards", "<li>Hi</li>"). html goes in as it is: escape typed text.
     def turbo_stream(action, target = nil, html = "", attributes = {})
       tag = attributes.merge("action" => action, "target" => action == "refresh" ? nil : target)
       template = %w[remove refresh].include?(action) ? "" : "<template>#{text(html)}</template>"
@@ -86,9 +86,9 @@ module Hotcable
       OpenSSL::HMAC.hexdigest("SHA256", secret(secret, "ANYCABLE_SECRET"), "broadcast-cable")
     end
 
-    # Sends HTML to all who listen, in timeout seconds. Commit first. BroadcastFailed, and no other error, unless the
-    # cable took it; no answer and a 5xx are tried retries times more, after 0.1, 0.3, 0.9 and then every 2 s, with one
-    # id: the cable publishes it once, AnyCable perhaps twice.
+    # Sends HTML to all subscribers, in timeout seconds. Commit first. Raises BroadcastFailed, and no other error, if
+    # the cable did not take it. Without an answer, or after a 5xx, tries again retries times, after 0.1, 0.3, 0.9 and
+    # then every 2 s, with the same id: the cable publishes it once, AnyCable perhaps twice.
     def broadcast(stream, html, url: nil, key: nil, timeout: 5, retries: 0)
       meta = { id: SecureRandom.urlsafe_base64(16) }
       (0..).each do |tried|
@@ -96,7 +96,7 @@ module Hotcable
           body = JSON.generate({ stream: utf8(stream), data: JSON.generate(text(html)), meta: meta })
           status, reason = request("POST", "", "", body, url, key, timeout)
           again = tried < retries && (status == "nothing" || status >= 500)
-        rescue StandardError => e # as a name that is not UTF-8
+        rescue StandardError => e # for example, a name that is not UTF-8
           raise BroadcastFailed, "the cable was not asked: #{text(e.message)}"
         end
         return if status == 201
@@ -110,7 +110,7 @@ module Hotcable
 
     def secret(secret, *names)
       secret = first_of(*ENV.values_at(*names)) if secret.nil?
-      # Anybody can forge what an empty key signs.
+      # An empty key protects nothing.
       secret.to_s.empty? ? raise(ArgumentError, "no secret: set #{names.join(" or ")}") : utf8(secret)
     end
 
@@ -118,13 +118,13 @@ module Hotcable
       values.map { |value| utf8(value) }.find { |value| !value.empty? }
     end
 
-    # Rack hands out binary strings, and an environment in the C locale ASCII ones: both hold UTF-8.
+    # Rack gives binary strings, and the environment of the C locale ASCII ones: both hold UTF-8.
     def utf8(text, **how)
       bytes = [Encoding::BINARY, Encoding::US_ASCII].include?(text.to_s.encoding)
       bytes ? text.to_s.dup.force_encoding("UTF-8") : text.to_s.encode("UTF-8", **how)
     end
 
-    # U+FFFD stands for what is not UTF-8.
+    # Replaces invalid UTF-8 with U+FFFD.
     def text(text)
       utf8(text, invalid: :replace, undef: :replace).scrub
     end
@@ -171,7 +171,7 @@ module Hotcable
           bound.call(link.io)
           super(link, *rest)
         rescue SystemCallError, OpenSSL::SSL::SSLError
-          nil # a cable that refuses a long body answers, and may hang up
+          nil # a cable may answer and hang up before it has read a long body
         end
         http.request(asked, body) do |response|
           answer = [response.code.to_i, reason = +""]
@@ -187,7 +187,7 @@ module Hotcable
       answer.map { |part| part.is_a?(String) ? text(part) : part }
     end
 
-    # No answer that counts is longer; net/http would keep all of it.
+    # A useful answer is shorter; net/http would keep all of a longer one.
     def bound(io)
       left = 65_536
       io.define_singleton_method(:read_nonblock) do |*given, **how|

@@ -29,7 +29,7 @@ const settings = vectors('settings')
 
 for (const name of Object.keys(process.env)) if (name.startsWith('ANYCABLE_')) delete process.env[name]
 
-/** Answers what the test says, and remembers what it was asked. */
+/** Answers as the test sets, and records the requests. */
 interface Asked {
   method: string | undefined
   path: string | undefined
@@ -166,7 +166,7 @@ describe('broadcasts', () => {
       assert.equal(asked.length, 1)
     })
 
-  test('a key with a line break is sent nowhere and shown to nobody', async () => {
+  test('a helper neither sends nor shows a key with a line break', async () => {
     const error = await failure(broadcast('x', 'y', { url, key: 's3cret\r\nX-Injected: 1' }))
     assert.ok(!error.message.includes('s3cret'))
     assert.deepEqual(asked, [])
@@ -239,7 +239,7 @@ describe('a page never waits', () => {
     'a cable that never answers': () => url,
     'a cable that drips bytes': () => listen(dripping),
     'a host that does not exist': () => 'http://cable.invalid/_broadcast',
-    'a URL that is none': () => 'cable:8080',
+    'an invalid URL': () => 'cable:8080',
   }
   for (const [title, to] of Object.entries(late))
     test(title, async () => {

@@ -2,12 +2,12 @@
  * Hotcable for TypeScript (Node 22.18 or later): sign a stream name, issue a token, send HTML. Copy this one file.
  *
  * ANYCABLE_SECRET is the one setting needed; arguments win; backends/README.md has the rest. In this order nothing is
- * lost between query and subscription. A change is committed first: a page that is told too early reads the old data.
+ * lost between query and subscription. Commit first: a page that hears of a change too early reads the old data.
  *
  *     const at = await position('board/1')                       // how far its streams are
  *     const cards = await query()                                // the data
- *     const head = metaTags({ visitor: '7' })                    // who the client is
- *     const body = streamFrom('board/1', at) + render(cards)     // what it listens to
+ *     const head = metaTags({ visitor: '7' })                    // the client's identity
+ *     const body = streamFrom('board/1', at) + render(cards)     // the stream it listens to
  *
  *     await broadcast('board/1', turboStream('append', 'cards', '<li>Hello</li>'))
  */
@@ -17,19 +17,19 @@ import https from 'node:https'
 import type { Socket } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 
-/** Who the client is. Key order counts: the cable compares identities as text. */
+/** The client's identity. Key order counts: the cable compares identities as text. */
 export type Identity = Record<string, string | number | boolean | null>
 type TokenOptions = { secret?: string; ttl?: number; now?: number }
 type StreamOptions = { secret?: string; expiresIn?: number; now?: number }
 type CableOptions = { url?: string; key?: string }
 type BroadcastOptions = CableOptions & { timeoutMs?: number; retries?: number }
 
-/** The cable did not take a broadcast. The message has its status and reason, or what kept it from answering. */
+/** The cable did not take a broadcast. The message has its status and reason, or why it did not answer. */
 export class BroadcastFailed extends Error {
   override readonly name = 'BroadcastFailed'
 }
 
-/** A JWT that says who the client is, for `ttl` seconds from `now` (Unix seconds). Throws without a secret, and for
+/** A JWT with the client's identity, for `ttl` seconds from `now` (Unix seconds). Throws without a secret, and for
  *  text that is not UTF-8. */
 export function issueToken(identity: Identity, { secret, ttl = 3600, now }: TokenOptions = {}): string {
   const key = secretOf(secret, 'ANYCABLE_JWT_SECRET', 'ANYCABLE_SECRET')
@@ -55,7 +55,7 @@ export async function position(streams: string | readonly string[] = [], options
   try {
     const names = [streams].flat().map(stream => `stream=${encodeURIComponent(stream)}`)
     const all = names.join('&')
-    const query = all.length <= 4000 ? all : '' // a request has room for so many names, and needs none
+    const query = all.length <= 4000 ? all : '' // a longer request may be refused, and the names are optional
     const [status, body] = await request('GET', '/position', query, { ...options, timeoutMs: 250 })
     const known = status === 200 ? JSON.parse(body).position : '-'
     return typeof known === 'string' && /^[0-9]+\/[A-Za-z0-9_-]+$/.test(known) ? known : '-'
@@ -82,7 +82,7 @@ export function metaTags(identity: Identity, { url, ...token }: TokenOptions & {
   return [meta('action-cable-url', withToken), meta('cable-url', cable), meta('cable-token', jid)].join('\n')
 }
 
-/** A `<turbo-stream>` tag, as `('append', 'cards', '<li>Hi</li>')`. `html` goes in as it is: escape what people type. */
+/** A `<turbo-stream>` tag, as `('append', 'cards', '<li>Hi</li>')`. `html` goes in as it is: escape typed text. */
 export function turboStream(action: string, target?: string | null, html = '', attributes: Attributes = {}): string {
   const open = tag('turbo-stream', { ...attributes, action, target: action === 'refresh' ? null : target })
   const template = action === 'remove' || action === 'refresh' ? '' : `<template>${text(html)}</template>`
@@ -94,9 +94,9 @@ export function broadcastKey({ secret }: { secret?: string } = {}): string {
   return createHmac('sha256', secretOf(secret, 'ANYCABLE_SECRET')).update('broadcast-cable').digest('hex')
 }
 
-/** Sends HTML to all who listen, in `timeoutMs`. Commit first. Rejects with BroadcastFailed, and no other error, unless
- *  the cable took it; no answer and a 5xx are tried `retries` times more, after 0.1, 0.3, 0.9 and then every 2 s, with
- *  one id: the cable publishes it once, AnyCable perhaps twice. */
+/** Sends HTML to all subscribers, in `timeoutMs`. Commit first. Rejects with BroadcastFailed, and no other error, if
+ *  the cable did not take it. Without an answer, or after a 5xx, tries again `retries` times, after 0.1, 0.3, 0.9 and
+ *  then every 2 s, with the same id: the cable publishes it once, AnyCable perhaps twice. */
 export async function broadcast(stream: string, html: string, options: BroadcastOptions = {}): Promise<void> {
   const id = randomBytes(16).toString('base64url')
   for (let tried = 0; ; tried++) {
@@ -107,7 +107,7 @@ export async function broadcast(stream: string, html: string, options: Broadcast
       const [status, reason] = await request('POST', '', '', { ...options, timeoutMs, body })
       return [status, reason, tried < retries && (status === 'nothing' || status >= 500)] as const
     })().catch(cause => {
-      throw new BroadcastFailed(`the cable was not asked: ${cause}`, { cause }) // as a name that is not UTF-8
+      throw new BroadcastFailed(`the cable was not asked: ${cause}`, { cause }) // for example, a name that is not UTF-8
     })
     if (status === 201) return
     if (!again) throw new BroadcastFailed(`the cable answered ${status}: ${reason.slice(0, 200)}`)
@@ -119,7 +119,7 @@ type Attributes = Record<string, string | null | undefined>
 
 function secretOf(secret: string | undefined, ...names: string[]): string {
   const found = secret ?? setting(...names)
-  if (!found) throw new TypeError(`no secret: set ${names.join(' or ')}`) // anybody can forge what an empty key signs
+  if (!found) throw new TypeError(`no secret: set ${names.join(' or ')}`) // an empty key protects nothing
   return found
 }
 
@@ -133,7 +133,7 @@ function json(value: unknown): string {
   return json
 }
 
-/** U+FFFD stands for what is not UTF-8, as a lone surrogate. */
+/** Replaces each lone surrogate, which UTF-8 cannot hold, with U+FFFD. */
 function text(value: unknown): string {
   return String(value).toWellFormed()
 }
@@ -178,7 +178,7 @@ async function request(method: string, path: string, query: string, call: Call):
     sent.on('error', reject)
     sent.on('socket', ignoreFailedWrites)
     sent.on('response', response => {
-      status = response.statusCode ?? 0 // it counts, whatever becomes of the rest
+      status = response.statusCode ?? 0 // it counts even if the body fails
       resolve(read(response))
     })
     sent.end(call.body && Buffer.from(call.body)) // bytes, or node:http writes the headers in UTF-8 as well
@@ -189,7 +189,7 @@ async function request(method: string, path: string, query: string, call: Call):
   return [status, body]
 }
 
-/** Not all: no reason is longer than 64 KiB. */
+/** Reads 64 KiB at most: a reason is shorter. */
 async function read(response: IncomingMessage): Promise<string> {
   let text = ''
   for await (const part of response.setEncoding('utf8')) {
@@ -199,7 +199,7 @@ async function read(response: IncomingMessage): Promise<string> {
   return text
 }
 
-/** A cable that refuses a long body answers, and may hang up while it is written: node:http would drop that answer. */
+/** A cable may answer and hang up before it has read a long body: node:http would drop that answer. */
 function ignoreFailedWrites(socket: Socket): void {
   const { _write } = socket
   socket._write = (chunk, encoding, written) => _write.call(socket, chunk, encoding, () => written())

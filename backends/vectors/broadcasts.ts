@@ -1,4 +1,4 @@
-/** What a backend sends to the cable, and which of its answers to believe. */
+/** The requests of a backend to the cable, and the answers that it must believe. */
 import { hex, SECRET, TEXTS } from './sign.ts'
 
 const FLAGS = {

@@ -2,10 +2,10 @@
  * Rails' envelope around a signed stream name: an expiry, a purpose, or both.
  *
  *   since 7.1   {"_rails":{"data":"chat:2021","exp":"2026-11-23T08:00:00.000Z","pur":"turbo"}}
- *   before      {"_rails":{"message":"<base64 of the JSON of the name>","exp":…,"pur":…}}, with null for what there is none of
+ *   before      {"_rails":{"message":"<base64 of the JSON of the name>","exp":…,"pur":…}}, with null for an absent value
  *
  * The long literals were written by Rails: 7.2 both ways, 6.1 and 7.0 the old way. 7.2 also reads all of accept, writes all
- * of sign to the byte, and refuses what has expired and what is for another purpose; what is malformed it may hand on.
+ * of sign to the byte, and refuses names that expired or are for another purpose; it may accept malformed ones.
  */
 import { base64, base64url, CYRILLIC, SECRET, seal, sealJson, TEXTS } from './sign.ts'
 

@@ -1,9 +1,9 @@
 /**
- * Writes the vectors, or with --check compares them: what every language must produce, what the cable must accept, and
- * what it must refuse and why.
+ * Writes the vectors, or with --check compares them: the bytes that every language must produce, the inputs that the
+ * cable must accept, and those that it must refuse, with the reason.
  *
  *   node backends/vectors/generate.ts           writes *.json
- *   node backends/vectors/generate.ts --check   exits 1 if one differs from what this would write
+ *   node backends/vectors/generate.ts --check   exits 1 if a file differs from the generated text
  *
  * It signs with its own few lines (sign.ts), and not with the helpers: two implementations that check each other.
  */
@@ -75,7 +75,7 @@ function read(file: URL): string | undefined {
   }
 }
 
-/** One case a line, so that a difference shows the case; what no editor shows is escaped. */
+/** One case a line, so that a difference shows the case; invisible characters are escaped. */
 function print(vectors: Vectors): string {
   const line = (value: unknown) =>
     JSON.stringify(value).replace(

@@ -2,11 +2,11 @@
 import { createHmac } from 'node:crypto'
 
 export const SECRET = 'qwerty'
-/** The key of the guide: not ASCII, so it shows who decodes, escapes or truncates. */
+/** The key of the guide: not ASCII, so it exposes a helper that decodes, escapes or truncates it. */
 export const CYRILLIC = 's3cЯeT'
 export const LONG = 'long/'.repeat(1000)
 
-/** What breaks encoders, by name. */
+/** Texts that break encoders, by name. */
 export const TEXTS: Record<string, string> = {
   empty: '',
   one_letter: 'a',

@@ -1,9 +1,9 @@
-/** Signed stream names: what a client may listen to. */
+/** Signed stream names: the proof that a client may listen to a stream. */
 import { createHash } from 'node:crypto'
 import { envelopes } from './envelopes.ts'
 import { base64, base64url, CYRILLIC, hex, hmac, LONG, SECRET, seal, sealJson, TEXTS } from './sign.ts'
 
-/** Flag → what the cable says, and what went wrong. */
+/** Flag → the cable's code, and the fault. */
 const FLAGS = {
   missing: ['stream_name_missing', 'No name at all.'],
   separator: ['stream_signature_malformed', 'Not two parts with -- between them.'],
@@ -52,7 +52,7 @@ const STREAM = 'chat:2021'
 const payload = base64(JSON.stringify(STREAM))
 const digest = hex(SECRET, payload)
 const honest = `${payload}--${digest}`
-/** A name whose base64 needs + and /, and one whose URL-safe base64 has two dashes in a row. */
+/** The base64 of one name needs + and /; the URL-safe base64 of the other has two dashes in a row. */
 const SLASHED = 'a>?~b??'
 const DASHED = 'ﾾﾾ'
 const urlSafe = (text: string) => text.replaceAll('+', '-').replaceAll('/', '_')

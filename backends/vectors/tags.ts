@@ -1,4 +1,4 @@
-/** HTML: the tags that a page and a broadcast are made of. Nothing is refused here: whatever it is handed, a tag stays a tag. */
+/** HTML: the tags that a page and a broadcast are made of. Helpers refuse nothing here: a tag stays a tag. */
 import { CYRILLIC, hex, SECRET, sealJson, base64url, jwt, TEXTS } from './sign.ts'
 
 const NOW = 1_700_000_000

@@ -1,11 +1,11 @@
-/** Tokens: who a client is. */
+/** Tokens: the proof of a client's identity. */
 import { base64, base64url, type Bytes, CYRILLIC, hmac, jwt, LONG, SECRET, TEXTS } from './sign.ts'
 
 const NOW = 1_700_000_000
 const EXT = '{"user_id":"42"}'
 const HEADER = '{"alg":"HS256"}'
 
-/** Flag → what the cable says, and what went wrong. */
+/** Flag → the cable's code, and the fault. */
 const FLAGS = {
   missing: ['token_missing', 'No token at all.'],
   not_a_jwt: ['token_invalid', 'Not three segments of base64url.'],
@@ -295,7 +295,7 @@ export const tokens = {
   ],
 }
 
-/** The first token whose signature needs a character in which the alphabets differ, in the wrong one. */
+/** The first token with a signature that differs between the base64 alphabets, written in the wrong alphabet. */
 function standardSignature(): string {
   for (let i = 0; ; i++) {
     const [header, claims, signature = ''] = token({ ...good, i }).split('.')
