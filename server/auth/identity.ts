@@ -1,5 +1,5 @@
 /**
- * The identity of a client: a JWT whose `ext` claim is the identity, as AnyCable reads it.
+ * The identity of a client: the `ext` claim of a JWT, as AnyCable reads it.
  *
  *   claims   {"ext": "{\"user_id\":42}", "exp": 1790000000}
  *   identity {"user_id":42}            the string verbatim: remote disconnects compare it byte for byte

@@ -4,7 +4,7 @@
  *   stream  chat/42
  *   signed  ImNoYXQvNDIi--<hex HMAC-SHA256 of everything before the dashes>
  *
- * This is Rails' MessageVerifier with a JSON serializer, so any backend can sign what we verify. Languages disagree on
+ * This is Rails' MessageVerifier with a JSON serializer, so any backend can sign the names that we verify. Languages disagree on
  * the JSON inside (PHP writes "chat\/42", Python escapes "é"), so we check the signature over the bytes that the
  * client sent, and decode them afterwards. Re-signing and comparing would refuse honest backends.
  *

@@ -78,7 +78,7 @@ export function resolve(values: Values): Resolved {
     jwtSecrets: rotation(jwtSecret, values.jwt_previous_secrets),
     jwtParam: values.jwt_param,
     enforceJwt: values.enforce_jwt,
-    // As in Rails: admit a client without a token, for the streams whose signed names its page has.
+    // As in Rails: admit a client without a token, for the streams that its page has signed names for.
     noauth: values.noauth || (secretKeyBase !== '' && jwtSecret === ''),
     streamsSecrets: rotation(streamsSecret, formerSecrets),
     streamsPurpose: values.streams_purpose,

@@ -8,10 +8,10 @@ import { SAME_PATHS } from './same-paths.ts'
 import { isSecret, SETTINGS, type SettingName } from './settings.ts'
 import { OLDER_PAIRS, usedOf } from './settle.ts'
 
-/** Why the cable refuses to start; empty if it may start. */
+/** Returns a sentence for each reason why the cable cannot start. */
 export const contradictions = (checked: Checked): string[] => said(CONTRADICTIONS, checked)
 
-/** What an operator may have chosen on purpose, but should know. */
+/** Returns a sentence for each choice that an operator may have made by accident. */
 export const warnings = (checked: Checked): string[] => said(WARNINGS, checked)
 
 const readsNoTokens = ({ config }: Checked): boolean => config.jwtSecrets.length === 0

@@ -43,7 +43,7 @@ for (const [about, line, key, status] of refusals) {
   }
 }
 
-test('after reading on the cable keeps the connection, but after a 413 it closes it', async t => {
+test('the cable keeps a connection after it has read on, but closes it after a 413', async t => {
   const cable = await startCable(t, FLAGS)
   const ask = (key: string) => {
     const raw = openRaw(t, cable.url.broadcast)

@@ -1,7 +1,7 @@
 /**
  * One port: a Hono app, handlers for routes too busy for Hono, and upgrades on ports for clients.
  *
- * Bounds apply before we look at a request: we cut a client off that dribbles its TLS handshake, headers or body, limit the
+ * Bounds apply before we look at a request: we cut off a client that dribbles its TLS handshake, headers or body, limit the
  * size of headers, and count connections that are not sessions.
  */
 import { once } from 'node:events'

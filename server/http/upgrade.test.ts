@@ -80,7 +80,7 @@ for (const [node, asks] of [
       await client.until(/GET \/later 0.*GET \/soon 0/s)
     })
 
-    test(`${node}, ${scheme}: the cable opens a WebSocket only on its path, whatever else the client offers`, async t => {
+    test(`${node}, ${scheme}: the cable opens a WebSocket only on its path, even if the client also offers other protocols`, async t => {
       const url = await start(t)
       const offer = (path: string, upgrade: string, method = 'GET') => {
         const client = openRaw(t, url)

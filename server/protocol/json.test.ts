@@ -4,7 +4,7 @@ import { isTooDeep, MAX_DEPTH, memberOf } from './json.ts'
 
 const nested = (levels: number, open = '[', close = ']') => open.repeat(levels) + close.repeat(levels)
 
-test('64 levels are not too deep, 65 are, of lists and objects alike', () => {
+test('lists and objects may nest 64 levels deep, but not 65', () => {
   for (const [open, close] of [
     ['[', ']'],
     ['{"a":', '}'],

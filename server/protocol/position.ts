@@ -6,8 +6,8 @@
  *   "-"                 unknown: the page was made while the cable did not answer
  *
  * Each page has a nonce, so that its element differs from that of the page before, even if nothing was broadcast in between:
- * else a morph keeps the old element, and a message that arrives during a refresh is lost with the old page. Only pages
- * carry it. A position that is too early is safe: the page gets a message twice. Pure.
+ * else a morph keeps the old element, and a message that arrives during a refresh is lost with the old page. Only positions
+ * of pages have one. A position that is too early is safe: the page gets a message twice. Pure.
  */
 export interface Position {
   readonly offset: number

@@ -176,7 +176,7 @@ test('a client that leaves while its body is read, or right after, leaves nothin
 
 const ASK = 'GET /events?stream=a HTTP/1.1\r\nHost: x\r\n\r\n'
 
-test('one connection has one session, however many requests, and it ends with the connection', async t => {
+test('a connection with many requests has one session, which ends with the connection', async t => {
   const cable = await startCable(t, FLAGS)
   const { socket, heard } = open(t, cable)
 

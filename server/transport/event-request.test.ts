@@ -16,7 +16,7 @@ for (const [query, identifier] of [
   ['identifier=&stream=a&stream=b', '{"channel":"$pubsub","stream_name":"a"}'],
   ['stream=%ff%', '{"channel":"$pubsub","stream_name":"\ufffd%"}'],
 ] as const) {
-  test(`a GET names one subscription, whatever else its URL and headers say: ${query}`, () => {
+  test(`a GET names one subscription, independent of position, format and headers: ${query}`, () => {
     const first = get(query)
     const again = get(`${query}&position=3/e&raw=1`, '4/e/s')
 

@@ -175,7 +175,7 @@ for (const [form, ask] of FORMS.slice(0, -1)) {
     }
   })
 
-  test(`${form}: a page without a known position has a gap, whatever time it asks for`, async t => {
+  test(`${form}: a page without a known position has a gap, even if it asks for history since a time`, async t => {
     const cable = await startCable(t, FLAGS)
     await cable.broadcast('s', 'one')
     const { source } = await subscribe(t, cable, { query: `${ask('s').query}&position=-&history_since=1` })

@@ -138,7 +138,7 @@ export function createEventHandler({ settings, jwtParam }: EventSettings, parts:
   }
 }
 
-/** Each request is a new session; the browser's Last-Event-ID says what it missed. */
+/** Each request is a new session; the browser's Last-Event-ID names the last event that it has. */
 const WISHES: Wishes = { previousSid: '', pingInterval: undefined, pingPrecision: 's' }
 
 /** A browser reconnects after 200, but after no other status. */

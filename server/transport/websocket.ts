@@ -46,7 +46,7 @@ export function createWebSockets(settings: WebSocketSettings, accept: Accept): W
     maxFragments: MAX_FRAGMENTS,
     maxBufferedChunks: MAX_FRAGMENTS,
     handleProtocols: selectSubprotocol,
-    // A peer that does not answer our close frame is gone; nothing waits for it longer than this.
+    // We wait no longer than this for a peer that does not answer our close frame.
     ...{ closeTimeout: 2_000 }, // (not in @types/ws yet)
   })
   server.on('wsClientError', (_, socket, request) => settings.malformed(request, socket))
