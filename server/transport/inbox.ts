@@ -71,7 +71,7 @@ export class Inbox extends Bucket {
     return true
   }
 
-  /** The connection is gone. Handles what waits at the client's rate, but drops what would have to wait too long. */
+  /** The connection is gone. Handles waiting messages at the client's rate, but drops those that would wait too long. */
   end(): void {
     const now = performance.now()
     this.#deadline = now + MAX_WAIT_MS
@@ -80,7 +80,7 @@ export class Inbox extends Bucket {
     this.#sleep(this.wait(this.#owner.rate, now))
   }
 
-  /** After `end`: drops what still waits. */
+  /** After `end`: drops the messages that still wait. */
   stop(): void {
     if (this.#waiting === undefined) return
     clearTimeout(this.#timer)
