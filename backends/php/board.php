@@ -168,9 +168,9 @@ function commit(string $statement, string ...$values): array {
 
 /** Broadcasts the change of each row. */
 function announce(callable $happened, array $rows): void {
-    // Committed first, broadcast after. The reverse loses: a page whose position is asked for after the broadcast and
-    // whose cards are queried before the commit has neither. A stored card stays stored: a cable that is down fails
-    // no form; when it is back, it begins a new epoch, and the pages that missed something heal.
+    // Commit first, broadcast after. In the other order a page can lose a card: it asks for its position after the
+    // broadcast, and reads its cards before the commit. A cable that is down fails no form: the card is stored, and
+    // when the cable is back, it begins a new epoch, and the pages that missed something heal.
     foreach ($rows as $row) {
         try {
             Hotcable\broadcast('board/1', $happened($row), timeout: 0.5, retries: 2);

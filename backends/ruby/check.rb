@@ -135,7 +135,7 @@ class Check < Minitest::Test
     end
   end
 
-  check "not UTF-8: what another encoding does not know" do
+  check "not UTF-8: bytes that another encoding does not know" do
     Hotcable.broadcast("board/1", "a\x81".dup.force_encoding("Windows-1252"), url: CABLE.url)
     assert_includes CABLE.asked.last.last, "a\ufffd"
   end

@@ -152,7 +152,7 @@ function tag(name: string, attributes: Attributes): string {
 type Answer = [status: number | 'nothing', body: string]
 type Call = CableOptions & { timeoutMs: number; body?: string }
 
-/** Not fetch: it may use the environment's proxy, or a kept socket whose cable has restarted since. */
+/** Not fetch: it may use the environment's proxy, or a kept socket to a cable that has restarted since. */
 async function request(method: string, path: string, query: string, call: Call): Promise<Answer> {
   const derived = setting('ANYCABLE_SECRET') ? broadcastKey() : 'none'
   const key = call.key || setting('ANYCABLE_BROADCAST_KEY') || derived

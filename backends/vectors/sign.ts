@@ -45,7 +45,7 @@ export const hex = (key: Bytes, text: Bytes, digest = 'sha256'): string => hmac(
 
 /** `<payload>--<digest>`, for a payload that is base64 already. */
 export const seal = (payload: string, key: Bytes = SECRET): string => `${payload}--${hex(key, payload)}`
-/** A signed name whose JSON is spelled as given. */
+/** A signed name; its JSON is spelled as given. */
 export const sealJson = (json: Bytes, key: Bytes = SECRET): string => seal(base64(json), key)
 
 const DIGESTS = new Map([

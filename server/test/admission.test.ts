@@ -52,7 +52,7 @@ for (const [about, query, reason] of [
   ['an expired token', () => `?jid=${token({ ext: ADA, exp: 1_000_000_000 })}`, 'token_expired'],
   ['an ext that is no string', () => `?jid=${token({ ext: { user_id: 42 } })}`, 'unauthorized'],
 ] as const) {
-  test(`${about} is refused with a disconnect that says ${reason}, then a close`, async t => {
+  test(`the cable refuses ${about} with a disconnect that says ${reason}, then closes`, async t => {
     const cable = await startCable(t)
     const client = await cable.connect({ query: query() })
 

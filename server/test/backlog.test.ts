@@ -1,5 +1,5 @@
 /**
- * The bytes that wait for slow readers: bounded, shared where they are the same; a reader that reads never counts as slow.
+ * The bytes that wait for slow readers: the cable bounds them, and shares equal ones; a reader that reads never counts as slow.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -151,7 +151,7 @@ test('small messages that wait for a slow reader keep no bytes of other messages
     const busy = Array.from({ length: 100 }, (_, i) => ({ stream: `busy/${i % 2}`, data: html }))
     await cable.post([...busy.slice(50), { stream: 'a', data }, ...busy.slice(50)])
     for (const _ of busy) await quick.next()
-    // It is alive, however long this takes: a peer that sends nothing for sixteen seconds is cut.
+    // A pong keeps the client alive, however long this takes: the cable cuts a peer that is silent for sixteen seconds.
     slow!.ws.pong()
   }
   await round('0')

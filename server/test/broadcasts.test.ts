@@ -1,4 +1,4 @@
-/** Broadcasts on the wire: they reach the right clients, whole and in order; a client that does not read is cut. */
+/** Broadcasts on the wire: they reach the right clients, whole and in order; the cable cuts a client that does not read. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { counted, METRICS, startCable, turbo } from './test-cable.ts'
@@ -83,7 +83,7 @@ test('the cable cuts a client that does not read with too_slow, and other client
   slow.ws.pause()
 
   const html = 'x'.repeat(500_000)
-  // Read on once it is cut: the cable waits two seconds for a reader to take the rest.
+  // The client reads again once it is cut: the cable waits two seconds for a reader to take the rest.
   let sent = 0
   while ((await counted(cable, 'disconnected_slow_clients_total')) === 0) {
     await cable.broadcast('a', html)

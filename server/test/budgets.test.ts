@@ -22,7 +22,7 @@ async function subscribeAll(client: Client, identifiers: readonly string[]): Pro
 
 const CONFIRMED = 'confirm_subscription'
 
-test('a session may hold two pages; a further subscription is rejected with a code, and confirmed once there is room', async t => {
+test('a session may hold two pages; the cable rejects a further subscription until there is room', async t => {
   const cable = await startCable(t, ['--noauth', '--max_subscriptions=3'])
   const client = await cable.welcomed()
   const identifiers = Array.from({ length: 7 }, (_, i) => turbo('a', { i }))
@@ -35,7 +35,7 @@ test('a session may hold two pages; a further subscription is rejected with a co
   assert.deepEqual(await client.subscribe(identifiers[6]!), { type: CONFIRMED, identifier: identifiers[6] })
 })
 
-test('the identifiers of a session are bounded in bytes: a further one is rejected with a code, and confirmed once there is room', async t => {
+test('the cable bounds the identifiers of a session in bytes, and rejects a further one until there is room', async t => {
   const cable = await startCable(t, ['--noauth', '--max_identifiers_size=4000'])
   const client = await cable.welcomed()
   const [one, two, three] = ['a', 'b', 'c'].map(stream => turbo(stream, { x: 'x'.repeat(1500) })) as [

@@ -226,7 +226,7 @@ for (const [title, byMs, expected] of [
   })
 }
 
-test('atTime calls back at once for a past time, but never before it returns or after it is cancelled', () => {
+test('atTime calls back at once for a past time, but never before it returns or after the test cancels it', () => {
   const { parts, called, call, pass } = clockwork()
   atTime(-1, call, parts)
   assert.deepEqual(called, [])

@@ -55,7 +55,7 @@ test('an ended session takes its refresh back', async t => {
   }
 })
 
-test('a page is refreshed once for all of its streams', async t => {
+test('the cable refreshes a page once for all of its streams', async t => {
   const cable = await startCable(t, [...FLAGS, '--noauth', '--heal_rate=4'])
   await crowdOf(cable, 2, '')
   const page = await cable.welcomed()

@@ -1,4 +1,4 @@
-/** Nested JSON: a text that is too deep ends no process, and any other arrives unchanged. */
+/** Nested JSON: too deep a text ends no process, and any other text arrives unchanged. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import type { Client } from '../../testing/client.ts'
@@ -39,7 +39,7 @@ for (const [about, command] of [
   })
 }
 
-test('an identifier with more than 64 levels is rejected', async t => {
+test('the cable rejects an identifier with more than 64 levels', async t => {
   const { ada, logged } = await startRoom(t)
   const identifier = `{"channel":"$pubsub","stream_name":"room","x":${nested(1_000)}}`
 

@@ -67,7 +67,7 @@ test('a flood of ignored commands is not a flood of the log at debug, and hides 
 })
 
 for (const format of ['text', 'json']) {
-  test(`a long value is cut, a stack is whole: ${format}`, () => {
+  test(`the log cuts a long value, and keeps a stack whole: ${format}`, () => {
     const stack = `Error: x\n${'    at somewhere (file:///srv/cable/server/session.ts:1:1)\n'.repeat(10)}`
     const long = 'x'.repeat(16_384)
     const text = written('info', format, log => log.error({ origin: long, stack }, long))
@@ -78,7 +78,7 @@ for (const format of ['text', 'json']) {
   })
 }
 
-test('the lines that wait for a slow log are bounded in bytes', async () => {
+test('the cable bounds, in bytes, the lines that wait for a slow log', async () => {
   const waiting: (() => void)[] = []
   let last = ''
   const out = new Writable({

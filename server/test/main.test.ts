@@ -203,7 +203,7 @@ test('a log on a full disk does not end the cable', { skip: !existsSync('/dev/fu
   assert.deepEqual(await once(child, 'exit'), [0, null])
 })
 
-test('a log whose reader leaves does not end the cable, and goes on for the next reader', {
+test('the cable survives the reader of its log, and logs to the next reader', {
   skip: process.platform === 'win32',
 }, async t => {
   const directory = mkdtempSync(join(tmpdir(), 'cable-'))

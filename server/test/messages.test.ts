@@ -18,7 +18,7 @@ for (const [about, message] of [
   ['a text as a binary frame', Buffer.from('{"command":"dance"}')],
   ['nothing at all', ''],
 ] as const) {
-  test(`${about} is ignored, and the session goes on`, async t => {
+  test(`the cable ignores ${about}, and the session goes on`, async t => {
     const cable = await startCable(t, ['--noauth'])
     const client = await cable.connect()
     await client.next()
@@ -37,7 +37,7 @@ test('the cable obeys a command in a binary frame, as the reference does', async
   assert.equal((await client.next()).type, 'confirm_subscription')
 })
 
-test('a message over the limit closes with 1009, and one at the limit does not', async t => {
+test('the cable closes with 1009 after a message over the limit, and accepts one at the limit', async t => {
   const cable = await startCable(t, ['--noauth', '--max_message_size=2000'])
   const [at, over] = [await cable.connect(), await cable.connect()]
   at.send(' '.repeat(2000))

@@ -92,7 +92,7 @@ test('when presence is full the oldest member leaves, its stream gets the event,
   assert.equal(await counted(cable, 'presence_evicted_total'), 2)
 })
 
-test('a whisper, or an info with its id, that is too large is ignored and counted', async t => {
+test('the cable ignores and counts a whisper, or an info with its id, that is too large', async t => {
   const cable = await startCable(t, ['--noauth', '--public_streams', METRICS])
   const room = open('room')
   const [ada, bob] = [await cable.welcomed(), await cable.welcomed()]

@@ -82,7 +82,7 @@ for (const [about, prepare] of [
   ['another identity', () => jid('{"user":"eve"}')],
   ['an identity that looks alike', () => jid('{"user": "ada"}')],
 ] as const) {
-  test(`${about} resumes nothing, and does not spend it either`, async t => {
+  test(`${about} resumes nothing, and leaves the session for its own client`, async t => {
     const cable = await startCable(t)
     const first = await connect(cable, jid())
     await first.subscribe(turbo('a'))
@@ -157,7 +157,7 @@ test('a client unaware of its restored subscription subscribes, gets a confirmat
   )
 })
 
-test('a session is resumed once', async t => {
+test('a client resumes a session once', async t => {
   const cable = await startCable(t)
   const first = await connect(cable, jid())
   await first.subscribe(turbo('a'))

@@ -14,7 +14,7 @@ test('the cable echoes an identifier byte for byte, whatever a page adds to it',
   assert.equal((await client.next()).identifier, odd)
 })
 
-test('a second subscribe is silent, an unsubscribe is silent, and both are in order', async t => {
+test('the cable does not answer a second subscribe or an unsubscribe, and handles both in order', async t => {
   const cable = await startCable(t, ['--noauth'])
   const client = await cable.connect()
   await client.next()
@@ -58,7 +58,7 @@ for (const [about, identifier, code] of [
   ['an identifier that is null', 'null', 'channel_unknown'],
   ['an identifier that never ends', JSON.stringify({ channel: 'x'.repeat(5000) }), 'identifier_too_long'],
 ] as const) {
-  test(`${about} is rejected with the identifier it came with, and the session goes on`, async t => {
+  test(`the cable rejects ${about} with the same identifier, and the session goes on`, async t => {
     const cable = await startCable(t, ['--noauth', '--dev'])
     const client = await cable.connect()
     await client.next()
@@ -70,7 +70,7 @@ for (const [about, identifier, code] of [
   })
 }
 
-test('a subscribe without an identifier is rejected without one', async t => {
+test('the cable rejects a subscribe without an identifier without one', async t => {
   const cable = await startCable(t, ['--noauth'])
   const client = await cable.connect()
   await client.next()

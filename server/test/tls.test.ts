@@ -19,7 +19,7 @@ test('with a certificate the cable serves clients, health and broadcasts over TL
   assert.equal(JSON.parse(String(data)).type, 'welcome')
 })
 
-test('an unusable certificate or key is an error with the file and the reason', t => {
+test('the cable reports an unusable certificate or key with its file and the reason', t => {
   const [[cert, key], [, other]] = [certificate(t), certificate(t)]
   const locked = join(dirname(key), 'locked.pem')
   openssl('pkey', '-in', key, '-aes256', '-passout', 'pass:canary', '-out', locked)
