@@ -9,7 +9,7 @@ import { sign, startCable, type TestCable, token, turbo } from './test-cable.ts'
 
 const FLAGS = ['--metrics_http=/metrics', '--max_unauthenticated=1000']
 const WHISPER_SIZE = 16 << 10
-/** Switches the command rate limit off, so that only the bounds under test apply. */
+/** A command rate too high to matter, so that only the bounds under test apply. */
 const FAST = ['--max_command_burst=1000000', '--max_command_rate=1000000']
 
 async function metric(cable: TestCable, name: string): Promise<number> {
