@@ -24,7 +24,8 @@ export function createBroadcastHandler(settings: RouteSettings, publish: (body: 
       // The reference looks at the method before the key.
       if (request.method !== 'POST') throw new RequestRefused('method_not_allowed')
       permit(request.headers)
-      await publish(decodeBody(await readBody(request, maxSize)))
+      const done = publish(decodeBody(await readBody(request, maxSize)))
+      if (done !== undefined) await done
       response.writeHead(201, NOTHING).end()
     } catch (error) {
       if (!(error instanceof RequestRefused)) throw error
