@@ -35,6 +35,8 @@ export async function startCable(
   flags: readonly string[],
   { settings = {}, nodeFlags = [] }: StartOptions = {},
 ): Promise<Cable> {
+  if (flags.some(flag => /^--log_level=(?!info|debug)/.test(flag)))
+    throw new Error('the log must say where the cable is')
   const program = SEED === undefined ? 'server/main.ts' : 'server/test/delayed-main.ts'
   const argv = [...nodeFlags, program, '--port=0', ...flags]
   const seed = SEED === undefined ? {} : { HOTCABLE_TEST_SEED: SEED }

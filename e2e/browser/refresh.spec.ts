@@ -151,7 +151,7 @@ for (const client of CLIENTS) {
     await status(page).getByRole('button', { name: 'Reload' }).click()
     await expect(renders(page)).toHaveText('2')
     await live(page)
-    await miss(site, '--log_level=error')
+    await miss(site)
     await look(page)
     await expect(renders(page)).toHaveText('3')
     await live(page)
