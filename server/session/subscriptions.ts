@@ -20,23 +20,32 @@ export interface Subscription {
 }
 
 export class Subscriptions {
-  readonly #byIdentifier = new Map<string, Subscription>()
+  /** The subscription of a session that has one, as most have: a Map of one takes 200 bytes. */
+  #only: Subscription | undefined
+  /** By identifier, once a session has had two. */
+  #all: Map<string, Subscription> | undefined
   /** Bytes of all identifiers. */
   #bytes = 0
 
   get(identifier: string): Subscription | undefined {
-    return this.#byIdentifier.get(identifier)
+    if (this.#all !== undefined) return this.#all.get(identifier)
+    return this.#only?.identifier === identifier ? this.#only : undefined
   }
 
   [Symbol.iterator](): Iterator<Subscription> {
-    return this.#byIdentifier.values()
+    if (this.#all !== undefined) return this.#all.values()
+    return (this.#only === undefined ? [] : [this.#only]).values()
+  }
+
+  get #count(): number {
+    return this.#all?.size ?? (this.#only === undefined ? 0 : 1)
   }
 
   /** Throws {@link SubscriptionRejected} if a session may not hold this identifier beside those it has. */
   check(identifier: string, limits: Limits): void {
     if (identifier === '') throw new SubscriptionRejected('identifier_missing')
     if (identifier.length > limits.maxIdentifierLength) throw new SubscriptionRejected('identifier_too_long')
-    if (this.#byIdentifier.size >= limits.maxSubscriptions) throw new SubscriptionRejected('subscriptions_limit')
+    if (this.#count >= limits.maxSubscriptions) throw new SubscriptionRejected('subscriptions_limit')
     if (this.#bytes + sizeOf(identifier) > limits.maxIdentifiersSize)
       throw new SubscriptionRejected('identifiers_limit')
   }
@@ -50,17 +59,26 @@ export class Subscriptions {
       confirmed: false,
       healing: false,
     }
-    this.#byIdentifier.set(identifier, subscription)
     this.#bytes += sizeOf(identifier)
+    if (this.#all === undefined && this.#only !== undefined) {
+      this.#all = new Map([[this.#only.identifier, this.#only]])
+      this.#only = undefined
+    }
+    if (this.#all === undefined) this.#only = subscription
+    else this.#all.set(identifier, subscription)
     return subscription
   }
 
   delete({ identifier }: Subscription): void {
-    if (this.#byIdentifier.delete(identifier)) this.#bytes -= sizeOf(identifier)
+    if (this.get(identifier) === undefined) return
+    this.#bytes -= sizeOf(identifier)
+    this.#only = undefined
+    this.#all?.delete(identifier)
   }
 
   clear(): void {
-    this.#byIdentifier.clear()
+    this.#only = undefined
+    this.#all = undefined
     this.#bytes = 0
   }
 }
