@@ -30,7 +30,8 @@ export interface StreamGrant {
 /** Throws {@link SubscriptionRejected}. */
 export type Resolve = (identifier: string) => StreamGrant
 
-interface Signed {
+/** How the names of a channel are signed. */
+export interface Signed {
   readonly secrets: readonly Secret[]
   /** Whether names are unsigned. */
   readonly cleartext: boolean

@@ -2,16 +2,12 @@
  * The configuration of a cable, resolved from its settings. Pure.
  */
 import { deriveKey, railsTurboKeys, type Secret } from '../auth/keys.ts'
+import type { ChannelSettings, Signed } from '../channels/channels.ts'
 import type { Tls } from '../http/listener.ts'
 import type { Values } from './settings.ts'
 
-interface Signed {
-  readonly secrets: readonly Secret[]
-  readonly cleartext: boolean
-}
-
 /** The configuration of a cable, with fallbacks resolved. */
-export interface Config {
+export interface Config extends ChannelSettings {
   readonly settings: Settings
   readonly host: string
   /** The present one first. Empty: the cable reads no tokens. */
@@ -19,13 +15,6 @@ export interface Config {
   readonly jwtParam: string
   readonly enforceJwt: boolean
   readonly noauth: boolean
-  readonly streamsSecrets: readonly string[]
-  readonly streamsPurpose: string
-  readonly publicStreams: boolean
-  readonly whisper: boolean
-  readonly presence: boolean
-  readonly turbo: Signed | undefined
-  readonly cableReady: Signed | undefined
   /** Empty: broadcasts need no key. */
   readonly broadcastKeys: readonly string[]
   /** `main`: the clients' port. */
