@@ -1,4 +1,4 @@
-/** Watches sources for `npm run dev`. An editor saves a file in several steps, so we call once, when no more changes come. */
+/** Watches sources for `npm run dev`. An editor saves a file in several steps, so we report them once, after the last. */
 import { watch } from 'node:fs'
 
 const QUIET_MS = 100

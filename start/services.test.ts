@@ -34,7 +34,7 @@ test('every process finds the cable and the cards, and web finds the others', ()
   }
 })
 
-test('npm start uses a cable that runs already instead of its own', () => {
+test('npm start uses the cable that already runs, and starts none', () => {
   const cable = { url: 'http://127.0.0.1:8080', broadcastUrl: 'http://127.0.0.1:8090/_broadcast' }
   const [web, python, ruby, ...rest] = services({ ...plan, cable })
 

@@ -1,4 +1,4 @@
-/** For tests: a real cable in a process of its own, as `npm run cable` runs it. */
+/** For tests: starts a real cable as a separate process, as `npm run cable` does. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createHmac } from 'node:crypto'
 import { resolve } from 'node:path'

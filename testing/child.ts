@@ -48,7 +48,7 @@ function signal(child: ChildProcess, name: NodeJS.Signals): void {
   try {
     process.kill(-child.pid, name)
   } catch {
-    child.kill(name) // it has no group of its own, or has exited
+    child.kill(name) // it leads no process group, or has exited
   }
 }
 

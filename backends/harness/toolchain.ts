@@ -15,7 +15,7 @@ export interface Tool {
   readonly title: string
   /** In words, for an operator who installs it by hand. */
   readonly needs: string
-  /** Debian's packages; none: there are none. */
+  /** Debian's packages; empty where Debian has no such package. */
   readonly packages: readonly string[]
   /** `npm run setup` installs it only with this option. */
   readonly option?: string

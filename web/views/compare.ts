@@ -9,7 +9,7 @@ export const compare = (languages: readonly Language[]): Html =>
   plain({
     title: 'Compare',
     main: html`<main class="compare">
-<div class="intro"><h2>${heading(languages)}</h2><p>Each frame is a page of its own, rendered by its own backend. Write in one and watch the others.</p></div>
+<div class="intro"><h2>${heading(languages)}</h2><p>Each frame is a separate page, and a different backend renders it. Write in one and watch the others.</p></div>
 <div class="frames">
 ${languages.map(
   ({
