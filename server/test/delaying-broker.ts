@@ -24,23 +24,28 @@ export function createDelayingBroker(memory: SyncBroker, { seed, maxMs }: Delays
   const random = new Random(seed)
   let feed: Feed
   let seen = memory.seen
-  /** Messages under way to this node: none overtakes another. */
+  /** Messages under way to this node: their delays overlap, but none overtakes another. */
   let feeding = Promise.resolve()
   let underWay = 0
+  const delay = () => pause(random.next() * maxMs)
   const arrive = (deliver: () => void): void => {
     underWay++
+    const arrived = delay()
     feeding = feeding.then(async () => {
-      await pause(random.next() * maxMs)
+      await arrived
       underWay--
       deliver()
     })
   }
+  /** Answers after two delays, so that the feed can overtake the answer. */
   const later = async <T>(answer: () => T): Promise<T> => {
     underWay++
     try {
-      await pause(random.next() * maxMs)
+      await delay()
       if (broker.isAway) throw new BrokerUnavailable('the broker is away')
-      return answer()
+      const answered = answer()
+      await delay()
+      return answered
     } finally {
       underWay--
     }
