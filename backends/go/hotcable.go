@@ -122,7 +122,7 @@ func Position(streams ...any) string {
 	if len(query) > 4000 { // a longer request may be refused, and the names are optional
 		query = ""
 	}
-	status, body := o.request("GET", "/position", query, "")
+	status, body, _ := o.request("GET", "/position", query, "")
 	var known struct{ Position string }
 	if status == "200" && json.Unmarshal([]byte(body), &known) == nil && positions.MatchString(known.Position) {
 		return known.Position
@@ -188,7 +188,8 @@ func BroadcastKey(given ...Option) (string, error) {
 
 // Broadcast sends HTML to all subscribers, in 5 s or Timeout. Commit first. Returns BroadcastFailed, and no other
 // error, if the cable did not take it. Without an answer, or after a 5xx, it tries again Retries times, after 0.1, 0.3,
-// 0.9 and then every 2 s, with the same id: the cable publishes it once, AnyCable perhaps twice.
+// 0.9 and then every 2 s, not before the answer's Retry-After, with the same id: the cable publishes it once, AnyCable
+// perhaps twice.
 // Options: URL, Key, Timeout, Retries.
 func Broadcast(stream, html string, given ...Option) error {
 	o := read(given)
@@ -204,15 +205,19 @@ func Broadcast(stream, html string, given ...Option) error {
 	quoted, _ := stringify(data)
 	body := `{"stream":` + name + `,"data":` + quoted + `,"meta":{"id":"` + base64url(string(random)) + `"}}`
 	for tried, pause := 0, 100*time.Millisecond; ; tried, pause = tried+1, pause*3 {
-		status, reason := o.request("POST", "", "", body)
+		status, reason, after := o.request("POST", "", "", body)
 		if status == "201" {
 			return nil
 		}
-		if tried >= o.retries || status != "nothing" && status < "500" {
+		busy := status == "nothing" || status >= "500" || status == "429" && after >= 0
+		if !busy || tried >= o.retries || after > time.Duration(o.retries-tried)*o.timeout {
 			return BroadcastFailed(fmt.Sprintf("the cable answered %s: %.200s", status, reason))
 		}
 		if pause > 2*time.Second {
 			pause = 2 * time.Second
+		}
+		if pause < after {
+			time.Sleep(after - pause)
 		}
 		time.Sleep(pause)
 	}
@@ -303,11 +308,12 @@ func tag(name string, pairs ...string) string {
 	return "<" + name + ">"
 }
 
-func (o *options) request(method, path, query, body string) (status, answer string) {
+// The status, the text, and what Retry-After says, -1 without.
+func (o *options) request(method, path, query, body string) (status, answer string, after time.Duration) {
 	derived, _ := BroadcastKey()
 	key := first(o.key, os.Getenv("ANYCABLE_BROADCAST_KEY"), derived, "none")
 	if strings.ContainsAny(key, "\r\n") {
-		return "nothing", "the broadcast key has a line break in it"
+		return "nothing", "the broadcast key has a line break in it", -1
 	}
 	cable := "http://localhost:8080/_broadcast"
 	if key == "none" {
@@ -316,7 +322,7 @@ func (o *options) request(method, path, query, body string) (status, answer stri
 	given := first(o.url, os.Getenv("ANYCABLE_HTTP_BROADCAST_URL"))
 	cable = first(given, cable)
 	if !hasScheme.MatchString(cable) {
-		return "nothing", "the URL must begin with http:// or https://"
+		return "nothing", "the URL must begin with http:// or https://", -1
 	}
 	shown := secrets.ReplaceAllString(cable, "$1")
 	if given == "" && key == "none" && derived == "" {
@@ -324,7 +330,7 @@ func (o *options) request(method, path, query, body string) (status, answer stri
 	}
 	at, err := url.Parse(cable)
 	if err != nil {
-		return "nothing", shown + ": " + why(err)
+		return "nothing", shown + ": " + why(err), -1
 	}
 	if path != "" {
 		at = at.JoinPath(path)
@@ -337,7 +343,7 @@ func (o *options) request(method, path, query, body string) (status, answer stri
 	defer cancel()
 	asked, err := http.NewRequestWithContext(within, method, at.String(), strings.NewReader(body))
 	if err != nil {
-		return "nothing", shown + ": " + why(err)
+		return "nothing", shown + ": " + why(err), -1
 	}
 	asked.Header.Set("Content-Type", "application/json")
 	if key != "none" {
@@ -349,12 +355,16 @@ func (o *options) request(method, path, query, body string) (status, answer stri
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	response, err := client.Do(asked)
 	if err != nil {
-		return "nothing", shown + ": " + why(err)
+		return "nothing", shown + ": " + why(err), -1
 	}
 	defer response.Body.Close()
 	// The status counts even if the body fails; a reason is shorter than 64 KiB.
 	reason, _ := io.ReadAll(io.LimitReader(response.Body, 65536))
-	return strconv.Itoa(response.StatusCode), string(reason)
+	seconds, err := strconv.ParseUint(response.Header.Get("Retry-After"), 10, 32)
+	if after = time.Duration(seconds) * time.Second; err != nil && !errors.Is(err, strconv.ErrRange) {
+		after = -1
+	}
+	return strconv.Itoa(response.StatusCode), string(reason), after
 }
 
 var hasScheme = regexp.MustCompile(`^(?i)https?://`)

@@ -23,6 +23,8 @@ export interface FakeCable {
   /** What it does; tests replace these, and `reset` puts them back. */
   onPosition: (stream: string | null) => string
   onBroadcast: (stream: string, body: string) => number
+  /** The Retry-After of answers other than 201. */
+  retryAfter: string | undefined
   /** Answers a request before its body is read; replaces `onPosition` and `onBroadcast`. */
   onHead: ((socket: Socket) => void) | undefined
   hangs: boolean
@@ -46,6 +48,7 @@ export async function startFakeCable(): Promise<FakeCable> {
     const body = await text(request)
     const status = cable.onBroadcast(JSON.parse(body).stream, body)
     if (status === 201) cable.received.push({ authorization, contentType, body })
+    if (status !== 201 && cable.retryAfter !== undefined) response.setHeader('retry-after', cable.retryAfter)
     response.writeHead(status).end()
   }
   const [port] = (await freePorts(1)) as [number]
@@ -56,12 +59,14 @@ export async function startFakeCable(): Promise<FakeCable> {
     received: [],
     onPosition: () => '7/test',
     onBroadcast: () => 201,
+    retryAfter: undefined,
     onHead: undefined,
     hangs: false,
     reset: () => {
       cable.received.length = 0
       cable.onPosition = () => '7/test'
       cable.onBroadcast = () => 201
+      cable.retryAfter = undefined
       cable.onHead = undefined
       cable.hangs = false
       // AnyCable's gem tries again after a reset, and not when the connection just ends: then its message is lost.

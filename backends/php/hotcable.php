@@ -90,16 +90,17 @@ function broadcast_key(#[Hidden] ?string $secret = null): string {
 
 /** Sends HTML to all subscribers, in $timeout seconds. Commit first. Throws BroadcastFailed, and no other error, if the
  *  cable did not take it. Without an answer, or after a 5xx, tries again $retries times, after 0.1, 0.3, 0.9 and then
- *  every 2 s, with the same id: the cable publishes it once, AnyCable perhaps twice. The arguments have no types,
- *  because PHP would throw a TypeError before BroadcastFailed. */
+ *  every 2 s, not before the answer's Retry-After, with the same id: the cable publishes it once, AnyCable perhaps
+ *  twice. The arguments have no types, because PHP would throw a TypeError before BroadcastFailed. */
 function broadcast($stream, $html, $url = null, #[Hidden] $key = null, $timeout = 5, $retries = 0): void {
     for ($tried = 0;; $tried++) {
         try {
             $meta ??= ['id' => base64url(random_bytes(16))];
             $body = json(['stream' => to_string($stream), 'data' => json(text(to_string($html))), 'meta' => $meta]);
             [$url, $key] = array_map(fn($value) => $value === null ? null : to_string($value), [$url, $key]);
-            [$status, $reason] = request('POST', '', '', $body, $url, $key, (float) $timeout);
-            $again = $tried < (int) $retries && ($status === 'nothing' || $status >= 500);
+            [$status, $reason, , $after] = request('POST', '', '', $body, $url, $key, (float) $timeout) + [3 => -1];
+            $is_busy = $status === 'nothing' || $status >= 500 || $status === 429 && $after >= 0;
+            $again = $is_busy && $tried < (int) $retries && $after <= ((int) $retries - $tried) * $timeout;
         } catch (\Throwable $error) { // for example, a name that is not UTF-8
             throw new BroadcastFailed('the cable was not asked: ' . $error->getMessage(), 0, $error);
         }
@@ -109,7 +110,7 @@ function broadcast($stream, $html, $url = null, #[Hidden] $key = null, $timeout 
         if (!$again) {
             throw new BroadcastFailed("the cable answered $status: " . text(substr($reason, 0, 200)));
         }
-        usleep((int) min(1e5 * 3 ** $tried, 2e6));
+        usleep((int) max(min(1e5 * 3 ** $tried, 2e6), $after * 1e6));
     }
 }
 
@@ -220,13 +221,15 @@ function exchange($link, #[Hidden] string $send, float $deadline): string {
     return $answer;
 }
 
-/** The status, the text, and whether the text is complete; null before the head has arrived. */
+/** The status, the text, whether the text is complete, and the seconds of Retry-After, -1 without; null before the head
+ *  has arrived. */
 function parse(string $answer): ?array {
     // A 1xx, for example 103, comes before the answer.
     if (!preg_match('~^(?:HTTP/\S+ 1\d\d.*?\r\n\r\n)*+HTTP/\S+ (\d+)(.*?\r\n)\r\n(.*)~s', $answer, $is)) {
         return null;
     }
     [, $status, $head, $body] = $is;
+    $after = preg_match('~^Retry-After: *(\d+)\r$~im', $head, $is) ? (float) $is[1] : -1;
     if (preg_match('~^Transfer-Encoding:.*chunked~im', $head)) {
         [$text, $at, $size] = ['', 0, null];
         while ($size !== 0 && preg_match('~\G([0-9a-f]{1,15})\b.*\n~i', $body, $is, 0, $at)) {
@@ -234,10 +237,10 @@ function parse(string $answer): ?array {
             $text .= substr($body, $at, $size);
             $at += $size + 2;
         }
-        return [(int) $status, $text, $size === 0];
+        return [(int) $status, $text, $size === 0, $after];
     }
     $length = preg_match('~^Content-Length: *(\d+)~im', $head, $is) ? (int) $is[1] : ($status === '204' ? 0 : INF);
-    return [(int) $status, $body, strlen($body) >= $length];
+    return [(int) $status, $body, strlen($body) >= $length, $after];
 }
 
 function is_late(float $deadline): bool {

@@ -60,7 +60,7 @@ def position(*streams: str, url: str | None = None, key: str | None = None) -> s
     try:
         query = "&".join("stream=" + quote(stream, safe="") for stream in streams)
         query = query if len(query) <= 4000 else ""  # a longer request may be refused, and the names are optional
-        status, body = _request("GET", "/position", query, None, url, key, 0.25)
+        status, body, _ = _request("GET", "/position", query, None, url, key, 0.25)
         return re.fullmatch("[0-9]+/[A-Za-z0-9_-]+", json.loads(body)["position"])[0] if status == 200 else "-"
     except Exception:  # a page without a position still works; a page that fails does not
         return "-"
@@ -101,20 +101,22 @@ def broadcast(stream: str, html: str, *, url: str | None = None, key: str | None
               retries: int = 0) -> None:
     """Sends HTML to all subscribers, in `timeout` seconds. Commit first. Raises BroadcastFailed, and no other error, if
     the cable did not take it. Without an answer, or after a 5xx, tries again `retries` times, after 0.1, 0.3, 0.9 and
-    then every 2 s, with the same id: the cable publishes it once, AnyCable perhaps twice."""
+    then every 2 s, not before the answer's Retry-After, with the same id: the cable publishes it once, AnyCable perhaps
+    twice."""
     meta = {"id": secrets.token_urlsafe(16)}
     for tried in itertools.count():
         try:
             body = _json({"stream": stream, "data": _json(_text(html)), "meta": meta}).encode()
-            status, reason = _request("POST", "", "", body, url, key, timeout)
-            again = tried < retries and (status == "nothing" or status >= 500)
+            status, reason, after = _request("POST", "", "", body, url, key, timeout)
+            busy = status == "nothing" or status >= 500 or (status == 429 and after >= 0)
+            again = busy and tried < retries and after <= (retries - tried) * timeout
         except Exception as error:  # for example, a name that is not UTF-8
             raise BroadcastFailed(f"the cable was not asked: {error!r}") from error
         if status == 201:
             return
         if not again:
             raise BroadcastFailed(f"the cable answered {status}: {reason[:200]}")
-        time.sleep(min(0.1 * 3 ** tried, 2))
+        time.sleep(max(min(0.1 * 3 ** tried, 2), after))
 
 
 def _secret(secret: str | None, *names: str) -> bytes:
@@ -185,22 +187,23 @@ class _Answer(HTTPResponse):
 
 def _request(method: str, path: str, query: str, body: bytes | None, url: str | None, key: str | None,
              timeout: float) -> tuple:
+    """Status, text, and the seconds of Retry-After, -1 without."""
     key = key or _setting("ANYCABLE_BROADCAST_KEY") or (broadcast_key() if _setting("ANYCABLE_SECRET") else "none")
     if not key.isprintable():  # http.client would print it
-        return "nothing", "the broadcast key has a line break in it"
+        return "nothing", "the broadcast key has a line break in it", -1
     port = 8090 if key == "none" else 8080
     given = url or _setting("ANYCABLE_HTTP_BROADCAST_URL")
     url = given or f"http://localhost:{port}/_broadcast"
     if not re.match("https?://", url, re.I):
-        return "nothing", "the URL must begin with http:// or https://"
+        return "nothing", "the URL must begin with http:// or https://", -1
     shown = re.sub("(?<=//)[^/]*@|[?#].*", "", url, flags=re.S)  # both may be secret
     if not given and port == 8090 and not _setting("ANYCABLE_SECRET"):
         shown += " (ANYCABLE_SECRET is missing; with it the port is 8080)"
     deadline = time.monotonic() + timeout
-    answers = [("nothing", f"{shown}: took more than {timeout} s")]
+    answers = [("nothing", f"{shown}: took more than {timeout} s", -1)]
 
     def ask() -> None:
-        status = "nothing"
+        status, after = "nothing", -1
         try:
             at = urlsplit(url)
             tls = at.scheme == "https"
@@ -219,12 +222,13 @@ def _request(method: str, path: str, query: str, body: bytes | None, url: str | 
                 with suppress(OSError):  # a cable may answer and hang up before it has read a long body
                     link.request(method, target, body, {"Content-Type": "application/json", **headers})
                 status = (response := link.getresponse()).status
-                answers.append((status, answers[0][1]))
-                answers.append((status, response.read(65536).decode(errors="replace")))  # a reason is shorter
+                after = int((re.fullmatch("[0-9]+", response.getheader("Retry-After", "")) or [-1])[0])
+                answers.append((status, answers[0][1], after))
+                answers.append((status, response.read(65536).decode(errors="replace"), after))  # a reason is shorter
         except InvalidURL:  # it would show the query
-            answers.append(("nothing", f"{shown}: not a URL"))
+            answers.append(("nothing", f"{shown}: not a URL", -1))
         except Exception as error:
-            answers.append((status, f"{shown}: {error!r}"))
+            answers.append((status, f"{shown}: {error!r}", after))
 
     # In a thread, because nothing interrupts the wait for a silent name server.
     (thread := threading.Thread(target=ask, daemon=True)).start()

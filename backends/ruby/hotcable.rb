@@ -88,21 +88,23 @@ module Hotcable
 
     # Sends HTML to all subscribers, in timeout seconds. Commit first. Raises BroadcastFailed, and no other error, if
     # the cable did not take it. Without an answer, or after a 5xx, tries again retries times, after 0.1, 0.3, 0.9 and
-    # then every 2 s, with the same id: the cable publishes it once, AnyCable perhaps twice.
+    # then every 2 s, not before the answer's Retry-After, with the same id: the cable publishes it once, AnyCable
+    # perhaps twice.
     def broadcast(stream, html, url: nil, key: nil, timeout: 5, retries: 0)
       meta = { id: SecureRandom.urlsafe_base64(16) }
       (0..).each do |tried|
         begin
           body = JSON.generate({ stream: utf8(stream), data: JSON.generate(text(html)), meta: meta })
-          status, reason = request("POST", "", "", body, url, key, timeout)
-          again = tried < retries && (status == "nothing" || status >= 500)
+          status, reason, after = request("POST", "", "", body, url, key, timeout)
+          busy = status == "nothing" || status >= 500 || (status == 429 && after >= 0)
+          again = busy && tried < retries && after <= (retries - tried) * timeout
         rescue StandardError => e # for example, a name that is not UTF-8
           raise BroadcastFailed, "the cable was not asked: #{text(e.message)}"
         end
         return if status == 201
         raise BroadcastFailed, "the cable answered #{status}: #{reason[0, 200]}" unless again
 
-        sleep [0.1 * 3**tried, 2].min
+        sleep [[0.1 * 3**tried, 2].min, after].max
       end
     end
 
@@ -139,21 +141,22 @@ module Hotcable
       "<#{name}#{pairs.join}>"
     end
 
+    # Status, text, and the seconds of Retry-After, -1 without.
     def request(method, path, query, body, url, key, timeout)
       derived = first_of(ENV["ANYCABLE_SECRET"]) ? broadcast_key : "none"
       key = first_of(key, ENV["ANYCABLE_BROADCAST_KEY"], derived)
-      return ["nothing", "the broadcast key has a line break in it"] if key.match?(/[\r\n]/)
+      return ["nothing", "the broadcast key has a line break in it", -1] if key.match?(/[\r\n]/)
 
       port = key == "none" ? 8090 : 8080
       given = first_of(url, ENV["ANYCABLE_HTTP_BROADCAST_URL"])
       url = given || "http://localhost:#{port}/_broadcast"
-      return ["nothing", "the URL must begin with http:// or https://"] unless url.match?(%r{\Ahttps?://}i)
+      return ["nothing", "the URL must begin with http:// or https://", -1] unless url.match?(%r{\Ahttps?://}i)
 
       headers = { "Content-Type" => "application/json", "Accept-Encoding" => "identity" }
       headers["Authorization"] = "Bearer #{key}" if key != "none"
       shown = url.gsub(%r{(?<=//)[^/]*@|[?#].*}m, "") # both may be secret
       shown += " (ANYCABLE_SECRET is missing; with it the port is 8080)" unless given || port == 8080 || first_of(ENV["ANYCABLE_SECRET"])
-      answer = ["nothing", "#{shown}: took more than #{timeout} s"]
+      answer = ["nothing", "#{shown}: took more than #{timeout} s", -1]
       bound = method(:bound)
       # In a thread, because a socket's timeout starts anew with every byte and does not count the name server.
       work = Thread.new do
@@ -174,13 +177,13 @@ module Hotcable
           nil # a cable may answer and hang up before it has read a long body
         end
         http.request(asked, body) do |response|
-          answer = [response.code.to_i, reason = +""]
+          answer = [response.code.to_i, reason = +"", response["Retry-After"].to_s[/\A\d+\z/]&.to_i || -1]
           response.read_body { |part| reason << part }
         end
       rescue URI::InvalidURIError # it would show the query
-        answer = ["nothing", "#{shown}: not a URL"]
+        answer = ["nothing", "#{shown}: not a URL", -1]
       rescue StandardError => e
-        answer = ["nothing", "#{shown}: #{e.message}"] if answer.first == "nothing"
+        answer = ["nothing", "#{shown}: #{e.message}", -1] if answer.first == "nothing"
       end
       work.report_on_exception = false
       work.join(timeout) || work.raise(IOError, "took more than #{timeout} s") # not kill, which leaves the socket open

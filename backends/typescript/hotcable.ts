@@ -96,22 +96,25 @@ export function broadcastKey({ secret }: { secret?: string } = {}): string {
 
 /** Sends HTML to all subscribers, in `timeoutMs`. Commit first. Rejects with BroadcastFailed, and no other error, if
  *  the cable did not take it. Without an answer, or after a 5xx, tries again `retries` times, after 0.1, 0.3, 0.9 and
- *  then every 2 s, with the same id: the cable publishes it once, AnyCable perhaps twice. */
+ *  then every 2 s, not before the answer's Retry-After, with the same id: the cable publishes it once, AnyCable
+ *  perhaps twice. */
 export async function broadcast(stream: string, html: string, options: BroadcastOptions = {}): Promise<void> {
   const id = randomBytes(16).toString('base64url')
   for (let tried = 0; ; tried++) {
-    const [status, reason, again] = await (async () => {
+    const [status, reason, after, again] = await (async () => {
       const { timeoutMs = 5000, retries = 0 } = options
       const data = JSON.stringify(JSON.stringify(html.toWellFormed()))
       const body = `{"stream":${json(stream)},"data":${data},"meta":{"id":"${id}"}}`
-      const [status, reason] = await request('POST', '', '', { ...options, timeoutMs, body })
-      return [status, reason, tried < retries && (status === 'nothing' || status >= 500)] as const
+      const [status, reason, after] = await request('POST', '', '', { ...options, timeoutMs, body })
+      const isBusy = status === 'nothing' || status >= 500 || (status === 429 && after >= 0)
+      const isInTime = tried < retries && after * 1000 <= (retries - tried) * timeoutMs
+      return [status, reason, after, isBusy && isInTime] as const
     })().catch(cause => {
       throw new BroadcastFailed(`the cable was not asked: ${cause}`, { cause }) // for example, a name that is not UTF-8
     })
     if (status === 201) return
     if (!again) throw new BroadcastFailed(`the cable answered ${status}: ${reason.slice(0, 200)}`)
-    await pause(Math.min(100 * 3 ** tried, 2000))
+    await pause(Math.max(Math.min(100 * 3 ** tried, 2000), after * 1000))
   }
 }
 
@@ -149,18 +152,19 @@ function tag(name: string, attributes: Attributes): string {
   return `<${name}${pairs.map(([key, value]) => ` ${key}="${escaped(value)}"`).join('')}>`
 }
 
-type Answer = [status: number | 'nothing', body: string]
+/** `after`: the seconds of Retry-After; -1 without. */
+type Answer = [status: number | 'nothing', body: string, after: number]
 type Call = CableOptions & { timeoutMs: number; body?: string }
 
 /** Not fetch: it may use the environment's proxy, or a kept socket to a cable that has restarted since. */
 async function request(method: string, path: string, query: string, call: Call): Promise<Answer> {
   const derived = setting('ANYCABLE_SECRET') ? broadcastKey() : 'none'
   const key = call.key || setting('ANYCABLE_BROADCAST_KEY') || derived
-  if (/[\r\n]/.test(key)) return ['nothing', 'the broadcast key has a line break in it']
+  if (/[\r\n]/.test(key)) return ['nothing', 'the broadcast key has a line break in it', -1]
   const port = key === 'none' ? 8090 : 8080
   const given = call.url || setting('ANYCABLE_HTTP_BROADCAST_URL')
   const url = given || `http://localhost:${port}/_broadcast`
-  if (!/^https?:\/\//i.test(url)) return ['nothing', 'the URL must begin with http:// or https://']
+  if (!/^https?:\/\//i.test(url)) return ['nothing', 'the URL must begin with http:// or https://', -1]
   const note =
     given || port === 8080 || setting('ANYCABLE_SECRET')
       ? ''
@@ -169,6 +173,7 @@ async function request(method: string, path: string, query: string, call: Call):
   if (key !== 'none') headers.Authorization = Buffer.from(`Bearer ${key}`).toString('latin1') // UTF-8 on the wire
   const signal = AbortSignal.timeout(call.timeoutMs)
   let status: number | 'nothing' = 'nothing'
+  let after = -1
   const body = await new Promise<string>((resolve, reject) => {
     const init = { method, headers, signal, agent: false }
     const at = new URL(url)
@@ -179,6 +184,7 @@ async function request(method: string, path: string, query: string, call: Call):
     sent.on('socket', ignoreFailedWrites)
     sent.on('response', response => {
       status = response.statusCode ?? 0 // it counts even if the body fails
+      after = Number(/^\d+$/.exec(response.headers['retry-after'] ?? '-1') ?? -1)
       resolve(read(response))
     })
     sent.end(call.body && Buffer.from(call.body)) // bytes, or node:http writes the headers in UTF-8 as well
@@ -186,7 +192,7 @@ async function request(method: string, path: string, query: string, call: Call):
     const why = signal.aborted ? `took more than ${call.timeoutMs} ms` : error.message || error.code || String(error)
     return `${url.replace(/(?<=\/\/)[^/]*@|[?#].*/gs, '')}${note}: ${why}` // both may be secret
   })
-  return [status, body]
+  return [status, body, after]
 }
 
 /** Reads 64 KiB at most: a reason is shorter. */

@@ -88,6 +88,49 @@ describeHelpers('a broadcast', helper => {
     }
   })
 
+  // A wait fits if it is no longer than the tries that are left may take: here 2 × 10 s.
+  const waits: [status: number, after: string, seconds: number][] = [
+    [503, '1', 1],
+    [429, '1', 1],
+    [503, '0', 0.1],
+    [503, 'Thu, 26 Nov 2026 08:00:00 GMT', 0.1],
+  ]
+  for (const [status, after, seconds] of waits)
+    test(`a cable that answers ${status} with Retry-After ${after} gets the same broadcast ${seconds} s later`, async () => {
+      const tries: { body: string; at: number }[] = []
+      helper.cable.retryAfter = after
+      helper.cable.onBroadcast = (_, body) => (tries.push({ body, at: performance.now() }) < 3 ? status : 201)
+      succeeds((await broadcast({ timeout: 10, retries: 2 })).answer)
+      assert.deepEqual(
+        tries.map(({ body }) => body),
+        Array(3).fill(bodyWith(idOf(tries[0]!.body))),
+      )
+      for (const [at, next] of tries.slice(1).entries())
+        assert.ok(next.at - tries[at]!.at >= seconds * 990, `tried at ${tries.map(({ at }) => at)}`)
+    })
+
+  const gaveUp: [status: number, after: string | undefined, options: object][] = [
+    [503, '21', { timeout: 10, retries: 2 }],
+    [503, '1', { timeout: 0.3, retries: 3 }],
+    [503, '99999999999999999999', { timeout: 10, retries: 2 }],
+    [503, '1', { timeout: 10, retries: 0 }],
+    [429, undefined, { timeout: 10, retries: 2 }],
+    [429, 'soon', { timeout: 10, retries: 2 }],
+    [404, '0', { timeout: 10, retries: 2 }],
+  ]
+  for (const [status, after, options] of gaveUp)
+    test(`${status} with Retry-After ${after} is an error at once, if ${JSON.stringify(options)}`, async () => {
+      let tries = 0
+      helper.cable.retryAfter = after
+      helper.cable.onBroadcast = () => {
+        tries++
+        return status
+      }
+      const { answer } = await broadcast(options)
+      fails(answer, new RegExp(`the cable answered ${status}`))
+      assert.equal(tries, 1)
+    })
+
   for (const [how, hangUp] of Object.entries(HANGING_UP)) {
     test(`a long broadcast is refused once, by a cable that answers 413 before it has read it and ${how}`, async () => {
       let tries = 0
