@@ -12,6 +12,7 @@ import type { Publication } from './protocol/publication.ts'
 
 /** A message in the history. */
 export interface Entry {
+  readonly stream: string
   readonly offset: number
   /** JSON text, UTF-8. */
   readonly body: Buffer
@@ -36,7 +37,7 @@ export type Signal = { readonly reconnect: boolean } & ({ readonly identity: str
 /** The messages from a broker to this node. */
 export interface Feed {
   /** `type` as in {@link Live}. Offsets rise. */
-  entry: (stream: string, entry: Entry, type?: string) => void
+  entry: (entry: Entry, type?: string) => void
   live: (stream: string, live: Live) => void
   /** Returns how many sessions of this node it ended. */
   signal: (signal: Signal) => number

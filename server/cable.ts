@@ -15,7 +15,7 @@ import { withUnpublishedHealed } from './broadcast/unpublished.ts'
 import type { Broker } from './broker.ts'
 import { createMemoryBroker, type SyncBroker } from './brokers/memory.ts'
 import { createRecentIds } from './brokers/recent-ids.ts'
-import { createChannels } from './channels/channels.ts'
+import { createChannels, type Resolve } from './channels/channels.ts'
 import type { Config } from './config/config.ts'
 import { type CutCode, describeCut, GAPS, type GapCode } from './errors.ts'
 import { createHeal } from './heal/heal.ts'
@@ -58,11 +58,13 @@ export interface CableParts extends Partial<Clocks> {
   every?: Every
   /** Puts another broker in front of the one in memory. */
   wrapBroker?: (memory: SyncBroker) => Broker
+  /** Puts another meaning of identifiers in front of the channels. */
+  wrapResolve?: (channels: Resolve) => Resolve
 }
 
 export function createCable(
   config: Config,
-  { log, wall = Date.now, monotonic = () => performance.now(), every = repeat, wrapBroker }: CableParts,
+  { log, wall = Date.now, monotonic = () => performance.now(), every = repeat, wrapBroker, wrapResolve }: CableParts,
 ): Cable {
   const { settings } = config
   const failed = createFailureReporter(log, code => metrics.refused(code))
@@ -104,8 +106,9 @@ export function createCable(
   }
   const position = () => (history === undefined ? undefined : { offset: broker.seen, epoch: broker.epoch })
   const maxStreams = limitsOf(settings).maxSubscriptions
+  const channels = createChannels(config, { wall, verified: key => metrics.verified('streams', key) })
   const admission = createAdmission(config, {
-    resolve: createChannels(config, { wall, verified: key => metrics.verified('streams', key) }),
+    resolve: wrapResolve?.(channels) ?? channels,
     heal: createHeal({ count: missed, metrics, maxStreams, explain: settings.dev, position, monotonic, later, pace }),
     ping: (beat, rhythm) => heartbeat.add(beat, rhythm),
     watchPongs: createPongWatches(settings.pong_timeout),

@@ -1,5 +1,5 @@
 /**
- * Channels: a table from the channel that an identifier names to the stream it grants.
+ * Channels: a table from the channel that an identifier names to the streams it grants.
  *
  *   {"channel":"Turbo::StreamsChannel","signed_stream_name":"…--…","position":"12/aZ3x"}   ─▶  board/1, from 12/aZ3x
  *
@@ -13,14 +13,17 @@ import { isTooDeep } from '../protocol/json.ts'
 import { type Position, parsePosition } from '../protocol/position.ts'
 
 export interface StreamGrant {
-  readonly stream: string
+  /** The subscription listens to all of them. Each is there once. */
+  readonly streams: readonly string[]
   /**
    * How the page uses the messages. It inserts those of `turbo` and `html` as HTML, so these must not get messages that a
    * client made (whispers, presence). We can ask only a `turbo` page to refresh.
    */
   readonly kind: 'turbo' | 'html' | 'data'
-  readonly whisper: boolean
-  readonly presence: boolean
+  /** The stream that its client may whisper to. */
+  readonly whisper: string | undefined
+  /** The stream that its client may join. */
+  readonly presence: string | undefined
   /** Whether the page wants to know how it is catching up: see protocol/source-events.ts. */
   readonly events: boolean
   /** The position at which the page was rendered, if it sends one. */
@@ -72,14 +75,17 @@ export function createChannels(settings: ChannelSettings, { wall, verified }: Ch
   const ofPubsub = verifier(streamsSecrets)
   const channels = new Map<unknown, (params: Params) => Granted>()
   channels.set('$pubsub', ({ signed_stream_name: signed, stream_name: open }) => {
-    if (signed) return { stream: ofPubsub(name(signed)), kind: 'data', whisper, presence }
+    if (signed) return ofData(ofPubsub(name(signed)), whisper, presence)
     const stream = name(open)
     if (!publicStreams) throw new SubscriptionRejected('stream_not_public')
-    return { stream, kind: 'data', whisper: true, presence: true }
+    return ofData(stream, true, true)
   })
   const html = (kind: 'turbo' | 'html', field: string, { secrets, cleartext }: Signed) => {
     const verify = cleartext ? (stream: string) => stream : verifier(secrets)
-    return (params: Params) => ({ stream: verify(name(params[field])), kind, whisper: false, presence: false })
+    return (params: Params) => {
+      const streams = [verify(name(params[field]))]
+      return { streams, kind, whisper: undefined, presence: undefined }
+    }
   }
   if (turbo) channels.set('Turbo::StreamsChannel', html('turbo', 'signed_stream_name', turbo))
   if (cableReady) channels.set('CableReady::Stream', html('html', 'identifier', cableReady))
@@ -93,6 +99,13 @@ export function createChannels(settings: ChannelSettings, { wall, verified }: Ch
     return { ...granted, events, position: parsePosition(params.position) }
   }
 }
+
+const ofData = (stream: string, whisper: boolean, presence: boolean): Granted => ({
+  streams: [stream],
+  kind: 'data',
+  whisper: whisper ? stream : undefined,
+  presence: presence ? stream : undefined,
+})
 
 function name(value: unknown): string {
   if (value === undefined || value === null || value === '') throw new SubscriptionRejected('stream_name_missing')

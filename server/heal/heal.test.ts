@@ -57,7 +57,8 @@ function ward({ maxStreams = 100, anonymous = false, isBusy = false } = {}) {
     /** A page made at an offset lacks something. */
     gap(offset: number, stream = 'a'): Subscription {
       const position = { offset, epoch: 'e' }
-      const grant = { stream, kind: 'turbo', whisper: false, presence: false, position, events: false } as const
+      const rights = { whisper: undefined, presence: undefined, events: false }
+      const grant = { streams: [stream], kind: 'turbo', ...rights, position } as const
       const state = { state: 'live', covered: 0, confirmed: true, healing: false } as const
       const subscription: Subscription = { identifier: IDENTIFIER, grant, ...state }
       heal.missed(session, subscription, 'gap_too_old')

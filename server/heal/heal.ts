@@ -33,7 +33,7 @@ const AGAIN_MS = 30_000
 export interface Healable {
   readonly identifier: string
   readonly grant: {
-    readonly stream: string
+    readonly streams: readonly string[]
     readonly kind: 'turbo' | 'html' | 'data'
     /** Whether the page wants to know how it is catching up. */
     readonly events: boolean
@@ -105,10 +105,9 @@ export function createHeal(settings: HealSettings): Heal {
   const bySession = new WeakMap<Patient, SessionRefreshes>()
 
   function fate(session: Patient, subscription: Healable): RefreshFate | undefined {
-    const { kind, stream } = subscription.grant
-    if (kind !== 'turbo') return undefined
+    if (subscription.grant.kind !== 'turbo') return undefined
     if (pace === undefined) return 'off'
-    const recent = bySession.get(session)?.healed.get(stream)
+    const recent = bySession.get(session)?.healed.get(streamOf(subscription))
     const isOver = recent === undefined || (recent.next === undefined && monotonic() - recent.at >= AGAIN_MS)
     return !isOver && recent.place === placeOf(subscription) ? 'held-back' : 'coming'
   }
@@ -125,7 +124,8 @@ export function createHeal(settings: HealSettings): Heal {
     bySession.set(session, refreshes)
     const time = monotonic()
     forgetOld(refreshes.healed, time)
-    const recent = refreshes.healed.get(grant.stream)
+    const stream = streamOf(subscription)
+    const recent = refreshes.healed.get(stream)
     if (recent === undefined) {
       tell('coming')
       return refresh(session, subscription, refreshes, pace)
@@ -135,7 +135,7 @@ export function createHeal(settings: HealSettings): Heal {
     tell('coming')
     if (recent.next === undefined) {
       recent.cancel = later(recent.at + AGAIN_MS - time, () => {
-        refreshes.healed.delete(grant.stream)
+        refreshes.healed.delete(stream)
         if (isWanted(recent.next!)) refresh(session, recent.next!, refreshes, pace)
       })
     }
@@ -143,7 +143,7 @@ export function createHeal(settings: HealSettings): Heal {
   }
 
   function refresh(session: Patient, subscription: Healable, refreshes: SessionRefreshes, pace: Pace): void {
-    const { stream } = subscription.grant
+    const stream = streamOf(subscription)
     bound(refreshes, maxStreams)
     refreshes.healed.set(stream, { at: monotonic(), place: placeOf(subscription) })
     refreshes.due.set(stream, subscription)
@@ -163,11 +163,11 @@ export function createHeal(settings: HealSettings): Heal {
     })
   }
 
-  function send(session: Patient, { identifier, grant }: Healable): void {
+  function send(session: Patient, due: Healable): void {
     // With this position an extended client does not resume from the one that was a gap.
     const now = position()
-    const tail = now === undefined ? PLAIN_TAIL : positionTail(grant.stream, now)
-    session.connection.send(textFrame(broadcastPrefix(identifier), REFRESH, tail))
+    const tail = now === undefined ? PLAIN_TAIL : positionTail(streamOf(due), now)
+    session.connection.send(textFrame(broadcastPrefix(due.identifier), REFRESH, tail))
   }
 
   return {
@@ -200,6 +200,9 @@ function bound({ healed, due }: SessionRefreshes, maxStreams: number): void {
   if (due.size < maxStreams) return
   for (const [stream, subscription] of due) if (!isWanted(subscription)) due.delete(stream)
 }
+
+/** The stream that stands for all of a subscription: one refresh heals the whole page. */
+const streamOf = ({ grant: { streams } }: Healable): string => streams[0] ?? ''
 
 const placeOf = ({ grant: { position } }: Healable): string =>
   typeof position === 'object' ? formatPosition(position) : String(position)

@@ -36,7 +36,7 @@ export interface MemoryHistory extends History {
 }
 
 interface Kept extends Entry {
-  readonly stream: Stream
+  readonly home: Stream
   /** Unix seconds. */
   readonly at: number
   /** Seconds of the monotonic clock. */
@@ -75,23 +75,24 @@ export function createMemoryHistory({
   const seconds = (clock: () => number) => Math.floor(clock() / 1000)
 
   function append(name: string, message: string, exclude?: string): Entry {
-    const stream = streamOf(name)
+    const home = streamOf(name)
     const entry: Kept = {
-      stream,
+      home,
+      stream: home.name,
       offset: ++offset,
       body: unpooled(Buffer.from(message)),
       exclude,
       at: seconds(wall),
-      keptAt: stream.touched,
+      keptAt: home.touched,
       older: newest,
       newer: undefined,
     }
     if (newest !== undefined) newest.newer = entry
     newest = entry
     oldest ??= entry
-    stream.entries.push(entry)
+    home.entries.push(entry)
     bytes += ENTRY + entry.body.length
-    if (stream.entries.length > limit) drop(stream.entries[0]!)
+    if (home.entries.length > limit) drop(home.entries[0]!)
     while (bytes > maxBytes && dropOldest());
     return entry
   }
@@ -106,9 +107,9 @@ export function createMemoryHistory({
   }
 
   function drop(entry: Kept): void {
-    const { stream, older, newer } = entry
-    stream.entries.shift()
-    stream.horizon = entry.offset
+    const { home, older, newer } = entry
+    home.entries.shift()
+    home.horizon = entry.offset
     if (older === undefined) oldest = newer
     else older.newer = newer
     if (newer === undefined) newest = older

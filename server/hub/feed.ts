@@ -34,7 +34,7 @@ export function createFeed({ hub, turn, epoch, signal, gap, monotonic, took }: F
   }
 
   return {
-    entry(stream, { offset, body, exclude }, type) {
+    entry({ stream, offset, body, exclude }, type) {
       measure()
       hub.broadcast({ stream, payload: storedPayload(body, stream, { offset, epoch }), exclude, type, offset })
     },

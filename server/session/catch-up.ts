@@ -9,8 +9,7 @@
  * is behind the replay, the subscription reads the feed until it has caught up. A session gets one replay at a
  * time, and waits while its write queue is long, or a long replay would make it too slow.
  */
-import type { Soon } from '../base/soon.ts'
-import { type Broker, BrokerUnavailable, type Entry } from '../broker.ts'
+import { BrokerUnavailable, type Entry } from '../broker.ts'
 import type { GapCode } from '../errors.ts'
 import type { Connection } from '../hub/connection.ts'
 import type { Message } from '../hub/hub.ts'
@@ -18,7 +17,8 @@ import type { RefreshFate } from '../protocol/action-cable.ts'
 import { confirmHistory, rejectHistory } from '../protocol/extended.ts'
 import { catchingUp, caughtUp } from '../protocol/source-events.ts'
 import { HeldMessages, type HeldParts, inOrder } from './held-messages.ts'
-import { bytesOf, coveredFrom, framesOf, lastOf, type Missed, whyGap } from './replay.ts'
+import { type Found, type History, readHistory } from './read-history.ts'
+import { bytesOf, coveredFrom, framesOf, lastOf, type Missed, type PinnedStart, pinned, whyGap } from './replay.ts'
 import type { Start } from './start.ts'
 import type { Subscription } from './subscriptions.ts'
 
@@ -38,9 +38,6 @@ export interface Behind {
   fail: (error: unknown) => void
 }
 
-/** The part of the broker that catching up uses. */
-export type History = Pick<Broker, 'epoch' | 'seen' | 'after' | 'since'>
-
 /** The shared parts that catching up uses. */
 export interface CatchUpParts extends Omit<HeldParts, 'history'> {
   /** `undefined`: the cable keeps no history. */
@@ -49,12 +46,9 @@ export interface CatchUpParts extends Omit<HeldParts, 'history'> {
   readonly later: (ms: number, then: () => void) => () => void
 }
 
-/** The history's answer for a subscription: messages, or a gap. */
-export type Found = Soon<readonly Entry[] | 'gap'>
-
 interface Turn {
   readonly subscription: Subscription
-  readonly start: Exclude<Start, 'now'>
+  readonly start: PinnedStart
   /** Whether the client asked for history, and so gets an answer. */
   readonly asked: boolean
 }
@@ -79,7 +73,9 @@ export class CatchUp {
   /** Returns the messages after `start`; `undefined`: there is no history, or nothing to ask. */
   find(start: Start, subscription: Subscription): Found | undefined {
     const { history } = this.#parts
-    return history === undefined || start === 'now' ? undefined : this.#find(subscription, start, history)
+    return history === undefined || start === 'now'
+      ? undefined
+      : this.#find(subscription, pinned(start, history), history)
   }
 
   /** Whether we know already that a replay cannot bring the messages found. */
@@ -96,9 +92,8 @@ export class CatchUp {
   from(start: Start, subscription: Subscription, asked: boolean, found?: Found): void {
     const { history } = this.#parts
     if (history === undefined) return this.#without(start, subscription, asked)
-    // Pin "now" to this moment, not to when the replay runs.
-    const pinned: Turn['start'] = start === 'now' ? { offset: history.seen, epoch: history.epoch } : start
-    const turn = { subscription, start: pinned, asked }
+    // "Now" is this moment, not when the replay runs.
+    const turn = { subscription, start: pinned(start, history), asked }
     if (this.#turns === undefined && this.#take(turn, history, found)) return
     if (found instanceof Promise) found.catch(() => {}) // (we ask again when its turn comes)
     this.wait(subscription)
@@ -221,7 +216,7 @@ export class CatchUp {
     if (asked) connection.send(confirmHistory(identifier))
     const last = lastOf(start, found)
     if (last > history.seen) this.#followFeed(subscription, last, history)
-    else this.#goLive(subscription, coveredFrom(start, found, history.seen))
+    else this.#goLive(subscription, coveredFrom(grant.streams, start, found, history.seen))
   }
 
   /** The feed is behind the replay: drops its stored messages up to `last`, and joins the hub once the feed has passed it. */
@@ -249,9 +244,8 @@ export class CatchUp {
     return framesOf(subscription, messages, epoch, sid => this.#session.answersTo(sid))
   }
 
-  #find({ grant, state, covered }: Subscription, start: Turn['start'], history: History): Found {
-    if (start === 'gap') return 'gap'
-    const found = 'since' in start ? history.since(grant.stream, start.since) : history.after(grant.stream, start)
+  #find({ grant, state, covered }: Subscription, start: PinnedStart, history: History): Found {
+    const found = readHistory(history, grant.streams, start)
     if (state !== 'live') return found
     // A live subscription has the newer ones already.
     const older = (entries: readonly Entry[] | 'gap') =>

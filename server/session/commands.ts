@@ -47,39 +47,39 @@ type Row =
 type Act = Extract<Row, { about: 'subscription' }>['act']
 
 const history: Act = ({ catchUp }, { history }, held, { historySince }) => {
-  const { stream, position } = held.grant
+  const { streams, position } = held.grant
   const asked = allowed(history, historySince)
   if (!asksForHistory(asked) && (asked === undefined || position === undefined)) return 'history_unusable'
   if (catchUp.isAsked(held)) return 'history_waiting'
-  catchUp.from(historyStart(stream, position, asked), held, true)
+  catchUp.from(historyStart(streams, position, asked), held, true)
   return undefined
 }
 
 const whisper: Act = ({ sid }, { data = '' }, { grant }, { tell, limits }) => {
-  if (!grant.whisper) return 'whisper_not_allowed'
+  if (grant.whisper === undefined) return 'whisper_not_allowed'
   if (Buffer.byteLength(data) > limits.maxWhisperSize) return 'whisper_too_large'
   // The reference sends the word "null" if there is no data.
   const message = data === '' || data === 'null' ? '"null"' : data
-  tell(grant.stream, { message, exclude: sid, fromClient: true })
+  tell(grant.whisper, { message, exclude: sid, fromClient: true })
   return undefined
 }
 
 export const join: Act = ({ sid }, { presence: member }, { grant }, { presence, limits }) => {
-  if (!grant.presence || presence === undefined) return 'presence_not_allowed'
+  if (grant.presence === undefined || presence === undefined) return 'presence_not_allowed'
   if (member === undefined) return 'presence_id_missing'
   if (Buffer.byteLength(member.id) + Buffer.byteLength(member.info ?? '') > limits.maxPresenceInfoSize)
     return 'presence_info_too_large'
-  return presence.join(grant.stream, sid, member.id, member.info) === 'mismatch' ? 'presence_id_mismatch' : undefined
+  return presence.join(grant.presence, sid, member.id, member.info) === 'mismatch' ? 'presence_id_mismatch' : undefined
 }
 
 const leave: Act = ({ sid }, _, { grant }, { presence }) => {
-  presence?.leave(grant.stream, sid)
+  if (grant.presence !== undefined) presence?.leave(grant.presence, sid)
   return undefined
 }
 
 const present: Act = ({ connection }, { identifier }, { grant }, { presence }) => {
   const answer = (most?: number) => {
-    const attendance = grant.presence ? presence?.present(grant.stream, most) : undefined
+    const attendance = grant.presence === undefined ? undefined : presence?.present(grant.presence, most)
     if (attendance === undefined) return '{"type":"error","total":0}'
     return attendance.total === 0 ? '{"type":"info","total":0}' : printAttendance(attendance)
   }

@@ -71,7 +71,7 @@ export class HeldMessages {
       hold: message => this.#hold(subscription, waiting, message),
     }
     this.#waiting.set(subscription, waiting)
-    this.#parts.hub.addWaiter(subscription.grant.stream, waiting)
+    for (const stream of subscription.grant.streams) this.#parts.hub.addWaiter(stream, waiting)
   }
 
   /** Starts or stops holding stored messages as well. */
@@ -99,7 +99,7 @@ export class HeldMessages {
     if (waiting === undefined) return
     this.#waiting.delete(subscription)
     this.#bytes -= waiting.bytes
-    this.#parts.hub.removeWaiter(subscription.grant.stream, waiting)
+    for (const stream of subscription.grant.streams) this.#parts.hub.removeWaiter(stream, waiting)
   }
 
   #hold({ grant }: Subscription, waiting: Waiting, message: Message): void {

@@ -7,15 +7,32 @@ import type { Message } from '../hub/hub.ts'
 import { broadcastPrefix } from '../protocol/action-cable.ts'
 import { textFrame } from '../protocol/frame.ts'
 import { positionTail } from '../protocol/payload.ts'
-import type { Start } from './start.ts'
+import { type Start, type StreamStart, startOf } from './start.ts'
 import type { Subscription } from './subscriptions.ts'
+
+export type PinnedStreamStart = Exclude<StreamStart, 'now'>
+
+/** A start that does not move while it waits. */
+export type PinnedStart = PinnedStreamStart | { readonly each: readonly PinnedStreamStart[] }
+
+/** Pins "now" to this moment. */
+export const pinned = (start: Start, now: Now): PinnedStart =>
+  typeof start === 'object' && 'each' in start ? { each: start.each.map(one => pin(one, now)) } : pin(start, now)
+
+const pin = (start: StreamStart, { seen, epoch }: Now): PinnedStreamStart =>
+  start === 'now' ? { offset: seen, epoch } : start
+
+interface Now {
+  readonly seen: number
+  readonly epoch: string
+}
 
 /** A message of the history, or a held one. */
 export type Missed = Entry | Message
 
 /** Encodes the messages, without those that exclude a sid of the session. */
 export function framesOf(
-  { identifier, grant }: Subscription,
+  { identifier }: Subscription,
   messages: readonly Missed[],
   epoch: string,
   answersTo: (sid: string) => boolean,
@@ -27,10 +44,10 @@ export function framesOf(
       frames.push(textFrame(broadcastPrefix(identifier, message.type), message.payload))
       continue
     }
-    const { offset, body, exclude } = message
+    const { stream, offset, body, exclude } = message
     if (exclude !== undefined && answersTo(exclude)) continue
     prefix ??= broadcastPrefix(identifier)
-    frames.push(textFrame(prefix, body, positionTail(grant.stream, { offset, epoch })))
+    frames.push(textFrame(prefix, body, positionTail(stream, { offset, epoch })))
   }
   return frames
 }
@@ -39,24 +56,43 @@ export function framesOf(
 export function bytesOf(
   messages: readonly Missed[],
   { identifier, grant }: Subscription,
-  position: { readonly seen: number; readonly epoch: string },
+  { seen, epoch }: Now,
 ): number {
   if (messages.length === 0) return 0
-  const tail = positionTail(grant.stream, { offset: position.seen, epoch: position.epoch })
+  const longest = grant.streams.reduce((longest, stream) => (stream.length > longest.length ? stream : longest))
+  const tail = positionTail(longest, { offset: seen, epoch })
   let bytes = messages.length * (broadcastPrefix(identifier).length + tail.length)
   for (const message of messages) bytes += ('body' in message ? message.body : message.payload).length
   return bytes
 }
 
 /** The last offset that the client has after the replay; 0 if it is not known. */
-export const lastOf = (start: Exclude<Start, 'now'>, entries: readonly Entry[]): number =>
-  entries.at(-1)?.offset ?? (start !== 'gap' && 'offset' in start ? start.offset : 0)
+export function lastOf(start: PinnedStart, entries: readonly Entry[]): number {
+  const last = entries.at(-1)?.offset ?? 0
+  if (start === 'gap') return last
+  if ('each' in start) return Math.max(...start.each.map(one => lastOf(one, entries)))
+  return 'offset' in start ? Math.max(last, start.offset) : last
+}
 
-/** The offset after which the client has all messages. `seen` is the newest one. */
-export function coveredFrom(start: Exclude<Start, 'now'>, [first]: readonly Entry[], seen: number): number {
+/** The offset after which the client has all messages of the streams. `seen` is the newest one. */
+export function coveredFrom(
+  streams: readonly string[],
+  start: PinnedStart,
+  entries: readonly Entry[],
+  seen: number,
+): number {
+  if (streams.length === 1) return coveredOf(startOf(start, 0), entries[0], seen)
+  const first = (stream: string) => entries.find(entry => entry.stream === stream)
+  return Math.max(0, ...streams.map((stream, at) => coveredOf(startOf(start, at), first(stream), seen)))
+}
+
+function coveredOf(start: PinnedStreamStart, first: Entry | undefined, seen: number): number {
   if (start !== 'gap' && 'offset' in start) return start.offset
   return first === undefined ? seen : first.offset - 1
 }
 
-export const whyGap = (start: Exclude<Start, 'now'>, epoch: string): GapCode =>
-  start === 'gap' || 'since' in start ? 'gap_position_unknown' : start.epoch === epoch ? 'gap_too_old' : 'gap_restarted'
+export function whyGap(start: PinnedStart, epoch: string): GapCode {
+  if (start === 'gap' || 'since' in start) return 'gap_position_unknown'
+  const isOfThis = (one: PinnedStart) => !(typeof one === 'object' && 'epoch' in one) || one.epoch === epoch
+  return ('each' in start ? start.each.every(isOfThis) : isOfThis(start)) ? 'gap_too_old' : 'gap_restarted'
+}

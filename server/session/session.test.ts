@@ -12,10 +12,10 @@ import { payloadsOf } from '../protocol/frame.ts'
 import { Session } from './session.ts'
 
 const GRANT: StreamGrant = {
-  stream: 'room',
+  streams: ['room'],
   kind: 'data',
-  whisper: true,
-  presence: true,
+  whisper: 'room',
+  presence: 'room',
   events: false,
   position: undefined,
 }

@@ -124,7 +124,8 @@ export class Session implements Addressee, Behind, Speaker {
   }
 
   goLive({ identifier, grant }: Subscription): void {
-    this.#parts.hub.subscribe(grant.stream, identifier, this.connection, grant.kind !== 'data')
+    for (const stream of grant.streams)
+      this.#parts.hub.subscribe(stream, identifier, this.connection, grant.kind !== 'data')
   }
 
   fate(subscription: Subscription): RefreshFate | undefined {
@@ -138,7 +139,7 @@ export class Session implements Addressee, Behind, Speaker {
   /** The client may have missed messages of these streams; `undefined`: of any. */
   gap(streams: ReadonlySet<string> | undefined): void {
     for (const subscription of this.#subscriptions)
-      if (subscription.state === 'live' && (streams?.has(subscription.grant.stream) ?? true))
+      if (subscription.state === 'live' && subscription.grant.streams.some(stream => streams?.has(stream) ?? true))
         this.missed(subscription, 'gap_broker_away')
   }
 
@@ -275,7 +276,7 @@ export class Session implements Addressee, Behind, Speaker {
     subscription.confirmed = true
     const page = grant.position ?? positions?.page
     // A restored subscription is live already if its client has sent `history` before.
-    const start = state === 'live' ? 'now' : eventStart(grant.stream, page, asked, positions?.seen)
+    const start = state === 'live' ? 'now' : eventStart(grant.streams, page, asked, positions?.seen)
     const found = this.catchUp.find(start, subscription)
     const isGap = this.catchUp.isGap(found, subscription)
     this.connection.send(confirmSubscription(identifier, isGap ? this.fate(subscription) : undefined))
@@ -305,12 +306,14 @@ export class Session implements Addressee, Behind, Speaker {
   unsubscribe(subscription: Subscription): void {
     this.#subscriptions.delete(subscription)
     this.#leave(subscription)
-    this.#parts.presence?.leave(subscription.grant.stream, this.sid)
+    const { presence } = subscription.grant
+    if (presence !== undefined) this.#parts.presence?.leave(presence, this.sid)
   }
 
   #leave(subscription: Subscription): void {
-    if (subscription.state === 'live')
-      this.#parts.hub.unsubscribe(subscription.grant.stream, subscription.identifier, this.connection)
+    const { grant, identifier, state } = subscription
+    if (state === 'live')
+      for (const stream of grant.streams) this.#parts.hub.unsubscribe(stream, identifier, this.connection)
     this.catchUp.leave(subscription)
     subscription.state = 'over'
   }

@@ -14,7 +14,13 @@ import type { Seen } from '../protocol/event.ts'
 import type { Position } from '../protocol/position.ts'
 
 /** `gap`: the client may have missed messages, and we cannot know which. */
-export type Start = Position | { readonly since: number } | 'now' | 'gap'
+export type StreamStart = Position | { readonly since: number } | 'now' | 'gap'
+
+/** One for all streams of a subscription, or one for each in their order. */
+export type Start = StreamStart | { readonly each: readonly StreamStart[] }
+
+export const startOf = <S extends StreamStart>(start: S | { readonly each: readonly S[] }, at: number): S =>
+  typeof start === 'object' && 'each' in start ? start.each[at]! : start
 
 type PagePosition = Position | 'unknown' | undefined
 
@@ -26,22 +32,25 @@ export interface ClientPositions {
   readonly seen: Seen | 'unknown' | undefined
 }
 
-export const subscribeStart = (stream: string, page: PagePosition, asked: HistoryRequest | undefined): Start =>
-  ofPage(page) ?? ofStream(stream, asked) ?? ofTime(asked) ?? 'now'
+type Streams = readonly string[]
 
-export const historyStart = (stream: string, page: PagePosition, asked: HistoryRequest | undefined): Start =>
-  ofStream(stream, asked) ?? ofPage(page) ?? ofTime(asked) ?? 'now'
+export const subscribeStart = (streams: Streams, page: PagePosition, asked: HistoryRequest | undefined): Start =>
+  ofPage(page) ?? ofStreams(streams, asked, ofTime(asked) ?? 'now')
+
+export const historyStart = (streams: Streams, page: PagePosition, asked: HistoryRequest | undefined): Start =>
+  ofStreams(streams, asked, ofPage(page) ?? ofTime(asked) ?? 'now')
 
 /** A client that reconnects without a usable position has a gap. */
 export function eventStart(
-  stream: string,
+  streams: Streams,
   page: PagePosition,
   asked: HistoryRequest | undefined,
   seen: ClientPositions['seen'],
 ): Start {
-  if (seen === undefined) return subscribeStart(stream, page, asked)
-  if (seen !== 'unknown' && seen.stream === stream) return seen.position
-  return ofPage(page) ?? ofStream(stream, asked) ?? 'gap'
+  if (seen === undefined) return subscribeStart(streams, page, asked)
+  // The client got the messages of all streams in the order of their offsets.
+  if (seen !== 'unknown' && streams.includes(seen.stream)) return seen.position
+  return ofPage(page) ?? ofStreams(streams, asked, 'gap')
 }
 
 /** Returns the request, without its time if clients may not ask for messages by time (--history_since=off). */
@@ -55,9 +64,17 @@ export function allowed(asked: HistoryRequest | undefined, byTime: boolean): His
 export const asksForHistory = (asked: HistoryRequest | undefined): asked is HistoryRequest =>
   asked !== undefined && ((asked.since ?? 0) !== 0 || (asked.streams ?? undefined) !== undefined)
 
-const ofPage = (page: PagePosition): Start | undefined => (page === 'unknown' ? 'gap' : page)
+const ofPage = (page: PagePosition): StreamStart | undefined => (page === 'unknown' ? 'gap' : page)
 
-function ofStream(stream: string, asked: HistoryRequest | undefined): Start | undefined {
+/** `rest` is the start of each stream for which the client sends no position. */
+function ofStreams(streams: Streams, asked: HistoryRequest | undefined, rest: StreamStart): Start {
+  if (streams.length === 1) return ofStream(streams[0]!, asked) ?? rest
+  const each = streams.map(stream => ofStream(stream, asked))
+  if (each.every(start => start === undefined)) return rest
+  return each.includes('gap') ? 'gap' : { each: each.map(start => start ?? rest) }
+}
+
+function ofStream(stream: string, asked: HistoryRequest | undefined): StreamStart | undefined {
   const streams = asked?.streams
   if (typeof streams !== 'object' || streams === null || !Object.hasOwn(streams, stream)) return undefined
   const { epoch, offset } = ((streams as Record<string, unknown>)[stream] ?? {}) as Record<string, unknown>
@@ -72,7 +89,7 @@ function ofStream(stream: string, asked: HistoryRequest | undefined): Start | un
 /** Positions may wait in memory for their turn, so we refuse an epoch that is longer than any cable makes. */
 const MAX_EPOCH_LENGTH = 64
 
-function ofTime(asked: HistoryRequest | undefined): Start | undefined {
+function ofTime(asked: HistoryRequest | undefined): StreamStart | undefined {
   const since = asked?.since ?? 0
   if (since === 0) return undefined
   return typeof since === 'number' && since > 0 ? { since } : 'gap'

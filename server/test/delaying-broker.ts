@@ -70,10 +70,10 @@ export function createDelayingBroker(memory: SyncBroker, { seed, maxMs }: Delays
     start(to) {
       feed = to
       memory.start({
-        entry: (stream, entry, type) =>
+        entry: (entry, type) =>
           arrive(() => {
             seen = entry.offset
-            feed.entry(stream, entry, type)
+            feed.entry(entry, type)
           }),
         live: (stream, live) => arrive(() => feed.live(stream, live)),
         signal: signal => feed.signal(signal),

@@ -133,8 +133,9 @@ export function createEventHandler({ settings, jwtParam }: EventSettings, parts:
     // A browser that loses its connection before its first message reconnects with this position.
     const [only, another] = subscriptions
     const { history } = shared
-    if (only !== undefined && another === undefined && history !== undefined)
-      connection.sendLastEventId(only.grant.stream, { offset: history.seen, epoch: history.epoch })
+    const stream = only?.grant.streams[0]
+    if (stream !== undefined && another === undefined && history !== undefined)
+      connection.sendLastEventId(stream, { offset: history.seen, epoch: history.epoch })
   }
 }
 

@@ -1,0 +1,39 @@
+/**
+ * Reads the history of a subscription, which may listen to several streams.
+ */
+import type { Soon } from '../base/soon.ts'
+import type { Broker, Entry } from '../broker.ts'
+import { lastOf, type PinnedStart, type PinnedStreamStart } from './replay.ts'
+import { startOf } from './start.ts'
+
+/** The part of the broker that catching up uses. */
+export type History = Pick<Broker, 'epoch' | 'seen' | 'after' | 'since'>
+
+/** The history's answer for a subscription: messages in the order of their offsets, or a gap. */
+export type Found = Soon<readonly Entry[] | 'gap'>
+
+/** Returns the messages after the start. Of several streams it may lack those that the feed has not delivered yet. */
+export function readHistory(history: History, streams: readonly string[], start: PinnedStart): Found {
+  if (streams.length === 1) return readStream(history, streams[0]!, startOf(start, 0))
+  // A remote broker reads each stream at another moment. Up to `last` no read lacks a message.
+  const last = Math.max(history.seen, lastOf(start, []))
+  const found = streams.map((stream, at) => readStream(history, stream, startOf(start, at)))
+  return found.some(one => one instanceof Promise)
+    ? Promise.all(found).then(all => merge(all, last))
+    : merge(found as readonly Awaited<Found>[], last)
+}
+
+function readStream(history: History, stream: string, start: PinnedStreamStart): Found {
+  if (start === 'gap') return 'gap'
+  return 'since' in start ? history.since(stream, start.since) : history.after(stream, start)
+}
+
+/** Merges the messages of several streams up to an offset. */
+function merge(found: readonly Awaited<Found>[], last: number): Awaited<Found> {
+  const entries: Entry[] = []
+  for (const one of found) {
+    if (one === 'gap') return 'gap'
+    for (const entry of one) if (entry.offset <= last) entries.push(entry)
+  }
+  return entries.sort((a, b) => a.offset - b.offset)
+}
