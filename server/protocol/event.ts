@@ -27,6 +27,8 @@ export interface Format {
   readonly raw: boolean
   /** Sends the message of a broadcast without its frame. */
   readonly unwrapped: boolean
+  /** Leaves out the ids: the client would resume behind a message that it does not have. */
+  readonly withoutIds?: boolean
 }
 
 /** A year: the protocol has no word for "stop", only for how long a browser waits before it reconnects. */
@@ -34,7 +36,7 @@ const NEVER_MS = 365 * 24 * 3600 * 1000
 const RETRY_NEVER = `retry: ${NEVER_MS}\n`
 
 /** Returns an event as text, empty for a frame that this client does not want. `frame` is JSON text. */
-export function formatEvent(frame: string, { raw, unwrapped }: Format): string {
+export function formatEvent(frame: string, { raw, unwrapped, withoutIds }: Format): string {
   const type = typeOf(frame)
   const retry = isFinal(frame) ? RETRY_NEVER : ''
   if (raw && type !== undefined && type !== 'reject_history')
@@ -43,7 +45,7 @@ export function formatEvent(frame: string, { raw, unwrapped }: Format): string {
   const data = unwrapped && type === undefined ? textOf(messageOf(frame, place)) : frame
   const event = type === undefined ? '' : `event: ${type.replace(LINE_ENDS, ' ')}\n`
   const lines = data.replace(LINE_ENDS, '\ndata: ')
-  const id = place === undefined ? '' : `id: ${eventId(place.stream, place.position)}\n`
+  const id = place === undefined || withoutIds ? '' : `id: ${eventId(place.stream, place.position)}\n`
   return `${event}data: ${lines}\n${id}${retry}\n`
 }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { readGet, readPost } from './event-request.ts'
 
-const get = (query: string, lastEventId?: string) => readGet(new URLSearchParams(query), lastEventId)
+const get = (query: string, lastEventId?: string) => readGet(new URLSearchParams(query), lastEventId, 3)
 const post = (body: string, { query = '', lastEventId = '', most = 3 } = {}) =>
   readPost(new URLSearchParams(query), lastEventId, body, most)
 const line = (command: object) => `${JSON.stringify(command)}\n`
@@ -13,7 +13,7 @@ for (const [query, identifier] of [
   ['stream=s', '{"channel":"$pubsub","stream_name":"s"}'],
   ['signed_stream=s', '{"channel":"$pubsub","signed_stream_name":"s"}'],
   ['turbo_signed_stream_name=s', '{"channel":"Turbo::StreamsChannel","signed_stream_name":"s"}'],
-  ['identifier=&stream=a&stream=b', '{"channel":"$pubsub","stream_name":"a"}'],
+  ['identifier=&stream=a&stream=&stream=a', '{"channel":"$pubsub","stream_name":"a"}'],
   ['stream=%ff%', '{"channel":"$pubsub","stream_name":"\ufffd%"}'],
 ] as const) {
   test(`a GET names one subscription, independent of position, format and headers: ${query}`, () => {
@@ -29,6 +29,21 @@ for (const [query, identifier] of [
     assert.deepEqual([first.format.raw, again.format.raw], [false, true])
   })
 }
+
+test('a GET that repeats a parameter names several subscriptions, and one id resumes them all', () => {
+  const query = 'turbo_signed_stream_name=a&stream=x&turbo_signed_stream_name=b&stream=y&position=3/e'
+
+  const { commands, positions, sharesId } = get(query)
+
+  assert.deepEqual(
+    commands.map(({ identifier }) => identifier),
+    ['{"channel":"$pubsub","stream_name":"x"}', '{"channel":"$pubsub","stream_name":"y"}'],
+  )
+  assert.deepEqual(positions, { page: { offset: 3, epoch: 'e' }, seen: undefined })
+  assert.deepEqual(get(query, '4/e/x').positions, { page: { offset: 4, epoch: 'e' }, seen: undefined })
+  assert.deepEqual(get(query, 'nonsense').positions, { page: 'unknown', seen: undefined })
+  assert.deepEqual([sharesId, get('stream=a&stream=a').sharesId], [true, false])
+})
 
 test('a GET may ask for messages since a time, and a page may have no position', () => {
   assert.deepEqual(get('stream=s&history_since=12.5').commands[0]?.history, { since: 12.5 })
@@ -62,6 +77,7 @@ test('each line of a POST is taken as a subscribe, and keeps its other fields', 
 const good = line({ command: 'subscribe', identifier: 'a' })
 for (const [about, read, code] of [
   ['a GET of no stream', () => get('raw=1'), 'identifier_missing'],
+  ['a GET of too many streams', () => get('stream=a&stream=b&stream=c&stream=d'), 'subscriptions_limit'],
   ['a time that is no number', () => get('stream=s&history_since=today'), 'history_unusable'],
   ['a time without end', () => get('stream=s&history_since=Infinity'), 'history_unusable'],
   ['a line that is no JSON', () => post(`${good}nonsense`), 'command_malformed'],

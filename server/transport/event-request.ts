@@ -1,14 +1,15 @@
 /**
  * Reads a request for server-sent events.
  *
- *   GET   ?identifier=… or channel=, stream=, signed_stream=, turbo_signed_stream_name=      one subscription
- *         &position=…  &history_since=…  &raw=1                                              its start, and its format
+ *   GET   ?identifier=… or channel=, stream=, signed_stream=, turbo_signed_stream_name=      a subscription; repeated: several
+ *         &position=…  &history_since=…  &raw=1                                              their start, and their format
  *   POST  one command per line, each taken as a subscribe                                     several
  *
  *   Last-Event-ID: <offset>/<epoch>/<stream>                                                  the browser's last event
  *
  * We read the whole request before we act on it. No position becomes part of an identifier, so it has the same bytes at
- * every reconnect. The first of repeated parameters counts, as in the reference. Pure.
+ * every reconnect. Offsets are one counter for all streams, so one id resumes all streams of a GET. The lines of a POST may
+ * each have their own position, so there the id resumes only its stream. Pure.
  */
 import { EventsRefused } from '../errors.ts'
 import { type Command, parseCommand } from '../protocol/action-cable.ts'
@@ -22,18 +23,33 @@ export interface EventRequest {
   readonly commands: readonly Command[]
   readonly positions: ClientPositions
   readonly format: Format
+  /** Whether the id of an event stands for all streams. */
+  readonly sharesId: boolean
 }
 
 /** Throws {@link EventsRefused}. `lastEventId` is the header, as Node gives it. */
-export function readGet(query: URLSearchParams, lastEventId: string | undefined): EventRequest {
-  const identifier = identifierOf(query)
-  if (identifier === '') throw new EventsRefused('identifier_missing')
+export function readGet(
+  query: URLSearchParams,
+  lastEventId: string | undefined,
+  maxSubscriptions: number,
+): EventRequest {
+  const identifiers = identifiersOf(query)
+  if (identifiers.length === 0) throw new EventsRefused('identifier_missing')
+  if (identifiers.length > maxSubscriptions) throw new EventsRefused('subscriptions_limit')
   const since = Number(query.get('history_since') ?? 0)
   if (!Number.isFinite(since)) throw new EventsRefused('history_unusable')
+  const sharesId = identifiers.length > 1
+  const [page, seen] = [parsePosition(query.get('position')), readEventId(lastEventId)]
+  const resumed = seen === undefined || seen === 'unknown' ? seen : seen.position
   return {
-    commands: [{ command: 'subscribe', identifier, ...(since > 0 ? { history: { since } } : {}) }],
-    positions: { page: parsePosition(query.get('position')), seen: readEventId(lastEventId) },
+    commands: identifiers.map(identifier => ({
+      command: 'subscribe',
+      identifier,
+      ...(since > 0 ? { history: { since } } : {}),
+    })),
+    positions: sharesId ? { page: resumed ?? page, seen: undefined } : { page, seen },
     format: { raw: isRaw(query), unwrapped: true },
+    sharesId,
   }
 }
 
@@ -59,25 +75,28 @@ export function readPost(
     commands: [...commands.values()],
     positions: { page: undefined, seen: readEventId(lastEventId) },
     format: { raw: isRaw(query), unwrapped: false },
+    sharesId: false,
   }
 }
 
 const isRaw = (query: URLSearchParams): boolean => /^(1|t|y|true)$/i.test(query.get('raw') ?? '')
 
-/** Returns an empty string if the query names no stream. */
-function identifierOf(query: URLSearchParams): string {
-  const identifier = query.get('identifier')
-  if (identifier) return identifier
-  for (const [name, params] of FORMS) {
-    const value = query.get(name)
-    if (value) return JSON.stringify(params(value))
+/** Those of the first form that the query has, each once. */
+function identifiersOf(query: URLSearchParams): string[] {
+  for (const [name, identifier] of FORMS) {
+    const values = query.getAll(name).filter(value => value !== '')
+    if (values.length > 0) return [...new Set(values)].map(identifier)
   }
-  return ''
+  return []
 }
 
-const FORMS: readonly [name: string, params: (value: string) => object][] = [
-  ['channel', channel => ({ channel })],
-  ['stream', stream_name => ({ channel: '$pubsub', stream_name })],
-  ['signed_stream', signed_stream_name => ({ channel: '$pubsub', signed_stream_name })],
-  ['turbo_signed_stream_name', signed_stream_name => ({ channel: 'Turbo::StreamsChannel', signed_stream_name })],
+const FORMS: readonly [name: string, identifier: (value: string) => string][] = [
+  ['identifier', identifier => identifier],
+  ['channel', channel => JSON.stringify({ channel })],
+  ['stream', stream_name => JSON.stringify({ channel: '$pubsub', stream_name })],
+  ['signed_stream', signed_stream_name => JSON.stringify({ channel: '$pubsub', signed_stream_name })],
+  [
+    'turbo_signed_stream_name',
+    signed_stream_name => JSON.stringify({ channel: 'Turbo::StreamsChannel', signed_stream_name }),
+  ],
 ]

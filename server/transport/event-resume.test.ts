@@ -144,6 +144,66 @@ test('of several subscriptions, the id resumes its stream; the others start at t
   )
 })
 
+test('a client of several streams reconnects with one id, and gets what it missed of all of them', async t => {
+  const cable = await startCable(t, FLAGS)
+  const query = `?${['a', 'b', 'c'].map(stream => `turbo_signed_stream_name=${encodeURIComponent(sign(stream))}`).join('&')}`
+  const first = await events(t, cable, query)
+  for (const stream of ['a', 'b']) await cable.broadcast(stream, `seen of ${stream}`)
+  assert.deepEqual(await until(first, 'seen of b'), ['seen of a', 'seen of b'])
+  first.abort()
+  for (const stream of ['c', 'a']) await cable.broadcast(stream, `missed of ${stream}`)
+
+  const second = await events(t, cable, query, { lastEventId: first.lastEventId })
+
+  await cable.broadcast('b', 'live')
+  const replays = ['missed of a', 'confirm_history', 'confirm_history', 'missed of c', 'confirm_history']
+  assert.deepEqual(await until(second, 'live'), [...replays, 'live'])
+})
+
+test('a client of several streams that is cut off between their replays still gets the second one', async t => {
+  const cable = await startCable(t, FLAGS)
+  const position = await cable.position()
+  const query = `?stream=a&stream=b&position=${position}`
+  for (const stream of ['b', 'a']) await cable.broadcast(stream, `missed of ${stream}`)
+  const first = await events(t, cable, query)
+  assert.equal((await first.next())?.event, 'welcome')
+  assert.equal((await first.next())?.event, 'confirm_subscription')
+  assert.equal(await message(first), 'missed of a')
+  first.abort()
+  assert.equal(first.lastEventId, '') // The message of `b` has a smaller offset.
+
+  const second = await events(t, cable, query, { lastEventId: first.lastEventId })
+
+  await cable.broadcast('b', 'live')
+  const told = (await until(second, 'live')).filter(what => /of|live/.test(what))
+  assert.deepEqual(told, ['missed of a', 'missed of b', 'live'])
+  assert.match(second.lastEventId, /^\d+\/\w+\/b$/)
+})
+
+test('a client of several streams that was connected, and sends a malformed id, has a gap on each', async t => {
+  const cable = await startCable(t, FLAGS)
+
+  const { next } = await events(t, cable, '?stream=a&stream=b', { lastEventId: 'nonsense' })
+
+  const told = []
+  for (let i = 0; i < 5; i++) told.push((await next())?.event)
+  assert.deepEqual(told, [
+    'welcome',
+    ...['confirm_subscription', 'reject_history'],
+    ...['confirm_subscription', 'reject_history'],
+  ])
+})
+
+/** The messages, and the names of other events but confirmations, up to a message. */
+async function until(source: Events, last: string): Promise<string[]> {
+  const told: string[] = []
+  while (told.at(-1) !== last) {
+    const { event, data = '' } = (await source.next())!
+    if (event !== 'confirm_subscription' && event !== 'welcome') told.push(event ?? data)
+  }
+  return told
+}
+
 for (const [form, ask] of FORMS.slice(0, -1)) {
   test(`${form}: the page's position is not part of the identifier, and counts where the id does not`, async t => {
     const cable = await startCable(t, FLAGS)

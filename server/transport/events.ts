@@ -24,6 +24,7 @@ import type { Metrics } from '../metrics.ts'
 import { originAllowed, queryOf, type Wishes } from '../protocol/negotiate.ts'
 import type { Admission, Admitted } from '../session/admission.ts'
 import type { Session } from '../session/session.ts'
+import type { Subscription } from '../session/subscriptions.ts'
 import { type EventRequest, readGet, readPost } from './event-request.ts'
 import { LargeEvents } from './large-events.ts'
 import { createEventStream, type EventStream } from './sse.ts'
@@ -93,7 +94,7 @@ export function createEventHandler({ settings, jwtParam }: EventSettings, parts:
   }
 
   function get({ url = '', headers }: IncomingMessage): EventRequest {
-    return readGet(queryOf(url), headers['last-event-id']?.toString())
+    return readGet(queryOf(url), headers['last-event-id']?.toString(), settings.max_subscriptions)
   }
 
   async function post(request: IncomingMessage): Promise<EventRequest> {
@@ -117,24 +118,30 @@ export function createEventHandler({ settings, jwtParam }: EventSettings, parts:
     return connection
   }
 
-  function subscribe(session: Session, connection: EventStream, { commands, positions }: EventRequest): void {
-    const subscriptions = commands.map(({ presence: _, ...command }) => {
+  function subscribe(session: Session, connection: EventStream, asked: EventRequest): void {
+    const { commands, positions, sharesId } = asked
+    const subscriptions: Subscription[] = []
+    const isCaughtUp = () =>
+      subscriptions.length === commands.length && subscriptions.every(({ state }) => state !== 'waiting')
+    // Replays come one stream after the other. Only after them does the id of a message stand for all messages before it.
+    if (sharesId) connection.withholdIds(isCaughtUp)
+    for (const { presence: _, ...command } of commands) {
       metrics.client_msg_total++
       const started = performance.now()
       const subscription = session.subscribe(command, positions)
       metrics.commandTook(performance.now() - started)
       if (typeof subscription === 'string') throw new SubscriptionRejected(subscription)
-      return subscription
-    })
+      subscriptions.push(subscription)
+    }
     // A join is announced to its stream, so the client joins only after we granted all subscriptions.
     commands.forEach((command, at) => {
       if (command.presence !== undefined) session.join(command, subscriptions[at]!)
     })
     // A browser that loses its connection before its first message reconnects with this position.
-    const [only, another] = subscriptions
+    const [first, another] = subscriptions
     const { history } = shared
-    const stream = only?.grant.streams[0]
-    if (stream !== undefined && another === undefined && history !== undefined)
+    const stream = first?.grant.streams[0]
+    if (stream !== undefined && history !== undefined && (another === undefined || (sharesId && isCaughtUp())))
       connection.sendLastEventId(stream, { offset: history.seen, epoch: history.epoch })
   }
 }

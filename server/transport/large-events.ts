@@ -18,8 +18,7 @@ export class LargeEvents {
   /** As in hub.ts, `frames` continue in `rest`. Clients that share an identifier get the same `frames`. */
   eventOf(frames: Buffer, rest: Buffer, format: Format): Buffer {
     const last = this.#last
-    if (last?.frames === frames && last.format.raw === format.raw && last.format.unwrapped === format.unwrapped)
-      return last.event
+    if (last?.frames === frames && isSame(last.format, format)) return last.event
     const payloads = payloadsOf(Buffer.concat([frames, rest]))
     const event = Buffer.from(Array.from(payloads, payload => formatEvent(payload.toString(), format)).join(''))
     if (last === undefined) this.#turn.after(this.#forget)
@@ -31,3 +30,6 @@ export class LargeEvents {
     this.#last = undefined
   }
 }
+
+const isSame = (one: Format, other: Format): boolean =>
+  one.raw === other.raw && one.unwrapped === other.unwrapped && one.withoutIds === other.withoutIds

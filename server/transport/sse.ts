@@ -1,8 +1,8 @@
 /**
  * Server-sent events: a session over plain HTTP, one way.
  *
- *   GET  /events?turbo_signed_stream_name=…&jid=…     one subscription; data is the message itself, as Turbo's native
- *                                                     <turbo-stream-source src> wants it
+ *   GET  /events?turbo_signed_stream_name=…&jid=…     a subscription for each name; data is the message itself, as Turbo's
+ *                                                     native <turbo-stream-source src> wants it
  *   POST /events, one command per line                several; data is the whole frame
  *
  * The browser reconnects and sends its position (Last-Event-ID). A session sends the same frames as to a WebSocket, and we
@@ -31,6 +31,8 @@ type EventStreamListener = Pick<Listener, 'drained' | 'tooSlow' | 'closed'>
 export interface EventStream extends Connection {
   /** Sends an id, which says that the client has all messages up to `position`, unless there was a gap. */
   sendLastEventId: (stream: string, position: Position) => void
+  /** Leaves out ids until `isDone` returns true for the first time. */
+  withholdIds: (isDone: () => boolean) => void
   listen: (listener: EventStreamListener) => void
   open: (headers: Record<string, string>) => void
 }
@@ -54,6 +56,12 @@ export function createEventStream(
   let heldSize = 0
   let listener: EventStreamListener | undefined
   let state: 'held' | 'open' | 'closed' = 'held'
+  let isCaughtUp: (() => boolean) | undefined
+  const present = (): Format => {
+    if (isCaughtUp?.() === false) return { ...format, withoutIds: true }
+    isCaughtUp = undefined
+    return format
+  }
 
   const isTooSlow = (size: number): boolean => {
     const waits = response.writableLength
@@ -83,8 +91,9 @@ export function createEventStream(
 
   const deliver: Connection['deliver'] = (frames: Buffer, _count?: number, _more?: boolean, rest?: Buffer) => {
     if (state === 'closed') return true
-    if (rest !== undefined) write(large.eventOf(frames, rest, format))
-    else for (const payload of payloadsOf(frames)) write(formatEvent(payload.toString(), format))
+    const how = present()
+    if (rest !== undefined) write(large.eventOf(frames, rest, how))
+    else for (const payload of payloadsOf(frames)) write(formatEvent(payload.toString(), how))
     return true
   }
   const send = (frame: Buffer) => {
@@ -114,6 +123,9 @@ export function createEventStream(
       // After a gap the client must keep its old id, so that the gap comes again if it reconnects before it has healed.
       if (!held.some(event => String(event).startsWith('event: reject_history\n')))
         write(formatLastEventId(stream, position))
+    },
+    withholdIds(isDone) {
+      isCaughtUp = isDone
     },
     listen(to) {
       listener = to
