@@ -1,5 +1,5 @@
 /**
- * What every measurement uses.
+ * The parts that every measurement uses.
  */
 import type { Figures } from './figures.ts'
 import { Generator, type Run, type RunOptions } from './generator.ts'
@@ -14,7 +14,7 @@ export interface Bench {
   /** The generator's program. */
   readonly generator: string
   readonly scratch: string
-  /** Size of our frame's payload; the peers send as much. */
+  /** Payload bytes of our frame; the peers send frames of the same size. */
   bytes: number
   note: (text: string) => void
 }
@@ -23,7 +23,7 @@ export interface Bench {
 export interface Spent extends Run {
   /** CPU of the server per message delivered, µs. */
   us: number
-  /** Share of the time that the server, and the generator, were busy. */
+  /** Share of the time in which the server, and the generator, were busy. */
   server: number
   load: number
   /** Share of the two cores that other programs took. */
@@ -52,7 +52,7 @@ export async function withServer<T>(
   }
 }
 
-/** Connects clients; returns the CPU that the server spent on it, ms. */
+/** Connects clients; returns the server's CPU time for it, ms. */
 export async function connect(
   target: Target,
   generator: Generator,

@@ -1,5 +1,5 @@
 /**
- * Builds the C programs and installs socket.io, in an ignored folder that keeps them.
+ * Builds the C programs and installs socket.io, in a folder that git ignores and later runs use again.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs'

@@ -33,7 +33,7 @@ export class Figures {
   }
 
   /**
-   * A server's figure as a multiple of another's, of the same measure or `of` another: the median of the multiples of figures that
+   * One server's figure as a multiple of another server's, of the same measure or of the measure `of`: the median over turns that
    * were measured side by side, else the multiple of the medians. `undefined`: one of them was not measured.
    */
   ratio(measure: string, server: string, than: string, of = measure): number | undefined {
@@ -60,7 +60,7 @@ export function summarize(samples: readonly number[]): Summary {
   return { median: quantile(sorted, 0.5), least: sorted[0]!, most: sorted.at(-1)! }
 }
 
-/** `sorted`, the least first. The median of an even number is between the middle two. */
+/** `sorted` is in ascending order. The median of an even number is between the middle two. */
 export function quantile(sorted: readonly number[], share: number): number {
   const at = (sorted.length - 1) * share
   const [low, high] = [sorted[Math.floor(at)]!, sorted[Math.ceil(at)]!]

@@ -1,5 +1,5 @@
 /**
- * The load generator, as the bench uses it: native/generator.c in a separate process.
+ * Runs the load generator, native/generator.c, as a separate process.
  */
 import { once } from 'node:events'
 import { rmSync, writeFileSync } from 'node:fs'
@@ -20,7 +20,7 @@ export interface ClientRecord {
 
 export interface PostRecord {
   group: number
-  /** 0: in turn with the others. n: sent after each n-th of the others, and not measured. */
+  /** 0: sent in turn with the others. n: sent after every n-th of the others, and not measured. */
   every?: number
   /** The whole request. */
   request: Buffer
@@ -28,7 +28,7 @@ export interface PostRecord {
 
 export interface RunOptions {
   ms: number
-  /** How many messages may be under way. */
+  /** How many messages may be in flight. */
   window?: number
   most?: number
   /** Time between POSTs; 0: as soon as the window allows. */
@@ -41,7 +41,7 @@ export interface Run {
   /** Messages delivered. */
   frames: number
   ms: number
-  /** How long the generator had nothing to do. */
+  /** Time in which the generator was idle. */
   idleMs: number
   /** From POST to each client, ms. */
   p50: number
@@ -89,7 +89,7 @@ export class Generator {
     const run = await this.#ask(`run ${ms} ${window} ${most} ${paceUs}`)
     const { frames, expected, surplus, unanswered } = run
     if (frames !== expected || surplus > 0 || unanswered > 0)
-      throw new Error(`${frames} messages arrived of ${expected}, ${surplus} too many, ${unanswered} awaited`)
+      throw new Error(`${frames} of ${expected} messages arrived, ${surplus} too many, ${unanswered} answers missing`)
     return { ...run, sample: Buffer.from(run.sample, 'hex').toString() }
   }
 

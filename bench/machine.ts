@@ -1,17 +1,17 @@
 /**
- * The machine: whether it can measure, and how much other programs ran meanwhile.
+ * The machine: whether it can run the bench, and how much CPU other programs used meanwhile.
  */
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { availableParallelism, cpus, release } from 'node:os'
 
-/** Descriptors for ten thousand clients and some more. */
+/** File descriptors for ten thousand clients and a reserve. */
 const DESCRIPTORS = 10_300
 
-/** Returns why this machine cannot measure. */
+/** Returns why this machine cannot run the bench. */
 export function unfit(): string | undefined {
-  if (process.platform !== 'linux') return 'CPU is read from /proc: this takes Linux'
-  if (availableParallelism() < 2) return 'the server and the load generator need a core each: there is only one'
+  if (process.platform !== 'linux') return 'the bench needs Linux: it reads CPU times from /proc'
+  if (availableParallelism() < 2) return 'the bench needs two cores: one for the server, one for the load generator'
   if (spawnSync('taskset', ['--version']).error) return 'taskset is missing (Debian: util-linux)'
   const limit = /Max open files\s+\S+\s+(\d+)/.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]
   if (Number(limit) < DESCRIPTORS) return `10k clients need ulimit -Hn ${DESCRIPTORS}; it is ${limit}`
@@ -29,7 +29,7 @@ export function describe(): string {
   ].join(' · ')
 }
 
-/** Returns how long the cores were busy, or were taken by the host for other machines, in ms. */
+/** Returns how long the cores were busy, or the host ran other machines on them, in ms. */
 export function busyMs(cores: readonly number[]): number {
   const lines = readFileSync('/proc/stat', 'utf8').split('\n')
   let ticks = 0

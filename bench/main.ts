@@ -1,8 +1,8 @@
 /**
- * `npm run bench`: the cable against the limit and its peers, one Markdown table, less than ten minutes.
+ * `npm run bench`: measures the cable against the limit and its peers; prints one Markdown table in less than ten minutes.
  *
- *   --quick         everything once, in about a minute: only the limit, nchan and the bare servers
- *   --only=a,b      some parts: fan-out, ingest, memory, neighbours, churn, start
+ *   --quick         each measurement once, in about a minute; of the peers only the limit, nchan and the bare servers
+ *   --only=a,b      only these parts: fan-out, ingest, memory, neighbours, churn, start
  *   --strict        exit code 1 when a goal is missed
  */
 import { spawnSync } from 'node:child_process'
@@ -24,9 +24,9 @@ import { ROWS } from './rows.ts'
 import type { Entry } from './sides.ts'
 import { figure, table, verdicts } from './table.ts'
 
-/** Rounds are interleaved; as many run as fit into this time. */
+/** As many interleaved rounds run as fit into this time. */
 const ROUNDS_MS = 460_000
-/** For a part alone: further rounds would not change the result. */
+/** Rounds of a part alone: more would not change the result. */
 const MOST_ROUNDS = 5
 
 const { values: options } = parseArgs({
@@ -35,8 +35,7 @@ const { values: options } = parseArgs({
 const problem = unfit()
 if (problem !== undefined) quit(problem)
 const generator = compile('generator')
-if (generator === undefined)
-  quit('there is no C compiler (cc), and the load generator is written in C (Debian: apt-get install gcc libc6-dev)')
+if (generator === undefined) quit('the load generator needs a C compiler (cc) (Debian: apt-get install gcc libc6-dev)')
 
 spawnSync('taskset', ['-acp', String(GENERATOR_CORE), String(process.pid)])
 const began = performance.now()
@@ -60,7 +59,7 @@ const PEERS: readonly Entry[] = [
   ...[limit(compile('limit')), nchan()].map(entry),
   ...(options.quick ? [] : [socketIo(installSocketIo()), anycable(), rawHttp()].map(entry)),
 ]
-if (options.quick) notes.push('--quick: socket.io and AnyCable were not measured')
+if (options.quick) notes.push('--quick: the bench did not measure socket.io and AnyCable')
 for (const { name, peer } of PEERS) if (peer.absent !== undefined) notes.push(`${name}: absent (${peer.absent})`)
 const present = PEERS.filter(({ peer }) => peer.absent === undefined)
 
@@ -96,7 +95,7 @@ for (let longest = 0; rounds < most; rounds++) {
 }
 for (const name of wanted) if (!repeated.includes(name)) await PARTS[name]!()
 
-// Without the rows of parts that were not asked for.
+// Leave out the rows of parts that were not asked for.
 const rows = ROWS.filter(({ measure }) => options.only === undefined || figures.get(measure, 'Hotcable') !== undefined)
 console.log(`${table(rows, figures)}\n`)
 console.log(`${describe()}`)
@@ -131,7 +130,7 @@ function utilisation(measure: string): string {
     .map(({ name }) => {
       const [server, load] = [figures.get(`server ${measure}`, name), figures.get(`load ${measure}`, name)]
       if (server === undefined || load === undefined) return undefined
-      // A server that did not always have its core was not alone there, so its times say little.
+      // A server that did not always have its core shared it with other programs, so its times say little.
       return `${name} ${figure(server.median)} / ${figure(load.median)}${server.median < 0.9 ? ' (unreliable for times)' : ''}`
     })
     .filter(Boolean)

@@ -1,7 +1,7 @@
 /**
  * Programs under measurement: each has one core, and we read its CPU and memory from /proc.
  *
- * testing/cable.ts does not start them, because each runs under taskset, and not every one is our cable.
+ * We do not start them by testing/cable.ts, because each runs under taskset, and some are not our cable.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -17,7 +17,7 @@ export const GENERATOR_CORE = 1
 export interface Program {
   readonly pid: number
   readonly child: ChildProcess
-  /** What it printed until it was ready. */
+  /** Its output until it was ready. */
   readonly lines: readonly string[]
   stop: () => Promise<void>
 }
@@ -33,7 +33,7 @@ export interface ProgramOptions {
 
 const READY_MS = 15_000
 
-/** The programs that run, and the signal that ends each with all that it started. */
+/** The running programs, and the signal that ends each with all its children. */
 const running = new Map<ChildProcess, NodeJS.Signals>()
 process.on('exit', () => {
   for (const [child, signal] of running) child.kill(signal)
@@ -80,7 +80,7 @@ export async function startProgram(
   }
 }
 
-/** CPU in ms, of all threads of the process and of those it started. */
+/** CPU in ms, of all threads of the process and its children. */
 export function cpuMs(pid: number): number {
   let sum = 0
   for (const task of readdirSync(`/proc/${pid}/task`)) {
@@ -90,7 +90,7 @@ export function cpuMs(pid: number): number {
   return sum
 }
 
-/** Resident memory in KiB, likewise. */
+/** Resident memory in KiB, of the process and its children. */
 export function residentKiB(pid: number): number {
   let sum = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1])
   for (const task of readdirSync(`/proc/${pid}/task`))

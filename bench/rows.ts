@@ -62,11 +62,15 @@ export const ROWS: readonly Row[] = [
   },
   {
     title:
-      'RSS per session with one Turbo subscription, 10k, KiB (from 1k to 10k, idle after the load, nothing collected for us)',
+      'RSS per session with one Turbo subscription, 10k, KiB (from 1k to 10k, idle after the load, without a forced collection)',
     measure: 'rss',
     goals: [{ at: 8 }, { than: 'AnyCable', most: 0.5 }],
   },
-  { title: 'the same, idle since they came in, after a collection, KiB', measure: 'rss collected', goals: [{ at: 8 }] },
+  {
+    title: 'the same, idle since they connected, after a forced collection, KiB',
+    measure: 'rss collected',
+    goals: [{ at: 8 }],
+  },
   {
     title: 'connect + JWT + welcome + subscribe + confirm, CPU per session, herd of 10k, µs',
     measure: 'herd',

@@ -1,5 +1,5 @@
 /**
- * Ours and another server side by side, in short turns, so that other load of the machine affects both. We
+ * Our cable and another server side by side, in short turns, so that other load on the machine affects both. We
  * compare turns that stood next to each other.
  */
 import { type Bench, withServer } from './bench.ts'
@@ -35,7 +35,7 @@ export const withBoth = (
     ),
   )
 
-/** Each in turn, while the other one is stopped: its pings, for instance, do not disturb. */
+/** Runs each in turn while the other is stopped, so that the other's pings, for instance, do not disturb. */
 export async function eachAlone<T>(sides: Sides, measure: (side: Side) => Promise<T>): Promise<T[]> {
   const [ours, theirs] = sides
   const results: T[] = []
@@ -53,7 +53,7 @@ export async function eachAlone<T>(sides: Sides, measure: (side: Side) => Promis
   return results
 }
 
-/** A figure of each, to be compared. */
+/** A figure of each server, for comparison. */
 export const named = ([ours, theirs]: Sides, [first, second]: readonly number[]) =>
   [
     [ours.name, first!],

@@ -9,7 +9,7 @@ const ROW: Row = {
   goals: [{ than: 'nchan', most: 0.95 }, { than: 'AnyCable', most: 1 }, { than: 'raw', more: 0.25 }, { at: 6 }],
 }
 
-test('the median of an even number of samples is between the middle two, and the order of samples does not matter', () => {
+test('the median of an even number of samples is between the middle two, in whatever order they come', () => {
   assert.deepEqual(summarize([4, 1, 3, 2]), { median: 2.5, least: 1, most: 4 })
   assert.deepEqual(summarize([10, 9, 1]), { median: 9, least: 1, most: 10 })
   assert.equal(quantile([1, 2, 3, 4, 5], 0.99), 4.96)
@@ -41,7 +41,7 @@ test('figures that were taken side by side are compared with each other, not by 
   assert.match(table([ROW], figures), / 7\.5 \(5–10\) → ×0\.80 /)
 })
 
-test('without a figure of ours nothing is met', () => {
+test('without a figure of ours no goal is met', () => {
   const figures = new Figures()
   figures.add('us', 'nchan', 1)
 

@@ -6,10 +6,10 @@ import type { Figures, Summary } from './figures.ts'
 export interface Row {
   title: string
   measure: string
-  /** The server whose figure it is; ours by default. */
+  /** The server that the figure belongs to; ours by default. */
   subject?: string
   goals: readonly Goal[]
-  /** Other servers whose figures explain the goals. */
+  /** Other servers, shown because they explain the goals. */
   beside?: readonly string[]
 }
 
@@ -31,7 +31,7 @@ export function table(rows: readonly Row[], figures: Figures): string {
   const lines = rows.map(row => {
     const { measure, subject = SUBJECT } = row
     const ours = figures.get(measure, subject)
-    // Theirs, and ours as a multiple of it.
+    // Their figure, and ours as a multiple of it.
     const cell = (name: string, of?: string) => {
       const [theirs, ratio] = [figures.get(of ?? measure, name), figures.ratio(measure, subject, name, of)]
       return Number.isFinite(ratio) ? `${spread(theirs)} → ×${ratio!.toFixed(2)}` : spread(theirs)
@@ -49,7 +49,7 @@ export function table(rows: readonly Row[], figures: Figures): string {
   return [head, head.map(() => '---'), ...lines].map(cells => `| ${cells.join(' | ')} |`).join('\n')
 }
 
-/** Each goal of a row, and whether it is met; `absent` where there is nothing to compare with. */
+/** Each goal of a row, and whether it is met; `absent` if there is nothing to compare with. */
 export function verdicts({ measure, subject = SUBJECT, goals }: Row, figures: Figures): [goal: string, Verdict][] {
   const ours = figures.get(measure, subject)?.median
   return goals.map(goal => {

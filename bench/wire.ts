@@ -28,7 +28,7 @@ export function clientFrame(text: string): Buffer {
   return Buffer.concat([head, mask, payload])
 }
 
-/** A POST on a connection that is kept. */
+/** A POST on a connection that stays open. */
 export const postRequest = (path: string, body: string, headers: readonly string[] = []): Buffer =>
   Buffer.from(
     [

@@ -1,4 +1,4 @@
-/** Each never-rule of lint/ and of biome.json refuses what it is there for, in a project that consists of examples. */
+/** Each never-rule of lint/ and of biome.json refuses an example of what it forbids, in a project made of examples. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -48,7 +48,7 @@ test('the linter refuses an example of everything that the design forbids', t =>
     )
 })
 
-test('the linter lets pass what the design allows', t => {
+test('the linter accepts an example of everything that the design allows', t => {
   const allowed: Example[] = [
     ['server/session/a.ts', load('../hub/hub.ts'), ''],
     ['server/session/a.test.ts', load('../transport/socket.ts'), ''],
@@ -65,7 +65,7 @@ test('the linter lets pass what the design allows', t => {
 function lint(t: TestContext, examples: readonly Example[]): string[] {
   const scratch = mkdtempSync(join(tmpdir(), 'hotcable-lint-'))
   t.after(() => rmSync(scratch, { recursive: true }))
-  // Where the project was cloned must not matter.
+  // The folder of the clone must not matter.
   const project = join(scratch, 'server/web/e2e/project')
   mkdirSync(project, { recursive: true })
   for (const name of ['biome.json', 'lint']) cpSync(name, join(project, name), { recursive: true })

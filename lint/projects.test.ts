@@ -20,7 +20,7 @@ const filesOf = (project: string): string[] =>
 const loaded = new Map(projects.map(project => [project, filesOf(project)]))
 const has = (project: string, name: string) => loaded.get(project)!.some(file => file.endsWith(`/${name}`))
 
-test('code for Node has no types of a browser', () => {
+test('code for Node cannot use the types of a browser', () => {
   // @ts-expect-error: `npm run typecheck` fails here as soon as `document` type-checks.
   assert.equal(typeof document, 'undefined')
 
@@ -57,7 +57,7 @@ test('npm run typecheck checks every TypeScript file', () => {
   )
 })
 
-/** Files of git that are in the folder, and new ones that git does not ignore. */
+/** Tracked files that exist, and new files that git does not ignore. */
 function trackedFiles(): string[] {
   const list = (...options: string[]) =>
     execFileSync('git', ['ls-files', ...options], { cwd: ROOT, encoding: 'utf8' })

@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { keepRunning } from './child.ts'
 
-/** A child that runs a script, the lines that it prints, and the lines about it. */
+/** A child that runs a script; its output, line by line; and what `npm start` says about it. */
 function run(t: TestContext, script: string, waits: number[] = [], onMisconfigured = () => {}) {
   const [lines, said] = [new PassThrough({ objectMode: true }), new PassThrough({ objectMode: true })]
   const child = keepRunning({
@@ -24,7 +24,7 @@ function run(t: TestContext, script: string, waits: number[] = [], onMisconfigur
   return { child, line: reader(lines), said: reader(said) }
 }
 
-/** Reads line by line; those of one turn wait for their reader. */
+/** Reads line by line; the lines of one turn wait for their reader. */
 function reader(stream: PassThrough): () => Promise<string> {
   const lines: AsyncIterator<string> = stream[Symbol.asyncIterator]()
   return async () => (await lines.next()).value
@@ -41,7 +41,7 @@ const isAlive = (pid: number): boolean => {
 
 const FOREVER = 'setInterval(() => {}, 1000);'
 
-test('what a child prints comes line by line, from both of its streams', async t => {
+test("a child's output arrives line by line, from both of its streams", async t => {
   const { line } = run(
     t,
     `process.stdout.write('one\\r\\ntw')
@@ -121,7 +121,7 @@ test('a child that exits because of its configuration is not started again', asy
   const misconfigured = Promise.withResolvers<void>()
   const { child, line, said } = run(t, "console.log('no such folder'); process.exit(78)", [0], misconfigured.resolve)
 
-  assert.equal(await said(), 'Thing stopped, for the reason that it gave, and is not started again')
+  assert.equal(await said(), 'Thing stopped: its settings or files are wrong. It is not started again')
   assert.equal(await line(), 'no such folder')
   await misconfigured.promise
   child.restart()

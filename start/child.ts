@@ -1,5 +1,5 @@
 /**
- * Keeps one child process running: starts it again when it dies, and ends it together with all that it started. After exit
+ * Keeps one child process running: starts it again when it dies, and ends it together with its descendants. After exit
  * code {@link EX_CONFIG} we do not start it again, because it would fail for the same reason.
  *
  * Each child leads its own process group, so that we also end PHP's workers, which outlive a killed master, and
@@ -14,13 +14,13 @@ export interface ChildOptions {
   args: readonly string[]
   cwd: string
   env: NodeJS.ProcessEnv
-  /** One line of its output. */
+  /** Takes one line of its output. */
   onLine: (line: string) => void
-  /** One line about it: that it died, and when we start it again. */
+  /** Takes one line about it: that it died, and when we start it again. */
   say: (line: string) => void
   /** It exited because of its settings or its files, so we do not start it again. */
   onMisconfigured?: () => void
-  /** A process group came to life, or is gone. */
+  /** Called when a process group starts, and when it has ended. */
   onGroup?: (pid: number, alive: boolean) => void
   backOff?: BackOff
   /** How long it may take to end. */
@@ -76,7 +76,7 @@ export function keepRunning(options: ChildOptions): Child {
         return start()
       }
       if (code === EX_CONFIG) {
-        say(`${title} stopped, for the reason that it gave, and is not started again`)
+        say(`${title} stopped: its settings or files are wrong. It is not started again`)
         return onMisconfigured()
       }
       const waitMs = held ? OUTAGE_MS : backOff.after(performance.now() - started)
@@ -89,7 +89,7 @@ export function keepRunning(options: ChildOptions): Child {
   }
   start()
 
-  /** Resolves when it is gone, by itself or killed. */
+  /** Resolves when it has ended. */
   const terminate = async (pid: number): Promise<void> => {
     const { promise } = exited
     signal(pid, 'SIGTERM')
@@ -130,13 +130,13 @@ function spawnGroup({ command, args, cwd, env, onLine }: ChildOptions): ChildPro
   return child
 }
 
-/** Signals a whole group; one that is gone has what we wanted. */
+/** Signals a whole group; a group that has ended needs no signal. */
 export const signal = (group: number, name: NodeJS.Signals | 0): boolean => send(-group, name)
 
-/** Whether any process of the group is left. */
+/** Whether any process of the group is alive. */
 export const isAlive = (group: number): boolean => signal(group, 0)
 
-/** Whether there is a process of that number. */
+/** Whether a process with that id is alive. */
 export const isProcess = (pid: number): boolean => send(pid, 0)
 
 function send(to: number, name: NodeJS.Signals | 0): boolean {

@@ -8,7 +8,7 @@ export interface Guard {
 
 export function createGuard(): Guard {
   const script = fileURLToPath(new URL('watchdog.ts', import.meta.url))
-  // Detached: a Ctrl-C must not end it before it was needed.
+  // Detached: a Ctrl-C must not end the watchdog before its work.
   const watchdog = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script], {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,

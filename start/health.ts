@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 
-/** Asks until all answer 200, or the time is over. Resolves with those that did not. (Tests use testing/child.ts.) */
+/** Polls until all URLs answer 200, or the time is over. Resolves with those that did not. (Tests use testing/child.ts.) */
 export async function untilHealthy(urls: readonly string[], withinMs: number): Promise<string[]> {
   const deadline = performance.now() + withinMs
   let waiting = [...urls]

@@ -31,7 +31,7 @@ for (const name of ['SIGINT', 'SIGTERM'] as const) {
     assert.ok(family(env).length > 3)
 
     child.kill(name)
-    child.kill(name) // npm passes on what the terminal has sent already
+    child.kill(name) // npm passes on a signal that the terminal has already sent to us
 
     assert.equal(await ended, 0)
     await until(() => family(env).length === 0)
@@ -74,7 +74,7 @@ test('an intended outage kills the cable, and keeps it away while cards are adde
   while (!(await (await fetch(url)).text()).includes(away)) await pause(50)
 })
 
-test('a port that is in use is one line', async t => {
+test('npm start reports a port that is in use in one line', async t => {
   const holder = createServer().listen(0, '127.0.0.1')
   await once(holder, 'listening')
   t.after(() => holder.close())
@@ -87,7 +87,7 @@ test('a port that is in use is one line', async t => {
   assert.match(lines[0]!, new RegExp(`^Port ${port} is in use`))
 })
 
-test('a language that is not installed is named with how to install it, and the others run', async t => {
+test('npm start names a language that is not installed, says how to install it, and runs the others', async t => {
   const { url, lines, ready } = await start(t, { PATH: '/nowhere' })
   await ready
 
@@ -133,7 +133,7 @@ const handshake = (port: string): Promise<number | undefined> =>
 
 test('the port opens when the cable answers, however slowly that starts', async t => {
   const slow = inside('server/main.ts', 'await new Promise(started => setTimeout(started, 1500))')
-  // Where npm start waits for the cable, seconds are long: a busy machine is slower than 1.5 s.
+  // npm start sees no time pass while it waits for the cable: a busy machine needs more than 1.5 s.
   const patient = inside('start/main.ts', 'const now = performance.now(); performance.now = () => now')
   const { port, ready } = await start(t, { PATH: '/nowhere', NODE_OPTIONS: `${slow} ${patient}` })
 
@@ -144,7 +144,7 @@ test('the port opens when the cable answers, however slowly that starts', async 
   await ready
 })
 
-test('after a while the port opens without the cable, and /cable is 502 at once', async t => {
+test('the port opens after 5 s without the cable, and /cable answers 502 at once', async t => {
   const never = inside('server/main.ts', 'await new Promise(() => setInterval(() => {}, 1000))')
   const { url, port, lines } = await start(t, { PATH: '/nowhere', NODE_OPTIONS: never })
 
@@ -156,14 +156,14 @@ test('after a while the port opens without the cable, and /cable is 502 at once'
   await until(() => lines.includes('The cable does not answer yet'))
 })
 
-test('a misconfigured Board says so once, and the others run', async t => {
+test('npm start reports a misconfigured Board once, and runs the others', async t => {
   const { env, says } = fakePython(t, 'exit 78')
   const { url, lines, ready } = await start(t, env)
   await ready
 
   assert.deepEqual(
     lines.filter(line => line.startsWith('Python')),
-    [says, 'Python stopped, for the reason that it gave, and is not started again', 'Python does not answer yet'],
+    [says, 'Python stopped: its settings or files are wrong. It is not started again', 'Python does not answer yet'],
   )
   assert.equal((await fetch(url)).status, 200)
 })
@@ -177,7 +177,7 @@ test('a misconfigured web app ends all processes, with exit code 1', linux, asyn
   await until(() => family(env).length === 0)
 })
 
-test('a setting that the cable refuses is one line, and no process starts', async t => {
+test('npm start reports a setting that the cable refuses in one line, and starts no process', async t => {
   const { ended, lines } = await start(t, { PATH: '/nowhere', ANYCABLE_HISTORY_LIMIT: 'many', HOTCABLE_HEALL: 'off' })
 
   assert.equal(await ended, 1)
@@ -190,13 +190,13 @@ test('a setting that the cable refuses is one line, and no process starts', asyn
   )
 })
 
-test('while sources are watched, a Board whose sources change is started again', async t => {
+test('npm run dev restarts a Board when its sources change', async t => {
   const { env, says } = fakePython(t, 'exec sleep 1000')
   const { lines, child } = await start(t, env, [process.execPath, 'start/main.ts', '--watch'])
   const starts = () => lines.filter(line => line === says).length
   await until(() => starts() === 1)
 
-  // Its times are set to what they are.
+  // Setting the present times is a change as well.
   const board = join(ROOT, 'backends/python/board.py')
   const { atime, mtime } = statSync(board)
   utimesSync(board, atime, mtime)
@@ -217,7 +217,7 @@ function fakePython(t: TestContext, does: string) {
   return { env: { PATH: folder }, says: 'Python     │ data is no folder' }
 }
 
-test('demo:outage says what to do when nothing runs, and when something else does', async t => {
+test('demo:outage says what to do if no demo runs, and if another cable runs', async t => {
   const folder = mkdtempSync(join(tmpdir(), 'hotcable-outage-'))
   t.after(() => rmSync(folder, { recursive: true }))
   const outage = async (port: number) => {
@@ -243,11 +243,11 @@ test('demo:outage says what to do when nothing runs, and when something else doe
   other.close()
   assert.deepEqual(await outage(port), [
     1,
-    'Nothing is running: npm start, open the page, then this in a second terminal\n',
+    'The demo is not running. Run npm start, open the page, then run this in a second terminal\n',
   ])
 })
 
-test('an outage says what to do where npm start uses a cable that it did not start', async t => {
+test('demo:outage says what to do if npm start uses a cable that it did not start', async t => {
   const folder = mkdtempSync(join(tmpdir(), 'hotcable-start-'))
   t.after(() => rmSync(folder, { recursive: true }))
   const running = { pid: process.pid, url: 'http://localhost:4000', ownsCable: false }
@@ -262,13 +262,13 @@ test('an outage says what to do where npm start uses a cable that it did not sta
   assert.match(stderr, /^npm start uses a cable that it did not start\. Stop and start that cable yourself/)
 })
 
-test('an argument that npm start does not know is one line that names the variables', () => {
+test('npm start reports an unknown argument in one line that names the variables', () => {
   const script = fileURLToPath(new URL('main.ts', import.meta.url))
   const { status, stderr } = spawnSync(process.execPath, [script, '--port=4000'], { encoding: 'utf8' })
 
   assert.deepEqual(
     [status, stderr],
-    [1, 'npm start takes no --port=4000: it is set by variables, as PORT=4000 npm start. See README.md\n'],
+    [1, 'npm start does not know --port=4000: set variables instead, as PORT=4000 npm start. See README.md\n'],
   )
 })
 

@@ -3,10 +3,10 @@
  *
  *   PORT HOST          where the Board listens: 3000, for this machine only; HOST=0.0.0.0 lets phones in
  *   HOTCABLE_DB        its SQLite file: data/board.sqlite3
- *   ANYCABLE_SECRET    one secret for all; none: a random one that dies with us
+ *   ANYCABLE_SECRET    one secret for all; default: a random one for this run
  *   HOTCABLE_CABLE_URL, ANYCABLE_HTTP_BROADCAST_URL
- *                      a cable that is there already, with that secret, ours or anycable-go; and where it takes broadcasts
- *   SIGUSR2            the cable is killed and stays away for ten seconds: `npm run demo:outage`
+ *                      a cable that runs already, with that secret, ours or anycable-go; and where it takes broadcasts
+ *   SIGUSR2            kills the cable and keeps it away for ten seconds: `npm run demo:outage`
  *   --watch            `npm run dev`: restarts processes when their sources change
  */
 import { randomBytes } from 'node:crypto'
@@ -25,7 +25,7 @@ import { portsNeeded, reachable, type Service, services } from './services.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const READY_MS = 5000
-/** npm passes a Ctrl-C on that the terminal has sent to us already; that one is not a second. */
+/** npm passes on a Ctrl-C that the terminal has already sent to us; it must not count as a second one. */
 const SAME_CTRL_C_MS = 500
 
 // Output that cannot be written (a full disk, a closed pipe) is lost. It must not end the process.
@@ -38,15 +38,15 @@ const say = (line: string): void => console.error(line)
 
 const strange = process.argv.slice(2).find(argument => argument !== '--watch')
 if (strange !== undefined)
-  fail(`npm start takes no ${strange}: it is set by variables, as PORT=4000 npm start. See README.md`)
+  fail(`npm start does not know ${strange}: set variables instead, as PORT=4000 npm start. See README.md`)
 if (!Number.isInteger(port) || port < 1 || port > 65535) fail(`PORT must be a number from 1 to 65535, not ${env.PORT}`)
 if (!(await isFree(port, env.HOST)))
-  fail(`Port ${port} is in use: stop what uses it, or take another: PORT=${port + 1} npm start`)
+  fail(`Port ${port} is in use: stop the program that uses it, or choose another: PORT=${port + 1} npm start`)
 
 const db = databaseFile(env.HOTCABLE_DB)
 const languages = await present()
 if (env.HOTCABLE_CABLE_URL && !env.ANYCABLE_SECRET)
-  fail('ANYCABLE_SECRET is not set: the cable at HOTCABLE_CABLE_URL has one')
+  fail('ANYCABLE_SECRET is not set: set it to the secret of the cable at HOTCABLE_CABLE_URL')
 const plan = services({
   port,
   host,
@@ -62,7 +62,7 @@ const plan = services({
   ports: await freePorts(portsNeeded(languages)),
   watch: process.argv.includes('--watch'),
 })
-// Without the cable and web there is nothing to look at; a Board may come later.
+// Without the cable and web there is nothing to see; a Board may come later.
 const core = plan.slice(0, env.HOTCABLE_CABLE_URL ? 1 : 2)
 const web = core.at(-1)!
 const ours = core.find(service => service !== web)
@@ -101,7 +101,7 @@ function fail(line: string): never {
   process.exit(1)
 }
 
-/** The languages that are here; those that are not are named, and the rest runs. */
+/** The installed languages; a missing one is reported, and the others run. */
 async function present(): Promise<NeighbourName[]> {
   const names = Object.keys(NEIGHBOURS) as NeighbourName[]
   const found = await Promise.all(names.map(name => NEIGHBOURS[name].isPresent()))
@@ -111,7 +111,7 @@ async function present(): Promise<NeighbourName[]> {
   return names.filter((_, at) => found[at])
 }
 
-/** Checks the cable's settings first, or we would start it over and over with settings that it refuses. */
+/** Checks the cable's settings before its start. Otherwise we would start it again and again with settings that it refuses. */
 function checkSettings({ args, env: extra }: Service): void {
   try {
     readConfig(args.slice(args.indexOf('server/main.ts') + 1), { ...env, ...extra })

@@ -10,7 +10,7 @@ test('free ports are free, and different', async () => {
   assert.ok(await isFree(ports[0]!))
 })
 
-test('a port that is taken on one address is not free on all', async t => {
+test('a port that is taken on one address is not free on all addresses', async t => {
   const [port = 0] = await freePorts(1)
   const server = createServer()
   await new Promise<void>(resolve => server.listen(port, '127.0.0.1', resolve))

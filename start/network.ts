@@ -12,7 +12,7 @@ export const isWildcard = (host: string): boolean => host === '::' || host === '
 export const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || host.startsWith('127.')
 
 /**
- * Returns so many free ports of the loopback interface. They are below those that systems give to outgoing connections,
+ * Returns so many free ports of the loopback interface. They are below the range that systems use for outgoing connections,
  * because an outgoing connection could take a port before its server binds it, or while that server restarts.
  */
 export async function freePorts(count: number): Promise<number[]> {
@@ -31,7 +31,7 @@ export async function freePorts(count: number): Promise<number[]> {
 
 /** Whether `port` is free on `host`; without one, on every interface. */
 export async function isFree(port: number, host?: string): Promise<boolean> {
-  // One by one: some systems allow a server on an address beside one on all addresses, and would send it the visitors.
+  // One by one: some systems allow a server on one address beside one on all addresses, and send visitors to the former.
   for (const address of host ? [host] : [LOOPBACK, '::', '0.0.0.0']) {
     try {
       await release(await hold(port, address))

@@ -9,7 +9,7 @@ import { test } from 'node:test'
 import { family, linux, ROOT, start, until } from './testing.ts'
 
 for (const script of ['start', 'cable']) {
-  test(`a SIGTERM to npm ends all that npm run ${script} has started`, linux, async t => {
+  test(`a SIGTERM to npm ends every process that npm run ${script} started`, linux, async t => {
     const settings = script === 'cable' ? ['--', '--noauth', '--port=0', '--http_broadcast_port=0'] : []
     const { child, env, lines } = await start(t, {}, ['npm', 'run', script, ...settings])
     await until(() => lines.some(line => /is live at|backends broadcast to/.test(line)))
@@ -27,8 +27,8 @@ const OLD = process.env
   .find(isOld)
 
 for (const script of ['start', 'cable']) {
-  test(`npm run ${script} on a Node that is too old is one line with the version`, {
-    skip: OLD === undefined && 'there is no old Node in PATH',
+  test(`npm run ${script} reports a Node that is too old in one line with the version`, {
+    skip: OLD === undefined && 'PATH has no old Node',
   }, async t => {
     const folder = mkdtempSync(join(tmpdir(), 'hotcable-old-'))
     t.after(() => rmSync(folder, { recursive: true }))

@@ -1,6 +1,6 @@
 /**
- * `npm run demo:outage`: see pages heal. While `npm start` runs, its cable is killed and kept away for ten seconds, cards
- * are added in every language meanwhile, and every open page catches up by itself.
+ * `npm run demo:outage`: shows how pages heal. It kills the cable of a running `npm start` and keeps it away for ten seconds,
+ * adds cards in every language meanwhile, and every open page catches up.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { NEIGHBOURS } from '../backends/harness/languages.ts'
@@ -9,7 +9,7 @@ import { untilHealthy } from './health.ts'
 import { databaseFile, find } from './running.ts'
 
 const CARDS = 8
-/** Before the cable goes, so that there is time to look at the page. */
+/** Time to look at the page before the cable goes. */
 const LOOK_MS = 2000
 
 const usual = Object.values(NEIGHBOURS).filter(({ isExtra }) => !isExtra)
@@ -20,7 +20,9 @@ if (running === undefined) {
   const other = `http://localhost:${process.env.PORT || 3000}`
   const isThere = (await untilHealthy([`${other}/health`], 0)).length === 0
   console.error(
-    isThere ? byHand(other) : 'Nothing is running: npm start, open the page, then this in a second terminal',
+    isThere
+      ? byHand(other)
+      : 'The demo is not running. Run npm start, open the page, then run this in a second terminal',
   )
   process.exit(1)
 }
@@ -36,7 +38,7 @@ const say = (line: string): void => console.log(line)
 say(`Look at ${url}/compare`)
 await pause(LOOK_MS)
 process.kill(pid, 'SIGUSR2')
-say(`The cable is stopped for ${OUTAGE_MS / 1000} s, and cards are added`)
+say(`The cable is stopped for ${OUTAGE_MS / 1000} s; meanwhile this adds cards`)
 const until = performance.now() + OUTAGE_MS
 let added = 0
 for (let number = 1; number <= CARDS; number++) {
@@ -45,9 +47,9 @@ for (let number = 1; number <= CARDS; number++) {
   await pause(Math.max(0, (until - performance.now()) / (CARDS - number + 1) - 100))
 }
 await pause(Math.max(0, until - performance.now()))
-say(`${added} cards were added meanwhile. The cable comes back, and every page catches up by itself`)
+say(`Added ${added} cards. The cable starts again, and every open page catches up`)
 
-/** A cable that `npm start` did not start is not ours to kill. */
+/** We do not kill a cable that `npm start` did not start. */
 function byHand(url: string): string {
   return `npm start did not start the server at ${url}. In compose, make the outage by hand:
   docker compose kill cable

@@ -1,13 +1,13 @@
-/** How a second command finds the running demo: a file beside its database, gone when the demo is. */
+/** How a second command finds the running demo: a file beside its database, deleted when the demo ends. */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { isProcess } from './child.ts'
 
 export interface Running {
-  /** Of the starter. */
+  /** The starter's process id. */
   pid: number
-  /** Of the Board. */
+  /** The Board's URL. */
   url: string
   /** Whether the starter started the cable. */
   ownsCable: boolean
@@ -15,7 +15,7 @@ export interface Running {
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 
-/** The Board's SQLite file: the setting as it was given, or `data/board.sqlite3`. */
+/** The Board's SQLite file: the given setting, or `data/board.sqlite3`. */
 export const databaseFile = (setting: string | undefined): string => resolve(ROOT, setting || 'data/board.sqlite3')
 
 const fileFor = (db: string): string => join(dirname(db), 'running.json')

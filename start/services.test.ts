@@ -12,7 +12,7 @@ const plan = {
   watch: false,
 } as const
 
-test('every process has the secret in its environment, and none as an argument', () => {
+test('every process has the secret in its environment, and no process as an argument', () => {
   for (const { env, args, command } of services(plan)) {
     assert.equal(env.ANYCABLE_SECRET, 'canary-of-start')
     assert.ok(![command, ...args].join(' ').includes('canary-of-start'))
@@ -34,7 +34,7 @@ test('every process finds the cable and the cards, and web finds the others', ()
   }
 })
 
-test('npm start uses the cable that already runs, and starts none', () => {
+test('npm start uses a cable that already runs, and starts no other', () => {
   const cable = { url: 'http://127.0.0.1:8080', broadcastUrl: 'http://127.0.0.1:8090/_broadcast' }
   const [web, python, ruby, ...rest] = services({ ...plan, cable })
 

@@ -1,9 +1,9 @@
 /**
- * What runs: the cable, the Board in TypeScript, and the Board of every language that is here; in Rails too, where its gems are.
+ * The processes: the cable, the Board in TypeScript, and the Board of every installed language (Rails if its gems are here).
  *
- *   browser ──:3000──▶ web ──▶ cable, python, php, ruby, rails       all but web on loopback ports of the system's choosing
+ *   browser ──:3000──▶ web ──▶ cable, python, php, ruby, rails       all but web on free loopback ports
  *
- * Secrets travel in the environment: an argument is for every user of the machine to read.
+ * Secrets travel in the environment: every user of the machine can read arguments.
  */
 import { BOARDS, NEIGHBOURS, type NeighbourName } from '../backends/harness/languages.ts'
 import type { Command } from '../backends/harness/toolchain.ts'
@@ -15,11 +15,11 @@ export interface Service extends Command {
   readonly health: string
   readonly env: Readonly<Record<string, string>>
   readonly chatter?: RegExp | undefined
-  /** Folders whose changes restart it; absent if it watches its sources itself, or if we do not watch. */
+  /** We restart it when files in these folders change; absent if it watches its sources itself, or if we do not watch. */
   readonly sources?: readonly string[]
 }
 
-/** A cable that is run by somebody else. */
+/** A cable that `npm start` does not start. */
 export interface OtherCable {
   /** Where its clients connect, `http://127.0.0.1:8080`. */
   url: string
@@ -28,13 +28,13 @@ export interface OtherCable {
 
 export interface Plan {
   port: number
-  /** Instead of ours. */
+  /** The cable to use instead of ours. */
   cable?: OtherCable | undefined
   /** Where the Board listens: an address of this machine, or all of them. */
   host: string
   secret: string
   db: string
-  /** Languages that are here. */
+  /** The installed languages. */
   languages: readonly NeighbourName[]
   /** As many as {@link portsNeeded} says. */
   ports: readonly number[]
@@ -57,7 +57,7 @@ export function services({ port, cable: other, host, secret, db, languages, port
     command: process.execPath,
     args: [
       '--disable-warning=ExperimentalWarning',
-      // As `npm run cable` has it: a cable after a herd weighs half as much.
+      // As in `npm run cable`: after a herd the cable uses half the memory.
       '--max-semi-space-size=8',
       ...(watch ? ['--watch', '--watch-preserve-output'] : []),
       script,

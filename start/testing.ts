@@ -28,7 +28,7 @@ export interface Started {
 
 const NODE = [process.execPath, '--disable-warning=ExperimentalWarning', 'start/main.ts'] as const
 
-/** Runs `command`; `settings` are added to the environment, and win. */
+/** Runs `command` with `settings` added to the environment; they win. */
 export async function start(
   t: TestContext,
   extra: Record<string, string | undefined> = {},
@@ -55,7 +55,7 @@ export async function start(
   return { child, lines, ended, url: `http://127.0.0.1:${port}`, port, env, ready: ready.promise }
 }
 
-/** Processes of this Board: those with its SQLite file in their environment, and `script` in their command. */
+/** Processes of this Board: those with its SQLite file in their environment and `script` in their command. */
 export function family({ HOTCABLE_DB }: { HOTCABLE_DB: string }, script = ''): number[] {
   return readdirSync('/proc')
     .filter(name => /^\d+$/.test(name))
@@ -65,7 +65,7 @@ export function family({ HOTCABLE_DB }: { HOTCABLE_DB: string }, script = ''): n
         const [environment, command] = ['environ', 'cmdline'].map(name => readFileSync(`/proc/${pid}/${name}`, 'utf8'))
         return environment!.includes(`HOTCABLE_DB=${HOTCABLE_DB}\0`) && command!.includes(script)
       } catch {
-        return false // gone, or not ours
+        return false // it has ended, or is not ours
       }
     })
 }

@@ -1,7 +1,7 @@
 /**
  * Ends the processes that `npm start` leaves behind when it is killed.
  *
- *   stdin   +1234   a process group lives        -1234   it is gone        end of input: so is `npm start`
+ *   stdin   +1234   a process group started      -1234   it ended          end of input: `npm start` ended
  *
  * It is a separate process, because `npm start` cannot react to a SIGKILL. It reads a pipe, because the system closes the
  * pipe of a dead process.

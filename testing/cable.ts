@@ -7,7 +7,7 @@ import { type Ending, end, endsWithUs } from './child.ts'
 
 const ROOT = resolve(import.meta.dirname, '..')
 
-/** With this variable all cables have a broker that answers later, with delays from this seed. */
+/** With this variable the broker of every cable answers later, with delays from this seed. */
 const { HOTCABLE_TEST_SEED: SEED } = process.env
 
 export interface Cable {
@@ -20,12 +20,12 @@ export interface Cable {
 }
 
 export interface TurboCable extends Cable {
-  /** Of broadcasts, derived from the secret. */
+  /** The key of broadcasts, derived from the secret. */
   readonly key: string
 }
 
 export interface StartOptions {
-  /** The only settings of its environment. */
+  /** The only settings in its environment. */
   settings?: Readonly<Record<string, string>>
   nodeFlags?: readonly string[]
 }

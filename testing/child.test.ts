@@ -8,7 +8,7 @@ const FOREVER = 'setInterval(() => {}, 1000)'
 const node = (script: string, detached = false) =>
   spawn(process.execPath, ['--eval', script], { detached, stdio: ['ignore', 'pipe', 'inherit'] })
 
-test('the end of the head of a group is the end of what it started', async () => {
+test('ending the head of a group ends its children', async () => {
   const head = endsWithUs(
     node(
       `require('node:child_process').spawn(process.execPath, ['--eval', '${FOREVER}'], { stdio: 'inherit' }); console.log(1); ${FOREVER}`,
@@ -19,10 +19,10 @@ test('the end of the head of a group is the end of what it started', async () =>
   const closed = once(head.stdout, 'close')
 
   assert.deepEqual(await end(head), { code: null, signal: 'SIGTERM' })
-  await closed // the other process had it open as well
+  await closed // the other process held this pipe open
 })
 
-test('a process without a group is ended alone, and one that has exited says how', async () => {
+test('a process without a group ends alone, and its exit code is returned', async () => {
   const child = endsWithUs(node(FOREVER))
 
   assert.deepEqual(await end(child, 'SIGKILL'), { code: null, signal: 'SIGKILL' })

@@ -1,10 +1,10 @@
-/** For tests: child processes that end with the tests, and a wait for what they serve. */
+/** For tests: child processes that end with the tests, and a wait until they answer. */
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { get } from 'node:http'
 import { setTimeout as pause } from 'node:timers/promises'
 
-/** Nothing takes this long to start, on the slowest machine. */
+/** No program takes this long to start, even on the slowest machine. */
 const START_MS = 60_000
 
 export interface Ending {
@@ -52,7 +52,7 @@ function signal(child: ChildProcess, name: NodeJS.Signals): void {
   }
 }
 
-/** Each request has its own connection, so that none is left open. */
+/** Each request has its own connection, so that no connection stays open. */
 const statusOf = (url: string): Promise<number | undefined> =>
   new Promise(resolve => {
     const request = get(url, { agent: false, timeout: 5_000 }, answer => resolve(answer.resume().statusCode))

@@ -1,11 +1,11 @@
 /**
- * For tests: a client of a cable that is read frame by frame, and never waits for ever.
+ * For tests: a client that reads the cable's frames one by one, and never waits for ever.
  *
  *   const client = await connect(t, cable.url)
  *   await client.welcomed()
  *   assert.deepEqual(await client.subscribe(identifier), { type: 'confirm_subscription', identifier })
  *
- * It is strict: it keeps everything that ws objects to (an illegal close code, a broken frame) in `errors`.
+ * It is strict: it keeps every error of ws (an illegal close code, a broken frame) in `errors`.
  */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
@@ -14,7 +14,7 @@ import { type ClientOptions, WebSocket } from 'ws'
 export const BASE = 'actioncable-v1-json'
 export const EXTENDED = 'actioncable-v1-ext-json'
 
-/** Longer than anything here takes; a test that waits for this long has failed. */
+/** Longer than any answer takes; a test that waits this long has failed. */
 const PATIENCE_MS = 60_000
 
 export interface Frame {
@@ -40,7 +40,7 @@ interface ReadOptions {
 }
 
 export interface ConnectOptions extends ClientOptions, ReadOptions {
-  /** With its `?`. */
+  /** The query, with its `?`. */
   query?: string
   protocols?: string | readonly string[]
 }
@@ -55,7 +55,7 @@ export class Client {
   readonly ws: WebSocket
   readonly errors: Error[] = []
   readonly closed: Promise<{ code: number; text: string }>
-  /** Of the welcome, once {@link welcomed} took it. */
+  /** The sid of the welcome; set by {@link welcomed}. */
   sid = ''
   readonly #frames: string[] = []
   readonly #waiting: Waiting[] = []
@@ -73,7 +73,7 @@ export class Client {
     this.closed = new Promise(resolve => {
       ws.on('close', (code, reason) => {
         const text = String(reason)
-        this.#closed = new Error(`the cable closed with ${`${code} ${text}`.trim()}, so that no frame will come`)
+        this.#closed = new Error(`the cable closed with ${`${code} ${text}`.trim()}, so no frame will come`)
         for (const { reject, timer } of this.#waiting.splice(0)) {
           clearTimeout(timer)
           reject(this.#closed)
@@ -90,7 +90,7 @@ export class Client {
     waiting.resolve(text)
   }
 
-  /** The next frame as it was written; rejects when the connection closes before. */
+  /** Resolves with the next frame as text; rejects if the connection closes first. */
   text(): Promise<string> {
     const frame = this.#frames.shift()
     if (frame !== undefined) return Promise.resolve(frame)
@@ -101,7 +101,7 @@ export class Client {
     return promise
   }
 
-  /** The next frame; rejects when the connection closes before. */
+  /** Resolves with the next frame; rejects if the connection closes first. */
   next(): Promise<Frame> {
     const next = this.text().then(this.#parse)
     next.catch(() => {})
@@ -135,7 +135,7 @@ export class Client {
     assert.deepEqual(await this.subscribe(identifier, more), { type: 'confirm_subscription', identifier })
   }
 
-  /** All frames until one matches, that one included. */
+  /** Resolves with all frames up to the first that matches, that one included. */
   async until(matches: (frame: Frame) => boolean): Promise<Frame[]> {
     const frames: Frame[] = []
     do frames.push(await this.next())
@@ -143,7 +143,7 @@ export class Client {
     return frames
   }
 
-  /** The cable answers commands in order: everything that it sent before comes before the pong. */
+  /** The cable answers commands in order: everything that it sent earlier arrives before the pong. */
   ping(): void {
     this.send({ command: 'ping' })
   }

@@ -1,17 +1,17 @@
 /**
- * The network between a page and its server, as bad as a test wants it: plain TCP, so whatever speaks through it notices
- * no difference until something goes wrong.
+ * The network between a page and its server, as bad as a test wants it. It is plain TCP, so that no program notices
+ * a difference until something goes wrong.
  *
  *   page ──▶ proxy ──▶ server
  *
  *   pass       both ways
- *   drop       ends what is open; new connections pass
- *   cut        ends what is open, and every new connection, until it passes again
- *   freeze     nothing moves, nobody is told: what is written now is acknowledged by a kernel, and stays here
- *   halfOpen   the server sees its clients leave; the clients see nothing, and hear nothing any more
+ *   drop       ends open connections; new ones pass
+ *   cut        ends open connections, and every new one, until it passes again
+ *   freeze     nothing moves, and neither side notices: a kernel acknowledges what is written, and it stays here
+ *   halfOpen   the server sees its clients leave; the clients notice nothing, and receive nothing more
  *   delay      both ways, by so many milliseconds
  *
- * A browser's `setOffline` does not do: it stalls an open WebSocket and delivers the backlog afterwards, so that a page
+ * A browser's `setOffline` is no substitute: it stalls an open WebSocket and delivers the backlog afterwards, so that a page
  * without any healing looks healed.
  */
 import { once } from 'node:events'
@@ -23,13 +23,13 @@ export interface TcpProxy {
   pass: () => void
   drop: () => void
   cut: () => void
-  /** `only`: just the connections that were opened for such a path. */
+  /** `only`: just the connections that were opened for this path. */
   freeze: (only?: RegExp) => void
   halfOpen: () => void
   delay: (ms: number) => void
-  /** Connections that were made so far for such a path. */
+  /** How many connections were opened for this path. */
   count: (path: RegExp) => number
-  /** Requests for such a path so far, on whatever connection: a browser uses one again. */
+  /** How many requests came for this path, over any connection: browsers reuse connections. */
   requests: (path: RegExp) => number
   close: () => Promise<void>
 }
@@ -54,7 +54,7 @@ export async function createProxy(port: number): Promise<TcpProxy> {
     if (isCut) return void client.resetAndDestroy()
     const link: Link = { client, server: connect(port, '127.0.0.1'), path: '', state: 'passing' }
     links.add(link)
-    // Why it was opened is known with its first bytes, and only then can it be frozen for that.
+    // Its first bytes say what a connection is for; only then can we freeze it.
     client.once('data', head => {
       link.path = /^\w+ (\S+)/.exec(head.toString('latin1'))?.[1] ?? ''
       paths.push(link.path)
@@ -70,7 +70,7 @@ export async function createProxy(port: number): Promise<TcpProxy> {
 
   const carry = (link: Link, from: Socket, to: Socket) => {
     from.setNoDelay(true)
-    // Nothing overtakes what is still on its way, whatever happens to the delay meanwhile.
+    // No byte overtakes another, even if the delay changes meanwhile.
     const onTheWay: Buffer[] = []
     from.on('data', bytes => {
       if (link.state === 'half-open') return

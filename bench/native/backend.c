@@ -33,10 +33,10 @@ static void poster_send(struct poster *p) {
   watch(p->fd, p, p->unsent_size > 0 ? EPOLLIN | EPOLLOUT : EPOLLIN, EPOLL_CTL_MOD);
 }
 
-/* An answer is over when its length has come, or its last chunk. */
+/* An answer is complete after its length, or after its last chunk. */
 void poster_event(void *who, int events) {
   struct poster *p = who;
-  if (!p->busy) return poster_close(p); /* nobody used it for a while */
+  if (!p->busy) return poster_close(p); /* idle for a while */
   if (events & EPOLLOUT) return poster_send(p);
   ssize_t got = read(p->fd, p->head + p->head_size, sizeof p->head - 1 - p->head_size);
   if (got <= 0) fail("a POST was not answered", p->head, p->head_size);

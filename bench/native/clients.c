@@ -1,13 +1,13 @@
 /*
- * The clients: they come in, answer pings, and count what they are sent.
+ * The clients: they connect, answer pings, and count the messages that arrive.
  */
 #include "generator.h"
 
-/* Frames of SMALLEST bytes or more are messages; those of WHOLE or more are not kept in one piece. */
+/* Frames of SMALLEST bytes or more are messages; we do not buffer a frame of WHOLE bytes or more as a whole. */
 enum { SMALLEST = 200, WHOLE = 8192 };
 enum stage { CONNECTING, UPGRADING, GREETING, CONFIRMING, READY };
 
-/* A client is written to only in its handshake and with pongs: little enough for any socket's buffer. */
+/* We write to a client only its handshake and pongs, which fit into the buffer of any socket. */
 struct client {
   enum kind kind;
   int fd;
@@ -16,7 +16,7 @@ struct client {
   char *hello, *words;
   char *rest; /* the beginning of a frame, or of the response's head */
   uint32_t rest_size;
-  uint64_t skip; /* what is still to come of a large frame */
+  uint64_t skip; /* bytes of a large frame that are still to come */
   uint64_t received;
 };
 
@@ -95,7 +95,7 @@ static void take(struct client *c, int opcode, const char *payload, uint32_t siz
     fail("a client was refused", payload, size);
 }
 
-/* Returns how much of it was understood; the rest is kept until more has come. */
+/* Returns how many bytes were complete; the rest is kept until more arrive. */
 static uint64_t parse(struct client *c, char *bytes, uint64_t size) {
   uint64_t at = 0;
   if (c->stage == UPGRADING) {
@@ -137,7 +137,7 @@ static uint64_t parse(struct client *c, char *bytes, uint64_t size) {
 void client_event(void *who, int events) {
   struct client *c = who;
   if (c->stage == CONNECTING) {
-    if (!(events & EPOLLOUT)) fail("a client was not let in", "", 0);
+    if (!(events & EPOLLOUT)) fail("a client could not connect", "", 0);
     watch(c->fd, c, EPOLLIN, EPOLL_CTL_MOD);
     c->stage = UPGRADING;
     return say(c, c->hello, c->hello_size);
@@ -175,7 +175,7 @@ void clients_connect(int port, const char *name, uint32_t at_once, const char *f
       clients[clients_count++] = c;
     }
     pump(0);
-    if (now_us() - started > 60e6) fail("clients do not get in", "", 0);
+    if (now_us() - started > 60e6) fail("clients cannot connect", "", 0);
   }
   fclose(file);
   printf("{\"clients\":%u,\"ms\":%.1f}\n", ready_count, (now_us() - started) / 1e3);

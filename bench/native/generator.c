@@ -5,13 +5,13 @@
  *
  *   connect PORT FILE AT_ONCE GREETING CONFIRMATION   adds the clients of FILE (records of group, request, first words)
  *   posts PORT CONNECTIONS BATCH FILE                 what to POST (records of group, every, request), BATCH messages each
- *   run MS WINDOW MOST PACE_US                        POSTs and counts; ends when all that was sent has arrived
+ *   run MS WINDOW MOST PACE_US                        POSTs and counts; ends when every message that was sent has arrived
  *   leave                                             closes the clients
  *
- * A group is the clients that listen to one stream. A message is under way until the last client of its group has it and the POST
- * was answered; at most WINDOW are. A group whose `every` is n > 0 is sent one message after each n-th of the others,
- * and is left out of the latencies. Clients of group DEAF read nothing once they are connected.
- * What is counted is frames of SMALLEST bytes or more: pings and confirmations are shorter.
+ * A group is the clients that listen to one stream. A message is in flight until the last client of its group has it and its
+ * POST is answered; at most WINDOW messages are in flight. A group whose `every` is n > 0 gets one message after every n-th
+ * message of the others, and does not count in the latencies. Clients of group DEAF read nothing once they are connected.
+ * We count frames of SMALLEST bytes or more: pings and confirmations are shorter.
  */
 #include <time.h>
 #include "generator.h"
@@ -43,7 +43,7 @@ static double percentile(double share) {
   return 0;
 }
 
-/* While it runs it never sleeps: waking it would be the server's work, and no server has to wake clients elsewhere. */
+/* It never sleeps during a run: the server would pay for waking it, and no server pays for waking remote clients. */
 static void poll_busily(void) {
   double started = now_us();
   if (pump(0) == 0) idle_us += now_us() - started;
@@ -78,7 +78,7 @@ static void do_run(double ms, uint64_t window, uint64_t most, double pace_us) {
     while (going && in_flight < window && us >= due && posted < most && poster_idle()) {
       while (groups[next].request == NULL || groups[next].every > 0) next = (next + 1) % groups_count;
       struct group *g = &groups[next];
-      /* Behind its time, it counts from when it should have been sent. */
+      /* A late message counts from the time at which it was due. */
       post(g, pace_us > 0 ? due : us);
       in_flight++;
       posted++;

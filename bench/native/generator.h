@@ -14,10 +14,10 @@
 /* A group of clients that read nothing. */
 #define DEAF 0xffffffff
 
-/* What an event is for comes first in whatever waits for one. */
+/* The first field of whatever waits for an event says what the event is for. */
 enum kind { STDIN, CLIENT, POSTER };
 
-/* Who listens to one stream. */
+/* The clients that listen to one stream. */
 struct group {
   uint32_t members, every, request_size;
   char *request;
@@ -64,6 +64,6 @@ void post(struct group *g, double at);
 
 /* generator.c */
 void stdin_event(void);
-/* A message that counts took so long, to one client; to the last of its group. */
+/* A measured message took this long, to one client; to the last client of its group. */
 void took(double us);
 void took_to_last(double us);

@@ -1,5 +1,5 @@
 /*
- * The limit: what a fan-out costs at least, if every message is one send() per socket. C, epoll, one thread.
+ * The limit: the least that a fan-out costs if every message is one send() per socket. C, epoll, one thread.
  *
  *   limit PORT      GET with an upgrade becomes a client; the body of a POST goes to all clients, as one text frame
  */
@@ -117,7 +117,7 @@ static void request_event(int fd) {
   static char bytes[1 << 16];
   struct connection *c = &connections[fd];
   ssize_t got = read(fd, bytes, sizeof bytes);
-  if (got <= 0 || place[fd] > 0) { /* what clients say is not looked at */
+  if (got <= 0 || place[fd] > 0) { /* we ignore what clients send */
     if (got == 0 || (got < 0 && errno != EAGAIN)) forget(fd);
     return;
   }

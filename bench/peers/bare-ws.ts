@@ -1,5 +1,5 @@
 /**
- * A WebSocket server by ws that only completes handshakes. With a secret it does the least that a cable must: it
+ * A WebSocket server on ws that only completes handshakes. With a secret it does the least that a cable must do: it
  * checks the token, sends a welcome, checks the signed name, and confirms. It keeps nothing.
  */
 import { WebSocketServer } from 'ws'

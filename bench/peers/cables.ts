@@ -1,7 +1,7 @@
 /**
  * The cable, and AnyCable with the same flags: the same clients, the same POSTs.
  *
- * All of it is on: tokens, signed names, history, metrics.
+ * Tokens, signed names, history and metrics are on.
  */
 import { createHmac, randomUUID } from 'node:crypto'
 import { globSync } from 'node:fs'
@@ -75,7 +75,7 @@ export function anycable(): Peer {
   }
 }
 
-/** The least that a cable does by ws: see bare-ws.ts. */
+/** The least that a cable built on ws can do: see bare-ws.ts. */
 export const leastWs = (): Peer => ({
   name: 'ws, signatures checked',
   async start() {
@@ -116,7 +116,7 @@ export function subscribe(stream: string, position?: string): Buffer {
   return clientFrame(JSON.stringify({ command: 'subscribe', identifier }))
 }
 
-/** POSTs now. */
+/** Sends a POST now. */
 export async function send({ postPort }: Target, body: string): Promise<void> {
   const headers = { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' }
   const { status } = await fetch(`http://127.0.0.1:${postPort}/_broadcast`, { method: 'POST', headers, body })
@@ -127,7 +127,7 @@ export async function send({ postPort }: Target, body: string): Promise<void> {
 export const publish = (body: string): Buffer =>
   postRequest('/_broadcast', body, [`Authorization: Bearer ${KEY}`, 'Content-Type: application/json'])
 
-/** A position for each page. AnyCable has none, and takes a position for a part of the name. */
+/** A position for each page. AnyCable has no positions, and takes one for a part of the name. */
 async function distinctPositions(port: number, count: number): Promise<string[]> {
   const agent = new Agent({ keepAlive: true, maxSockets: 16 })
   const ask = () =>

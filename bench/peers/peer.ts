@@ -17,11 +17,11 @@ export interface Target {
   /** Where clients connect, and where backends POST. */
   readonly port: number
   readonly postPort: number
-  /** Parts of the messages that say that a client may send, and that it is subscribed. Empty: the server sends none. */
+  /** Parts of two messages: that a client may send, and that it is subscribed. Empty: the server does not send them. */
   readonly greeting?: string
   readonly confirmation?: string
   clients: (count: number, options?: ClientOptions) => Promise<ClientRecord[]>
-  /** A POST of a message; `bytes`: its size on the wire, if the server frames it otherwise than we do. */
+  /** A POST of a message; `bytes`: its size on the wire, if the server frames it differently. */
   post: (stream: string, message: Message) => Buffer
 }
 

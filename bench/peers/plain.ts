@@ -14,7 +14,7 @@ const HERE = import.meta.dirname
 interface Plain {
   connect: string
   post: string
-  /** The part of a frame that is not the message. */
+  /** The bytes of a frame besides the message. */
   around?: number
   words?: string
   confirmation?: string
@@ -65,7 +65,7 @@ export const socketIo = (folder: string | undefined): Peer => ({
     ),
 })
 
-/** Only handshakes, by ws. */
+/** Only handshakes, with ws. */
 export const bareWs = (): Peer => ({
   name: 'bare ws',
   start: () =>

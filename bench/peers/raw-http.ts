@@ -1,5 +1,5 @@
 /**
- * The least that a broadcast costs in Node: parse the body of a POST, frame its data once, write it to every socket.
+ * The least that a broadcast costs in Node: parse the body of a POST, frame its data once, write the frame to every socket.
  */
 import { createHash } from 'node:crypto'
 import { createServer } from 'node:http'

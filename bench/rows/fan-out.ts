@@ -1,5 +1,5 @@
 /**
- * One broadcast, thousands of subscribers: the herd that connects, its memory, and the cost of a message with one under way
+ * One broadcast, thousands of subscribers: the herd that connects, its memory, and the cost of a message with one in flight
  * and with sixteen.
  */
 import { setTimeout as pause } from 'node:timers/promises'
@@ -15,7 +15,7 @@ const FEW = 1_000
 export const MANY = 10_000
 /** V8 compiles hot code only after a while, and in pauses. */
 const WARM_UPS = 5
-/** After a pause or a handshake Linux acknowledges that many messages at once, and delays later acknowledgements. */
+/** After a pause or a handshake Linux acknowledges this many messages at once, and delays later acknowledgements. */
 const QUICK_ACKS = 16
 
 export async function compare(bench: Bench, ours: Entry, theirs: Entry): Promise<void> {
@@ -33,7 +33,7 @@ export async function compare(bench: Bench, ours: Entry, theirs: Entry): Promise
     const sixteen = { what: '10k x16', ms: quick ? 300 : 600, window: 16 }
     if (quick) await inTurns(bench, sides, 1, [one, sixteen])
     else {
-      // Garbage of the load with sixteen must not count for the load with one.
+      // Garbage of the load with sixteen in flight must not count for the load with one.
       await inTurns(bench, sides, 2, [one])
       await inTurns(bench, sides, 1, [sixteen])
     }
@@ -43,14 +43,14 @@ export async function compare(bench: Bench, ours: Entry, theirs: Entry): Promise
   })
 }
 
-/** Only clients that connect. */
+/** Only the clients that connect. */
 export const compareHerds = (bench: Bench, ours: Entry, theirs: Entry): Promise<void> =>
   withBoth(bench, ours, theirs, async sides => {
     await eachAlone(sides, ({ target, generator }) => connect(target, generator, FEW))
     await letIn(bench, sides)
   })
 
-/** A herd for each; clients that are already connected do not count. */
+/** A herd for each server; clients that are already connected do not count. */
 async function letIn({ figures }: Bench, sides: Sides): Promise<void> {
   const ms = await eachAlone(sides, ({ target, generator, distinct = false }) =>
     connect(target, generator, MANY - FEW, { distinct }),
@@ -70,7 +70,7 @@ interface Load {
   window: number
 }
 
-/** In each turn all loads, one after the other. */
+/** Runs all loads in each turn, one after the other. */
 async function inTurns({ figures }: Bench, sides: Sides, turns: number, loads: readonly Load[]): Promise<void> {
   const toLast = loads.map(() => [[], []] as [number[], number[]])
   for (let turn = 0; turn < turns; turn++) {
@@ -131,7 +131,7 @@ export const frameSize = (bench: Bench, peer: Peer): Promise<number> =>
   withServer(bench, peer, async (target, generator) => {
     await connect(target, generator, 1)
     await generator.posts(target.postPort, [{ group: 0, request: target.post(STREAM, { html: HTML, bytes: 0 }) }])
-    // (As after some hundred messages, which the offset tells.)
+    // (As after some hundred messages, which the length of the offset shows.)
     const { sample } = await generator.run({ ms: 1e4, most: 120 })
     return Buffer.byteLength(sample)
   })

@@ -1,7 +1,7 @@
 /**
- * What a POST costs, with one subscriber, on connections that are kept; one after the other, so that they share
+ * The cost of a POST, with one subscriber, on connections that stay open. POSTs go one after the other, so that they share
  * no work, and at one rate for all servers: a server that gets its next POST before it falls asleep saves
- * the wake-up. And the cost of an element of a list of a hundred.
+ * the wake-up. Also the cost of an element of a list of a hundred.
  */
 import { type Bench, connect, HTML, spend } from '../bench.ts'
 import { publish } from '../peers/cables.ts'
@@ -14,7 +14,7 @@ const PACE_US = 100
 /** V8 compiles hot code only after a while, and in pauses. */
 const WARM_UPS = 5
 
-/** `lists`: the other server takes them, as ours does. */
+/** `lists`: the other server also takes lists. */
 export async function ingest(bench: Bench, ours: Entry, theirs: Entry, lists: boolean): Promise<void> {
   const { figures, quick, bytes } = bench
   const ms = quick ? 250 : 500

@@ -1,5 +1,5 @@
 /**
- * Clients must not disturb each other: p99 from POST to client without a disturbance and with it, in turn.
+ * Clients must not disturb each other: p99 from POST to client without a disturbance and with it, by turns.
  */
 import { type Bench, connect, HTML, withServer } from '../bench.ts'
 import { DEAF, type Generator, type PostRecord } from '../generator.ts'
@@ -8,7 +8,7 @@ import { STREAM, type Target } from '../peers/peer.ts'
 import { filler } from '../wire.ts'
 import { MANY } from './fan-out.ts'
 
-/** Deliveries a second in the last of these, which neither way of delivering them fills a core. */
+/** Deliveries a second in the last row; at this rate neither way of delivering fills a core. */
 const RATE = 10_000
 const STREAMS = 1_000
 /** The largest body that the cable takes. */
@@ -72,7 +72,7 @@ export async function neighbours(bench: Bench): Promise<void> {
   })
 }
 
-/** Connects a client that does not read, and sends so much that some waits in the cable. Returns a function that ends it. */
+/** Connects a client that does not read, and sends so much that some of it waits in the cable. Returns a function that ends it. */
 async function clog(target: Target, generator: Generator): Promise<() => Promise<void>> {
   const [client] = await target.clients(1)
   const words = Buffer.concat([client!.words, subscribe('clog')])
@@ -80,7 +80,7 @@ async function clog(target: Target, generator: Generator): Promise<() => Promise
   const body = JSON.stringify({ stream: 'clog', data: filler(100_000) })
   const pending = () => metric(target, 'pending_bytes')
   for (let i = 0; i < 200 && (await pending()) < 300_000; i++) await send(target, body)
-  if ((await pending()) < 300_000) throw new Error('the slow reader could not be made to be slow')
+  if ((await pending()) < 300_000) throw new Error('the slow reader read too fast')
   return async () => {
     if ((await pending()) < 300_000) throw new Error('the slow reader was gone too soon')
     for (let i = 0; i < 20 && (await pending()) > 0; i++) await send(target, body)

@@ -1,5 +1,5 @@
 /**
- * From start to ready: CPU, and the packages that were loaded.
+ * From start to ready: CPU, and the packages that Node loaded.
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -21,7 +21,7 @@ export async function start({ figures, quick, scratch, note }: Bench): Promise<v
   note(`loaded at start: ${packages.join(', ')}`)
 }
 
-/** Returns the packages that Node executed, by its coverage. */
+/** Returns the packages that Node executed, as its coverage shows. */
 async function loaded(scratch: string): Promise<string[]> {
   const folder = mkdtempSync(join(scratch, 'coverage-'))
   const { program } = await hotcable([], [], { env: { NODE_V8_COVERAGE: folder }, signal: 'SIGTERM' }).start()

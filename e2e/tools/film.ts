@@ -1,6 +1,6 @@
 /**
- * `npm run film`: the README's moving picture, taken of the running demo (npm start) while `npm run demo:outage` runs.
- * Needs ImageMagick's `convert`. Frames are shown for as long as they were there; equal ones are shown once, for longer.
+ * `npm run film`: records the README's moving picture from the running demo (npm start) during `npm run demo:outage`.
+ * Needs ImageMagick's `convert`. Each frame is shown for as long as the page showed it; equal frames become one.
  */
 import { execFileSync, spawn } from 'node:child_process'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'

@@ -1,7 +1,7 @@
 /**
- * What there is to run: parts of steps, each a program that counts its own tests.
+ * The parts that the runner knows, and their steps: each step is a program that counts its own tests.
  *
- * `npm test` has one of each kind, and takes minutes. `npm run test:full` has the repetitions as well.
+ * `npm test` has one test of each kind, and takes minutes. `npm run test:full` has the repetitions as well.
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -13,7 +13,7 @@ export type Step = { readonly needs?: Tool; readonly env?: Readonly<Record<strin
   | {
       readonly tests: readonly string[]
       readonly node?: string
-      /** Beginnings of titles. */
+      /** Beginnings of test titles. */
       readonly only?: string
       readonly skip?: string
     }
@@ -28,7 +28,7 @@ export interface Part {
   readonly steps: readonly Step[]
 }
 
-/** Where `npm run setup -- --runtimes` puts it. */
+/** The folder into which `npm run setup -- --runtimes` puts it. */
 export const NODE_22 = 'tmp/node-22/node_modules/node/bin/node'
 
 const RUNTIME: Tool = {

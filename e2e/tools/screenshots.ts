@@ -1,5 +1,5 @@
 /**
- * `npm run screenshots`: the README's picture, taken of the running demo (npm start) with cards from all four languages. It is
+ * `npm run screenshots`: takes the README's picture from the running demo (npm start), with cards from all four languages. It is
  * kept if all frames show one board, live.
  */
 import assert from 'node:assert/strict'
@@ -28,7 +28,7 @@ for (const [language, [author, body]] of Object.entries(CARDS)) {
 }
 const frames = (await page.locator('iframe').all()).map(frame => frame.contentFrame())
 const counts = () => Promise.all(frames.map(frame => frame.locator('#card-count').textContent()))
-// A frame that is still refreshing itself after the clearing shows fewer for a moment.
+// A frame that is still refreshing after the clearing shows fewer cards for a moment.
 for (const frame of frames) {
   await frame.locator('#card-count', { hasText: `${Object.keys(CARDS).length} cards` }).waitFor()
   await frame.locator('#cable-status[data-state=live]').waitFor()

@@ -1,8 +1,8 @@
 /**
- * `npm run setup`: what the tests need beyond npm. As root on Debian or Ubuntu it installs what is missing; elsewhere it
+ * `npm run setup`: installs what the tests need beyond npm. As root on Debian or Ubuntu it installs what is missing; elsewhere it
  * says what to install. `--check` only looks; `--reference` adds the real AnyCable, to compare with; `--runtimes` adds Node 22,
- * `--proxies` nginx, HAProxy and Caddy. Exit code 0: everything is
- * here, but for the extras, which not everybody can have: the Board in Rails, and AnyCable, whose gems are RubyGems'; Java,
+ * `--proxies` nginx, HAProxy and Caddy. Exit code 0: all programs are here, except the extras, which are not available
+ * everywhere: the gems of Rails and of AnyCable, which come from RubyGems; Java,
  * Laravel, Symfony and Express.
  */
 import { spawnSync } from 'node:child_process'
@@ -28,12 +28,12 @@ if (absent.length === 0) {
 } else if (canInstall()) {
   if (!install(absent.flatMap(({ packages }) => packages))) process.exit(1)
   const still = await find()
-  // Its own interpreter, earlier in PATH, is one that apt-get does not reach.
+  // Python in PATH may be an interpreter that apt-get did not install.
   for (const { title, needs } of still)
     console.error(`setup: ${title} is still not here: it needs ${needs}, first in PATH`)
   process.exitCode = still.length > 0 ? 1 : 0
 } else {
-  console.error('setup: missing here, and not installed because that takes root on Debian or Ubuntu:')
+  console.error('setup: these are missing; setup can install them only as root on Debian or Ubuntu:')
   for (const { title, needs, packages } of absent) {
     console.error(`  ${title}: ${needs} (Debian: ${packages.join(' ')})`)
   }
@@ -56,11 +56,11 @@ if (process.argv.includes('--reference')) installReference()
 if (process.argv.includes('--runtimes')) installRuntimes()
 if (process.argv.includes('--proxies')) await installProxies()
 
-/** The Board in Rails: what the system does not have of its Gemfile. Two of the gems are compiled. */
+/** For the Board in Rails: the gems of its Gemfile that the system lacks. Two of them are compiled. */
 function installRails(): void {
   const compilers = ['ruby-dev', 'build-essential']
   if (spawnSync('ruby', ['-rmkmf', '-e', '']).status !== 0 && !(canInstall() && install(compilers)))
-    console.log(`setup: the gems of Rails want to be compiled: apt-get install ${compilers.join(' ')}`)
+    console.log(`setup: to compile the gems of Rails, run apt-get install ${compilers.join(' ')}`)
   const gemfile = readFileSync('backends/rails/Gemfile', 'utf8')
   installGems(
     'the Board in Rails',
@@ -74,7 +74,7 @@ function installPackages(tool: Tool): void {
   if (!done) console.log(`setup: ${missing(tool)}. Nothing is tested with it; all else is.`)
 }
 
-/** For its recipe; beside the gems, as it is no dependency. */
+/** For its recipe; in the folder of the gems, because the project does not depend on it. */
 function installExpress(): void {
   const args = ['install', '--prefix', 'tmp', '--no-save', '--no-audit', '--no-fund', 'express@5']
   const { status } = spawnSync('npm', args, { stdio: 'ignore', timeout: 120_000 })
@@ -83,12 +83,12 @@ function installExpress(): void {
   )
 }
 
-/** The real AnyCable, which the conformance suite is also held to when it is here; nothing else needs it. */
+/** The real AnyCable: the conformance suite compares with it if it is here; nothing else needs it. */
 function installReference(): void {
   if (globSync('tmp/gems/gems/anycable-thruster-*').length === 0) installGems('AnyCable', ['anycable-thruster'])
 }
 
-/** For npm run test:full; beside the gems, as the project has a Node already. */
+/** For npm run test:full; in the folder of the gems, because the project has a Node already. */
 function installRuntimes(): void {
   const args = ['install', '--prefix', 'tmp/node-22', '--no-save', '--no-audit', '--no-fund', 'node@22']
   const { status } = spawnSync('npm', args, { stdio: 'ignore', timeout: 300_000 })
@@ -97,16 +97,16 @@ function installRuntimes(): void {
   )
 }
 
-/** For npm run test:full. The tests start their own. */
+/** For npm run test:full. The tests start proxies themselves. */
 async function installProxies(): Promise<void> {
   for (const proxy of Object.values(PROXIES)) if (!(await proxy.isPresent())) installPackages(proxy)
-  console.log('setup: Debian may start nginx, HAProxy and Caddy as services, which no test needs')
+  console.log('setup: Debian may have started nginx, HAProxy and Caddy as services; no test needs them running')
 }
 
-/** Into a folder of ours. */
+/** Installs gems into a folder of ours. */
 function installGems(what: string, gems: readonly string[]): void {
   const from = performance.now()
-  // The empty place at the end of the path stands for the system's own gems, which need not be installed again.
+  // The empty entry at the end of the path is the system's own gems, which need not be installed again.
   const env = { ...process.env, GEM_HOME: GEMS, GEM_PATH: `${GEMS}:` }
   const args = ['install', '--no-document', '--conservative', '--minimal-deps', ...gems]
   const { status, stderr, error } = spawnSync('gem', args, { env, encoding: 'utf8', timeout: 300_000 })

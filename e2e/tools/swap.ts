@@ -1,5 +1,5 @@
 /**
- * `npm start` with the real AnyCable in the place of our cable, out of the gem anycable-thruster: what the swap test runs on.
+ * `npm start` with the real AnyCable in the place of our cable, from the gem anycable-thruster: the swap test uses it.
  */
 import { spawn } from 'node:child_process'
 import { SECRET } from '../browser/demo.ts'

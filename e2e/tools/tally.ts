@@ -1,5 +1,5 @@
 /**
- * A reporter for node:test that writes what `npm test` adds up: {"passed", "failed", "skipped"}.
+ * A reporter for node:test that writes the counts that `npm test` adds up: {"passed", "failed", "skipped"}.
  */
 import type { TestEvent } from 'node:test/reporters'
 

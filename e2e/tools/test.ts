@@ -1,12 +1,12 @@
 /**
- * `npm test`: one of each kind, in order, with a table of how long each step took, and one line that says how it went.
+ * `npm test`: runs one test of each kind, in order; prints a table with the time of each step, and one line with the result.
  *
  *   node e2e/tools/test.ts                 the usual parts
  *   node e2e/tools/test.ts full            all of them: npm run test:full
  *   node e2e/tools/test.ts unit swap       these: parts.ts has their names
  *   node e2e/tools/test.ts usual heal      the usual ones, and one more
  *
- * It installs nothing. What is missing is skipped, and named with how to get it; with CI=true that is a failure.
+ * It installs nothing. It skips the tests of a missing program and says how to install it; with CI=true that is a failure.
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -35,8 +35,8 @@ if (unknown.length > 0) {
 }
 const wanted = asked.length > 0 ? new Set(asked) : new Set(usual)
 
-// Every secret of the tests says «canary»; tokens and signed names are known by their shape. None may be printed by
-// anything that runs here.
+// Every secret of the tests says «canary»; tokens and signed names are recognized by their form. No program that runs here
+// may print one.
 const LEAK = /canary|eyJ[\w-]{10,}\.[\w-]{10,}\.|[\w+/=-]{8,}--[0-9a-f]{64}|[?&]jid=\w/i
 const leaks: string[] = []
 
@@ -94,9 +94,9 @@ async function nodeTests({
   rmSync(tally, { force: true })
   const args = [
     '--test',
-    // It only ends what hangs.
+    // The time-out is only for a step that hangs.
     '--test-timeout=300000',
-    // Most of it is waiting.
+    // Steps mostly wait.
     `--test-concurrency=${Math.max(2, availableParallelism())}`,
     '--test-reporter=dot',
     '--test-reporter-destination=stdout',
@@ -131,7 +131,7 @@ async function program([command, ...args]: readonly [string, ...string[]], asOne
   }, code)
 }
 
-/** A run whose count cannot be read, or that failed without one failure, is a failure. */
+/** A run without a readable count, or one that failed though no test failed, counts as a failure. */
 function settle(read: () => Count, code: number): Count {
   try {
     const count = read()
@@ -147,7 +147,7 @@ async function run(
   extra: Step['env'] = {},
 ): Promise<{ code: number; output: string }> {
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...env, ...extra } })
-  // A signal that stops the tests stops what they started.
+  // A signal that stops the runner also stops its children.
   const stop = () => child.kill('SIGTERM')
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop)
   let output = ''
