@@ -34,8 +34,8 @@ static void poster_send(struct poster *p) {
 }
 
 /* An answer is complete after its length, or after its last chunk. */
-void poster_event(void *who, int events) {
-  struct poster *p = who;
+void poster_event(void *waiting, int events) {
+  struct poster *p = waiting;
   if (!p->busy) return poster_close(p); /* idle for a while */
   if (events & EPOLLOUT) return poster_send(p);
   ssize_t got = read(p->fd, p->head + p->head_size, sizeof p->head - 1 - p->head_size);

@@ -134,8 +134,8 @@ static uint64_t parse(struct client *c, char *bytes, uint64_t size) {
   }
 }
 
-void client_event(void *who, int events) {
-  struct client *c = who;
+void client_event(void *waiting, int events) {
+  struct client *c = waiting;
   if (c->stage == CONNECTING) {
     if (!(events & EPOLLOUT)) fail("a client could not connect", "", 0);
     watch(c->fd, c, EPOLLIN, EPOLL_CTL_MOD);

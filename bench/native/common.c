@@ -32,9 +32,9 @@ void fail(const char *what, const char *detail, int size) {
 
 void fail_errno(const char *what) { fail(what, strerror(errno), strlen(strerror(errno))); }
 
-void watch(int fd, void *who, int events, int operation) {
+void watch(int fd, void *waiting, int events, int operation) {
   if (loop < 0) loop = epoll_create1(0);
-  struct epoll_event event = {.events = events, .data.ptr = who};
+  struct epoll_event event = {.events = events, .data.ptr = waiting};
   if (epoll_ctl(loop, operation, fd, &event) != 0) fail_errno("epoll");
 }
 
@@ -52,9 +52,9 @@ int pump(int timeout_ms) {
   static struct epoll_event events[512];
   int count = epoll_wait(loop, events, 512, timeout_ms);
   for (int i = 0; i < count; i++) {
-    void *who = events[i].data.ptr;
-    if (*(enum kind *)who == CLIENT) client_event(who, events[i].events);
-    else if (*(enum kind *)who == POSTER) poster_event(who, events[i].events);
+    void *waiting = events[i].data.ptr;
+    if (*(enum kind *)waiting == CLIENT) client_event(waiting, events[i].events);
+    else if (*(enum kind *)waiting == POSTER) poster_event(waiting, events[i].events);
     else stdin_event();
   }
   return count;

@@ -39,7 +39,7 @@ extern double progress_at;
 double now_us(void);
 void fail(const char *what, const char *detail, int size);
 void fail_errno(const char *what);
-void watch(int fd, void *who, int events, int operation);
+void watch(int fd, void *waiting, int events, int operation);
 int dial(int port);
 int pump(int timeout_ms);
 struct group *group(uint32_t at);
@@ -50,13 +50,13 @@ char *bytes(FILE *file, uint32_t *size);
 /* clients.c */
 extern char sample[];
 extern uint32_t sample_size;
-void client_event(void *who, int events);
+void client_event(void *waiting, int events);
 void clients_connect(int port, const char *name, uint32_t at_once, const char *greeting, const char *confirmation);
 void clients_leave(void);
 void clients_forget_messages(void);
 
 /* backend.c */
-void poster_event(void *who, int events);
+void poster_event(void *waiting, int events);
 void posters_read(int port, int connections, uint64_t per_post, const char *name);
 void posters_reopen(void);
 int poster_idle(void);

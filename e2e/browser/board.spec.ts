@@ -1,5 +1,5 @@
 /**
- * All languages, two clients, one Board: what is done on one page is seen on every other, at once and without a reload.
+ * All languages, two clients, one Board: a change on one page shows on every other, at once and without a reload.
  */
 import { expect } from 'playwright/test'
 import {
@@ -17,7 +17,7 @@ import {
   unique,
 } from './demo.ts'
 
-/** Each language with each; and Rails with one, both ways. */
+/** Each language with each; and Rails with one other, both ways. */
 const pairs = languages
   .flatMap(reader => languages.map(writer => ({ reader, writer })))
   .filter(({ reader, writer }) => ([reader, writer].includes('rails') ? [reader, writer].includes('python') : true))
@@ -41,7 +41,7 @@ for (const client of CLIENTS) {
   }
 
   for (const language of languages) {
-    test(`votes, deletions and clearing are seen by others, in ${language} (${client})`, async ({ visit }) => {
+    test(`other visitors see votes, deletions and clearing, in ${language} (${client})`, async ({ visit }) => {
       const other = languages[(languages.indexOf(language) + 1) % languages.length]!
       const [doing, seeing, elsewhere] = [
         await visit(language, client),
@@ -72,7 +72,7 @@ for (const client of CLIENTS) {
 }
 
 for (const language of languages) {
-  test(`what people type stays text, rendered and live, in ${language}`, async ({ visit }) => {
+  test(`a card's text stays text, rendered and live, in ${language}`, async ({ visit }) => {
     const [writing, reading] = [await visit(language), await visit('typescript')]
     const body = `<script>window.hacked=1</script><img src=x onerror="window.hacked=1"> & "'${unique('evil')}`
     await addCard(writing, body, '<b>Eve</b>')
@@ -105,7 +105,7 @@ for (const language of languages) {
   })
 }
 
-test('the line of the README changes every open page', async ({ visit, baseURL }) => {
+test("the README's curl changes every open page", async ({ visit, baseURL }) => {
   const pages = await Promise.all(languages.map(language => visit(language)))
   const body = unique('hello from a terminal')
   const answer = await fetch(`${baseURL}/cards`, {
@@ -118,7 +118,7 @@ test('the line of the README changes every open page', async ({ visit, baseURL }
   for (const page of pages) await expect(card(page, body)).toHaveCount(1)
 })
 
-test('/compare shows all of them, each in its own frame, and each live', async ({ page, visit }) => {
+test('/compare shows every Board live, each in its own frame', async ({ page, visit }) => {
   await page.goto('/compare')
   const frames = page.locator('iframe')
   await expect(frames).toHaveCount(languages.length)

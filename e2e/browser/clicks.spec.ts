@@ -1,10 +1,10 @@
 /** Pages that heal: a visitor clicks links faster than a page subscribes. */
 import { expect } from 'playwright/test'
 import { CLIENTS, streamFrom } from './demo.ts'
-import { addCards, expectTrue, FEW, rewrite, test, who } from './tab.ts'
+import { addCards, expectTrue, FEW, label, rewrite, test } from './tab.ts'
 
 for (const person of FEW) {
-  test(`a page is complete after many fast clicks on links ${who(person)}`, async ({ stack, tab }) => {
+  test(`a page is complete after many fast clicks on links ${label(person)}`, async ({ stack, tab }) => {
     const mine = await tab(person)
     const { page } = mine
     await mine.visit()
@@ -36,7 +36,7 @@ for (const client of CLIENTS) {
     })
     await mine.visit()
 
-    // A visitor's rhythm: each page loads while the one before is still subscribing.
+    // A visitor's rhythm: each page loads while the last one is still subscribing.
     await page.evaluate(async () => {
       for (let click = 0; click < 6; click++) {
         document.querySelector<HTMLAnchorElement>('#again')!.click()

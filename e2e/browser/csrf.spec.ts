@@ -32,7 +32,7 @@ for (const language of languages) {
     await page.getByRole('button').click()
 
     await expect(page.locator('body')).toContainText('Origin is not the host that was asked')
-    // What this test is about, or it would pass for another reason.
+    // The answer must be the 403 of this test, and not some other failure.
     expect(await Promise.all(posts.map(post => post.headerValue('sec-fetch-site')))).toEqual([null, null])
     await page.goto(board)
     await expect(card(page, own)).toHaveCount(1)

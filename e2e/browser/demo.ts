@@ -1,5 +1,5 @@
 /**
- * The Board as a person uses it, in small verbs; the same for every language, since every language renders the same page.
+ * The Board as a visitor uses it, in small verbs; the same for every language, since every language renders the same page.
  */
 import { createHmac } from 'node:crypto'
 import { type BrowserContext, test as base, expect, type Locator, type Page } from 'playwright/test'
@@ -14,12 +14,12 @@ export const LANGUAGES = Object.fromEntries(
 export const CLIENTS = ['anycable', 'rails'] as const
 export type ClientName = (typeof CLIENTS)[number]
 
-/** All but the extras that are not here. */
+/** All Boards except extras that are not installed. */
 export const languages: readonly Language[] = await usable()
 
 export const hasRails = languages.includes('rails')
 
-/** The pages are served by the real AnyCable: `npm run e2e:swap`. */
+/** The real AnyCable serves the pages: `npm run e2e:swap`. */
 export const onAnycable = process.env.HOTCABLE_E2E_CABLE === 'anycable'
 
 let serial = 0
@@ -54,7 +54,7 @@ export const status = (page: Page): Locator => page.locator('#cable-status')
 
 export const card = (page: Page, body: string): Locator => page.locator('#cards > .card', { hasText: body })
 
-/** The visitor looks at the page again: either client then connects at once, not after its delay. */
+/** The visitor looks at the page again: then either client connects at once, not after its delay. */
 export const look = (page: Page): Promise<boolean> =>
   page.evaluate(() => document.dispatchEvent(new Event('visibilitychange', { bubbles: true })))
 
@@ -76,7 +76,7 @@ export async function clearBoard(page: Page): Promise<void> {
   await page.getByRole('button', { name: 'Delete all cards' }).click()
 }
 
-/** Does it, and waits for the page that follows: Turbo gives up a form when it shows the answer to the one before. */
+/** Runs it, and waits for the page that follows: Turbo drops a form while it shows the answer to the one before. */
 export async function rendered(page: Page, act: () => Promise<void>): Promise<void> {
   const loaded = page.evaluate(
     () => new Promise<void>(then => addEventListener('turbo:load', () => then(), { once: true })),
@@ -85,7 +85,7 @@ export async function rendered(page: Page, act: () => Promise<void>): Promise<vo
   await loaded
 }
 
-/** The frames of a stream's own `fetch`, not of a reload: a mark in the page that only a full load would wipe out. */
+/** A mark in the page that a full load removes: a page that keeps it was not reloaded. */
 export const mark = (page: Page): Promise<void> => page.evaluate(() => void Object.assign(window, { marked: true }))
 export const isMarked = (page: Page): Promise<boolean> => page.evaluate(() => 'marked' in window)
 

@@ -1,6 +1,6 @@
 /**
- * Live pages without any cable client: Turbo's own <turbo-stream-source src>, which is the browser's EventSource, on the
- * Board of each language. It asks for no package, and comes back by itself.
+ * Live pages without a cable client: Turbo's own <turbo-stream-source src>, which is the browser's EventSource, on the
+ * Board of each language. It needs no package, and reconnects without help.
  */
 import { fileURLToPath } from 'node:url'
 import { expect, type Page } from 'playwright/test'
@@ -11,13 +11,13 @@ const TURBO = fileURLToPath(new URL('../../node_modules/@hotwired/turbo/dist/tur
 
 type Watch = (language: Language) => Promise<{ page: Page; network: TcpProxy }>
 
-/** `watch` opens a Board that has Turbo and nothing else, over a network that can be cut. */
+/** `watch` opens a Board with Turbo alone, over a network that a test can cut. */
 const test = people.extend<{ watch: Watch }>({
   watch: async ({ browser, baseURL }, use) => {
     const clean: (() => Promise<void>)[] = []
     await use(async language => {
       const network = await createProxy(Number(new URL(baseURL!).port))
-      // The browser counts a page that a test serves as public, and lets a public page reach localhost by permission only.
+      // The browser counts a page that a test serves as public, and lets a public page reach localhost only with permission.
       const context = await browser.newContext({ permissions: ['local-network-access'] })
       clean.push(async () => {
         await context.close()
@@ -75,12 +75,12 @@ test('a page that has no cable client catches up after its network was gone', as
   await expect(card(page, after)).toHaveCount(1)
   const added = await page.evaluate(() => (window as unknown as { added: string[] }).added)
   for (const body of [missed, after]) expect(added.filter(text => text.includes(body))).toHaveLength(1)
-  // It remembers where it was: nothing that it had is sent again.
+  // It remembers its position: no card comes twice.
   expect(added.filter(text => text.includes(before))).toHaveLength(0)
   expect(network.requests(/^\/events/)).toBeGreaterThan(1)
 })
 
-/** The Board's page with the same stream, at the same position, as events: the tag of another client is the whole difference. */
+/** The Board's page that gets the same stream, from the same position, as events: only the tag of the client differs. */
 function withEvents(html: string): string {
   const content = (pattern: RegExp) => encodeURIComponent(pattern.exec(html)![1]!)
   const src = [

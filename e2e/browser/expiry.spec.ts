@@ -1,11 +1,11 @@
 /** Pages that heal: the clock of a browser is off, or the token of a page expires. */
 import { expect } from 'playwright/test'
 import { look, token } from './demo.ts'
-import { addCards, expectTrue, FEW, rewrite, SOCKET, test, who } from './tab.ts'
+import { addCards, expectTrue, FEW, label, rewrite, SOCKET, test } from './tab.ts'
 
 for (const person of FEW) {
   for (const minutes of [-5, 5]) {
-    test(`a page whose clock is ${minutes} minutes off loses nothing ${who(person)}`, async ({ stack, tab }) => {
+    test(`a page whose clock is ${minutes} minutes off loses nothing ${label(person)}`, async ({ stack, tab }) => {
       const mine = await tab(person)
       const { page, network } = mine
       await page.addInitScript(shift => {
@@ -32,7 +32,7 @@ for (const person of FEW) {
     })
   }
 
-  test(`an open page replaces a token that expires, and loses nothing ${who(person)}`, async ({ stack, tab }) => {
+  test(`an open page replaces a token that expires, and loses nothing ${label(person)}`, async ({ stack, tab }) => {
     await stack.cable.start('--jwt_close_on_expiry')
     const mine = await tab(person)
     const { page } = mine

@@ -1,5 +1,5 @@
 /**
- * The cable's own refresh and what a person is doing: a form that is on its way arrives, and nothing typed is lost.
+ * The cable's own refresh and the visitor's work: a form in flight arrives, and no typed text is lost.
  */
 import { CLIENTS, status } from './demo.ts'
 import { type Asked, expect, hear, look, miss, renders, serveCounted, test } from './site.ts'
@@ -20,7 +20,7 @@ for (const client of CLIENTS) {
     ['is dropped when the answer rendered the page', 'Thanks', { status: 303, headers: { location: '/thanks' } }],
     ['follows an answer that rendered nothing', '2', { status: 204 }],
   ] as const) {
-    test(`a refresh waits for a form that is on its way, and ${about} (${client})`, async ({ site, open }) => {
+    test(`a refresh waits for a form in flight, and ${about} (${client})`, async ({ site, open }) => {
       serveCounted(site, client, ORDER)
       const paid = gate()
       site.on('/order', async () => {
@@ -49,7 +49,7 @@ for (const client of CLIENTS) {
     })
   }
 
-  test(`a page that shows a form that was not accepted is not refreshed (${client})`, async ({ site, open }) => {
+  test(`a refresh leaves alone a page that shows a refused form (${client})`, async ({ site, open }) => {
     serveCounted(site, client, ORDER)
     const again = ORDER.replace('<input', '<b>Too short</b><input value="x"')
     site.on('/order', async () => ({ status: 422, body: await site.page(client, again) }))
@@ -70,7 +70,7 @@ for (const client of CLIENTS) {
     await expect(status(page)).toHaveText('live')
   })
 
-  test(`what was typed, checked and opened survives the cable's refresh (${client})`, async ({ site, open }) => {
+  test(`typed text, checks and open details survive the cable's refresh (${client})`, async ({ site, open }) => {
     serveCounted(
       site,
       client,
@@ -110,7 +110,7 @@ for (const client of CLIENTS) {
     await expect(status(page)).toHaveText('live')
   })
 
-  test(`a form that was submitted is new after the cable's refresh (${client})`, async ({ site, open }) => {
+  test(`a submitted form is empty after the cable's refresh (${client})`, async ({ site, open }) => {
     serveCounted(site, client, ORDER)
     site.on('/order', () => ({ status: 204 }))
     const page = await open('/')
@@ -126,7 +126,10 @@ for (const client of CLIENTS) {
     await expect(page.locator('[name=words]')).toHaveValue('')
   })
 
-  test(`words stay with their own form when the page has another order (${client})`, async ({ site, open }) => {
+  test(`typed words stay with their form when the page changes the order of its forms (${client})`, async ({
+    site,
+    open,
+  }) => {
     let rows = ['7', '8']
     site.on('/', async () =>
       site.page(

@@ -2,10 +2,10 @@
 import { expect } from 'playwright/test'
 import { card, look, unique } from './demo.ts'
 import { recorded } from './recorder.ts'
-import { addCards, expectTrue, FEW, PEOPLE, SOCKET, test, who } from './tab.ts'
+import { addCards, expectTrue, FEW, label, PEOPLE, SOCKET, test } from './tab.ts'
 
 for (const person of PEOPLE) {
-  test(`a card added between a page's query and its subscription is on the page ${who(person)}`, async ({
+  test(`a card added between a page's query and its subscription is on the page ${label(person)}`, async ({
     stack,
     tab,
   }) => {
@@ -26,7 +26,10 @@ for (const person of PEOPLE) {
     expect(Object.values((await recorded(page)).added)).toEqual([1, 1, 1, 1, 1, 1])
   })
 
-  test(`a page made while the cable is down does not wait for it, and heals ${who(person)}`, async ({ stack, tab }) => {
+  test(`a page that loads while the cable is down does not wait for it, and heals ${label(person)}`, async ({
+    stack,
+    tab,
+  }) => {
     const mine = await tab(person)
     const { page } = mine
     await stack.cable.kill()
@@ -45,7 +48,7 @@ for (const person of PEOPLE) {
 }
 
 for (const person of FEW) {
-  test(`nothing is lost when the connection breaks before the page's subscription is confirmed ${who(person)}`, async ({
+  test(`a page loses nothing when its connection breaks before the confirmation of its subscription ${label(person)}`, async ({
     stack,
     tab,
   }) => {
@@ -64,7 +67,7 @@ for (const person of FEW) {
     expect(mine.fetches()).toBe(1)
   })
 
-  test(`a card added while a page refreshes itself is on the page ${who(person)}`, async ({ stack, tab }) => {
+  test(`a card added while a page refreshes itself is on the page ${label(person)}`, async ({ stack, tab }) => {
     const mine = await tab(person)
     const { page } = mine
     await mine.visit()

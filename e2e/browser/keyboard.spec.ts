@@ -1,4 +1,4 @@
-/** The Board by keyboard: whatever a page does, the focus has a place on it. */
+/** The Board by keyboard: whatever a page does, some element of it has the focus. */
 import type { Page } from 'playwright/test'
 import { expect } from 'playwright/test'
 import { CLIENTS, card, languages, open, rendered, test, unique } from './demo.ts'
@@ -15,7 +15,7 @@ async function threeCards(page: Page, baseURL: string): Promise<[string, string,
   return bodies
 }
 
-/** Sends the form whose button has the focus. */
+/** Submits the form with the focused button. */
 const enter = (page: Page) => rendered(page, () => page.keyboard.press('Enter'))
 const vote = (page: Page, body: string) => card(page, body).getByRole('button', { name: 'Vote' })
 const ask = (page: Page, body: string) => card(page, body).getByLabel('Delete this card')
@@ -57,7 +57,7 @@ for (const client of CLIENTS) {
     })
   }
 
-  test(`what others delete and clear does not take the focus (${client})`, async ({ page, baseURL }) => {
+  test(`a reader keeps the focus while other visitors delete and clear (${client})`, async ({ page, baseURL }) => {
     await open(page, 'typescript', client)
     const [one, two] = await threeCards(page, baseURL!)
     const id = (await card(page, one).getAttribute('id'))!.slice('card_'.length)
@@ -87,7 +87,7 @@ for (const client of CLIENTS) {
     await expect(vote(page, two)).not.toBeFocused()
   })
 
-  test(`a question stays open while others vote (${client})`, async ({ page, baseURL }) => {
+  test(`a question stays open while other visitors vote (${client})`, async ({ page, baseURL }) => {
     await open(page, 'typescript', client)
     const [one] = await threeCards(page, baseURL!)
     const id = (await card(page, one).getAttribute('id'))!.slice('card_'.length)

@@ -1,10 +1,10 @@
 /** Pages that heal: the browser keeps a page frozen, in its back-forward cache or in its HTTP cache, and shows it again. */
 import { chromium, expect } from 'playwright/test'
 import { CLIENTS, card, look, status } from './demo.ts'
-import { addCards, expectTrue, FEW, openTab, rewrite, test, who } from './tab.ts'
+import { addCards, expectTrue, FEW, label, openTab, rewrite, test } from './tab.ts'
 
 for (const person of FEW) {
-  test(`a page shows what it missed when its visitor goes back to it ${who(person)}`, async ({ stack, tab }) => {
+  test(`a page shows what it missed when its visitor goes back to it ${label(person)}`, async ({ stack, tab }) => {
     const mine = await tab(person)
     const { page } = mine
     await mine.visit()
@@ -23,7 +23,7 @@ for (const person of FEW) {
     await expectTrue(stack, mine)
   })
 
-  test(`a page that was frozen catches up when it is resumed ${who(person)}`, async ({ stack, tab }) => {
+  test(`a page that was frozen catches up when it is resumed ${label(person)}`, async ({ stack, tab }) => {
     const mine = await tab(person)
     const { page } = mine
     await mine.visit()
@@ -44,14 +44,14 @@ for (const client of CLIENTS) {
   test(`a page catches up when the browser takes it out of its back-forward cache (${client})`, async ({ stack }, {
     project,
   }) => {
-    // Playwright disables the back-forward cache that users have.
+    // Playwright disables the back-forward cache that users' browsers have.
     const browser = await chromium.launch({
       ...project.use.launchOptions,
       ignoreDefaultArgs: ['--disable-back-forward-cache'],
     })
     const { tab, close } = await openTab(browser, stack, { client, language: 'typescript' })
     const { page } = tab
-    // The Board says no-store, and a browser does not cache such a page once it had a WebSocket.
+    // The Board says no-store, and a browser puts such a page into no back-forward cache once it had a WebSocket.
     await page.route(/\/(\?.*)?$/, async route => {
       const response = await route.fetch()
       await route.fulfill({ response, headers: { ...response.headers(), 'cache-control': 'no-cache' } })
@@ -59,9 +59,9 @@ for (const client of CLIENTS) {
     await tab.visit()
     await page.evaluate(() => addEventListener('pageshow', ({ persisted }) => Object.assign(window, { persisted })))
     await page.goto(`${tab.network.origin}/health`)
-    await addCards(stack, tab, 3, 'while put aside')
+    await addCards(stack, tab, 3, 'while in the cache')
 
-    // Not goBack: it waits for a load, and nothing loads here.
+    // Not goBack: it waits for a load event, and there is none here.
     await page.evaluate(() => void setTimeout(() => history.back()))
 
     await page.waitForFunction(() => 'persisted' in window && window.persisted === true)
@@ -81,7 +81,7 @@ for (const client of CLIENTS) {
 
     await page.addInitScript(() => addEventListener('turbo:render', () => Object.assign(window, { rendered: true })))
     await page.goto(url)
-    // The refresh shows the cached page again, and so undoes what arrived before it.
+    // The refresh shows the cached page again, and so removes the cards that arrived before it.
     await page.waitForFunction(() => 'rendered' in window)
 
     for (let round = 0; round < 3; round++) {

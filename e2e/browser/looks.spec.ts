@@ -9,9 +9,9 @@ interface Violation {
   nodes: { target: string[] }[]
 }
 
-/** What axe finds on the page: rules of WCAG 2 A and AA, contrast among them. */
+/** The violations that axe finds on the page: rules of WCAG 2 A and AA, contrast among them. */
 async function violations(page: Page): Promise<string[]> {
-  // Through the page's policy, which is what keeps other scripts out.
+  // Through the page's Content-Security-Policy, which keeps other scripts out.
   await page.evaluate(`${await source()}; 0`)
   const found: Violation[] = await page.evaluate(async () => {
     const axe = Reflect.get(window, 'axe') as { run: (options: object) => Promise<{ violations: Violation[] }> }
@@ -41,7 +41,7 @@ for (const [look, options] of Object.entries(LOOKS)) {
   test.describe(() => {
     test.use({ ...options, contextOptions: { reducedMotion: 'reduce' } })
 
-    test(`axe finds nothing to mend, ${look}`, async ({ page, baseURL }) => {
+    test(`axe finds no violation, ${look}`, async ({ page, baseURL }) => {
       for (const language of languages) {
         await fetch(`${baseURL}/clear`, { method: 'POST', redirect: 'manual' })
         await open(page, language)
@@ -126,7 +126,7 @@ test.describe(() => {
 })
 
 for (const language of languages) {
-  test(`writing from right to left runs that way, and a time has its day, in ${language}`, async ({ page }) => {
+  test(`text from right to left runs that way, and a time shows its day, in ${language}`, async ({ page }) => {
     await open(page, language)
     const body = `مرحبا ${unique('')}`
     await addCard(page, body, 'ليلى')

@@ -1,4 +1,4 @@
-/** Mistakes that break nothing at once, and that the console names: once, with the fix. */
+/** Mistakes that break nothing at once: the console names each once, with its fix. */
 import type { Page } from 'playwright/test'
 import { CLIENTS, status } from './demo.ts'
 import { expect, type Site, test } from './site.ts'
@@ -6,7 +6,7 @@ import { expect, type Site, test } from './site.ts'
 const append = (target: string, text: string) =>
   `<turbo-stream action="append" ${target}><template><li id="${text}">${text}</li></template></turbo-stream>`
 
-/** The warnings of this file on a page that is visited now. */
+/** The warnings of hotcable-status.js on a page that a visitor opens now. */
 async function visit(site: Site, page: Page): Promise<string[]> {
   const warnings: string[] = []
   page.on('console', message => {
@@ -36,7 +36,7 @@ for (const client of CLIENTS) {
     expect(warnings[1]).toContain('a stream for .lost did nothing')
   })
 
-  test(`without --dev the console names none of them (${client})`, async ({ site, open }) => {
+  test(`without --dev the console names no mistake (${client})`, async ({ site, open }) => {
     await site.cable.start('--dev=false')
     const source = async () => (await site.source('more')).replace(/ data-position="[^"]*"/, '')
     site.on('/', async () => site.page(client, `<ul id="list"></ul>${await source()}`))
@@ -46,7 +46,7 @@ for (const client of CLIENTS) {
 
     await site.broadcast('news', append('target="lost"', 'one') + append('target="list"', 'two'))
     await expect(page.locator('#two')).toBeVisible()
-    // A timer that is set after another of the same length rings after it.
+    // Of two timers of the same length, the one that was set later rings later.
     await page.evaluate(() => new Promise(resolve => setTimeout(resolve, 200)))
 
     expect(warnings).toEqual([])
@@ -71,7 +71,7 @@ for (const client of CLIENTS) {
       expect(warnings[at]).toContain(words)
   })
 
-  test(`the console names meta tags that a page with streams lacks (${client})`, async ({ site, open }) => {
+  test(`the console names the meta tags that a page with streams lacks (${client})`, async ({ site, open }) => {
     site.on('/', () => site.page(client, '', { identity: undefined }))
     const page = await open('/before')
     const warnings = await visit(site, page)

@@ -2,16 +2,16 @@
 import { expect } from 'playwright/test'
 import { look } from './demo.ts'
 import { recorded } from './recorder.ts'
-import { addCards, expectTrue, FEW, PEOPLE, SOCKET, test, who } from './tab.ts'
+import { addCards, expectTrue, FEW, label, PEOPLE, SOCKET, test } from './tab.ts'
 
 for (const person of PEOPLE) {
-  test(`what was broadcast while the network was gone is on the page ${who(person)}`, async ({ stack, tab }) => {
+  test(`a page shows what was broadcast while its network was gone ${label(person)}`, async ({ stack, tab }) => {
     const mine = await tab(person)
     const { page, network } = mine
     await mine.visit()
     await addCards(stack, mine, 3, 'seen')
 
-    // A kernel acknowledges these and the page never sees them, so the cable believes that they arrived.
+    // A kernel acknowledges these cards and the page never gets them, so the cable believes that they arrived.
     network.freeze()
     await addCards(stack, mine, 20, 'swallowed')
     network.cut()
@@ -29,7 +29,7 @@ for (const person of PEOPLE) {
 }
 
 for (const person of FEW) {
-  test(`ten drops in a row lose nothing ${who(person)}`, async ({ stack, tab }) => {
+  test(`a page loses nothing in ten drops in a row ${label(person)}`, async ({ stack, tab }) => {
     const mine = await tab(person)
     const { network } = mine
     await mine.visit()
@@ -47,7 +47,7 @@ for (const person of FEW) {
     await expectTrue(stack, mine)
   })
 
-  test(`a page replaces a connection that only looks open, and loses nothing ${who(person)}`, async ({
+  test(`a page replaces a connection that only looks open, and loses nothing ${label(person)}`, async ({
     stack,
     tab,
   }) => {
@@ -61,7 +61,7 @@ for (const person of FEW) {
     expect(mine.network.count(SOCKET)).toBe(2)
   })
 
-  test(`a page that missed more than the cable remembers refreshes once, and keeps its scroll position and its input ${who(person)}`, async ({
+  test(`a page that missed more than the cable remembers refreshes once, and keeps its scroll position and its input ${label(person)}`, async ({
     stack,
     tab,
   }) => {

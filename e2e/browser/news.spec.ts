@@ -1,4 +1,4 @@
-/** What a reader of a long list learns of new cards; which cards are the reader's own; what a status means. */
+/** How a reader of a long list learns of new cards; which cards are the reader's own; what a status means. */
 import { expect } from 'playwright/test'
 import { addCard, card, languages, open, test, unique } from './demo.ts'
 
@@ -15,7 +15,7 @@ test.describe('a long list', () => {
     for (let at = 0; at < 15; at++) await post(baseURL!, unique('long'))
   })
 
-  test('news below is counted in a pill, which leads there and disappears', async ({ page, baseURL }) => {
+  test('a pill counts the news below, leads there, and disappears', async ({ page, baseURL }) => {
     await open(page, 'typescript')
     const pill = page.locator('#board-news button')
     const [first, second] = [unique('news'), unique('more news')]
@@ -71,7 +71,7 @@ test.describe('a long list', () => {
 })
 
 for (const language of languages) {
-  test(`one's own cards are marked, also after a vote, in another window and on a new page, in ${language}`, async ({
+  test(`a page marks its visitor's own cards, also after a vote, in another window and on a new page, in ${language}`, async ({
     page,
     visit,
     context,
@@ -98,7 +98,7 @@ for (const language of languages) {
   })
 }
 
-test('a refusal says what to do about it, and that writing still works, in words on the page', async ({ page }) => {
+test('a refused page says what to do, and that writing still works', async ({ page }) => {
   await page.context().grantPermissions(['local-network-access'])
   await page.route(/\/$/, async route => {
     const response = await route.fetch()
@@ -125,7 +125,7 @@ test('a page without its cable says that writing still works, and it does', asyn
   await expect(note).toContainText('You can still write')
 })
 
-test('a form on its way keeps what is typed meanwhile', async ({ page }) => {
+test('a form in flight keeps what the visitor types meanwhile', async ({ page }) => {
   await open(page, 'typescript')
   let answer = () => {}
   const asked = new Promise<void>(resolve => {

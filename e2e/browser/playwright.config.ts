@@ -1,7 +1,7 @@
 /**
  * The browser tests: the running demo, in an installed Chromium, with secrets that the tests know.
  *
- * One worker: the Board is shared by everyone, which is its point, and clearing it is one of the tests.
+ * One worker: all visitors share the Board, which is its point, and one of the tests clears it.
  */
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -11,7 +11,7 @@ import { chromiumLaunch } from '../../backends/harness/toolchain.ts'
 import { freePorts } from '../../start/network.ts'
 import { onAnycable, SECRET } from './demo.ts'
 
-// Workers load this file again; what the first one decided reaches them by environment.
+// Workers load this file again; the environment carries the first one's decisions to them.
 process.env.HOTCABLE_E2E_PORT ??= String(await freePorts(1))
 process.env.HOTCABLE_E2E_DB ??= join(mkdtempSync(join(tmpdir(), 'hotcable-e2e-')), 'board.sqlite3')
 const port = process.env.HOTCABLE_E2E_PORT
@@ -35,7 +35,7 @@ const HEALING = [
 const origin = `http://localhost:${port}`
 const browser = chromiumLaunch()
 
-/** One recipe is of each kind enough (npm test); npm run test:full has them all. */
+/** One recipe of each kind (npm test); npm run test:full has them all. */
 const OTHER_RECIPES = /the recipe for (?!Hono:)/
 
 export default defineConfig({
@@ -44,13 +44,13 @@ export default defineConfig({
   projects: [
     { name: 'board', testMatch: '*.spec.ts', testIgnore: HEALING, grepInvert: OTHER_RECIPES },
     { name: 'recipes', testMatch: 'recipes.spec.ts', grep: OTHER_RECIPES },
-    // The same with AnyCable in the place of our cable (npm run e2e:swap).
+    // The same tests with AnyCable in the place of our cable (npm run e2e:swap).
     { name: 'swap', testMatch: ['board.spec.ts', 'rails.spec.ts', 'trust.spec.ts'] },
-    // Each of these brings its own servers and breaks them, and mostly waits: it takes minutes (npm run e2e:heal).
+    // Each test starts its own servers, breaks them, and mostly waits: together they take minutes (npm run e2e:heal).
     { name: 'heal', testMatch: HEALING, timeout: 180_000 },
   ],
   workers: 1,
-  // They only end what hangs; a busy machine takes long.
+  // Time-outs only end a test that hangs; a busy machine is slow.
   timeout: 120_000,
   expect: { timeout: 30_000 },
   forbidOnly: process.env.CI === 'true',

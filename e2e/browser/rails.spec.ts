@@ -1,5 +1,5 @@
 /**
- * What Rails has beyond the Board's contract: turbo-rails as it comes and AnyCable's gem, without RPC, on the Board of
+ * What Rails has beyond the Board's contract: turbo-rails unchanged and AnyCable's gem, without RPC, on the Board of
  * `npm start`; and again with the keys of the guide, and with secret_key_base alone.
  */
 import { expect, type Page } from 'playwright/test'
@@ -47,7 +47,7 @@ for (const client of CLIENTS) {
     expect(await isMarked(page)).toBe(true)
   })
 
-  test(`a refresh morphs the page: nothing is loaded anew, what was typed stays (${client})`, async ({ visit }) => {
+  test(`a refresh morphs the page without a reload, and typed text stays (${client})`, async ({ visit }) => {
     const [clearing, seeing] = [await visit('rails', client), await visit('rails', client)]
     await addCard(clearing, unique('soon gone'))
     await expect(seeing.locator('#cards > .card')).not.toHaveCount(0)
@@ -61,10 +61,10 @@ for (const client of CLIENTS) {
     expect(await isMarked(seeing)).toBe(true)
   })
 
-  /** AnyCable has no positions, and turbo-rails asks for no history: what it missed there, it missed. */
+  /** AnyCable has no positions, and turbo-rails asks for no history: there, a page never gets what it missed. */
   const caughtUp = onAnycable && client === 'rails' ? 0 : 1
 
-  test(`a page is born fresh: what came between its query and its subscription is on it (${client})`, async ({
+  test(`a new page shows what came between its query and its subscription (${client})`, async ({
     browser,
     baseURL,
   }) => {
@@ -96,7 +96,7 @@ for (const client of CLIENTS) {
     await expect(status(page)).not.toHaveText('live')
     await post(`${baseURL}/rails/cards`, missed)
     network.pass()
-    // Either client then connects at once, instead of when it is due.
+    // Either client then connects at once, instead of after its delay.
     await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange', { bubbles: true })))
 
     await expect(status(page)).toHaveText('live', { timeout: 60_000 })
@@ -108,7 +108,7 @@ for (const client of CLIENTS) {
   })
 }
 
-test('the page that adds a card is left out of its broadcast, and shows the card all the same', async ({ visit }) => {
+test('a page shows the card that it adds, and gets no broadcast of it', async ({ visit }) => {
   const [adding, seeing] = [await visit('rails'), await visit('rails')]
   const [own, others] = [unique('my own'), unique('of others')]
   const [toAdding, toSeeing] = await Promise.all([adding, seeing].map(frames))
@@ -126,7 +126,7 @@ test('the page that adds a card is left out of its broadcast, and shows the card
   expect(toSeeing!.some(frame => frame.includes(own))).toBe(true)
 })
 
-test('?client=rails is Turbo out of the gem, served by Rails', async ({ page }) => {
+test('with ?client=rails the page loads the Turbo of the gem, which Rails serves', async ({ page }) => {
   const loaded: string[] = []
   page.on('response', response => loaded.push(new URL(response.url()).pathname))
   const said: string[] = []
@@ -199,7 +199,7 @@ async function openAt(page: Page, origin: string, client: ClientName): Promise<P
   return page
 }
 
-/** What the cable sends from now on: the page is opened anew, as only new sockets can be listened to. */
+/** The cable's frames from now on. It opens the page again, because Playwright can listen only to new sockets. */
 async function frames(page: Page): Promise<string[]> {
   const received: string[] = []
   page.on('websocket', socket => socket.on('framereceived', ({ payload }) => received.push(String(payload))))

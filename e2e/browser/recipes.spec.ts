@@ -1,6 +1,6 @@
 /**
- * The recipes of backends/recipes.md, as they are in the text: each is started alone, beside a copy of the helper and what
- * its framework's projects have besides (recipes/), with a cable of their own, and seen by two pages with the bundled client.
+ * The recipes of backends/recipes.md, extracted from the text: each runs alone, with a copy of the helper and the files that
+ * a project of its framework has besides (recipes/), with its own cable; two pages with the bundled client look at it.
  */
 import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname, extname, join, resolve } from 'node:path'
@@ -17,7 +17,7 @@ interface Recipe {
   /** Where the recipe goes, and where the helper. */
   readonly file: string
   readonly helper: string
-  /** Absent: npm ci has it. */
+  /** Absent: npm ci installs it. */
   readonly library?: Library
   readonly args: (port: number) => string[]
 }
@@ -71,18 +71,18 @@ test.beforeAll(async () => {
 })
 test.afterAll(() => void cable.child.kill())
 
-test('every recipe is tested, and has 20 lines at most', () => {
+test('every recipe has a test, and 20 lines at most', () => {
   expect([...TEXT.matchAll(/^## (.+)$/gm)].map(([, name]) => name)).toEqual(Object.keys(RECIPES))
   for (const name in RECIPES) expect(lines(name).split('\n').length, name).toBeLessThanOrEqual(20)
 })
 
 for (const [name, { file, helper, library, args }] of Object.entries(RECIPES)) {
-  test(`the recipe for ${name}: a card that one page adds is seen on the other`, async ({ context, baseURL }) => {
+  test(`with the recipe for ${name}, a card that one page adds shows on the other`, async ({ context, baseURL }) => {
     const interpreter = library === undefined ? process.execPath : await library.interpreter()
     if (interpreter === undefined) {
       console.error(`\n!!! ${missing(library!)}\n`)
-      test.skip(process.env.CI !== 'true' || library!.isExtra, `${name} is not here`)
-      throw new Error(`${name} is not here`)
+      test.skip(process.env.CI !== 'true' || library!.isExtra, `${name} is not installed`)
+      throw new Error(`${name} is not installed`)
     }
 
     // In tmp, where the libraries of npm are found.

@@ -1,8 +1,8 @@
-/** What a page showed, from its first moment on: looked at from outside, so that no client can look better than it is. */
+/** What a page showed from its first moment on, observed from outside: no client can look better than it is. */
 import type { Page } from 'playwright/test'
 
 export interface Recorded {
-  /** How often each card was put into the list, by id. */
+  /** How often each card entered the list, by id. */
   added: Record<string, number>
   /** Ids in the order of their first appearance. */
   order: string[]
@@ -10,7 +10,7 @@ export interface Recorded {
   doubled: string[]
 }
 
-/** Before the page is opened. Survives every morph; a full load starts it anew. */
+/** Starts before the page opens. Survives every morph; a full load starts it again. */
 export const record = (page: Page): Promise<unknown> =>
   page.addInitScript(() => {
     const recorded: Recorded = { added: {}, order: [], doubled: [] }
@@ -31,7 +31,7 @@ export const record = (page: Page): Promise<unknown> =>
 export const recorded = (page: Page): Promise<Recorded> =>
   page.evaluate(() => (window as unknown as { recorded: Recorded }).recorded)
 
-/** The cards of a page, one string each: of what is shown, or of a page's HTML. */
+/** The cards of a page, one string each: from the shown page, or from HTML. */
 export const cards = (page: Page, html?: string): Promise<string[]> =>
   page.evaluate(html => {
     const shown = html === undefined ? document : new DOMParser().parseFromString(html, 'text/html')

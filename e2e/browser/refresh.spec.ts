@@ -1,16 +1,16 @@
 /**
- * A page that was told to refresh itself: it says that it is catching up until it was rendered anew, whatever keeps Turbo
- * from it, and takes nothing from the person who uses it.
+ * A page that the cable asks to refresh: it says that it is catching up until it is rendered again, whatever delays Turbo,
+ * and it takes nothing from its visitor.
  */
 import type { Page } from 'playwright/test'
 import { CLIENTS, status } from './demo.ts'
 import { type Asked, expect, hear, look, miss, renders, serveCounted, test } from './site.ts'
 
-/** An app that takes the answer out of Turbo's hands, whose visit never ends. */
+/** An app that handles Turbo's answer itself, so that the visit never ends. */
 const HANDLER = `<script>addEventListener('turbo:before-fetch-response', event => {
   if (event.detail.fetchResponse.response.url.endsWith('/answer')) event.preventDefault()
 })</script>`
-/** No timer rings that waits for longer than 5 s. */
+/** Makes timers of more than 5 s never ring. */
 const HASTE = `<script>
   const { setTimeout: set } = window
   window.setTimeout = (then, ms, ...parts) => (ms > 5000 ? 0 : set(then, ms, ...parts))
@@ -23,11 +23,8 @@ for (const client of CLIENTS) {
     ['nothing', { status: 204 }],
     ['a page that the app handles itself', '<h1>Mine</h1>'],
   ] as const) {
-    test(`a link that is answered with ${about} does not keep the page from its refresh (${client})`, async ({
-      site,
-      open,
-    }) => {
-      // Only where Turbo loads the answer anew is the end of its visit seen at once.
+    test(`a page refreshes although a link was answered with ${about} (${client})`, async ({ site, open }) => {
+      // Only if Turbo reloads the page do we see the end of its visit at once.
       const script = typeof answer === 'string' ? HANDLER : HASTE
       serveCounted(site, client, `<a href="/answer">answer</a>${script}`)
       site.on('/answer', () => answer)
@@ -78,7 +75,7 @@ for (const client of CLIENTS) {
     ['too many requests', { status: 429, body: '<h1>Wait</h1>' }],
     ['its login page', { status: 303, headers: { location: '/login' } }],
   ] as const) {
-    test(`an app that answers a refresh with ${about} is asked again with longer and longer pauses, and the page stays (${client})`, async ({
+    test(`a page stays, and asks again with longer and longer pauses, while its app answers a refresh with ${about} (${client})`, async ({
       site,
       open,
     }) => {
@@ -109,7 +106,7 @@ for (const client of CLIENTS) {
     })
   }
 
-  test(`an app that does not answer at all does not cost the page (${client})`, async ({ site, open }) => {
+  test(`a page stays while its app does not answer at all (${client})`, async ({ site, open }) => {
     serveCounted(site, client)
     const page = await open('/')
     await live(page)
@@ -127,11 +124,11 @@ for (const client of CLIENTS) {
     await live(page)
   })
 
-  test(`where Turbo cannot refresh, a page is loaded anew, unless words would be lost (${client})`, async ({
+  test(`a page reloads where Turbo cannot refresh, unless the visitor's words would be lost (${client})`, async ({
     site,
     open,
   }) => {
-    // As in Turbo 7, which knows no such action.
+    // As in Turbo 7, which has no such action.
     const seven = `<script type="module">
       addEventListener('turbo:load', () => { delete Turbo.StreamActions.refresh; delete Turbo.session.refresh })
       Object.defineProperty(Object.getPrototypeOf(Turbo.session), 'refresh', { value: undefined })
@@ -157,7 +154,7 @@ for (const client of CLIENTS) {
     await live(page)
   })
 
-  test(`a page whose app keeps Turbo from visits is loaded anew (${client})`, async ({ site, open }) => {
+  test(`a page reloads if its app prevents Turbo's visits (${client})`, async ({ site, open }) => {
     serveCounted(
       site,
       client,
@@ -173,7 +170,7 @@ for (const client of CLIENTS) {
     await live(page)
   })
 
-  test(`a page that comes out of a cache is loaded anew once, and not for ever (${client})`, async ({ site, open }) => {
+  test(`a page from a cache reloads once, and not for ever (${client})`, async ({ site, open }) => {
     const old = await site.page(
       client,
       '<p id="renders">old</p><script>addEventListener("turbo:before-visit", event => event.preventDefault())</script>',
@@ -191,7 +188,7 @@ for (const client of CLIENTS) {
     expect(loads).toBe(2)
   })
 
-  test(`a page with a base is refreshed where it is (${client})`, async ({ site, open }) => {
+  test(`a page with a <base> refreshes its own URL (${client})`, async ({ site, open }) => {
     serveCounted(site, client, '', '/b/7', { head: '<base href="/">' })
     site.on('/', () => '<h1>Elsewhere</h1>')
     const page = await open('/b/7')
@@ -206,7 +203,7 @@ for (const client of CLIENTS) {
     expect(site.asked('/')).toEqual([])
   })
 
-  test(`an app's own refresh stays as the app wrote it (${client})`, async ({ site, open }) => {
+  test(`the script leaves an app's own refresh unchanged (${client})`, async ({ site, open }) => {
     serveCounted(site, client, '<input id="words">')
     const page = await open('/')
     await live(page)

@@ -1,10 +1,10 @@
-/** Pages that heal: the cable of an open page ends and comes back, in order or not, with its app or without. */
+/** Pages that heal: the cable of an open page ends, properly or not, and starts again, with its app or without. */
 import { expect } from 'playwright/test'
 import { CLIENTS, card, look, status, unique } from './demo.ts'
-import { addCards, expectTrue, FEW, test, who } from './tab.ts'
+import { addCards, expectTrue, FEW, label, test } from './tab.ts'
 
 for (const person of FEW) {
-  test(`a page is complete again after its cable was killed and started again ${who(person)}`, async ({
+  test(`a page is complete again after its cable was killed and started again ${label(person)}`, async ({
     stack,
     tab,
   }) => {
@@ -21,7 +21,7 @@ for (const person of FEW) {
     expect(mine.fetches()).toBe(2)
   })
 
-  test(`a page loses nothing when its cable shuts down in order ${who(person)}`, async ({ stack, tab }) => {
+  test(`a page loses nothing when its cable shuts down properly ${label(person)}`, async ({ stack, tab }) => {
     const mine = await tab(person)
     await mine.visit()
 
@@ -34,7 +34,7 @@ for (const person of FEW) {
 }
 
 for (const client of CLIENTS) {
-  test(`a page stays while its app is down and its cable is back, and heals later (${client})`, async ({
+  test(`a page stays while its cable is back and its app is down, and heals later (${client})`, async ({
     stack,
     tab,
   }) => {

@@ -1,6 +1,6 @@
 /**
- * Back and forward between a Board and /compare, again and again: each page is live when it is shown. Once such a loop hung for
- * 40 s. E2E_ROUNDS sets how many rounds; make the machine busy beside it to see more (E2E_ROUNDS=200).
+ * Back and forward between a Board and /compare, again and again: each page is live when it shows. Such a loop once hung for
+ * 40 s. E2E_ROUNDS sets the number of rounds; a busy machine shows more (E2E_ROUNDS=200).
  */
 import { expect } from 'playwright/test'
 import { status } from './demo.ts'
@@ -9,7 +9,7 @@ import { test } from './tab.ts'
 const ROUNDS = Number(process.env.E2E_ROUNDS || 10)
 const RUNNING = ['TypeScript', 'Python']
 
-test(`${ROUNDS} rounds of back and forward between a Board and /compare end live`, async ({ tab }) => {
+test(`a page is live after ${ROUNDS} rounds of back and forward between a Board and /compare`, async ({ tab }) => {
   test.setTimeout(60_000 + ROUNDS * 15_000)
   const mine = await tab({ client: 'anycable', language: 'typescript' })
   const { page } = mine

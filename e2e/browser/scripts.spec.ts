@@ -3,7 +3,7 @@ import type { Page } from 'playwright/test'
 import { expect } from 'playwright/test'
 import { CLIENTS, streamFrom, test, token } from './demo.ts'
 
-// A page that the test serves counts as public, and may not load from localhost unless it is allowed to.
+// The browser counts a page that a test serves as public, and lets a public page load from localhost only with permission.
 test.use({ permissions: ['local-network-access'] })
 
 /** Opens a page with this script and body. */
@@ -30,7 +30,7 @@ for (const client of CLIENTS) {
       document.querySelector('#cards')!.insertAdjacentHTML('beforeend', '<li class="card" id="card_1">1</li>')
     })
 
-    // The tab answers, after all observers have run.
+    // The page answers, after all observers have run.
     expect(await page.evaluate(() => new Promise(then => setTimeout(() => then('alive'), 50)))).toBe('alive')
     expect(await ids(page)).toEqual(['9f3a', '77bc', '1'])
     await expect(page.locator('#card-count')).toHaveText('mine')
@@ -39,7 +39,7 @@ for (const client of CLIENTS) {
   })
 }
 
-test("the Board's script comes to rest on a list of any ids, and puts what is added in its place", async ({ page }) => {
+test("the Board's script puts an added card in its place in a list of any ids, and stops", async ({ page }) => {
   await page.addInitScript(countMoves)
   await open(page, 'board', `<ul id="cards">${['5', '77bc', '9f3a'].map(item).join('')}</ul><b id="card-count"></b>`)
   await expect(page.locator('#card-count')).toHaveText('3 cards')
@@ -49,11 +49,11 @@ test("the Board's script comes to rest on a list of any ids, and puts what is ad
 
   await expect(page.locator('#card-count')).toHaveText('8 cards')
   expect(await ids(page)).toEqual(['4', '5', '10', 'NaN', '77bb', '77bc', '9f3a', 'ffff'])
-  // All but the last came too late, and each was moved once.
+  // All cards but the last came too late, and the script moved each once.
   expect(await page.evaluate(() => Reflect.get(window, 'moves'))).toBe(4)
 })
 
-/** The moves of cards, which are the only use of these two. */
+/** The moves of cards, which alone use these two methods. */
 function countMoves(): void {
   Object.assign(window, { moves: 0 })
   for (const name of ['before', 'after'] as const) {
@@ -65,7 +65,7 @@ function countMoves(): void {
   }
 }
 
-test('a change costs the same on a long list as on a short one', async ({ page }) => {
+test('the script does as little work for a change on a long list as on a short one', async ({ page }) => {
   await page.addInitScript(countCalls)
   const costs: number[][] = []
   for (const length of [100, 400]) {
@@ -87,7 +87,7 @@ test('a change costs the same on a long list as on a short one', async ({ page }
 })
 
 for (const client of CLIENTS) {
-  test(`a change costs hotcable-status.js the same on a long page as on a short one (${client})`, async ({
+  test(`hotcable-status.js does as little work for a change on a long page as on a short one (${client})`, async ({
     page,
     baseURL,
   }) => {
@@ -137,11 +137,11 @@ for (const client of CLIENTS) {
 
     const [short, long, many] = costs as [number[], number[], number[]]
     expect(long).toEqual(short)
-    expect(many.slice(0, 3), 'only what concerns a source looks at the others').toEqual(short.slice(0, 3))
+    expect(many.slice(0, 3), 'only a change of a source makes the script read other sources').toEqual(short.slice(0, 3))
   })
 }
 
-/** For either client. */
+/** HTML for either client. */
 function metas(origin: string): string {
   const url = `${origin.replace('http', 'ws')}/cable`
   const jid = token({ ext: '{}', exp: Math.floor(Date.now() / 1000) + 3600 })
@@ -149,10 +149,10 @@ function metas(origin: string): string {
     <meta name="action-cable-url" content="${url}?jid=${jid}">`
 }
 
-/** Without a position, which would be one that the cable does not know. */
+/** Without a position, because the cable would not know it. */
 const sourceOf = (stream: string) => streamFrom(stream, '').replace(' data-position=""', '')
 
-/** How much of the DOM was looked at because of one change. */
+/** How much of the DOM the script reads because of one change. */
 const cost = (page: Page, change: (list: Element) => void): Promise<number> =>
   page.evaluate(async source => {
     const change = new Function(`return ${source}`)() as (list: Element) => void

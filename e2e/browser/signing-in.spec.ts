@@ -1,4 +1,4 @@
-/** Whose connection it is: made with the first stream, anew for another user, closed when the user signs out. */
+/** The user of a connection: a page connects with its first stream, anew for another user, and closes when the user signs out. */
 import type { Page } from 'playwright/test'
 import { CLIENTS, status } from './demo.ts'
 import { expect, type Site, test } from './site.ts'
@@ -6,7 +6,7 @@ import type { Script } from './site-scripts.ts'
 
 const FORM = (action: string) => `<form action="${action}" method="post"><button>${action.slice(1)}</button></form>`
 
-/** Notes what the page does with its sockets, in order. */
+/** Records what the page does with its sockets, in order. */
 const SOCKETS = `<script>
   window.sockets = []
   window.WebSocket = class extends WebSocket {
@@ -16,7 +16,7 @@ const SOCKETS = `<script>
   }
 </script>`
 
-/** An app with sessions, in whose layout every page has the client's script. */
+/** An app with sessions; every page of its layout has the client's script. */
 function app(site: Site, client: Script): void {
   let user = ''
   // Tokens differ at each render.
@@ -61,7 +61,7 @@ async function expectNews(site: Site, page: Page): Promise<void> {
 }
 
 for (const client of [...CLIENTS, 'old'] as const) {
-  test(`a page that is signed in by Turbo connects, and a page without a stream does not (${client})`, async ({
+  test(`a page connects after a user signs in through Turbo, and a page without a stream does not (${client})`, async ({
     site,
     open,
   }) => {
@@ -78,7 +78,10 @@ for (const client of [...CLIENTS, 'old'] as const) {
     expect(site.visitors).toEqual([{ identity: 'ada', isOpen: true }])
   })
 
-  test(`another user has another connection, and the one before is closed (${client})`, async ({ site, open }) => {
+  test(`a page opens another connection for another user, and closes the one before (${client})`, async ({
+    site,
+    open,
+  }) => {
     app(site, client)
     const page = await open('/')
     await press(page, 'ada')
@@ -97,7 +100,10 @@ for (const client of [...CLIENTS, 'old'] as const) {
     await expectNews(site, page)
   })
 
-  test(`signing out closes the connection, and signing in opens one (${client})`, async ({ site, open }) => {
+  test(`a page closes its connection when the user signs out, and opens one when the user signs in (${client})`, async ({
+    site,
+    open,
+  }) => {
     app(site, client)
     const page = await open('/')
     await press(page, 'ada')
@@ -113,7 +119,10 @@ for (const client of [...CLIENTS, 'old'] as const) {
     expect(site.visitors.map(({ identity }) => identity)).toEqual(['ada', 'bob'])
   })
 
-  test(`a stream that stays in the page goes with its user (${client})`, async ({ site, open }) => {
+  test(`a stream that stays in the page moves to the connection of the new user (${client})`, async ({
+    site,
+    open,
+  }) => {
     app(site, client)
     const page = await open('/')
     await press(page, 'ada')
@@ -131,7 +140,7 @@ for (const client of [...CLIENTS, 'old'] as const) {
     await expectNews(site, page)
   })
 
-  test(`a stream that a morph leaves in its place goes with its user (${client})`, async ({ site, open }) => {
+  test(`a stream that a morph keeps moves to the connection of the new user (${client})`, async ({ site, open }) => {
     const source = (await site.source('news')).replace(/ id="[^"]*" data-position="[^"]*"/, '')
     let user = 'ada'
     const page = () => site.page(client, `<h1>${user}</h1>${source}`, { identity: { id: user }, streams: [] })
@@ -150,7 +159,7 @@ for (const client of [...CLIENTS, 'old'] as const) {
     expect(await tab.evaluate(() => Reflect.get(window, 'source').isConnected)).toBe(true)
   })
 
-  test(`a preview of another user's page leaves the connection as it is (${client})`, async ({ site, open }) => {
+  test(`a preview of another user's page does not change the connection (${client})`, async ({ site, open }) => {
     let user = 'ada'
     const page = (link: string) => () =>
       site.page(client, `<h1>${user}</h1><a href="${link}">next</a>`, { identity: { id: user } })

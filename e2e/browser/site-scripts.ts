@@ -7,7 +7,7 @@ import type { ClientName } from './demo.ts'
 /** `old`: @rails/actioncable as it was before 7.1, without subprotocols. `…-alone`: without hotcable-status.js. */
 export type Script = ClientName | 'old' | keyof typeof ALONE
 
-/** As the packages' own READMEs say. */
+/** As the READMEs of the packages say. */
 const ALONE = {
   'anycable-alone': `import '@hotwired/turbo'
     import { start } from '@anycable/turbo-stream'

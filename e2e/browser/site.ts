@@ -1,7 +1,7 @@
 /**
- * A small application, whose pages and mistakes a test writes, beside its cable.
+ * A small application beside its cable; a test writes its pages and its mistakes.
  *
- *   page ──▶ site ──▶ what the test answers
+ *   page ──▶ site ──▶ the test's answer
  *             ╰─────▶ cable      dies, comes back on its port, with other settings
  */
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
@@ -19,15 +19,15 @@ export interface Asked {
   readonly path: string
   readonly headers: IncomingHttpHeaders
   readonly body: string
-  /** When it arrived, in ms. */
+  /** Its arrival, in ms. */
   readonly at: number
 }
 
-/** HTML, or all of an answer. */
+/** HTML, or a whole answer. */
 export type Answer = string | { status?: number; headers?: Record<string, string>; body?: string }
 
 export interface Visitor {
-  /** Of the WebSocket's handshake: whose token it carried. */
+  /** The identity in the token of the WebSocket's request. */
   readonly identity: string
   isOpen: boolean
 }
@@ -35,16 +35,16 @@ export interface Visitor {
 export interface Site {
   readonly origin: string
   readonly cable: RestartableCable
-  /** How a path is answered from now on, by whatever method. */
+  /** Sets the answer to a path from now on, for any method. */
   on: (path: string, answer: (asked: Asked) => Answer | Promise<Answer>) => void
-  /** Requests for a path so far. */
+  /** The requests for a path so far. */
   asked: (path: string) => readonly Asked[]
   /** WebSockets so far. */
   readonly visitors: readonly Visitor[]
   broadcast: (stream: string, html: string) => Promise<void>
   /** A whole page that listens to its streams. */
   page: (client: Script, body: string, parts?: Parts) => Promise<string>
-  /** The tag for a stream, where it is now. */
+  /** The tag for a stream, at its present position. */
   source: (stream: string) => Promise<string>
 }
 
@@ -56,7 +56,7 @@ interface Parts {
   ttl?: number
 }
 
-/** Another than clients take where no page tells them. */
+/** Not the URL that clients use if no page names one. */
 const CABLE_PATH = '/live/cable'
 
 interface Fixtures {
@@ -95,13 +95,13 @@ export const test = base.extend<Fixtures, { server: Site & { reset: () => void }
 
 export { expect, look }
 
-/** The page misses something: its cable died, and knows nothing of what was before. */
+/** Makes the page miss something: its cable dies, and forgets everything. */
 export async function miss(site: Site, ...settings: string[]): Promise<void> {
   await site.cable.kill()
   await site.cable.start(...settings)
 }
 
-/** Serves a page that counts how often it was rendered, for itself and not for its token; returns the count so far. */
+/** Serves a page that counts its renders (apart from those for a token); returns the count so far. */
 export function serveCounted(site: Site, client: Script, body = '', path = '/', parts: Parts = {}): () => number {
   let renders = 0
   site.on(path, async ({ headers }) => {
@@ -113,7 +113,7 @@ export function serveCounted(site: Site, client: Script, body = '', path = '/', 
 
 export const renders = (page: Page): Locator => page.locator('#renders')
 
-/** Broadcasts until such a page shows it: its stream is subscribed. */
+/** Broadcasts until the page shows it: then its stream is subscribed. */
 export const hear = (site: Site, page: Page, words = 'new'): Promise<void> =>
   expect(async () => {
     await site.broadcast(
@@ -173,7 +173,7 @@ async function startSite(): Promise<{ site: Site & { reset: () => void }; close:
   const { port } = server.address() as AddressInfo
   const http = { url: `http://127.0.0.1:${cablePort}/_broadcast`, key: broadcastKey({ secret: SECRET }) }
 
-  // Not the helper's: it waits 250 ms at most, and the machine may be busy.
+  // Not by the helper: it waits 250 ms at most, and the machine may be busy.
   const position = async (): Promise<string> => {
     const headers = { authorization: `Bearer ${http.key}` }
     const answer = await fetch(`${http.url}/position?stream=news`, { headers }).catch(() => undefined)

@@ -1,10 +1,10 @@
 /** Pages that heal: the element of a stream, twice on one page, and the events that it dispatches. */
 import { expect } from 'playwright/test'
 import { CLIENTS, look } from './demo.ts'
-import { addCards, expectTrue, FEW, rewrite, test, who } from './tab.ts'
+import { addCards, expectTrue, FEW, label, rewrite, test } from './tab.ts'
 
 for (const person of FEW) {
-  test(`a page with two sources for one stream shows each card once ${who(person)}`, async ({ stack, tab }) => {
+  test(`a page with two sources for one stream shows each card once ${label(person)}`, async ({ stack, tab }) => {
     const mine = await tab(person)
     const { page, network } = mine
     await rewrite(page, html => html.replace(/<turbo-cable-stream-source.*?<\/turbo-cable-stream-source>/, '$&$&'))

@@ -20,13 +20,13 @@ import { LANGUAGES as HOMES, type Language, SECRET } from './demo.ts'
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
 export interface RestartableCable {
-  /** Starts it unless it runs with these settings already; resolves when it lets clients in. */
+  /** Starts it unless it runs with these settings already; resolves when clients can connect. */
   start: (...settings: string[]) => Promise<void>
   kill: (signal?: NodeJS.Signals) => Promise<void>
 }
 
 export interface Stack {
-  /** Of the one origin that everything is behind. */
+  /** The URL of the one origin in front of everything. */
   readonly port: number
   readonly cable: RestartableCable & {
     /** How many subscriptions the Board's stream has. */
@@ -34,9 +34,9 @@ export interface Stack {
     /** Broadcasts the same HTML to each stream. */
     broadcast: (streams: readonly string[], html: string) => Promise<void>
   }
-  /** The Board in Python; the page of one that is down is a 502. */
+  /** The Board in Python; while it is down its page is a 502. */
   readonly python: { url: string; start: () => Promise<void>; kill: () => Promise<void> }
-  /** Adds a card as a form without a browser does; resolves when it is committed, and broadcast if the cable is there. */
+  /** Adds a card by a form without a browser; resolves when it is committed, and broadcast if the cable runs. */
   add: (language: Language, body: string) => Promise<void>
   clear: () => Promise<void>
   /** The Board's page as it is rendered now. */
@@ -57,7 +57,7 @@ export async function startStack(): Promise<Stack> {
   }
   const origin = `http://localhost:${port}`
 
-  // Refreshes wait for --heal_delay after a start: one second is enough for stragglers here.
+  // Refreshes wait for --heal_delay after a start, for late pages: here one second is enough.
   const cable = restartableCable(cablePort, '--heal_delay=1')
 
   let python: ChildProcess | undefined
@@ -140,12 +140,12 @@ export function restartableCable(port: number, ...usual: string[]): RestartableC
   }
 }
 
-/** Starts a new process group, because a wrapper that stays may start the interpreter. */
+/** Starts a new process group, because a wrapper may run the interpreter as its child. */
 export function start(command: string, args: readonly string[], env: NodeJS.ProcessEnv): ChildProcess {
   const child = endsWithUs(
     spawn(command, args, { cwd: ROOT, env, detached: true, stdio: ['ignore', 'ignore', 'pipe'] }),
   )
-  // A broadcast that fails is said; here they are made to.
+  // The Board logs a broadcast that fails; these tests make it fail.
   createInterface({ input: child.stderr! }).on('line', line => {
     if (!/broadcast/.test(line)) console.error(line)
   })

@@ -3,7 +3,7 @@ import type { Page } from 'playwright/test'
 import { CLIENTS } from './demo.ts'
 import { expect, hear, look, miss, renders, serveCounted, test } from './site.ts'
 
-/** What the cable says to the page's sockets from now on. */
+/** The frames that the cable sends to the page from now on. */
 function listen(page: Page): string[] {
   const frames: string[] = []
   page.on('websocket', socket => socket.on('framereceived', ({ payload }) => frames.push(String(payload))))
@@ -11,7 +11,7 @@ function listen(page: Page): string[] {
 }
 
 for (const client of CLIENTS) {
-  test(`a client that knows no "refresh" subscribes, hears and refreshes its page (${client})`, async ({
+  test(`a client that does not know "refresh" subscribes, gets broadcasts and refreshes its page (${client})`, async ({
     site,
     open,
   }) => {

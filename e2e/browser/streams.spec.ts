@@ -1,9 +1,9 @@
-/** The streams of a page: those that a limit refused, and those that miss something by where they stand. */
+/** The streams of a page: some refused by a limit, and some that miss messages because of their place in the page. */
 import { CLIENTS, status } from './demo.ts'
 import { expect, test } from './site.ts'
 
 for (const client of CLIENTS) {
-  test(`a stream that was refused for a limit is tried again when there is room (${client})`, async ({
+  test(`a page subscribes again, when there is room, to a stream that a limit refused (${client})`, async ({
     site,
     open,
   }) => {
@@ -50,7 +50,10 @@ for (const client of CLIENTS) {
     await expect(page.getByRole('listitem')).toHaveText(streams)
   })
 
-  test(`the console says which streams miss something by where they stand (${client})`, async ({ site, open }) => {
+  test(`the console names streams that miss messages because of their place in the page (${client})`, async ({
+    site,
+    open,
+  }) => {
     const source = await site.source('news')
     site.on('/', () =>
       site.page(

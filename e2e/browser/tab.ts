@@ -1,4 +1,4 @@
-/** One visitor with one open page, a network that a test can break, and what must hold for the page afterwards. */
+/** One visitor with one open page, a network that a test can break, and what must be true of the page afterwards. */
 import { type Browser, test as base, expect, type Page } from 'playwright/test'
 import { createProxy, type TcpProxy } from '../../testing/proxy.ts'
 import { CLIENTS, type ClientName, card, LANGUAGES, type Language, status, unique } from './demo.ts'
@@ -21,7 +21,7 @@ export const FEW: readonly Person[] = [
   { client: 'rails', language: 'python' },
 ]
 /** For titles. */
-export const who = ({ client, language }: Person): string => `(${client}, ${language})`
+export const label = ({ client, language }: Person): string => `(${client}, ${language})`
 /** The path of a page's connections to its cable. */
 export const SOCKET = /^\/cable/
 
@@ -32,7 +32,7 @@ export interface Tab extends Person {
   open: (language?: Language) => Promise<void>
   /** Goes to the Board; resolves when it is live. */
   visit: (language?: Language) => Promise<void>
-  /** Count of fetches of the page so far, by visits and refreshes. */
+  /** How often the page was fetched so far, by visits and refreshes. */
   fetches: () => number
 }
 
@@ -45,7 +45,7 @@ interface WorkerFixtures {
   stack: Stack
 }
 
-/** `stack`: an empty Board, and a cable with its usual settings. `tab`: a new browser context, whose page is not open yet. */
+/** `stack`: an empty Board, and a cable with its usual settings. `tab`: a new browser context with no page yet. */
 export const test = base.extend<Fixtures & { stack: Stack }, Omit<WorkerFixtures, 'stack'>>({
   everything: [
     // biome-ignore lint/correctness/noEmptyPattern: Playwright reads what a fixture needs from this pattern
@@ -79,7 +79,7 @@ export async function openTab(
   person: Person,
 ): Promise<{ tab: Tab; close: () => Promise<void> }> {
   const network = await createProxy(stack.port)
-  // The browser counts a page that a test serves as public, and lets a public page reach localhost by permission only.
+  // The browser counts a page that a test serves as public, and lets a public page reach localhost only with permission.
   const context = await browser.newContext({ permissions: ['local-network-access'] })
   const page = await context.newPage()
   await record(page)

@@ -1,11 +1,11 @@
-/** A token that expires: the page brings another one, and does not ask for it without a pause. */
+/** A token that expires: the page gets a new one, and pauses between its requests. */
 import { CLIENTS, status } from './demo.ts'
 import { expect, type Site, test } from './site.ts'
 
 const EXPIRED = -60
 const SCRIPTS = [...CLIENTS, 'old'] as const
 
-/** The page, a first attempt at once, and then at least half a second, one, two … before each of the next. */
+/** The page, a first request at once, and then at least half a second, one, two … before each further one. */
 function expectPauses(site: Site): void {
   const times = site.asked('/').map(({ at }) => at)
   for (const [at, shortest] of [500, 1000].entries())
@@ -13,7 +13,7 @@ function expectPauses(site: Site): void {
 }
 
 for (const client of SCRIPTS) {
-  test(`a page that always has the same expired token asks with longer and longer pauses (${client})`, async ({
+  test(`a page that always gets the same expired token asks with longer and longer pauses (${client})`, async ({
     site,
     open,
   }) => {
@@ -23,14 +23,17 @@ for (const client of SCRIPTS) {
 
     await expect.poll(() => site.asked('/').length).toBeGreaterThanOrEqual(4)
     expectPauses(site)
-    expect(site.visitors.length, 'the same token is not tried again').toBe(1)
+    expect(site.visitors.length, 'the page does not try the same token again').toBe(1)
 
     page = await site.page(client, '')
     await expect(status(tab)).toHaveText('live', { timeout: 30_000 })
     expect(site.visitors.length).toBe(2)
   })
 
-  test(`new tokens that are refused as well are asked for with pauses (${client})`, async ({ site, open }) => {
+  test(`a page pauses between requests for a token while each new one is refused too (${client})`, async ({
+    site,
+    open,
+  }) => {
     let ttl = EXPIRED
     site.on('/', () => site.page(client, '', { ttl: ttl++ }))
     const tab = await open('/')
@@ -55,7 +58,7 @@ for (const client of SCRIPTS) {
 
     await expect(tab.getByRole('heading')).toHaveText('Next')
     await expect(status(tab)).toHaveText('live')
-    expect(site.asked('/next').length, 'the token of the page is taken').toBe(1)
+    expect(site.asked('/next').length, 'the client uses the token of the page').toBe(1)
     expect(site.asked('/').length).toBe(2)
   })
 }

@@ -1,5 +1,5 @@
 /**
- * Who may listen, as a browser meets it: forged names and old tokens.
+ * Which clients may listen, as a browser shows it: forged names and old tokens.
  */
 import { expect } from 'playwright/test'
 import { addCard, CLIENTS, card, onAnycable, open, status, test, token, unique, type Visit } from './demo.ts'
@@ -33,8 +33,8 @@ for (const client of CLIENTS) {
   })
 }
 
-test('an expired token on an AnyCable page is refreshed, once, and the page goes on', async ({ browser, visit }) => {
-  // The browser counts a page that a test serves as public, and lets a public page reach localhost by permission only.
+test('an AnyCable page refreshes its expired token once, and goes on', async ({ browser, visit }) => {
+  // The browser counts a page that a test serves as public, and lets a public page reach localhost only with permission.
   const context = await browser.newContext({ permissions: ['local-network-access'] })
   const page = await context.newPage()
   const expired = token({ ext: '{"visitor":"0123456789abcdef"}', exp: 1_000_000_000 })
@@ -58,7 +58,7 @@ test('an expired token on an AnyCable page is refreshed, once, and the page goes
   await expect(card(page, body)).toHaveCount(1)
 })
 
-test('a visitor keeps one identity in every language, and others have another', async ({ visit }) => {
+test('a visitor has the same identity in every language, and another visitor another one', async ({ visit }) => {
   const identity = async (page: Awaited<ReturnType<Visit>>) => {
     const jid = await page.locator('meta[name="cable-token"]').getAttribute('content')
     return JSON.parse(Buffer.from(jid!.split('.')[1]!, 'base64url').toString()).ext

@@ -1,5 +1,5 @@
 /**
- * The suite, run against our cable, and against the real AnyCable when the gem anycable-thruster is here.
+ * Runs the suite against our cable, and against the real AnyCable if the gem anycable-thruster is here.
  */
 import { after } from 'node:test'
 import { findAnycable, startAnycable, startHotcable } from './servers.ts'
@@ -9,10 +9,10 @@ cableTests('hotcable', flags => startHotcable(flags))
 
 const anycable = findAnycable()
 if (anycable) cableTests('anycable', startAnycable(anycable))
-else console.log('NOT COMPARED WITH ANYCABLE: npm run setup -- --reference, and run this again.')
+else console.log('NOT COMPARED WITH ANYCABLE, which is not here: npm run setup -- --reference installs it.')
 
 after(() => {
   const all = differences()
-  console.log(`\nWhere AnyCable does otherwise (${all.length}):`)
+  console.log(`\nWhere AnyCable differs (${all.length}):`)
   for (const { title, anycable, why } of all) console.log(`- ${title}\n  AnyCable ${anycable}\n  ${why}`)
 })

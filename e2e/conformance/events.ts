@@ -1,4 +1,4 @@
-/** A reader of server-sent events, as the specification has them. */
+/** A reader of server-sent events, by the rules of the HTML specification. */
 export interface ServerEvent {
   event?: string
   id?: string

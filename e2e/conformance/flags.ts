@@ -1,25 +1,25 @@
 /**
- * What the cables are started with. One cable per set serves all scenarios that name it.
+ * The flags of the cables. All scenarios with the same set of flags share one cable.
  */
 import { SECRET } from './signing.ts'
 
-/** What both need to be alike: AnyCable's history is off unless asked for, and its broadcasts come from Redis as well. */
+/** Makes both cables alike: by default AnyCable keeps no history, and takes broadcasts from Redis as well. */
 const COMMON = ['--norpc', '--broadcast_adapter=http', '--broker=memory', '--shutdown_timeout=2']
-/** Broadcasts without a key come in on 8090, which may be taken here. */
+/** Broadcasts without a key come in on 8090, which another program may use here. */
 const FREE_PORT = '--http_broadcast_port=free'
 const ONE_SECRET = [...COMMON, `--secret=${SECRET}`]
 
-/** Tokens are needed; only what one secret switches on. */
+/** Clients need tokens; the cable serves only what one secret switches on. */
 export const CLOSED = ONE_SECRET
-/** Anybody may connect, and everything is served. */
+/** Every client may connect, and everything is served. */
 export const OPEN = [...ONE_SECRET, '--noauth', '--turbo_streams', '--cable_ready', '--streams_whisper', '--sse']
-/** Tokens are needed whatever --noauth says. */
+/** Clients need tokens in spite of --noauth. */
 export const ENFORCED = [...ONE_SECRET, '--noauth', '--enforce_jwt']
 /** No key, no token, no signature. */
 export const PUBLIC = [...COMMON, '--public', FREE_PORT]
-/** Names are verified against nothing, as there is no secret. */
+/** There is no secret, so nothing can verify names. */
 export const NO_SECRET = [...COMMON, '--noauth', '--broadcast_key=of-broadcasts']
-/** As in the guide: the older names. */
+/** The older names, as in AnyCable's guide. */
 export const GUIDE = [
   ...COMMON,
   '--jwt_id_key=of-tokens',
@@ -29,7 +29,7 @@ export const GUIDE = [
 ]
 /** Broadcasts on a separate port. */
 export const OWN_PORT = [...ONE_SECRET, '--noauth', '--broadcast_key=none', FREE_PORT]
-/** A secret for each purpose, and another parameter for tokens. */
+/** A separate secret for each purpose, and another parameter for tokens. */
 export const KEYS = [
   ...ONE_SECRET,
   '--jwt_secret=of-tokens',
@@ -44,7 +44,7 @@ export const KEYS = [
 ]
 export const ORIGINS = [...ONE_SECRET, '--noauth', '--sse', '--allowed_origins=app.test,*.example.io,other.test:3000']
 export const PATHS = [...ONE_SECRET, '--noauth', '--path=/cable,/admin/cable']
-/** Little is remembered, for a short time. */
+/** The cable remembers little, for a short time. */
 export const SMALL = [
   ...ONE_SECRET,
   '--noauth',
@@ -64,7 +64,7 @@ export const BOUNDED = [
   '--presence_max_size=12000',
   '--max_presence_answer_size=5000',
 ]
-/** Extended clients have to answer. */
+/** Extended clients must answer pings. */
 export const PONGS = [...ONE_SECRET, '--noauth', '--ping_interval=1', '--pong_timeout=2']
 export const DEV = [...ONE_SECRET, '--turbo_streams', '--dev']
 export const OPEN_DEV = [...ONE_SECRET, '--noauth', '--dev']

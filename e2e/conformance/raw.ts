@@ -1,5 +1,5 @@
 /**
- * A socket without manners: handshakes and frames as no library would write them.
+ * A raw socket: handshakes and frames that no library would write.
  */
 import { connect, type Socket } from 'node:net'
 
@@ -13,7 +13,7 @@ const KEY = 'dGhlIHNhbXBsZSBub25jZQ=='
 export interface Handshake {
   method?: string
   path?: string
-  /** Header lines besides Host; replaces what an honest client sends. */
+  /** Header lines besides Host; they replace those of an honest client. */
   lines?: readonly string[]
   /** More header lines. */
   more?: readonly string[]
@@ -40,7 +40,7 @@ export class Raw {
     socket.on('close', end).on('end', end).on('error', end)
   }
 
-  /** Says hello; `answer.status` is 101 if it was let in. */
+  /** Sends a handshake; `answer.status` is 101 if the cable accepts it. */
   static async open(
     url: string,
     { method = 'GET', path, lines = [...HONEST, `Sec-WebSocket-Key: ${KEY}`], more = [] }: Handshake = {},
@@ -68,7 +68,7 @@ export class Raw {
     this.socket.write(Buffer.concat(frames))
   }
 
-  /** The next frame: opcode and payload; `undefined` when the connection is over. */
+  /** The next frame: opcode and payload; `undefined` once the connection is closed. */
   async frame(): Promise<{ opcode: number; payload: Buffer } | undefined> {
     for (;;) {
       const bytes = this.#bytes
@@ -86,14 +86,14 @@ export class Raw {
     }
   }
 
-  /** Skips text until the connection closes: the close code, or `undefined` if there was none. */
+  /** Skips text until the connection closes; returns the close code, or `undefined` without one. */
   async closeCode(): Promise<number | undefined> {
     for (let frame = await this.frame(); frame !== undefined; frame = await this.frame())
       if (frame.opcode === 8) return frame.payload.length >= 2 ? frame.payload.readUInt16BE(0) : 1005
     return undefined
   }
 
-  /** The next text frame that is no ping. */
+  /** The next text frame that is not a ping. */
   async text(): Promise<string | undefined> {
     for (let frame = await this.frame(); frame !== undefined; frame = await this.frame())
       if (frame.opcode <= 2 && !frame.payload.includes('"type":"ping"')) return frame.payload.toString()
@@ -108,7 +108,7 @@ export interface FrameOptions {
   mask?: boolean
 }
 
-/** A client's frame, honest or not. */
+/** A client's frame, valid or not. */
 export function encode(
   payload: string | Buffer,
   { opcode = 1, fin = true, rsv = 0, mask = true }: FrameOptions = {},

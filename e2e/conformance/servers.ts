@@ -1,10 +1,10 @@
 /**
- * The cables that the suite is run against: ours, and the real AnyCable that the gem anycable-thruster carries.
+ * The cables under test: ours, and the real AnyCable from the gem anycable-thruster.
  *
  *   gem install --install-dir tmp/gems --no-document anycable-thruster
  *
  * The gem's program is a proxy with AnyCable inside: clients come in on the proxy's port, broadcasts and metrics on
- * AnyCable's own. It has no REST API, no server-sent events, no health check, and it does not say good-bye.
+ * AnyCable's own. It has no REST API, no server-sent events and no health check, and sends no disconnect when it ends.
  */
 import { spawn } from 'node:child_process'
 import { globSync } from 'node:fs'
@@ -54,7 +54,7 @@ export const startAnycable =
   (program: string): Start =>
   async (flags, settings = {}) => {
     const [front, back] = await freePorts(2)
-    // What it wraps lives as long as its standard input, that is, as long as the tests.
+    // AnyCable inside the proxy lives as long as its standard input, that is, as long as the tests.
     const child = spawn(program, ['cat'], {
       stdio: ['pipe', 'pipe', 'inherit'],
       env: {

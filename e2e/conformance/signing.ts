@@ -1,5 +1,5 @@
 /**
- * Tokens and signed names, as a backend makes them; written anew on purpose, from the reference's rules.
+ * Tokens and signed names, as a backend makes them; written again on purpose, from the reference's rules.
  */
 import { createHmac } from 'node:crypto'
 

@@ -1,8 +1,8 @@
 /**
  * ONE suite of black-box scenarios: what every cable must do.
  *
- * Where AnyCable does otherwise and we do not follow, the scenario says what it does and why we do not; both are
- * asserted, each on its own cable. One cable per set of flags is started, and shared.
+ * Where AnyCable differs and we do not follow, the scenario says how it differs and why we do not follow; we assert both
+ * behaviours, each on its own cable. One cable per set of flags is started, and shared.
  */
 import { after, before, describe, test } from 'node:test'
 import { broadcasts } from './scenarios/broadcasts.ts'
@@ -65,7 +65,7 @@ export function cableTests(kind: Kind, start: Start): void {
   })
 
   function chapterTests(scenarios: readonly Scenario[]): void {
-    // Starting a cable is not what the first scenario is timed for.
+    // The start of a cable must not count in the time of the first scenario.
     before(async () => {
       const sharing = scenarios.filter(scenario => !scenario.alone && runs(kind, scenario))
       for (const flags of new Set(sharing.map(({ flags = [] }) => flags))) await sharedServer(flags)
@@ -91,7 +91,7 @@ export function cableTests(kind: Kind, start: Start): void {
 const runs = (kind: Kind, { absent, differs }: Scenario): boolean =>
   kind === 'hotcable' || (absent === undefined && (differs === undefined || differs.run !== undefined))
 
-/** Where AnyCable does otherwise, and why ours does not. */
+/** Where AnyCable differs, and why we do not follow. */
 export const differences = (): (Difference & { title: string })[] =>
   Object.values(SCENARIOS).flatMap(scenarios =>
     scenarios.flatMap(({ title, differs }) => (differs ? [{ title, ...differs }] : [])),

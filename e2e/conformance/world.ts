@@ -1,5 +1,5 @@
 /**
- * What a scenario has: one cable, shared with others, and everything it opened closed when it is over.
+ * What a scenario gets: one cable, shared with others. Everything that it opens is closed at its end.
  */
 import assert from 'node:assert/strict'
 import { type Client, type ConnectOptions, connect } from '../../testing/client.ts'
@@ -11,24 +11,24 @@ import { derived } from './signing.ts'
 export interface Difference {
   /** What AnyCable does. */
   anycable: string
-  /** Why ours does not. */
+  /** Why we do not follow. */
   why: `${'bug' | 'hole' | 'extension' | 'choice'}: ${string}`
-  /** Asserts what AnyCable does; without it there is nothing to assert, or nothing that is always the same. */
+  /** Asserts AnyCable's behaviour; absent if it differs from run to run. */
   run?: (world: World) => Promise<void>
 }
 
 export interface Scenario {
   /** A sentence. */
   title: string
-  /** What the cable is started with. */
+  /** The flags of the cable. */
   flags?: readonly string[]
-  /** For itself: it is stopped, or counted. */
+  /** The scenario needs a cable for itself, because it stops or counts it. */
   alone?: boolean
   run: (world: World) => Promise<void>
   differs?: Difference
-  /** Ours does not do this yet: it is run, and may fail. */
+  /** Our cable does not do this yet: the scenario runs, and may fail. */
   todo?: string
-  /** What the gem's AnyCable does not carry, so that there is nothing to compare. */
+  /** What the gem's AnyCable lacks, so that there is nothing to compare. */
   absent?: string
 }
 
@@ -36,7 +36,7 @@ let streams = 0
 
 export class World {
   readonly server: Server
-  /** The server's own authorization of broadcasts. */
+  /** The server's own Authorization header for broadcasts. */
   broadcastKey = derived('broadcast-cable')
   readonly #clients: Client[] = []
   readonly #leave: (() => void)[] = []
@@ -69,7 +69,7 @@ export class World {
     return client
   }
 
-  /** Connects, and subscribes to each. */
+  /** Connects, and subscribes to each identifier. */
   async listening(...identifiers: string[]): Promise<Client> {
     const client = await this.welcomed()
     for (const identifier of identifiers) await client.confirmed(identifier)
@@ -104,13 +104,13 @@ export class World {
     assert.equal(status, 201)
   }
 
-  /** Everything that a client was sent until a last broadcast reaches it: what did not come by then never will. */
+  /** Every frame that a client gets before one last broadcast: an earlier message that is missing will never come. */
   async everything(client: Client, stream: string): Promise<unknown[]> {
     await this.broadcast(stream, 'that was all', { transient: true })
     return (await client.until(({ message }) => message === 'that was all')).slice(0, -1)
   }
 
-  /** What is counted, under AnyCable's names. */
+  /** A figure of the metrics, by AnyCable's name. */
   async gauge(name: string): Promise<number> {
     const text = await (await fetch(this.server.metrics)).text()
     const [, value] = new RegExp(`^anycable_go_${name}(?:\\{[^}]*\\})? (\\d+)$`, 'm').exec(text) ?? []
@@ -118,7 +118,7 @@ export class World {
     return Number(value)
   }
 
-  /** Waits until it is zero, one answer at a time. */
+  /** Waits until it is zero, one request at a time. */
   async untilZero(...gauges: string[]): Promise<void> {
     for (const name of gauges) while ((await this.gauge(name)) > 0);
   }

@@ -1,4 +1,4 @@
-/** What a Board announces, in every language: each change once, after its commit, with the key and the bytes of the contract. */
+/** The broadcasts of a Board, in every language: each change once, after its commit, with the key and the bytes of the contract. */
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import { test } from 'node:test'
@@ -15,7 +15,7 @@ eachBoard(backend => {
   const differs = differences(backend)
   staysAlive(board)
 
-  test('each change is committed, then broadcast, and the browser is sent back', async () => {
+  test('a Board commits each change, then broadcasts it, and redirects the browser', async () => {
     const seen: Card[][] = []
     boards.cable.onBroadcast = stream => {
       if (stream === STREAM) seen.push(boards.cards())
@@ -59,7 +59,7 @@ eachBoard(backend => {
     assert.equal(body, JSON.stringify({ stream: STREAM, data: JSON.stringify(JSON.parse(data)), meta }))
   })
 
-  test('a vote for or a deletion of a card that does not exist is answered, and broadcasts nothing', async () => {
+  test('a Board answers a vote for or a deletion of a missing card, and broadcasts nothing', async () => {
     for (const id of ['987654321', '0', '99999999999999999999', '9'.repeat(400)]) {
       isSentTo(await board().post(`/cards/${id}/vote`), '/')
       isSentTo(await board().post(`/cards/${id}/delete`), '/')

@@ -23,7 +23,7 @@ const WHOLE: Record<string, string> = {
   'after a 102 and Early Hints': `HTTP/1.1 102 Processing\r\n\r\n${HINTS}${CREATED}`,
 }
 
-/** How each begins, and what follows for ever. */
+/** The beginning of each answer, and the bytes that follow for ever. */
 const ENDLESS: Record<string, readonly [start: string, more: string]> = {
   head: ['HTTP/1.1 413 \r\nX: ', 'x'],
   heads: ['HTTP/1.1 413 \r\n', 'X: x\r\n'],
@@ -37,7 +37,7 @@ const ignore = () => {}
 
 describeHelpers('an answer', helper => {
   for (const [how, answer] of Object.entries(WHOLE))
-    test(`is taken once it is whole, on a connection that stays open: ${how}`, async () => {
+    test(`is complete on a connection that stays open: ${how}`, async () => {
       helper.cable.onHead = socket => void socket.write(answer)
       // A helper that waited for the end of the connection would wait for this time-out.
       succeeds(await helper.broadcast({ timeout: 60 }))
@@ -54,7 +54,7 @@ describeHelpers('an answer', helper => {
   })
 
   for (const [what, [start, more]] of Object.entries(ENDLESS)) {
-    test(`that drips is cut off, and its connection closed: ${what}`, async () => {
+    test(`that drips is cut off, and the helper closes the connection: ${what}`, async () => {
       const { answer, closed } = await answering(socket => {
         let at = 0
         const all = start + more.repeat(1000)
@@ -65,7 +65,7 @@ describeHelpers('an answer', helper => {
       await closed
     })
 
-    test(`that floods is cut off, and does not grow: ${what}`, async t => {
+    test(`that floods is cut off, and does not fill the memory: ${what}`, async t => {
       const before = peak()
       const { answer, closed } = await answering(socket => {
         const flood = Buffer.from(more.repeat(MIB / more.length))
@@ -95,7 +95,7 @@ describeHelpers('an answer', helper => {
     return { answer: await helper.broadcast({ timeout: 0.5 }), closed }
   }
 
-  /** The most memory that the program ever had; 0 where the system does not say. */
+  /** The most memory that the program ever used; 0 if the system does not say. */
   function peak(): number {
     const file = `/proc/${helper.program.pid}/status`
     return existsSync(file) ? Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(file, 'utf8'))?.[1] ?? 0) * 1024 : 0
@@ -103,7 +103,7 @@ describeHelpers('an answer', helper => {
 })
 
 describeHelpers('a page with 60 streams', helper => {
-  test('asks once where it is, and each of its streams starts there', async () => {
+  test('asks for its position once, and each of its streams starts there', async () => {
     const streams = Array.from({ length: 60 }, (_, at) => `card/${at}`)
     const asked: (string | null)[] = []
     helper.cable.onPosition = stream => `${7 + asked.push(stream)}/test`

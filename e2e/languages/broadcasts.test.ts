@@ -1,6 +1,6 @@
 /**
- * A broadcast to a cable that is down, in every language: one clear error, or with retries another try; never a wait
- * without end, never half of it.
+ * A broadcast to a cable that is down, in every language: one clear error, or with retries another try; never an endless
+ * wait, never half a broadcast.
  */
 import assert from 'node:assert/strict'
 import type { Socket } from 'node:net'
@@ -36,7 +36,7 @@ describeHelpers('a broadcast', helper => {
     assert.deepEqual(more, [])
   })
 
-  test('a call has a random id: 128 bits in base64url, and each call another', async () => {
+  test('each call has another random id: 128 bits in base64url', async () => {
     for (let calls = 0; calls < 50; calls++) succeeds((await broadcast({})).answer)
     const ids = helper.cable.received.map(({ body }) => idOf(body))
     assert.equal(new Set(ids).size, 50)
@@ -65,7 +65,7 @@ describeHelpers('a broadcast', helper => {
     )
   })
 
-  test('a cable that keeps failing is an error with its status, after the tries that were asked for', async () => {
+  test('a helper reports the status of a cable that keeps failing, after all its tries', async () => {
     let tries = 0
     helper.cable.onBroadcast = () => {
       tries++
@@ -76,7 +76,7 @@ describeHelpers('a broadcast', helper => {
     assert.equal(tries, 3)
   })
 
-  test('what the cable refuses is not sent again', async () => {
+  test('a helper does not send a refused broadcast again', async () => {
     for (const status of [401, 404, 413, 422]) {
       let tries = 0
       helper.cable.onBroadcast = () => {
@@ -132,7 +132,7 @@ describeHelpers('a broadcast', helper => {
     })
 
   for (const [how, hangUp] of Object.entries(HANGING_UP)) {
-    test(`a long broadcast is refused once, by a cable that answers 413 before it has read it and ${how}`, async () => {
+    test(`a helper sends a long broadcast once, to a cable that answers 413 before it has read it and ${how}`, async () => {
       let tries = 0
       helper.cable.onHead = socket => {
         tries++
@@ -143,7 +143,7 @@ describeHelpers('a broadcast', helper => {
       assert.equal(tries, 1)
     })
 
-    test(`a long broadcast is sent again to a cable that answers nothing and ${how}`, async () => {
+    test(`a helper sends a long broadcast again, to a cable that answers nothing and ${how}`, async () => {
       let tries = 0
       helper.cable.onHead = socket => {
         if (++tries === 2) helper.cable.onHead = undefined
@@ -154,7 +154,7 @@ describeHelpers('a broadcast', helper => {
     })
   }
 
-  test('the status counts, whatever becomes of the rest of the answer', async () => {
+  test('the status counts, even if the rest of the answer never comes', async () => {
     const rests: ((socket: Socket) => void)[] = [...Object.values(HANGING_UP), () => {}]
     for (const rest of rests) {
       for (const status of [413, 201]) {
@@ -171,7 +171,7 @@ describeHelpers('a broadcast', helper => {
     }
   })
 
-  test('a cable that is down is one error, at once; with retries it has it when it is back', async t => {
+  test('a cable that is down is one error, at once; with retries it gets the broadcast once it is back', async t => {
     await helper.cable.die()
     t.after(() => helper.cable.live().catch(() => {}))
     const down = await within(1000, () => broadcast({}))
@@ -183,7 +183,7 @@ describeHelpers('a broadcast', helper => {
     assert.equal(helper.cable.received.length, 1)
   })
 
-  test('a query and a password in the URL are used and not shown', async () => {
+  test('a helper uses a query and a password in the URL, and never shows them', async () => {
     const secret = (path: string) => `${helper.cable.url.replace('//', '//me:canary@')}${path}?key=canary`
     succeeds(await helper.broadcast({ url: secret('') }))
     helper.cable.hangs = true
@@ -195,7 +195,7 @@ describeHelpers('a broadcast', helper => {
     }
   })
 
-  test('a cable that hangs is waited for as long as was asked for, each time', async () => {
+  test('a helper waits for a cable that hangs as long as its time-out says, in each try', async () => {
     helper.cable.hangs = true
     const once = await within(1300, () => broadcast({ timeout: 0.3 }))
     fails(once.answer, /the cable answered nothing/)

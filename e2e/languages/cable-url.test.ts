@@ -26,7 +26,7 @@ eachBoard(backend => {
     [{ host: 'a:3000', 'x-forwarded-port': '4000' }, 'ws://a:3000/cable'],
     [{ host: 'a', 'x-forwarded-port': '80' }, 'ws://a/cable'],
     [{ host: 'a', 'x-forwarded-port': '443', 'x-forwarded-proto': 'https' }, 'wss://a/cable'],
-    // Something before this proxy ends TLS: its port is that of the last hop.
+    // A proxy in front of this one ends TLS: the port is that of the last hop.
     [{ host: 'a', 'x-forwarded-port': '80', 'x-forwarded-proto': 'https' }, 'wss://a/cable'],
     ...['', '0', '08', '65536', '99999', '-1', '+1', '1.5', '0x50', '3000 x', '"><b>', '\xff', '/', '３０００'].map(
       port => [{ host: 'a', 'x-forwarded-port': Buffer.from(port).toString('latin1') }, 'ws://a/cable'],
@@ -38,7 +38,7 @@ eachBoard(backend => {
     })
   }
 
-  test('an invalid host does no harm', async () => {
+  test('a Board puts no invalid host into its page', async () => {
     for (const host of ['"><script>alert(1)</script>', 'a/b?c=d&e', "'x'", '\xff\xfe']) {
       const { status, body } = await board().ask('/', { headers: { host: 'a', 'x-forwarded-host': host } })
       assert.equal(status, 200)

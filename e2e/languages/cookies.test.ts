@@ -1,4 +1,4 @@
-/** Cookies as browsers, old pages and other apps on the same host leave them: every Board makes the same of each. */
+/** Cookies as browsers, old pages and other apps on the same host leave them: every Board reads each the same way. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isRefused, setCookies, staysAlive, visitorOf } from '../../backends/harness/board-answers.ts'
@@ -10,7 +10,7 @@ const boards = startBoards()
 const ADA = '0123456789abcdef'
 const BOB = 'fedcba9876543210'
 
-/** Cookie header → the visitor that the Board knows by it; undefined: a new one. */
+/** Cookie header → the visitor that the Board sees in it; undefined: a new one. */
 const VISITORS: Record<string, string | undefined> = {
   [`visitor=${ADA}`]: ADA,
   [`a=b; visitor=${ADA}; c=d`]: ADA,
@@ -57,7 +57,7 @@ eachBoard(backend => {
   const { isFramework } = differences(backend)
   staysAlive(board)
 
-  test('a visitor is known by 16 hex digits in a cookie; anything else is replaced', async () => {
+  test('a Board knows a visitor by 16 hex digits in a cookie, and replaces anything else', async () => {
     const kept = await board().ask('/', { headers: { cookie: 'a=b; visitor=0123456789abcdef; c=d' } })
     assert.deepEqual([visitorOf(kept), kept.headers['set-cookie']], ['0123456789abcdef', undefined])
     for (const cookie of [
@@ -75,7 +75,7 @@ eachBoard(backend => {
     }
   })
 
-  test('the client script is chosen by ?client=, kept in a cookie, and is one of two', async () => {
+  test('a visitor chooses one of two client scripts by ?client=, and a cookie keeps the choice', async () => {
     const asked = async (path: string, cookie = 'visitor=0123456789abcdef') => {
       const answer = await board().ask(path, { headers: { cookie } })
       return [/src="\/assets\/(\w+)(?:-gem)?\.js"/.exec(answer.body)?.[1], setCookies(answer).client]
@@ -114,7 +114,7 @@ eachBoard(backend => {
     })
   }
 
-  test('a cookie header that is too long is answered without an error of ours', async () => {
+  test('a Board answers a cookie header that is too long, and logs no error', async () => {
     const { status } = await board().ask('/', { headers: { cookie: `a=${'x'.repeat(60_000)}` } })
 
     assert.ok(status === 200 || status === 400 || status === 431, `${status}`)

@@ -24,8 +24,8 @@ const PASS: Record<string, Sent> = {
   'the user, by hand': { site: 'none' },
   'Sec-Fetch-Site decides where it is sent': { site: 'same-origin', origin: 'http://other.test' },
   'Sec-Fetch-Site decides about Origin: null': { site: 'same-origin', origin: 'null' },
-  'the host that was asked': { origin: 'http://lan.test:3000', host: 'lan.test:3000' },
-  'the host that was asked, by https': { origin: 'https://lan.test', host: 'lan.test' },
+  'the host of the request': { origin: 'http://lan.test:3000', host: 'lan.test:3000' },
+  'the host of the request, over https': { origin: 'https://lan.test', host: 'lan.test' },
   'a proxy that drops the port of Host': { origin: 'http://lan.test:3000', host: 'lan.test' },
   'a port that the browser does not write': { origin: 'http://lan.test', host: 'lan.test:80' },
   'another case': { origin: 'HTTP://Lan.Test:3000', host: 'lAN.tEST:3000' },
@@ -34,7 +34,7 @@ const PASS: Record<string, Sent> = {
   'an IPv4 address': { origin: 'http://192.168.1.5:3000', host: '192.168.1.5:3000' },
   'an IPv6 address': { origin: 'http://[fe80::1]:3000', host: '[FE80::1]:3000' },
   'an IPv6 address without a port': { origin: 'http://[fe80::1]', host: '[fe80::1]' },
-  'the host that the proxy was asked for': { origin: 'http://lan.test', host: '127.0.0.1:3001', forwarded: 'lan.test' },
+  'the host of the request to the proxy': { origin: 'http://lan.test', host: '127.0.0.1:3001', forwarded: 'lan.test' },
   'the first of several proxies': { origin: 'http://lan.test', host: 'b.test', forwarded: 'lan.test, b.test' },
   'an empty X-Forwarded-Host': { origin: 'http://lan.test', host: 'lan.test', forwarded: '' },
 }
@@ -60,8 +60,8 @@ const REFUSE: Record<string, Sent> = {
   'an Origin without a scheme': { origin: 'lan.test', host: 'lan.test' },
   'another scheme': { origin: 'chrome-extension://lan.test', host: 'lan.test' },
   'a file': { origin: 'file://', host: 'lan.test' },
-  'a port that is no number': { origin: 'http://lan.test:x', host: 'lan.test' },
-  'an Origin that is no text': { origin: 'http://lan.test\xff', host: 'lan.test' },
+  'a port that is not a number': { origin: 'http://lan.test:x', host: 'lan.test' },
+  'an Origin that is not text': { origin: 'http://lan.test\xff', host: 'lan.test' },
 }
 
 const boards = startBoards()
@@ -70,7 +70,7 @@ eachBoard(backend => {
   const board = () => boards.get(backend)
   staysAlive(board)
 
-  test('a POST from another site is refused, whatever the route; others are not', async () => {
+  test('the Board refuses a POST from another site to any route, and accepts those of its own site', async () => {
     store(boards, { body: 'stays' })
     for (const path of POSTS)
       isRefused(await board().post(path, { body: 'x' }, { 'sec-fetch-site': 'cross-site' }), 403)
@@ -87,7 +87,7 @@ eachBoard(backend => {
 
 function tests(board: () => BoardProcess, mount: string): void {
   for (const [what, sent] of Object.entries(PASS)) {
-    test(`a form is taken: ${what}`, async () => {
+    test(`the Board accepts a form: ${what}`, async () => {
       const { status, body } = await board().post(`${mount}/cards`, { body: 'x' }, headers(sent))
 
       assert.equal(status, 303, body)
@@ -96,7 +96,7 @@ function tests(board: () => BoardProcess, mount: string): void {
   }
 
   for (const [what, sent] of Object.entries(REFUSE)) {
-    test(`a form is refused: ${what}`, async () => {
+    test(`the Board refuses a form: ${what}`, async () => {
       const answer = await board().post(`${mount}/cards`, { body: 'x' }, headers(sent))
 
       assert.equal(answer.status, 403)

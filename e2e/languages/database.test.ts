@@ -10,7 +10,7 @@ import { BOARDS, news, startBoards } from '../../backends/harness/every-board.ts
 
 const boards = startBoards()
 
-test('a form waits while another program writes; pages and /health are answered meanwhile, in every language', async t => {
+test('a form waits while another program writes, and the Board answers pages and /health meanwhile, in every language', async t => {
   lock(t)
   for (const [backend, board] of boards.running) {
     if (differences(backend).blocksWhileWaiting) continue
@@ -36,7 +36,7 @@ test('a form waits while another program writes; pages and /health are answered 
   )
 })
 
-test('a lock that lasts is answered 503, with a reason and Retry-After, in every language', async t => {
+test('a Board answers a lock that lasts with 503, a reason and Retry-After, in every language', async t => {
   const before = [...boards.running.values()].map(news)
   lock(t)
   const answers = await Promise.all([...boards.running.values()].map(board => board.post('/cards', { body: 'x' })))
@@ -47,7 +47,7 @@ test('a lock that lasts is answered 503, with a reason and Retry-After, in every
     assert.deepEqual([backend, status, headers['retry-after']], [backend, 503, '1'])
     assert.match(headers['content-type'] ?? '', /^text\/plain/)
     assert.match(body, /locked/)
-    assert.equal(news(board), before[at], 'a lock is no news')
+    assert.equal(news(board), before[at], 'the log says nothing about a lock')
   }
   assert.deepEqual(boards.cards(), [])
 })
@@ -71,7 +71,7 @@ const NO_DATABASE: Record<string, (folder: string) => string> = {
 }
 
 for (const [what, make] of Object.entries(NO_DATABASE)) {
-  test(`${what} is one line without a stack, and exits with a code that stops restarts, in every language`, async t => {
+  test(`a Board reports ${what} in one line without a stack, and exits with a code that stops restarts, in every language`, async t => {
     await Promise.all([...boards.running.keys()].map(each))
 
     async function each(backend: string): Promise<void> {
@@ -92,7 +92,7 @@ for (const [what, make] of Object.entries(NO_DATABASE)) {
   })
 }
 
-test('a database that breaks under a running Board is one line for each request, in every language', async t => {
+test('a Board reports a database that breaks in one line for each request, in every language', async t => {
   await Promise.all([...boards.running.keys()].map(each))
 
   async function each(backend: string): Promise<void> {
@@ -131,7 +131,7 @@ test('all Boards may create a missing file at once', async t => {
   )
 })
 
-/** The table's page is overwritten behind the backs of all that have the file open. */
+/** Overwrites the page of the table, while programs have the file open. */
 function breakTable(path: string): void {
   const db = new DatabaseSync(path, { timeout: 5000 })
   db.exec("INSERT INTO cards (body, author, backend) VALUES ('x', 'y', 'php'); PRAGMA wal_checkpoint(TRUNCATE)")

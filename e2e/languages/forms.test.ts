@@ -1,4 +1,4 @@
-/** Which forms a Board accepts, and which characters are blank: ONE rule for all languages, whose own functions differ. */
+/** The forms that a Board accepts, and the characters that it trims: ONE rule for all languages, in spite of their functions. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isRefused, isSentTo, postRaw, staysAlive } from '../../backends/harness/board-answers.ts'
@@ -19,7 +19,7 @@ const BLANK = [
   ...[0x2028, 0x2029, 0x202f, 0x205f, 0x3000, 0xfeff],
 ]
 
-/** Characters that some language takes for a space, or that are invisible; here they are characters like any other. */
+/** Characters that some language takes for a space, or that are invisible; here they are ordinary characters. */
 const NOT_BLANK = [
   ...between(0x00, 0x08), // controls
   ...between(0x0e, 0x1f), // Python's spaces among them
@@ -35,13 +35,13 @@ eachBoard(backend => {
   const { isFramework } = differences(backend)
   staysAlive(board)
 
-  test('fields are trimmed, of a repeated one the first counts, and an empty author is anonymous', async () => {
+  test('the Board trims fields, takes the first of a repeated one, and names an empty author anonymous', async () => {
     await board().post('/cards', { body: '\u3000\u00a0 wide \n', author: ' \t' })
     if (!isFramework) {
       await postRaw(board(), 'body=first&author=x&body=second&author=y')
       await postRaw(board(), 'body=100%+sure+%zz')
     }
-    await postRaw(board(), 'body=é') // bytes as they are, as curl sends them
+    await postRaw(board(), 'body=é') // raw bytes, as curl sends them
     await postRaw(board(), `body=${'%20'.repeat(9000)}x`)
     assert.deepEqual(
       boards.cards().map(({ body, author }) => [body, author]),
@@ -59,7 +59,7 @@ eachBoard(backend => {
     )
   })
 
-  test('500 and 40 characters are taken, whatever their size; one more is not', async () => {
+  test('the Board accepts 500 and 40 characters of any size, and not one more', async () => {
     isSentTo(await board().post('/cards', { body: '🎉'.repeat(500), author: 'é'.repeat(40) }), '/')
     isRefused(await board().post('/cards', { body: '🎉'.repeat(501) }), 422)
     isRefused(await board().post('/cards', { body: 'x', author: 'é'.repeat(41) }), 422)
@@ -73,19 +73,19 @@ eachBoard(backend => {
     ['with nothing but spaces', 'body=%20%09%E3%80%80%C2%A0+'],
     ['with an array', 'body[]=x&body[a]=y'],
     ['of nothing but separators', `${'&'.repeat(5000)}=${'='.repeat(5000)}`],
-    ['whose body is not UTF-8', 'body=%ff%fe'],
-    ['whose body is not UTF-8, raw', Buffer.from('body=\xff', 'latin1')],
-    ['whose body is a lone surrogate', 'body=%ED%A0%80'],
-    ['whose author is not UTF-8', 'body=x&author=%C3'],
+    ['with a body that is not UTF-8', 'body=%ff%fe'],
+    ['with a raw body that is not UTF-8', Buffer.from('body=\xff', 'latin1')],
+    ['with a lone surrogate as body', 'body=%ED%A0%80'],
+    ['with an author that is not UTF-8', 'body=x&author=%C3'],
     ['that ends inside a character', 'body=%E3%80'],
   ] as const) {
-    test(`a form ${what} is refused in words, and changes nothing`, async () => {
+    test(`the Board refuses a form ${what} in words, and changes nothing`, async () => {
       isRefused(await postRaw(board(), body), 422)
       assert.deepEqual([boards.cards(), boards.cable.received], [[], []])
     })
   }
 
-  test('a form over 64 KiB is refused, and the answer arrives', async () => {
+  test('the Board refuses a form over 64 KiB, and the answer arrives', async () => {
     const fits = `body=x&rest=${'a'.repeat(65_536 - 12)}`
     isSentTo(await postRaw(board(), fits), '/')
     isRefused(await postRaw(board(), `${fits}a`), 413)
@@ -150,7 +150,7 @@ eachBoard(backend => {
       '{',
       '--x\r\nContent-Disposition: form-data; name="body"\r\n\r\nhello\r\n--x--\r\n',
     ]) {
-      test(`a form of the type '${type}' is refused in words: ${JSON.stringify(body.slice(0, 8))}`, async () => {
+      test(`the Board refuses a form of the type '${type}' in words: ${JSON.stringify(body.slice(0, 8))}`, async () => {
         const answer = await board().ask('/cards', { method: 'POST', headers: { 'content-type': type }, body })
 
         assert.equal(answer.status, 415)
@@ -161,7 +161,7 @@ eachBoard(backend => {
     }
   }
 
-  test('a form without a type is refused', async () => {
+  test('the Board refuses a form without a type', async () => {
     assert.equal((await board().ask('/cards', { method: 'POST', body: 'body=x' })).status, 415)
   })
 
@@ -171,14 +171,14 @@ eachBoard(backend => {
     'application/x-www-form-urlencoded;charset=UTF-8',
     'application/x-www-form-urlencoded ; charset="utf-8"',
   ]) {
-    test(`a form of the type '${type}' is taken`, async () => {
+    test(`the Board accepts a form of the type '${type}'`, async () => {
       const answer = await board().ask('/cards', { method: 'POST', headers: { 'content-type': type }, body: 'body=x' })
 
       assert.equal(answer.status, 303)
     })
   }
 
-  test('a vote needs no form: a body of any type counts', async () => {
+  test('the Board counts a vote with a body of any type', async () => {
     const { id } = boards.db
       .prepare("INSERT INTO cards (body, author, backend) VALUES ('x', 'y', 'php') RETURNING id")
       .get() as { id: number }

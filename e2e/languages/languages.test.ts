@@ -1,6 +1,6 @@
 /**
- * Every language signs names and tokens that no file lists, and a running cable is the judge: fresh random names and tokens,
- * the honest ones accepted, the same ones with one character changed refused.
+ * Every language signs names and tokens that no file lists, and a running cable judges them: it must accept fresh random
+ * names and tokens, and refuse the same ones with one character changed.
  *
  * Seeded: HOTCABLE_SEED=<the seed printed> repeats a run.
  */
@@ -47,7 +47,7 @@ for (const [language, { absent, command }] of Object.entries(ADAPTERS)) {
       return { names: results.slice(0, EACH), tokens: results.slice(EACH) }
     }
 
-    test(`${EACH} fresh names are subscribed to, and each is the stream it was signed for`, async t => {
+    test(`a client can subscribe to ${EACH} fresh names, and each names the stream that was signed`, async t => {
       const { names } = await sign()
       const client = await connect(t, `${cable.url}?jid=${(await sign()).tokens[0]}`)
       await client.welcomed()
@@ -59,7 +59,7 @@ for (const [language, { absent, command }] of Object.entries(ADAPTERS)) {
       }
     })
 
-    test(`${EACH} tampered names are rejected`, async t => {
+    test(`the cable rejects ${EACH} tampered names`, async t => {
       const { names, tokens } = await sign()
       const client = await connect(t, `${cable.url}?jid=${tokens[0]}`)
       await client.welcomed()
@@ -69,18 +69,18 @@ for (const [language, { absent, command }] of Object.entries(ADAPTERS)) {
       }
     })
 
-    test(`${EACH} fresh tokens are welcomed, and the identity is the same bytes in every language`, async t => {
+    test(`the cable welcomes ${EACH} fresh tokens, and the identity is the same bytes in every language`, async t => {
       const { tokens } = await sign()
       for (const [i, token] of tokens.entries()) {
         const client = await connect(t, `${cable.url}?jid=${token}`)
         await client.welcomed()
-        // What names the identity is JSON as JavaScript prints it; a backend in any language must mean the same bytes.
+        // The identity is JSON as JavaScript prints it; every language must write the same bytes.
         await post({ command: 'disconnect', payload: { identifier: JSON.stringify(identities[i]) } })
         assert.equal((await client.next()).reason, 'remote', JSON.stringify(identities[i]))
       }
     })
 
-    test(`${EACH} tampered tokens are refused`, async t => {
+    test(`the cable refuses ${EACH} tampered tokens`, async t => {
       const { tokens } = await sign()
       for (const [i, token] of tokens.entries()) {
         const client = await connect(t, `${cable.url}?jid=${tamper(token)}`)
@@ -88,7 +88,7 @@ for (const [language, { absent, command }] of Object.entries(ADAPTERS)) {
       }
     })
 
-    test('several changes in one broadcast, cut half-way: none arrives, or with retries all of them, once', async t => {
+    test('of several changes in one broadcast that breaks off, none arrives, or with retries each once', async t => {
       const { names, tokens } = await sign()
       const client = await connect(t, `${cable.url}?jid=${tokens[0]}`)
       await client.welcomed()
@@ -116,7 +116,7 @@ for (const [language, { absent, command }] of Object.entries(ADAPTERS)) {
   })
 }
 
-/** The text with one character changed that matters: the last digit of base64url may hold bits that no decoder reads. */
+/** The text with one significant character changed: the last digit of base64url may hold bits that no decoder reads. */
 function tamper(text: string): string {
   const at = Math.floor(random() * (text.length - 1))
   const alphabet = /--/.test(text) && at > text.indexOf('--') ? '0123456789abcdef' : 'ABCDEFGHabcdefgh01234567'
@@ -172,7 +172,7 @@ async function ask(command: Command, questions: Question[]): Promise<string[]> {
   return results
 }
 
-/** The way to the cable, whose first connection breaks when half of what is sent has gone through. */
+/** The way to the cable; its first connection breaks after half of the bytes. */
 async function cutFirst(t: { after: (clean: () => void) => void }) {
   const { port, pathname } = new URL(cable.broadcast)
   let [isNext, cuts] = [true, 0]

@@ -1,4 +1,4 @@
-/** What cannot read backends/languages.json when it runs says the same as it: CSS, containers, ports. */
+/** Files that cannot read backends/languages.json when they run agree with it: CSS, containers, ports. */
 import assert from 'node:assert/strict'
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
@@ -25,7 +25,7 @@ test('the style sheet has the colours of each language', () => {
   assert.deepEqual(blocks, listed)
 })
 
-test('docker-compose.yml runs each Board that has a Dockerfile, on its port, and tells web where it is', () => {
+test('docker-compose.yml runs each Board that has a Dockerfile on its port, and gives web its URL', () => {
   const compose = read('docker-compose.yml')
   const contained = boards.filter(({ name }) => existsSync(`backends/${name}/Dockerfile`))
 
@@ -60,6 +60,6 @@ test('each Board listens on its port', () => {
   }
 })
 
-test('a name is a word, as it is part of a path, a variable and a class', () => {
+test('a language is named by a word, because the name is part of a path, a variable and a class', () => {
   for (const [name] of rows) assert.match(name, /^[a-z][a-z0-9]*$/)
 })

@@ -8,7 +8,7 @@ import { describeHelpers, fails, succeeds } from '../../backends/harness/every-h
 // The programs inherit the environment.
 for (const name of Object.keys(process.env)) if (name.startsWith('ANYCABLE_')) delete process.env[name]
 
-/** Whether another program has the port that the cable has without a key. */
+/** Whether another program has the port that a cable without a key uses. */
 let isTaken = false
 before(
   () =>
@@ -22,7 +22,7 @@ before(
 )
 
 describeHelpers('a mistake in the settings', helper => {
-  test('a broadcast without a secret that nothing takes on port 8090 says that the secret is missing', async t => {
+  test('a broadcast without a secret says that the secret is missing, if nothing answers on port 8090', async t => {
     if (isTaken) return t.skip('another program listens on port 8090')
     const [missing, explicit] = [
       { url: '', key: '' },

@@ -1,4 +1,4 @@
-/** A language with a Board is a row and a folder. Here both are made up, in a copy of the project. */
+/** A language with a Board is a row and a folder. This test makes up both, in a copy of the project. */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -25,7 +25,7 @@ for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => process.exi
 `
 const LINKS = ['<a href="/madeup/" data-backend="madeup">Made up</a>', '<a href="/rails/" data-backend="rails"']
 
-test('a new row and a new folder: the Board starts, is proxied, linked from every Board, and compared', async t => {
+test('a new row and a new folder are enough: the Board starts behind web, every Board links to it, and /compare shows it', async t => {
   const { get } = await start(t, projectWith('madeup', ROW, BOARD, t))
 
   assert.deepEqual(await get('/madeup/some?path'), { status: 200, html: '<body data-backend="madeup">/some?path' })
@@ -38,7 +38,7 @@ test('a new row and a new folder: the Board starts, is proxied, linked from ever
   }
 })
 
-/** A copy of the project, without its tests and what it installed. */
+/** A copy of the project, without its tests and installed packages. */
 function projectWith(name: string, row: object, board: string, t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'hotcable-language-'))
   t.after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }))
@@ -55,7 +55,7 @@ function projectWith(name: string, row: object, board: string, t: TestContext): 
   return folder
 }
 
-/** Runs `npm start` there. `get` waits for a Board that starts; a page says so of one that is not installed. */
+/** Runs `npm start` there. `get` waits for a Board that starts; for a language that is not installed, web answers with a page. */
 async function start(t: TestContext, cwd: string) {
   const [port] = await freePorts(1)
   const env = { ...process.env, HOST: '127.0.0.1', PORT: String(port), HOTCABLE_DB: join(cwd, 'board.sqlite3') }

@@ -1,4 +1,4 @@
-/** A cable that fails, is down or hangs, in every language: the page comes in time, and the form is stored and answered. */
+/** A cable that fails, is down or hangs, in every language: the page comes in time, and the Board stores the form and answers. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { announced, isSentTo, staysAlive, until } from '../../backends/harness/board-answers.ts'
@@ -13,7 +13,7 @@ eachBoard(backend => {
   const { broadcastsLater } = differences(backend)
   staysAlive(board)
 
-  test('a broadcast that fails is tried three times, then logged; the form succeeds', async () => {
+  test('a Board tries a failing broadcast three times, then logs it; the form succeeds', async () => {
     let tries = 0
     if (!broadcastsLater) {
       boards.cable.onBroadcast = () => (++tries < 3 ? 503 : 201)
@@ -32,7 +32,7 @@ eachBoard(backend => {
     await until(() => /500/.test(board().said().slice(said)), 'the log says why')
   })
 
-  test('with the cable dead a page comes within 2 s, and a form is stored and answered', async t => {
+  test('while the cable is down a page comes within 2 s, and the Board stores a form and answers', async t => {
     await boards.cable.die()
     t.after(() => broadcastsLater || boards.cable.live())
     const got = await within(2000, () => board().ask('/'))
@@ -45,7 +45,7 @@ eachBoard(backend => {
     }
   })
 
-  test('with a cable that hangs a page comes within 2 s, and a form is stored and answered within 3 s', async t => {
+  test('while the cable hangs a page comes within 2 s, and the Board stores a form and answers within 3 s', async t => {
     boards.cable.hangs = true
     const got = await within(2000, () => board().ask('/'))
     assert.match(got.body, /data-position="-"/)

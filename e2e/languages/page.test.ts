@@ -1,4 +1,4 @@
-/** The page of a Board, in every language: the contract's HTML to the letter, and what visitors typed escaped. */
+/** The page of a Board, in every language: exactly the contract's HTML, and visitors' text escaped. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
@@ -22,7 +22,7 @@ eachBoard(backend => {
   const differs = differences(backend)
   staysAlive(board)
 
-  test('the page is the contract, to the letter: empty, with one card, with several', async () => {
+  test('the page is exactly that of the contract: empty, with one card, with several', async () => {
     await isThePage(await board().ask('/'))
     store(boards, { body: 'one' })
     await isThePage(await board().ask('/'))
@@ -30,7 +30,7 @@ eachBoard(backend => {
     await isThePage(await board().ask('/?client=rails'), { client: 'rails' })
   })
 
-  test('what people typed is escaped, on the page and in the stream', async () => {
+  test("the Board escapes visitors' text, on the page and in the stream", async () => {
     const typed = { body: `</li><script>alert("1")</script> & 'x' 日本 🎉`, author: "\"><b onclick='x'>" }
     await board().post('/cards', typed)
 
@@ -43,7 +43,7 @@ eachBoard(backend => {
     ])
   })
 
-  test('the position is asked for once, before the data is read', async () => {
+  test('a Board asks for the position once, before it reads the data', async () => {
     const asked: (string | null)[] = []
     boards.cable.onPosition = stream => {
       asked.push(stream)
@@ -81,7 +81,7 @@ const STREAM_FROM =
   `<turbo-cable-stream-source id="cable-${SIGNED.slice(-64, -56)}-7-test" data-position="7/test" ` +
   `channel="Turbo::StreamsChannel" signed-stream-name="${SIGNED}"></turbo-cable-stream-source>`
 
-/** Asserts that the token is ours, is good for an hour, and names the visitor whose cookie the same answer sets. */
+/** Asserts that the token is ours, is good for an hour, and names the visitor of the cookie that the same answer sets. */
 function isToken(token: string, headers: Answer['headers']): string {
   const [header, claims, signature] = token.split('.') as [string, string, string]
   assert.equal(signature, hmac(`${header}.${claims}`).toString('base64url'))

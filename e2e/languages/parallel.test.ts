@@ -1,6 +1,6 @@
 /**
- * The helpers stay parallel: the same functions, in the same order, with the arguments that README.md documents. Read from
- * the sources, each by the few forms that its language has for a function.
+ * The helpers stay parallel: the same functions, in the same order, with the arguments that README.md documents. The test reads
+ * the sources, by the few forms that a function has in each language.
  */
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
@@ -8,7 +8,7 @@ import { describe, test } from 'node:test'
 
 interface Signature {
   name: string
-  /** In the order in which they are passed. */
+  /** In their order. */
   positional: string[]
   /** Those passed by name, in any order. */
   named: string[]
@@ -30,7 +30,7 @@ const HELPERS: Record<string, () => Signature[]> = {
         member === undefined ? members(types.get(other!) ?? '') : [member],
       )
     return functions(source, /^export (?:async )?function (?<name>\w+)\((?<list>.*?)\): /gms).map(([name, list]) => {
-      // An object stands for the members of its type, taken apart at once or not.
+      // An object stands for the members of its type, whether or not the function takes it apart.
       const isOptions = (argument: string) => /^\{|^options: /.test(argument)
       return {
         name,
@@ -48,7 +48,7 @@ const HELPERS: Record<string, () => Signature[]> = {
       return { name, positional: positional!.map(nameOf), named: named!.map(nameOf) }
     }),
 
-  // All are positional, and may be passed by name. What is not for callers comes after the last that is.
+  // All are positional, and may be passed by name. Those that are not for callers come last.
   php: () =>
     functions(read('php/hotcable.php'), /^function (?<name>\w+)\((?<list>.*?)\): \w+ \{$/gms)
       .slice(0, DOCUMENTED.length)
@@ -63,7 +63,7 @@ const HELPERS: Record<string, () => Signature[]> = {
       }),
     ),
 
-  // Those that are absent by default are options, and the comment says which.
+  // Those that are absent by default are options, as the comment says.
   go: () =>
     [...read('go/hotcable.go').matchAll(/((?:^\/\/.*\n)*)^func ([A-Z]\w*)\(([^)]*)\) (?!Option )/gm)].map(
       ([, comment, name, list]) => ({
@@ -103,7 +103,7 @@ function functions(source: string, form: RegExp): [name: string, list: string[]]
   return [...source.matchAll(form)].map(({ groups }) => [groups!.name!, split(groups!.list ?? '')])
 }
 
-/** At the commas that are not within brackets. */
+/** Splits at the commas that are not within brackets. */
 function split(list: string): string[] {
   const parts = list.match(/(?:\{[^}]*\}|\[[^\]]*\]|[^,])+/g) ?? []
   return parts.map(part => part.trim()).filter(part => part !== '')

@@ -1,4 +1,4 @@
-/** Boards take a path as the client sent it: neither a Board nor web reads a part of it as a host, or drops a slash. */
+/** Boards take a path as the client sent it: neither a Board nor web takes a part of it for a host, or drops a slash. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { BoardProcess } from '../../backends/harness/board-process.ts'
@@ -29,18 +29,18 @@ eachBoard(backend => {
     describe('mounted by web', () => tests(() => boards.get('typescript'), `/${backend}`))
 
   function tests(board: () => BoardProcess, mount: string): void {
-    // A framework drops slashes that it takes for superfluous.
+    // A framework drops slashes that it finds superfluous.
     for (const path of NOWHERE.filter(
       path => !differences(backend).isFramework || !/^\/\/+(health)?$|\/$/.test(path),
     )) {
-      test(`there is nothing at ${mount}${path}`, async () => {
+      test(`the Board has no page at ${mount}${path}`, async () => {
         const { status, body } = await board().ask(`${mount}${path}`)
 
         assert.equal(status, 404, body)
       })
     }
 
-    test('a backslash is no slash', async () => {
+    test('the Board does not take a backslash for a slash', async () => {
       const { status } = await board().ask(`${mount}/\\health`)
 
       assert.ok(status === 400 || status === 404, `${status}`)

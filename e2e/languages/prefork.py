@@ -1,4 +1,4 @@
-"""The Board in Python by 4 processes that share one listening socket, as a pre-forking server runs it. Each names itself."""
+"""The Board in Python as 4 processes that share one listening socket, like a pre-forking server. Each answer names its process."""
 import os
 import sys
 
@@ -12,7 +12,7 @@ def application(request, start_response):
 
 
 server = board.Server((os.environ["HOST"], int(os.environ["PORT"])), board.Handler)
-server.socket.setblocking(False)  # all wake up for a client, and one gets it
+server.socket.setblocking(False)  # every process wakes up for a client, and one gets it
 server.set_app(application)
 for _ in range(3):
     if os.fork() == 0:

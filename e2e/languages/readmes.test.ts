@@ -1,5 +1,5 @@
 /**
- * What the Markdown files say exists: files, headings, npm scripts, parts of the tests, settings, metrics; every helper is in
+ * The Markdown files name only what exists: files, headings, npm scripts, parts of the tests, settings, metrics; every helper is in
  * both lists, and every room of the server in its place.
  */
 import assert from 'node:assert/strict'

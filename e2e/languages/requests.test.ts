@@ -12,7 +12,7 @@ eachBoard(backend => {
   const board = () => boards.get(backend)
   staysAlive(board)
 
-  test('bytes that are not a request are answered or closed, and no other client notices', async () => {
+  test('a Board answers or closes after bytes that are not a request, and no other client notices', async () => {
     const form = (length: string) =>
       `POST /cards HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: ${length}\r\n\r\nbody=hello12`
     for (const length of ['abc', '-5', '+5', '0x10', '', '12, 12', '99999999999999999999']) {

@@ -1,5 +1,5 @@
 /**
- * A cable took a broadcast, and its answer was lost on the way: every helper tries again, and every page gets one message.
+ * A cable takes a broadcast, and its answer is lost: every helper tries again, and every page gets one message.
  *
  *   helper ──▶ a proxy that loses the first answer ──▶ cable ──▶ client
  */
@@ -45,7 +45,7 @@ describeHelpers('a broadcast that the cable took', helper => {
       await client.confirmed(turboIdentifier(await ask({ do: 'sign_stream', stream })))
       const proxy = await startProxy(t, lose)
 
-      // A try that a busy machine makes late is one more, with the same id.
+      // On a busy machine a helper may try once more, with the same id.
       succeeds(await helper.broadcast({ stream, url: proxy.url, key: cable.key, timeout: 2, retries: 20 }))
       await post({ stream, data: '"last"' })
 
@@ -55,9 +55,9 @@ describeHelpers('a broadcast that the cable took', helper => {
     })
 })
 
-/** Hands requests on to the cable, and loses its first answer. */
+/** Forwards requests to the cable, and loses its first answer. */
 async function startProxy(t: TestContext, lose: (response: ServerResponse) => void) {
-  /** What the cable answered. */
+  /** The cable's answers. */
   const statuses: number[] = []
   const server = createServer(async (request, response) => {
     const { status } = await post(await text(request))

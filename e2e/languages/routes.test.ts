@@ -12,7 +12,7 @@ eachBoard(backend => {
   const differs = differences(backend)
   staysAlive(board)
 
-  test('unknown routes are 404, other methods 405', async () => {
+  test('a Board answers unknown routes with 404, other methods with 405', async () => {
     for (const path of [
       '/nowhere',
       '/cards/abc/vote',
@@ -24,7 +24,7 @@ eachBoard(backend => {
     ]) {
       assert.equal((await board().post(path)).status, 404, path)
     }
-    if (differs.isFramework) return // they are 404 as well
+    if (differs.isFramework) return // a framework answers them with 404 too
     for (const [method, path] of [
       ['POST', '/'],
       ['PUT', '/cards'],
@@ -41,7 +41,7 @@ eachBoard(backend => {
     }
   })
 
-  test('HEAD is GET without the body', async () => {
+  test('a Board answers HEAD as GET without the body', async () => {
     for (const path of ['/', '/health']) {
       const [got, head] = [await board().ask(path), await board().ask(path, { method: 'HEAD' })]
       assert.deepEqual([head.status, head.body], [200, ''])

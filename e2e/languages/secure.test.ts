@@ -1,4 +1,4 @@
-/** Broadcasts over TLS, in every language: they arrive, the reason of a failure is named, and a handshake is bounded as well. */
+/** Broadcasts over TLS, in every language: they arrive, an error names the reason of a failure, and a handshake is bounded as well. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -47,7 +47,7 @@ describeHelpers('a broadcast over TLS', helper => {
     assert.ok(received > LONG.length)
   })
 
-  test('is refused once, before it is read', async () => {
+  test('is sent once, if the cable refuses it before reading it', async () => {
     const url = `https://localhost:${securePort}/refuses`
     fails(await helper.broadcast({ html: LONG, url, timeout: 60 }), /the cable answered 413: .*too_large/)
   })
@@ -59,7 +59,7 @@ describeHelpers('a broadcast over TLS', helper => {
     )
   })
 
-  test('is given up, and its connection closed, when the handshake has no answer', async () => {
+  test('fails, and its connection closes, when the handshake has no answer', async () => {
     const connected = once(silent, 'connection')
     fails(await helper.broadcast({ url: `https://127.0.0.1:${silentPort}/`, timeout: 0.3 }), /answered nothing/)
     const [socket] = await connected

@@ -1,4 +1,4 @@
-/** How a Board ends, in every language: at SIGTERM, with exit code 0, after the forms that are under way. */
+/** How a Board ends, in every language: at SIGTERM, with exit code 0, after the forms in flight. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { until } from '../../backends/harness/board-answers.ts'
@@ -8,7 +8,7 @@ import { BOARDS, startBoards } from '../../backends/harness/every-board.ts'
 
 const boards = startBoards()
 
-test('SIGTERM ends them at once with exit code 0, after what is under way, and frees the port', async t => {
+test('a Board ends at SIGTERM with exit code 0, after the forms in flight, and frees its port', async t => {
   for (const backend of boards.running.keys()) {
     const { broadcastsLater, endsBySignal } = differences(backend)
     const board = await startBoard(BOARDS[backend]!.board, boards.env)
@@ -16,7 +16,7 @@ test('SIGTERM ends them at once with exit code 0, after what is under way, and f
     const { promise: underWay, resolve: begun } = Promise.withResolvers<void>()
     boards.cable.onBroadcast = () => {
       begun()
-      // The Board retries, so the form stays under way for 100 ms more.
+      // The Board retries, so the form stays in flight for 100 ms more.
       return broadcastsLater ? 201 : 503
     }
     const posted = board.post('/cards', { body: `the last of ${backend}` }).catch(() => undefined)

@@ -1,5 +1,5 @@
 /**
- * What a Board reads from its environment when it starts. When it cannot start it prints one line, and its exit code says
+ * The settings that a Board reads when it starts. If it cannot start it prints one line, and its exit code says
  * whether a retry can help.
  */
 import assert from 'node:assert/strict'
@@ -22,14 +22,14 @@ const CASES: Record<string, { env: NodeJS.ProcessEnv; code: number; says: RegExp
 }
 
 for (const [what, { env, code, says }] of Object.entries(CASES)) {
-  test(`${what} is one line, in every language`, async () => {
-    // Without a secret web goes on: it also stands before Boards that need none, as Rails with its secret_key_base.
+  test(`a Board reports ${what} in one line, in every language`, async () => {
+    // Without a secret web runs: it also stands before Boards that need none, as Rails with its secret_key_base.
     const ending = startable().filter(backend => what !== 'no secret' || !differences(backend).isOrigin)
     await Promise.all(ending.map(backend => endsWith(backend, env, code, says)))
   })
 }
 
-test('a port that is in use is one line, and may be tried again, in every language', async t => {
+test('a Board reports a port that is in use in one line, and its exit code allows a retry, in every language', async t => {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.after(() => server.close())
@@ -38,7 +38,7 @@ test('a port that is in use is one line, and may be tried again, in every langua
   await Promise.all(startable().map(backend => endsWith(backend, { PORT: port }, 1, new RegExp(`${port}.*in use`))))
 })
 
-test('settings come from the environment: the cable, the assets, a broadcast key that replaces the derived one', async t => {
+test('a Board reads its settings from the environment: the cable, the assets, a broadcast key that replaces the derived one', async t => {
   const own = {
     ANYCABLE_WEBSOCKET_URL: 'wss://cable.example/cable?a=b',
     HOTCABLE_ASSETS: '/static',

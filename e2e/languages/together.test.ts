@@ -7,7 +7,7 @@ import { startBoards } from '../../backends/harness/every-board.ts'
 
 const boards = startBoards()
 
-test('cards posted at once in all languages are all stored, and all are announced', async () => {
+test('the Boards store and broadcast all cards that visitors post at once in all languages', async () => {
   const each = 20
   await Promise.all(
     [...boards.running].flatMap(([backend, board]) =>
@@ -21,7 +21,7 @@ test('cards posted at once in all languages are all stored, and all are announce
   assert.equal(new Set(takeBroadcasts(boards)).size, each * boards.running.size)
 })
 
-test('votes given at once in all languages are all counted', async () => {
+test('the Boards count all votes that visitors give at once in all languages', async () => {
   const { id } = store(boards, { body: 'popular' })
   await Promise.all(
     [...boards.running.values()].flatMap(board => Array.from({ length: 10 }, () => board.post(`/cards/${id}/vote`))),

@@ -1,4 +1,4 @@
-/** The lines in the READMEs that issue a token with a language's own JWT library, run as they are: a cable lets them in. */
+/** The lines in the READMEs that issue a token with a JWT library of the language, run unchanged: a cable welcomes the token. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
@@ -8,14 +8,14 @@ import { missing } from '../../backends/harness/toolchain.ts'
 import { startTurboCable, type TurboCable } from '../../testing/cable.ts'
 import { connect } from '../../testing/client.ts'
 
-// As long as HS256 asks for: newer libraries warn of, or refuse, a key under 32 bytes.
+// As long as HS256 needs it: newer libraries warn of, or refuse, a key under 32 bytes.
 const SECRET = 'canary tokens, 32 bytes and some more'
 const IDENTITY = { user: 'Зоя/7 <&>', admin: true, n: null }
 
 interface Lines {
   readonly readme: string
   readonly library?: Library
-  /** The secret is in the environment: nothing that fails may show it. */
+  /** The secret is in the environment: no failing program may show it. */
   readonly print: string
   readonly args: readonly string[]
 }
@@ -46,7 +46,7 @@ before(async () => {
 })
 after(() => cable.child.kill())
 
-// Looked for before any test is known: whenever none is left, the runner takes it that all is over, and ends the cable.
+// Find them before the first test: when no test is pending, the runner believes that all is over, and ends the cable.
 const found = await Promise.all(
   Object.entries(LINES).map(async ([name, lines]) => {
     const { library } = lines
@@ -58,8 +58,8 @@ for (const { name, interpreter, readme, library, print, args } of found) {
   if (interpreter === undefined) console.error(`\n!!! ${missing(library!)}\n`)
   const skip = process.env.CI !== 'true' && interpreter === undefined
 
-  test(`the README's token with ${name} is welcomed as the identity that it names`, { skip }, async t => {
-    assert.ok(interpreter !== undefined, `${name} is not here`)
+  test(`the cable welcomes the README's token with ${name} as the identity in it`, { skip }, async t => {
+    assert.ok(interpreter !== undefined, `${name} is not installed`)
     const text = readFileSync(`backends/${readme}/README.md`, 'utf8')
     const lines = text.split(`## The token with ${name}\n`)[1]?.match(/^```\w+\n(.*?)^```$/ms)?.[1]
     assert.ok(lines !== undefined, `no lines for ${name}`)

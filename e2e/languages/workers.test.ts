@@ -1,5 +1,5 @@
 /**
- * Any process with the helper may broadcast: a worker of an app, a job, a console. No such process holds the client, and
+ * Any process with the helper may broadcast: a worker of an app, a job, a console. None of them holds the client's connection, and
  * the client gets each broadcast before the answer to a ping that it sends afterwards.
  */
 import assert from 'node:assert/strict'
@@ -19,7 +19,7 @@ import { connect, turboIdentifier } from '../../testing/client.ts'
 const SECRET = 'canary workers'
 const STREAM = 'board/1'
 
-/** A process that broadcasts its one argument and ends, as a job or a console does. */
+/** A process that broadcasts its one argument and ends, like a job or a console. */
 const CONSOLES = {
   typescript: [
     process.execPath,

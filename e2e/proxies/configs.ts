@@ -1,8 +1,8 @@
-/** How people configure these proxies, as short as it goes. nginx has the lines that backends/README.md gives its readers. */
+/** Common configurations of these proxies, as short as possible. nginx has the lines of backends/README.md. */
 import { readFileSync } from 'node:fs'
 import { PROXIES } from '../../backends/harness/toolchain.ts'
 
-/** Hands on from a port of this machine to another one. */
+/** Forwards from a port of this machine to another one. */
 export interface Site {
   readonly port: number
   readonly to: number
@@ -13,10 +13,10 @@ type Sites = Readonly<Record<string, Site>>
 interface Proxy {
   readonly tool: (typeof PROXIES)[keyof typeof PROXIES]
   readonly args: readonly string[]
-  /** The name of its file. It is written to the folder in which the proxy runs. */
+  /** The name of its file, in the folder of the proxy. */
   readonly file: string
   readonly config: (sites: Sites) => string
-  /** Lines of its log that are no news. */
+  /** Lines of its log that do not matter. */
   readonly chatter?: RegExp
 }
 
@@ -34,7 +34,7 @@ const nginx = (host: string): Proxy => ({
   tool: PROXIES.nginx,
   args: ['-p', '.', '-e', 'stderr', '-c', 'nginx.conf'],
   file: 'nginx.conf',
-  // One process, because the user of a worker may not enter our folder when we are root.
+  // One process: when we are root, the user of a worker may not enter our folder.
   config: sites => `
 daemon off;
 master_process off;
@@ -113,7 +113,7 @@ http://:${port} {
 `,
 )}
 `,
-    // It calls it an error that a client leaves an answer that has no end.
+    // It logs an error when a client leaves an endless answer.
     chatter: /"level":"(info|warn)"|"error":"context canceled"/,
   },
 }

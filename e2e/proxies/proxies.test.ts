@@ -1,4 +1,4 @@
-/** The cable and the Boards behind the real nginx, HAProxy and Caddy, each configured as people do. */
+/** The cable and the Boards behind the real nginx, HAProxy and Caddy, in common configurations. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { Agent, get } from 'node:http'
@@ -43,8 +43,8 @@ for (const { name, tool, isPresent } of found) {
   }
 }
 
-test('HAProxy takes the cable and web for healthy by its plain check, HTTP/1.0 without Host', {
-  skip: present.includes('HAProxy') ? false : 'HAProxy is not here',
+test('HAProxy finds the cable and web healthy by its plain check, HTTP/1.0 without Host', {
+  skip: present.includes('HAProxy') ? false : 'HAProxy is not installed',
 }, async () => {
   const { at } = running.get('HAProxy')!
   const checks = async () => {
@@ -57,7 +57,7 @@ test('HAProxy takes the cable and web for healthy by its plain check, HTTP/1.0 w
   }
 
   let read: string[] = []
-  // A star: the next check is under way. L7TOUT: this machine was too slow for it.
+  // A star: a check is running. L7TOUT: this machine was too slow for it.
   await until(async () => {
     read = await checks()
     return !read.some(check => /INI|\*|TOUT/.test(check))
@@ -66,14 +66,14 @@ test('HAProxy takes the cable and web for healthy by its plain check, HTTP/1.0 w
   assert.deepEqual(read, Array(4).fill('UP L7OK 200'))
 })
 
-test('a connection behind each proxy that was idle for 6 s is used again', async t => {
+test('each proxy reuses a connection that was idle for 6 s', async t => {
   const agent = new Agent({ keepAlive: true })
   t.after(() => agent.destroy())
   const asked = proxies().flatMap(({ at, counts }) =>
     (['counted_cable', 'counted_web'] as const).map(site => ({ url: `${at[site]}/idle`, count: counts[site].count })),
   )
   const ask = () => Promise.all(asked.map(({ url }) => statusOf(url, agent)))
-  // Without the connections of HAProxy's checks.
+  // Not counting the connections of HAProxy's checks.
   const connections = () => asked.map(({ count }) => count(/^\/idle/))
   assert.deepEqual(
     await ask(),
@@ -106,7 +106,7 @@ function tests(name: string, proxy: () => Running): void {
     return client
   }
 
-  test('a WebSocket gets what is broadcast', async t => {
+  test('a WebSocket gets a broadcast', async t => {
     const client = await join(t)
 
     await send('hello')
@@ -114,7 +114,7 @@ function tests(name: string, proxy: () => Running): void {
     assert.equal((await client.next()).message, 'hello')
   })
 
-  test('server-sent events arrive while the answer is open, and after a reconnect from Last-Event-ID', async t => {
+  test('server-sent events arrive while the answer is open, and after a reconnect with Last-Event-ID', async t => {
     const url = `${proxy().at.cable}/events?turbo_signed_stream_name=${encodeURIComponent(signed)}&jid=${token()}`
     const first = await listen(t, url)
     await first.until(({ type }) => type === 'confirm_subscription')
@@ -128,7 +128,7 @@ function tests(name: string, proxy: () => Running): void {
     assert.equal((await next.until(({ type }) => type === 'message')).data, 'second')
   })
 
-  test('a page of each Board connects where it says, and its form passes while that of another site does not', async t => {
+  test("a page of each Board connects to the URL in it, and its form passes; another site's form does not", async t => {
     const { web } = proxy().at
     for (const board of demo!.boards) {
       const page = await (await fetch(web + board)).text()
@@ -152,11 +152,11 @@ function tests(name: string, proxy: () => Running): void {
     }
   })
 
-  test('a broadcast over the limit is answered 413', async () => {
+  test('the cable answers a broadcast over the limit with 413', async () => {
     await assert.rejects(send(OVER_THE_LIMIT), { name: 'BroadcastFailed', message: /413/ })
   })
 
-  test('a proxy that starts again ends its sockets, and a page comes back through it', async t => {
+  test('a page reconnects through a proxy that restarted', async t => {
     const client = await join(t)
 
     proxy().child.restart()
@@ -189,7 +189,7 @@ async function listen(t: TestContext, url: string, lastEventId?: string) {
   const headers = new Headers(lastEventId === undefined ? {} : { 'last-event-id': lastEventId })
   const { status, headers: answered, body } = await fetch(url, { headers, signal: abort.signal })
   assert.equal(status, 200)
-  // A proxy that compresses events may keep them.
+  // A proxy that compresses events may delay them.
   assert.equal(answered.get('content-encoding'), null)
   const events = parse(body!.pipeThrough(new TextDecoderStream()))
   return {

@@ -1,5 +1,5 @@
 /**
- * A proxy before all that `npm start` runs, on free ports.
+ * A proxy in front of everything that `npm start` runs, on free ports.
  *
  *   client ──▶ proxy ──▶ web ──▶ Boards, cable
  *                ╰─────▶ cable
@@ -27,7 +27,7 @@ export interface Demo {
   readonly folder: string
   readonly cablePort: number
   readonly webPort: number
-  /** Paths of the Boards that are here. */
+  /** Paths of the Boards that run. */
   readonly boards: readonly string[]
   /** How many subscriptions a stream has. */
   readonly listeners: (stream: string) => Promise<number>
@@ -35,10 +35,10 @@ export interface Demo {
 }
 
 export interface Running {
-  /** By site: before the cable, before web, and before each of them with a count of connections between. */
+  /** By site: in front of the cable, of web, and of each of them with a count of the connections between. */
   readonly at: Readonly<Record<SiteName, string>>
   readonly counts: Readonly<Record<CountedName, TcpProxy>>
-  /** Of the log, what is news. */
+  /** The lines of the log that matter. */
   readonly said: readonly string[]
   readonly child: Child
   /** Resolves when it answers. */
@@ -97,7 +97,7 @@ export async function startProxy(name: string, { folder, cablePort, webPort }: D
   const sites = mapped(targets, (to, at): Site => ({ port: ports[at]!, to }))
   writeFileSync(join(home, file), config(sites))
   const said: string[] = []
-  // Caddy keeps its data there.
+  // Caddy keeps its data in this folder.
   const command = { command: tool.find()!, args, env: { HOME: home, XDG_DATA_HOME: home, XDG_CONFIG_HOME: home } }
   const child = run(name, command, home, line => {
     if (chatter?.test(line)) return
@@ -126,7 +126,7 @@ function run(title: string, { env, ...command }: Command, cwd: string, onLine: (
   return child
 }
 
-// The runner ends a file that hangs so, and its children go with it.
+// The runner ends a file that hangs with SIGTERM; its children must end too.
 process.once('SIGTERM', () => process.exit(1))
 
 function mapped<Name extends string, From, To>(record: Record<Name, From>, to: (from: From, at: number) => To) {

@@ -1,4 +1,4 @@
-/** The package carries no types; this is all that we touch of it. */
+/** The package has no types; these are all that we use of it. */
 declare module '@rails/actioncable' {
   interface Mixin {
     connected?: () => void

@@ -1,5 +1,5 @@
 /**
- * An app: a list per stream, committed first and broadcast afterwards; and pages that are made as an app makes them,
+ * An app: a list per stream, committed first and broadcast afterwards; and pages that it renders like a real app,
  * position first and data second.
  */
 import { setTimeout as pause } from 'node:timers/promises'
@@ -10,19 +10,19 @@ import type { Rendered } from './page.ts'
 
 export interface Item {
   readonly id: string
-  /** When its broadcast was taken or given up, by `performance.now()`. */
+  /** When the cable took its broadcast, or the app gave up, by `performance.now()`. */
   toldAt: number
 }
 
-/** As the Board: three tries, then the cable is taken to be down. */
+/** As the Board: after three tries it takes the cable to be down. */
 const WAITS_MS = [0, 100, 300]
 
 export class App {
-  /** The truth: what a page made now would show. */
+  /** The truth: the list that a new page would show. */
   readonly lists: Readonly<Record<string, Item[]>>
-  /** Broadcasts that the cable took, of each stream. */
+  /** Broadcasts that the cable took, by stream. */
   readonly taken: Record<string, number> = {}
-  /** Broadcasts that were given up, and those of them during which the cable was up all the time. */
+  /** Broadcasts that the app gave up, and those of them during which the cable was up all the time. */
   readonly lost = { down: 0, up: 0 }
   readonly #cable: Cable
 
@@ -35,7 +35,7 @@ export class App {
     this.#cable = cable
   }
 
-  /** A query takes a while, and so does the way to the browser. */
+  /** The time of a query, and of the way to the browser. */
   async render(streams: readonly string[]): Promise<Rendered> {
     const { backend } = this.#cable
     const at = await position(streams, backend)
@@ -45,7 +45,7 @@ export class App {
     return { positions: Object.fromEntries(streams.map(stream => [stream, at])), lists: Object.fromEntries(lists) }
   }
 
-  /** Adds to the list of a stream about `rate` times a second until told to stop; resolves when all of it was told. */
+  /** Adds about `rate` items a second to a stream's list until stopped; resolves when all are broadcast. */
   async write(stream: string, rate: number, random: Random, stop: AbortSignal): Promise<void> {
     let due = performance.now()
     while (!stop.aborted) {

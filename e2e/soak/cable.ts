@@ -1,13 +1,13 @@
-/** The cable of a run: a process that is killed, and comes back on its port with nothing in its memory. */
+/** The cable of a run: a process that the soak kills and starts again on its port, with empty memory. */
 import { freePorts } from '../../start/network.ts'
 import { type Cable as Started, startCable } from '../../testing/cable.ts'
 import { derived, SECRET } from '../conformance/signing.ts'
 
 export interface Cable {
   readonly port: number
-  /** What the helpers take. */
+  /** The settings that the helpers take. */
   readonly backend: { readonly url: string; readonly key: string }
-  /** Since when it lets clients in, by `performance.now()`; `undefined` while it is down. */
+  /** Since when clients can connect, by `performance.now()`; `undefined` while it is down. */
   readonly upSince: number | undefined
   start: (...settings: string[]) => Promise<void>
   kill: () => Promise<void>

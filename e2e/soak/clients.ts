@@ -1,12 +1,12 @@
 /**
- * The two clients that people have, as they come from npm, in one process with many others.
+ * The two clients that pages use, as they come from npm, many of them in one process.
  *
- *   anycable   as web/client/ makes it: extended protocol, token as a subprotocol, bounded back-off, and what it gives up
- *              is subscribed again (hotcable-status.js)
- *   rails      as turbo-rails makes it: token in the URL, everything else its own
+ *   anycable   as web/client/ makes it: extended protocol, token as a subprotocol, bounded back-off; a subscription that
+ *              it gives up is made again (hotcable-status.js)
+ *   rails      as turbo-rails makes it: token in the URL, all else at its defaults
  *
- * They are here beside testing/client.ts because that one shows each frame, and neither reconnects nor resubscribes.
- * Both open Node's own WebSocket. What they miss of a browser is the page's visibility, which never changes here.
+ * testing/client.ts does not do: it shows each frame, and neither reconnects nor resubscribes.
+ * Both open Node's own WebSocket. Only the visibility of a page is missing, and it never changes here.
  */
 import { Channel, createCable } from '@anycable/web'
 import { createConsumer } from '@rails/actioncable'
@@ -14,21 +14,21 @@ import { createConsumer } from '@rails/actioncable'
 export const KINDS = ['anycable', 'rails'] as const
 export type Kind = (typeof KINDS)[number]
 
-/** What identifies a stream's source, beside its channel. */
+/** A stream's source: its identifier besides the channel. */
 export type Params = { signed_stream_name: string; position: string; events?: string }
 
 export interface Listener {
   received: (message: unknown) => void
-  /** From here on the session is one that knows nothing of what was sent before. */
+  /** Called with each new session that does not resume an old one. */
   begun: () => void
   connected: () => void
   disconnected: () => void
-  /** The client had given it up, and was asked for it again. */
+  /** Called when the client makes a subscription again that it had given up. */
   revived: () => void
 }
 
 export interface CableClient {
-  /** As a `<turbo-cable-stream-source>` does when it comes into a page; returns what it does when it goes. */
+  /** What a `<turbo-cable-stream-source>` does as it enters a page; returns what it does as it leaves. */
   subscribe: (params: Params, listener: Listener) => () => void
   close: () => void
 }
@@ -38,7 +38,7 @@ Object.assign(globalThis, { addEventListener() {}, removeEventListener() {} })
 export const connect = (kind: Kind, url: string, token: string): CableClient =>
   kind === 'anycable' ? anycable(url, token) : rails(url, token)
 
-/** Named as @anycable/turbo-stream names it after the element. */
+/** @anycable/turbo-stream names it so, after the element. */
 class TurboChannel extends Channel<Params> {
   static override readonly identifier = 'Turbo::StreamsChannel'
 }
@@ -52,7 +52,7 @@ function anycable(url: string, token: string): CableClient {
     logLevel: 'error',
   })
   const channels = new Map<TurboChannel, Listener>()
-  // Said with the welcome, so before anything is replayed.
+  // The event comes with the welcome, so before any replay.
   cable.on('connect', ({ restored }) => {
     for (const [channel, { begun, revived }] of channels) {
       if (!restored) begun()

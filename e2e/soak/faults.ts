@@ -1,10 +1,10 @@
-/** What goes wrong, at random but repeatably: each page has its own network, and all share one cable. */
+/** The faults, random but repeatable: each page has its own network, and all share one cable. */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { TcpProxy } from '../../testing/proxy.ts'
 import type { Random } from '../conformance/fuzz/random.ts'
 import type { Cable } from './cable.ts'
 
-/** Of a network, and how many of a hundred. Most outages are shorter than what the cable remembers of most streams. */
+/** The faults of a network, and their shares in percent. Most outages are shorter than the history of most streams. */
 const FAULTS = [
   ['drop', 35],
   ['cut', 20],
@@ -22,11 +22,11 @@ export interface Chaos {
   readonly ends: () => void
 }
 
-/** Breaks a network now and then until told to stop, and leaves it whole. */
+/** Breaks a network now and then until stopped, and leaves it whole. */
 export async function trouble(network: TcpProxy, { random, stop, begins, ends }: Chaos): Promise<void> {
   const between = (from: number, to: number) => from + random.next() * (to - from)
   const wait = (from: number, to: number) => pause(between(from, to), undefined, { signal: stop }).catch(() => {})
-  // Some are hardly ever left alone, and some hardly ever touched.
+  // Some networks break all the time, and some hardly ever.
   const rest = between(4_000, 40_000)
   for (;;) {
     await wait(0.2 * rest, 1.8 * rest)
@@ -42,7 +42,7 @@ export async function trouble(network: TcpProxy, { random, stop, begins, ends }:
       await wait(500, 9_000)
     } else if (fault === 'half-open') {
       network.halfOpen()
-      // Both clients give up after two missed pings, which is sooner; a client without an answer to its handshake waits for ever.
+      // Both clients give up sooner, after two missed pings; but a client without an answer to its handshake waits for ever.
       await wait(14_000, 20_000)
       network.drop()
     } else {
@@ -54,7 +54,7 @@ export async function trouble(network: TcpProxy, { random, stop, begins, ends }:
   }
 }
 
-/** Kills the cable now and then, until told to stop. */
+/** Kills the cable now and then, until stopped. */
 export async function killings(
   cable: Cable,
   settings: readonly string[],

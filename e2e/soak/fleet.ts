@@ -1,4 +1,4 @@
-/** Many pages, half of them with each client; and what is true of them. */
+/** Many pages, half of them with each client; and checks of all of them. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { issueToken } from '../../backends/typescript/hotcable.ts'
 import { SECRET } from '../conformance/signing.ts'
@@ -15,7 +15,7 @@ export interface Member {
   readonly page: Page
 }
 
-/** Opens a page; resolves when it is fetched, not yet when it is live. */
+/** Opens a page; resolves when it is fetched, not when it is live. */
 export async function openPage(
   n: number,
   port: number,
@@ -29,7 +29,7 @@ export async function openPage(
   return { n, kind, asks, streams, page }
 }
 
-/** What the app has and a page does not show. */
+/** The items that the app has and a page does not show. */
 export const missing = (app: App, { page, streams }: Member): Item[] =>
   streams.flatMap(stream => app.lists[stream]!.filter(({ id }) => !page.lists.get(stream)!.has(id)))
 
@@ -46,7 +46,7 @@ export function sum(members: readonly Member[]): Tally {
   return total
 }
 
-/** Whether it came about within `ms`. */
+/** Returns whether it became true within `ms`. */
 export async function comesAbout(what: () => boolean, ms: number): Promise<boolean> {
   const deadline = performance.now() + ms
   while (performance.now() < deadline) {

@@ -1,10 +1,10 @@
 /**
  * `npm run soak`: does a page ever stay wrong? Three minutes of broadcasts to 200 pages with bad networks and a cable that
- * is killed; ends with exit code 1 if one did.
+ * the soak kills; the exit code is 1 if a page stayed wrong.
  *
- *   -- --minutes=3 --clients=200 --seed=…    how long, how many, and which faults
- *   -- --without-history                     the control: it must lose, or the soak sees nothing
- *   -- --pages                               instead: 500 pages refresh after a restart, and the app is not overrun
+ *   -- --minutes=3 --clients=200 --seed=…    how long, how many pages, and which faults
+ *   -- --without-history                     the control: it must lose messages, or the soak proves nothing
+ *   -- --pages                               instead: 500 pages refresh after a restart, without overrunning the app
  */
 import { randomInt } from 'node:crypto'
 import { parseArgs } from 'node:util'

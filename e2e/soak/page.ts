@@ -1,10 +1,10 @@
 /**
- * An open page, as far as what it shows is concerned: what Turbo and a stream's source do, and nothing else.
+ * An open page without its looks: what Turbo and the source of a stream do, and nothing else.
  *
- *   visit     fetches; then the new page takes the place of the old, a morph. A source whose id is the same stays; each
+ *   visit     fetches; then the new page replaces the old one, by a morph. A source with the same id stays; each
  *             other one leaves, and the new one subscribes
- *   append    what has the same id goes, then the new one comes last
- *   refresh   a visit, after 150 ms without another and unless one is under way
+ *   append    an item with the same id goes, then the new one comes last
+ *   refresh   a visit, after 150 ms without another refresh, and unless one is running
  */
 import { signStream } from '../../backends/typescript/hotcable.ts'
 import { SECRET } from '../conformance/signing.ts'
@@ -13,25 +13,25 @@ import type { CableClient } from './clients.ts'
 const REFRESH_DEBOUNCE_MS = 150
 const LOGGED = 40
 
-/** A page as the app rendered it: where each stream was, and what its list held after that. */
+/** A page as the app rendered it: the position of each stream, and the items of its list after that. */
 export interface Rendered {
   readonly positions: Readonly<Record<string, string>>
   readonly lists: Readonly<Record<string, readonly string[]>>
 }
 
-/** What pages count. */
+/** The counts of a page. */
 export const newTally = () => ({
   /** Messages that arrived. */
   delivered: 0,
-  /** Of those, what the page showed already. */
+  /** Of those, items that the page showed already. */
   again: 0,
-  /** Of those, what the same session, resumed or not, had already sent to the same subscription. */
+  /** Of those, messages that the same session, resumed or not, had already sent to the same subscription. */
   doubled: 0,
-  /** New to the page, but older than something that the same subscription had brought. */
+  /** New to the page, but older than an item that the same subscription had brought. */
   outOfOrder: 0,
-  /** Connections that were lost and came back, and were followed by no refresh before the next was lost. */
+  /** Connections that broke and came back, with no refresh before the next break. */
   replayed: 0,
-  /** Those that were. */
+  /** Connections that broke and came back, with a refresh. */
   refreshed: 0,
   refreshes: 0,
   fetches: 0,
@@ -48,11 +48,11 @@ interface Source {
 
 export class Page {
   readonly tally = newTally()
-  /** Ids of what is shown, in order. */
+  /** Ids of the shown items, in order. */
   readonly lists = new Map<string, Set<string>>()
-  /** When it was last fetched, connected or disconnected, by `performance.now()`. */
+  /** When the page was last fetched, connected or disconnected, by `performance.now()`. */
   changedAt = 0
-  /** The last events, to find out what went wrong. */
+  /** The last events, to explain a failure. */
   readonly log: string[] = []
   readonly #client: CableClient
   readonly #fetch: () => Promise<Rendered>
@@ -60,7 +60,7 @@ export class Page {
   readonly #sources = new Map<string, Source>()
   #visiting = false
   #refresh: NodeJS.Timeout | undefined
-  /** The cable said that something is missing, and that a refresh will come. */
+  /** The cable said that the page misses something, and that a refresh will come. */
   #torn = false
   #outage: 'none' | 'away' | 'replayed' | 'refreshed' = 'none'
 
@@ -71,13 +71,13 @@ export class Page {
     this.#events = asks ? { events: '' } : {}
   }
 
-  /** Whether nothing is to change it but what is broadcast, as far as it knows. */
+  /** Whether the page believes that only broadcasts will change it. */
   get live(): boolean {
     const connected = this.#sources.size > 0 && [...this.#sources.values()].every(({ connected }) => connected)
     return connected && !this.#visiting && this.#refresh === undefined && !this.#torn
   }
 
-  /** Rejects when the app does not answer with a page. */
+  /** Rejects if the app does not answer with a page. */
   async visit(): Promise<void> {
     this.#visiting = true
     this.tally.fetches++
@@ -110,7 +110,7 @@ export class Page {
   #enter(stream: string, position: string): Source {
     const { tally } = this
     let here = true
-    /** What its session has sent to it. */
+    /** The messages that its session has sent to it. */
     let sent = new Set<string>()
     let highest = -1
     const append = (id: string, number: number) => {

@@ -1,4 +1,4 @@
-/** What a soak came to, in words and figures. */
+/** The report of a soak, in words and figures. */
 import type { App } from './app.ts'
 import type { Kind } from './clients.ts'
 import type { Fault } from './faults.ts'
@@ -12,7 +12,7 @@ export interface Outcome {
   readonly faults: ReadonlyMap<Fault, number>
   /** Broadcasts. */
   readonly wanted: number
-  /** What a page lacked while it took itself for live. */
+  /** Items that a page lacked while it took itself for live. */
   readonly late: ReadonlySet<string>
   readonly seconds: { readonly ran: number; readonly settled: number }
 }
@@ -20,7 +20,7 @@ export interface Outcome {
 /** How many bad pages the report describes in full. */
 const SHOWN = 3
 
-/** Prints it; returns whether all was well. */
+/** Prints the report; returns whether all was well. */
 export function print({ seed, members, app, faults, wanted, late, seconds }: Outcome): boolean {
   const bad = members.map(member => ({ ...member, lacks: missing(app, member) })).filter(each => !isTrue(app, each))
   for (const { n, kind, page, lacks } of bad.slice(0, SHOWN)) {

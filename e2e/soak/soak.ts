@@ -1,6 +1,6 @@
 /**
- * The soak: many pages, steady broadcasts, random faults. In the end every page shows what the app has; and meanwhile no
- * page that takes itself for live lacks anything.
+ * The soak: many pages, steady broadcasts, random faults. In the end every page shows what the app has; and at no time does a
+ * page that takes itself for live lack anything.
  *
  *   writer ──▶ app ──▶ cable ──▶ network ──▶ page        the cable is killed, each page's network breaks
  *               ╰──────── refetch ─────────────╯
@@ -18,13 +18,13 @@ export interface SoakOptions {
   readonly minutes: number
   readonly pages: number
   readonly seed: number
-  /** The control: a cable that remembers nothing and heals no page. */
+  /** The control: a cable that keeps no history and heals no page. */
   readonly withoutHistory: boolean
 }
 
 export interface Soaked extends Member {
   readonly network: TcpProxy
-  /** When its network was last broken: `Infinity` while it is. */
+  /** When its network last broke: `Infinity` while it is broken. */
   troubledAt: number
 }
 
@@ -32,12 +32,12 @@ const STREAMS = 40
 const STREAMS_OF_A_PAGE = 4
 /** Broadcasts a second, of all streams. */
 const RATE = 130
-/** What a run must have. A machine that has other things to do may take three times as long. */
+/** The minimum of a run. A machine with other work may take three times as long. */
 const WANTED_PER_MINUTE = 20_000 / 3
 const PATIENCE = 3
-/** How long pages may take to be true once everything is well again. */
+/** How long pages may take to become true once everything is well again. */
 const SETTLE_MS = 60_000
-/** A page to which nothing has happened for so long shows what was told so long ago, or knows that it does not. */
+/** A page without a fault for this long shows all broadcasts of that age, or knows that it does not. */
 const QUIET_MS = 5_000
 const LATE_MS = 8_000
 
@@ -50,7 +50,7 @@ export async function soak({ minutes, pages, seed, withoutHistory }: SoakOptions
   const app = new App(streams, cable)
   const open = async (n: number): Promise<Soaked> => {
     const network = await createProxy(cable.port)
-    // From busy to calm.
+    // From the busiest stream to the calmest.
     const own = streams.filter(
       (_, at) => at % (STREAMS / STREAMS_OF_A_PAGE) === (n >> 1) % (STREAMS / STREAMS_OF_A_PAGE),
     )
@@ -75,7 +75,7 @@ export async function soak({ minutes, pages, seed, withoutHistory }: SoakOptions
       if (member) member.troubledAt = performance.now()
     },
   })
-  // Some streams are busy and soon pass what the cable remembers of them; most are not.
+  // Some streams are busy and soon outgrow the cable's history; most do not.
   const weights = streams.map((_, n) => 1 / (n + 2))
   const unit = RATE / weights.reduce((all, weight) => all + weight)
   const work = Promise.all([

@@ -1,8 +1,8 @@
 /**
- * A restart of the cable is a gap for every page at once. Their refreshes must reach the app in their turn, none before
- * its time, and none while it does not answer.
+ * A restart of the cable is a gap for every page at once. Their refreshes must reach the app one after the other, none before
+ * its time, and none while the app does not answer.
  *
- * Counted where it counts, at the app: a real HTTP server, whose pages the simulated ones are.
+ * The app counts them: a real HTTP server that renders the simulated pages.
  */
 import { once } from 'node:events'
 import { createServer } from 'node:http'
@@ -42,9 +42,9 @@ export async function stampede(pages: number): Promise<boolean> {
   )
   const areTrue = () => members.every(each => each.page.live && isTrue(app, each))
   await tell()
-  if (!(await comesAbout(areTrue, PATIENCE_MS))) throw new Error('the pages never came up')
+  if (!(await comesAbout(areTrue, PATIENCE_MS))) throw new Error('the pages never became live')
 
-  /** The cable dies and comes back, and sends no page what was added meanwhile; the app may be down for a while after that. */
+  /** Kills the cable and starts it again; it sends pages nothing of what was added meanwhile. The app may be down for a while after that. */
   const restart = async (about: string, downMs: number, ...settings: string[]): Promise<boolean> => {
     const stalls = monitorEventLoopDelay({ resolution: 10 })
     stalls.enable()
@@ -66,7 +66,7 @@ export async function stampede(pages: number): Promise<boolean> {
     const { fetches, probes } = site
     const first = Math.min(...fetches) - started
     const peak = busiestSecond(fetches)
-    // What waited while this process was kept waiting came at once.
+    // While this process stalled, refreshes piled up and then came at once.
     const stallMs = stalls.max / 1e6
     const allowed = HEAL_RATE + AT_ONCE + (stallMs / 1000) * HEAL_RATE
     const early = fetches.filter(at => at - started < HEAL_DELAY_MS || (downMs > 0 && at < upAt)).length
@@ -87,7 +87,7 @@ export async function stampede(pages: number): Promise<boolean> {
   return paced && waited
 }
 
-/** The app as a browser sees it: `/` renders a page, and all is 502 while it is down. */
+/** The app as a browser sees it: `/` renders a page; all paths are 502 while it is down. */
 async function serve(app: App) {
   let isDown = false
   let fetches: number[] = []
@@ -105,7 +105,7 @@ async function serve(app: App) {
   await once(server, 'listening')
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    /** When pages were asked for. */
+    /** The times of the requests for pages. */
     get fetches(): readonly number[] {
       return fetches
     },
@@ -130,6 +130,6 @@ async function serve(app: App) {
 
 const busiestSecond = (times: readonly number[]): number => busiest(times, 1000)
 
-/** The most that there were in so many milliseconds, wherever they begin. */
+/** The largest count within so many milliseconds, wherever they begin. */
 const busiest = (times: readonly number[], ms: number): number =>
   Math.max(0, ...times.map(from => times.filter(at => at >= from && at < from + ms).length))

@@ -6,7 +6,10 @@ import type { Difference, Scenario, World } from '../world.ts'
 
 type Shape = [about: string, data: string, text: string, differs?: Omit<Difference, 'run'> & { text: string }]
 
-const RECODED = { anycable: 'decodes and encodes again', why: 'choice: bytes that were sent are kept' } as const
+const RECODED = {
+  anycable: 'decodes and encodes again',
+  why: 'choice: clients get the bytes that the backend sent',
+} as const
 
 const shapes: Shape[] = [
   ['an object', '{"a":1,"b":[true,null]}', '{"a":1,"b":[true,null]}'],
@@ -16,11 +19,11 @@ const shapes: Shape[] = [
   ['a fraction', '1.5', '1.5'],
   ['true', 'true', 'true'],
   ['a list', '[1,[2]]', '[1,[2]]'],
-  ['null becomes the word', 'null', '"null"'],
-  ['nothing becomes empty text', '', '""'],
+  ['null becomes the text "null"', 'null', '"null"'],
+  ['empty data becomes empty text', '', '""'],
   ['empty JSON text', '""', '""'],
-  ['what is no JSON is the text itself', 'hello "world"', '"hello \\"world\\""'],
-  ['JSON that is cut short is the text itself', '{"a":', '"{\\"a\\":"'],
+  ['text that is not JSON is sent as text', 'hello "world"', '"hello \\"world\\""'],
+  ['JSON that is cut short is sent as text', '{"a":', '"{\\"a\\":"'],
   ['text with spaces around JSON', ' "x" ', '"x"'],
   ['markup', '"<b>&amp;</b>"', '"<b>&amp;</b>"'],
   ['accents, emoji, line separators', '"é e\u0301 🦄 \u2028"', '"é e\u0301 🦄 \u2028"'],
@@ -55,14 +58,14 @@ export const broadcasts: Scenario[] = [
       assert.ok(same(message, wanted), message)
     }
     return {
-      title: `what a message becomes: ${about}`,
+      title: `a client gets the message as its data says: ${about}`,
       flags: OPEN,
       run: becomes(text),
       ...(differs ? { differs: { ...differs, run: becomes(differs.text) } } : {}),
     }
   }),
   {
-    title: 'a broadcast that is sent again with its id is published once',
+    title: 'the cable publishes a broadcast once, if a backend sends it again with its id',
     flags: OPEN,
     run: sentAgain(['one', 'two']),
     differs: {
@@ -72,7 +75,7 @@ export const broadcasts: Scenario[] = [
     },
   },
   {
-    title: 'a broadcast has an identifier, a message, and where it is in the history',
+    title: 'a broadcast carries its identifier, its message and its position in the history',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()
@@ -101,7 +104,7 @@ export const broadcasts: Scenario[] = [
     },
   },
   {
-    title: 'without a history a broadcast has an identifier and a message, and nothing else',
+    title: 'without a history a broadcast carries only its identifier and its message',
     flags: NO_BROKER,
     async run(world) {
       const stream = world.stream()
@@ -122,7 +125,7 @@ export const broadcasts: Scenario[] = [
     },
   },
   {
-    title: 'names of streams are compared as they are written',
+    title: 'the cable compares stream names byte for byte',
     flags: OPEN,
     async run(world) {
       const stream = world.stream('Chat')
@@ -133,7 +136,7 @@ export const broadcasts: Scenario[] = [
     },
   },
   {
-    title: 'all channels share one space of names',
+    title: 'all channels share one set of stream names',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()
@@ -193,7 +196,7 @@ export const broadcasts: Scenario[] = [
     },
   },
   {
-    title: 'one sid can be left out, on every subscription that it has, and no other is',
+    title: 'a backend can leave out one session, on all its subscriptions, and no other',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()
@@ -205,7 +208,7 @@ export const broadcasts: Scenario[] = [
     },
   },
   {
-    title: 'an empty sid, or the sid of no session, leaves out no client',
+    title: 'an empty or unknown sid leaves out no client',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()
@@ -226,7 +229,7 @@ export const broadcasts: Scenario[] = [
     },
   },
   {
-    title: 'a transient broadcast is delivered, and has no place in the history',
+    title: 'a transient broadcast reaches clients and does not enter the history',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()
@@ -236,7 +239,7 @@ export const broadcasts: Scenario[] = [
     },
   },
   {
-    title: 'what else is in meta, or beside it, does not matter',
+    title: 'the cable ignores unknown fields in meta and beside it',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()
@@ -247,7 +250,7 @@ export const broadcasts: Scenario[] = [
     },
   },
   {
-    title: 'broadcasts without listeners, and to any name, are taken',
+    title: 'the cable accepts broadcasts to any name, with listeners or without',
     flags: OPEN,
     async run(world) {
       for (const stream of ['nobody/here', ':', '/', ' ', '🦄', '__proto__', 'x'.repeat(10_000)])
@@ -268,20 +271,20 @@ export const broadcasts: Scenario[] = [
     },
     differs: {
       anycable: 'ends only one of them',
-      why: 'bug: Action Cable ends all',
+      why: 'bug: Action Cable ends all of them',
       async run(world) {
         const { all, identifier } = await people(world)
         await world.post({ command: 'disconnect', payload: { identifier, reconnect: true } })
         const first = await Promise.race(all.map(client => client.next().then(() => client)))
         assert.deepEqual(await first.closed, { code: 1000, text: 'Closed remotely' })
-        // One at a time: the second goes when it is said again.
+        // One at a time: the second session ends after the second command.
         await world.post({ command: 'disconnect', payload: { identifier, reconnect: true } })
         await Promise.all(all.map(client => client.closed))
       },
     },
   },
   {
-    title: 'a remote disconnect does not ask to come back unless it says so',
+    title: 'a remote disconnect asks the client to reconnect only if the backend wants it',
     flags: OPEN,
     async run(world) {
       const identifier = JSON.stringify({ user: world.stream() })
@@ -301,7 +304,7 @@ export const broadcasts: Scenario[] = [
     },
   },
   {
-    title: 'what was broadcast before a disconnect is delivered before it',
+    title: 'a client gets every broadcast that came before its disconnect',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()
@@ -315,7 +318,7 @@ export const broadcasts: Scenario[] = [
     },
   },
   {
-    title: 'with --public names and broadcasts need nothing',
+    title: 'with --public a name needs no signature and a broadcast no key',
     flags: PUBLIC,
     async run(world) {
       const stream = world.stream('é')
@@ -334,7 +337,7 @@ async function people(world: World) {
   return { all, other, identifier }
 }
 
-/** What a client gets of two broadcasts with one id, and one with another. */
+/** The messages that a client gets of two broadcasts with one id, and one with another. */
 function sentAgain(messages: readonly string[]): (world: World) => Promise<void> {
   return async world => {
     const stream = world.stream()

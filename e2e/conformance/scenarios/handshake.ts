@@ -8,17 +8,17 @@ import type { Difference, Scenario, World } from '../world.ts'
 
 const offer = (...names: string[]) => `Sec-WebSocket-Protocol: ${names.join(', ')}`
 const TOKEN = `anycable-token.${jwt({ ext: 'ada' })}`
-const PROXY = "the gem's proxy answers for other paths"
+const PROXY = "the gem's proxy answers requests for other paths"
 
 const subprotocols: Scenario[] = (
   [
-    ['the base protocol is agreed on', [offer(BASE)], BASE],
-    ['the extended protocol is agreed on', [offer(EXTENDED)], EXTENDED],
-    ['of both, the base protocol is chosen, whatever the client prefers', [offer(EXTENDED, BASE)], BASE],
+    ['the cable agrees to the base protocol', [offer(BASE)], BASE],
+    ['the cable agrees to the extended protocol', [offer(EXTENDED)], EXTENDED],
+    ['of both, the cable chooses the base protocol, whatever the client prefers', [offer(EXTENDED, BASE)], BASE],
     ['an unknown protocol before a known one does not matter', [offer('graphql-ws', BASE)], BASE],
     ['a client that offers nothing is served without a subprotocol', [], null],
     ['a client that offers only unknown subprotocols is served without one', [offer('graphql-ws')], null],
-    ['names of protocols are compared as they are written', [offer('ActionCable-v1-JSON')], null],
+    ['protocol names are compared byte for byte', [offer('ActionCable-v1-JSON')], null],
     ['a token is not taken for a protocol, and is never echoed', [offer(TOKEN)], null],
     ['a token beside a protocol is not echoed', [offer(TOKEN, EXTENDED)], EXTENDED],
     [
@@ -54,7 +54,7 @@ const refused: Scenario[] = (
     ['an invalid key', { lines: [...HONEST, 'Sec-WebSocket-Key: short'] }, [400], [400]],
   ] as [string, Handshake, number[], number[]][]
 ).map(([about, handshake, ours, anycables]) => ({
-  title: `a handshake with ${about} is answered with a status, not with silence`,
+  title: `the cable answers a handshake with ${about} with a status`,
   flags: OPEN,
   async run(world) {
     const { answer } = await world.raw(handshake)
@@ -65,21 +65,21 @@ const refused: Scenario[] = (
 
 const origins: Scenario[] = (
   [
-    ['one that is listed', 'https://app.test', 101],
-    ['one that is listed, in capitals', 'HTTPS://APP.TEST', 101],
-    ['one that is listed, over http', 'http://app.test', 101],
+    ['a listed host', 'https://app.test', 101],
+    ['a listed host, in capitals', 'HTTPS://APP.TEST', 101],
+    ['a listed host, over http', 'http://app.test', 101],
     ['a subdomain of a wildcard', 'https://a.b.example.io', 101],
-    ['one that is listed with its port', 'https://other.test:3000', 101],
-    ['one that is listed, on another port', 'https://app.test:3000', 403],
-    ['one that is listed with another port', 'https://other.test', 403],
+    ['a host listed with its port', 'https://other.test:3000', 101],
+    ['a listed host, on another port', 'https://app.test:3000', 403],
+    ['a host listed with another port', 'https://other.test', 403],
     ['the bare domain of a wildcard', 'https://example.io', 403],
     ['a domain that only ends like a wildcard', 'https://evilexample.io', 403],
     ['a domain that begins like a listed one', 'https://app.test.evil.io', 403],
     ['null', 'null', 403],
-    ['none at all', undefined, 403],
+    ['no Origin', undefined, 403],
   ] as [string, string | undefined, number][]
 ).map(([about, origin, status]) => ({
-  title: `with --allowed_origins, an Origin is answered with ${status}: ${about}`,
+  title: `with --allowed_origins, the cable answers an Origin with ${status}: ${about}`,
   flags: ORIGINS,
   async run(world) {
     const { answer } = await world.raw({ more: origin === undefined ? [] : [`Origin: ${origin}`] })
@@ -99,7 +99,7 @@ export const handshake: Scenario[] = [
     },
   },
   {
-    title: 'an unknown path is a 404',
+    title: 'the cable answers an unknown path with 404',
     flags: OPEN,
     absent: PROXY,
     async run(world) {
@@ -121,7 +121,7 @@ export const handshake: Scenario[] = [
     },
   },
   {
-    title: 'the health check answers 200 to any method, and wants no key',
+    title: 'the health check answers 200 to any method, without a key',
     flags: CLOSED,
     absent: PROXY,
     async run(world) {
@@ -130,7 +130,7 @@ export const handshake: Scenario[] = [
     },
   },
   {
-    title: 'compression is not agreed on unless it was asked for',
+    title: 'the cable does not compress unless a client asks for it',
     flags: OPEN,
     async run(world) {
       const { answer } = await world.raw({ more: ['Sec-WebSocket-Extensions: permessage-deflate'] })
@@ -148,7 +148,7 @@ export const handshake: Scenario[] = [
     },
   },
   {
-    title: 'commands that are sent before the welcome is heard wait for it, in order',
+    title: 'commands that a client sends before its welcome are answered after it, in order',
     flags: OPEN,
     async run(world) {
       const client = await world.connect()
@@ -172,7 +172,7 @@ export const handshake: Scenario[] = [
     },
     differs: {
       anycable: 'drops the connection without an answer',
-      why: 'bug: what is early is not wrong',
+      why: 'bug: an early command is not wrong',
       async run(world) {
         const { answer } = await world.raw({}, encode('{"command":"ping"}'))
         assert.notEqual(answer.status, 101)
@@ -196,7 +196,7 @@ export const handshake: Scenario[] = [
     },
   },
   {
-    title: 'a token is no way around the origin',
+    title: 'a client with a token still needs an allowed origin',
     flags: ORIGINS,
     async run(world) {
       const { answer } = await world.raw({ more: ['Origin: https://evil.test', offer(BASE, TOKEN)] })

@@ -9,7 +9,7 @@ const confirmed = (identifier: string) => ({ type: 'confirm_history', identifier
 const rejected = (identifier: string) => ({ type: 'reject_history', identifier })
 const messages = (frames: readonly Frame[]) => frames.filter(frame => 'message' in frame).map(({ message }) => message)
 
-/** Broadcasts each, and says where each is. */
+/** Broadcasts each, and returns the position of each. */
 async function told(world: World, stream: string, ...all: unknown[]): Promise<Frame[]> {
   const client = await world.listening(pubsub(stream))
   for (const message of all) await world.broadcast(stream, message)
@@ -42,7 +42,7 @@ export const history: Scenario[] = [
     },
   },
   {
-    title: 'what came since a time in the future is nothing, and is confirmed',
+    title: 'a client that asks since a time in the future gets a confirmation alone',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()
@@ -81,7 +81,7 @@ export const history: Scenario[] = [
     },
   },
   {
-    title: 'an offset outranks a time',
+    title: 'the cable uses an offset rather than a time',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()
@@ -101,7 +101,7 @@ export const history: Scenario[] = [
     ] as [string, (frame: Frame) => object][]
   ).map(
     ([about, place]): Scenario => ({
-      title: `an offset cannot be honoured, and history is rejected without a message: ${about}`,
+      title: `the cable rejects the history of an offset that it does not have: ${about}`,
       flags: OPEN,
       async run(world) {
         const stream = world.stream()
@@ -125,7 +125,7 @@ export const history: Scenario[] = [
     ] as [string, unknown][]
   ).map(
     ([about, history]): Scenario => ({
-      title: `a history command that asks for nothing has no answer: ${about}`,
+      title: `the cable does not answer a history command that asks for nothing: ${about}`,
       flags: OPEN,
       async run(world) {
         const stream = world.stream()
@@ -145,7 +145,7 @@ export const history: Scenario[] = [
     },
   },
   {
-    title: 'offsets of streams that are not subscribed open nothing',
+    title: 'a client gets no history of streams that it is not subscribed to',
     flags: OPEN,
     async run(world) {
       const [mine, theirs] = [world.stream(), world.stream('secret')]
@@ -155,7 +155,7 @@ export const history: Scenario[] = [
     },
   },
   {
-    title: 'history may be asked for with the subscription: confirmation, messages, confirmation',
+    title: 'a client may ask for history as it subscribes: confirmation, messages, confirmation',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()
@@ -199,7 +199,7 @@ export const history: Scenario[] = [
     },
   },
   {
-    title: 'offsets rise over all streams, so that an idle stream cannot start anew',
+    title: 'offsets rise over all streams, so an idle stream cannot start anew',
     flags: OPEN,
     async run(world) {
       const [one] = await told(world, world.stream(), 1)
@@ -216,7 +216,7 @@ export const history: Scenario[] = [
     },
   },
   {
-    title: 'a transient message is not remembered',
+    title: 'the history does not keep a transient message',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()
@@ -227,21 +227,21 @@ export const history: Scenario[] = [
     },
   },
   {
-    title: 'a client that was left out of a broadcast is left out of its replay',
+    title: 'the replay of a broadcast leaves out the client that the broadcast left out',
     flags: OPEN,
     async run(world) {
       assert.deepEqual(await excluded(world), ['for all'])
     },
     differs: {
-      anycable: 'replays to a client what it did itself',
-      why: 'bug: what was done on the page already happens once more',
+      anycable: "replays a client's own change to it",
+      why: 'bug: the page makes its own change twice',
       async run(world) {
         assert.deepEqual(await excluded(world), ['not for you', 'for all'])
       },
     },
   },
   {
-    title: 'more than --history_limit is not remembered, and an offset before it is rejected',
+    title: 'the history keeps --history_limit messages, and the cable rejects an earlier offset',
     flags: SMALL,
     async run(world) {
       const stream = world.stream()
@@ -252,7 +252,7 @@ export const history: Scenario[] = [
     },
   },
   {
-    title: 'an offset right before the oldest message is honoured, as nothing is missing',
+    title: 'the cable serves the offset right before the oldest message, as nothing is missing',
     flags: SMALL,
     async run(world) {
       const stream = world.stream()
@@ -272,7 +272,7 @@ export const history: Scenario[] = [
     },
   },
   {
-    title: 'without a history, a request for history is rejected',
+    title: 'without a history, the cable rejects a request for history',
     flags: NO_BROKER,
     async run(world) {
       const stream = world.stream()
@@ -297,8 +297,8 @@ export const history: Scenario[] = [
       assert.deepEqual(messages(await client.answers()), ['b'])
     },
     differs: {
-      anycable: 'knows nothing of positions, and goes on without them',
-      why: 'extension: a page says where it was made, and catches up',
+      anycable: 'ignores positions',
+      why: 'extension: a page names its position, and catches up',
       async run(world) {
         const client = await world.listening(turbo(world.stream(), { position: '1/abcd' }))
         assert.deepEqual(await client.answers(), [])
@@ -316,7 +316,7 @@ export const history: Scenario[] = [
       assert.deepEqual(await client.subscribe(identifier), confirmed)
       assert.match(String((await client.next()).message), /^<turbo-stream action="refresh"/)
     },
-    differs: { anycable: 'knows nothing of positions', why: 'extension: a page is never silently stale' },
+    differs: { anycable: 'ignores positions', why: 'extension: a page is never silently stale' },
   },
   {
     title: 'a backend with the key reads a position before it renders a page',

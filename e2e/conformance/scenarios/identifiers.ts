@@ -29,11 +29,11 @@ const names: Row[] = [
     },
   ],
   ['a name signed with another secret', signed(sign('a', 'another')), 'reject_subscription'],
-  ['a name signed with nothing', signed(sign('a', '')), 'reject_subscription'],
-  ['a name whose payload was changed', signed(`${base64('"b"')}--${DIGEST}`), 'reject_subscription'],
-  ['a name whose digest is in capitals', signed(`${PAYLOAD}--${DIGEST.toUpperCase()}`), 'reject_subscription'],
-  ['a name whose digest is cut short', signed(NAME.slice(0, -1)), 'reject_subscription'],
-  ['a name whose digest is too long', signed(`${NAME}0`), 'reject_subscription'],
+  ['a name signed with an empty secret', signed(sign('a', '')), 'reject_subscription'],
+  ['a name with a changed payload', signed(`${base64('"b"')}--${DIGEST}`), 'reject_subscription'],
+  ['a name with its digest in capitals', signed(`${PAYLOAD}--${DIGEST.toUpperCase()}`), 'reject_subscription'],
+  ['a name with a digest that is cut short', signed(NAME.slice(0, -1)), 'reject_subscription'],
+  ['a name with a digest that is too long', signed(`${NAME}0`), 'reject_subscription'],
   ['a name without a digest', signed(`${PAYLOAD}--`), 'reject_subscription'],
   ['a name without dashes', signed(PAYLOAD), 'reject_subscription'],
   ['a name in three parts', signed(`${NAME}--${DIGEST}`), 'reject_subscription'],
@@ -42,8 +42,8 @@ const names: Row[] = [
   ['a signed object', signed(sign({ stream: 'a' })), 'reject_subscription'],
   ['a signed number', signed(sign(1)), 'reject_subscription'],
   ['signed null', signed(sign(null)), 'reject_subscription'],
-  ['signed text that is no JSON', signed(signText(base64('chat'))), 'reject_subscription'],
-  ['signed text that is no base64', signed(signText('%%%')), 'reject_subscription'],
+  ['signed text that is not JSON', signed(signText(base64('chat'))), 'reject_subscription'],
+  ['signed text that is not base64', signed(signText('%%%')), 'reject_subscription'],
   ['an empty signed name', signed(''), 'reject_subscription'],
   ['a signed name that is a number', signed(7), 'reject_subscription'],
   ['a signed name that is a list', signed([NAME]), 'reject_subscription'],
@@ -79,7 +79,7 @@ const channels: Row[] = [
   ['a channel that every object has', on('__proto__', {}), 'reject_subscription'],
   ['a channel that is a number', '{"channel":1}', 'reject_subscription'],
   ['no channel', '{}', 'reject_subscription'],
-  ['text that is no JSON', 'chat', 'reject_subscription'],
+  ['text that is not JSON', 'chat', 'reject_subscription'],
   ['JSON null', 'null', 'reject_subscription'],
   ['a JSON list', '[]', 'reject_subscription'],
   ['JSON text', '"$pubsub"', 'reject_subscription'],
@@ -93,12 +93,12 @@ const settings: [flags: readonly string[], Row, query?: string][] = [
     [
       ['$pubsub takes --streams_secret', keyed('$pubsub', 'signed_stream_name', 'of-streams'), 'confirm_subscription'],
       [
-        'Turbo takes its own secret',
+        'Turbo verifies with its own secret',
         keyed('Turbo::StreamsChannel', 'signed_stream_name', 'of-turbo'),
         'confirm_subscription',
       ],
       [
-        'CableReady takes its own secret',
+        'CableReady verifies with its own secret',
         keyed('CableReady::Stream', 'identifier', 'of-cable-ready'),
         'confirm_subscription',
       ],
@@ -122,15 +122,19 @@ const settings: [flags: readonly string[], Row, query?: string][] = [
   ],
   [CLOSED, ['$pubsub is served with a secret alone', pubsub('a'), 'confirm_subscription'], `?jid=${jwt({ ext: 'a' })}`],
   [PUBLIC, ['with --public names need no signature', open('é 🦄/42'), 'confirm_subscription']],
-  [PUBLIC, ['with --public a name is needed all the same', on('$pubsub', {}), 'reject_subscription']],
+  [PUBLIC, ['with --public a client still needs a name', on('$pubsub', {}), 'reject_subscription']],
   [
     PUBLIC,
-    ['with --public a name that is no text is rejected', on('$pubsub', { stream_name: 1 }), 'reject_subscription'],
+    [
+      'with --public the cable rejects a name that is not text',
+      on('$pubsub', { stream_name: 1 }),
+      'reject_subscription',
+    ],
   ],
   [
     NO_SECRET,
     [
-      'without a secret no name verifies, not even one signed with nothing',
+      'without a secret the cable verifies no name, not even one signed with an empty secret',
       signed(sign('a', '')),
       'reject_subscription',
       {
@@ -152,7 +156,7 @@ function scenario(flags: readonly string[], [about, identifier, told, differs]: 
   const is = (type: Told) => async (world: World) => {
     const client = await world.welcomed({ query })
     assert.deepEqual(await client.subscribe(identifier), { type, identifier })
-    // Either way the session goes on.
+    // The session goes on in both cases.
     assert.deepEqual(await client.answers(), [])
   }
   return {

@@ -1,4 +1,4 @@
-/** Pings, and how a session ends from the cable's side. */
+/** Pings, and the ways in which the cable ends a session. */
 import assert from 'node:assert/strict'
 import { type ConnectOptions, EXTENDED } from '../../../testing/client.ts'
 import { DEV, OPEN, OPEN_DEV, PONGS, SMALL } from '../flags.ts'
@@ -21,7 +21,7 @@ const about = (actual: number, wanted: number) => assert.ok(Math.abs(actual - wa
 
 export const living: Scenario[] = [
   {
-    title: 'pings come without being asked for, with growing whole seconds',
+    title: 'the cable sends pings unasked, with growing whole seconds',
     flags: SMALL,
     async run(world) {
       const [one, two] = await pings(world, {})
@@ -32,14 +32,14 @@ export const living: Scenario[] = [
   ...(
     [
       ['?pi=1 asks for one every second', '?pi=1', 1],
-      ['of repeated wishes the last counts', '?pi=60&pi=1', 1],
+      ['of a repeated parameter the last counts', '?pi=60&pi=1', 1],
       ['?ptp=ms asks for milliseconds', '?pi=1&ptp=ms', 1e3],
       ['?ptp=ns asks for nanoseconds', '?pi=1&ptp=ns', 1e9],
-      ['?ptp= of another kind means seconds', '?pi=1&ptp=h', 1],
+      ['an unknown ?ptp= means seconds', '?pi=1&ptp=h', 1],
     ] as [string, string, number][]
   ).map(
     ([title, query, unit]): Scenario => ({
-      title: `a client may wish for other pings: ${title}`,
+      title: `a client may choose its pings: ${title}`,
       flags: OPEN,
       async run(world) {
         const [one, two] = await pings(world, { query })
@@ -49,14 +49,14 @@ export const living: Scenario[] = [
     }),
   ),
   {
-    title: 'a wish that is no number is not heard',
+    title: 'the cable ignores a ?pi= that is not a number',
     flags: SMALL,
     async run(world) {
       await Promise.all(['?pi=soon', '?pi=', '?pi=1.5'].map(query => pings(world, { query }, 1)))
     },
   },
   {
-    title: 'a client may wish for no pings at all',
+    title: 'a client may choose to get no pings',
     flags: SMALL,
     async run(world) {
       const quiet = await Promise.all(['?pi=0', '?pi=-1'].map(query => world.welcomed({ query, pings: true })))
@@ -65,7 +65,7 @@ export const living: Scenario[] = [
     },
   },
   {
-    title: 'a client that asks gets a pong, and one that says pong gets nothing',
+    title: 'the cable answers a ping with a pong, and a pong with nothing',
     flags: OPEN,
     async run(world) {
       const client = await world.welcomed()
@@ -118,7 +118,7 @@ export const living: Scenario[] = [
     title: 'a stop tells every client to come back, closes with 1001, ends events, and exits with 0',
     flags: OPEN,
     alone: true,
-    absent: "the gem's proxy ends without a word",
+    absent: "the gem's proxy ends without a disconnect message",
     async run(world) {
       const [base, extended] = [await world.welcomed(), await world.welcomed({ protocols: [EXTENDED] })]
       const events = await world.events({ signed_stream: sign('a') })
@@ -151,12 +151,12 @@ export const living: Scenario[] = [
       raw.write(encode(JSON.stringify({ command: 'subscribe', identifier: turbo(stream) })))
       await raw.text()
       raw.socket.pause()
-      // Read on once it is cut: the cable waits two seconds for a reader to take the rest.
+      // Read on only after the cut: the cable waits two seconds for a reader to take the rest.
       let sent = 0
       while ((await world.gauge('disconnected_slow_clients_total')) === 0) {
         await world.broadcast(stream, 'x'.repeat(500_000))
         await reading.next()
-        assert.ok(++sent < 60, 'it is never cut')
+        assert.ok(++sent < 60, 'the cable never cuts it')
       }
       raw.socket.resume()
       let last: string | undefined
@@ -165,7 +165,7 @@ export const living: Scenario[] = [
     },
   },
   {
-    title: 'connecting, subscribing and leaving leaves nothing behind',
+    title: 'clients that connect, subscribe and leave leave nothing behind',
     flags: OPEN,
     alone: true,
     absent: 'its gauges are refreshed every five seconds',
@@ -191,7 +191,7 @@ export const living: Scenario[] = [
     differs: { anycable: 'has no such flag', why: 'extension: refusals say why' },
   },
   {
-    title: 'with --dev a welcome says so, also that of a resumed session',
+    title: 'with --dev every welcome says so, also that of a resumed session',
     flags: OPEN_DEV,
     async run(world) {
       const client = await world.connect({ protocols: [EXTENDED] })

@@ -1,4 +1,4 @@
-/** What no client should send: ignored, or closed with a legal code. */
+/** Messages that no client should send: the cable ignores them, or closes with a legal code. */
 import assert from 'node:assert/strict'
 import { OPEN, SMALL } from '../flags.ts'
 import { closeFrame, encode, type FrameOptions } from '../raw.ts'
@@ -7,9 +7,9 @@ import type { Scenario, World } from '../world.ts'
 
 type Outcome = 'ignored' | 'wedges'
 
-/** AnyCable stops reading at what does not decode into its types. */
+/** AnyCable stops reading after a message that does not decode into its types. */
 const rows: [about: string, message: string | Buffer, anycable: Outcome][] = [
-  ['text that is no JSON', 'hello', 'wedges'],
+  ['text that is not JSON', 'hello', 'wedges'],
   ['JSON that is cut short', '{"command":"ping"', 'wedges'],
   ['nothing', '', 'wedges'],
   ['a list', '[]', 'wedges'],
@@ -26,17 +26,17 @@ const rows: [about: string, message: string | Buffer, anycable: Outcome][] = [
   ['an identifier that is a number', '{"command":"unsubscribe","identifier":1}', 'wedges'],
   ['a command of another case', '{"command":"PING"}', 'ignored'],
   [
-    'a history command for what is not subscribed',
+    'a history command without a subscription',
     '{"command":"history","identifier":"x","history":{"since":1}}',
     'ignored',
   ],
-  ['a whisper to what is not subscribed', '{"command":"whisper","identifier":"x","data":1}', 'ignored'],
-  ['a join to what is not subscribed', '{"command":"join","identifier":"x","presence":{"id":"1"}}', 'ignored'],
-  ['a leave of what is not subscribed', '{"command":"leave","identifier":"x"}', 'ignored'],
+  ['a whisper without a subscription', '{"command":"whisper","identifier":"x","data":1}', 'ignored'],
+  ['a join without a subscription', '{"command":"join","identifier":"x","presence":{"id":"1"}}', 'ignored'],
+  ['a leave without a subscription', '{"command":"leave","identifier":"x"}', 'ignored'],
   ['a presence id that is a number', '{"command":"join","identifier":"x","presence":{"id":1}}', 'wedges'],
   ['a very deep list', `{"command":"x","data":${'['.repeat(5000)}${']'.repeat(5000)}}`, 'ignored'],
   ['a number that is too large', '{"command":"x","data":1e999}', 'wedges'],
-  ['bytes that are no text', Buffer.from([0xff, 0xfe, 0x00, 0x80]), 'wedges'],
+  ['bytes that are not text', Buffer.from([0xff, 0xfe, 0x00, 0x80]), 'wedges'],
 ]
 
 const messages = rows.map(([about, message, anycable]): Scenario => {
@@ -47,7 +47,7 @@ const messages = rows.map(([about, message, anycable]): Scenario => {
     return { stream, client }
   }
   return {
-    title: `a message is ignored and the session goes on: ${about}`,
+    title: `the cable ignores a message and the session goes on: ${about}`,
     flags: OPEN,
     async run(world) {
       const { client } = await sent(world)
@@ -75,7 +75,7 @@ const ping = (options?: FrameOptions) => encode('{"command":"ping"}', options)
 const broken: Broken[] = [
   ['a frame without a mask', [() => ping({ mask: false })], 1002],
   ['a reserved bit', [() => ping({ rsv: 0x20 })], 1002],
-  ['compression that was not agreed on', [() => ping({ rsv: 0x40 })], 1002],
+  ['compression without an agreement', [() => ping({ rsv: 0x40 })], 1002],
   ['an unknown opcode', [() => ping({ opcode: 5 })], 1002],
   ['an unknown control opcode', [() => ping({ opcode: 0xb })], 1002],
   ['a fragmented ping', [() => encode('x', { opcode: 9, fin: false })], 1002],
@@ -95,7 +95,7 @@ const broken: Broken[] = [
 
 const frames = broken.map(
   ([about, parts, code]): Scenario => ({
-    title: `the connection is closed with ${code}: ${about}`,
+    title: `the cable closes the connection with ${code}: ${about}`,
     flags: OPEN,
     async run(world) {
       const { raw } = await world.raw()
@@ -136,7 +136,7 @@ export const malformed: Scenario[] = [
   ...messages,
   ...frames,
   {
-    title: 'a command in a binary frame is obeyed',
+    title: 'the cable obeys a command in a binary frame',
     flags: OPEN,
     async run(world) {
       const client = await world.welcomed()
@@ -145,7 +145,7 @@ export const malformed: Scenario[] = [
     },
   },
   {
-    title: 'a command in many fragments is obeyed, with a ping between them',
+    title: 'the cable obeys a command in many fragments, with a ping between them',
     flags: OPEN,
     async run(world) {
       const { raw } = await world.raw()
@@ -166,7 +166,7 @@ export const malformed: Scenario[] = [
     },
   },
   {
-    title: 'a command that comes byte by byte is obeyed',
+    title: 'the cable obeys a command that comes byte by byte',
     flags: OPEN,
     async run(world) {
       const { raw } = await world.raw()
@@ -176,7 +176,7 @@ export const malformed: Scenario[] = [
     },
   },
   {
-    title: 'a message at the limit is read, one over it is not',
+    title: 'the cable reads a message at the limit, and none over it',
     flags: SMALL,
     async run(world) {
       const padded = (length: number) => '{"command":"ping"}'.padEnd(length, ' ')
@@ -188,7 +188,7 @@ export const malformed: Scenario[] = [
     },
   },
   {
-    title: 'a client that closes has its close echoed',
+    title: "the cable echoes a client's close",
     flags: OPEN,
     async run(world) {
       for (const code of [1000, 1001, 3000, 4999]) {
@@ -199,7 +199,7 @@ export const malformed: Scenario[] = [
     },
   },
   {
-    title: 'one that misbehaves does not disturb the others',
+    title: 'a client that misbehaves does not disturb the others',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()

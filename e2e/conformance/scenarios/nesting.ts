@@ -22,14 +22,14 @@ async function whispered(world: World, ...data: string[]): Promise<string[]> {
 
 export const nesting: Scenario[] = [
   {
-    title: 'a command that is nested 64 levels deep is obeyed',
+    title: 'the cable obeys a command that is nested 64 levels deep',
     flags: OPEN,
     async run(world) {
       assert.deepEqual(await whispered(world, nested(63)), [nested(63)])
     },
   },
   {
-    title: 'a command that is nested 65 levels deep is ignored, and the session goes on',
+    title: 'the cable ignores a command that is nested 65 levels deep, and the session goes on',
     flags: OPEN,
     async run(world) {
       assert.deepEqual(await whispered(world, nested(64)), [])
@@ -43,7 +43,7 @@ export const nesting: Scenario[] = [
     },
   },
   {
-    title: 'an identifier that is nested 65 levels deep is rejected',
+    title: 'the cable rejects an identifier that is nested 65 levels deep',
     flags: OPEN,
     async run(world) {
       const identifier = pubsub(world.stream(), { x: JSON.parse(nested(64)) })

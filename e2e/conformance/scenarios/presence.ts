@@ -9,11 +9,11 @@ const event = (identifier: string, message: object): Frame => ({ type: 'presence
 const joined = (identifier: string, id: string, info: unknown) => event(identifier, { type: 'join', id, info })
 const left = (identifier: string, id: string) => event(identifier, { type: 'leave', id })
 
-/** Sends the command, and does not wait. */
+/** Sends the command without waiting. */
 export const join = (client: Client, identifier: string, id: string, info: unknown = null): void =>
   client.command('join', identifier, { presence: { id, info } })
 
-const who = async (client: Client, identifier: string): Promise<Frame> => {
+const members = async (client: Client, identifier: string): Promise<Frame> => {
   client.command('presence', identifier)
   return await client.next()
 }
@@ -36,15 +36,18 @@ export const presence: Scenario[] = [
     async run(world) {
       const stream = world.stream()
       const client = await world.listening(pubsub(stream))
-      assert.deepEqual(await who(client, pubsub(stream)), event(pubsub(stream), { type: 'info', total: 0 }))
+      assert.deepEqual(await members(client, pubsub(stream)), event(pubsub(stream), { type: 'info', total: 0 }))
       join(client, pubsub(stream), 'ada', [1])
       await client.next()
       const records = [{ id: 'ada', info: [1] }]
-      assert.deepEqual(await who(client, pubsub(stream)), event(pubsub(stream), { type: 'info', total: 1, records }))
+      assert.deepEqual(
+        await members(client, pubsub(stream)),
+        event(pubsub(stream), { type: 'info', total: 1, records }),
+      )
     },
   },
   {
-    title: 'joining with the subscription comes after its confirmation',
+    title: 'a client that joins as it subscribes gets the confirmation first',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()
@@ -54,7 +57,7 @@ export const presence: Scenario[] = [
     },
   },
   {
-    title: 'a leave reaches all clients of the stream, without an info',
+    title: 'a leave reaches all clients of the stream, without the info',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()
@@ -86,7 +89,7 @@ export const presence: Scenario[] = [
       join(client, pubsub(stream), 'ada', 1)
       await client.next()
       join(client, pubsub(stream), 'ada', 2)
-      const { message } = await who(client, pubsub(stream))
+      const { message } = await members(client, pubsub(stream))
       assert.deepEqual(message, { type: 'info', total: 1, records: [{ id: 'ada', info: 2 }] })
     },
   },
@@ -103,7 +106,7 @@ export const presence: Scenario[] = [
         await client.until(({ message }) => (message as Frame).type === 'info')
       }
       one.command('leave', pubsub(stream))
-      assert.equal(((await who(watching, pubsub(stream))).message as Frame).type, 'join')
+      assert.equal(((await members(watching, pubsub(stream))).message as Frame).type, 'join')
       assert.equal(((await watching.next()).message as Frame).total, 1)
       two.command('leave', pubsub(stream))
       assert.deepEqual(await watching.next(), left(pubsub(stream), 'ada'))
@@ -118,7 +121,7 @@ export const presence: Scenario[] = [
       join(client, pubsub(stream), 'ada')
       await client.next()
       join(client, pubsub(stream), 'bob')
-      assert.equal(((await who(client, pubsub(stream))).message as Frame).total, 1)
+      assert.equal(((await members(client, pubsub(stream))).message as Frame).total, 1)
     },
   },
   {
@@ -134,7 +137,7 @@ export const presence: Scenario[] = [
     },
   },
   {
-    title: 'a request for the members of a stream without a subscription has no answer, or an error',
+    title: 'a client without a subscription learns no members',
     flags: OPEN,
     async run(world) {
       const client = await world.welcomed()
@@ -151,7 +154,7 @@ export const presence: Scenario[] = [
       join(ada, pubsub(stream), 'ada')
       await bob.next()
       await ada.drop()
-      assert.equal(((await who(bob, pubsub(stream))).message as Frame).total, 1)
+      assert.equal(((await members(bob, pubsub(stream))).message as Frame).total, 1)
       assert.deepEqual(await bob.next(), left(pubsub(stream), 'ada'))
     },
   },
@@ -166,9 +169,9 @@ export const presence: Scenario[] = [
       join(bob, pubsub(stream), 'bob')
       await ada.next()
       await bob.drop()
-      // By the time that bob is gone, ada would have been as well.
+      // When bob is gone, ada would be gone as well.
       assert.deepEqual(await ada.next(), left(pubsub(stream), 'bob'))
-      assert.equal(((await who(ada, pubsub(stream))).message as Frame).total, 1)
+      assert.equal(((await members(ada, pubsub(stream))).message as Frame).total, 1)
     },
     differs: {
       anycable: 'takes a connected base session for gone after --presence_ttl',
@@ -183,17 +186,17 @@ export const presence: Scenario[] = [
     },
   },
   {
-    title: 'without a broker there is no presence, and a request for it gets an error',
+    title: 'without a broker a request for presence gets an error',
     flags: NO_BROKER,
     async run(world) {
       const stream = world.stream()
       const client = await world.listening(pubsub(stream))
       join(client, pubsub(stream), 'ada')
-      assert.deepEqual(await who(client, pubsub(stream)), event(pubsub(stream), { type: 'error', total: 0 }))
+      assert.deepEqual(await members(client, pubsub(stream)), event(pubsub(stream), { type: 'error', total: 0 }))
     },
   },
   {
-    title: 'presence is not remembered',
+    title: 'the history does not keep presence events',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()
@@ -205,7 +208,7 @@ export const presence: Scenario[] = [
     },
   },
   {
-    title: 'a join with more than 4 KiB of id and info is ignored',
+    title: 'the cable ignores a join with more than 4 KiB of id and info',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()
@@ -215,7 +218,7 @@ export const presence: Scenario[] = [
       assert.deepEqual(await client.answers(), [])
     },
     differs: {
-      anycable: 'knows no limit but that of a message',
+      anycable: 'limits only the whole message',
       why: 'extension: --max_presence_info_size; the cable keeps each id and info, and sends it to all clients of the stream',
       async run(world) {
         const stream = world.stream()
@@ -237,9 +240,9 @@ export const presence: Scenario[] = [
         assert.deepEqual(await client.next(), joined(pubsub(stream), id, 'x'.repeat(3000)))
       }
       assert.deepEqual(await client.next(), left(pubsub(stream), '0'))
-      assert.equal(((await who(client, pubsub(stream))).message as Frame).total, 3)
+      assert.equal(((await members(client, pubsub(stream))).message as Frame).total, 3)
     },
-    differs: { anycable: 'knows no limit', why: 'extension: --presence_max_size, or clients could fill the memory' },
+    differs: { anycable: 'has no limit', why: 'extension: --presence_max_size, or clients could fill the memory' },
   },
   {
     title: 'an answer leaves out members beyond its size, counts all, and says that some are missing',
@@ -254,10 +257,10 @@ export const presence: Scenario[] = [
         await client.next()
       }
       const message = { type: 'info', total: 2, records: [{ info, id: 'ada' }], truncated: true }
-      assert.deepEqual(await who(client, pubsub(stream)), event(pubsub(stream), message))
+      assert.deepEqual(await members(client, pubsub(stream)), event(pubsub(stream), message))
     },
     differs: {
-      anycable: 'sends all, however much that is',
+      anycable: 'sends all members, whatever their size',
       why: 'extension: --max_presence_answer_size; one command was answered with 80 MB',
     },
   },

@@ -18,11 +18,11 @@ const keys: Scenario[] = (
     ['the key of the API', CLOSED, `Bearer ${derived('api-cable')}`, 401],
     ['the key of broadcasts', KEYS, 'Bearer of-broadcasts', 201],
     ['the derived key where broadcasts have their own key', KEYS, `Bearer ${derived('broadcast-cable')}`, 401],
-    ['no key where none is needed', PUBLIC, undefined, 201],
-    ['any key where none is needed', PUBLIC, 'Bearer whatever', 201],
+    ['no key where the cable asks for none', PUBLIC, undefined, 201],
+    ['any key where the cable asks for none', PUBLIC, 'Bearer whatever', 201],
   ] as [string, readonly string[], string | undefined, number][]
 ).map(([about, flags, authorization, status]) => ({
-  title: `a broadcast is answered with ${status}: ${about}`,
+  title: `the cable answers a broadcast with ${status}: ${about}`,
   flags,
   async run(world) {
     const headers: Record<string, string> = authorization === undefined ? {} : { authorization }
@@ -33,7 +33,7 @@ const keys: Scenario[] = (
 const malformed: Scenario[] = (
   [
     ['nothing', ''],
-    ['text that is no JSON', 'hello'],
+    ['text that is not JSON', 'hello'],
     ['JSON that is cut short', '{"stream":"a"'],
     ['null', 'null'],
     ['a number', '1'],
@@ -54,7 +54,7 @@ const malformed: Scenario[] = (
     ['a list of commands', '[{"command":"disconnect","payload":{"identifier":"x"}}]'],
   ] as [string, string][]
 ).map(([about, body]) => ({
-  title: `a broadcast that says nothing is refused with 422 and a reason: ${about}`,
+  title: `the cable refuses a malformed broadcast with 422 and a reason: ${about}`,
   flags: OPEN,
   async run(world) {
     const answer = await world.post(body)
@@ -74,7 +74,7 @@ const malformed: Scenario[] = (
 
 const broadcasts: Scenario[] = [
   {
-    title: 'a broadcast is answered with 201 and nothing else, whatever its type is called',
+    title: 'the cable answers a broadcast with 201 and no body, whatever its content type',
     flags: OPEN,
     async run(world) {
       for (const type of ['application/json', 'text/plain', 'application/x-www-form-urlencoded', 'nonsense']) {
@@ -85,7 +85,7 @@ const broadcasts: Scenario[] = [
     },
   },
   {
-    title: 'an unknown method is 422, with the key and without',
+    title: 'the cable answers another method with 422, with the key and without',
     flags: CLOSED,
     async run(world) {
       for (const method of ['GET', 'PUT', 'DELETE', 'OPTIONS'])
@@ -98,7 +98,7 @@ const broadcasts: Scenario[] = [
     },
   },
   {
-    title: 'other paths are 404',
+    title: 'the cable answers other paths with 404',
     flags: OPEN,
     async run(world) {
       const { origin } = new URL(world.server.broadcast)
@@ -136,7 +136,7 @@ const broadcasts: Scenario[] = [
     },
     differs: {
       anycable: 'lets any page that a developer visits broadcast to localhost',
-      why: 'hole: what is broadcast is put into pages as HTML',
+      why: 'hole: pages show broadcasts as HTML',
       async run(world) {
         const headers = { origin: 'https://evil.test', 'content-type': 'text/plain' }
         assert.equal((await world.post({ stream: 'a', data: '1' }, { headers })).status, 201)
@@ -144,7 +144,7 @@ const broadcasts: Scenario[] = [
     },
   },
   {
-    title: 'a batch with one bad entry is refused whole',
+    title: 'the cable refuses a whole batch for one bad entry',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()
@@ -153,7 +153,10 @@ const broadcasts: Scenario[] = [
         assert.equal((await world.post([{ stream, data: '1' }, bad, { stream, data: '2' }])).status, 422)
       assert.deepEqual(await world.everything(client, stream), [])
     },
-    differs: { anycable: 'applies what it can, or falls over a null', why: 'bug: half a batch is no batch' },
+    differs: {
+      anycable: 'applies the valid entries, or fails on a null',
+      why: 'bug: a backend expects all of a batch or none',
+    },
   },
   {
     title: 'an optional field of a publication may be null',
@@ -187,7 +190,7 @@ const broadcasts: Scenario[] = [
     },
   },
   {
-    title: 'a body over --max_broadcast_size is 413',
+    title: 'the cable answers a body over --max_broadcast_size with 413',
     flags: OPEN,
     async run(world) {
       assert.equal((await large(world)).status, 413)
@@ -201,7 +204,7 @@ const broadcasts: Scenario[] = [
     },
   },
   {
-    title: 'a body that is refused does not take the next broadcast on its connection with it',
+    title: 'the cable accepts the next broadcast on the connection of a refused one',
     flags: OPEN,
     absent: 'it refuses no body',
     async run(world) {
@@ -209,21 +212,21 @@ const broadcasts: Scenario[] = [
     },
   },
   {
-    title: 'a body that is not UTF-8 is refused',
+    title: 'the cable refuses a body that is not UTF-8',
     flags: OPEN,
     async run(world) {
       assert.equal((await world.post(Buffer.from('{"stream":"a","data":"\xff"}', 'latin1'))).status, 422)
     },
     differs: {
       anycable: 'reads bad bytes as U+FFFD',
-      why: 'bug: no backend means that',
+      why: 'bug: no backend means to send such bytes',
       async run(world) {
         assert.equal((await world.post(Buffer.from('{"stream":"a","data":"\xff"}', 'latin1'))).status, 201)
       },
     },
   },
   {
-    title: 'broadcasts of many backends at once are all taken, each once',
+    title: 'the cable publishes the broadcasts of many backends at once, each once',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()
@@ -238,14 +241,14 @@ const broadcasts: Scenario[] = [
   },
 ]
 
-/** Posts more than the cable takes, on a new connection. */
+/** Posts more than the cable accepts, on a new connection. */
 async function large(world: World): Promise<{ status: number; connection: string | undefined }> {
   const sent = request(world.server.broadcast, {
     method: 'POST',
     agent: new Agent({ keepAlive: true }),
     headers: { authorization: `Bearer ${world.broadcastKey}` },
   })
-  sent.on('error', () => {}) // refused before all of it was sent
+  sent.on('error', () => {}) // the cable refuses it before all of it is sent
   sent.end(JSON.stringify({ stream: 'a', data: 'x'.repeat(2 ** 20) }))
   const [answer] = (await once(sent, 'response')) as [IncomingMessage]
   answer.resume()

@@ -11,7 +11,7 @@ const json = async (answer: Promise<Response>): Promise<unknown> => (await answe
 
 const rest: readonly Scenario[] = [
   {
-    title: 'the API wants its own key',
+    title: 'the API refuses every key but its own',
     flags: OPEN,
     async run(world) {
       for (const key of ['', 'canary-conformance', derived('broadcast-cable')])
@@ -20,7 +20,7 @@ const rest: readonly Scenario[] = [
     },
   },
   {
-    title: 'the API takes the key that was made for it',
+    title: 'with --api_secret the API accepts that key alone',
     flags: KEYS,
     async run(world) {
       assert.equal((await api(world, 'stats', {}, 'of-the-api')).status, 200)
@@ -28,7 +28,7 @@ const rest: readonly Scenario[] = [
     },
   },
   {
-    title: 'publishing with the API is broadcasting',
+    title: 'a backend can broadcast through the API',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()
@@ -59,7 +59,7 @@ const rest: readonly Scenario[] = [
     },
   },
   {
-    title: 'without a broker the API has no presence to tell: 501',
+    title: 'without a broker the API answers a request for presence with 501',
     flags: NO_BROKER,
     async run(world) {
       assert.equal((await api(world, 'presence/a/users')).status, 501)
@@ -100,7 +100,7 @@ const rest: readonly Scenario[] = [
     },
   },
   {
-    title: 'what the API does not have is 404, and what it has is 422 by another method',
+    title: 'the API answers an unknown path with 404, and another method with 422',
     flags: OPEN,
     async run(world) {
       for (const path of ['', 'nonsense', 'presence', 'presence/a', 'streams/a'])

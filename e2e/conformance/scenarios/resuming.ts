@@ -1,4 +1,4 @@
-/** Resuming: a lost session of the extended protocol comes back, by whom it belongs to, and once. */
+/** Resuming: a client of the extended protocol gets its lost session back, once, and only its own. */
 import assert from 'node:assert/strict'
 import { BASE, type Client, type ConnectOptions, EXTENDED, type Frame } from '../../../testing/client.ts'
 import { BOUNDED, CLOSED, NO_BROKER, NO_RESUME, OPEN } from '../flags.ts'
@@ -12,7 +12,7 @@ const back = (sid: string, { query = '?', ...options }: ConnectOptions = EXT): C
   query: `${query}&sid=${sid}`,
 })
 
-/** Subscribes, hears one broadcast, and is lost. */
+/** Subscribes, receives one broadcast, and loses its connection. */
 async function lost(world: World, options: ConnectOptions = EXT, make = turbo) {
   const stream = world.stream()
   const identifier = make(stream)
@@ -32,7 +32,7 @@ const plain = async (client: Client): Promise<Frame> => {
 
 export const resuming: Scenario[] = [
   {
-    title: 'a lost session is resumed: what it was subscribed to, and what it missed',
+    title: 'a client resumes its lost session: its subscriptions, and the messages that it missed',
     flags: OPEN,
     async run(world) {
       const { sid, stream, identifier, streams } = await lost(world)
@@ -58,15 +58,15 @@ export const resuming: Scenario[] = [
     },
   },
   {
-    title: 'a session without subscriptions is resumed with an empty list',
+    title: 'a session without subscriptions resumes with an empty list',
     flags: OPEN,
     async run(world) {
       const welcome = await empty(world)
       assert.deepEqual(welcome, { type: 'welcome', sid: welcome.sid, restored: true, restored_ids: [] })
     },
     differs: {
-      anycable: 'leaves the list out',
-      why: 'bug: its client then takes all that it ever subscribed to for restored',
+      anycable: 'leaves out the list',
+      why: 'bug: its client then takes all its subscriptions for restored',
       async run(world) {
         const welcome = await empty(world)
         assert.deepEqual(welcome, { type: 'welcome', sid: welcome.sid, restored: true })
@@ -90,7 +90,7 @@ export const resuming: Scenario[] = [
     differs: { anycable: 'does not answer', why: 'bug: the client gives the subscription up' },
   },
   {
-    title: 'what was unsubscribed is not restored, and what was subscribed again is',
+    title: 'the cable restores the subscriptions that were left and entered again, and none that were only left',
     flags: OPEN,
     async run(world) {
       const first = await world.welcomed(EXT)
@@ -105,7 +105,7 @@ export const resuming: Scenario[] = [
     },
   },
   {
-    title: 'the session may be named in a header, which outranks the query',
+    title: 'a client may name its session in a header, which counts more than the query',
     flags: OPEN,
     async run(world) {
       const { sid, identifier } = await lost(world)
@@ -114,7 +114,7 @@ export const resuming: Scenario[] = [
     },
   },
   {
-    title: 'a session that closed politely can be resumed as well',
+    title: 'a client can also resume a session that it closed properly',
     flags: OPEN,
     async run(world) {
       const first = await world.welcomed(EXT)
@@ -134,7 +134,7 @@ export const resuming: Scenario[] = [
     ] as [string, readonly string[], (sid: string) => ConnectOptions][]
   ).map(
     ([about, flags, options]): Scenario => ({
-      title: `nothing is resumed, and the client starts anew: ${about}`,
+      title: `the client resumes nothing and starts anew: ${about}`,
       flags,
       async run(world) {
         const { sid, identifier } = await lost(world, EXT, pubsub)
@@ -145,7 +145,7 @@ export const resuming: Scenario[] = [
     }),
   ),
   {
-    title: 'the sid is passed on with every connection: resuming twice in a row works',
+    title: 'a client can resume twice in a row, each time with its newest sid',
     flags: OPEN,
     async run(world) {
       const { sid, identifier } = await lost(world)
@@ -156,7 +156,7 @@ export const resuming: Scenario[] = [
     },
   },
   {
-    title: 'a sid is spent with the session that it restored',
+    title: 'a sid restores its session only once',
     flags: OPEN,
     async run(world) {
       const { sid } = await lost(world)
@@ -165,7 +165,7 @@ export const resuming: Scenario[] = [
     },
     differs: {
       anycable: 'restores it as often as it is asked',
-      why: 'hole: a reader of a log who finds a sid can listen along',
+      why: 'hole: a reader of a log can listen with a sid that it finds there',
       async run(world) {
         const { sid } = await lost(world)
         for (let i = 0; i < 2; i++) assert.equal((await (await world.connect(back(sid))).next()).restored, true)
@@ -180,7 +180,7 @@ export const resuming: Scenario[] = [
     ] as [string, ConnectOptions][]
   ).map(
     ([about, options]): Scenario => ({
-      title: `a sid is no credential: ${about} is refused`,
+      title: `the cable refuses a sid without a good token: ${about}`,
       flags: CLOSED,
       async run(world) {
         const { sid } = await lost(world, as('ada'), pubsub)
@@ -197,7 +197,7 @@ export const resuming: Scenario[] = [
     }),
   ),
   {
-    title: 'another identity does not get the session, and starts its own',
+    title: 'another identity does not get the session, and starts a new one',
     flags: CLOSED,
     async run(world) {
       const { sid } = await lost(world, as('ada'), pubsub)
@@ -214,7 +214,7 @@ export const resuming: Scenario[] = [
     },
   },
   {
-    title: 'a session that was disconnected on purpose does not come back',
+    title: 'a client cannot resume a session that a backend disconnected',
     flags: CLOSED,
     async run(world) {
       const { client, identity } = await dismissed(world)
@@ -232,7 +232,7 @@ export const resuming: Scenario[] = [
     },
   },
   {
-    title: 'a client that does not ask for the history of a restored subscription gets what it missed all the same',
+    title: 'a client gets what it missed in a restored subscription, even without asking for its history',
     flags: OPEN,
     alone: true,
     async run(world) {
@@ -240,7 +240,7 @@ export const resuming: Scenario[] = [
       await world.untilZero('clients_num')
       await world.broadcast(stream, 'missed')
       const client = await world.connect(back(sid))
-      // What came after its last word may come again; what it missed comes.
+      // Messages after its last command may come twice; those that it missed come.
       await client.until(({ message }) => message === 'missed')
     },
     differs: { anycable: 'does not', why: 'extension: never silently stale' },

@@ -16,14 +16,14 @@ const names = async (events: Events, count: number) => {
 const data = async (events: Events): Promise<ServerEvent> => {
   for (;;) {
     const event = await events.next()
-    assert.ok(event, 'no more events')
+    assert.ok(event, 'the events ended')
     if (event.event === undefined) return event
   }
 }
 
 const scenarios: Scenario[] = [
   {
-    title: 'a native stream source is welcomed, confirmed, and sent HTML as it is',
+    title: 'a native stream source gets a welcome, a confirmation, and HTML unchanged',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()
@@ -47,7 +47,7 @@ const scenarios: Scenario[] = [
     ] as [string, (stream: string) => Record<string, string>][]
   ).map(
     ([about, query]): Scenario => ({
-      title: `an event stream may be asked for by ${about}`,
+      title: `a client may ask for an event stream by ${about}`,
       flags: OPEN,
       async run(world) {
         const stream = world.stream()
@@ -59,7 +59,7 @@ const scenarios: Scenario[] = [
     }),
   ),
   {
-    title: 'a public stream may be asked for by its name',
+    title: 'a client may ask for a public stream by its name',
     flags: SSE_PUBLIC,
     async run(world) {
       const stream = world.stream()
@@ -91,7 +91,7 @@ const scenarios: Scenario[] = [
     },
   },
   {
-    title: 'raw events are only what was broadcast',
+    title: 'raw events carry only broadcasts',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()
@@ -127,7 +127,7 @@ const scenarios: Scenario[] = [
     },
   },
   {
-    title: 'several subscriptions may be POSTed, and then events say whose they are',
+    title: 'a client may POST several subscriptions, and then each event names its subscription',
     flags: OPEN,
     async run(world) {
       const [one, two] = [world.stream(), world.stream()]
@@ -142,7 +142,7 @@ const scenarios: Scenario[] = [
     },
   },
   {
-    title: 'a client of events can be left out of a broadcast, and disconnected',
+    title: 'a backend can leave a client of events out of a broadcast, and disconnect it',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()
@@ -195,7 +195,7 @@ const scenarios: Scenario[] = [
     ] as [string, readonly string[], Record<string, string>, RequestInit, number][]
   ).map(
     ([about, flags, query, init, status]): Scenario => ({
-      title: `a request for events is answered with ${status}: ${about}`,
+      title: `the cable answers a request for events with ${status}: ${about}`,
       flags,
       async run(world) {
         assert.equal((await world.events(query, init)).response.status, status)
@@ -203,7 +203,7 @@ const scenarios: Scenario[] = [
     }),
   ),
   {
-    title: 'events are served only with --sse',
+    title: 'the cable serves events only with --sse',
     flags: CLOSED,
     async run(world) {
       assert.equal((await fetch(`${world.server.http}/events`)).status, 404)

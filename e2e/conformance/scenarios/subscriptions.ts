@@ -1,4 +1,4 @@
-/** Subscriptions: silent, in the order of the commands, bounded, under identifiers that are echoed byte for byte. */
+/** Subscriptions: silent, in the order of the commands, bounded, and with identifiers that come back byte for byte. */
 import assert from 'node:assert/strict'
 import { OPEN, PUBLIC } from '../flags.ts'
 import { pubsub, sign, turbo } from '../signing.ts'
@@ -7,7 +7,7 @@ import type { Scenario } from '../world.ts'
 const ECHOED: [about: string, make: (stream: string) => string][] = [
   ['spaces and line ends', stream => `{ "signed_stream_name" : "${sign(stream)}",\n\t"channel":"$pubsub" }`],
   [
-    'escapes that say what could be said plainly',
+    'escapes that are not needed',
     stream => `{"channel":"\\u0024pubsub","signed_stream_name":"${sign(stream)}","é":"\\u00e9"}`,
   ],
   ['markup', stream => pubsub(stream, { x: '<script>&</script>' })],
@@ -21,7 +21,7 @@ const ECHOED: [about: string, make: (stream: string) => string][] = [
 export const subscriptions: Scenario[] = [
   ...ECHOED.map(
     ([about, make]): Scenario => ({
-      title: `an identifier is echoed byte for byte: ${about}`,
+      title: `the cable echoes an identifier byte for byte: ${about}`,
       flags: OPEN,
       async run(world) {
         const stream = world.stream()
@@ -44,7 +44,7 @@ export const subscriptions: Scenario[] = [
     },
   },
   {
-    title: 'a subscribe without an identifier, or with an empty one, is rejected without one',
+    title: 'the cable rejects a subscribe without an identifier, or with an empty one, and names none',
     flags: OPEN,
     async run(world) {
       const client = await world.welcomed()
@@ -53,7 +53,7 @@ export const subscriptions: Scenario[] = [
     },
   },
   {
-    title: 'a second subscribe is silent, and nothing is delivered twice',
+    title: 'a second subscribe has no answer, and no message arrives twice',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()
@@ -65,7 +65,7 @@ export const subscriptions: Scenario[] = [
     },
   },
   {
-    title: 'an unsubscribe is silent, of what is subscribed and of what is not',
+    title: 'an unsubscribe has no answer, with a subscription and without',
     flags: OPEN,
     async run(world) {
       const client = await world.listening(pubsub('a'))
@@ -95,7 +95,7 @@ export const subscriptions: Scenario[] = [
     },
   },
   {
-    title: 'what was unsubscribed can be subscribed again',
+    title: 'a client can subscribe again after an unsubscribe',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()
@@ -107,7 +107,7 @@ export const subscriptions: Scenario[] = [
     },
   },
   {
-    title: 'commands are obeyed in strict order: leaving and entering in one breath, as Turbo does',
+    title: 'the cable obeys commands in strict order: a client leaves and enters at once, as Turbo does',
     flags: OPEN,
     async run(world) {
       const client = await world.welcomed()
@@ -124,7 +124,7 @@ export const subscriptions: Scenario[] = [
     },
   },
   {
-    title: 'what was rejected is rejected again, and told so each time',
+    title: 'the cable rejects an identifier again each time a client tries it',
     flags: OPEN,
     async run(world) {
       const client = await world.welcomed()
@@ -148,7 +148,7 @@ export const subscriptions: Scenario[] = [
     },
   },
   {
-    title: 'a signed name outranks an unsigned one beside it',
+    title: 'a signed name counts more than an unsigned one beside it',
     flags: PUBLIC,
     async run(world) {
       const client = await world.welcomed()
@@ -157,7 +157,7 @@ export const subscriptions: Scenario[] = [
     },
   },
   {
-    title: 'a hundred subscriptions in one breath are confirmed in order',
+    title: 'the cable confirms a hundred subscriptions at once in order',
     flags: OPEN,
     async run(world) {
       const client = await world.welcomed()
@@ -170,7 +170,7 @@ export const subscriptions: Scenario[] = [
     },
   },
   {
-    title: 'subscriptions of more than two pages are rejected with a code, and an unsubscribe makes room',
+    title: 'the cable rejects the subscriptions of more than two pages with a code, and an unsubscribe makes room',
     flags: OPEN,
     async run(world) {
       const client = await world.welcomed()
@@ -183,12 +183,12 @@ export const subscriptions: Scenario[] = [
       await client.confirmed(identifier)
     },
     differs: {
-      anycable: 'knows no limit',
+      anycable: 'has no limit',
       why: 'extension: --max_subscriptions; the code, which stock clients ignore, says that a page can try again',
     },
   },
   {
-    title: 'identifiers of too many bytes in all are rejected with a code, and an unsubscribe makes room',
+    title: 'the cable rejects too many bytes of identifiers with a code, and an unsubscribe makes room',
     flags: OPEN,
     async run(world) {
       const client = await world.welcomed()
@@ -201,12 +201,12 @@ export const subscriptions: Scenario[] = [
       await client.confirmed(rejected)
     },
     differs: {
-      anycable: 'knows no limit',
+      anycable: 'has no limit',
       why: 'extension: --max_identifiers_size, or a few hundred clients could fill the memory',
     },
   },
   {
-    title: 'an identifier that is too long is rejected',
+    title: 'the cable rejects an identifier that is too long',
     flags: OPEN,
     async run(world) {
       const client = await world.welcomed()
@@ -222,7 +222,7 @@ export const subscriptions: Scenario[] = [
     },
   },
   {
-    title: 'actions are not performed, and are not answered',
+    title: 'the cable neither performs nor answers an action',
     flags: OPEN,
     async run(world) {
       const client = await world.listening(pubsub('a'))

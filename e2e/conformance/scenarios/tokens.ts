@@ -18,21 +18,21 @@ const BAD = 'not.a.token'
 const OLD = jwt({ ext: 'ada', exp: 1_000_000_000 })
 const query = (token: string): ConnectOptions => ({ query: `?jid=${token}` })
 const header = (token: string): ConnectOptions => ({ headers: { 'x-jid': token } })
-// ws insists on an answer to what it offers, and there is none to a token alone.
+// The ws client fails without an answer to its subprotocols, and the cable answers none to a token alone.
 const bare = (offered: string): ConnectOptions => ({ protocols: [], headers: { 'sec-websocket-protocol': offered } })
 const subprotocol = (token: string): ConnectOptions => ({ protocols: [BASE, `anycable-token.${token}`] })
 const claims = (claims: object, header: object = { alg: 'HS256' }) => query(jwt({ ext: 'ada', ...claims }, { header }))
 
 const EXT_BUG = {
-  anycable: 'closes with 1011 and tells nothing',
-  why: 'bug: the client cannot know that it is its token',
+  anycable: 'closes with 1011, without a message',
+  why: 'bug: the client cannot know that its token is the reason',
   told: '1011 Auth Error',
 } as const
 
 const places: Row[] = [
   ['in the query', () => query(GOOD), 'welcome'],
   ['in a header', () => header(GOOD), 'welcome'],
-  ['in a header whose name is in capitals', () => ({ headers: { 'X-JID': GOOD } }), 'welcome'],
+  ['in a header, its name in capitals', () => ({ headers: { 'X-JID': GOOD } }), 'welcome'],
   ['in a subprotocol', () => subprotocol(GOOD), 'welcome'],
   ['in a subprotocol alone', () => bare(`anycable-token.${GOOD}`), 'welcome'],
   ['in a subprotocol, before the protocol, with spaces', () => bare(`anycable-token.${GOOD} , x`), 'welcome'],
@@ -55,8 +55,8 @@ const places: Row[] = [
     () => ({ query: `?x=%zz&jid=${GOOD}` }),
     'welcome',
     {
-      anycable: 'closes with 1011 and tells nothing',
-      why: 'bug: what is not its business does not break it',
+      anycable: 'closes with 1011, without a message',
+      why: 'bug: another parameter must not matter',
       told: '1011 Auth Error',
     },
   ],
@@ -74,7 +74,7 @@ const contents: Row[] = [
     'unauthorized',
   ],
   ['alg none and a signature', () => claims({}, { alg: 'none' }), 'unauthorized'],
-  ['alg RS256 and an HMAC for a signature', () => claims({}, { alg: 'RS256' }), 'unauthorized'],
+  ['alg RS256 with an HMAC as signature', () => claims({}, { alg: 'RS256' }), 'unauthorized'],
   ['alg hs256', () => claims({}, { alg: 'hs256' }), 'unauthorized'],
   ['no alg', () => claims({}, { typ: 'JWT' }), 'unauthorized'],
   ['HS512 in its header, signed with HS256', () => query(mislabelled()), 'unauthorized'],
@@ -84,13 +84,13 @@ const contents: Row[] = [
   ['two parts', () => query(GOOD.split('.').slice(0, 2).join('.')), 'unauthorized'],
   ['four parts', () => query(`${GOOD}.${GOOD.split('.')[2]}`), 'unauthorized'],
   ['padded base64', () => query(jwt({ ext: 'adaa' }, { padded: true })), 'unauthorized'],
-  ['a list for a payload', () => query(jwt([1])), 'unauthorized'],
-  ['text for a payload', () => query(jwt('{"ext":')), 'unauthorized'],
+  ['a list as payload', () => query(jwt([1])), 'unauthorized'],
+  ['text as payload', () => query(jwt('{"ext":')), 'unauthorized'],
   ['exp in the past', () => query(OLD), 'token_expired'],
   ['exp right now', () => claims({ exp: now() }), 'token_expired'],
   ['exp in a minute', () => claims({ exp: now() + 60 }), 'welcome'],
   ['exp with a fraction', () => claims({ exp: now() + 60.5 }), 'welcome'],
-  ['exp 0, which counts as none', () => claims({ exp: 0 }), 'welcome'],
+  ['exp 0, which counts as no exp', () => claims({ exp: 0 }), 'welcome'],
   ['exp null', () => claims({ exp: null }), 'unauthorized'],
   ['a negative exp', () => claims({ exp: -1 }), 'token_expired'],
   ['exp that is text', () => claims({ exp: String(now() + 60) }), 'unauthorized'],
@@ -124,15 +124,15 @@ const contents: Row[] = [
 
 const of = (secret: string, more: ConnectOptions = {}) => ({ ...more, query: `?jid=${jwt({ ext: 'a' }, { secret })}` })
 const settings: [flags: readonly string[], Row][] = [
-  [OPEN, ['no token is needed with --noauth', () => ({}), 'welcome']],
-  [OPEN, ['a good token is welcome with --noauth', () => query(GOOD), 'welcome']],
-  [OPEN, ['a bad token is refused even with --noauth', () => query(BAD), 'unauthorized']],
-  [OPEN, ['an expired token is refused even with --noauth', () => query(OLD), 'token_expired']],
-  [ENFORCED, ['a token is needed with --enforce_jwt, whatever --noauth says', () => ({}), 'unauthorized']],
-  [ENFORCED, ['a good token is welcome with --enforce_jwt', () => query(GOOD), 'welcome']],
-  [PUBLIC, ['no token is needed with --public', () => ({}), 'welcome']],
-  [PUBLIC, ['a token that the cable cannot verify is ignored', () => query(BAD), 'welcome']],
-  [NO_SECRET, ['without a secret a token is not looked at', () => query(BAD), 'welcome']],
+  [OPEN, ['with --noauth a client needs no token', () => ({}), 'welcome']],
+  [OPEN, ['with --noauth the cable welcomes a good token', () => query(GOOD), 'welcome']],
+  [OPEN, ['even with --noauth the cable refuses a bad token', () => query(BAD), 'unauthorized']],
+  [OPEN, ['even with --noauth the cable refuses an expired token', () => query(OLD), 'token_expired']],
+  [ENFORCED, ['with --enforce_jwt a client needs a token, in spite of --noauth', () => ({}), 'unauthorized']],
+  [ENFORCED, ['with --enforce_jwt the cable welcomes a good token', () => query(GOOD), 'welcome']],
+  [PUBLIC, ['with --public a client needs no token', () => ({}), 'welcome']],
+  [PUBLIC, ['with --public the cable ignores a token that it cannot verify', () => query(BAD), 'welcome']],
+  [NO_SECRET, ['without a secret the cable ignores a token', () => query(BAD), 'welcome']],
   [GUIDE, ["the older names of the guide's settings enforce tokens", () => ({}), 'unauthorized']],
   [GUIDE, ["the older names of the guide's settings verify tokens", () => of('of-tokens'), 'welcome']],
   [KEYS, ['--jwt_secret outranks --secret', () => query(GOOD), 'unauthorized']],
@@ -148,7 +148,7 @@ const settings: [flags: readonly string[], Row][] = [
       'welcome',
     ],
   ],
-  [KEYS, ['with --jwt_param the usual parameter means nothing', () => of('of-tokens'), 'unauthorized']],
+  [KEYS, ['with --jwt_param the cable ignores the usual parameter', () => of('of-tokens'), 'unauthorized']],
 ]
 
 export const tokens: Scenario[] = [
@@ -169,7 +169,7 @@ export const tokens: Scenario[] = [
     },
   },
   {
-    title: 'the same token is good for many connections',
+    title: 'a client may use the same token for many connections',
     flags: CLOSED,
     async run(world) {
       for (let i = 0; i < 3; i++) await world.welcomed(query(GOOD))
@@ -185,7 +185,7 @@ export const tokens: Scenario[] = [
     },
   },
   {
-    title: 'commands of a refused client are not obeyed',
+    title: 'the cable does not obey commands of a refused client',
     flags: CLOSED,
     async run(world) {
       const client = await world.connect()
@@ -206,7 +206,7 @@ function scenario(flags: readonly string[], [title, options, told, differs]: Row
   }
 }
 
-/** The first frame that a client gets, or how it was closed without one. */
+/** The first frame that a client gets, or its close without a frame. */
 async function outcome(world: World, options: ConnectOptions): Promise<string> {
   const client = await world.connect(options)
   const frame = await client.next().catch(() => undefined)

@@ -1,4 +1,4 @@
-/** Whispers: what a client says to the other clients of a stream, and where it may not. */
+/** Whispers: the messages of a client to the other clients of a stream, and where they are not allowed. */
 import assert from 'node:assert/strict'
 import type { Frame } from '../../../testing/client.ts'
 import { CLOSED, OPEN, PUBLIC } from '../flags.ts'
@@ -14,8 +14,8 @@ export const whispers: Scenario[] = [
       ['a list', [1, 'a', null], [1, 'a', null]],
       ['a number', 0, 0],
       ['false', false, false],
-      ['null, which becomes the word', null, 'null'],
-      ['nothing, which becomes the word', undefined, 'null'],
+      ['null, which becomes the text "null"', null, 'null'],
+      ['no data, which becomes the text "null"', undefined, 'null'],
       ['markup and emoji', '<b>🦄</b>', '<b>🦄</b>'],
     ] as [string, unknown, unknown][]
   ).map(
@@ -46,7 +46,7 @@ export const whispers: Scenario[] = [
     },
   },
   {
-    title: 'a whisper is not remembered',
+    title: 'the history does not keep a whisper',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()
@@ -81,7 +81,7 @@ export const whispers: Scenario[] = [
     },
   },
   {
-    title: 'a whisper of more than 16 KiB is ignored',
+    title: 'the cable ignores a whisper of more than 16 KiB',
     flags: OPEN,
     async run(world) {
       const stream = world.stream()
@@ -91,7 +91,7 @@ export const whispers: Scenario[] = [
       assert.deepEqual(await world.everything(bob, stream), [])
     },
     differs: {
-      anycable: 'knows no limit but that of a message',
+      anycable: 'limits only the whole message',
       why: 'extension: --max_whisper_size; after 300 whispers of 60 KB all other clients of the stream were too slow',
       async run(world) {
         const stream = world.stream()
@@ -123,14 +123,14 @@ export const whispers: Scenario[] = [
       return (await world.everything(page, stream)) as Frame[]
     }
     return {
-      title: `what clients say never reaches a page that would run it: ${JSON.parse(channel('a')).channel}`,
+      title: `a client's message never reaches a page that would run it: ${JSON.parse(channel('a')).channel}`,
       flags: OPEN,
       async run(world) {
         assert.deepEqual(await heard(world), [])
       },
       differs: {
         anycable: 'delivers the whisper and the presence to the page',
-        why: 'hole: it is put into the page as HTML',
+        why: 'hole: the page shows it as HTML',
         async run(world) {
           assert.equal((await heard(world)).length, 2)
         },
@@ -155,8 +155,8 @@ export const whispers: Scenario[] = [
         assert.deepEqual(await silent(world), [{ type: 'error', total: 0 }])
       },
       differs: {
-        anycable: 'has no answer',
-        why: 'choice: a client that asks need not wait',
+        anycable: 'does not answer',
+        why: 'choice: a client that asks must not wait for ever',
         async run(world) {
           assert.deepEqual(await silent(world), [])
         },

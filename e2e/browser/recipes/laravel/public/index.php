@@ -1,5 +1,5 @@
 <?php
-// What `laravel new` makes around routes/web.php, as short as it goes: the middleware of web pages, with its CSRF check.
+// The files that `laravel new` makes around routes/web.php, as short as possible: the middleware of web pages, with its CSRF check.
 use Illuminate\Contracts\Debug\ExceptionHandler;
 use Illuminate\Contracts\Http\Kernel;
 use Illuminate\Foundation\Application;

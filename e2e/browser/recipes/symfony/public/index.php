@@ -1,5 +1,5 @@
 <?php
-// What a new Symfony project has around src/Controller, as short as it goes.
+// The files of a new Symfony project around src/Controller, as short as possible.
 namespace App;
 
 use Symfony\Bundle\FrameworkBundle\FrameworkBundle;
