@@ -1,4 +1,4 @@
-/** The vectors of broadcasts as questions, and the cable on this machine that judges what a program POSTs. */
+/** The vectors of broadcasts as questions, and a cable on this machine that judges the program's POSTs. */
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -9,7 +9,7 @@ import { IDS } from './recipes/broadcast.ts'
 
 const KEY = 's3cret'
 
-/** The first try fails, and the second has to carry the same id: status, or no answer at all. */
+/** The first try fails, and the second must carry the same id: a status, or no answer at all. */
 const FAILING: Readonly<Record<string, number | 'lost'>> = {
   'the answer to the first try is lost': 'lost',
   'the answer to the first try is 503': 503,
@@ -22,7 +22,7 @@ export interface Broadcasts {
 
 export async function startBroadcasts(): Promise<Broadcasts> {
   const { produce } = vectors('broadcasts')
-  /** What was POSTed for a case so far. */
+  /** The POSTs for a case so far. */
   const tries = new Map<string, string[]>()
   const ids = new Set<string>()
   const server = createServer(async (request, response) => {
@@ -63,7 +63,7 @@ export async function startBroadcasts(): Promise<Broadcasts> {
   return { family: { name: 'broadcast', file: 'broadcasts.json', cases }, close }
 }
 
-/** The bodies of one call, a line each, with what is to be said of their ids instead of them. Adds the id to `known`. */
+/** The bodies of one call, one a line; a verdict replaces each id. Adds the id to `known`. */
 function judged(bodies: readonly string[], known: Set<string>): string {
   let first: string | undefined
   let verdict: string = IDS.good

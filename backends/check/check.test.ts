@@ -1,6 +1,6 @@
 /**
- * The check is told the truth by every helper, and tells every wrong backend its own mistake. Real programs, each in a
- * process of its own; a language that is not installed is skipped aloud, and with CI=true that is a failure.
+ * The check passes every helper, and names the mistake of every wrong backend. Real programs run, each as a separate
+ * process; the tests skip a missing language aloud, and with CI=true that is a failure.
  */
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
@@ -19,81 +19,81 @@ const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 const FAMILIES = Object.fromEntries(families().map(family => [family.name, family]))
 const wrong = (mistake: string): Command => [process.execPath, here('wrong.ts'), mistake]
 
-/** What the check says of each wrong backend, to the letter: mistake → question → words. */
+/** The check's words for each wrong backend, to the letter: mistake → question → words. */
 const TOLD: Record<string, Record<string, string>> = {
   no_padding: { sign_stream: 'your base64 has no padding', stream_from: 'your base64 has no padding' },
-  url_safe: { sign_stream: 'your base64 is URL-safe (- and _): it takes the standard alphabet (+ and /)' },
+  url_safe: { sign_stream: 'your base64 is URL-safe (- and _): use the standard alphabet (+ and /)' },
   line_breaks: {
     sign_stream: 'your base64 has line breaks, after 60 characters and at the end (Ruby: pack("m0"))',
   },
   signed_json: { sign_stream: 'you signed the JSON, not the base64 of it' },
   signed_name: { sign_stream: 'you signed the name, not the base64 of its JSON' },
-  raw_name: { sign_stream: 'you signed the name, and not the JSON of it' },
-  one_dash: { sign_stream: 'there is - between base64 and digest: it takes --' },
+  raw_name: { sign_stream: 'you signed the name, not the JSON of it' },
+  one_dash: { sign_stream: 'there is - between base64 and digest: use --' },
   no_expiry: { sign_stream: 'you ignored expires_in', stream_from: 'you ignored expires_in' },
   no_millis: { sign_stream: 'exp is without its .000' },
   upper_hex: { sign_stream: 'the digest is upper case', broadcast_key: 'the digest is upper case' },
   base64_digest: {
-    sign_stream: 'the digest is base64, and not hex',
-    stream_from: 'the digest is base64, and not hex',
-    broadcast_key: 'the digest is base64, and not hex',
+    sign_stream: 'the digest is base64, not hex',
+    stream_from: 'the digest is base64, not hex',
+    broadcast_key: 'the digest is base64, not hex',
   },
-  sha1: { sign_stream: 'your digest is SHA-1, and not SHA-256', issue_token: 'your digest is SHA-1, and not SHA-256' },
-  sha512: { stream_from: 'your digest is SHA-512, and not SHA-256' },
+  sha1: { sign_stream: 'your digest is SHA-1, not SHA-256', issue_token: 'your digest is SHA-1, not SHA-256' },
+  sha512: { stream_from: 'your digest is SHA-512, not SHA-256' },
   swapped: { sign_stream: 'your HMAC has key and message the wrong way round' },
-  plain_hash: { issue_token: 'your digest is a hash of secret and message, and not an HMAC' },
+  plain_hash: { issue_token: 'your digest is a hash of secret and message, not an HMAC' },
   key_latin1: {
-    sign_stream: 'your key bytes are Latin-1, and not UTF-8',
-    issue_token: 'your key bytes are Latin-1, and not UTF-8',
-    stream_from: 'your key bytes are Latin-1, and not UTF-8',
-    broadcast_key: 'your key bytes are Latin-1, and not UTF-8',
+    sign_stream: 'your key bytes are Latin-1, not UTF-8',
+    issue_token: 'your key bytes are Latin-1, not UTF-8',
+    stream_from: 'your key bytes are Latin-1, not UTF-8',
+    broadcast_key: 'your key bytes are Latin-1, not UTF-8',
   },
-  key_hex: { sign_stream: 'your key is decoded from hex when it looks like it: it is text' },
+  key_hex: { sign_stream: 'your key is decoded from hex when it looks like hex: use it as text' },
   key_trimmed: { issue_token: 'your key is trimmed: a space is part of it' },
   key_newline: { broadcast_key: 'your key has a newline at its end' },
   json_ascii: { sign_stream: 'your JSON writes é as \\u00e9 (Python: ensure_ascii=False)' },
   json_slashes: { issue_token: 'your JSON writes / as \\/ (PHP: JSON_UNESCAPED_SLASHES)' },
   json_html: { sign_stream: 'your JSON writes < > & as \\u003c \\u003e \\u0026 (Rails: JSON.generate)' },
   json_newline: { sign_stream: 'your JSON ends with a newline (echo, or an encoder that adds one)' },
-  ext_object: { issue_token: 'ext is an object: it takes the JSON of the identity, as a string' },
+  ext_object: { issue_token: 'ext is an object: use the JSON of the identity, as a string' },
   exp_missing: { issue_token: 'exp is missing' },
-  exp_ms: { issue_token: 'exp is in milliseconds: it takes seconds' },
-  exp_string: { issue_token: 'exp is a string: it takes a number' },
-  exp_clock: { issue_token: 'exp is reckoned from the clock: it takes now' },
+  exp_ms: { issue_token: 'exp is in milliseconds: use seconds' },
+  exp_string: { issue_token: 'exp is a string: use a number' },
+  exp_clock: { issue_token: 'exp is computed from the clock: compute it from now' },
   iat: { issue_token: 'the claims have an iat: leave it out' },
   typ_first: { issue_token: 'the header has typ before alg: {"alg":"HS256","typ":"JWT"}' },
-  alg_hs512: { issue_token: 'alg is HS512: it takes HS256' },
-  token_padding: { issue_token: 'your token has padding: base64url goes without =' },
+  alg_hs512: { issue_token: 'alg is HS512: use HS256' },
+  token_padding: { issue_token: 'your token has padding: base64url has no =' },
   token_alphabet: {
-    issue_token: 'your token is in the standard alphabet of base64 (+ and /): it takes the URL-safe one (- and _)',
+    issue_token: 'your token is in the standard alphabet of base64 (+ and /): use the URL-safe one (- and _)',
   },
-  hex_signature: { issue_token: 'the signature is base64url of its hex: it takes the bytes' },
+  hex_signature: { issue_token: 'the signature is base64url of its hex: use the bytes' },
   id_digits: {
-    stream_from: 'the digits of the id are the first of the base64: it takes the first 8 of the signature',
+    stream_from: 'the digits of the id are the first of the base64: use the first 8 of the signature',
   },
-  id_slash: { stream_from: 'the id has / in it: it takes - for every /' },
+  id_slash: { stream_from: 'the id has / in it: use - for every /' },
   no_position: { stream_from: 'data-position is missing' },
   self_closing: { stream_from: 'the tag closes itself: HTML needs </turbo-cable-stream-source>' },
   not_escaped: { stream_from: 'attributes are not escaped', turbo_stream: 'attributes are not escaped' },
   escaped_twice: { turbo_stream: 'attributes are escaped twice' },
-  apostrophes: { turbo_stream: "attributes have ' escaped as &#39;: it takes ' itself" },
+  apostrophes: { turbo_stream: "attributes have ' escaped as &#39;: use ' itself" },
   targets: { turbo_stream: 'target is written as targets' },
   no_template: { turbo_stream: 'the content is not in a <template>' },
   remove_template: { turbo_stream: 'remove has a <template>: leave it out' },
-  content_escaped: { turbo_stream: 'the content is escaped: HTML goes in as it is' },
+  content_escaped: { turbo_stream: 'the content is escaped: insert HTML unchanged' },
   attributes_last: { turbo_stream: 'the attributes come last: they come before action and target' },
   key_itself: { broadcast_key: 'that is the secret itself: the key is derived from it' },
-  key_message: { broadcast_key: 'the message is broadcast_cable: it takes broadcast-cable' },
+  key_message: { broadcast_key: 'the message is broadcast_cable: use broadcast-cable' },
   'no_padding+upper_hex': { sign_stream: 'your base64 has no padding; and the digest is upper case' },
-  number_result: { broadcast_key: 'a result is a string, and not 64' },
+  number_result: { broadcast_key: 'a result is a string, not 64' },
   refuses: { sign_stream: 'your program answers with an error: not implemented' },
 }
 
-/** What is said of broadcasts, and of how many. */
+/** The check's words about broadcasts, and the number of cases. */
 const BROADCASTS: Record<string, { says: string; cases: number }> = {
   no_id: { says: 'your broadcasts have no id: add "meta":{"id":"…"}, 16 random bytes in base64url', cases: 29 },
   id_uuid: { says: 'your id is not 16 random bytes in base64url without padding: 22 characters', cases: 29 },
-  // The first call is the one that has it by right.
+  // The first call rightly has the id.
   id_constant: { says: 'two calls have the same id: make a new one in each call', cases: 28 },
   id_per_try: { says: 'a retry has another id: make it once in each call, and send it in every try', cases: 2 },
 }
@@ -104,7 +104,7 @@ const BROKEN: Record<string, RegExp> = {
   debugs: /^it printed a line that is not JSON: "signing chat:2021"/,
   byte_order_mark: /^it printed a line that is not JSON, because a byte order mark is before it/,
   not_utf8: /^its stdout is not UTF-8/,
-  bare_result: /^an answer is \{"result":…\} or \{"error":"why"\}, and not /,
+  bare_result: /^an answer is \{"result":…\} or \{"error":"why"\}, not /,
   says_twice: /^it printed more than one line for a question: /,
   ends: /^it ended \(exit code 1\).*no such column: streams.* \(at "a GlobalID"\)$/,
   hangs: /^it did not answer within 2 s \(at "a name"\)$/,
@@ -112,7 +112,7 @@ const BROKEN: Record<string, RegExp> = {
   reads_all: /^it answers only when stdin ends: flush stdout after each line/,
 }
 
-/** What a language does by default, each in its own program. */
+/** The defaults of a language, each in its own program. */
 const DEFAULTS: Record<string, { language: string; program: Command; says: string }> = {
   "Python's json.dumps": {
     language: 'python',
@@ -163,11 +163,11 @@ const DEFAULTS: Record<string, { language: string; program: Command; says: strin
 
 describe('the right answers', { concurrency: 4 }, () => {
   for (const { name, cases } of families())
-    test(`the recipe that mistakes are measured by makes every vector: ${name}`, () => {
+    test(`the recipe of the check makes every vector: ${name}`, () => {
       for (const { id, question, expected } of cases) assert.equal(RECIPES[name]!.make(question), expected, id)
     })
 
-  test('the recipe that mistakes are measured by makes every vector: broadcast', async t => {
+  test('the recipe of the check makes every vector: broadcast', async t => {
     const { family, close } = await startBroadcasts()
     t.after(close)
     for (const { id, question, expected } of family.cases) assert.equal(RECIPES.broadcast!.make(question), expected, id)
@@ -190,7 +190,7 @@ describe('the check names the mistake of a wrong backend', { concurrency: 4 }, (
       const names = Object.keys(told)
       const cases = names.flatMap(name => FAMILIES[name]!.cases)
       const { findings } = await check({ name: names.join(), file: '', cases }, wrong(mistake))
-      // One mistake is one finding, which explains all that is wrong.
+      // One mistake is one finding, which explains every wrong answer.
       assert.deepEqual(
         findings.map(({ says }) => says),
         [...new Set(Object.values(told))],
@@ -201,7 +201,7 @@ describe('the check names the mistake of a wrong backend', { concurrency: 4 }, (
       )
     })
 
-  test('what only one question does is no mistake of the others', async () => {
+  test('the check reports a mistake in one question for that question alone', async () => {
     const { code, stdout } = await run(wrong('no_padding'))
     // README.md shows this very table.
     const [table] = stdout.split('\n\n')
@@ -209,7 +209,7 @@ describe('the check names the mistake of a wrong backend', { concurrency: 4 }, (
     assert.equal(code, 1)
   })
 
-  test('a position that is asked for at the wrong place', async t => {
+  test('the check explains a position request at the wrong place', async t => {
     const { family, close } = await startPositions()
     t.after(close)
     const { findings } = await check(family, wrong('position_last'))
@@ -235,7 +235,7 @@ describe('the check names the mistake of a wrong backend', { concurrency: 4 }, (
       )
     })
 
-  test('two mistakes in different places are two findings', async () => {
+  test('the check reports two mistakes in different places as two findings', async () => {
     const { findings } = await check(FAMILIES.sign_stream!, wrong('key_trimmed+json_slashes'))
     assert.deepEqual(
       findings.map(({ says }) => says),
@@ -249,7 +249,7 @@ describe('the check names the mistake of a wrong backend', { concurrency: 4 }, (
       'header and payload are right, but the signature (HMAC-SHA256 of both, in base64url) is not the right one',
     stream_from: 'the tag is not the right one',
   }))
-    test(`an unforeseen mistake is shown where it begins: ${name}`, async () => {
+    test(`the check shows where an unforeseen mistake begins: ${name}`, async () => {
       const { says, findings } = await check(FAMILIES[name]!, wrong('key_reversed'))
       assert.equal(says, words)
       const [, , expected, got, caret] = findings[0]!.shows
@@ -260,7 +260,7 @@ describe('the check names the mistake of a wrong backend', { concurrency: 4 }, (
     })
 })
 
-describe('the check explains what a language does by default', { concurrency: 4 }, () => {
+describe('the check explains the defaults of a language', { concurrency: 4 }, () => {
   for (const [title, { language, program, says }] of Object.entries(DEFAULTS))
     test(title, { skip: process.env.CI !== 'true' && ADAPTERS[language]!.absent }, async () => {
       const { findings } = await check(FAMILIES.sign_stream!, program)
@@ -276,13 +276,13 @@ describe('the check reports a program that breaks the line protocol, and never w
 }, () => {
   for (const [mistake, words] of Object.entries(BROKEN))
     test(mistake, async () => {
-      // All but the one that never answers have to start within it.
+      // All but the program that never answers must start within it.
       const timeoutMs = mistake === 'hangs' ? 2000 : /hangs_later|reads_all/.test(mistake) ? 6000 : 60_000
       const { says } = await check(FAMILIES.sign_stream!, wrong(mistake), { timeoutMs })
       assert.match(says, words)
     })
 
-  test('a program that is not there', async () => {
+  test('a program that does not exist', async () => {
     const { code, stdout } = await run(['/no/such/program'])
     assert.match(stdout, /^sign_stream .* it did not start: .*ENOENT/m)
     assert.match(stdout, /^issue_token .* not asked$/m)
@@ -299,12 +299,12 @@ describe('the check reports a program that breaks the line protocol, and never w
     const program: Command = ['sh', '-c', 'sleep 4242 & echo "{\\"error\\":\\"$!\\"}"; wait']
     const { findings } = await check(FAMILIES.sign_stream!, program, { timeoutMs: 2000 })
     const pid = Number(/an error: (\d+)/.exec(findings[0]!.says)?.[1])
-    // Gone, or dead and waiting for its new parent to look.
+    // It has ended, or waits for its new parent to collect it.
     assert.match(spawnSync('ps', ['-o', 'stat=', '-p', String(pid)], { encoding: 'utf8' }).stdout, /^Z|^$/)
   })
 })
 
-/** As `npm run check:backend` does. */
+/** Runs the check as `npm run check:backend` does. */
 async function run(command: Command): Promise<{ code: number | null; stdout: string }> {
   const child = spawn(process.execPath, [here('main.ts'), ...command], {
     env: { ...process.env, INIT_CWD: '' },

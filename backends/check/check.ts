@@ -1,4 +1,4 @@
-/** Asks a program all questions of a family, and says what became of it. */
+/** Asks a program all questions of a family, and reports its answers. */
 import { explain, type Finding, isRight, type Result } from './explain.ts'
 import type { Case, Family } from './families.ts'
 import { type Command, Program, ProgramFailed, type ProgramOptions } from './program.ts'
@@ -7,15 +7,15 @@ export interface Verdict {
   readonly family: Family
   readonly answered: number
   readonly passed: number
-  /** In one line: `passed`, or what is wrong first of all. */
+  /** In one line: `passed`, or the first fault. */
   readonly says: string
   readonly findings: readonly Finding[]
 }
 
-/** Each family has the program anew, so that one which ends at a question is asked the next family. */
+/** Each family starts the program again, so that a program which ends at a question still gets the next family. */
 export async function check(family: Family, command: Command, options: ProgramOptions = {}): Promise<Verdict> {
   const program = new Program(command, options)
-  // A signal that stops the check stops the program too, which has its own process group.
+  // A signal that stops the check also stops the program, which has its own process group.
   const stop = () => program.kill()
   process.once('exit', stop)
   const results: Result[] = []
@@ -38,7 +38,7 @@ export async function check(family: Family, command: Command, options: ProgramOp
   return { family, answered: results.length, passed: results.filter(isRight).length, says, findings }
 }
 
-/** Asks once more when a second ended meanwhile: what was reckoned from the clock must be known as that. */
+/** Asks once more if a second passed meanwhile: only then can we recognize a time that came from the clock. */
 async function ask(program: Program, { question, seen }: Case): Promise<Pick<Result, 'answer' | 'clock'>> {
   if (seen !== undefined) return { answer: seen(await program.ask(question)), clock: seconds() }
   const asked = seconds()

@@ -1,10 +1,10 @@
-/** Two texts and where they part, for a mistake that the check does not know. */
+/** Two texts and the place where they differ, for a mistake that the check does not know. */
 
-/** Characters of each text that are shown before the difference, and in all. */
+/** How many characters of each text are shown before the difference, and in all. */
 const BEFORE = 30
 const SHOWN = 76
 
-/** Three lines: what is expected, what was got, and a caret below the first character that differs. */
+/** Three lines: the expected text, the given text, and a caret below the first character that differs. */
 export function difference(expected: string, got: string): string[] {
   const [right, wrong] = [printed(expected), printed(got)]
   let at = 0
@@ -14,7 +14,7 @@ export function difference(expected: string, got: string): string[] {
   return [`expected  ${part(right, from)}`, `got       ${part(wrong, from)}`, caret]
 }
 
-/** Which part of an answer is the first to differ, in words. */
+/** Says which part of an answer differs first. */
 export function localise(kind: string, expected: string, got: string): string {
   const { split, names, text } = PARTS[kind]!
   const [right, wrong] = [split ? expected.split(split) : [expected], split ? got.split(split) : [got]]
@@ -30,7 +30,7 @@ export function localise(kind: string, expected: string, got: string): string {
 interface Parts {
   split?: RegExp
   names: string[]
-  /** How many of them are base64 of text. */
+  /** How many of the parts are base64 of text. */
   text: number
 }
 
@@ -64,7 +64,7 @@ function decoded(base64: string): string | undefined {
   return text === '' || text.includes('\ufffd') ? undefined : text
 }
 
-/** What a terminal does not show is escaped. */
+/** Escapes characters that a terminal does not show. */
 function printed(text: string): string {
   return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, unit =>
     unit === '\n' ? '\\n' : `\\u${unit.codePointAt(0)!.toString(16).padStart(4, '0')}`,

@@ -1,4 +1,4 @@
-/** What a program got wrong, in words for its author. */
+/** Explains a program's mistake to its author. */
 import { difference, localise } from './difference.ts'
 import type { Case } from './families.ts'
 import type { Answer } from './program.ts'
@@ -23,7 +23,7 @@ export const RECIPES: Readonly<Record<string, Recipe<any>>> = {
 export interface Result {
   readonly case: Case
   readonly answer: Answer
-  /** When it was answered, in Unix seconds. */
+  /** The time of the answer, in Unix seconds. */
   readonly clock: number
 }
 
@@ -32,7 +32,7 @@ export interface Finding {
   readonly says: string
   /** The cases that it explains. */
   readonly results: Result[]
-  /** The first of them: what was asked, expected and got. */
+  /** The first of them: the question, the expected answer and the given one. */
   readonly shows: readonly string[]
 }
 
@@ -63,7 +63,7 @@ function explainFirst(first: Result, all: readonly Result[]): { says: string; co
     }
   if (typeof answer.result !== 'string')
     return {
-      says: `a result is a string, and not ${JSON.stringify(answer.result)}`,
+      says: `a result is a string, not ${JSON.stringify(answer.result)}`,
       covers: ({ answer: other }) => 'result' in other && typeof other.result !== 'string',
     }
   const name = asked.question.do
@@ -73,7 +73,7 @@ function explainFirst(first: Result, all: readonly Result[]): { says: string; co
   })
   const found = RECIPES[name]?.explain(said(first), all.map(said))
   if (found) return { says: found.says, covers: result => found.covers(said(result)) }
-  // No mistake that is known: what cannot be explained together is shown once.
+  // An unknown mistake: show the first of the answers that nothing explains.
   return { says: localise(name, asked.expected, answer.result), covers: () => true }
 }
 

@@ -1,4 +1,4 @@
-/** The vectors as questions: what a program is asked, and the bytes that it must answer. */
+/** The vectors as questions: the question, and the bytes that a program must answer. */
 import { readFileSync } from 'node:fs'
 import type { Answer, Question } from './program.ts'
 
@@ -6,12 +6,12 @@ export interface Case {
   readonly id: string
   readonly question: Question
   readonly expected: string
-  /** What is compared with `expected` instead of the answer, as what a cable was sent. */
+  /** Compared with `expected` in place of the answer, such as a body that a cable received. */
   readonly seen?: (answer: Answer) => Answer
 }
 
 export interface Family {
-  /** What is asked, as {@link Question.do}. */
+  /** The name of the question, as in {@link Question.do}. */
   readonly name: string
   readonly file: string
   readonly cases: readonly Case[]
@@ -55,7 +55,7 @@ function family(name: string, file: string, rows: (vectors: Rows) => Row[], answ
   return { name, file: `${file}.json`, cases }
 }
 
-/** A name that has expired is refused by the cable, and written like any other. */
+/** The cable refuses a name that has expired, but a program writes it like any other. */
 const isIssued = (row: Row): boolean => 'expires_in' in row
 
 const made =

@@ -1,11 +1,11 @@
 /**
- * Does a program in any language make the same bytes as the helpers here?
+ * Checks whether a program in any language makes the same bytes as the helpers here.
  *
  *   npm run check:backend -- python3 adapter.py         a command, or one quoted line for a shell
- *   npm run check:backend -- --timeout=30 ./adapter     seconds an answer may take; 10 unless told
+ *   npm run check:backend -- --timeout=30 ./adapter     seconds that an answer may take; default 10
  *
- * It asks one JSON line at a time, and prints a table: each family of vectors, passed or what went wrong, in words.
- * The line protocol is in backends/README.md. Exit code: 0 all passed, 1 something is wrong, 2 no command.
+ * It asks one JSON line at a time, and prints a table: each family of vectors passed, or the first mistake, in words.
+ * The line protocol is in backends/README.md. Exit code: 0 all passed, 1 a mistake was found, 2 no command.
  */
 import { startBroadcasts } from './broadcasts.ts'
 import { check, type Verdict } from './check.ts'
@@ -32,7 +32,7 @@ const verdicts: Verdict[] = []
 for (const family of all) {
   const verdict = await check(family, [command, ...args], options)
   verdicts.push(verdict)
-  // One that does not answer at all would only be waited for again.
+  // Do not wait again for a program that does not answer at all.
   if (verdict.answered === 0) break
 }
 positions.close()

@@ -1,11 +1,11 @@
-/** The vectors of positions as questions, and the server on this machine that they are about. */
+/** The vectors of positions as questions, and the server on this machine that answers the program. */
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type Family, vectors } from './families.ts'
 
 const KEY = 's3cret'
-/** What a program is answered that asks at the right place. */
+/** The answer to a program that asks at the right place. */
 const FOUND = '7/asked'
 
 export interface Positions {

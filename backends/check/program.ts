@@ -1,8 +1,8 @@
 /**
  * A program that answers questions: a JSON line in, a JSON line out.
  *
- * Questions go in one by one, each after the last one's answer: a program that keeps its answers in a buffer, or reads all
- * of stdin first, is found out. Whatever goes wrong is a {@link ProgramFailed} with words for its author, and nothing here
+ * Questions go in one by one, each after the last one's answer. This exposes a program that buffers its answers, or reads all
+ * of stdin first. Every fault is a {@link ProgramFailed} with words for the program's author, and nothing here
  * waits for ever.
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
@@ -11,7 +11,7 @@ export type Question = { readonly do: string } & Readonly<Record<string, unknown
 export type Answer = { readonly result: unknown } | { readonly error: string }
 export type Command = readonly [command: string, ...args: string[]]
 
-/** The program does not keep to the line protocol; the message tells its author. */
+/** The program breaks the line protocol; the message tells its author how. */
 export class ProgramFailed extends Error {
   override readonly name = 'ProgramFailed'
 }
@@ -22,7 +22,7 @@ export interface ProgramOptions {
   cwd?: string | undefined
 }
 
-/** How long a program may take to leave once stdin has ended. */
+/** How long a program may run after the end of stdin. */
 const LEAVE_MS = 1000
 
 export class Program {
@@ -36,13 +36,13 @@ export class Program {
 
   constructor([command, ...args]: Command, { timeoutMs = 10_000, cwd }: ProgramOptions = {}) {
     this.#timeoutMs = timeoutMs
-    // A new process group, so that its children end with it; one word with spaces is for a shell.
+    // A new process group, so that its children end with it; a shell runs one word with spaces.
     const shell = args.length === 0 && /\s/.test(command)
     this.#child = spawn(command, args, { cwd, shell, detached: true })
     this.#ended = new Promise(resolve => this.#child.once('close', () => resolve()))
     this.#child.once('error', error => this.#fail(`it did not start: ${error.message}`))
     this.#child.once('close', (code, signal) => this.#fail(`it ended (${signal ?? `exit code ${code}`})`))
-    this.#child.stdin.on('error', () => {}) // it is gone, and that is told above
+    this.#child.stdin.on('error', () => {}) // the program has ended; `close` above reports it
     this.#child.stderr.setEncoding('utf8').on('data', text => {
       this.#stderr = (this.#stderr + text).slice(-2000)
     })
@@ -61,7 +61,7 @@ export class Program {
     return parse(line)
   }
 
-  /** Ends stdin, and the program if it stays. Rejects with ProgramFailed when it said more than it was asked. */
+  /** Ends stdin, and the program if it stays. Rejects with ProgramFailed if it printed more answers than questions. */
   async close(): Promise<void> {
     this.#child.stdin.end()
     await this.#gone()
@@ -69,7 +69,7 @@ export class Program {
     if (this.#lines.length > 0) throw this.#chatter()
   }
 
-  /** Kills it, and waits until all that it started has let go of its stdout. */
+  /** Kills it, and waits until all its children have closed its stdout. */
   async end(): Promise<void> {
     this.kill()
     await this.#gone()
@@ -81,7 +81,7 @@ export class Program {
     try {
       process.kill(-pid, 'SIGKILL')
     } catch {
-      // It went between the look and the signal.
+      // It ended between the check and the signal.
     }
   }
 
@@ -109,7 +109,7 @@ export class Program {
     })
   }
 
-  /** The next line; `undefined` when none comes in time. */
+  /** The next line; `undefined` if none comes in time. */
   async #line(withinMs: number): Promise<string | undefined> {
     const late = AbortSignal.timeout(withinMs)
     while (this.#lines.length === 0 && this.#failure === undefined && !late.aborted) {
@@ -123,7 +123,7 @@ export class Program {
     return line
   }
 
-  /** Why it says nothing: some only start to talk when stdin ends. */
+  /** Finds out why it prints nothing: some programs only answer when stdin ends. */
   async #silence(): Promise<never> {
     this.#child.stdin.end()
     const late = await this.#line(LEAVE_MS).catch(() => undefined)
@@ -155,7 +155,7 @@ function parse(line: string): Answer {
     if ('error' in answer && answer.error != null) return { error: String(answer.error) }
     if ('result' in answer) return { result: answer.result }
   }
-  throw new ProgramFailed(`an answer is {"result":…} or {"error":"why"}, and not ${quote(line)}`)
+  throw new ProgramFailed(`an answer is {"result":…} or {"error":"why"}, not ${quote(line)}`)
 }
 
 function json(line: string): unknown {

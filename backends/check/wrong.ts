@@ -1,6 +1,6 @@
 /**
- * A backend that is wrong on purpose: `node wrong.ts MISTAKE`. Written like a first try, without the helper and without the
- * recipes that explain it; each mistake is one of those that people make.
+ * A backend that is wrong on purpose: `node wrong.ts MISTAKE`. It is written like a first try, without the helper and without
+ * the recipes that explain it; each mistake is a common one.
  */
 import { createHash, createHmac, randomBytes, randomUUID } from 'node:crypto'
 
@@ -190,7 +190,7 @@ if (is('reads_all')) for (const line of rest.trim().split('\n')) await answer(li
 
 async function answer(line: string): Promise<void> {
   const ask: Ask = JSON.parse(line)
-  // The check asks once more when a second has passed meanwhile.
+  // The check asks once more if a second passed meanwhile.
   if (line !== last) asked++
   last = line
   if (is('hangs') || (is('hangs_later') && asked === 3)) return

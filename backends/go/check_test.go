@@ -169,7 +169,7 @@ func TestRequests(t *testing.T) {
 		})
 	}
 	for _, url := range []string{"http://[", "http://127.0.0.1:99999/", "http://a b/", "ftp://127.0.0.1/", "\x00"} {
-		check(t, "nothing but BroadcastFailed: "+strconv.Quote(url), func(t *testing.T) {
+		check(t, "only BroadcastFailed: "+strconv.Quote(url), func(t *testing.T) {
 			failure(t, Broadcast("x", "y", URL(url)))
 		})
 	}
@@ -239,7 +239,7 @@ func TestAPageNeverWaits(t *testing.T) {
 	dripping := listen(t)
 	go drip(dripping)
 	late := map[string]string{
-		"a cable that is not there":  "http://" + closed.Addr().String(),
+		"a cable that is down":       "http://" + closed.Addr().String(),
 		"a cable that never answers": cable.url,
 		"a cable that drips bytes":   "http://" + dripping.Addr().String(),
 		"a host that does not exist": "http://cable.invalid/_broadcast",
@@ -301,7 +301,7 @@ func plain(identity json.RawMessage) json.RawMessage {
 
 var escapes = regexp.MustCompile(`\\(?:u[0-9a-f]{4}|.)`)
 
-// Attributes in the order of their names; null is None.
+// Attributes in the order of their names; null stands for None.
 func pairs(t *testing.T, attributes json.RawMessage) (names []string) {
 	decoder := json.NewDecoder(strings.NewReader(string(attributes)))
 	for {

@@ -1,6 +1,6 @@
 /**
  * The programs that answer questions about each helper, a JSON line each, for the checks that are the same in every
- * language. What they are asked is in README.md, "The line protocol".
+ * language. README.md, "The line protocol", lists the questions.
  */
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -10,9 +10,9 @@ import { filled, LANGUAGES, type Language, ROOT } from './languages.ts'
 import { missing } from './toolchain.ts'
 
 export interface Adapter {
-  /** One line, when it cannot run here. */
+  /** One line that says why it cannot run here. */
   readonly absent: string | undefined
-  /** What to start; builds it first where the language wants that. */
+  /** The command; builds the program first if the language needs that. */
   readonly command: () => readonly [command: string, ...args: string[]]
 }
 
@@ -37,7 +37,7 @@ async function adapterOf(language: Language): Promise<Adapter> {
   }
 }
 
-/** Not `go run`, which links anew at every start. */
+/** Not `go run`, which links the program at every start. */
 function built(build: readonly string[]): string {
   const folder = mkdtempSync(join(tmpdir(), 'hotcable-adapter-'))
   process.once('exit', () => rmSync(folder, { recursive: true }))

@@ -1,4 +1,4 @@
-/** For tests: what a Board answered, and what it announced to the fake cable of {@link Boards}. */
+/** For tests: a Board's answers, and its broadcasts to the fake cable of {@link Boards}. */
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import { afterEach } from 'node:test'
@@ -7,7 +7,7 @@ import { alike, type Card } from './board-page.ts'
 import type { Answer, BoardProcess } from './board-process.ts'
 import { type Boards, SECRET } from './every-board.ts'
 
-/** The paths that a form is posted to. */
+/** The paths that forms are posted to. */
 export const POSTS = ['/cards', '/cards/1/vote', '/cards/1/delete', '/clear']
 
 /** The stream of the Board. */
@@ -23,7 +23,7 @@ export function isRefused({ status, headers, body }: Answer, expected: number): 
   assert.doesNotMatch(body, /Traceback|\.(py|php|rb|ts):\d+/)
 }
 
-/** The visitor that the page's token names: 16 hex digits. */
+/** The visitor in the page's token: 16 hex digits. */
 export function visitorOf({ body }: Pick<Answer, 'body'>): string {
   const [, claims] = /<meta name="cable-token" content="[\w-]+\.([\w-]+)\./.exec(body)!
   return JSON.parse(JSON.parse(Buffer.from(claims!, 'base64url').toString()).ext).visitor
@@ -46,7 +46,7 @@ export function setCookies({ headers }: Pick<Answer, 'headers'>): Record<string,
 
 export const hmac = (signed: string): Buffer => createHmac('sha256', SECRET).update(signed).digest()
 
-/** Posts a form as it stands. */
+/** Posts the bytes of a form unchanged. */
 export const postRaw = (board: BoardProcess, body: string | Uint8Array): Promise<Answer> =>
   board.ask('/cards', { method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded' }, body })
 
@@ -57,7 +57,7 @@ export function staysAlive(board: () => BoardProcess): void {
   })
 }
 
-/** Inserts a card behind the Boards' backs. */
+/** Inserts a card into the database, without the Boards. */
 export const store = (
   { db }: Boards,
   { body, author = 'anonymous', backend = 'ruby', votes = 0 }: Partial<Card>,
@@ -70,7 +70,7 @@ export const store = (
 export const announced = (boards: Boards, count: number): Promise<void> =>
   until(() => messages(boards).length >= count, `${count} broadcasts`)
 
-/** The HTML of each broadcast so far, and forgets them. */
+/** Returns the HTML of each broadcast so far, and forgets them. */
 export function takeBroadcasts(boards: Boards): string[] {
   const html = messages(boards).map(({ stream, data }) => {
     assert.equal(stream, STREAM)

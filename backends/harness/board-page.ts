@@ -1,8 +1,8 @@
 /**
- * The page as the contract prints it: the two HTML blocks of README.md, with their words in capitals filled in. So the
- * boards are held to the page people read, and not to a copy of it.
+ * The page as the contract prints it: the two HTML blocks of README.md, with their words in capitals replaced. So the
+ * Boards must match the page that people read, and not a copy of it.
  *
- * Languages may escape an apostrophe in their own way and indent as they like; `alike` levels both.
+ * Languages may escape an apostrophe differently and indent as they like; `alike` removes both differences.
  */
 import { readFileSync } from 'node:fs'
 import { BOARDS } from './languages.ts'
@@ -68,7 +68,7 @@ export const card = ({ id, body, author, backend, votes, created_at }: Card): st
     ID: String(id),
   })
 
-/** White space at the start of a line does not matter, empty lines neither, nor how an apostrophe is escaped or <meta> ends. */
+/** Removes differences that do not matter: white space at the start of a line, empty lines, escaped apostrophes, the end of <meta>. */
 export const alike = (html: string): string =>
   html
     .replaceAll(/&#x27;|&#0?39;|&apos;/g, '&#39;')
@@ -78,7 +78,7 @@ export const alike = (html: string): string =>
     .filter(line => line !== '')
     .join('\n')
 
-/** All words in one pass: what is filled in is never searched for words itself. */
+/** Replaces all words in one pass, so that no replacement is searched for words. */
 const fill = (html: string, words: Record<string, string>): string =>
   html.replaceAll(new RegExp(`(?<![A-Z])(${Object.keys(words).join('|')})(?![A-Z])`, 'g'), word => words[word]!)
 

@@ -1,4 +1,4 @@
-/** A Board of any language, started for real on a free port; and a plain HTTP client to ask it things. */
+/** A Board of any language, started as a process on a free port; and a plain HTTP client for it. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { type IncomingHttpHeaders, request } from 'node:http'
@@ -10,10 +10,10 @@ import { type Ending, end, endsWithUs, healthy } from '../../testing/child.ts'
 import type { Command } from './toolchain.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-/** No Board takes this long to start, on the slowest machine. */
+/** No Board takes this long to start, even on the slowest machine. */
 const START_MS = 60_000
 
-/** The exit code EX_CONFIG: only the operator can mend the cause, so `npm start` does not restart the Board. */
+/** The exit code EX_CONFIG: only the operator can fix the cause, so `npm start` does not restart the Board. */
 export const MISCONFIGURED = 78
 
 export interface Answer {
@@ -34,11 +34,11 @@ export interface BoardProcess {
   ask: (path: string, asked?: Asked) => Promise<Answer>
   /** Posts a form as a browser does. */
   post: (path: string, fields?: Record<string, string>, headers?: Record<string, string>) => Promise<Answer>
-  /** Bytes in, bytes out, until the board closes or `ms` have passed. */
+  /** Sends bytes; resolves with all bytes until the Board closes or `ms` have passed. */
   raw: (bytes: string, ms?: number) => Promise<string>
-  /** The text that it wrote to stderr. */
+  /** Its stderr so far. */
   said: () => string
-  /** SIGTERM to it and all it started; how it ended. */
+  /** Sends SIGTERM to its process group; resolves with how it ended. */
   stop: () => Promise<Ending & { ms: number }>
 }
 

@@ -1,11 +1,11 @@
 /**
- * Where a Board may differ from the contract: ONE row per Board that does, so that a test names what differs and not the
- * Board. A Board without a row keeps the contract whole.
+ * Where a Board may differ from the contract: ONE row per Board that does, so that a test names the difference and not the
+ * Board. A Board without a row keeps the whole contract.
  */
 export interface Differences {
-  /** It stands before the other Boards: it is never mounted under a prefix, and it serves the assets. */
+  /** It stands in front of the other Boards: it has no mount prefix, and it serves the assets. */
   readonly isOrigin?: true
-  /** A framework parses forms, queries and paths, and prints the JSON of a broadcast: by its rules, not the contract's. */
+  /** A framework parses forms, queries and paths, and writes the JSON of a broadcast, by its own rules. */
   readonly isFramework?: true
   /** The meta tag action-cable-url has no host. */
   readonly hasRelativeCableUrl?: true
@@ -13,7 +13,7 @@ export interface Differences {
   readonly broadcastsLater?: true
   /** The server starts without reading its program, and each request loads the program anew. */
   readonly startsWithoutProgram?: true
-  /** SIGTERM ends the server by the signal, and a form that is under way with it. */
+  /** SIGTERM ends the server by the signal, and with it a form in flight. */
   readonly endsBySignal?: true
   /** A worker takes its next request while it still waits for the database. */
   readonly blocksWhileWaiting?: true

@@ -34,14 +34,14 @@ export interface Boards {
   readonly db: DatabaseSync
   /** The environment for one more Board beside these. */
   readonly env: NodeJS.ProcessEnv
-  /** A folder of these tests. */
+  /** A folder for these tests. */
   readonly scratch: string
   get: (backend: string) => BoardProcess
-  /** What is on the Board, oldest first. */
+  /** The cards, oldest first. */
   cards: () => Card[]
 }
 
-/** Each test begins with an empty Board, and with a cable that takes everything. */
+/** Each test begins with an empty Board, and with a cable that accepts everything. */
 export function startBoards(): Boards {
   const scratch = mkdtempSync(join(tmpdir(), 'hotcable-boards-'))
   const database = join(scratch, 'new', 'board.sqlite3')

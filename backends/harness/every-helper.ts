@@ -1,5 +1,5 @@
 /**
- * For tests: each helper, run by its adapter, beside its fake cable. The tests skip a missing language aloud;
+ * For tests: runs each helper by its adapter, with its own fake cable. The tests skip a missing language aloud;
  * with CI=true that is a failure.
  */
 import assert from 'node:assert/strict'
@@ -11,7 +11,7 @@ import { type FakeCable, startFakeCable } from './fake-cable.ts'
 export interface Helper {
   readonly cable: FakeCable
   readonly program: Program
-  /** Of {@link HTML} to board/1 in 20 s, unless `options` say otherwise. */
+  /** Broadcasts {@link HTML} to board/1 in 20 s, unless `options` say otherwise. */
   broadcast: (options: object) => Promise<Answer>
   position: (...streams: string[]) => Promise<Answer>
 }
@@ -19,7 +19,7 @@ export interface Helper {
 export const HTML = '<b>é🦄</b>'
 const BROADCAST = { do: 'broadcast', stream: 'board/1', html: HTML, key: 's3cret', timeout: 20, retries: 0 }
 
-/** The languages run at the same time, because most of it is waiting. */
+/** The languages run at the same time, because they mostly wait. */
 export function describeHelpers(title: string, tests: (helper: Helper) => void): void {
   describe(title, { concurrency: true }, () => {
     for (const [language, { absent, command }] of Object.entries(ADAPTERS)) {

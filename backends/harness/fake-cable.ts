@@ -1,7 +1,7 @@
 /**
- * A cable that takes what boards send and writes it down; or answers badly, or hangs, or is not there.
+ * A cable that records the Boards' requests; or answers badly, or hangs, or is down.
  *
- * It stands in for the real one where a test must know exactly what came in, and when.
+ * It replaces the real one where a test must know exactly what arrived, and when.
  */
 import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
@@ -16,11 +16,11 @@ export interface Received {
 }
 
 export interface FakeCable {
-  /** For ANYCABLE_HTTP_BROADCAST_URL. */
+  /** The value of ANYCABLE_HTTP_BROADCAST_URL. */
   url: string
-  /** What was broadcast, oldest first; take it with `splice(0)`. */
+  /** The broadcasts, oldest first; `splice(0)` takes them. */
   received: Received[]
-  /** What it does; tests replace these, and `reset` puts them back. */
+  /** Its behaviour; tests replace these functions, and `reset` puts them back. */
   onPosition: (stream: string | null) => string
   onBroadcast: (stream: string, body: string) => number
   /** The Retry-After of answers other than 201. */
@@ -29,7 +29,7 @@ export interface FakeCable {
   onHead: ((socket: Socket) => void) | undefined
   hangs: boolean
   reset: () => void
-  /** Nothing listens any more. */
+  /** Stops listening. */
   die: () => Promise<void>
   live: () => Promise<void>
 }
@@ -69,7 +69,7 @@ export async function startFakeCable(): Promise<FakeCable> {
       cable.retryAfter = undefined
       cable.onHead = undefined
       cable.hangs = false
-      // AnyCable's gem tries again after a reset, and not when the connection just ends: then its message is lost.
+      // AnyCable's gem tries again after a reset, but loses its message if the connection just ends.
       for (const socket of held) socket.resetAndDestroy()
       held.clear()
       server.closeAllConnections()

@@ -1,9 +1,9 @@
 /**
- * The rows of languages.json, ready to use: how to start each Board, how to ask each helper, what each needs.
+ * The rows of languages.json, ready to use: how to start each Board, how to ask each helper, and what each needs.
  *
  * A row without `board` has only a helper; one without `adapter` has only a Board. Commands run in the project's folder.
- * In them `node` is the Node that runs this, `{host}` and `{port}` are where the Board listens, and `{program}` is what
- * `build` makes. An `extra` needs what not every machine can have, so nothing fails where it is missing.
+ * In them `node` is the Node that runs this, `{host}` and `{port}` are the Board's address, and `{program}` is the result of
+ * `build`. An `extra` is not available on every machine, so nothing fails without it.
  */
 import { fileURLToPath } from 'node:url'
 import LIST from '../languages.json' with { type: 'json' }
@@ -15,23 +15,23 @@ interface Row {
   readonly colours?: Readonly<Record<string, string>>
   readonly extra?: boolean
   readonly needs: string
-  /** Debian's. */
+  /** Debian's packages. */
   readonly packages: readonly string[]
   /** Exits 0 if the interpreter and every library that the Board needs are here. */
   readonly probe: Words
   readonly build?: Words
   /** Answers questions about the helper, a JSON line each: README.md, "The line protocol". */
   readonly adapter?: Words
-  /** The helper's own tests, if they are not among those of Node. */
+  /** The helper's own tests, unless Node's tests include them. */
   readonly check?: Words
   readonly board?: {
-    /** Where it listens if the environment says nothing. */
+    /** Its default port. */
     readonly port: number
     readonly command: Words
     readonly env?: Readonly<Record<string, string>>
-    /** Folders of what it reads once, when it starts. */
+    /** Folders of files that it reads only when it starts. */
     readonly sources?: readonly string[]
-    /** Lines of its log that are no news: one for each request, greetings. */
+    /** Lines of its log that do not matter: one for each request, greetings. */
     readonly chatter?: string
   }
 }
@@ -55,19 +55,19 @@ export interface Board extends Language {
   readonly chatter: RegExp | undefined
 }
 
-/** All of them, in the order of the links. */
+/** All rows, in the order of the links. */
 export const LANGUAGES = mapped(LIST, language) as Readonly<Record<keyof List, Language>>
 
-/** Those that have a Board. */
+/** Rows with a Board. */
 export type BoardName = Having<'board'>
 export const BOARDS = mapped(having('board'), board) as Readonly<Record<BoardName, Board>>
 
-/** Those whose Board runs behind the one in TypeScript, which is the origin of all. */
+/** The Boards behind the one in TypeScript, which is the origin of all. */
 export type NeighbourName = Exclude<BoardName, 'typescript'>
 const { typescript: _, ...neighbours } = BOARDS
 export const NEIGHBOURS: Readonly<Record<NeighbourName, Board>> = neighbours
 
-/** Words of a command, with `words` in the place of `{name}`. */
+/** The words of a command, with `words` in place of `{name}`. */
 export function filled([command = '', ...args]: Words, words: Readonly<Record<string, string>> = {}): Command {
   const fill = (word: string) => word.replaceAll(/\{(\w+)\}/g, (braced, name: string) => words[name] ?? braced)
   return { command: command === 'node' ? process.execPath : fill(command), args: args.map(fill) }

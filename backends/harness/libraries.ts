@@ -1,6 +1,6 @@
 /**
- * What other people's apps are made of: the libraries that the lines in the READMEs are for. Only their tests need them, and
- * each is tested if it is here.
+ * Libraries of other people's apps, for which the READMEs have lines. Only the tests of these lines need them, and
+ * each line is tested if its library is here.
  */
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -8,9 +8,9 @@ import { fileURLToPath } from 'node:url'
 import type { Tool } from './toolchain.ts'
 
 export interface Library extends Tool {
-  /** The interpreter that has it: Debian's libraries are not for one that is first in PATH and not Debian's. */
+  /** The interpreter that finds it: Debian's libraries do not work with an interpreter from elsewhere that is first in PATH. */
   readonly interpreter: () => Promise<string | undefined>
-  /** Nothing fails where it is missing. */
+  /** Nothing fails without it. */
   readonly isExtra: boolean
 }
 
@@ -25,7 +25,7 @@ export const LIBRARIES = {
 
 const EXPRESS = fileURLToPath(new URL('../../tmp/node_modules/express', import.meta.url))
 
-/** Not every Debian has these; and the packages of Express, which are many, are no dependency of ours: it is in tmp. */
+/** Not every Debian has these. Express has many packages, and the project does not depend on them: it is in tmp. */
 export const EXTRAS = {
   laravel: php('Laravel', 'Illuminate', 'php-laravel-framework'),
   symfony: php('Symfony', 'Symfony/Bundle/FrameworkBundle', 'php-symfony-framework-bundle'),
@@ -48,7 +48,7 @@ function ruby(title: string, modules: string[], ...packages: string[]): Library 
   return library(title, packages, false, 'ruby', probe, `Ruby with ${modules.join(' and ')}`)
 }
 
-/** As Debian has them: without Composer, in PHP's include_path. */
+/** As Debian installs them: without Composer, in PHP's include_path. */
 function php(title: string, folder: string, ...packages: string[]): Library {
   const probe = ['-d', 'display_errors=0', '-r', `require "${folder}/autoload.php";`]
   return library(title, packages, true, 'php', probe, `PHP with ${folder}/autoload.php in its include_path`)

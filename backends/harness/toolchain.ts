@@ -1,6 +1,6 @@
 /**
- * Programs that this project runs but does not bring: how to see whether one is here, and how to get it. The languages are
- * in languages.ts; here are the others.
+ * Programs that this project runs but does not contain: how to see whether one is here, and how to install it. languages.ts has
+ * the languages; here are the others.
  */
 import { execFile } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
@@ -15,7 +15,7 @@ export interface Tool {
   readonly title: string
   /** In words, for an operator who installs it by hand. */
   readonly needs: string
-  /** Debian's packages; empty where Debian has no such package. */
+  /** Debian's packages; empty if Debian has none. */
   readonly packages: readonly string[]
   /** `npm run setup` installs it only with this option. */
   readonly option?: string
@@ -28,7 +28,7 @@ export const probe = (command: string, args: readonly string[], cwd?: string): P
     execFile(command, args, { timeout: 30_000, cwd }, error => resolve(error === null))
   })
 
-/** For its HTTP client, which no other resembles. Nothing fails where it is missing. */
+/** For its HTTP client, which resembles no other. Nothing fails without it. */
 export const JAVA: Tool = {
   title: 'Java',
   needs: 'a JDK, 16 or newer',
@@ -51,7 +51,7 @@ export const CHROMIUM: Tool = {
   isPresent: async () => findChromium() !== undefined,
 }
 
-/** How Playwright launches the Chromium or Chrome that is installed; without one Playwright launches its own. */
+/** Makes Playwright launch the installed Chromium or Chrome; without one Playwright launches its own. */
 export const chromiumLaunch = (): { executablePath?: string; args: string[] } => {
   const executablePath = findChromium()
   return {
@@ -62,7 +62,7 @@ export const chromiumLaunch = (): { executablePath?: string; args: string[] } =>
 
 const findChromium = (): string | undefined => BROWSERS.find(isExecutable)
 
-/** One line: what is missing, and how to get it. */
+/** One line: which program is missing, and how to install it. */
 export const missing = ({ title, needs, packages, option }: Tool): string => {
   const setup = ['npm run setup', ...(option === undefined ? [] : [option])].join(' -- ')
   return `${title} is not here (it needs ${needs}): ${setup}${packages.length > 0 ? `, or apt-get install ${packages.join(' ')}` : ''}`
@@ -80,7 +80,7 @@ const BROWSERS = [
 ]
 
 function proxy(title: string, name: string): Tool & { readonly find: () => string | undefined } {
-  // Debian puts servers where the PATH of most users does not look.
+  // Debian installs servers into a folder that is not in the PATH of most users.
   const folders = ['/usr/sbin', '/usr/bin', '/usr/local/sbin', '/usr/local/bin', '/opt/homebrew/bin']
   const find = () => folders.map(folder => `${folder}/${name}`).find(isExecutable)
   return {

@@ -18,7 +18,7 @@ export async function within<T>(ms: number, attempt: () => Promise<T>): Promise<
   assert.fail(`it took ${took.join(', ')} ms, and never less than ${ms} ms`)
 }
 
-/** Asks until a position is known, because a busy machine may take longer than the 250 ms of a page. Resolves with the last answer. */
+/** Asks until the answer has a position, because a busy machine may take longer than the 250 ms of a page. Resolves with the last answer. */
 export async function known<T>(ask: () => Promise<T>): Promise<T> {
   let answer = await ask()
   for (let attempt = 1; attempt < ATTEMPTS && isUnknown(answer); attempt++) answer = await ask()

@@ -103,7 +103,7 @@ $wrong = [
     'a key that is an array' => ['key' => []],
 ];
 foreach ($wrong as $title => $given) {
-    check("nothing but BroadcastFailed: $title", function () use ($given) {
+    check("only BroadcastFailed: $title", function () use ($given) {
         $given += ['stream' => 'x', 'html' => 'y', 'url' => 'http://127.0.0.1:1/'];
         failure(fn() => Hotcable\broadcast(...$given));
     });
@@ -153,8 +153,8 @@ check('settings: from $_ENV, where Symfony puts the settings of .env', function 
 });
 foreach (vectors('settings')['refuse'] as $c) {
     check("settings: $c[id]", fn() => with_env($c['env'], function () use ($c) {
-        $whom = $c['call'] === 'sign_stream' ? 'board/1' : [];
-        $call = fn() => ("Hotcable\\$c[call]")($whom, secret: $c['secret'] ?? null);
+        $subject = $c['call'] === 'sign_stream' ? 'board/1' : [];
+        $call = fn() => ("Hotcable\\$c[call]")($subject, secret: $c['secret'] ?? null);
         $message = failure($call, InvalidArgumentException::class);
         foreach ($c['names'] as $name) {
             same(1, preg_match("/\\b$name\\b/", $message));
@@ -166,7 +166,7 @@ $closed = stream_socket_server('tcp://127.0.0.1:0');
 $refusing = 'http://' . stream_socket_get_name($closed, false) . '/_broadcast';
 fclose($closed);
 $late = [
-    'a cable that is not there' => $refusing,
+    'a cable that is down' => $refusing,
     'a cable that never answers' => answering('silent', ''),
     'a cable that drips bytes' => answering('drips', ''),
     'a host that does not exist' => 'http://cable.invalid/_broadcast',
@@ -233,7 +233,7 @@ foreach ($found as $title => $given) {
     });
 }
 proc_terminate($names);
-check('requests: none but those that were looked at', function () use ($asked) {
+check('requests: no others', function () use ($asked) {
     $read = [$asked];
     $write = $except = [];
     same(0, stream_select($read, $write, $except, 0));

@@ -265,7 +265,7 @@ WRONG = (("html", None), ("html", 5), ("html", b"<b>"), ("stream", {1}), ("url",
          ("timeout", "soon"))
 for name, value in WRONG:
     check(f"requests: {name} is {value!r}", lambda self, wrong: is_wrong(self, **wrong), {name: value})
-check("requests: a cable that is not there", is_late, REFUSING, None)
+check("requests: a cable that is down", is_late, REFUSING, None)
 check("requests: a cable that never answers", is_late, CABLE, ("silent", ""))
 check("requests: a cable that drips bytes", is_late, DRIPPING, None)
 check("requests: a host that does not exist", is_late, "http://cable.invalid/_broadcast", None)

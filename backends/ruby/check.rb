@@ -203,15 +203,15 @@ class Check < Minitest::Test
   settings["refuse"].each do |c|
     check "settings: #{c["id"]}" do
       error = with_env(c["env"]) do
-        whom = c["call"] == "sign_stream" ? "board/1" : {}
-        assert_raises(ArgumentError) { Hotcable.public_send(c["call"], whom, secret: c["secret"]) }
+        subject = c["call"] == "sign_stream" ? "board/1" : {}
+        assert_raises(ArgumentError) { Hotcable.public_send(c["call"], subject, secret: c["secret"]) }
       end
       c["names"].each { |name| assert_match(/\b#{name}\b/, error.message) }
     end
   end
 
   {
-    "a cable that is not there" => [REFUSING, nil],
+    "a cable that is down" => [REFUSING, nil],
     "a cable that never answers" => [CABLE.url, ["silent"]],
     "a cable that drips bytes" => [CABLE.url, ["drips"]],
     "a host that does not exist" => ["http://cable.invalid/_broadcast", nil],

@@ -1,7 +1,7 @@
 /** Answers questions about hotcable.ts, a JSON line each: npm run check:backend -- node backends/typescript/adapter.ts */
 import { broadcast, broadcastKey, issueToken, position, signStream, streamFrom, turboStream } from './hotcable.ts'
 
-// biome-ignore lint/suspicious/noExplicitAny: a question is whatever it is.
+// biome-ignore lint/suspicious/noExplicitAny: the shape depends on the question.
 const ANSWERS: Record<string, (ask: any) => string | Promise<unknown>> = {
   sign_stream: ({ stream, expires_in: expiresIn, ...rest }) => signStream(stream, { expiresIn, ...rest }),
   issue_token: ({ identity, ...rest }) => issueToken(identity, rest),

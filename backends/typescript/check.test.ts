@@ -80,9 +80,10 @@ describe('bytes', () => {
     ...streams.sign,
     ...expiring,
   ])
-    test(`a signed stream name: ${id}`, () => assert.equal(signStream(stream, { secret, expiresIn, now }), signed))
+    test(`signStream writes the name: ${id}`, () =>
+      assert.equal(signStream(stream, { secret, expiresIn, now }), signed))
 
-  test('an expiry that is no number is an error, and not a name for good', () =>
+  test('signStream throws for an expiry that is not a number, and signs no lasting name', () =>
     assert.throws(() => signStream('board/1', { secret: 's', expiresIn: Number.NaN }), RangeError))
 
   for (const { id, make, secret = tags.secret, html, ...given } of tags.produce) {
@@ -98,14 +99,14 @@ describe('bytes', () => {
 
 describe('broadcasts', () => {
   for (const { id, stream, html, body } of broadcasts.produce)
-    test(`the body of a broadcast: ${id}`, async () => {
+    test(`broadcast sends the body: ${id}`, async () => {
       await broadcast(stream, html, { url })
       const expected = { method: 'POST', path: '/_broadcast', type: 'application/json', authorization: undefined, body }
       assert.deepEqual(asked, [expected])
     })
 
   for (const { id, text, html, body } of broadcasts.not_utf8)
-    test(`text that is not UTF-8: ${id}`, async () => {
+    test(`the helper mends or refuses text that is not UTF-8: ${id}`, async () => {
       const lone = text.replaceAll('\ufffd', '\ud83e')
       assert.equal(turboStream('append', lone, lone), html)
       await broadcast('board/1', lone, { url })
@@ -118,11 +119,11 @@ describe('broadcasts', () => {
       )
     })
 
-  test('text that only looks like an escaped surrogate is text', () =>
+  test('signStream keeps text that only looks like an escaped surrogate', () =>
     assert.equal(signStream('a\\ud800', { secret: 's' }).split('--')[0], btoa('"a\\\\ud800"')))
 
   for (const { id, url: ending, post, streams, get } of broadcasts.targets)
-    test(`the target of a request: ${id}`, async () => {
+    test(`the helper sends its requests to the URL: ${id}`, async () => {
       await broadcast('x', 'y', { url: listening + ending })
       assert.equal(await position(streams, { url: listening + ending }), '-')
       assert.deepEqual(
@@ -144,7 +145,7 @@ describe('broadcasts', () => {
     'a key that is an object': { key: {} },
   }
   for (const [title, given] of Object.entries(wrong))
-    test(`nothing but BroadcastFailed: ${title}`, async () => {
+    test(`broadcast rejects with BroadcastFailed and no other error: ${title}`, async () => {
       const { stream, html, ...options } = { stream: 'x', html: 'y', url: refusing, ...given }
       await failure(broadcast(stream, html, options))
     })
@@ -178,7 +179,7 @@ describe('positions', () => {
     ...broadcasts.accept,
     ...broadcasts.refuse.filter((c: { flag: string }) => !isBroadcast(c)),
   ])
-    test(`an answer to position: ${id}`, async () => {
+    test(`position reads the answer: ${id}`, async () => {
       answer = says(status, text)
       const ask = () => {
         asked.length = 0
@@ -209,7 +210,7 @@ describe('settings', () => {
     })
 
   for (const { id, call, env, secret, names } of settings.refuse)
-    test(`an error that names the variables: ${id}`, t => {
+    test(`the helper throws an error that names the variables: ${id}`, t => {
       setEnv(t, env)
       assert.throws(
         () => (call === 'sign_stream' ? signStream('board/1', { secret }) : issueToken({}, { secret })),
@@ -217,13 +218,13 @@ describe('settings', () => {
       )
     })
 
-  test('the broadcast URL of the environment', async t => {
+  test('broadcast uses the URL of the environment', async t => {
     setEnv(t, { ANYCABLE_HTTP_BROADCAST_URL: `${url}/mine` })
     await broadcast('x', 'y')
     assert.equal(asked[0]?.path, '/_broadcast/mine')
   })
 
-  test('a proxy of the environment is not asked', async () => {
+  test('broadcast ignores a proxy of the environment', async () => {
     const script = `import(process.argv[1]).then(({ broadcast }) => broadcast('x', 'y', { url: process.argv[2] }))`
     const env = { NODE_USE_ENV_PROXY: '1', HTTP_PROXY: 'http://127.0.0.1:9' }
     const helper = new URL('hotcable.ts', import.meta.url).href
@@ -235,7 +236,7 @@ describe('settings', () => {
 
 describe('a page never waits', () => {
   const late: Record<string, () => string | Promise<string>> = {
-    'a cable that is not there': () => refusing,
+    'a cable that is down': () => refusing,
     'a cable that never answers': () => url,
     'a cable that drips bytes': () => listen(dripping),
     'a host that does not exist': () => 'http://cable.invalid/_broadcast',
@@ -267,7 +268,7 @@ async function failure(broadcast: Promise<void>): Promise<Error> {
     assert.ok(error instanceof BroadcastFailed)
     return error
   }
-  assert.fail('it did not fail')
+  assert.fail('broadcast did not fail')
 }
 
 function setEnv(t: { after: (undo: () => void) => void }, env: Record<string, string>): void {

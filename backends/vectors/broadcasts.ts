@@ -1,18 +1,18 @@
-/** The requests of a backend to the cable, and the answers that it must believe. */
+/** The requests of a backend to the cable, and the answers that the helper must believe. */
 import { hex, SECRET, TEXTS } from './sign.ts'
 
 const FLAGS = {
   not_utf8:
-    'Not UTF-8: in HTML, U+FFFD stands for each beginning of a character, and for each stray byte; a stream name or an identity is refused.',
-  target: 'A broadcast goes to the URL as it is. For a position, the path has /position after it, and the query goes on with the names of the streams.',
-  not_201: 'Only 201 says that the broadcast was taken; a 200 may be a proxy, a login page or another server.',
-  not_200: 'Only 200 has a position. 404 is what AnyCable answers, which has no such route.',
+    'Not UTF-8: in HTML, U+FFFD replaces each incomplete character and each stray byte; the helper refuses a stream name or an identity.',
+  target: 'A broadcast goes to the unchanged URL. For a position, the path ends with /position, and the stream names are added to the query.',
+  not_201: 'Only 201 means that the cable took the broadcast; a 200 may come from a proxy, a login page or another server.',
+  not_200: 'Only 200 has a position. AnyCable, which has no such route, answers 404.',
   not_json: 'The answer is not JSON.',
-  not_an_object: 'JSON, but no object with a position.',
+  not_an_object: 'JSON, but not an object with a position.',
   not_a_position:
     'A position is digits, a slash, and one or more of A-Z a-z 0-9 _ and -; nothing before it and nothing after.',
 }
-const NOTES = { position: 'A position is handed on as it is.', unknown: 'The cable says that it does not know.' }
+const NOTES = { position: 'The helper returns the position unchanged.', unknown: 'The cable answers that the position is unknown.' }
 
 const body = (id: string, stream: string, html: string) => ({
   id,

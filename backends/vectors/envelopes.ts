@@ -16,13 +16,13 @@ const FLAGS = {
   ],
   purpose: [
     'stream_purpose_mismatch',
-    'The purpose is not the one that is expected, and none is no wildcard: not when nobody asks for a purpose, and not when the name has none.',
+    'The purpose is not the expected one. No purpose is not a wildcard: neither where the cable expects none, nor where the name has none.',
   ],
   envelope_malformed: [
     'stream_name_not_a_string',
-    'Signed well, but not an envelope around one string, or with an expiry that is no moment: ISO 8601 with a zone.',
+    'The signature is good, but the content is not an envelope around one string, or its expiry is not a time in ISO 8601 with a zone.',
   ],
-  envelope_tampered: ['stream_signature_mismatch', 'An envelope that nobody signed, with the digest of another.'],
+  envelope_tampered: ['stream_signature_mismatch', 'An unsigned envelope, with the digest of another one.'],
 } as const
 
 const NOTES = {
@@ -127,8 +127,8 @@ export const envelopes = {
       now: 2 ** 40,
       purpose: 'turbo',
     }),
-    accept('null is no expiry and no purpose', 'envelope', envelope({ data: STREAM, exp: null, pur: null })),
-    accept('an empty purpose is none', 'envelope', envelope({ data: STREAM, pur: '' })),
+    accept('null means no expiry and no purpose', 'envelope', envelope({ data: STREAM, exp: null, pur: null })),
+    accept('an empty purpose means no purpose', 'envelope', envelope({ data: STREAM, pur: '' })),
     accept('the purpose first', 'envelope', envelope({ pur: 'turbo', exp: EXP, data: STREAM }), { purpose: 'turbo' }),
     accept(
       "old Rails' escapes in a purpose",
@@ -184,16 +184,16 @@ export const envelopes = {
     refuse('the wrong purpose too late', 'expired', envelope({ data: STREAM, exp: EXP, pur: 'turbo' }), {
       now: EXPIRY,
     }),
-    refuse('zero seconds is an expiry, and not none', 'expired', expiring(STREAM, 0, EXPIRY)),
+    refuse('zero seconds is an expiry', 'expired', expiring(STREAM, 0, EXPIRY)),
     refuse('signed for the past', 'expired', expiring(STREAM, -60, EXPIRY)),
     refuse(
       "the reference with Rails' envelope",
       'purpose',
       'eyJfcmFpbHMiOnsibWVzc2FnZSI6ImNoYXQ6MjAyMSIsImV4cCI6bnVsbCwicHVyIjoieCJ9fQ==--ce43d137a08e8fc2756cf9b4aacb88046a735cb1d75a74b6c0463b40e218eae7',
     ),
-    refuse('a purpose that nobody asked for', 'purpose', envelope({ data: STREAM, pur: 'login' })),
+    refuse('a purpose where none is expected', 'purpose', envelope({ data: STREAM, pur: 'login' })),
     refuse(
-      'an old envelope for a purpose that nobody asked for',
+      'an old envelope with a purpose where none is expected',
       'purpose',
       legacy(JSON.stringify(STREAM), EXP, 'login'),
     ),
@@ -201,12 +201,12 @@ export const envelopes = {
     refuse('the purpose in upper case', 'purpose', envelope({ data: STREAM, pur: 'Turbo' }), { purpose: 'turbo' }),
     refuse('the start of the purpose', 'purpose', envelope({ data: STREAM, pur: 'turb' }), { purpose: 'turbo' }),
     refuse('the purpose and a newline', 'purpose', envelope({ data: STREAM, pur: 'turbo\n' }), { purpose: 'turbo' }),
-    refuse('no purpose where one is asked for', 'purpose', envelope({ data: STREAM, exp: EXP }), { purpose: 'turbo' }),
-    refuse('an empty purpose where one is asked for', 'purpose', envelope({ data: STREAM, pur: '' }), {
+    refuse('no purpose where one is expected', 'purpose', envelope({ data: STREAM, exp: EXP }), { purpose: 'turbo' }),
+    refuse('an empty purpose where one is expected', 'purpose', envelope({ data: STREAM, pur: '' }), {
       purpose: 'turbo',
     }),
     refuse('an old envelope without the purpose', 'purpose', legacy(JSON.stringify(STREAM), EXP), { purpose: 'turbo' }),
-    refuse('a plain name where a purpose is asked for', 'purpose', sealJson(JSON.stringify(STREAM)), {
+    refuse('a plain name where a purpose is expected', 'purpose', sealJson(JSON.stringify(STREAM)), {
       purpose: 'turbo',
     }),
     ...Object.entries<unknown>({
@@ -230,13 +230,13 @@ export const envelopes = {
       'a day as the expiry': { data: STREAM, exp: '2026-11-24' },
       'an expiry without a zone': { data: STREAM, exp: '2026-11-24T08:00:00.000' },
       'an expiry in prose': { data: STREAM, exp: 'Tue, 24 Nov 2026 08:00:00 GMT' },
-      'an expiry in a month that is none': { data: STREAM, exp: '2026-13-01T08:00:00.000Z' },
+      'an expiry in month 13': { data: STREAM, exp: '2026-13-01T08:00:00.000Z' },
       'an expiry and more': { data: STREAM, exp: `${EXP}x` },
       'a name as the message': { message: STREAM, exp: EXP, pur: null },
       'a number as the message': { message: 42, exp: EXP, pur: null },
       'null as the message': { message: null, exp: EXP, pur: null },
       'JSON as the message': { message: `"${STREAM}"`, exp: EXP, pur: null },
-      'a message that is no JSON': { message: base64(STREAM), exp: EXP, pur: null },
+      'a message that is not JSON': { message: base64(STREAM), exp: EXP, pur: null },
       'a message that is a number': { message: base64('42'), exp: EXP, pur: null },
       'a message that is an envelope': { message: base64('{"_rails":{"data":"x"}}'), exp: EXP, pur: null },
       'a message that is not UTF-8': { message: base64(Buffer.from('"caf\xe9"', 'latin1')), exp: EXP, pur: null },

@@ -1,11 +1,11 @@
-/** Where the helpers take their secrets, key and URL from: the first that is set and not empty. */
+/** The sources of the helpers' secrets, key and URL: the first variable that is set and not empty. */
 import { base64url, CYRILLIC, hex, jwt, sealJson } from './sign.ts'
 
 type Env = Record<string, string>
 
 const FLAGS = {
-  no_secret: 'No secret anywhere. The error must name every variable that would do.',
-  empty_secret: 'An empty secret is refused, given or found: HMAC takes it, and anybody can forge what it signs.',
+  no_secret: 'No secret anywhere. The error must name every variable that can hold one.',
+  empty_secret: 'The helper refuses an empty secret, in an argument or a variable: HMAC accepts it, and everyone can forge its signatures.',
 }
 
 const NOW = 1_700_000_000

@@ -1,4 +1,4 @@
-/** The few primitives that the vectors are made with; every way to get them wrong is a parameter. */
+/** The few primitives that make the vectors; each way to get them wrong is a parameter. */
 import { createHmac } from 'node:crypto'
 
 export const SECRET = 'qwerty'

@@ -13,16 +13,16 @@ const FLAGS = {
     'The standard alphabet is padded to fours; only the URL-safe one may go without.',
   ],
   digest: ['stream_signature_mismatch', 'The digest is not lower-case hex HMAC-SHA256 over the base64 text.'],
-  wrong_key: ['stream_signature_mismatch', 'Signed with something that is not the secret.'],
-  tampered: ['stream_signature_mismatch', 'A name that nobody signed, with the digest of another.'],
-  not_a_string: ['stream_name_not_a_string', 'Signed well, but the JSON is not a string.'],
+  wrong_key: ['stream_signature_mismatch', 'Signed with another key than the secret.'],
+  tampered: ['stream_signature_mismatch', 'An unsigned name, with the digest of another one.'],
+  not_a_string: ['stream_name_not_a_string', 'The signature is good, but the JSON is not a string.'],
   not_json: [
     'stream_name_not_a_string',
-    'Signed well, but it is not JSON: the name was not encoded, or not with JSON.',
+    'The signature is good, but the content is not JSON: the backend did not encode the name as JSON.',
   ],
   not_utf8: [
     'stream_name_not_a_string',
-    'Signed well, but the JSON is not UTF-8. Two names that decode to the same would otherwise be one stream.',
+    'The signature is good, but the JSON is not UTF-8. Otherwise two names that decode to the same text would be one stream.',
   ],
 } as const
 
@@ -61,7 +61,7 @@ export const signedStreams = {
   about:
     'Signed stream names. sign: sign_stream(stream, expires_in, now) must be these bytes, and the cable reads stream from them. accept: the cable reads ' +
     'stream. refuse: the cable answers code, and flag says what kind of bug it catches; one with expires_in is also what sign_stream must write. A case ' +
-    'may have a secret of its own; now is the time in Unix seconds; purpose is what the cable expects names to be signed for, absent for none.',
+    'may have another secret; now is the time in Unix seconds; purpose is the purpose that the cable expects of names, absent for none.',
   secret: SECRET,
   notes: {
     ...NOTES,
@@ -168,7 +168,7 @@ export const signedStreams = {
     refuse('the first half of the digest', 'digest', honest.slice(0, -32)),
     refuse('a digest with one more digit', 'digest', `${honest}0`),
     refuse('a digest with a newline', 'digest', `${honest}\n`),
-    refuse('a digest that is no hex', 'digest', `${payload}--${'z'.repeat(64)}`),
+    refuse('a digest that is not hex', 'digest', `${payload}--${'z'.repeat(64)}`),
     refuse('a digest of look-alikes', 'digest', `${payload}--${digest.replaceAll('c', 'с')}`),
     refuse('another key', 'wrong_key', seal(payload, 'qwertz')),
     refuse('an empty key', 'wrong_key', seal(payload, '')),
@@ -213,7 +213,7 @@ export const signedStreams = {
     refuse('something after the string', 'not_json', sealJson('"chat"x')),
     refuse('two strings', 'not_json', sealJson('"chat""2021"')),
     refuse('a newline within the string', 'not_json', sealJson('"a\nb"')),
-    refuse('an escape that JSON has not', 'not_json', sealJson('"\\x41"')),
+    refuse('an escape that JSON does not have', 'not_json', sealJson('"\\x41"')),
     refuse('only white space', 'not_json', sealJson('  ')),
     refuse("Ruby's Marshal", 'not_json', sealJson(Buffer.from('\x04\bI"\x0echat:2021\x06:\x06ET', 'latin1'))),
     refuse("PHP's serialize", 'not_json', sealJson('s:9:"chat:2021";')),

@@ -1,4 +1,4 @@
-/** HTML: the tags that a page and a broadcast are made of. Helpers refuse nothing here: a tag stays a tag. */
+/** HTML: the tags of a page and of a broadcast. Helpers refuse nothing here: a tag stays a tag. */
 import { CYRILLIC, hex, SECRET, sealJson, base64url, jwt, TEXTS } from './sign.ts'
 
 const NOW = 1_700_000_000
@@ -55,8 +55,8 @@ const wrap = (html: string) =>
 
 export const tags = {
   about:
-    'Tags, to the byte. make is the function, html the result; content is the html argument of turbo_stream, and a target of null is none. ' +
-    'A case may have a secret of its own.',
+    'Tags, to the byte. make is the function, html the result; content is the html argument of turbo_stream; a target of null means no target. ' +
+    'A case may have another secret.',
   secret: SECRET,
   notes: {},
   produce: [
@@ -64,7 +64,7 @@ export const tags = {
     streamFrom('from a position', 'board/1', '12/aZ3x'),
     streamFrom('from an unknown position', 'board/1', '-'),
     streamFrom('from a long epoch', 'board/1', '9007199254740991/V1StGXR8_Z5jdHi6B-myT'),
-    streamFrom('a position that is none stays an attribute', 'board/1', '1/2/"><script>&'),
+    streamFrom('an invalid position stays an attribute', 'board/1', '1/2/"><script>&'),
     streamFrom('with a secret that is not ASCII', 'board/1', '12/aZ3x', CYRILLIC),
     streamFrom('for an hour', 'board/1', '12/aZ3x', SECRET, 3600),
     streamFrom('for no time at all', 'board/1', '12/aZ3x', SECRET, 0),
@@ -75,7 +75,7 @@ export const tags = {
     metaTags('meta tags over TLS', { visitor: '7' }, 'wss://example.com/cable'),
     metaTags('meta tags with a query', { visitor: '7' }, 'wss://example.com/cable?v=1'),
     metaTags('meta tags with a query that needs escaping', { visitor: '7' }, 'wss://example.com/cable?a=1&b="<é>"'),
-    metaTags('meta tags for somebody in any script', { name: 'Zoë "日本" 🦄 <b>' }, 'ws://localhost:8080/cable', {
+    metaTags('meta tags for a name in any script', { name: 'Zoë "日本" 🦄 <b>' }, 'ws://localhost:8080/cable', {
       ttl: 60,
     }),
     metaTags('meta tags with a secret that is not ASCII', {}, 'ws://localhost:8080/cable', { secret: CYRILLIC }),

@@ -99,7 +99,7 @@ const refuse = (id: string, flag: keyof typeof FLAGS, token: string, now = NOW) 
 export const tokens = {
   about:
     'Tokens. produce: issue_token(identity, ttl, now) must be these bytes, and the cable reads ext from them. accept: the cable reads ext. ' +
-    'refuse: the cable answers code, and flag says what kind of bug it catches. now is Unix seconds; a case may have a secret of its own.',
+    'refuse: the cable answers code, and flag says what kind of bug it catches. now is Unix seconds; a case may have another secret.',
   secret: SECRET,
   notes: { ...NOTES, ...Object.fromEntries(Object.entries(FLAGS).map(([flag, [, note]]) => [flag, note])) },
   produce: [
@@ -159,9 +159,9 @@ export const tokens = {
     accept('nbf has passed', 'dates', token({ ...good, nbf: 1 })),
     accept('nbf 0', 'dates', token({ ...good, nbf: 0 })),
     accept('iat in the future', 'other_claims', token({ ...good, iat: NOW + 3600 })),
-    accept('somebody else named', 'other_claims', token({ ...good, iss: 'x', aud: ['y'], sub: 7, jti: null, é: {} })),
+    accept('other names', 'other_claims', token({ ...good, iss: 'x', aud: ['y'], sub: 7, jti: null, é: {} })),
     accept('an empty ext', 'any_string', token({ ...good, ext: '' }), ''),
-    accept('an ext that is no JSON', 'any_string', token({ ...good, ext: 'hello --' }), 'hello --'),
+    accept('an ext that is not JSON', 'any_string', token({ ...good, ext: 'hello --' }), 'hello --'),
     accept('a very long ext', 'any_string', token({ ...good, ext: LONG }), LONG),
     accept(
       "PHP's slashes",
@@ -209,7 +209,7 @@ export const tokens = {
     refuse('claims with padding', 'padding', jwt(h, base64('{"ext":"x","exp":1700003600}'))),
     refuse('claims in the standard alphabet', 'alphabet', jwt(h, base64(SLASHED).replaceAll('=', ''))),
     refuse('a signature in the standard alphabet', 'alphabet', standardSignature()),
-    refuse('a header that is no JSON', 'header', token(good, 'HS256')),
+    refuse('a header that is not JSON', 'header', token(good, 'HS256')),
     refuse('a header that is an array', 'header', token(good, '["HS256"]')),
     refuse('a header that is null', 'header', token(good, 'null')),
     refuse('a header that is not UTF-8', 'header', token(good, Buffer.from('{"alg":"HS256","kid":"\xff"}', 'latin1'))),
@@ -251,7 +251,7 @@ export const tokens = {
     refuse('expired, and unsigned', 'signature_first', `${base64url('{"alg":"none"}')}.${base64url('{"exp":1}')}.`),
     refuse('not yet valid, and another secret', 'signature_first', token({ ...good, nbf: NOW + 60 }, HEADER, 'qwertz')),
     refuse('no ext, and another secret', 'signature_first', token({ exp: NOW + 60 }, HEADER, 'qwertz')),
-    refuse('claims that are no JSON', 'claims', token(EXT.slice(1))),
+    refuse('claims that are not JSON', 'claims', token(EXT.slice(1))),
     refuse('claims that are an array', 'claims', token(`[${JSON.stringify(good)}]`)),
     refuse('claims that are a string', 'claims', token('"x"')),
     refuse('claims that are null', 'claims', token('null')),

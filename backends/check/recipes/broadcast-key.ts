@@ -4,11 +4,11 @@ import { HEX, KEYS, MACS } from './signing.ts'
 
 const BROADCAST_KEY = {
   message: ways('broadcast-cable', {
-    'the message is broadcast_cable: it takes broadcast-cable': 'broadcast_cable',
-    'the message is broadcast: it takes broadcast-cable': 'broadcast',
-    'the message is cable-broadcast: it takes broadcast-cable': 'cable-broadcast',
-    'the message is Broadcast-Cable: it takes broadcast-cable': 'Broadcast-Cable',
-    'the message is empty: it takes broadcast-cable': '',
+    'the message is broadcast_cable: use broadcast-cable': 'broadcast_cable',
+    'the message is broadcast: use broadcast-cable': 'broadcast',
+    'the message is cable-broadcast: use broadcast-cable': 'cable-broadcast',
+    'the message is Broadcast-Cable: use broadcast-cable': 'Broadcast-Cable',
+    'the message is empty: use broadcast-cable': '',
     'the message has a newline at its end': 'broadcast-cable\n',
     'the message is "broadcast-cable" with its quotes': '"broadcast-cable"',
   }),

@@ -1,8 +1,8 @@
-/** The bodies of a broadcast, one a line for each try. ID stands for what is random. */
+/** The bodies of a broadcast, one a line for each try. ID stands for the random id. */
 import { type Choice, recipe, type Steps, ways } from './recipe.ts'
 import { SPELLINGS } from './spelling.ts'
 
-/** What stands for an id, by what the cable finds of it. */
+/** Stands for an id; says what the cable found about it. */
 export const IDS = {
   good: 'ID',
   malformed: 'ID of another form',

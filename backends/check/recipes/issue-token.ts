@@ -8,7 +8,7 @@ interface Tokens {
   secret: string
   ttl: number
   now: number
-  /** When it was answered, in Unix seconds. */
+  /** The time of the answer, in Unix seconds. */
   clock: number
 }
 const TOKENS = {
@@ -17,17 +17,17 @@ const TOKENS = {
     'the header has no typ: {"alg":"HS256","typ":"JWT"}': '{"alg":"HS256"}',
     'the header has spaces: {"alg":"HS256","typ":"JWT"}': '{"alg": "HS256", "typ": "JWT"}',
     'the header has spaces, and typ before alg: {"alg":"HS256","typ":"JWT"}': '{"typ": "JWT", "alg": "HS256"}',
-    'alg is HS512: it takes HS256': '{"alg":"HS512","typ":"JWT"}',
-    'alg is HS384: it takes HS256': '{"alg":"HS384","typ":"JWT"}',
-    'alg is none: it takes HS256': '{"alg":"none","typ":"JWT"}',
-    'alg is sha256: it takes HS256': '{"alg":"sha256","typ":"JWT"}',
-    'alg is in lower case: it takes HS256': '{"alg":"hs256","typ":"JWT"}',
+    'alg is HS512: use HS256': '{"alg":"HS512","typ":"JWT"}',
+    'alg is HS384: use HS256': '{"alg":"HS384","typ":"JWT"}',
+    'alg is none: use HS256': '{"alg":"none","typ":"JWT"}',
+    'alg is sha256: use HS256': '{"alg":"sha256","typ":"JWT"}',
+    'alg is in lower case: use HS256': '{"alg":"hs256","typ":"JWT"}',
   }),
   json: SPELLINGS,
   ext: ways((identity: Record<string, unknown>, json: (value: unknown) => string): unknown => json(identity), {
-    'ext is an object: it takes the JSON of the identity, as a string': identity => identity,
+    'ext is an object: use the JSON of the identity, as a string': identity => identity,
     'ext is encoded twice: once is enough': (identity, json) => json(json(identity)),
-    'ext is base64: it takes the JSON of the identity, as a string': (identity, json) => btoa(json(identity)),
+    'ext is base64: use the JSON of the identity, as a string': (identity, json) => btoa(json(identity)),
     'the keys of the identity are sorted: leave them in the order given': (identity, json) =>
       json(Object.fromEntries(Object.entries(identity).sort(([a], [b]) => (a < b ? -1 : 1)))),
     'an identity without keys is [] (PHP: cast it to an object)': (identity, json) =>
@@ -35,14 +35,14 @@ const TOKENS = {
   }),
   exp: ways(({ now, ttl }: Tokens): unknown => now + ttl, {
     'exp is missing': () => undefined,
-    'exp is in milliseconds: it takes seconds': ({ now, ttl }) => (now + ttl) * 1000,
-    'exp is a string: it takes a number': ({ now, ttl }) => String(now + ttl),
-    'exp is reckoned from the clock: it takes now': ({ clock, ttl }) => clock + ttl,
+    'exp is in milliseconds: use seconds': ({ now, ttl }) => (now + ttl) * 1000,
+    'exp is a string: use a number': ({ now, ttl }) => String(now + ttl),
+    'exp is computed from the clock: compute it from now': ({ clock, ttl }) => clock + ttl,
     'exp is the ttl: add it to now': ({ ttl }) => ttl,
     'exp is now: add the ttl': ({ now }) => now,
     'you ignored ttl, and took an hour': ({ now }) => now + 3600,
     'ttl is taken for minutes: it is seconds': ({ now, ttl }) => now + ttl * 60,
-    'exp is an ISO date: it takes a number of seconds': ({ now, ttl }) => new Date((now + ttl) * 1000).toISOString(),
+    'exp is an ISO date: use a number of seconds': ({ now, ttl }) => new Date((now + ttl) * 1000).toISOString(),
   }),
   claims: ways((ext: unknown, exp: unknown, _question: Tokens): unknown => ({ ext, exp }), {
     'exp is before ext: ext comes first': (ext, exp) => ({ exp, ext }),
@@ -56,7 +56,7 @@ const TOKENS = {
     'the identity is in sub: it goes into ext': (sub, exp) => ({ sub, exp }),
   }),
   written: ways((claims: unknown, json: (value: unknown) => string) => json(claims), {
-    'exp has a fraction: it takes whole seconds': (claims, json) => json(claims).replace(/("exp":-?\d+)/, '$1.0'),
+    'exp has a fraction: use whole seconds': (claims, json) => json(claims).replace(/("exp":-?\d+)/, '$1.0'),
   }),
   base64: BASE64URL,
   signed: ways((unsigned: string, _claims: string) => unsigned, {
@@ -71,12 +71,11 @@ const TOKENS = {
   key: KEYS,
   mac: MACS,
   signature: ways((mac: Buffer, base64: (bytes: Buffer) => string) => base64(mac), {
-    'the signature is base64url of its hex: it takes the bytes': (mac, base64) =>
-      base64(Buffer.from(mac.toString('hex'))),
-    'the signature is hex: it takes base64url': mac => mac.toString('hex'),
-    'the signature has padding: base64url goes without =': mac => BASE64URL[1]!.do(mac),
-    'the signature is in the standard alphabet of base64: it takes the URL-safe one': mac => BASE64URL[2]!.do(mac),
-    'the signature is standard base64: it takes base64url, without padding': mac => BASE64URL[3]!.do(mac),
+    'the signature is base64url of its hex: use the bytes': (mac, base64) => base64(Buffer.from(mac.toString('hex'))),
+    'the signature is hex: use base64url': mac => mac.toString('hex'),
+    'the signature has padding: base64url has no =': mac => BASE64URL[1]!.do(mac),
+    'the signature is in the standard alphabet of base64: use the URL-safe one': mac => BASE64URL[2]!.do(mac),
+    'the signature is standard base64: use base64url, without padding': mac => BASE64URL[3]!.do(mac),
     'the signature is empty': () => '',
   }),
 } satisfies Steps

@@ -10,18 +10,18 @@ export const MARKUP = {
   escape: ways((text: string) => escaped(text), {
     'attributes are not escaped': text => text,
     'attributes are escaped twice': text => escaped(escaped(text)),
-    'attributes have &#34; for a quote: it takes &quot;': text => escaped(text, '&#34;'),
-    "attributes have ' escaped as &#39; and \" as &#34;: it takes ' itself, and &quot;": text =>
+    'attributes have &#34; for a quote: use &quot;': text => escaped(text, '&#34;'),
+    "attributes have ' escaped as &#39; and \" as &#34;: use ' itself, and &quot;": text =>
       escaped(text, '&#34;').replaceAll("'", '&#39;'),
-    "attributes have ' escaped as &#39;: it takes ' itself": text => escaped(text).replaceAll("'", '&#39;'),
-    "attributes have ' escaped as &#039;: it takes ' itself": text => escaped(text).replaceAll("'", '&#039;'),
-    "attributes have ' escaped as &#x27;: it takes ' itself": text => escaped(text).replaceAll("'", '&#x27;'),
-    "attributes have ' escaped as &apos;: it takes ' itself": text => escaped(text).replaceAll("'", '&apos;'),
-    'attributes have > as it is: it takes &gt;': text => escaped(text).replaceAll('&gt;', '>'),
-    'attributes have < and > as they are: it takes &lt; and &gt;': text =>
+    "attributes have ' escaped as &#39;: use ' itself": text => escaped(text).replaceAll("'", '&#39;'),
+    "attributes have ' escaped as &#039;: use ' itself": text => escaped(text).replaceAll("'", '&#039;'),
+    "attributes have ' escaped as &#x27;: use ' itself": text => escaped(text).replaceAll("'", '&#x27;'),
+    "attributes have ' escaped as &apos;: use ' itself": text => escaped(text).replaceAll("'", '&apos;'),
+    'attributes have > as it is: use &gt;': text => escaped(text).replaceAll('&gt;', '>'),
+    'attributes have < and > as they are: use &lt; and &gt;': text =>
       escaped(text).replaceAll('&gt;', '>').replaceAll('&lt;', '<'),
-    'attributes have & as it is: it takes &amp;': text => escaped(text).replaceAll('&amp;', '&'),
-    'attributes have " as it is: it takes &quot;': text => escaped(text, '"'),
+    'attributes have & as it is: use &amp;': text => escaped(text).replaceAll('&amp;', '&'),
+    'attributes have " as it is: use &quot;': text => escaped(text, '"'),
   }),
   quoted: ways((name: string, value: string) => `${name}="${value}"`, {
     'attributes are in single quotes': (name, value) => `${name}='${value}'`,

@@ -1,15 +1,15 @@
 /**
- * How an answer is made, step by step, with the ways to get each step wrong. A wrong answer is explained by making it:
- * the mistake is the one whose answers are what the program says, in most cases.
+ * How to make an answer, step by step, with the ways to get each step wrong. The check explains a wrong answer by making it:
+ * the mistake is the one that makes the program's answers in most cases.
  */
 
-/** One way to do a step. The first of a step is the right one, and has nothing to say. */
+/** One way to do a step. The first way of a step is the right one, and has no words. */
 export interface Way<Do> {
   readonly says: string
   readonly do: Do
 }
 
-/** The right way, and the wrong ones by what they say. One that says nothing is as good as right. */
+/** The right way, and the wrong ones by their words. A way without words counts as right. */
 export const ways = <Do>(right: Do, wrong: Readonly<Record<string, Do>>): readonly Way<Do>[] => [
   { says: '', do: right },
   ...Object.entries(wrong).map(([says, wrong]) => ({ says, do: wrong })),
@@ -18,7 +18,7 @@ export const ways = <Do>(right: Do, wrong: Readonly<Record<string, Do>>): readon
 // biome-ignore lint/suspicious/noExplicitAny: each recipe types its own steps.
 export type Steps = Readonly<Record<string, readonly Way<any>[]>>
 export type Choice<S extends Steps> = { readonly [K in keyof S]: S[K][number]['do'] }
-/** What was asked, and what was answered. */
+/** The question and the answer. */
 export interface Said<Q> {
   readonly question: Q
   readonly got: unknown
@@ -27,7 +27,7 @@ export interface Said<Q> {
 export interface Recipe<Q> {
   /** The right answer. */
   make: (question: Q) => string
-  /** The mistakes, of up to two steps, that make the answer to the first question; the best explanation of all first. */
+  /** The mistakes, in up to two steps, that make the answer to the first question; the best explanation of all first. */
   explain: (first: Said<Q>, all: readonly Said<Q>[]) => Explanation<Q> | undefined
 }
 
@@ -44,7 +44,7 @@ export function recipe<S extends Steps, Q>(steps: S, make: (choice: Choice<S>, q
     try {
       return make({ ...right, ...wrong } as Choice<S>, question)
     } catch {
-      return undefined // a step that cannot be done that way here
+      return undefined // this way does not work for this question
     }
   }
   return {

@@ -8,7 +8,7 @@ export interface Names {
   secret: string
   expires_in?: number
   now?: number
-  /** When it was answered, in Unix seconds. */
+  /** The time of the answer, in Unix seconds. */
   clock: number
 }
 const iso = (seconds: number): string => new Date(seconds * 1000).toISOString()
@@ -23,11 +23,11 @@ export const SIGNING = {
       lasts === undefined ? stream : { _rails: { data: stream, exp: withoutMs(iso(now + lasts)) } },
     'exp is a number: it is text, in ISO 8601': ({ stream, expires_in: lasts, now = 0 }) =>
       lasts === undefined ? stream : { _rails: { data: stream, exp: now + lasts } },
-    'exp is reckoned from the clock: it takes now': ({ stream, expires_in: lasts, clock }) =>
+    'exp is computed from the clock: compute it from now': ({ stream, expires_in: lasts, clock }) =>
       envelope(stream, lasts, lasts! + clock),
     'exp is the same as now: add expires_in': ({ stream, expires_in: lasts, now }) => envelope(stream, lasts, now!),
     'exp is expires_in: add it to now': ({ stream, expires_in: lasts }) => envelope(stream, lasts, lasts!),
-    'the envelope is the one of Rails before 7.1 (message): it takes data': ({ stream, expires_in: lasts, now = 0 }) =>
+    'the envelope is the one of Rails before 7.1 (message): use data': ({ stream, expires_in: lasts, now = 0 }) =>
       lasts === undefined ? stream : { _rails: { message: btoa(JSON.stringify(stream)), exp: iso(now + lasts) } },
     'the envelope has a purpose, as null: leave pur out': ({ stream, expires_in: lasts, now = 0 }) =>
       lasts === undefined ? stream : { _rails: { data: stream, exp: iso(now + lasts), pur: null } },
@@ -37,7 +37,7 @@ export const SIGNING = {
   json: [
     ...SPELLINGS,
     {
-      says: 'you signed the name, and not the JSON of it',
+      says: 'you signed the name, not the JSON of it',
       do: (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value)),
     },
   ],
@@ -53,11 +53,11 @@ export const SIGNING = {
   mac: MACS,
   digest: HEX,
   joined: ways((encoded: string, digest: string) => `${encoded}--${digest}`, {
-    'there is - between base64 and digest: it takes --': (encoded, digest) => `${encoded}-${digest}`,
-    'there is . between base64 and digest: it takes --': (encoded, digest) => `${encoded}.${digest}`,
-    'there is : between base64 and digest: it takes --': (encoded, digest) => `${encoded}:${digest}`,
-    'there is a dash in print between base64 and digest: it takes --': (encoded, digest) => `${encoded}–${digest}`,
-    'there is nothing between base64 and digest: it takes --': (encoded, digest) => `${encoded}${digest}`,
+    'there is - between base64 and digest: use --': (encoded, digest) => `${encoded}-${digest}`,
+    'there is . between base64 and digest: use --': (encoded, digest) => `${encoded}.${digest}`,
+    'there is : between base64 and digest: use --': (encoded, digest) => `${encoded}:${digest}`,
+    'there is a dash in print between base64 and digest: use --': (encoded, digest) => `${encoded}–${digest}`,
+    'there is nothing between base64 and digest: use --': (encoded, digest) => `${encoded}${digest}`,
     'digest and base64 are the wrong way round': (encoded, digest) => `${digest}--${encoded}`,
     'the digest is missing': encoded => encoded,
     'the base64 is missing': (_, digest) => digest,

@@ -1,4 +1,4 @@
-/** What a signature is made of: bytes, base64, a key, a digest; each the right way first, then the ways to get it wrong. */
+/** The parts of a signature: bytes, base64, a key, a digest; each the right way first, then the wrong ways. */
 import { createHash, createHmac } from 'node:crypto'
 import type { Way } from './recipe.ts'
 
@@ -22,8 +22,8 @@ const unhex = (text: string): Buffer => {
 
 export const BYTES: readonly Way<(text: string) => Buffer>[] = [
   { says: '', do: text => Buffer.from(text) },
-  { says: 'your JSON is Latin-1 bytes, and not UTF-8', do: text => Buffer.from(text, 'latin1') },
-  { says: 'your JSON is UTF-16 bytes, and not UTF-8', do: text => Buffer.from(text, 'utf16le') },
+  { says: 'your JSON is Latin-1 bytes, not UTF-8', do: text => Buffer.from(text, 'latin1') },
+  { says: 'your JSON is UTF-16 bytes, not UTF-8', do: text => Buffer.from(text, 'utf16le') },
   { says: 'your text is normalized (NFC): leave it as it is', do: text => Buffer.from(text.normalize('NFC')) },
   { says: 'your JSON has ? for all that is not ASCII', do: text => Buffer.from(text.replace(/[^\0-\x7f]/gu, '?')) },
 ]
@@ -31,9 +31,9 @@ export const BYTES: readonly Way<(text: string) => Buffer>[] = [
 export const BASE64: readonly Way<(bytes: Buffer) => string>[] = [
   { says: '', do: standard },
   { says: 'your base64 has no padding', do: bytes => standard(bytes).replaceAll('=', '') },
-  { says: 'your base64 is URL-safe (- and _): it takes the standard alphabet (+ and /)', do: urlSafe },
+  { says: 'your base64 is URL-safe (- and _): use the standard alphabet (+ and /)', do: urlSafe },
   {
-    says: 'your base64 is URL-safe and has no padding: it takes the standard alphabet, padded',
+    says: 'your base64 is URL-safe and has no padding: use the standard alphabet, padded',
     do: bytes => bytes.toString('base64url'),
   },
   { says: 'your base64 has line breaks, after 60 characters and at the end (Ruby: pack("m0"))', do: lines(60, '\n') },
@@ -42,35 +42,35 @@ export const BASE64: readonly Way<(bytes: Buffer) => string>[] = [
   { says: 'your base64 ends with a newline', do: bytes => `${standard(bytes)}\n` },
   { says: 'your base64 has line breaks, after 76 characters', do: bytes => lines(76, '\n')(bytes).trimEnd() },
   { says: 'your base64 has line breaks, after 64 characters', do: bytes => lines(64, '\n')(bytes).trimEnd() },
-  { says: 'you wrote the JSON itself, and not the base64 of it', do: bytes => bytes.toString() },
-  { says: 'you wrote hex, and not base64', do: bytes => bytes.toString('hex') },
+  { says: 'you wrote the JSON itself, not the base64 of it', do: bytes => bytes.toString() },
+  { says: 'you wrote hex, not base64', do: bytes => bytes.toString('hex') },
   { says: 'your base64 is percent-encoded', do: bytes => encodeURIComponent(standard(bytes)) },
   { says: 'you wrote base64 twice', do: bytes => standard(Buffer.from(standard(bytes))) },
 ]
 
 export const KEYS: readonly Way<(secret: string) => Buffer>[] = [
   { says: '', do: secret => Buffer.from(secret) },
-  { says: 'your key bytes are Latin-1, and not UTF-8', do: secret => Buffer.from(secret, 'latin1') },
-  { says: 'your key bytes are UTF-16, and not UTF-8', do: secret => Buffer.from(secret, 'utf16le') },
+  { says: 'your key bytes are Latin-1, not UTF-8', do: secret => Buffer.from(secret, 'latin1') },
+  { says: 'your key bytes are UTF-16, not UTF-8', do: secret => Buffer.from(secret, 'utf16le') },
   {
-    says: 'your key bytes are ASCII, with ? for all else, and not UTF-8',
+    says: 'your key bytes are ASCII, with ? for all else, not UTF-8',
     do: secret => Buffer.from(secret.replace(/[^\0-\x7f]/gu, '?')),
   },
   {
-    says: 'your key bytes are ASCII, with ?? for an emoji, and not UTF-8',
+    says: 'your key bytes are ASCII, with ?? for an emoji, not UTF-8',
     do: secret => Buffer.from(secret.replace(/[^\0-\x7f]/g, '?')),
   },
   {
-    says: 'your key bytes are ASCII, without all else, and not UTF-8',
+    says: 'your key bytes are ASCII, without all else, not UTF-8',
     do: s => Buffer.from(s.replace(/[^\0-\x7f]/g, '')),
   },
   { says: 'your key is trimmed: a space is part of it', do: secret => Buffer.from(secret.trim()) },
   {
-    says: 'your key is decoded from hex when it looks like it: it is text',
+    says: 'your key is decoded from hex when it looks like hex: use it as text',
     do: secret => (/^([0-9a-f]{2})+$/i.test(secret) ? unhex(secret) : Buffer.from(secret)),
   },
-  { says: 'your key is decoded from hex: it is text', do: unhex },
-  { says: 'your key is decoded from base64: it is text', do: secret => Buffer.from(secret, 'base64') },
+  { says: 'your key is decoded from hex: use it as text', do: unhex },
+  { says: 'your key is decoded from base64: use it as text', do: secret => Buffer.from(secret, 'base64') },
   { says: 'your key has a newline at its end', do: secret => Buffer.from(`${secret}\n`) },
   { says: 'your key is the SHA-256 of the secret', do: secret => hashed(Buffer.from(secret)) },
   {
@@ -89,13 +89,13 @@ export const KEYS: readonly Way<(secret: string) => Buffer>[] = [
 
 export const MACS: readonly Way<Mac>[] = [
   { says: '', do: hmac('sha256') },
-  { says: 'your digest is SHA-1, and not SHA-256', do: hmac('sha1') },
-  { says: 'your digest is SHA-512, and not SHA-256', do: hmac('sha512') },
-  { says: 'your digest is SHA-384, and not SHA-256', do: hmac('sha384') },
-  { says: 'your digest is MD5, and not SHA-256', do: hmac('md5') },
+  { says: 'your digest is SHA-1, not SHA-256', do: hmac('sha1') },
+  { says: 'your digest is SHA-512, not SHA-256', do: hmac('sha512') },
+  { says: 'your digest is SHA-384, not SHA-256', do: hmac('sha384') },
+  { says: 'your digest is MD5, not SHA-256', do: hmac('md5') },
   { says: 'your HMAC has key and message the wrong way round', do: (key, data) => hmac('sha256')(data, key) },
-  { says: 'your digest is a hash of secret and message, and not an HMAC', do: (key, data) => hashed(key, data) },
-  { says: 'your digest is a hash of message and secret, and not an HMAC', do: (key, data) => hashed(data, key) },
+  { says: 'your digest is a hash of secret and message, not an HMAC', do: (key, data) => hashed(key, data) },
+  { says: 'your digest is a hash of message and secret, not an HMAC', do: (key, data) => hashed(data, key) },
   { says: 'your digest is a hash of the message, without the secret', do: (_, data) => hashed(data) },
 ]
 
@@ -103,8 +103,8 @@ export const MACS: readonly Way<Mac>[] = [
 export const HEX: readonly Way<(digest: Buffer) => string>[] = [
   { says: '', do: digest => digest.toString('hex') },
   { says: 'the digest is upper case', do: digest => digest.toString('hex').toUpperCase() },
-  { says: 'the digest is base64, and not hex', do: standard },
-  { says: 'the digest is base64url, and not hex', do: digest => digest.toString('base64url') },
+  { says: 'the digest is base64, not hex', do: standard },
+  { says: 'the digest is base64url, not hex', do: digest => digest.toString('base64url') },
   { says: 'the digest is hex of its hex', do: digest => Buffer.from(digest.toString('hex')).toString('hex') },
   { says: 'the digest is cut to its first half', do: digest => digest.toString('hex').slice(0, digest.length) },
   { says: 'the digest ends with a newline', do: digest => `${digest.toString('hex')}\n` },
@@ -113,10 +113,10 @@ export const HEX: readonly Way<(digest: Buffer) => string>[] = [
 /** For tokens. */
 export const BASE64URL: readonly Way<(bytes: Buffer) => string>[] = [
   { says: '', do: bytes => bytes.toString('base64url') },
-  { says: 'your token has padding: base64url goes without =', do: urlSafe },
+  { says: 'your token has padding: base64url has no =', do: urlSafe },
   {
-    says: 'your token is in the standard alphabet of base64 (+ and /): it takes the URL-safe one (- and _)',
+    says: 'your token is in the standard alphabet of base64 (+ and /): use the URL-safe one (- and _)',
     do: bytes => standard(bytes).replaceAll('=', ''),
   },
-  { says: 'your token is in standard base64, with padding: it takes base64url, without', do: standard },
+  { says: 'your token is in standard base64, with padding: use base64url, without padding', do: standard },
 ]

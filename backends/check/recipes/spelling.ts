@@ -1,10 +1,10 @@
-/** JSON, as languages spell it. The first is ours, and JSON.stringify's. */
+/** JSON, as languages spell it. The first spelling is ours, that of JSON.stringify. */
 import type { Way } from './recipe.ts'
 
 type Escape = (text: string) => string
 type Spell = (value: unknown) => string
 
-/** What is between a key and its value, and between one and the next; what strings become. */
+/** `spell` writes strings; `colon` and `comma` are the texts after a key and between two members. */
 const json =
   (spell: Escape, [colon, comma] = [':', ',']): Spell =>
   value =>
@@ -19,11 +19,11 @@ const hex = (unit: string): string => unit.charCodeAt(0).toString(16).padStart(4
 const plain: Escape = text => text
 const slashes: Escape = text => text.replaceAll('/', '\\/')
 const ascii: Escape = text => text.replace(/[^\0-\x7f]/g, code)
-/** Python's, which takes DEL along. */
+/** Python's, which also escapes DEL. */
 const printable: Escape = text => text.replace(/[^ -~]/g, code)
 const separators: Escape = text => text.replace(/[\u2028\u2029]/g, code)
 const html: Escape = text => separators(text.replace(/[<>&]/g, code))
-// A backslash that is text comes as two, so a pair is taken together.
+// A backslash in the text is written as two, so take both together.
 const controls: Escape = text =>
   text.replace(/\\./g, pair => (pair === '\\b' ? '\\u0008' : pair === '\\f' ? '\\u000c' : pair))
 const upper: Escape = text => text.replace(/[^\0-\x7f]/g, unit => `\\u${hex(unit).toUpperCase()}`)

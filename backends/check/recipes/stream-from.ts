@@ -12,16 +12,15 @@ const ELEMENT = {
   ...MARKUP,
   digits: ways((signed: string) => signed.slice(signed.lastIndexOf('--') + 2).slice(0, 8), {
     '': signed => signed.slice(-64, -56), // the same, but for a digest of another length
-    'the digits of the id are the last of the signature: it takes the first 8': signed => signed.slice(-8),
-    'the digits of the id are the first of the base64: it takes the first 8 of the signature': signed =>
-      signed.slice(0, 8),
-    'the id has 7 digits of the signature: it takes 8': signed => signed.slice(-64, -57),
-    'the id has 16 digits of the signature: it takes 8': signed => signed.slice(-64, -48),
-    'the id has all digits of the signature: it takes 8': signed => signed.slice(-64),
+    'the digits of the id are the last of the signature: use the first 8': signed => signed.slice(-8),
+    'the digits of the id are the first of the base64: use the first 8 of the signature': signed => signed.slice(0, 8),
+    'the id has 7 digits of the signature: use 8': signed => signed.slice(-64, -57),
+    'the id has 16 digits of the signature: use 8': signed => signed.slice(-64, -48),
+    'the id has all digits of the signature: use 8': signed => signed.slice(-64),
   }),
   id: ways((digits: string, position: string): string | null => `cable-${digits}-${position.replaceAll('/', '-')}`, {
-    'the id has / in it: it takes - for every /': (digits, position) => `cable-${digits}-${position}`,
-    'the id has - only for the first /: it takes - for every /': (digits, position) =>
+    'the id has / in it: use - for every /': (digits, position) => `cable-${digits}-${position}`,
+    'the id has - only for the first /: use - for every /': (digits, position) =>
       `cable-${digits}-${position.replace('/', '-')}`,
     'the id is without the position': digits => `cable-${digits}`,
     'the id is without cable- before it': (digits, position) => `${digits}-${position.replaceAll('/', '-')}`,
@@ -35,7 +34,7 @@ const ELEMENT = {
         ? without('data-position', elementPairs(id, position, signed))
         : elementPairs(id, position, signed),
     'channel is missing': (id, position, signed) => without('channel', elementPairs(id, position, signed)),
-    'the attribute is position: it takes data-position': (id, position, signed) =>
+    'the attribute is position: use data-position': (id, position, signed) =>
       elementPairs(id, position, signed).map(([name, value]) => [name.replace('data-', ''), value] as const),
     'the attributes are in another order: id, data-position, channel, signed-stream-name': (id, position, signed) => {
       const [one, two, three, four] = elementPairs(id, position, signed)
@@ -53,7 +52,7 @@ const ELEMENT = {
     },
   }),
   element: ways('turbo-cable-stream-source', {
-    'the tag is turbo-stream-source: it takes turbo-cable-stream-source': 'turbo-stream-source',
+    'the tag is turbo-stream-source: use turbo-cable-stream-source': 'turbo-stream-source',
   }),
   closed: ways((open: string, name: string) => `${open}</${name}>`, {
     'the tag closes itself: HTML needs </turbo-cable-stream-source>': open => open.replace(/>$/, '/>'),

@@ -14,7 +14,7 @@ const TURBO_STREAM = {
   target: ways(({ action, target }: TurboStreams): Pairs => [['target', action === 'refresh' ? null : target]], {
     'refresh has a target: leave it out': ({ target }) => [['target', target]],
     'target is written as targets': ({ action, target }) => [['targets', action === 'refresh' ? null : target]],
-    'target is a selector (#…): it takes the id': ({ action, target }) => [
+    'target is a selector (#…): use the id': ({ action, target }) => [
       ['target', action === 'refresh' || target === null ? null : `#${target}`],
     ],
     'a target of null is written: leave it out': ({ action, target }) => [
@@ -23,7 +23,7 @@ const TURBO_STREAM = {
     'a target of null is an empty one: leave it out': ({ action, target }) => [
       ['target', action === 'refresh' ? null : (target ?? '')],
     ],
-    'an empty target is left out: only null is none': ({ action, target }) => [
+    'an empty target is left out: only null means none': ({ action, target }) => [
       ['target', action === 'refresh' ? null : target || null],
     ],
   }),
@@ -32,9 +32,9 @@ const TURBO_STREAM = {
       Object.entries(attributes).map(([name, value]) => [name, String(value)] as const),
     'attributes of null are empty ones: leave them out': attributes =>
       Object.entries(attributes).map(([name, value]) => [name, value ?? ''] as const),
-    'empty attributes are left out: only null is none': attributes =>
+    'empty attributes are left out: only null means none': attributes =>
       Object.entries(attributes).map(([name, value]) => [name, value || null] as const),
-    'the attributes are sorted: they take the order given': attributes =>
+    'the attributes are sorted: keep the given order': attributes =>
       Object.entries(attributes).toSorted(([a], [b]) => (a < b ? -1 : 1)),
     'the attributes are ignored': () => [],
   }),
@@ -47,11 +47,11 @@ const TURBO_STREAM = {
     'target is before action: action comes first': (extra, action, target) => [...extra, ...target, ...action],
   }),
   content: ways((html: string) => html, {
-    'the content is escaped: HTML goes in as it is': html => escaped(html),
-    'the content is escaped, quotes too: HTML goes in as it is': html => escaped(html).replaceAll("'", '&#39;'),
-    'the content is escaped, quotes as numbers: HTML goes in as it is': html =>
+    'the content is escaped: insert HTML unchanged': html => escaped(html),
+    'the content is escaped, quotes too: insert HTML unchanged': html => escaped(html).replaceAll("'", '&#39;'),
+    'the content is escaped, quotes as numbers: insert HTML unchanged': html =>
       escaped(html, '&#34;').replaceAll("'", '&#39;'),
-    'the content is trimmed: HTML goes in as it is': html => html.trim(),
+    'the content is trimmed: insert HTML unchanged': html => html.trim(),
   }),
   template: ways(
     (action: string, html: string): string =>
@@ -63,7 +63,7 @@ const TURBO_STREAM = {
         action === 'refresh' ? '' : `<template>${html}</template>`,
       'refresh has a <template>: leave it out': (action, html) =>
         action === 'remove' ? '' : `<template>${html}</template>`,
-      'without content there is no <template>: only remove and refresh go without': (action, html) =>
+      'without content there is no <template>: only remove and refresh have none': (action, html) =>
         action === 'remove' || action === 'refresh' || html === '' ? '' : `<template>${html}</template>`,
       'there are line breaks around the <template>': (action, html) =>
         action === 'remove' || action === 'refresh' ? '' : `\n<template>${html}</template>\n`,

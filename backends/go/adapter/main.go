@@ -81,7 +81,7 @@ func (ask question) answer() (string, error) {
 	return "", errors.New("do what?")
 }
 
-// Names and values by turns, in the order given; null is None.
+// Names and values by turns, in the order given; null stands for None.
 func pairs(attributes json.RawMessage) (pairs []string) {
 	decoder := json.NewDecoder(bytes.NewReader(attributes))
 	for {
