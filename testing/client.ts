@@ -154,6 +154,12 @@ export class Client {
     return (await this.until(({ type }) => type === 'pong')).slice(0, -1)
   }
 
+  /** All frames until the cable has answered a request for history, and those right behind the answer. */
+  async history(): Promise<Frame[]> {
+    const frames = await this.until(({ type }) => type === 'confirm_history' || type === 'reject_history')
+    return [...frames, ...(await this.answers())]
+  }
+
   /** Disappears without a close frame. */
   async drop(): Promise<void> {
     this.ws.terminate()

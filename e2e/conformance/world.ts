@@ -6,7 +6,7 @@ import { type Client, type ConnectOptions, connect } from '../../testing/client.
 import { Events } from './events.ts'
 import { type Handshake, Raw } from './raw.ts'
 import type { Server } from './servers.ts'
-import { derived } from './signing.ts'
+import { derived, pubsub } from './signing.ts'
 
 export interface Difference {
   /** What AnyCable does. */
@@ -108,6 +108,14 @@ export class World {
   async everything(client: Client, stream: string): Promise<unknown[]> {
     await this.broadcast(stream, 'that was all', { transient: true })
     return (await client.until(({ message }) => message === 'that was all')).slice(0, -1)
+  }
+
+  /** Waits until all that was broadcast before has reached the cable's own listeners: it has one feed, in order. */
+  async fed(): Promise<void> {
+    const stream = this.stream('fed')
+    const client = await this.listening(pubsub(stream))
+    await this.everything(client, stream)
+    await client.drop()
   }
 
   /** A figure of the metrics, by AnyCable's name. */

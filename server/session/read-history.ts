@@ -24,7 +24,8 @@ export function readHistory(history: History, streams: readonly string[], start:
 }
 
 function readStream(history: History, stream: string, start: PinnedStreamStart): Found {
-  if (start === 'gap') return 'gap'
+  // (A page learns of a gap that needs no answer of the broker with its confirmation.)
+  if (start === 'gap' || ('epoch' in start && start.epoch !== history.epoch)) return 'gap'
   return 'since' in start ? history.since(stream, start.since) : history.after(stream, start)
 }
 

@@ -106,8 +106,8 @@ export const presence: Scenario[] = [
         await client.until(({ message }) => (message as Frame).type === 'info')
       }
       one.command('leave', pubsub(stream))
-      assert.equal(((await members(watching, pubsub(stream))).message as Frame).type, 'join')
-      assert.equal(((await watching.next()).message as Frame).total, 1)
+      assert.equal(((await watching.next()).message as Frame).type, 'join')
+      assert.equal(((await members(watching, pubsub(stream))).message as Frame).total, 1)
       two.command('leave', pubsub(stream))
       assert.deepEqual(await watching.next(), left(pubsub(stream), 'ada'))
     },
@@ -204,7 +204,7 @@ export const presence: Scenario[] = [
       join(client, pubsub(stream), 'ada')
       await client.next()
       client.command('history', pubsub(stream), { history: { since: 1 } })
-      assert.deepEqual(await client.answers(), [{ type: 'confirm_history', identifier: pubsub(stream) }])
+      assert.deepEqual(await client.history(), [{ type: 'confirm_history', identifier: pubsub(stream) }])
     },
   },
   {

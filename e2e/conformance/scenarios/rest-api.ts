@@ -70,8 +70,8 @@ const rest: readonly Scenario[] = [
     flags: OPEN,
     async run(world) {
       const stream = world.stream()
-      await world.listening(turbo(stream))
-      await world.listening(turbo(stream))
+      for (const client of [await world.listening(turbo(stream)), await world.listening(turbo(stream))])
+        await world.everything(client, stream)
       const { streams } = (await json(api(world, 'streams'))) as {
         streams: { stream: string; subscriptions: number }[]
       }

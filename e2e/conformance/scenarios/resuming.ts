@@ -42,7 +42,7 @@ export const resuming: Scenario[] = [
       assert.deepEqual(welcome, { type: 'welcome', sid: welcome.sid, restored: true, restored_ids: [identifier] })
       assert.notEqual(welcome.sid, sid)
       client.command('history', identifier, { history: { since: 1, streams } })
-      const frames = await client.answers()
+      const frames = await client.history()
       assert.deepEqual([frames[0]!.message, frames[1]], ['missed', { type: 'confirm_history', identifier }])
       await world.broadcast(stream, 'live')
       assert.equal((await client.next()).message, 'live')

@@ -54,7 +54,7 @@ export const whispers: Scenario[] = [
       ada.command('whisper', pubsub(stream), { data: 'psst' })
       await bob.next()
       bob.command('history', pubsub(stream), { history: { since: 1 } })
-      assert.deepEqual(await bob.answers(), [{ type: 'confirm_history', identifier: pubsub(stream) }])
+      assert.deepEqual(await bob.history(), [{ type: 'confirm_history', identifier: pubsub(stream) }])
     },
   },
   {
