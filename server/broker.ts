@@ -45,6 +45,7 @@ export interface Feed {
   gap: (streams: readonly string[] | 'all') => void
 }
 
+/** Each method may reject {@link BrokerUnavailable}. It does so, too, if the epoch changes before its answer is here. */
 export interface Broker {
   /** One life of the broker: a position of another epoch is a gap. Empty: it keeps no history. */
   readonly epoch: string
@@ -58,6 +59,13 @@ export interface Broker {
   after: (stream: string, from: Position) => Soon<readonly Entry[] | 'gap'>
   /** Returns the messages since a time, Unix seconds, inclusive, as far as it keeps them. */
   since: (stream: string, seconds: number) => Soon<readonly Entry[]>
+  /**
+   * Begins to send this node the messages of a stream, also over reconnects and new epochs, until {@link unlisten}. Returns
+   * an offset: the feed has every later message of the stream. `undefined`: the feed has all streams.
+   */
+  listen?: (stream: string) => Soon<number>
+  /** Takes effect after every earlier `listen`, and before every later one. */
+  unlisten?: (stream: string) => void
   /** Tells the nodes that listen to the stream. */
   tell: (stream: string, live: Live) => Soon<void>
   /** Tells every node. Returns how many sessions it ended, of all nodes. */

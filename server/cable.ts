@@ -27,6 +27,7 @@ import { type Counted, gaugesOf, statsOf } from './http/stats.ts'
 import { createUpgradePolicy } from './http/upgrade-policy.ts'
 import { createFeed } from './hub/feed.ts'
 import { Hub } from './hub/hub.ts'
+import { createListening } from './hub/listening.ts'
 import { Turn } from './hub/turn.ts'
 import type { Log } from './log.ts'
 import { createMetrics } from './metrics.ts'
@@ -113,6 +114,7 @@ export function createCable(
     ping: (beat, rhythm) => heartbeat.add(beat, rhythm),
     watchPongs: createPongWatches(settings.pong_timeout),
     history: history && broker,
+    listening: createListening({ broker, later }),
     tell: broker.tell,
     ...{ hub, presence, sessions, metrics, log, wall, monotonic, failed, later, newSid },
   })

@@ -13,6 +13,7 @@ import { BrokerUnavailable, type Entry } from '../broker.ts'
 import type { GapCode } from '../errors.ts'
 import type { Connection } from '../hub/connection.ts'
 import type { Message } from '../hub/hub.ts'
+import type { Listening } from '../hub/listening.ts'
 import type { RefreshFate } from '../protocol/action-cable.ts'
 import { confirmHistory, rejectHistory } from '../protocol/extended.ts'
 import { catchingUp, caughtUp } from '../protocol/source-events.ts'
@@ -42,13 +43,16 @@ export interface Behind {
 export interface CatchUpParts extends Omit<HeldParts, 'history'> {
   /** `undefined`: the cable keeps no history. */
   readonly history: History | undefined
+  readonly listening: Listening
   /** Calls `then` after so many ms. Returns a function that cancels the call. */
   readonly later: (ms: number, then: () => void) => () => void
 }
 
 interface Turn {
   readonly subscription: Subscription
-  readonly start: PinnedStart
+  start: PinnedStart
+  /** Until this node listens to all streams; the start is pinned then. */
+  opening: Promise<void> | undefined
   /** Whether the client asked for history, and so gets an answer. */
   readonly asked: boolean
 }
@@ -70,12 +74,18 @@ export class CatchUp {
     this.#parts = parts
   }
 
-  /** Returns the messages after `start`; `undefined`: there is no history, or nothing to ask. */
+  /** Call it for each new subscription: it begins to listen. */
+  enter({ grant }: Subscription): void {
+    this.#parts.listening.enter(grant.streams)
+  }
+
+  /** Returns the messages after `start`; `undefined`: there is no history, nothing to ask, or it is too early to ask. */
   find(start: Start, subscription: Subscription): Found | undefined {
-    const { history } = this.#parts
-    return history === undefined || start === 'now'
-      ? undefined
-      : this.#find(subscription, pinned(start, history), history)
+    const { history, listening } = this.#parts
+    if (history === undefined || start === 'now') return undefined
+    const { streams } = subscription.grant
+    if (listening.opening(streams) !== undefined) return undefined
+    return this.#ask(subscription, pinned(start, listening.now(streams)), history)
   }
 
   /** Whether we know already that a replay cannot bring the messages found. */
@@ -92,13 +102,27 @@ export class CatchUp {
   from(start: Start, subscription: Subscription, asked: boolean, found?: Found): void {
     const { history } = this.#parts
     if (history === undefined) return this.#without(start, subscription, asked)
-    // "Now" is this moment, not when the replay runs.
-    const turn = { subscription, start: pinned(start, history), asked }
+    const turn = this.#turnOf(start, subscription, asked)
     if (this.#turns === undefined && this.#take(turn, history, found)) return
     if (found instanceof Promise) found.catch(() => {}) // (we ask again when its turn comes)
     this.wait(subscription)
     this.#turns ??= []
     this.#turns.push(turn)
+  }
+
+  #turnOf(start: Start, subscription: Subscription, asked: boolean): Turn {
+    // "Now" is this moment, or when we listen, but not when the replay runs.
+    const { listening } = this.#parts
+    const { streams } = subscription.grant
+    const opening = listening.opening(streams)
+    if (opening === undefined) return { subscription, start: pinned(start, listening.now(streams)), opening, asked }
+    const turn: Turn = { subscription, start: 'gap', opening: undefined, asked }
+    turn.opening = opening.then(() => {
+      turn.opening = undefined
+      turn.start = pinned(start, listening.now(streams))
+    })
+    turn.opening.catch(() => {}) // (it fails the session when its turn comes)
+    return turn
   }
 
   /** Holds messages for the subscription until its turn comes and it is live. */
@@ -114,8 +138,9 @@ export class CatchUp {
     return this.#turns?.some(turn => turn.asked && turn.subscription === subscription) ?? false
   }
 
-  /** Drops the turns and held messages of a subscription that is over. */
+  /** Drops the turns and held messages of a subscription that is over, which has entered. */
   leave(subscription: Subscription): void {
+    this.#parts.listening.leave(subscription.grant.streams)
     this.#endWait(subscription)
     this.#turns = this.#turns?.filter(turn => turn.subscription !== subscription)
   }
@@ -137,7 +162,7 @@ export class CatchUp {
   }
 
   /** Returns false if the replay has to wait. */
-  #take(turn: Turn, history: History, found = this.#find(turn.subscription, turn.start, history)): boolean {
+  #take(turn: Turn, history: History, found = this.#find(turn, history)): boolean {
     if (this.#session.connection.congested(0)) {
       if (found instanceof Promise) found.catch(() => {})
       return false
@@ -244,8 +269,14 @@ export class CatchUp {
     return framesOf(subscription, messages, epoch, sid => this.#session.answersTo(sid))
   }
 
-  #find({ grant, state, covered }: Subscription, start: PinnedStart, history: History): Found {
-    const found = readHistory(history, grant.streams, start)
+  #find(turn: Turn, history: History): Found {
+    const { subscription, start, opening } = turn
+    if (opening === undefined) return this.#ask(subscription, start, history)
+    return opening.then(() => this.#ask(subscription, turn.start, history))
+  }
+
+  #ask({ grant, state, covered }: Subscription, start: PinnedStart, history: History): Found {
+    const found = readHistory(history, grant.streams, start, this.#parts.listening.now(grant.streams).seen)
     if (state !== 'live') return found
     // A live subscription has the newer ones already.
     const older = (entries: readonly Entry[] | 'gap') =>

@@ -12,11 +12,13 @@ export type History = Pick<Broker, 'epoch' | 'seen' | 'after' | 'since'>
 /** The history's answer for a subscription: messages in the order of their offsets, or a gap. */
 export type Found = Soon<readonly Entry[] | 'gap'>
 
-/** Returns the messages after the start. Of several streams it may lack those that the feed has not delivered yet. */
-export function readHistory(history: History, streams: readonly string[], start: PinnedStart): Found {
+/**
+ * Returns the messages after the start. Of several streams it may lack those after the offset `now`, which the feed brings.
+ */
+export function readHistory(history: History, streams: readonly string[], start: PinnedStart, now: number): Found {
   if (streams.length === 1) return readStream(history, streams[0]!, startOf(start, 0))
   // A remote broker reads each stream at another moment. Up to `last` no read lacks a message.
-  const last = Math.max(history.seen, lastOf(start, []))
+  const last = Math.max(now, lastOf(start, []))
   const found = streams.map((stream, at) => readStream(history, stream, startOf(start, at)))
   return found.some(one => one instanceof Promise)
     ? Promise.all(found).then(all => merge(all, last))

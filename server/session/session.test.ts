@@ -7,6 +7,7 @@ import { createMemoryBroker } from '../brokers/memory.ts'
 import type { StreamGrant } from '../channels/channels.ts'
 import { createMemoryHistory, type MemoryHistory } from '../history/memory.ts'
 import type { Connection } from '../hub/connection.ts'
+import { createListening } from '../hub/listening.ts'
 import type { Presence } from '../presence/presence.ts'
 import { payloadsOf } from '../protocol/frame.ts'
 import { Session } from './session.ts'
@@ -74,6 +75,7 @@ function start(pattern: RegExp, { history }: { history: MemoryHistory | undefine
       historySince: true,
       explain: false,
       history: history && createMemoryBroker({ history, ids: { has: () => false, add: nothing } }),
+      listening: createListening({ broker: { epoch: 'e', seen: 0 }, later: () => nothing }),
       tell: nothing,
       presence,
     },

@@ -231,7 +231,7 @@ export class Session implements Addressee, Behind, Speaker {
     for (const identifier of identifiers) {
       const grant = this.#resolveAgain(identifier)
       if (grant === undefined) continue
-      const subscription = this.#subscriptions.add(identifier, grant)
+      const subscription = this.#add(identifier, grant)
       this.catchUp.wait(subscription)
       held.push(subscription)
     }
@@ -295,12 +295,18 @@ export class Session implements Addressee, Behind, Speaker {
     const { resolve, limits } = this.#parts
     try {
       this.#subscriptions.check(identifier, limits)
-      return this.#subscriptions.add(identifier, resolve(identifier))
+      return this.#add(identifier, resolve(identifier))
     } catch (error) {
       if (!(error instanceof SubscriptionRejected)) throw error
       this.#reject(identifier, error)
       return error.code
     }
+  }
+
+  #add(identifier: string, grant: StreamGrant): Subscription {
+    const subscription = this.#subscriptions.add(identifier, grant)
+    this.catchUp.enter(subscription)
+    return subscription
   }
 
   unsubscribe(subscription: Subscription): void {

@@ -1,6 +1,7 @@
 /**
  * A broker for tests that is as slow as one on another machine, but loses nothing: the memory broker behind
- * random delays. Its feed lags behind its history, in order. While it is away it takes nothing.
+ * random delays. Its feed lags behind its history, in order, and has only the streams to which the node listens. While it
+ * is away it takes nothing.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { Random } from '../../e2e/conformance/fuzz/random.ts'
@@ -24,6 +25,10 @@ export function createDelayingBroker(memory: SyncBroker, { seed, maxMs }: Delays
   const random = new Random(seed)
   let feed: Feed
   let seen = memory.seen
+  /** The streams to which this node listens. */
+  const streams = new Set<string>()
+  /** Orders to listen and unlisten: none overtakes another. */
+  let ordered: Promise<unknown> = Promise.resolve()
   /** Messages under way to this node: their delays overlap, but none overtakes another. */
   let feeding = Promise.resolve()
   let underWay = 0
@@ -38,10 +43,10 @@ export function createDelayingBroker(memory: SyncBroker, { seed, maxMs }: Delays
     })
   }
   /** Answers after two delays, so that the feed can overtake the answer. */
-  const later = async <T>(answer: () => T): Promise<T> => {
+  const later = async <T>(answer: () => T, arrived: Promise<unknown> = delay()): Promise<T> => {
     underWay++
     try {
-      await delay()
+      await arrived
       if (broker.isAway) throw new BrokerUnavailable('the broker is away')
       const answered = answer()
       await delay()
@@ -49,6 +54,10 @@ export function createDelayingBroker(memory: SyncBroker, { seed, maxMs }: Delays
     } finally {
       underWay--
     }
+  }
+  const inOrder = <T>(answer: () => T): Promise<T> => {
+    ordered = Promise.all([ordered, delay()])
+    return later(answer, ordered)
   }
   const broker: DelayingBroker = {
     isAway: false,
@@ -63,6 +72,14 @@ export function createDelayingBroker(memory: SyncBroker, { seed, maxMs }: Delays
     publish: publications => later(() => memory.publish(publications)),
     after: (stream, from) => later(() => memory.after(stream, from)),
     since: (stream, seconds) => later(() => memory.since(stream, seconds)),
+    listen: stream =>
+      inOrder(() => {
+        streams.add(stream)
+        return memory.seen
+      }),
+    unlisten: stream => {
+      inOrder(() => streams.delete(stream)).catch(() => {}) // (while it is away, the node gets more than it needs)
+    },
     // (The feed delays it, in order.)
     tell: (stream, live) => memory.tell(stream, live),
     signal: signal => later(() => memory.signal(signal)),
@@ -70,12 +87,18 @@ export function createDelayingBroker(memory: SyncBroker, { seed, maxMs }: Delays
     start(to) {
       feed = to
       memory.start({
-        entry: (entry, type) =>
+        entry(entry, type) {
+          // The offset of another stream reaches the node by a tick, or not at all.
+          const isHeard = streams.has(entry.stream)
+          if (!isHeard && random.next() < 0.5) return
           arrive(() => {
             seen = entry.offset
-            feed.entry(entry, type)
-          }),
-        live: (stream, live) => arrive(() => feed.live(stream, live)),
+            if (isHeard) feed.entry(entry, type)
+          })
+        },
+        live(stream, live) {
+          if (streams.has(stream)) arrive(() => feed.live(stream, live))
+        },
         signal: signal => feed.signal(signal),
         gap: streams => arrive(() => feed.gap(streams)),
       })

@@ -1,0 +1,96 @@
+/**
+ * Clients that come and go while messages fly and the broker answers late: every subscription gets what it must, whatever
+ * overtakes what.
+ */
+import assert from 'node:assert/strict'
+import { setTimeout as pause } from 'node:timers/promises'
+import { Random } from '../../e2e/conformance/fuzz/random.ts'
+import type { Client, Frame } from '../../testing/client.ts'
+import { type DelayedCable, delayedCable, testSeeds } from './delayed-cable.ts'
+import { open } from './test-cable.ts'
+
+/** So many that clients often are the first on one. */
+const STREAMS = Array.from({ length: 12 }, (_, n) => `stream/${n}`)
+
+/** One subscription of a client, from a subscribe to the next. */
+interface Period {
+  readonly stream: string
+  /** The offset after which it asked for everything; `undefined`: it began "now". */
+  readonly from: number | undefined
+  isOver: boolean
+}
+
+/** A client that enters and leaves streams at random, and what it asked for. */
+async function wander({ cable, memory }: DelayedCable, client: Client, random: Random, steps: number) {
+  const periods: Period[] = []
+  for (let step = 0; step < steps; step++) {
+    const stream = random.pick(STREAMS)
+    const identifier = open(stream)
+    const present = periods.find(period => period.stream === stream && !period.isOver)
+    if (present !== undefined) {
+      client.send({ command: 'unsubscribe', identifier })
+      present.isOver = true
+    }
+    if (present === undefined || random.next() < 0.6) {
+      const isAsking = random.next() < 0.6
+      const from = isAsking ? Number((await cable.position()).split('/')[0]) : undefined
+      const history = { streams: { [stream]: { epoch: memory.epoch, offset: from } } }
+      client.send({ command: 'subscribe', identifier, ...(isAsking ? { history } : {}) })
+      periods.push({ stream, from, isOver: false })
+    }
+    await pause(random.next() * 30)
+  }
+  return periods
+}
+
+async function publish({ cable }: DelayedCable, random: Random, count: number): Promise<void> {
+  for (let n = 0; n < count; n++) {
+    const { status } = await cable.post({ stream: random.pick(STREAMS), data: String(n) })
+    assert.equal(status, 201)
+  }
+}
+
+/** The offsets that each period got. */
+function read(frames: readonly Frame[], periods: readonly Period[]): number[][] {
+  const begun = new Map<string, number>()
+  const got = periods.map((): number[] => [])
+  for (const { type, identifier = '', offset } of frames) {
+    const nth = (begun.get(identifier) ?? 0) + (type === 'confirm_subscription' ? 1 : 0)
+    begun.set(identifier, nth)
+    const period = periods.filter(({ stream }) => open(stream) === identifier)[nth - 1]
+    if (offset !== undefined) got[periods.indexOf(period!)]!.push(offset)
+  }
+  return got
+}
+
+testSeeds(
+  'clients that enter and leave streams while messages fly miss nothing and get nothing twice',
+  30,
+  async (t, seed) => {
+    const delayed = await delayedCable(t, seed, ['--history_limit=1000'])
+    const { cable, broker, memory } = delayed
+    const clients = await Promise.all([1, 2].map(() => cable.welcomed()))
+    const flying = [1, 2, 3, 4, 5, 6].map(n => publish(delayed, new Random(100 * seed + n), 30))
+    const wandered = await Promise.all(
+      clients.map((client, n) => wander(delayed, client, new Random(1000 * seed + n), 25)),
+    )
+    await Promise.all(flying)
+    // A subscription that began "now" begins once the broker has answered.
+    await broker.settled()
+    for (const stream of STREAMS) await cable.post({ stream, data: '"last"' })
+    await broker.settled()
+
+    for (const [n, client] of clients.entries()) {
+      client.send({ command: 'ping' })
+      const periods = wandered[n]!
+      const got = read(await client.until(({ type }) => type === 'pong'), periods)
+      for (const [at, { stream, from, isOver }] of periods.entries()) {
+        const offsets = memory.since(stream, 0).map(({ offset }) => offset)
+        const since = from ?? (got[at]![0] ?? Infinity) - 1
+        const due = offsets.filter(offset => offset > since)
+        assert.deepEqual(got[at], isOver ? due.slice(0, got[at]!.length) : due, `client ${n}, period ${at}`)
+        if (!isOver) assert.equal(got[at]!.at(-1), offsets.at(-1))
+      }
+    }
+  },
+)
