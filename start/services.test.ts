@@ -24,9 +24,9 @@ test('every process finds the cable and the cards, and web finds the others', ()
 
   assert.ok(cable!.args.includes('--port=5001'))
   assert.equal(web!.env.HOTCABLE_CABLE_URL, 'http://127.0.0.1:5001')
-  assert.equal(web!.env.HOTCABLE_PYTHON_URL, 'http://127.0.0.1:5002')
-  assert.equal(web!.env.HOTCABLE_RUBY_URL, 'http://127.0.0.1:5003')
-  assert.equal(web!.env.HOTCABLE_PHP_URL, undefined)
+  assert.equal(web!.env.HOTCABLE_BOARD_PYTHON_URL, 'http://127.0.0.1:5002')
+  assert.equal(web!.env.HOTCABLE_BOARD_RUBY_URL, 'http://127.0.0.1:5003')
+  assert.equal(web!.env.HOTCABLE_BOARD_PHP_URL, undefined)
   assert.deepEqual([python!.env.PORT, ruby!.env.PORT], ['5002', '5003'])
   for (const { env } of [web!, python!, ruby!]) {
     assert.equal(env.ANYCABLE_HTTP_BROADCAST_URL, 'http://127.0.0.1:5001/_broadcast')

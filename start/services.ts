@@ -76,7 +76,7 @@ export function services({ port, cable: other, host, secret, db, languages, port
       health: `${at(boardPort)}/health`,
     }
   })
-  const urls = languages.map((name, index) => [`HOTCABLE_${name.toUpperCase()}_URL`, at(boardPorts[index]!)])
+  const urls = languages.map((name, index) => [`HOTCABLE_BOARD_${name.toUpperCase()}_URL`, at(boardPorts[index]!)])
   const cable = node(
     'server/main.ts',
     '--dev',

@@ -4,7 +4,7 @@
  *   HOST PORT                          the address to listen on: every interface, 3000
  *   HOTCABLE_DB                        the SQLite file of all languages: data/board.sqlite3
  *   HOTCABLE_CABLE_URL                 the cable's URL for this process: http://127.0.0.1:8080
- *   HOTCABLE_PYTHON_URL …              the other Boards; a Board without a URL is not running here
+ *   HOTCABLE_BOARD_PYTHON_URL …        the other Boards; a Board without a URL is not running here
  *   ANYCABLE_…                         settings of the helper: secrets, keys, the broadcast URL
  */
 import { broadcast, metaTags, signStream } from '../backends/typescript/hotcable.ts'
@@ -49,7 +49,7 @@ const app = createApp({
   assets,
   cable,
   neighbours: Object.fromEntries(
-    NEIGHBOURS.map(({ name }) => [name, env[`HOTCABLE_${name.toUpperCase()}_URL`] || undefined]),
+    NEIGHBOURS.map(({ name }) => [name, env[`HOTCABLE_BOARD_${name.toUpperCase()}_URL`] || undefined]),
   ),
   hotcable: env.ANYCABLE_WEBSOCKET_URL ? { cableUrl: env.ANYCABLE_WEBSOCKET_URL } : {},
 })

@@ -57,7 +57,7 @@ export function startBoards(): Boards {
     const neighbours = present.filter(([backend]) => backend !== 'typescript')
     const started = await Promise.all(neighbours.map(([, { board }]) => startBoard(board, env)))
     const urls = started.map(({ port }, at) => [
-      `HOTCABLE_${neighbours[at]![0].toUpperCase()}_URL`,
+      `HOTCABLE_BOARD_${neighbours[at]![0].toUpperCase()}_URL`,
       `http://127.0.0.1:${port}`,
     ])
     running.set('typescript', await startBoard(LIST.typescript.board, { ...env, ...Object.fromEntries(urls) }))

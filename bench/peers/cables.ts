@@ -3,19 +3,19 @@
  *
  * Tokens, signed names, history and metrics are on.
  */
-import { createHmac, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { globSync } from 'node:fs'
 import { Agent, get } from 'node:http'
 import { json } from 'node:stream/consumers'
+import { broadcastKey, issueToken, signStream } from '../../backends/typescript/hotcable.ts'
 import manifest from '../../package.json' with { type: 'json' }
-import { sign, token } from '../../server/test/test-cable.ts'
 import { freePorts } from '../../start/network.ts'
 import { listening, type Program, type ProgramOptions, startProgram } from '../process.ts'
 import { clientFrame, postRequest, upgradeRequest } from '../wire.ts'
 import { type ClientOptions, type Peer, STREAM, type Target } from './peer.ts'
 
 const SECRET = randomUUID()
-const KEY = createHmac('sha256', SECRET).update('broadcast-cable').digest('hex')
+const KEY = broadcastKey({ secret: SECRET })
 const FLAGS = [
   `--secret=${SECRET}`,
   '--norpc',
@@ -97,10 +97,10 @@ function target(program: Program, port: number, postPort: number): Target {
     async clients(count, { stream = () => STREAM, group = () => 0, distinct = false }: ClientOptions = {}) {
       const positions = await distinctPositions(postPort, distinct ? count : 1)
       return Array.from({ length: count }, (_, n) => {
-        const claims = { ext: JSON.stringify({ visitor: randomUUID() }), exp: Math.floor(Date.now() / 1000) + 3600 }
+        const token = issueToken({ visitor: randomUUID() }, { secret: SECRET })
         return {
           group: group(n),
-          hello: upgradeRequest('/cable', ['actioncable-v1-ext-json', `anycable-token.${token(claims, SECRET)}`]),
+          hello: upgradeRequest('/cable', ['actioncable-v1-ext-json', `anycable-token.${token}`]),
           words: subscribe(stream(n), positions[n % positions.length]),
         }
       })
@@ -111,7 +111,7 @@ function target(program: Program, port: number, postPort: number): Target {
 
 /** The command with which a client subscribes. */
 export function subscribe(stream: string, position?: string): Buffer {
-  const signed_stream_name = sign(stream, SECRET)
+  const signed_stream_name = signStream(stream, { secret: SECRET })
   const identifier = JSON.stringify({ channel: 'Turbo::StreamsChannel', position, signed_stream_name })
   return clientFrame(JSON.stringify({ command: 'subscribe', identifier }))
 }

@@ -15,23 +15,6 @@ import { onAnycable, SECRET } from './demo.ts'
 process.env.HOTCABLE_E2E_PORT ??= String(await freePorts(1))
 process.env.HOTCABLE_E2E_DB ??= join(mkdtempSync(join(tmpdir(), 'hotcable-e2e-')), 'board.sqlite3')
 const port = process.env.HOTCABLE_E2E_PORT
-const HEALING = [
-  'gaps.spec.ts',
-  'network.spec.ts',
-  'restarts.spec.ts',
-  'lifecycle.spec.ts',
-  'clicks.spec.ts',
-  'expiry.spec.ts',
-  'sources.spec.ts',
-  'rounds.spec.ts',
-  'refresh.spec.ts',
-  'stock.spec.ts',
-  'forms.spec.ts',
-  'token.spec.ts',
-  'signing-in.spec.ts',
-  'streams.spec.ts',
-  'mistakes.spec.ts',
-]
 const origin = `http://localhost:${port}`
 const browser = chromiumLaunch()
 
@@ -42,12 +25,12 @@ export default defineConfig({
   testDir: '.',
   outputDir: '../../test-results',
   projects: [
-    { name: 'board', testMatch: '*.spec.ts', testIgnore: HEALING, grepInvert: OTHER_RECIPES },
+    { name: 'board', testMatch: '*.spec.ts', testIgnore: 'heal/*', grepInvert: OTHER_RECIPES },
     { name: 'recipes', testMatch: 'recipes.spec.ts', grep: OTHER_RECIPES },
     // The same tests with AnyCable in the place of our cable (npm run e2e:swap).
     { name: 'swap', testMatch: ['board.spec.ts', 'rails.spec.ts', 'trust.spec.ts'] },
     // Each test starts its own servers, breaks them, and mostly waits: together they take minutes (npm run e2e:heal).
-    { name: 'heal', testMatch: HEALING, timeout: 180_000 },
+    { name: 'heal', testMatch: 'heal/*.spec.ts', timeout: 180_000 },
   ],
   workers: 1,
   // Time-outs only end a test that hangs; a busy machine is slow.

@@ -59,7 +59,7 @@ export async function startRails({ both, rails = {} }: Keys): Promise<RailsStack
     ANYCABLE_HTTP_BROADCAST_URL: `http://127.0.0.1:${broadcastPort}/_broadcast`,
     HOTCABLE_DB: join(folder, 'board.sqlite3'),
     HOTCABLE_CABLE_URL: cable.url,
-    HOTCABLE_RAILS_URL: `http://127.0.0.1:${railsPort}`,
+    HOTCABLE_BOARD_RAILS_URL: `http://127.0.0.1:${railsPort}`,
   }
   const board = BOARDS.rails.board('127.0.0.1', railsPort!)
   const children: ChildProcess[] = [
@@ -70,7 +70,7 @@ export async function startRails({ both, rails = {} }: Keys): Promise<RailsStack
       PORT: String(port),
     }),
   ]
-  await Promise.all([env.HOTCABLE_RAILS_URL, origin].map(url => healthy(`${url}/health`)))
+  await Promise.all([env.HOTCABLE_BOARD_RAILS_URL, origin].map(url => healthy(`${url}/health`)))
   return {
     origin,
     close: async () => {

@@ -53,7 +53,7 @@ export async function startStack(): Promise<Stack> {
     ANYCABLE_HTTP_BROADCAST_URL: `http://127.0.0.1:${cablePort}/_broadcast`,
     HOTCABLE_DB: join(folder, 'board.sqlite3'),
     HOTCABLE_CABLE_URL: `http://127.0.0.1:${cablePort}`,
-    HOTCABLE_PYTHON_URL: `http://127.0.0.1:${pythonPort}`,
+    HOTCABLE_BOARD_PYTHON_URL: `http://127.0.0.1:${pythonPort}`,
   }
   const origin = `http://localhost:${port}`
 
@@ -64,7 +64,7 @@ export async function startStack(): Promise<Stack> {
   const startPython = async () => {
     const board = BOARDS.python.board('127.0.0.1', pythonPort)
     python ??= start(board.command, board.args, { ...env, ...board.env })
-    await healthy(`${env.HOTCABLE_PYTHON_URL}/health`, python)
+    await healthy(`${env.HOTCABLE_BOARD_PYTHON_URL}/health`, python)
   }
   const killPython = async () => {
     const running = python
@@ -109,7 +109,7 @@ export async function startStack(): Promise<Stack> {
         if (status !== 201) throw new Error(`the broadcast was answered ${status}`)
       },
     },
-    python: { url: env.HOTCABLE_PYTHON_URL, start: startPython, kill: killPython },
+    python: { url: env.HOTCABLE_BOARD_PYTHON_URL, start: startPython, kill: killPython },
     add: (language, body) => post(`${HOMES[language]}cards`, { body, author: 'Ada' }),
     clear: () => post('/clear', {}),
     render: async language => await (await fetch(origin + HOMES[language])).text(),

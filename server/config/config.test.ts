@@ -287,6 +287,7 @@ test('a misspelt variable of ours is an error that names the right one', () => {
     ['HOTCABLE_SECRET', 'did you mean ANYCABLE_SECRET?'],
     ['HOTCABLE_PORT', 'did you mean ANYCABLE_PORT?'],
     ['HOTCABLE_COLOUR_OF_LOG', 'remove it from the environment'],
+    ['HOTCABLE_REDIS_URL', 'remove it from the environment'],
   ] as const)
     assert.deepEqual(problems(['--noauth'], { [name]: 'x' }), [`${name} is not a variable of this cable: ${advice}`])
 
@@ -297,7 +298,8 @@ test('a misspelt variable of ours is an error that names the right one', () => {
 test('the cable accepts variables of the Boards, of Kubernetes, and empty ones', () => {
   const env = {
     HOTCABLE_DB: 'x',
-    HOTCABLE_PYTHON_URL: 'x',
+    HOTCABLE_CABLE_URL: 'x',
+    HOTCABLE_BOARD_PYTHON_URL: 'x',
     HOTCABLE_SERVICE_HOST: '10.0.0.1',
     HOTCABLE_SERVICE_PORT_HTTP: '8080',
     HOTCABLE_PORT: 'tcp://10.0.0.1:8080',

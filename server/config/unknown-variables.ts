@@ -17,7 +17,7 @@ export interface UnknownVariables {
 export function findUnknownVariables(env: NodeJS.ProcessEnv): UnknownVariables {
   const unknown = Object.entries(env)
     .filter(([name, value = '']) => value !== '' && !NAMES.includes(name) && !OF_OTHER_PROGRAMS.test(name))
-    .filter(([name, value = '']) => !isOfKubernetes(name, value) && !isOfBoard(name))
+    .filter(([name, value = '']) => !isOfKubernetes(name, value))
     .map(([name]) => name)
   return {
     problems: unknown
@@ -33,9 +33,9 @@ const NAMES = (Object.keys(SETTINGS) as SettingName[]).flatMap(name => envNames(
 
 /** Variables of the helpers, the Boards and the tests, which may share an environment with the cable. */
 const OF_OTHER_PROGRAMS =
-  /^(ANYCABLE_(HTTP_BROADCAST|WEBSOCKET)_URL|HOTCABLE_(DB|ASSETS|RAILS_DEFAULTS|(TEST_)?SEED|FUZZ|E2E_\w+))$/
+  /^(ANYCABLE_(HTTP_BROADCAST|WEBSOCKET)_URL|HOTCABLE_(DB|ASSETS|CABLE_URL|BOARD_[A-Z0-9]+_URL|RAILS_DEFAULTS|(TEST_)?SEED|FUZZ|E2E_\w+))$/
 
-/** The URL of a Board or of the cable: HOTCABLE_PYTHON_URL. We take a name near to that of a setting as a misspelling. */
+/** The URL of a Board or of the cable: HOTCABLE_BOARD_PYTHON_URL. We take a name near to that of a setting as a misspelling. */
 const isOfBoard = (name: string): boolean => /^HOTCABLE_[A-Z0-9]+_URL$/.test(name) && didYouMean(name) === ''
 
 /** Variables that Kubernetes sets in every container for a service with the name hotcable or hotcable-…. */

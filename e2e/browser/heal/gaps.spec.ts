@@ -1,8 +1,8 @@
 /** Pages that heal: a change between the render of a page and its subscription is on the page, once. */
 import { expect } from 'playwright/test'
-import { card, look, unique } from './demo.ts'
-import { recorded } from './recorder.ts'
-import { addCards, expectTrue, FEW, label, PEOPLE, SOCKET, test } from './tab.ts'
+import { card, look, unique } from '../demo.ts'
+import { recorded } from '../recorder.ts'
+import { addCards, expectTrue, FEW, label, PEOPLE, SOCKET, test } from '../tab.ts'
 
 for (const person of PEOPLE) {
   test(`a card added between a page's query and its subscription is on the page ${label(person)}`, async ({

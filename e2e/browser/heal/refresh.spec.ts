@@ -3,8 +3,8 @@
  * and it takes nothing from its visitor.
  */
 import type { Page } from 'playwright/test'
-import { CLIENTS, status } from './demo.ts'
-import { type Asked, expect, hear, look, miss, renders, serveCounted, test } from './site.ts'
+import { CLIENTS, status } from '../demo.ts'
+import { type Asked, expect, hear, look, miss, renders, serveCounted, test } from '../site.ts'
 
 /** An app that handles Turbo's answer itself, so that the visit never ends. */
 const HANDLER = `<script>addEventListener('turbo:before-fetch-response', event => {

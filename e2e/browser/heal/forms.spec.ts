@@ -1,8 +1,8 @@
 /**
  * The cable's own refresh and the visitor's work: a form in flight arrives, and no typed text is lost.
  */
-import { CLIENTS, status } from './demo.ts'
-import { type Asked, expect, hear, look, miss, renders, serveCounted, test } from './site.ts'
+import { CLIENTS, status } from '../demo.ts'
+import { type Asked, expect, hear, look, miss, renders, serveCounted, test } from '../site.ts'
 
 /** Resolves when it is opened. */
 function gate(): { open: () => void; opened: Promise<void> } {

@@ -1,7 +1,7 @@
 /** Pages that heal: the browser keeps a page frozen, in its back-forward cache or in its HTTP cache, and shows it again. */
 import { chromium, expect } from 'playwright/test'
-import { CLIENTS, card, look, status } from './demo.ts'
-import { addCards, expectTrue, FEW, label, openTab, rewrite, test } from './tab.ts'
+import { CLIENTS, card, look, status } from '../demo.ts'
+import { addCards, expectTrue, FEW, label, openTab, rewrite, test } from '../tab.ts'
 
 for (const person of FEW) {
   test(`a page shows what it missed when its visitor goes back to it ${label(person)}`, async ({ stack, tab }) => {

@@ -1,7 +1,7 @@
 /** Pages that heal: the element of a stream, twice on one page, and the events that it dispatches. */
 import { expect } from 'playwright/test'
-import { CLIENTS, look } from './demo.ts'
-import { addCards, expectTrue, FEW, label, rewrite, test } from './tab.ts'
+import { CLIENTS, look } from '../demo.ts'
+import { addCards, expectTrue, FEW, label, rewrite, test } from '../tab.ts'
 
 for (const person of FEW) {
   test(`a page with two sources for one stream shows each card once ${label(person)}`, async ({ stack, tab }) => {

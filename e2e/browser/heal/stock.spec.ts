@@ -1,7 +1,7 @@
 /** Both clients as their packages ship them, on pages without hotcable-status.js. */
 import type { Page } from 'playwright/test'
-import { CLIENTS } from './demo.ts'
-import { expect, hear, look, miss, renders, serveCounted, test } from './site.ts'
+import { CLIENTS } from '../demo.ts'
+import { expect, hear, look, miss, renders, serveCounted, test } from '../site.ts'
 
 /** The frames that the cable sends to the page from now on. */
 function listen(page: Page): string[] {

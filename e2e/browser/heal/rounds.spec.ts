@@ -3,8 +3,8 @@
  * 40 s. E2E_ROUNDS sets the number of rounds; a busy machine shows more (E2E_ROUNDS=200).
  */
 import { expect } from 'playwright/test'
-import { status } from './demo.ts'
-import { test } from './tab.ts'
+import { status } from '../demo.ts'
+import { test } from '../tab.ts'
 
 const ROUNDS = Number(process.env.E2E_ROUNDS || 10)
 const RUNNING = ['TypeScript', 'Python']

@@ -1,7 +1,7 @@
 /** Pages that heal: the cable of an open page ends, properly or not, and starts again, with its app or without. */
 import { expect } from 'playwright/test'
-import { CLIENTS, card, look, status, unique } from './demo.ts'
-import { addCards, expectTrue, FEW, label, test } from './tab.ts'
+import { CLIENTS, card, look, status, unique } from '../demo.ts'
+import { addCards, expectTrue, FEW, label, test } from '../tab.ts'
 
 for (const person of FEW) {
   test(`a page is complete again after its cable was killed and started again ${label(person)}`, async ({

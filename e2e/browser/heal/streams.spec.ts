@@ -1,6 +1,6 @@
 /** The streams of a page: some refused by a limit, and some that miss messages because of their place in the page. */
-import { CLIENTS, status } from './demo.ts'
-import { expect, test } from './site.ts'
+import { CLIENTS, status } from '../demo.ts'
+import { expect, test } from '../site.ts'
 
 for (const client of CLIENTS) {
   test(`a page subscribes again, when there is room, to a stream that a limit refused (${client})`, async ({

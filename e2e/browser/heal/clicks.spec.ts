@@ -1,7 +1,7 @@
 /** Pages that heal: a visitor clicks links faster than a page subscribes. */
 import { expect } from 'playwright/test'
-import { CLIENTS, streamFrom } from './demo.ts'
-import { addCards, expectTrue, FEW, label, rewrite, test } from './tab.ts'
+import { CLIENTS, streamFrom } from '../demo.ts'
+import { addCards, expectTrue, FEW, label, rewrite, test } from '../tab.ts'
 
 for (const person of FEW) {
   test(`a page is complete after many fast clicks on links ${label(person)}`, async ({ stack, tab }) => {

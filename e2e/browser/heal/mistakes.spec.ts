@@ -1,7 +1,7 @@
 /** Mistakes that break nothing at once: the console names each once, with its fix. */
 import type { Page } from 'playwright/test'
-import { CLIENTS, status } from './demo.ts'
-import { expect, type Site, test } from './site.ts'
+import { CLIENTS, status } from '../demo.ts'
+import { expect, type Site, test } from '../site.ts'
 
 const append = (target: string, text: string) =>
   `<turbo-stream action="append" ${target}><template><li id="${text}">${text}</li></template></turbo-stream>`

@@ -1,6 +1,6 @@
 /** A token that expires: the page gets a new one, and pauses between its requests. */
-import { CLIENTS, status } from './demo.ts'
-import { expect, type Site, test } from './site.ts'
+import { CLIENTS, status } from '../demo.ts'
+import { expect, type Site, test } from '../site.ts'
 
 const EXPIRED = -60
 const SCRIPTS = [...CLIENTS, 'old'] as const

@@ -1,8 +1,8 @@
 /** Pages that heal: the network between a page and its cable breaks, and the page shows each card once. */
 import { expect } from 'playwright/test'
-import { look } from './demo.ts'
-import { recorded } from './recorder.ts'
-import { addCards, expectTrue, FEW, label, PEOPLE, SOCKET, test } from './tab.ts'
+import { look } from '../demo.ts'
+import { recorded } from '../recorder.ts'
+import { addCards, expectTrue, FEW, label, PEOPLE, SOCKET, test } from '../tab.ts'
 
 for (const person of PEOPLE) {
   test(`a page shows what was broadcast while its network was gone ${label(person)}`, async ({ stack, tab }) => {

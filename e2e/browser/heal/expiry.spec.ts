@@ -1,7 +1,7 @@
 /** Pages that heal: the clock of a browser is off, or the token of a page expires. */
 import { expect } from 'playwright/test'
-import { look, token } from './demo.ts'
-import { addCards, expectTrue, FEW, label, rewrite, SOCKET, test } from './tab.ts'
+import { look, token } from '../demo.ts'
+import { addCards, expectTrue, FEW, label, rewrite, SOCKET, test } from '../tab.ts'
 
 for (const person of FEW) {
   for (const minutes of [-5, 5]) {

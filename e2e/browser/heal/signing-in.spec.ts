@@ -1,8 +1,8 @@
 /** The user of a connection: a page connects with its first stream, anew for another user, and closes when the user signs out. */
 import type { Page } from 'playwright/test'
-import { CLIENTS, status } from './demo.ts'
-import { expect, type Site, test } from './site.ts'
-import type { Script } from './site-scripts.ts'
+import { CLIENTS, status } from '../demo.ts'
+import { expect, type Site, test } from '../site.ts'
+import type { Script } from '../site-scripts.ts'
 
 const FORM = (action: string) => `<form action="${action}" method="post"><button>${action.slice(1)}</button></form>`
 
