@@ -14,8 +14,8 @@ import type { Publication } from './protocol/publication.ts'
 export interface Entry {
   readonly stream: string
   readonly offset: number
-  /** JSON text, UTF-8. */
-  readonly body: Buffer
+  /** JSON text. */
+  readonly message: string
   /** The session that must not get it, in replays as well. */
   readonly exclude: string | undefined
 }

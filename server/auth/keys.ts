@@ -6,7 +6,7 @@
  *
  * A secret is the UTF-8 bytes of its setting; we never decode them. Pure.
  */
-import { createHmac, hash, pbkdf2Sync, timingSafeEqual } from 'node:crypto'
+import { createHmac, pbkdf2Sync, timingSafeEqual } from 'node:crypto'
 
 /** Bytes, or a text that stands for its UTF-8 bytes. */
 export type Secret = string | Buffer
@@ -22,19 +22,29 @@ export const deriveKey = (secret: string, phrase: string): string =>
 export const railsTurboKeys = (secretKeyBase: string): Buffer[] =>
   ['sha256', 'sha1'].map(digest => pbkdf2Sync(secretKeyBase, 'turbo/signed_stream_verifier_key', 1000, 64, digest))
 
+/** Bytes of an `Authorization` header that we compare: the time to compare must not show how long a usual key is. */
+const ROOM = 512
+
 /**
  * Returns the index of the key that an `Authorization` header carries as `Bearer <key>`, or -1. `header` is as Node gives
  * it. We compare every key, in time that depends on neither side.
  */
 export function bearerKeys(keys: readonly string[]): (header: string | undefined) => number {
-  const expected = keys.map(key => digest(`Bearer ${key}`))
+  // Node reads the bytes of a header as Latin-1; keys are UTF-8.
+  const expected = keys.map(key => Buffer.from(`Bearer ${key}`).toString('latin1'))
+  const room = Math.max(ROOM, ...expected.map(({ length }) => length))
+  const slots = expected.map(header => fill(Buffer.alloc(room + 4), header))
+  const given = Buffer.alloc(room + 4)
   return header => {
-    if (header === undefined) return -1
-    // Node reads the bytes of a header as Latin-1; keys are UTF-8.
-    const given = digest(Buffer.from(header, 'latin1'))
-    return expected.reduce((found, key, at) => (timingSafeEqual(given, key) && found < 0 ? at : found), -1)
+    if (header === undefined || header.length > room) return -1
+    fill(given, header)
+    return slots.reduce((found, slot, at) => (timingSafeEqual(given, slot) && found < 0 ? at : found), -1)
   }
 }
 
-// Digests have equal lengths, so not even the length of a key shows.
-const digest = (bytes: string | Buffer) => hash('sha256', bytes, 'buffer')
+/** Writes the header and its length, and zeros between them. */
+function fill(slot: Buffer, header: string): Buffer {
+  slot.fill(0, slot.write(header, 'latin1'))
+  slot.writeUInt32LE(header.length, slot.length - 4)
+  return slot
+}

@@ -35,9 +35,6 @@ const NAMES = (Object.keys(SETTINGS) as SettingName[]).flatMap(name => envNames(
 const OF_OTHER_PROGRAMS =
   /^(ANYCABLE_(HTTP_BROADCAST|WEBSOCKET)_URL|HOTCABLE_(DB|ASSETS|CABLE_URL|BOARD_[A-Z0-9]+_URL|RAILS_DEFAULTS|(TEST_)?SEED|FUZZ|E2E_\w+))$/
 
-/** The URL of a Board or of the cable: HOTCABLE_BOARD_PYTHON_URL. We take a name near to that of a setting as a misspelling. */
-const isOfBoard = (name: string): boolean => /^HOTCABLE_[A-Z0-9]+_URL$/.test(name) && didYouMean(name) === ''
-
 /** Variables that Kubernetes sets in every container for a service with the name hotcable or hotcable-…. */
 const isOfKubernetes = (name: string, value: string): boolean =>
   /_SERVICE_(HOST|PORT(_\w+)?)$|_PORT_\d+_(TCP|UDP|SCTP)(_\w+)?$/.test(name) ||

@@ -17,15 +17,13 @@ import type { GapCode } from '../errors.ts'
 import type { Metrics } from '../metrics.ts'
 import { broadcastPrefix, type RefreshFate } from '../protocol/action-cable.ts'
 import { textFrame } from '../protocol/frame.ts'
-import { PLAIN_TAIL, positionTail } from '../protocol/payload.ts'
+import { payloadOf, storedPayload } from '../protocol/payload.ts'
 import { formatPosition, type Position } from '../protocol/position.ts'
 import { gap } from '../protocol/source-events.ts'
 import type { Pace } from './pace.ts'
 
-const REFRESH = Buffer.from(
-  JSON.stringify(
-    '<turbo-stream action="refresh" method="morph" scroll="preserve" data-hotcable="heal"></turbo-stream>',
-  ),
+const REFRESH = JSON.stringify(
+  '<turbo-stream action="refresh" method="morph" scroll="preserve" data-hotcable="heal"></turbo-stream>',
 )
 const AGAIN_MS = 30_000
 
@@ -166,8 +164,8 @@ export function createHeal(settings: HealSettings): Heal {
   function send(session: Patient, due: Healable): void {
     // With this position an extended client does not resume from the one that was a gap.
     const now = position()
-    const tail = now === undefined ? PLAIN_TAIL : positionTail(streamOf(due), now)
-    session.connection.send(textFrame(broadcastPrefix(due.identifier), REFRESH, tail))
+    const payload = now === undefined ? payloadOf(REFRESH) : storedPayload(REFRESH, streamOf(due), now)
+    session.connection.send(textFrame(broadcastPrefix(due.identifier), payload))
   }
 
   return {

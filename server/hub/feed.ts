@@ -34,9 +34,9 @@ export function createFeed({ hub, turn, epoch, signal, gap, monotonic, took }: F
   }
 
   return {
-    entry({ stream, offset, body, exclude }, type) {
+    entry({ stream, offset, message, exclude }, type) {
       measure()
-      hub.broadcast({ stream, payload: storedPayload(body, stream, { offset, epoch }), exclude, type, offset })
+      hub.broadcast({ stream, payload: storedPayload(message, stream, { offset, epoch }), exclude, type, offset })
     },
     live(stream, { message, exclude, type, fromClient }) {
       if (!fromClient) measure()

@@ -4,7 +4,7 @@ import { broadcastPrefix, confirmSubscription, disconnect, PONG, ping, welcome }
 import { formatEvent, formatLastEventId, readEventId } from './event.ts'
 import { rejectHistory } from './extended.ts'
 import { payloadsOf, textFrame } from './frame.ts'
-import { PLAIN_TAIL, positionTail } from './payload.ts'
+import { payloadOf, storedPayload } from './payload.ts'
 
 const WHOLE = { raw: false, unwrapped: false }
 const MESSAGE = { raw: false, unwrapped: true }
@@ -13,16 +13,9 @@ const RAW = { raw: true, unwrapped: true }
 const IDENTIFIER = '{"channel":"c","message":1,"stream_id":"x","epoch":"y","offset":3}'
 
 const text = (frame: Buffer): string => [...payloadsOf(frame)].join('')
-const plain = (message: string, type?: string) =>
-  text(textFrame(broadcastPrefix(IDENTIFIER, type), Buffer.from(message), PLAIN_TAIL))
+const plain = (message: string, type?: string) => text(textFrame(broadcastPrefix(IDENTIFIER, type), payloadOf(message)))
 const placed = (message: string, stream = 'board/1', type?: string) =>
-  text(
-    textFrame(
-      broadcastPrefix(IDENTIFIER, type),
-      Buffer.from(message),
-      positionTail(stream, { offset: 12, epoch: 'aZ3x' }),
-    ),
-  )
+  text(textFrame(broadcastPrefix(IDENTIFIER, type), storedPayload(message, stream, { offset: 12, epoch: 'aZ3x' })))
 
 for (const [about, message, data] of [
   ['HTML', '"<b>one</b>"', 'data: <b>one</b>\n'],

@@ -16,13 +16,6 @@ export type Payload = Buffer & { readonly [closed]: true }
 /** `message` is JSON text. */
 export const payloadOf = (message: string): Payload => Buffer.from(`${message}}`) as Payload
 
-/** `message` is JSON text, UTF-8. */
-export const storedPayload = (message: Buffer, stream: string, position: Position): Payload =>
-  Buffer.concat([message, positionTail(stream, position)]) as Payload
-
-/** The end of a payload in the history: its stream and position. */
-export const positionTail = (stream: string, { epoch, offset }: Position): Buffer =>
-  Buffer.from(`,"stream_id":${JSON.stringify(stream)},"epoch":"${epoch}","offset":${offset}}`)
-
-/** The end of a payload that is not in the history. */
-export const PLAIN_TAIL: Buffer = Buffer.from('}')
+/** `message` is JSON text. */
+export const storedPayload = (message: string, stream: string, { epoch, offset }: Position): Payload =>
+  Buffer.from(`${message},"stream_id":${JSON.stringify(stream)},"epoch":"${epoch}","offset":${offset}}`) as Payload

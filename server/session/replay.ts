@@ -6,7 +6,7 @@ import type { GapCode } from '../errors.ts'
 import type { Message } from '../hub/hub.ts'
 import { broadcastPrefix } from '../protocol/action-cable.ts'
 import { textFrame } from '../protocol/frame.ts'
-import { positionTail } from '../protocol/payload.ts'
+import { storedPayload } from '../protocol/payload.ts'
 import { type Start, type StreamStart, startOf } from './start.ts'
 import type { Subscription } from './subscriptions.ts'
 
@@ -40,14 +40,14 @@ export function framesOf(
   const frames: Buffer[] = []
   let prefix: Buffer | undefined
   for (const message of messages) {
-    if (!('body' in message)) {
+    if ('payload' in message) {
       frames.push(textFrame(broadcastPrefix(identifier, message.type), message.payload))
       continue
     }
-    const { stream, offset, body, exclude } = message
+    const { stream, offset, message: text, exclude } = message
     if (exclude !== undefined && answersTo(exclude)) continue
     prefix ??= broadcastPrefix(identifier)
-    frames.push(textFrame(prefix, body, positionTail(stream, { offset, epoch })))
+    frames.push(textFrame(prefix, storedPayload(text, stream, { offset, epoch })))
   }
   return frames
 }
@@ -60,9 +60,10 @@ export function bytesOf(
 ): number {
   if (messages.length === 0) return 0
   const longest = grant.streams.reduce((longest, stream) => (stream.length > longest.length ? stream : longest))
-  const tail = positionTail(longest, { offset: seen, epoch })
-  let bytes = messages.length * (broadcastPrefix(identifier).length + tail.length)
-  for (const message of messages) bytes += ('body' in message ? message.body : message.payload).length
+  const empty = storedPayload('', longest, { offset: seen, epoch })
+  let bytes = messages.length * (broadcastPrefix(identifier).length + empty.length)
+  for (const message of messages)
+    bytes += 'payload' in message ? message.payload.length : Buffer.byteLength(message.message)
   return bytes
 }
 
