@@ -11,7 +11,7 @@ test('the cable knows every variable that the Boards, the starter and the tests 
       exclude: ['{server,start}/**/*.test.ts', '**/node_modules/**'],
     },
   )
-  const named = new Set(files.flatMap(file => readFileSync(file, 'utf8').match(/HOTCABLE_[A-Z0-9_]*[A-Z0-9]/g) ?? []))
+  const named = new Set(files.flatMap(file => readFileSync(file, 'utf8').match(/HOTCABLE_[A-Z0-9_]*[A-Z0-9]\b/g) ?? []))
 
   assert.deepEqual(findUnknownVariables(Object.fromEntries([...named].map(name => [name, 'x']))).problems, [])
   assert.ok(named.size > 30)
