@@ -105,23 +105,31 @@ describeHelpers('an answer', helper => {
 describeHelpers('a page with 60 streams', helper => {
   test('asks for its position once, and each of its streams starts there', async () => {
     const streams = Array.from({ length: 60 }, (_, at) => `card/${at}`)
-    const asked: (string | null)[] = []
-    helper.cable.onPosition = stream => `${7 + asked.push(stream)}/test`
-
-    const askOf = (streams: string[], before: number) =>
-      known(() => {
-        asked.length = before
+    const asked = new Map<string | null, number>()
+    helper.cable.onPosition = stream => {
+      asked.set(stream, (asked.get(stream) ?? 0) + 1)
+      return stream === null ? '9/test' : '8/test'
+    }
+    // (An answer that comes after 250 ms is unknown, and the test asks again.)
+    const position = async (...streams: string[]) => {
+      let times = 0
+      const answer = await known(() => {
+        times++
         return helper.position(...streams)
       })
-    const at = (await askOf(streams, 0)) as { result: string }
-    assert.equal(at.result, '8/test')
+      return { answer, times }
+    }
+
+    const one = await position(...streams)
+    assert.deepEqual(one.answer, { result: '8/test' })
     for (const stream of streams) {
-      const tag = await helper.program.ask({ do: 'stream_from', stream, position: at.result, secret: 's' })
+      const tag = await helper.program.ask({ do: 'stream_from', stream, position: '8/test', secret: 's' })
       assert.match(JSON.stringify(tag), /data-position=\\"8\/test\\"/)
     }
-    assert.deepEqual(asked, ['card/0'])
+    const other = await position()
+    assert.deepEqual(other.answer, { result: '9/test' })
 
-    assert.deepEqual(await askOf([], 1), { result: '9/test' })
-    assert.deepEqual(asked, ['card/0', null])
+    assert.deepEqual([...asked.keys()], ['card/0', null])
+    assert.ok(asked.get('card/0')! <= one.times && asked.get(null)! <= other.times, JSON.stringify([...asked]))
   })
 })
