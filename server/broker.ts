@@ -51,6 +51,8 @@ export interface Broker {
   readonly epoch: string
   /** The newest offset that the feed has delivered. */
   readonly seen: number
+  /** Whether it answers, as far as this node knows. */
+  readonly well: boolean
   /** Returns the position of a page that is rendered now. Changes nothing. */
   position: () => Soon<Position>
   /** Takes all publications, or none. Returns those that it published: it skips ids that it took before. */

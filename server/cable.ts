@@ -28,6 +28,7 @@ import { createUpgradePolicy } from './http/upgrade-policy.ts'
 import { createFeed } from './hub/feed.ts'
 import { Hub } from './hub/hub.ts'
 import { createListening } from './hub/listening.ts'
+import { createTell } from './hub/tell.ts'
 import { Turn } from './hub/turn.ts'
 import type { Log } from './log.ts'
 import { createMetrics } from './metrics.ts'
@@ -75,8 +76,12 @@ export function createCable(
   const ids = createRecentIds({ ttlSeconds: settings.history_ttl, monotonic })
   const memory = createMemoryBroker({ history, ids })
   const broker: Broker = wrapBroker?.(memory) ?? memory
-  const tell = (event: PresenceEvent) => broker.tell(event.stream, eventMessage(event))
-  const presence = createPresence(settings, { monotonic, tell })
+  const dropped = () => {
+    metrics.live_msg_dropped_total++
+  }
+  const tell = createTell({ broker, dropped, failed })
+  const tellEvent = (event: PresenceEvent) => tell(event.stream, eventMessage(event))
+  const presence = createPresence(settings, { monotonic, tell: tellEvent })
   const resumables = createResumables(settings, monotonic)
   const sessions = new Sessions(resumables)
   const heartbeat = new Heartbeat(wall, failed)
@@ -89,7 +94,7 @@ export function createCable(
   let draining = false
   const isDraining = () => draining
 
-  const counted = (): Counted => ({ sessions, hub, resumables, history, presence, ids, webSockets, pace })
+  const counted = (): Counted => ({ sessions, hub, resumables, history, broker, presence, ids, webSockets, pace })
   const metrics = createMetrics(gaugesOf(counted))
   const sent = (bytes: number, frames: number) => {
     metrics.server_msg_total += frames
@@ -115,8 +120,7 @@ export function createCable(
     watchPongs: createPongWatches(settings.pong_timeout),
     history: history && broker,
     listening: createListening({ broker, later }),
-    tell: broker.tell,
-    ...{ hub, presence, sessions, metrics, log, wall, monotonic, failed, later, newSid },
+    ...{ hub, tell, presence, sessions, metrics, log, wall, monotonic, failed, later, newSid },
   })
   const upgrades = createUpgradePolicy({
     allowedOrigins: settings.allowed_origins,
@@ -150,7 +154,7 @@ export function createCable(
     },
   )
   const clients = ports.serve(settings.port)
-  addClientRoutes(clients.app, settings, { isDraining, metrics: metrics.text })
+  addClientRoutes(clients.app, settings, { isDraining, broker, metrics: metrics.text })
   if (settings.sse) {
     const events = createEventHandler(config, { admission, metrics, turn, sent, isDraining })
     clients.handlers.set(settings.sse_path, events)

@@ -18,6 +18,7 @@ const COUNTERS = {
   remote_commands_total: 'Remote disconnects.',
   server_msg_total: 'Frames sent to clients.',
   disconnected_slow_clients_total: 'Sessions cut because they read too slowly.',
+  live_msg_dropped_total: 'Whispers and presence events that were dropped, because the broker was away.',
   commands_delayed_total: 'Times that a client had to wait, because it sent commands faster than --max_command_rate.',
   refreshes_total: 'Times that the cable asked a page to refresh.',
   refreshes_held_back_total:

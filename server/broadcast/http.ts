@@ -12,7 +12,7 @@ import type { Soon } from '../base/soon.ts'
 import { RequestRefused } from '../errors.ts'
 import { decodeBody, readBody } from '../http/body.ts'
 import type { Handle } from '../http/listener.ts'
-import { answerTo, createGate, createRoutes, type RouteSettings } from '../http/routes.ts'
+import { answerTo, createGate, createRoutes, type RouteSettings, refusalOf } from '../http/routes.ts'
 
 /** `publish` applies a body, or throws a {@link RequestRefused}. */
 export function createBroadcastHandler(settings: RouteSettings, publish: (body: string) => Soon<void>): Handle {
@@ -28,9 +28,9 @@ export function createBroadcastHandler(settings: RouteSettings, publish: (body: 
       if (done !== undefined) await done
       response.writeHead(201, NOTHING).end()
     } catch (error) {
-      if (!(error instanceof RequestRefused)) throw error
-      refused(error)
-      const { status, headers, body } = answerTo(error)
+      const refusal = refusalOf(error)
+      refused(refusal)
+      const { status, headers, body } = answerTo(refusal)
       response.writeHead(status, headers).end(body)
     }
   }

@@ -40,6 +40,7 @@ export function createMemoryBroker({ history, ids }: MemoryBrokerParts): SyncBro
     get seen() {
       return history?.offset ?? 0
     },
+    well: true,
     position: () => ({ offset: history?.offset ?? 0, epoch: history?.epoch ?? '' }),
     publish: publications => publications.filter(take),
     after: (stream, from) => history?.after(stream, from) ?? 'gap',

@@ -13,13 +13,17 @@ export interface ClientRouteSettings {
 
 export interface ClientRouteParts {
   isDraining: () => boolean
+  broker: { readonly well: boolean }
   /** Returns the text for Prometheus. */
   metrics: () => Promise<string>
 }
 
 export function addClientRoutes(app: Hono, settings: ClientRouteSettings, parts: ClientRouteParts): void {
   app.all(settings['health-path'], c => c.text('ok'))
-  app.all(settings['ready-path'], c => (parts.isDraining() ? c.text('draining', 503) : c.text('ready')))
+  app.all(settings['ready-path'], c => {
+    if (parts.isDraining()) return c.text('draining', 503)
+    return parts.broker.well ? c.text('ready') : c.text('the broker is away', 503)
+  })
   for (const path of settings.path) app.all(path, c => c.text('expected a WebSocket', 400))
   if (settings.metrics_http !== '') app.get(settings.metrics_http, async c => c.text(await parts.metrics()))
 }

@@ -5,6 +5,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { HttpBindings } from '@hono/node-server'
 import { type Context, Hono } from 'hono'
 import { bearerKeys } from '../auth/keys.ts'
+import { BrokerUnavailable } from '../broker.ts'
 import { KEY_MISMATCH, REQUEST_REFUSALS, RequestRefused } from '../errors.ts'
 import { decodeBody, readBody } from './body.ts'
 
@@ -35,14 +36,21 @@ export function createRoutes(settings: RouteSettings): Routes {
     await next()
   })
   routes.onError((error, c) => {
-    if (!(error instanceof RequestRefused)) throw error
-    refused(error)
-    const { status, headers, body } = answerTo(error)
+    const refusal = refusalOf(error)
+    refused(refusal)
+    const { status, headers, body } = answerTo(refusal)
     return c.body(body, status, headers)
   })
   // (Not c.req.text(): a web stream would keep in memory the bytes that it has read of a refused body.)
   const read = async ({ env }: Context<{ Bindings: HttpBindings }>) => decodeBody(await readBody(env.incoming, maxSize))
   return { routes, read }
+}
+
+/** Returns the error as a refusal. Throws a bug again. */
+export function refusalOf(error: unknown): RequestRefused {
+  if (error instanceof RequestRefused) return error
+  if (!(error instanceof BrokerUnavailable)) throw error
+  return new RequestRefused('broker_unavailable', 'the broker is away: try again', { cause: error })
 }
 
 /** Returns the answer to a refusal: JSON with a code. */

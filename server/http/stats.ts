@@ -9,6 +9,7 @@ export interface Counted {
   readonly resumables: { readonly size: number; readonly bytes: number; readonly evicted: number }
   /** `undefined`: the cable keeps no history. */
   readonly history: History | undefined
+  readonly broker: { readonly well: boolean }
   readonly ids: { readonly count: number; readonly evicted: number }
   readonly presence: { readonly bytes: number; readonly evicted: number; readonly truncated: number } | undefined
   readonly webSockets: { readonly count: number }
@@ -62,6 +63,11 @@ const ROWS: readonly Row[] = [
   },
   { gauge: 'pending_bytes', help: 'Bytes that wait to be written to clients.', read: of => of.sessions.pending },
   { gauge: 'refreshes_waiting_num', help: 'Refreshes that wait for their turn.', read: of => of.pace?.waiting },
+  {
+    gauge: 'broker_well',
+    help: '1 while the broker answers, else 0.',
+    read: of => Number(of.broker.well),
+  },
   { gauge: 'history_bytes', help: 'Bytes of history.', stat: ['history', 'bytes'], read: of => of.history?.bytes },
   {
     gauge: 'history_evicted_total',

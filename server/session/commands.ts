@@ -3,9 +3,9 @@
  *
  * The protocol has no words for a command that we ignore, so an act returns the complaint, which only the operator sees.
  */
-import type { Broker } from '../broker.ts'
 import type { ComplaintCode } from '../errors.ts'
 import type { Connection } from '../hub/connection.ts'
+import type { Tell } from '../hub/tell.ts'
 import { type Presence, printAttendance } from '../presence/presence.ts'
 import { type Command, PONG, transmission } from '../protocol/action-cable.ts'
 import type { CatchUp } from './catch-up.ts'
@@ -25,7 +25,7 @@ export interface Speaker {
 /** The shared parts that commands use. */
 export interface CommandParts {
   /** Tells all nodes' sessions that listen to the stream. */
-  readonly tell: Broker['tell']
+  readonly tell: Tell
   readonly presence: Presence | undefined
   readonly limits: Limits
   /** Whether clients may ask for the messages since a time. */

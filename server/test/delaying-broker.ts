@@ -68,6 +68,9 @@ export function createDelayingBroker(memory: SyncBroker, { seed, maxMs }: Delays
     get seen() {
       return seen
     },
+    get well() {
+      return !broker.isAway
+    },
     position: () => later(() => memory.position()),
     publish: publications => later(() => memory.publish(publications)),
     after: (stream, from) => later(() => memory.after(stream, from)),
@@ -81,7 +84,10 @@ export function createDelayingBroker(memory: SyncBroker, { seed, maxMs }: Delays
       inOrder(() => streams.delete(stream)).catch(() => {}) // (while it is away, the node gets more than it needs)
     },
     // (The feed delays it, in order.)
-    tell: (stream, live) => memory.tell(stream, live),
+    tell(stream, live) {
+      if (broker.isAway) throw new Error('a broker that is not well must be told nothing')
+      memory.tell(stream, live)
+    },
     signal: signal => later(() => memory.signal(signal)),
     forget: streams => later(() => memory.forget(streams)),
     start(to) {
