@@ -31,7 +31,12 @@ const LISTENING = {
   },
   path: setting('PATHS', paths, ['/cable'], 'Where clients connect; comma-separated.'),
   'health-path': setting('PATH', path, '/health', 'Answers 200 while the cable is alive.'),
-  'ready-path': ours('PATH', path, '/ready', 'Answers 200 while clients are welcome, 503 while the cable drains or its broker is away.'),
+  'ready-path': ours(
+    'PATH',
+    path,
+    '/ready',
+    'Answers 200 while clients are welcome, 503 while the cable drains or its broker is away.',
+  ),
   allowed_origins: setting(
     'HOSTS',
     origins,
