@@ -35,7 +35,8 @@ import { createMetrics } from './metrics.ts'
 import { createPresence } from './presence/memory.ts'
 import { eventMessage, type PresenceEvent, printAttendance } from './presence/presence.ts'
 import { formatPosition, type Position } from './protocol/position.ts'
-import { createAdmission } from './session/admission.ts'
+import { type Connect, createAdmission } from './session/admission.ts'
+import { Arrivals } from './session/arrivals.ts'
 import { shutDown } from './session/drain.ts'
 import { limitsOf } from './session/limits.ts'
 import { createResumables } from './session/resumables.ts'
@@ -62,11 +63,21 @@ export interface CableParts extends Partial<Clocks> {
   wrapBroker?: (memory: SyncBroker) => Broker
   /** Puts another meaning of identifiers in front of the channels. */
   wrapResolve?: (channels: Resolve) => Resolve
+  /** Asks the app for the identity of a caller without a token. */
+  connect?: Connect
 }
 
 export function createCable(
   config: Config,
-  { log, wall = Date.now, monotonic = () => performance.now(), every = repeat, wrapBroker, wrapResolve }: CableParts,
+  {
+    log,
+    wall = Date.now,
+    monotonic = () => performance.now(),
+    every = repeat,
+    wrapBroker,
+    wrapResolve,
+    connect,
+  }: CableParts,
 ): Cable {
   const { settings } = config
   const failed = createFailureReporter(log, code => metrics.refused(code))
@@ -83,7 +94,6 @@ export function createCable(
   const tellEvent = (event: PresenceEvent) => tell(event.stream, eventMessage(event))
   const presence = createPresence(settings, { monotonic, tell: tellEvent })
   const resumables = createResumables(settings, monotonic)
-  const sessions = new Sessions(resumables)
   const heartbeat = new Heartbeat(wall, failed)
   const expire = () => tryEach([history, presence, ids, resumables], kept => kept?.expire(), failed)
   const endUpkeep = every(UPKEEP_MS, expire)
@@ -91,10 +101,13 @@ export function createCable(
     const timer = setTimeout(guarded(then, failed), ms).unref()
     return () => clearTimeout(timer)
   }
+  const arrivals = new Arrivals({ later })
+  const sessions = new Sessions(resumables, arrivals)
   let draining = false
   const isDraining = () => draining
 
-  const counted = (): Counted => ({ sessions, hub, resumables, history, broker, presence, ids, webSockets, pace })
+  const parts = { sessions, arrivals, hub, resumables, history, broker, presence, ids }
+  const counted = (): Counted => ({ ...parts, webSockets, pace })
   const metrics = createMetrics(gaugesOf(counted))
   const sent = (bytes: number, frames: number) => {
     metrics.server_msg_total += frames
@@ -120,7 +133,7 @@ export function createCable(
     watchPongs: createPongWatches(settings.pong_timeout),
     history: history && broker,
     listening: createListening({ broker, later }),
-    ...{ hub, tell, presence, sessions, metrics, log, wall, monotonic, failed, later, newSid },
+    ...{ hub, tell, presence, sessions, arrivals, connect, metrics, log, wall, monotonic, failed, later, newSid },
   })
   const upgrades = createUpgradePolicy({
     allowedOrigins: settings.allowed_origins,

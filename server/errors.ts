@@ -17,7 +17,7 @@ interface Ending {
   fix: string
 }
 
-const AUTH_FAILED = [1000, 'Auth Failed'] as const
+export const AUTH_FAILED = [1000, 'Auth Failed'] as const
 const unauthorized = (fix: string): Ending => ({ tell: 'unauthorized', reconnect: false, close: AUTH_FAILED, fix })
 
 /** Why a session is refused, or ended. */
@@ -39,6 +39,12 @@ export const ENDINGS = {
     reconnect: true,
     close: [1013, 'Try again later'],
     fix: 'this identity has too many sessions: see --max_sessions_per_identity',
+  },
+  admission_timeout: {
+    tell: 'admission_timeout',
+    reconnect: true,
+    close: [1013, 'Try again later'],
+    fix: 'the cable waited 5 s to hear whether it may admit the client: from the app, or from the broker',
   },
   remote: {
     tell: 'remote',
@@ -228,12 +234,19 @@ export type RefusalCode =
   | RequestRefusalCode
   | EventRefusalCode
 
+interface RefusalOptions extends ErrorOptions {
+  reconnect?: boolean
+}
+
 export class SessionRefused extends Error {
   override readonly name = 'SessionRefused'
   readonly code: EndingCode
-  constructor(code: EndingCode, options?: ErrorOptions) {
+  /** Whether the client should reconnect. */
+  readonly reconnect: boolean
+  constructor(code: EndingCode, { reconnect = ENDINGS[code].reconnect, ...options }: RefusalOptions = {}) {
     super(`${code}: ${ENDINGS[code].fix}`, options)
     this.code = code
+    this.reconnect = reconnect
   }
 }
 

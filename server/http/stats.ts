@@ -5,6 +5,7 @@
 /** The parts from which we read the numbers. */
 export interface Counted {
   readonly sessions: { readonly count: number; readonly identities: number; readonly pending: number }
+  readonly arrivals: { readonly count: number }
   readonly hub: { readonly size: number }
   readonly resumables: { readonly size: number; readonly bytes: number; readonly evicted: number }
   /** `undefined`: the cable keeps no history. */
@@ -42,6 +43,11 @@ const ROWS: readonly Row[] = [
     help: 'Distinct identities among them.',
     stat: 'identities',
     read: of => of.sessions.identities,
+  },
+  {
+    gauge: 'arriving_num',
+    help: 'Clients that wait until the app or the broker answers whether to admit them.',
+    read: of => of.arrivals.count,
   },
   {
     gauge: 'broadcast_streams_num',

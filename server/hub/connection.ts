@@ -27,6 +27,14 @@ export interface Connection extends Subscriber {
   close: (code: EndingCode) => void
 }
 
+/** A client whose admission waits. */
+export interface Waiting {
+  /** Never rejects. `undefined`: it was refused, and the connection is closing; or it left. */
+  readonly answer: Promise<Listener | undefined>
+  /** The client has left. */
+  closed: () => void
+}
+
 /** How a message was handled: `free` does not count for the client's rate, `malformed` is not a command. */
 export type Outcome = 'done' | 'free' | 'malformed'
 

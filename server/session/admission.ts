@@ -2,6 +2,7 @@
  * Admission: from an upgrade request to a session, or to a refusal that says why.
  *
  *   token ─▶ identity ─▶ session, new or resumed
+ *   no token ─▶ the app ─▶ identity ─▶ …
  *
  * We open the WebSocket before we check the token, because Action Cable's clients understand a refusal only as a disconnect
  * frame; but until the token is good there is no session, and we neither read commands nor deliver messages. Only the same
@@ -10,13 +11,16 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { type Identify, tokenVerifier } from '../auth/identity.ts'
 import { atTime, type Clocks } from '../base/clocks.ts'
-import { ENDINGS, type EndingCode, SessionRefused } from '../errors.ts'
-import type { Connection, Listener } from '../hub/connection.ts'
+import type { Soon } from '../base/soon.ts'
+import { AUTH_FAILED, ENDINGS, SessionRefused } from '../errors.ts'
+import type { Connection, Listener, Waiting } from '../hub/connection.ts'
 import type { Metrics } from '../metrics.ts'
 import { disconnect, type PingPrecision } from '../protocol/action-cable.ts'
 import { EXTENDED, readToken, readWishes, type Wishes } from '../protocol/negotiate.ts'
+import type { Arrivals } from './arrivals.ts'
 import type { Identity } from './identity.ts'
 import { type LimitSettings, limitsOf } from './limits.ts'
+import type { Snapshot } from './resumables.ts'
 import { Session, type SessionParts } from './session.ts'
 import { type Beat, type PongWatch, type Rhythm, SessionListener, type Slot } from './session-listener.ts'
 import type { Sessions } from './sessions.ts'
@@ -24,6 +28,9 @@ import type { Sessions } from './sessions.ts'
 export interface AdmissionParts
   extends Omit<SessionParts, 'limits' | 'historySince' | 'explain' | 'count' | 'ignored'> {
   sessions: Sessions
+  arrivals: Arrivals
+  /** Asks the app for the identity of a caller without a token. Throws or rejects with {@link SessionRefused}. */
+  connect?: Connect | undefined
   /** Makes a session id that nobody can guess. */
   newSid: () => string
   /** Pings at a rhythm until the caller deletes the beat from the slot; `undefined`: never. */
@@ -52,7 +59,10 @@ export interface AdmissionSettings {
   }
 }
 
-export type Accept = (connection: Connection, request: IncomingMessage) => Listener | undefined
+/** Returns `undefined` if the client was refused. */
+export type Accept = (connection: Connection, request: IncomingMessage) => Listener | Waiting | undefined
+
+export type Connect = (caller: Caller, sid: string) => Soon<Identity>
 
 /** A client before we know its identity. */
 export interface Caller {
@@ -65,22 +75,27 @@ export interface Admitted extends Identity {
   readonly sid: string
 }
 
+/** Calls `then` when the client has left. */
+export type WhenLeft = (then: () => void) => void
+
 export interface Admission {
   /** Admits a WebSocket client, or sends it the reason for the refusal. */
   accept: Accept
-  /** Returns the caller's identity; or counts, logs and throws a {@link SessionRefused}. */
-  authenticate: (caller: Caller) => Admitted
-  /** Counts, logs and throws a {@link SessionRefused} if there are too many sessions. */
+  /** Returns the caller's identity. Throws {@link SessionRefused}. */
+  authenticate: (caller: Caller, whenLeft: WhenLeft) => Soon<Admitted | 'left'>
+  /** Throws {@link SessionRefused} if there are too many sessions. */
   checkLimits: (who: Identity) => void
-  /** Makes the session of a connection. Throws as {@link checkLimits} does. */
+  /** Makes the session of a connection that resumes no other. Throws as {@link checkLimits} does. */
   admit: (connection: Connection, who: Admitted, wishes: Wishes) => SessionListener
+  /** Counts and logs a refusal. */
+  report: (refusal: SessionRefused) => void
   /** The parts that all sessions share. */
   readonly shared: SessionParts
 }
 
 export function createAdmission(
   config: AdmissionSettings,
-  { sessions, newSid, ping, watchPongs, metrics, wall, monotonic, ...parts }: AdmissionParts,
+  { sessions, arrivals, connect, newSid, ping, watchPongs, metrics, wall, monotonic, ...parts }: AdmissionParts,
 ): Admission {
   const { settings } = config
   const shared: SessionParts = {
@@ -96,47 +111,62 @@ export function createAdmission(
   }
 
   const listenerParts = { sessions, metrics, monotonic }
-  const identify = tokenVerifier(config.jwtSecrets)
+  const verify = tokenVerifier(config.jwtSecrets)
+  const now = () => Math.floor(wall() / 1000)
 
-  function authenticate(caller: Caller): Admitted {
+  /** Throws or rejects with {@link SessionRefused}. */
+  function identify(caller: Caller, sid: string): Soon<Admitted> {
+    const found = identityOf(config, token => verify(token, now()), connect, caller, sid)
+    if (found instanceof Promise) return identified(found, sid)
+    const { key, ...who } = found
+    if (key !== undefined) metrics.verified('jwt', key)
+    return { ...who, sid }
+  }
+
+  async function identified(found: Promise<Identity>, sid: string): Promise<Admitted> {
+    const who = await found
+    arrivals.identify(sid, who.identity)
+    return { ...who, sid }
+  }
+
+  function authenticate(caller: Caller, whenLeft: WhenLeft): Soon<Admitted | 'left'> {
     const sid = newSid()
-    try {
-      const { key, ...who } = identityOf(config, token => identify(token, Math.floor(wall() / 1000)), caller, sid)
-      if (key !== undefined) metrics.verified('jwt', key)
-      return { ...who, sid }
-    } catch (error) {
-      throw error instanceof SessionRefused ? reported(error) : error
-    }
+    const who = identify(caller, sid)
+    if (!(who instanceof Promise)) return who
+    whenLeft(() => arrivals.leave(sid))
+    return arrivals.wait(sid, undefined, who)
   }
 
   function checkLimits({ identity }: Identity): void {
-    if (sessions.count >= settings.max_sessions) throw reported(new SessionRefused('sessions_limit'))
-    if (sessions.countOf(identity) >= settings.max_sessions_per_identity)
-      throw reported(new SessionRefused('identity_limit'))
+    if (sessions.count >= settings.max_sessions) throw new SessionRefused('sessions_limit')
+    if (sessions.countOf(identity) >= settings.max_sessions_per_identity) throw new SessionRefused('identity_limit')
   }
 
-  function reported(refusal: SessionRefused): SessionRefused {
-    const { code, message } = refusal
-    if (ENDINGS[code].tell !== 'sessions_limit') metrics.failed_auths_total++
+  function report({ code, message }: SessionRefused): void {
+    if (ENDINGS[code].close === AUTH_FAILED) metrics.failed_auths_total++
     metrics.refused(code)
-    parts.log.warn({ code }, `session refused: ${message}`)
-    return refusal
+    const level = code === 'remote' || code === 'server_restart' ? 'debug' : 'warn'
+    parts.log[level]({ code }, `session refused: ${message}`)
   }
 
-  function admit(connection: Connection, who: Admitted, wishes: Wishes): SessionListener {
+  const rhythmOf = ({ pingInterval, pingPrecision }: Wishes): Rhythm => ({
+    interval: pingInterval ?? settings.ping_interval,
+    precision: pingPrecision ?? (settings.ping_timestamp_precision as PingPrecision),
+  })
+
+  function resume(connection: Connection, who: Admitted, { previousSid }: Wishes): Soon<Snapshot | undefined> {
+    return connection.protocol === EXTENDED && previousSid !== '' ? sessions.resume(previousSid, who) : undefined
+  }
+
+  function admit(connection: Connection, who: Admitted, wishes: Wishes, resumed?: Snapshot): SessionListener {
     checkLimits(who)
-    const { previousSid, pingInterval, pingPrecision } = wishes
     const resumable = connection.protocol === EXTENDED
-    const resumed = resumable && previousSid !== '' ? sessions.resume(previousSid, who) : undefined
     const identity = resumed?.identity ?? who.identity
     const arrival = { sid: who.sid, identity, anonymous: who.anonymous, resumable, connection, resumed }
     const session = new Session(arrival, shared)
     const listener = new SessionListener(session, listenerParts)
     if (resumable) listener.pongs = watchPongs?.(() => session.disconnect('no_pong'))
-    listener.pings = ping(listener, {
-      interval: pingInterval ?? settings.ping_interval,
-      precision: pingPrecision ?? (settings.ping_timestamp_precision as PingPrecision),
-    })
+    listener.pings = ping(listener, rhythmOf(wishes))
     if (settings.jwt_close_on_expiry && who.expires !== undefined) {
       const expire = () => session.disconnect('token_expired')
       listener.stopClock = atTime(who.expires, expire, { wall, later: parts.later })
@@ -147,32 +177,69 @@ export function createAdmission(
   }
 
   const accept: Accept = (connection, { url = '', headers }) => {
+    const sid = newSid()
     try {
-      return admit(connection, authenticate({ url, headers }), readWishes(url, headers))
+      const who = identify({ url, headers }, sid)
+      const wishes = readWishes(url, headers)
+      if (who instanceof Promise) return wait(connection, wishes, { sid }, who)
+      checkLimits(who)
+      const resumed = resume(connection, who, wishes)
+      if (resumed instanceof Promise) return wait(connection, wishes, who, who, resumed)
+      return admit(connection, who, wishes, resumed)
     } catch (error) {
-      if (!(error instanceof SessionRefused)) parts.failed(error)
-      refuse(connection, error instanceof SessionRefused ? error.code : 'internal', settings.dev)
+      refuse(connection, error)
       return undefined
     }
   }
 
-  return { accept, authenticate, checkLimits, admit, shared }
-}
+  /** Waits for the identity, then for the session to resume. Pings meanwhile. */
+  function wait(
+    connection: Connection,
+    wishes: Wishes,
+    { sid, identity }: { readonly sid: string; readonly identity?: string },
+    found: Soon<Admitted>,
+    resuming?: Promise<Snapshot | undefined>,
+  ): Waiting {
+    const arrive = async () => {
+      const who = await found
+      checkLimits(who)
+      const resumed = await (resuming ?? resume(connection, who, wishes))
+      if (settings.jwt_close_on_expiry && who.expires !== undefined && who.expires <= now())
+        throw new SessionRefused('token_expired')
+      return arrivals.admit(sid) ? admit(connection, who, wishes, resumed) : 'left'
+    }
+    const beat = { beat: (frame: Buffer) => connection.ping(frame) }
+    const pings = ping(beat, rhythmOf(wishes))
+    const answer = arrivals
+      .wait(sid, identity, arrive())
+      .catch(error => refuse(connection, error))
+      .finally(() => pings?.delete(beat))
+      .then(listener => (listener === 'left' ? undefined : listener))
+    return { answer, closed: () => arrivals.leave(sid) }
+  }
 
-function refuse(connection: Connection, code: EndingCode, explain: boolean): void {
-  connection.send(disconnect(code, explain))
-  connection.close(code)
+  function refuse(connection: Connection, error: unknown): undefined {
+    const refusal = error instanceof SessionRefused ? error : new SessionRefused('internal')
+    if (refusal === error) report(refusal)
+    else parts.failed(error)
+    connection.send(disconnect(refusal.code, settings.dev, refusal.reconnect))
+    connection.close(refusal.code)
+  }
+
+  return { accept, authenticate, checkLimits, admit, report, shared }
 }
 
 function identityOf(
   { jwtSecrets, jwtParam, enforceJwt, noauth }: AdmissionSettings,
-  identify: (token: string) => ReturnType<Identify>,
-  { url, headers }: Caller,
+  verify: (token: string) => ReturnType<Identify>,
+  connect: Connect | undefined,
+  caller: Caller,
   sid: string,
-): Identity & { key?: number } {
-  const token = readToken(url, headers, jwtParam)
+): Soon<Identity & { key?: number }> {
+  const token = readToken(caller.url, caller.headers, jwtParam)
   // Refuse a bad token even if the cable needs none: a client that sends a token wants that identity.
-  if (token !== '' && jwtSecrets.length > 0) return { ...identify(token), anonymous: false }
+  if (token !== '' && jwtSecrets.length > 0) return { ...verify(token), anonymous: false }
   if (noauth && !enforceJwt) return { identity: JSON.stringify({ sid }), expires: undefined, anonymous: true }
+  if (connect !== undefined && !enforceJwt) return connect(caller, sid)
   throw new SessionRefused(jwtSecrets.length === 0 ? 'nobody_can_connect' : 'token_missing')
 }

@@ -40,6 +40,6 @@ export async function shutDown(settings: ShutdownSettings, parts: ShutdownParts)
 
 /** Tells every client to leave, in `overMs` at most. */
 async function drain(sessions: Sessions, overMs: number, pause: ShutdownParts['pause']): Promise<void> {
-  const most = overMs < STEP_MS ? sessions.count : Math.max(LEAST, Math.ceil(sessions.count / (overMs / STEP_MS)))
-  while (sessions.disconnectSome('server_restart', most) > 0) await pause(STEP_MS)
+  const most = overMs < STEP_MS ? sessions.clients : Math.max(LEAST, Math.ceil(sessions.clients / (overMs / STEP_MS)))
+  while (sessions.stopSome(most) > 0) await pause(STEP_MS)
 }

@@ -3,8 +3,9 @@
  */
 
 import { countOf, each, type Few, withOne, withoutOne } from '../base/few.ts'
+import type { Soon } from '../base/soon.ts'
 import type { Signal } from '../broker.ts'
-import type { EndingCode } from '../errors.ts'
+import type { Arrivals } from './arrivals.ts'
 import { type Identity, isTheSame } from './identity.ts'
 import type { Resumables, Snapshot } from './resumables.ts'
 import type { Session } from './session.ts'
@@ -13,13 +14,20 @@ export class Sessions {
   readonly #byIdentity = new Map<string, Few<Session>>()
   readonly #bySid = new Map<string, Session>()
   readonly #resumables: Resumables
+  readonly #arrivals: Arrivals
 
-  constructor(resumables: Resumables) {
+  constructor(resumables: Resumables, arrivals: Arrivals) {
     this.#resumables = resumables
+    this.#arrivals = arrivals
   }
 
   get count(): number {
     return this.#bySid.size
+  }
+
+  /** Sessions, and clients that wait to become one. */
+  get clients(): number {
+    return this.count + this.#arrivals.count
   }
 
   get identities(): number {
@@ -49,7 +57,7 @@ export class Sessions {
   }
 
   /** Removes and returns the lost session; `undefined` if it is not the caller's. */
-  resume(sid: string, who: Identity): Snapshot | undefined {
+  resume(sid: string, who: Identity): Soon<Snapshot | undefined> {
     // A client often notices a dead connection before we do: then we end the old session here.
     const session = this.#bySid.get(sid)
     if (!session?.resumable) return this.#resumables.take(sid, snapshot => isTheSame(who, snapshot))
@@ -68,32 +76,32 @@ export class Sessions {
   /** Applies a signal. Returns how many sessions it ended. */
   signalled(signal: Signal): number {
     return 'sid' in signal
-      ? this.disconnectOne(signal.sid, 'remote', signal.reconnect)
-      : this.disconnect(signal.identity, 'remote', signal.reconnect)
+      ? this.#disconnectOne(signal.sid, signal.reconnect)
+      : this.#disconnect(signal.identity, signal.reconnect)
   }
 
-  /** Ends all sessions of the identity (AnyCable ends one), and forgets its lost ones. Returns how many it ended. */
-  disconnect(identity: string, code: EndingCode, reconnect: boolean): number {
+  /** Ends all sessions of the identity (AnyCable ends one), and forgets its lost ones. */
+  #disconnect(identity: string, reconnect: boolean): number {
     this.#resumables.forget(identity)
     const same = [...each(this.#byIdentity.get(identity))].filter(({ ended }) => !ended)
-    for (const session of same) session.disconnect(code, reconnect)
-    return same.length
+    for (const session of same) session.disconnect('remote', reconnect)
+    return same.length + this.#arrivals.disconnect(identity, reconnect)
   }
 
-  /** Ends one session. Returns how many it ended. */
-  disconnectOne(sid: string, code: EndingCode, reconnect: boolean): number {
+  #disconnectOne(sid: string, reconnect: boolean): number {
     const session = this.#bySid.get(sid)
-    if (session === undefined || session.ended) return 0
-    session.disconnect(code, reconnect)
+    if (session === undefined || session.ended) return this.#arrivals.disconnectOne(sid, reconnect)
+    session.disconnect('remote', reconnect)
     return 1
   }
 
-  /** Disconnects up to `most` live sessions; returns how many remain. */
-  disconnectSome(code: EndingCode, most: number): number {
-    let left = 0
+  /** Tells up to `most` clients that the cable stops; returns how many remain. */
+  stopSome(most: number): number {
+    most -= this.#arrivals.stopSome(most)
+    let left = this.#arrivals.count
     for (const session of this.#bySid.values()) {
       if (session.ended) continue
-      if (most-- > 0) session.disconnect(code)
+      if (most-- > 0) session.disconnect('server_restart')
       else left++
     }
     return left

@@ -9,6 +9,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import {
   ENDINGS,
+  type EndingCode,
   EVENT_REFUSALS,
   EventsRefused,
   REJECTIONS,
@@ -72,7 +73,10 @@ export function createEventHandler({ settings, jwtParam }: EventSettings, parts:
       // at most, and ends with it.
       if (response.socket === null) throw new EventsRefused('events_pipelined')
       if (parts.isDraining()) return askToReconnect(response, cors)
-      const who = admission.authenticate({ url: request.url ?? '', headers: request.headers })
+      const caller = { url: request.url ?? '', headers: request.headers }
+      const identified = admission.authenticate(caller, left => response.once('close', left))
+      const who = identified instanceof Promise ? await identified : identified
+      if (who === 'left') return
       admission.checkLimits(who)
       if (request.method === 'GET') return begin(response, who, get(request)).open(cors)
       const asked = await post(request)
@@ -81,6 +85,10 @@ export function createEventHandler({ settings, jwtParam }: EventSettings, parts:
       if (parts.isDraining()) return askToReconnect(response, cors)
       begin(response, who, asked).open(cors)
     } catch (error) {
+      if (error instanceof SessionRefused) {
+        admission.report(error)
+        if (ASKS_TO_RECONNECT.has(error.code) && error.reconnect) return askToReconnect(response, cors)
+      }
       const [status, code, fix] = answerTo(error, dev)
       if (error instanceof EventsRefused) {
         metrics.refused(error.code)
@@ -148,6 +156,9 @@ export function createEventHandler({ settings, jwtParam }: EventSettings, parts:
 
 /** Each request is a new session; the browser's Last-Event-ID names the last event that it has. */
 const WISHES: Wishes = { previousSid: '', pingInterval: undefined, pingPrecision: 's' }
+
+/** The ends of a wait for the app. */
+const ASKS_TO_RECONNECT: ReadonlySet<EndingCode> = new Set(['admission_timeout', 'remote', 'server_restart'])
 
 /** A browser reconnects after 200, but after no other status. */
 function askToReconnect(response: ServerResponse, cors: Headers): void {

@@ -15,6 +15,7 @@ function start(t: TestContext) {
       if (text === 'stop') inbox.stop()
       return 'done'
     },
+    delayed: () => {},
     pause: () => said.push('(pause)'),
     resume: () => said.push('(resume)'),
     flooded: assert.fail,

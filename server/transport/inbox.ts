@@ -14,6 +14,8 @@ export interface InboxOwner {
   /** Hands a message to the session. `undefined`: it is not text. */
   handle: (text: string | undefined) => Outcome
   pause: () => void
+  /** Counts that the client has to wait, because it sends faster than its rate. */
+  delayed: () => void
   resume: () => void
   /** The client sends messages that are not commands faster than {@link MALFORMED}. */
   flooded: () => void
@@ -37,6 +39,7 @@ export class Inbox extends Bucket {
   readonly #owner: InboxOwner
   /** `undefined`: nothing waits. */
   #waiting: (string | undefined)[] | undefined
+  /** `undefined` while messages wait for {@link release}. */
   #timer: NodeJS.Timeout | undefined
   #malformed: Bucket | undefined
   /** When the last message must have been handled. `undefined`: the connection is open. */
@@ -45,6 +48,16 @@ export class Inbox extends Bucket {
   constructor(owner: InboxOwner) {
     super()
     this.#owner = owner
+  }
+
+  /** Lets all messages wait until {@link release}, however long. Reading goes on until the first one, so that we notice a close. */
+  hold(): void {
+    this.#waiting = []
+  }
+
+  /** Handles the messages that waited, and those to come. */
+  release(): void {
+    this.#work()
   }
 
   /** `bytes` is the size of the message as the client sent it. */
@@ -62,10 +75,14 @@ export class Inbox extends Bucket {
 
   /** Whether a message that comes now has to wait. */
   #waits(now: number): boolean {
-    if (this.#waiting !== undefined) return true
+    if (this.#waiting !== undefined) {
+      if (this.#timer === undefined) this.#owner.pause()
+      return true
+    }
     const ms = this.wait(this.#owner.rate, now)
     if (ms === 0) return false
     this.#waiting = []
+    this.#owner.delayed()
     this.#owner.pause()
     this.#sleep(ms)
     return true
@@ -76,6 +93,7 @@ export class Inbox extends Bucket {
     const now = performance.now()
     this.#deadline = now + MAX_WAIT_MS
     if (this.#waiting === undefined) return this.#owner.ended()
+    if (this.#timer === undefined) return this.#drop() // (there will be no session)
     clearTimeout(this.#timer)
     this.#sleep(this.wait(this.#owner.rate, now))
   }
@@ -94,6 +112,10 @@ export class Inbox extends Bucket {
       this.#timer = setTimeout(() => this.#work(), ms)
       return
     }
+    this.#drop()
+  }
+
+  #drop(): void {
     for (const _ of this.#waiting!) this.#owner.dropped()
     this.stop()
   }

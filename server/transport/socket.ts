@@ -6,7 +6,7 @@
 import type { Duplex } from 'node:stream'
 import type { Rate } from '../base/rate.ts'
 import { type CutCode, ENDINGS, type EndingCode } from '../errors.ts'
-import type { Connection, Listener, Outcome } from '../hub/connection.ts'
+import type { Connection, Listener, Outcome, Waiting } from '../hub/connection.ts'
 import type { Turn } from '../hub/turn.ts'
 import { unpooled } from '../protocol/frame.ts'
 import type { Slot } from '../session/session-listener.ts'
@@ -52,6 +52,8 @@ export class Socket extends Backlog implements Connection, InboxOwner {
   session: Connection['session']
   readonly #ws: Peer
   #listener: Listener | undefined
+  /** `undefined` once the client is admitted or refused. */
+  #waiting: Waiting | undefined
   #slot: Slot<Socket> | undefined
   #inbox: Inbox | undefined
   /** Probes since the client last sent something. */
@@ -78,7 +80,24 @@ export class Socket extends Backlog implements Connection, InboxOwner {
   listen(listener: Listener, probes: Wheel<Socket>): void {
     this.#listener = listener
     this.#slot = probes.add(this)
-    this.#inbox = new Inbox(this)
+    this.#inbox ??= new Inbox(this)
+  }
+
+  /** Keeps the client's commands until the answer; drops them if that is a refusal. */
+  wait(waiting: Waiting, probes: Wheel<Socket>): void {
+    const inbox = new Inbox(this)
+    this.#inbox = inbox
+    this.#waiting = waiting
+    inbox.hold()
+    waiting.answer.then(listener => {
+      this.#waiting = undefined
+      if (listener === undefined) {
+        inbox.stop()
+        return this.#ws.resume() // (to read the answer to our close)
+      }
+      this.listen(listener, probes)
+      inbox.release()
+    })
   }
 
   send(frame: Buffer): void {
@@ -194,8 +213,11 @@ export class Socket extends Backlog implements Connection, InboxOwner {
   }
 
   pause(): void {
-    this.settings.delayed()
     this.#ws.pause()
+  }
+
+  delayed(): void {
+    this.settings.delayed()
   }
 
   resume(): void {
@@ -225,7 +247,8 @@ export class Socket extends Backlog implements Connection, InboxOwner {
   }
 
   ended(): void {
-    this.#listener?.closed()
+    if (this.#waiting !== undefined) this.#waiting.closed()
+    else this.#listener?.closed()
   }
 }
 

@@ -61,8 +61,10 @@ export function createWebSockets(settings: WebSocketSettings, accept: Accept): W
       server.handleUpgrade(request, socket, head, ws => {
         const connection = new Socket(ws, socket, settings)
         ;(ws as DirectWebSocket).connection = connection
-        const listener = accept(connection, request)
-        if (listener !== undefined) connection.listen(listener, probes)
+        const accepted = accept(connection, request)
+        if (accepted === undefined) return
+        if ('answer' in accepted) connection.wait(accepted, probes)
+        else connection.listen(accepted, probes)
       })
     },
     stop: () => probes.stop(),
