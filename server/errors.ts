@@ -104,7 +104,7 @@ export const REJECTIONS = {
   stream_signature_malformed: 'a signed name is <base64 of JSON>--<hex HMAC-SHA256>',
   stream_signature_mismatch:
     'sign with the same secret as the cable: --turbo_streams_secret, --streams_secret or --secret',
-  stream_name_expired: 'the name was signed for a time that is over: render the page again',
+  stream_name_expired: 'the signed name has expired: render the page again',
   stream_purpose_mismatch: 'the name was signed for another purpose than --streams_purpose',
   streams_key_missing: 'the cable has no secret to verify signed names: --streams_secret or --secret',
 } as const
@@ -147,7 +147,9 @@ interface Cut {
 
 /** Why we refuse a request before we know its route, or cut a connection without ending its session first. */
 export const CUTS = {
-  connections_limit: { fix: 'too many connections are no sessions, and none is idle: see --max_unauthenticated' },
+  connections_limit: {
+    fix: 'too many connections have no session yet, and none of them is idle: see --max_unauthenticated',
+  },
   connection_idle: { fix: 'the connection was idle, and made room for a new one: see --max_unauthenticated' },
   handshake_timeout: {
     status: 408,
@@ -173,7 +175,7 @@ export const CUTS = {
   message_too_large: { fix: 'a message of the client is larger than --max_message_size' },
   too_many_fragments: { fix: 'the client sent a message in more than 1024 fragments' },
   text_malformed: { fix: 'the client sent a text message that is not UTF-8' },
-  frame_malformed: { fix: 'the client sent a frame that is not as RFC 6455 says' },
+  frame_malformed: { fix: 'the client sent a frame that RFC 6455 forbids' },
   peer_vanished: { fix: 'the client answered no WebSocket ping: its machine or its network is gone' },
   commands_dropped: {
     fix: 'the client left, and its last commands would have waited too long: see --max_command_rate',
@@ -189,13 +191,13 @@ export function describeCut(code: CutCode): string {
 /** Why an HTTP request of a backend is refused: status and fix. */
 export const REQUEST_REFUSALS = {
   unauthorized: [401, 'send Authorization: Bearer <key>'],
-  cross_site: [403, 'web pages may not broadcast: set --broadcast_key to use this from elsewhere'],
-  not_found: [404, 'no such route'],
+  cross_site: [403, 'a web page may not broadcast to a cable without a key: set --broadcast_key'],
+  not_found: [404, 'the cable has no such route'],
   too_large: [413, 'the body is larger than --max_broadcast_size'],
-  method_not_allowed: [422, 'this route wants another method'],
+  method_not_allowed: [422, 'use another method for this route'],
   publication_malformed: [422, 'send {"stream": …, "data": …}, a list of these, or a command'],
-  broker_unavailable: [503, 'the broker is away and took nothing: send it again, with the same meta.id'],
-  presence_unsupported: [501, 'there is no presence without a broker'],
+  broker_unavailable: [503, 'the broker is away and stored nothing: send it again, with the same meta.id'],
+  presence_unsupported: [501, 'presence needs a broker: see --broker'],
   internal: [500, 'a bug of the cable: see its log'],
 } as const satisfies Record<string, readonly [status: number, fix: string]>
 

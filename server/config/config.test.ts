@@ -141,7 +141,7 @@ test('cleartext names require tokens, and the cable warns about them', () => {
   const config = readConfig(['--turbo_rails_cleartext', '--jwt_id_key=k', '--noauth'], {})
 
   assert.equal(config.enforceJwt, true)
-  assert.match(config.warnings.join(), /not signed/)
+  assert.match(config.warnings.join(), /unsigned/)
   assert.match(problems(['--turbo_rails_cleartext']).join(), /need --jwt_secret/)
 })
 
@@ -183,7 +183,7 @@ test('the development secrets of the samples are refused without --dev', () => {
 
 test('a cable that no client could connect to does not start', () => {
   for (const argv of [[], ['--secret=none'], ['--turbo_streams_secret=s', '--broadcast_key=k']])
-    assert.match(problems(argv).join(), /^no client can connect: set --secret .* or say --noauth/)
+    assert.match(problems(argv).join(), /^no client can connect: set --secret .* or set --noauth/)
 
   for (const argv of [['--noauth'], ['--public'], ['--secret=s'], ['--jwt_id_key=s'], ['--rails_secret_key_base=s']])
     assert.deepEqual(problems(argv), [])
@@ -342,7 +342,7 @@ test('two routes do not share a path of a port', () => {
 })
 
 test('a certificate needs its key, and the name of a file is not a secret', () => {
-  assert.match(problems(['--noauth', '--ssl_cert=a.pem']).join(), /go together/)
+  assert.match(problems(['--noauth', '--ssl_cert=a.pem']).join(), /need each other/)
   const found = problems(['--noauth', '--ssl_cert=/srv/development/c.pem', '--ssl_key=/srv/development/k.pem'])
-  assert.deepEqual(found, ['--ssl_cert /srv/development/c.pem cannot be read: there is no such file'])
+  assert.deepEqual(found, ['--ssl_cert /srv/development/c.pem cannot be read: the file does not exist'])
 })

@@ -40,7 +40,7 @@ const CONTRADICTIONS: readonly Row[] = [
   },
   {
     when: checked => readsNoTokens(checked) && !checked.config.noauth && !checked.config.enforceJwt,
-    say: 'no client can connect: set --secret (or --jwt_secret), or say --noauth to let clients in without a token',
+    say: 'no client can connect: set --secret (or --jwt_secret), or set --noauth to accept clients without a token',
   },
   {
     when: checked => checked.config.broadcastPort === 'main' && hasOpenBroadcasts(checked) && !isOpen(checked),
@@ -52,7 +52,7 @@ const CONTRADICTIONS: readonly Row[] = [
   },
   {
     when: ({ values }) => (values.ssl_cert === '') !== (values.ssl_key === ''),
-    say: '--ssl_cert and --ssl_key go together',
+    say: '--ssl_cert and --ssl_key need each other: set both',
   },
   {
     when: ({ config: { turbo } }) => turbo?.secrets.length === 0 && !turbo.cleartext,
@@ -66,14 +66,14 @@ const CONTRADICTIONS: readonly Row[] = [
   ...NAMES.filter(isSecret).map(name => ({
     when: ({ given, values }: Checked) =>
       !values.dev && [given.get(name)].flat().some(value => DEVELOPMENT.test(String(value))),
-    say: `--${name} is a development secret: make your own, or say --dev`,
+    say: `--${name} is a development secret: make your own, or set --dev`,
   })),
 ]
 
 const WARNINGS: readonly Row[] = [
   {
     when: isCleartext,
-    say: 'cleartext: stream names are not signed, so a client with a token may listen to any stream',
+    say: 'cleartext: the cable accepts unsigned stream names, so a client with a token may listen to any stream',
   },
   ...(
     [
@@ -85,13 +85,13 @@ const WARNINGS: readonly Row[] = [
     ] as const
   ).map(([cleartext, secret]) => ({
     when: ({ given }: Checked) => Boolean(given.get(cleartext) && given.get(secret)),
-    say: `${cleartext}: --${secret} is not used`,
+    say: `${cleartext}: the cable does not use --${secret}`,
   })),
   {
     when: checked => checked.values.rails_secret_key_base !== '' && readsNoTokens(checked),
     say: 'rails_secret_key_base without --jwt_secret: clients need no token, only a signed name to listen',
   },
-  { when: ({ values }) => values.public, say: 'public: anyone may connect, listen and broadcast' },
+  { when: ({ values }) => values.public, say: 'public: every client may connect, listen and broadcast' },
   {
     when: checked => hasOpenBroadcasts(checked) && isReachable(checked),
     say: checked =>

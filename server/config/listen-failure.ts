@@ -16,7 +16,7 @@ export function listenFailure({ host, settings, broadcastPort, api }: Config, er
 
 const REASONS: Record<string, readonly [reason: string, culprit: 'host' | 'port']> = {
   EADDRINUSE: ['the port is in use', 'port'],
-  EADDRNOTAVAIL: ['this machine has no such address', 'host'],
-  ENOTFOUND: ['there is no such host', 'host'],
+  EADDRNOTAVAIL: ['this machine does not have that address', 'host'],
+  ENOTFOUND: ['the host does not exist', 'host'],
   EACCES: ['this user may not use that port', 'port'],
 }

@@ -55,6 +55,6 @@ export function older<const Newer extends string, T>(
   { implies = {}, outranks = false }: { implies?: Implied; outranks?: boolean } = {},
 ): OlderName<T, Newer> {
   const all = [newer, ...Object.keys(implies)].map(name => `--${name}`)
-  const help = all.length === 1 ? `${all[0]}'s older name.` : `${all.join(' and ')} in one; the older name.`
+  const help = all.length === 1 ? `Older name of ${all[0]}.` : `Older name of ${all.join(' and ')} in one.`
   return { ...setting(shape, read, unset, help), implies, newer, outranks }
 }

@@ -29,21 +29,21 @@ const LISTENING = {
     ...setting('PORT', whole(0, 65535), 8080, 'Port for clients, and for broadcasts once a key is set.'),
     otherVariable: 'PORT',
   },
-  path: setting('PATHS', paths, ['/cable'], 'Where clients connect; comma-separated.'),
-  'health-path': setting('PATH', path, '/health', 'Answers 200 while the cable is alive.'),
+  path: setting('PATHS', paths, ['/cable'], 'Paths where clients connect; comma-separated.'),
+  'health-path': setting('PATH', path, '/health', 'Path that answers 200 while the cable is alive.'),
   'ready-path': ours(
     'PATH',
     path,
     '/ready',
-    'Answers 200 while clients are welcome, 503 while the cable drains or its broker is away.',
+    'Path that answers 200 while clients are welcome, and 503 while the cable drains or its broker is away.',
   ),
   allowed_origins: setting(
     'HOSTS',
     origins,
     [],
-    'Hosts whose pages may connect, as host[:port] or *.host; comma-separated. None: all.',
+    'Hosts of pages that may connect, as host[:port] or *.host; comma-separated. Default: all hosts.',
   ),
-  ssl_cert: setting('FILE', file, '', 'Serve TLS with this certificate (PEM).'),
+  ssl_cert: setting('FILE', file, '', 'TLS certificate (PEM). With it the cable serves TLS.'),
   ssl_key: setting('FILE', file, '', 'TLS private key of that certificate (PEM).'),
 }
 
@@ -52,32 +52,32 @@ const TOKENS = {
     'SECRET',
     secret,
     '',
-    'One secret for all: tokens and streams use it, the broadcast key derives from it.',
+    'One secret for all: it verifies tokens and stream names, and the keys of backends derive from it.',
   ),
-  jwt_secret: setting('SECRET', secret, '', 'Verifies tokens (HS256, HS384, HS512). Default: --secret.'),
+  jwt_secret: setting('SECRET', secret, '', 'Secret of tokens (HS256, HS384, HS512). Default: --secret.'),
   jwt_previous_secrets: ours('SECRETS', secrets, [], 'Former token secrets that still verify; comma-separated.'),
   jwt_close_on_expiry: ourFlag('End a session when its token expires, with token_expired.'),
   jwt_param: setting(
     'NAME',
     parameter,
     'jid',
-    'Where a token is: ?NAME=, header x-NAME. (Or subprotocol anycable-token.<token>.)',
+    'Name of the token: ?NAME= or header x-NAME. (A subprotocol anycable-token.<token> works too.)',
   ),
   enforce_jwt: flag('Refuse clients without a token even with --noauth.'),
   noauth: flag('Accept clients without a token.'),
-  public: flag('--noauth, --public_streams and broadcasts without a key.', {
+  public: flag('Switch on --noauth and --public_streams, and accept broadcasts without a key.', {
     noauth: true,
     public_streams: true,
     broadcast_key: 'none',
   }),
-  norpc: flag('Accepted: this cable calls no RPC server.'),
+  norpc: flag('No effect: this cable never calls an RPC server.'),
   jwt_id_key: older('jwt_secret', ['SECRET', secret, '']),
   jwt_id_param: older('jwt_param', ['NAME', parameter, '']),
   jwt_id_enforce: older('enforce_jwt', ['', bool, false]),
 }
 
 const STREAMS = {
-  streams_secret: setting('SECRET', secret, '', 'Verifies signed stream names. Default: --secret.'),
+  streams_secret: setting('SECRET', secret, '', 'Secret of signed stream names. Default: --secret.'),
   streams_previous_secrets: ours(
     'SECRETS',
     secrets,
@@ -88,15 +88,15 @@ const STREAMS = {
     'TEXT',
     text,
     '',
-    "The purpose that signed names must have been made for, as Rails' verifier writes it. Default: none.",
+    "Purpose that signed names must have, as Rails' verifier writes it. Default: no purpose.",
   ),
   public_streams: flag('Allow unsigned names on $pubsub.'),
   streams_whisper: flag('Allow whispers on names signed for $pubsub.'),
   streams_presence: setting('BOOL', bool, true, 'Allow presence on names signed for $pubsub.'),
   turbo_streams: flag('Serve Turbo::StreamsChannel.'),
-  turbo_streams_secret: setting('SECRET', secret, '', "Verifies Turbo's signed names. Default: --streams_secret."),
+  turbo_streams_secret: setting('SECRET', secret, '', "Secret of Turbo's signed names. Default: --streams_secret."),
   turbo_rails_key: older('turbo_streams_secret', ['SECRET', secret, ''], { implies: { turbo_streams: true } }),
-  turbo_rails_cleartext: flag('Turbo names are not signed: a client with a token may listen to any stream.', {
+  turbo_rails_cleartext: flag('Accept unsigned names from Turbo: a client with a token may listen to any stream.', {
     turbo_streams: true,
     enforce_jwt: true,
   }),
@@ -104,19 +104,22 @@ const STREAMS = {
     'SECRET',
     secret,
     '',
-    "Verifies Turbo's names with the keys that Rails derives by default. Without a token secret, clients need no token.",
+    "Rails' secret_key_base. The cable derives Turbo's key from it, as Rails does. Without a token secret, clients need no token.",
   ),
   cable_ready: flag('Serve CableReady::Stream.'),
-  cable_ready_secret: setting('SECRET', secret, '', "Verifies CableReady's signed names. Default: --streams_secret."),
+  cable_ready_secret: setting('SECRET', secret, '', "Secret of CableReady's signed names. Default: --streams_secret."),
   cable_ready_key: older('cable_ready_secret', ['SECRET', secret, ''], { implies: { cable_ready: true } }),
-  cable_ready_cleartext: flag('CableReady names are not signed: a client with a token may listen to any stream.', {
-    cable_ready: true,
-    enforce_jwt: true,
-  }),
+  cable_ready_cleartext: flag(
+    'Accept unsigned names from CableReady: a client with a token may listen to any stream.',
+    {
+      cable_ready: true,
+      enforce_jwt: true,
+    },
+  ),
 }
 
 const BACKENDS = {
-  broadcast_adapter: setting('NAME', choice('http'), 'http', 'How broadcasts come in.'),
+  broadcast_adapter: setting('NAME', choice('http'), 'http', 'Way in for broadcasts.'),
   broadcast_key: setting('KEY', text, '', 'Bearer key of broadcasts; none: no key. Default: derived from --secret.'),
   broadcast_previous_keys: ours('KEYS', secrets, [], 'Former broadcast keys that still work; comma-separated.'),
   http_broadcast_port: setting(
@@ -125,7 +128,7 @@ const BACKENDS = {
     -1,
     'Port for broadcasts. Default: --port with a key, 8090 without.',
   ),
-  http_broadcast_path: setting('PATH', folder, '/_broadcast', 'Where backends POST broadcasts.'),
+  http_broadcast_path: setting('PATH', folder, '/_broadcast', 'Path where backends POST broadcasts.'),
   http_broadcast_secret: older('broadcast_key', ['KEY', text, ''], { outranks: true }),
   max_broadcast_size: ours('BYTES', bytesAtOnce, 1 << 20, 'Largest body of a broadcast.'),
   api_port: setting('PORT', whole(0, 65535), -1, 'Port of the REST API. Default: --port.'),
@@ -149,28 +152,33 @@ const HISTORY = {
     'NAME',
     choice('memory', 'none'),
     'memory',
-    'Where the cable keeps history, presence and lost sessions; none: nowhere.',
+    'Store of history, presence and lost sessions; none: the cable keeps none of them.',
   ),
   history_limit: setting('N', whole(1, 100_000), 100, 'Messages that the history keeps for each stream.'),
   history_ttl: setting('SECONDS', whole(1, 86_400), 300, 'How long the history keeps a message.'),
   history_max_size: ours('BYTES', whole(1), 64 << 20, 'Bytes of history in all; the oldest messages give way.'),
-  history_since: ours('BOOL', bool, true, 'Whether clients may ask for messages since a time.'),
+  history_since: ours('BOOL', bool, true, 'Let clients ask for messages since a time.'),
   heal: ours(
     'HOW',
     choice('refresh', 'off'),
     'refresh',
-    'What the cable asks of a Turbo page that may have missed something: refresh or off.',
+    'Ask a Turbo page that may have missed messages to refresh; off: do not ask.',
   ),
-  heal_rate: ours('N', whole(1), 50, 'Pages that the cable asks to refresh, per second.'),
-  heal_delay: ours('SECONDS', whole(0, 3600), 5, 'How long after its start the cable asks no page to refresh.'),
+  heal_rate: ours('N', whole(1), 50, 'Pages per second that the cable asks to refresh.'),
+  heal_delay: ours(
+    'SECONDS',
+    whole(0, 3600),
+    5,
+    'How long the cable waits after its start before it asks pages to refresh.',
+  ),
   heal_check: ours('URL', url, '', 'Ask pages to refresh only while this URL answers with a status below 500.'),
 }
 
 const SESSIONS = {
   sessions_ttl: setting('SECONDS', whole(0, 86_400), 300, 'How long a lost session can be resumed; 0: never.'),
-  max_lost_sessions: ours('N', whole(0), 100_000, 'Lost sessions kept; the oldest give way.'),
+  max_lost_sessions: ours('N', whole(0), 100_000, 'Lost sessions that the cable keeps; the oldest give way.'),
   max_lost_sessions_size: ours('BYTES', whole(0), 64 << 20, 'Bytes of lost sessions in all; the oldest give way.'),
-  presence_ttl: setting('SECONDS', whole(1, 86_400), 15, 'How long a lost session is still taken to be present.'),
+  presence_ttl: setting('SECONDS', whole(1, 86_400), 15, 'How long a lost session still counts as present.'),
   presence_max_size: ours('BYTES', whole(1), 16 << 20, 'Bytes of presence in all; the oldest members give way.'),
   max_presence_info_size: ours(
     'BYTES',
@@ -195,7 +203,7 @@ const LIMITS = {
     'How long a client may take for its TLS handshake, and to send its headers.',
   ),
   max_header_size: ours('BYTES', whole(1024, 1 << 20), 16_384, 'Largest headers of a request.'),
-  max_sessions: ours('N', whole(1), 100_000, 'Sessions in all.'),
+  max_sessions: ours('N', whole(1), 100_000, 'Sessions of all clients.'),
   max_sessions_per_identity: ours('N', whole(1), 10_000, 'Sessions of one identity.'),
   max_subscriptions: ours(
     'N',
@@ -229,14 +237,14 @@ const LIMITS = {
 
 const PINGS = {
   ping_interval: setting('SECONDS', whole(1, 3600), 3, 'Time between pings; clients reconnect after two missed ones.'),
-  ping_timestamp_precision: setting('UNIT', choice('s', 'ms', 'ns'), 's', 's, ms or ns.'),
+  ping_timestamp_precision: setting('UNIT', choice('s', 'ms', 'ns'), 's', 'Unit of the time in a ping: s, ms or ns.'),
   pong_timeout: setting(
     'SECONDS',
     whole(0, 3600),
     0,
     'How long an extended client may take to answer a ping; 0: for ever.',
   ),
-  enable_native_pings: flag('Accepted: silent connections are always probed with WebSocket pings.'),
+  enable_native_pings: flag('No effect: the cable always probes silent connections with WebSocket pings.'),
 }
 
 const STOPPING = {
@@ -256,9 +264,14 @@ const STOPPING = {
 }
 
 const OPERATING = {
-  log_level: setting('LEVEL', choice('debug', 'info', 'warn', 'error'), 'info', 'debug, info, warn or error.'),
-  log_format: setting('FORMAT', choice('text', 'json'), 'text', 'text or json.'),
-  debug: flag('--log_level=debug.', { log_level: 'debug' }),
+  log_level: setting(
+    'LEVEL',
+    choice('debug', 'info', 'warn', 'error'),
+    'info',
+    'Lowest level in the log: debug, info, warn or error.',
+  ),
+  log_format: setting('FORMAT', choice('text', 'json'), 'text', 'Format of the log: text or json.'),
+  debug: flag('Short for --log_level=debug.', { log_level: 'debug' }),
   metrics_http: setting(
     'PATH',
     path,
@@ -266,7 +279,7 @@ const OPERATING = {
     "Serve Prometheus metrics at this path, such as /metrics, on the clients' port. Default: off.",
   ),
   dev: ourFlag(
-    'For development: refusals tell the client why, the log and pages name probable mistakes, development secrets are accepted.',
+    'For development: tell clients why they are refused, name probable mistakes in the log and on pages, accept development secrets.',
   ),
 }
 

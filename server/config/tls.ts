@@ -43,8 +43,8 @@ function readPem(name: string, file: string): string {
 }
 
 const REASONS: Record<string, string> = {
-  ENOENT: 'there is no such file',
-  ENOTDIR: 'there is no such file',
+  ENOENT: 'the file does not exist',
+  ENOTDIR: 'the file does not exist',
   EACCES: 'this user may not read it',
   EISDIR: 'it is a folder',
 }

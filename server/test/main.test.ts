@@ -95,7 +95,7 @@ test('with --turbo_rails_cleartext names are plain, a token is required, and the
     '--port=0',
     '--http_broadcast_port=0',
   ])
-  await until(/WRN.*not signed/)
+  await until(/WRN.*unsigned/)
   const [, cable] = await until(/clients connect to (\S+)/)
   const [without, client] = [await connect(t, cable!), await connect(t, cable!, { query: `?jid=${jid()}` })]
 
@@ -155,8 +155,8 @@ test('the cable reports a port in use in one line, which names the settings', as
 
 test('the cable reports a host of another machine in one line', async t => {
   for (const [host, reason] of [
-    ['192.0.2.1', 'this machine has no such address'],
-    ['nowhere.invalid', 'there is no such host'],
+    ['192.0.2.1', 'this machine does not have that address'],
+    ['nowhere.invalid', 'the host does not exist'],
   ]) {
     const { ended, output } = run(t, ['--noauth', '--port=0', `--host=${host}`])
     const code = await ended

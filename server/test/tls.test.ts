@@ -34,7 +34,7 @@ test('the cable reports an unusable certificate or key with its file and the rea
   }
 
   assert.deepEqual(problems(cert, key), [])
-  assert.deepEqual(problems('/nope', key), ['--ssl_cert /nope cannot be read: there is no such file'])
+  assert.deepEqual(problems('/nope', key), ['--ssl_cert /nope cannot be read: the file does not exist'])
   assert.deepEqual(problems(cert, dirname(key)), [`--ssl_key ${dirname(key)} cannot be read: it is a folder`])
   assert.deepEqual(problems(key, key), [`--ssl_cert ${key} does not begin with a certificate (PEM)`])
   for (const unusable of [cert, locked])
