@@ -48,7 +48,7 @@ test('the page asks for the position before the cards', async t => {
   assert.match(html, /<turbo-cable-stream-source id="cable-[0-9a-f]{8}-12-aZ3x" data-position="12\/aZ3x" /)
 })
 
-test('a form is committed, broadcast and answered with a redirect', async t => {
+test('the Board commits a form, broadcasts it and answers with a redirect', async t => {
   const { board, sent, post } = await testApp(t)
 
   const added = await post('/cards', { body: ' Hello ', author: '' })
@@ -68,7 +68,7 @@ test('a form is committed, broadcast and answered with a redirect', async t => {
   assert.match(sent[0]!, /<p class="body" dir="auto">Hello<\/p>.*>anonymous</)
 })
 
-test('a form for a missing card is redirected and not broadcast, whatever the id', async t => {
+test('the Board redirects a form for a missing card and broadcasts nothing, whatever the id', async t => {
   const { sent, post } = await testApp(t)
 
   for (const id of ['1', '0', '9'.repeat(30), '9'.repeat(400)]) {
@@ -79,7 +79,7 @@ test('a form for a missing card is redirected and not broadcast, whatever the id
   assert.deepEqual(sent, [])
 })
 
-test('a form is answered although the cable does not answer', async t => {
+test('the Board answers a form although the cable does not answer', async t => {
   const lines: string[] = []
   const broadcasts = createBroadcasts({
     send: async () => {
@@ -128,7 +128,7 @@ test('a form gets 503 with Retry-After when the database stays locked', async t 
   assert.match(await answer.text(), /locked/)
 })
 
-test('an invalid card is refused with a reason', async t => {
+test('the Board refuses an invalid card with a reason', async t => {
   const { board, sent, post } = await testApp(t)
   const refused = [
     await post('/cards', { body: '  ' }),
@@ -154,7 +154,7 @@ test('another site cannot post to the Board of any language', async t => {
   assert.equal((await board.cards()).length, 1)
 })
 
-test('an unknown path is 404, and a wrong method is 405 with the right ones', async t => {
+test('the Board answers an unknown path with 404, and a wrong method with 405 and the right ones', async t => {
   const { app, post } = await testApp(t)
   const status = async (path: string, method = 'GET') => (await app.request(path, { method })).status
 
@@ -215,7 +215,7 @@ test("the cable's URL has the origin of the page unless it is configured", async
   assert.match(policy ?? '', /connect-src [^;]* wss:\/\/cable\.example(;| )/)
 })
 
-test('every Board that is no extra stands side by side with the others', async t => {
+test('/compare shows every Board except the extras', async t => {
   const { app } = await testApp(t)
   const compare = await app.request('/compare')
 

@@ -15,7 +15,7 @@ for (const [name, type] of [
   ['board.css', 'text/css; charset=utf-8'],
   ['icon.svg', 'image/svg+xml'],
 ] as const) {
-  test(`${name} is served, and a client that has it gets 304`, async () => {
+  test(`web serves ${name}, and answers 304 to a browser that has it`, async () => {
     const first = await app.request(`/assets/${name}`)
     const etag = first.headers.get('etag')!
     const again = await app.request(`/assets/${name}`, { headers: { 'if-none-match': `"other", W/${etag}` } })

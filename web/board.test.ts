@@ -8,7 +8,7 @@ import { boardPath, lock } from './testing.ts'
 const run = promisify(execFile)
 const card = { body: 'Hello', author: 'Ada', backend: 'typescript' }
 
-test('cards are kept, oldest first', async t => {
+test('the store keeps cards, oldest first', async t => {
   const path = boardPath(t)
   const board = await openBoard(path)
   const [first, second] = await Promise.all([board.add(card), board.add({ ...card, body: '<b> "é" 🎉' })])
@@ -33,7 +33,7 @@ test('a vote counts once, and a deleted card cannot get one', async t => {
   assert.equal(await board.remove(id), false)
 })
 
-test('an id is never used twice', async t => {
+test('the store never uses an id twice', async t => {
   const board = await openBoard(boardPath(t))
   t.after(() => board.close())
   const { id } = await board.add(card)

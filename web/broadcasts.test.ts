@@ -18,7 +18,7 @@ function setup(failures = 0) {
   const [sent, lines]: [string[], string[]] = [[], []]
   const broadcasts = createBroadcasts({
     send: async html => {
-      if (failures-- > 0) throw new Error('nobody there')
+      if (failures-- > 0) throw new Error('no answer')
       sent.push(html)
     },
     log: line => lines.push(line),
@@ -44,17 +44,17 @@ test('each verb names its action and its target', async () => {
   assert.match(sent[0]!, /<p class="body" dir="auto">&lt;script&gt;<\/p>/)
 })
 
-test('a broadcast that fails is logged, and the form goes on', async () => {
+test('the Board logs a broadcast that fails, and the form succeeds', async () => {
   const { broadcasts, sent, lines } = setup(1)
 
   await broadcasts.cardDeleted(1)
   await broadcasts.cardDeleted(2)
 
-  assert.deepEqual(lines, ['not broadcast: nobody there'])
+  assert.deepEqual(lines, ['not broadcast: no answer'])
   assert.deepEqual(sent.length, 1)
 })
 
-test('broadcasts are sent in the order of their calls', async () => {
+test('the Board sends broadcasts in the order of their calls', async () => {
   const sent: string[] = []
   const send = async (html: string) => {
     if (sent.length === 0) await pause(20)

@@ -105,7 +105,7 @@ test('the last message of a cable that stops arrives', async t => {
   assert.equal(bytes, 1_000_000)
 })
 
-test('a cable that is down is answered 502, and the web app keeps running', async t => {
+test('web answers 502 while the cable is down, and keeps running', async t => {
   const web = await webStub(t, DEAD)
 
   const { answer } = await open(web)
@@ -114,7 +114,7 @@ test('a cable that is down is answered 502, and the web app keeps running', asyn
   assert.equal((await fetch(web.url)).status, 200)
 })
 
-test('a page that leaves during the handshake does no harm', async t => {
+test('web keeps running when a page leaves during the handshake', async t => {
   const { promise: asked, resolve } = Promise.withResolvers<Socket>()
   const server = createServer()
   server.on('upgrade', (_, socket) => resolve(socket as Socket))
@@ -150,7 +150,7 @@ test('only /cable accepts WebSockets', async t => {
   }
 })
 
-test('closing cuts every open connection', async t => {
+test('close() cuts every open connection', async t => {
   const cable = await cableStub(t)
   const web = await webStub(t, cable.url)
   const { socket } = await open(web)

@@ -5,7 +5,7 @@ import { FormRefused, readCard } from './form.ts'
 const bytes = (form: string) => Buffer.from(form, 'latin1')
 const encoded = (fields: Record<string, string>) => bytes(new URLSearchParams(fields).toString())
 
-test('a form is read as a visitor typed it', () => {
+test('the Board reads a form as the visitor typed it', () => {
   const typed = { body: ' "É" & <b>naïve</b> + 100% 🎉 ', author: 'Zoë' }
 
   assert.deepEqual(readCard(encoded(typed)), { body: typed.body.trim(), author: 'Zoë' })
@@ -29,10 +29,10 @@ test('characters are code points', () => {
 for (const [what, form] of [
   ['nothing', ''],
   ['white space', 'body=+%09%0A'],
-  ['a byte that is no UTF-8', 'body=%FF'],
-  ['a raw byte that is no UTF-8', 'body=\xff'],
+  ['a byte that is not UTF-8', 'body=%FF'],
+  ['a raw byte that is not UTF-8', 'body=\xff'],
   ['a surrogate in UTF-8', 'body=%ED%A0%80'],
-  ['a name that is no UTF-8', 'body=x&author=%C3'],
+  ['a name that is not UTF-8', 'body=x&author=%C3'],
 ] as const) {
-  test(`a card is refused: ${what}`, () => assert.throws(() => readCard(bytes(form)), FormRefused))
+  test(`the Board refuses a card: ${what}`, () => assert.throws(() => readCard(bytes(form)), FormRefused))
 }

@@ -33,7 +33,7 @@ async function startWeb(t: TestContext, stderr: 'pipe' | number) {
   return { child, url: `http://127.0.0.1:${port}` }
 }
 
-/** Posts forms whose broadcast fails, because there is no cable: each writes a line to the log. */
+/** Posts forms. Without a cable their broadcasts fail, and each writes a line to the log. */
 async function addCards(url: string): Promise<void> {
   for (let n = 0; n < 3; n++) {
     const body = new URLSearchParams({ body: `card ${n}` })

@@ -97,7 +97,7 @@ test('redirects and errors of a Board reach the browser unchanged', async t => {
   assert.equal((await app.request('/ruby?client=rails')).headers.get('location'), '/ruby/?client=rails')
 })
 
-test('for a Board that is not running, a visitor gets a page that says how to start it, and a script one line', async t => {
+test('a visitor of a Board that is not running gets a page that says how to start it, and a script gets one line', async t => {
   const { app } = await testApp(t, { neighbours: { python: DEAD } })
   const browser = { accept: 'text/html,*/*' }
 
@@ -147,7 +147,7 @@ test('events of the cable arrive one by one, and the cable sees that the browser
   await gone
 })
 
-test('a cable that is down is answered with a stream that makes the browser reconnect', async t => {
+test('while the cable is down, web answers with a stream that makes the browser reconnect', async t => {
   const { app } = await testApp(t)
   const answer = await app.request('/events')
 

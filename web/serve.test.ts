@@ -74,7 +74,7 @@ async function echo(t: TestContext) {
 
 const H2C = 'Host: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAB'
 
-test('a client that offers HTTP/2 is served, request after request', async t => {
+test('the server answers a client that offers HTTP/2, request after request', async t => {
   const ask = (await echo(t))()
 
   assert.match(await ask(`GET /a HTTP/1.1\r\n${H2C}`), /200 OK.*\/a 0 a/s)
@@ -82,7 +82,7 @@ test('a client that offers HTTP/2 is served, request after request', async t => 
   assert.match(await ask('GET /c HTTP/1.1\r\nHost: a'), /\/c 0 a/)
 })
 
-test('a WebSocket is accepted at the cable’s path, whatever else is offered; elsewhere the request is served', async t => {
+test('the server accepts a WebSocket at the cable’s path, with any other offers; elsewhere it answers the request', async t => {
   const open = await echo(t)
   const offer = (path: string, upgrade: string) =>
     open()(`GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: ${upgrade}`, '', /;$|not answering/)
@@ -115,7 +115,7 @@ for (const [host, inUrl] of [
   ['caf%C3%A9', 'localhost'],
   ["a!$&'()*+,;=~b", "a!$&'()*+,;=~b"],
 ] as const) {
-  test(`the legal host «${host}» is served`, async t => {
+  test(`the server answers a request with the legal host «${host}»`, async t => {
     const answer = await (await echo(t))()(`GET /x HTTP/1.1\r\nHost: ${host}`)
 
     assert.ok(answer.endsWith(`/x 0 ${inUrl} ${host};`), answer)
@@ -123,7 +123,7 @@ for (const [host, inUrl] of [
 }
 
 for (const host of ['user@host', 'a b', 'a/b', '::1', '[::1', 'a:http', 'caf\xe9', 'a%zz']) {
-  test(`the illegal host «${host}» is 400`, async t => {
+  test(`the server answers the illegal host «${host}» with 400`, async t => {
     assert.match(await (await echo(t))()(`GET / HTTP/1.1\r\nHost: ${host}`, '', /host\.\n/), /^HTTP\/1.1 400 /)
   })
 }

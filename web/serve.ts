@@ -38,7 +38,7 @@ export async function serve({ fetch, cable, host, port }: ServeOptions): Promise
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'EADDRINUSE')
-      throw new PortInUse(`port ${port} is in use: stop what uses it, or set PORT`, { cause: error })
+      throw new PortInUse(`port ${port} is in use: stop the program that uses it, or set PORT`, { cause: error })
     // The machine has no IPv6.
     if (host || (code !== 'EAFNOSUPPORT' && code !== 'EADDRNOTAVAIL')) throw error
     await listen(server, '0.0.0.0', port)

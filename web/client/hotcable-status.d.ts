@@ -46,7 +46,7 @@ export interface PageState {
   readonly isDeveloping: boolean
   /** By identifier; '' collects what arrived without a source, by server-sent events. */
   readonly streams: ReadonlyMap<string, StreamState>
-  /** The identifier whose message Turbo is showing right now. */
+  /** The identifier of the message that Turbo is showing right now. */
   readonly delivering: string | undefined
   /** The cable asked for a refresh that the page has not shown yet. */
   readonly isRefreshAsked: boolean
@@ -154,7 +154,7 @@ export function wordsOf(
 /** How long to wait after so many failures, in ms: doubles from about 1 s to 10 s, with a random spread. */
 export function backOffMs(failures: number): number
 
-/** The page's cable: its URL without the token, the token, and whose token it is (the JSON of its `ext`). */
+/** The page's cable: its URL without the token, the token, and its user (the JSON of its `ext`). */
 export interface Credentials {
   readonly url: string | undefined
   readonly railsUrl: string | undefined

@@ -154,7 +154,7 @@ function createTimer(run) {
   }
 }
 
-/** A timer whose delay depends on how often it has run since `reset`. @param {() => void} run @param {(runs: number) => number} delayMs */
+/** A timer with a delay that depends on how often it has run since `reset`. @param {() => void} run @param {(runs: number) => number} delayMs */
 function createRetry(run, delayMs) {
   let runs = 0
   const timer = createTimer(() => {
@@ -823,7 +823,7 @@ function onBeforeFetchResponse(event) {
   if (event.target !== document.documentElement) return
   const { visit, visits } = state.turbo
   if (visit === 'refresh' && !isThisPage(fetchResponse.response)) failVisit(event)
-  // Turbo reports no end of a visit whose response it does not show, such as a download.
+  // Turbo reports no end of a visit if it does not show the response, such as a download.
   else setTimeout(() => apply({ type: 'visit-ended', number: visits }), RESPONSE_MS)
 }
 
@@ -993,7 +993,7 @@ function onSubmit({ target }) {
   if (target instanceof HTMLFormElement) for (const control of target.elements) submitted.add(control)
 }
 
-// ==== The token: whose page this is, and a new token when the old one expires.
+// ==== The token: the user of this page, and a new token when the old one expires.
 
 const SUBPROTOCOL = 'anycable-token.'
 /** A connection that lasted this long ends a series of refused tokens. */

@@ -1,4 +1,4 @@
-/** What a page shows after a series of events, and whose page it is. Each event alone: hotcable-status.state.test.ts. */
+/** The status of a page after a series of events, and the user of a page. Each event alone: hotcable-status.state.test.ts. */
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
@@ -64,7 +64,7 @@ test('a page is offline after 4 s without a connection, and at once without a ne
   assert.equal(statusOf(page, { ...AT, isOnline: false }), 'offline')
 })
 
-test('a page whose token expired is connecting for 4 s even without a network, then refused', () => {
+test('a page with an expired token is connecting for 4 s even without a network, then refused', () => {
   const page = after(...LIVE, frame('disconnect', { reason: 'token_expired', reconnect: false }), LOST)
 
   assert.equal(statusOf(page, { ...AT, isOnline: false }), 'connecting')

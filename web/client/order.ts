@@ -9,7 +9,7 @@ interface Identified {
   readonly id: string
 }
 
-/** Moves each card of `added` to its place in a list whose other cards are in order. Reads no card beyond that place. */
+/** Moves each card of `added` to its place among the other cards, which are in order. Reads no card beyond that place. */
 export function settle(added: Iterable<Element>): void {
   const unsettled = new Set(added)
   if ([...unsettled].every(isInPlace)) return

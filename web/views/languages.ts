@@ -17,7 +17,7 @@ export const LINKS: readonly Language[] = Object.entries<{ title: string; board?
     href: name === 'typescript' ? '/' : `/${name}/`,
   }))
 
-/** Those that run as a process of their own behind ours. */
+/** The Boards that run as separate processes behind ours. */
 export const NEIGHBOURS = LINKS.filter(({ name }) => name !== 'typescript')
 
 /** How a backend's name is written; one that we do not know is written as it came. */

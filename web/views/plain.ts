@@ -5,7 +5,7 @@ import { LINKS, titleOf } from './languages.ts'
 
 interface Plain {
   title: string
-  /** The language whose colours it has. */
+  /** The language that gives its colours. */
   backend?: string
   /** A script under /assets. */
   script?: string
