@@ -4,7 +4,7 @@
 import { once } from 'node:events'
 import { rmSync, writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
-import { GENERATOR_CORE, type Program, startProgram } from './process.ts'
+import { GENERATOR_CORE, type MeasuredProgram, startProgram } from './process.ts'
 
 /** Group of a client that reads nothing. */
 export const DEAF = 0xffffffff
@@ -53,7 +53,7 @@ export interface Run {
 }
 
 export class Generator {
-  readonly #program: Program
+  readonly #program: MeasuredProgram
   readonly #lines: AsyncIterator<string>
   readonly #file: string
 
@@ -63,7 +63,7 @@ export class Generator {
     return new Generator(program, `${scratch}/generator-${program.pid}`)
   }
 
-  constructor(program: Program, file: string) {
+  constructor(program: MeasuredProgram, file: string) {
     this.#program = program
     this.#file = file
     this.#lines = createInterface({ input: program.child.stdout! })[Symbol.asyncIterator]()

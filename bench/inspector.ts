@@ -2,7 +2,7 @@
  * The heap of a Node process after a collection, read by the inspector's protocol (--inspect).
  */
 import { once } from 'node:events'
-import type { Program } from './process.ts'
+import type { MeasuredProgram } from './process.ts'
 
 export const INSPECT = '--inspect=127.0.0.1:0'
 
@@ -12,7 +12,7 @@ export interface Inspector {
   close: () => void
 }
 
-export async function inspect({ lines }: Program): Promise<Inspector> {
+export async function inspect({ lines }: MeasuredProgram): Promise<Inspector> {
   const url = lines.map(line => /Debugger listening on (\S+)/.exec(line)?.[1]).find(found => found !== undefined)
   const socket = new WebSocket(url!)
   await once(socket, 'open')

@@ -21,7 +21,7 @@ import { ingest } from './rows/ingest.ts'
 import { neighbours } from './rows/neighbours.ts'
 import { start } from './rows/start.ts'
 import { ROWS } from './rows.ts'
-import type { Entry } from './sides.ts'
+import type { Contender } from './sides.ts'
 import { figure, table, verdicts } from './table.ts'
 
 /** As many interleaved rounds run as fit into this time. */
@@ -52,9 +52,9 @@ const { figures } = bench
 const say = (text: string) =>
   process.stderr.write(`${((performance.now() - began) / 1000).toFixed(0).padStart(4)} s  ${text}\n`)
 
-const entry = (peer: Peer): Entry => ({ name: peer.name, peer })
+const entry = (peer: Peer): Contender => ({ name: peer.name, peer })
 const OURS = entry(hotcable())
-const PEERS: readonly Entry[] = [
+const PEERS: readonly Contender[] = [
   { ...OURS, name: 'Hotcable distinct', distinct: true },
   ...[limit(compile('limit')), nchan()].map(entry),
   ...(options.quick ? [] : [socketIo(installSocketIo()), anycable(), rawHttp()].map(entry)),

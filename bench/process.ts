@@ -14,7 +14,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 export const SERVER_CORE = 0
 export const GENERATOR_CORE = 1
 
-export interface Program {
+export interface MeasuredProgram {
   readonly pid: number
   readonly child: ChildProcess
   /** Its output until it was ready. */
@@ -22,7 +22,7 @@ export interface Program {
   stop: () => Promise<void>
 }
 
-export interface ProgramOptions {
+export interface MeasuredProgramOptions {
   core?: number
   env?: NodeJS.ProcessEnv
   /** Matches the line that the program prints when it is ready. */
@@ -44,8 +44,8 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => pr
 export async function startProgram(
   command: string,
   args: readonly string[],
-  { core = SERVER_CORE, env = process.env, ready, signal = 'SIGKILL' }: ProgramOptions,
-): Promise<Program> {
+  { core = SERVER_CORE, env = process.env, ready, signal = 'SIGKILL' }: MeasuredProgramOptions,
+): Promise<MeasuredProgram> {
   const child = spawn('taskset', ['-c', String(core), command, ...args], { env, stdio: ['pipe', 'pipe', 'pipe'] })
   running.set(child, signal)
   const exited = once(child, 'exit').then(() => running.delete(child))

@@ -1,11 +1,11 @@
 /**
  * The rows of the table: each measure and its goals.
  */
-import type { Row } from './table.ts'
+import type { TableRow } from './table.ts'
 
 const HERE = 'Hotcable'
 
-export const ROWS: readonly Row[] = [
+export const ROWS: readonly TableRow[] = [
   {
     title: 'CPU per delivered message, 1 in flight, 10k subscribers, µs',
     measure: 'us 10k',

@@ -7,13 +7,13 @@ import type { Generator } from './generator.ts'
 import type { Peer, Target } from './peers/peer.ts'
 
 /** `name` is the server's name in the figures. */
-export interface Entry {
+export interface Contender {
   name: string
   peer: Peer
   distinct?: boolean
 }
 
-export interface Side extends Entry {
+export interface Side extends Contender {
   target: Target
   generator: Generator
 }
@@ -22,8 +22,8 @@ export type Sides = readonly [ours: Side, theirs: Side]
 
 export const withBoth = (
   bench: Bench,
-  ours: Entry,
-  theirs: Entry,
+  ours: Contender,
+  theirs: Contender,
   measure: (sides: Sides) => Promise<void>,
 ): Promise<void> =>
   withServer(bench, ours.peer, (target, generator) =>

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Figures, quantile, summarize } from './figures.ts'
-import { type Row, table, verdicts } from './table.ts'
+import { type TableRow, table, verdicts } from './table.ts'
 
-const ROW: Row = {
+const ROW: TableRow = {
   title: 'CPU, µs',
   measure: 'us',
   goals: [{ than: 'nchan', most: 0.95 }, { than: 'AnyCable', most: 1 }, { than: 'raw', more: 0.25 }, { at: 6 }],

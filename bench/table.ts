@@ -3,7 +3,7 @@
  */
 import type { Figures, Summary } from './figures.ts'
 
-export interface Row {
+export interface TableRow {
   title: string
   measure: string
   /** The server that the figure belongs to; ours by default. */
@@ -21,13 +21,13 @@ export type Goal =
   /** At most another's figure plus this. */
   | { than: string; more: number }
 
-export type Verdict = 'met' | 'MISSED' | 'absent' | 'not measured'
+export type GoalVerdict = 'met' | 'MISSED' | 'absent' | 'not measured'
 
 /** Servers that have a column; all others that a goal names share the last one. */
 export const COLUMNS = ['C limit', 'nchan', 'socket.io', 'AnyCable']
 const SUBJECT = 'Hotcable'
 
-export function table(rows: readonly Row[], figures: Figures): string {
+export function table(rows: readonly TableRow[], figures: Figures): string {
   const lines = rows.map(row => {
     const { measure, subject = SUBJECT } = row
     const ours = figures.get(measure, subject)
@@ -50,7 +50,10 @@ export function table(rows: readonly Row[], figures: Figures): string {
 }
 
 /** Each goal of a row, and whether it is met; `absent` if there is nothing to compare with. */
-export function verdicts({ measure, subject = SUBJECT, goals }: Row, figures: Figures): [goal: string, Verdict][] {
+export function verdicts(
+  { measure, subject = SUBJECT, goals }: TableRow,
+  figures: Figures,
+): [goal: string, GoalVerdict][] {
   const ours = figures.get(measure, subject)?.median
   return goals.map(goal => {
     if (ours === undefined) return [wish(goal), 'not measured']
@@ -69,7 +72,7 @@ export function verdicts({ measure, subject = SUBJECT, goals }: Row, figures: Fi
   }
 }
 
-const judge = (row: Row, figures: Figures) =>
+const judge = (row: TableRow, figures: Figures) =>
   verdicts(row, figures)
     .map(([goal, verdict]) => `${goal} ${verdict === 'MISSED' ? '**MISSED**' : verdict}`)
     .join('; ')

@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { isProcess } from './child.ts'
 
-export interface Running {
+export interface RunningDemo {
   /** The starter's process id. */
   pid: number
   /** The Board's URL. */
@@ -21,7 +21,7 @@ export const databaseFile = (setting: string | undefined): string => resolve(ROO
 const fileFor = (db: string): string => join(dirname(db), 'running.json')
 
 /** Says where the demo with this database is, until it ends. */
-export function announce(db: string, running: Running): void {
+export function announce(db: string, running: RunningDemo): void {
   const file = fileFor(db)
   mkdirSync(dirname(db), { recursive: true })
   writeFileSync(file, JSON.stringify(running))
@@ -29,9 +29,9 @@ export function announce(db: string, running: Running): void {
 }
 
 /** The demo that runs with this database, if one does. */
-export function find(db: string): Running | undefined {
+export function find(db: string): RunningDemo | undefined {
   try {
-    const running = JSON.parse(readFileSync(fileFor(db), 'utf8')) as Running
+    const running = JSON.parse(readFileSync(fileFor(db), 'utf8')) as RunningDemo
     return isProcess(running.pid) ? running : undefined
   } catch {
     return undefined

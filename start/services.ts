@@ -6,10 +6,10 @@
  * Secrets travel in the environment: every user of the machine can read arguments.
  */
 import { BOARDS, NEIGHBOURS, type NeighbourName } from '../backends/harness/languages.ts'
-import type { Command } from '../backends/harness/toolchain.ts'
+import type { ToolCommand } from '../backends/harness/toolchain.ts'
 import { isWildcard, LOOPBACK } from './network.ts'
 
-export interface Service extends Command {
+export interface Service extends ToolCommand {
   readonly title: string
   /** Answers 200 once it can be used. */
   readonly health: string
@@ -53,7 +53,7 @@ export function services({ port, cable: other, host, secret, db, languages, port
   const [cablePort, ...boardPorts] = ports as [number, ...number[]]
   const { url: cableUrl, broadcastUrl } = other ?? { url: at(cablePort), broadcastUrl: `${at(cablePort)}/_broadcast` }
   const shared = { ANYCABLE_SECRET: secret, ANYCABLE_HTTP_BROADCAST_URL: broadcastUrl, HOTCABLE_DB: db }
-  const node = (script: string, ...args: string[]): Command => ({
+  const node = (script: string, ...args: string[]): ToolCommand => ({
     command: process.execPath,
     args: [
       '--disable-warning=ExperimentalWarning',

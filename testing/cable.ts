@@ -3,23 +3,23 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { createHmac } from 'node:crypto'
 import { resolve } from 'node:path'
 import { createInterface } from 'node:readline'
-import { type Ending, end, endsWithUs } from './child.ts'
+import { type ChildExit, end, endsWithUs } from './child.ts'
 
 const ROOT = resolve(import.meta.dirname, '..')
 
 /** With this variable the broker of every cable answers later, with delays from this seed. */
 const { HOTCABLE_TEST_SEED: SEED } = process.env
 
-export interface Cable {
+export interface RunningCable {
   readonly child: ChildProcess
   /** Where clients connect. */
   readonly url: string
   /** Where backends POST. */
   readonly broadcast: string
-  stop: (signal?: NodeJS.Signals) => Promise<Ending>
+  stop: (signal?: NodeJS.Signals) => Promise<ChildExit>
 }
 
-export interface TurboCable extends Cable {
+export interface TurboCable extends RunningCable {
   /** The key of broadcasts, derived from the secret. */
   readonly key: string
 }
@@ -34,7 +34,7 @@ export interface StartOptions {
 export async function startCable(
   flags: readonly string[],
   { settings = {}, nodeFlags = [] }: StartOptions = {},
-): Promise<Cable> {
+): Promise<RunningCable> {
   if (flags.some(flag => /^--log_level=(?!info|debug)/.test(flag)))
     throw new Error('the log must say where the cable is')
   const program = SEED === undefined ? 'server/main.ts' : 'server/test/delayed-main.ts'

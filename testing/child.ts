@@ -7,7 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 /** No program takes this long to start, even on the slowest machine. */
 const START_MS = 60_000
 
-export interface Ending {
+export interface ChildExit {
   code: number | null
   signal: NodeJS.Signals | null
 }
@@ -25,7 +25,7 @@ export function endsWithUs<Child extends ChildProcess>(child: Child): Child {
 }
 
 /** Signals `child`, with its group if it is the head of one (`detached`); resolves once it has exited. */
-export async function end(child: ChildProcess, name: NodeJS.Signals = 'SIGTERM'): Promise<Ending> {
+export async function end(child: ChildProcess, name: NodeJS.Signals = 'SIGTERM'): Promise<ChildExit> {
   const hasExited = child.pid === undefined || child.exitCode !== null || child.signalCode !== null
   const exited = hasExited ? undefined : once(child, 'exit')
   signal(child, name)

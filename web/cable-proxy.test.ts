@@ -5,7 +5,7 @@ import { connect, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'
 import { test } from 'node:test'
 import { createCableProxy } from './cable-proxy.ts'
-import { DEAD, listen, type Running } from './testing.ts'
+import { DEAD, listen, type RunningServer } from './testing.ts'
 import { serveUpgrades } from './upgrade.ts'
 
 /** A cable that accepts any WebSocket, and hands its socket to the test. */
@@ -30,7 +30,7 @@ async function webStub(t: TestContext, cable: string) {
 }
 
 /** Sends a browser's handshake; resolves with the socket and the first data of the answer. */
-async function open({ port }: Running, path = '/cable?jid=x', more = '') {
+async function open({ port }: RunningServer, path = '/cable?jid=x', more = '') {
   const socket = connect(port, '127.0.0.1')
   socket.on('error', () => {})
   socket.write(

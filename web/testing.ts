@@ -51,13 +51,13 @@ export async function testApp(t: TestContext, parts: Partial<AppParts> = {}) {
 /** Nothing listens on port 1. */
 export const DEAD = 'http://127.0.0.1:1'
 
-export interface Running {
+export interface RunningServer {
   url: string
   port: number
   server: Server
 }
 
-export async function listen(t: TestContext, listener: RequestListener | Server): Promise<Running> {
+export async function listen(t: TestContext, listener: RequestListener | Server): Promise<RunningServer> {
   const server = typeof listener === 'function' ? createServer(listener) : listener
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   t.after(() => {

@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto'
 import type { Context } from 'hono'
 import { setCookie } from 'hono/cookie'
 
-export type Client = 'anycable' | 'rails'
+export type ClientScript = 'anycable' | 'rails'
 
 const KEPT = { path: '/', httpOnly: true, sameSite: 'Lax', maxAge: 31_536_000 } as const
 
@@ -21,9 +21,9 @@ export function visitor(c: Context): string {
 }
 
 /** `?client=`, which is then kept in the cookie; else the cookie; else `anycable`. */
-export function client(c: Context): Client {
+export function client(c: Context): ClientScript {
   const [, asked] = /(?:^|&)client=(anycable|rails)(?:&|$)/.exec(new URL(c.req.url).search.slice(1)) ?? []
   if (asked !== undefined) setCookie(c, 'client', asked, KEPT)
   const [, kept] = /(?:^|;) *client=(anycable|rails) *(?:;|$)/.exec(c.req.header('cookie') ?? '') ?? []
-  return (asked ?? kept ?? 'anycable') as Client
+  return (asked ?? kept ?? 'anycable') as ClientScript
 }

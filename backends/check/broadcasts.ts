@@ -4,7 +4,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { type Case, type Family, vectors } from './families.ts'
-import type { Answer } from './program.ts'
+import type { ProgramAnswer } from './program.ts'
 import { IDS } from './recipes/broadcast.ts'
 
 const KEY = 's3cret'
@@ -15,12 +15,12 @@ const FAILING: Readonly<Record<string, number | 'lost'>> = {
   'the answer to the first try is 503': 503,
 }
 
-export interface Broadcasts {
+export interface BroadcastQuestions {
   readonly family: Family
   close: () => void
 }
 
-export async function startBroadcasts(): Promise<Broadcasts> {
+export async function startBroadcasts(): Promise<BroadcastQuestions> {
   const { produce } = vectors('broadcasts')
   /** The POSTs for a case so far. */
   const tries = new Map<string, string[]>()
@@ -42,7 +42,7 @@ export async function startBroadcasts(): Promise<Broadcasts> {
     const path = `/${encodeURIComponent(String(id))}`
     const question = { do: 'broadcast', stream, html, url: cable + path, key: KEY, timeout: 5, retries }
     tries.set(path, [])
-    const seen = (answer: Answer): Answer => {
+    const seen = (answer: ProgramAnswer): ProgramAnswer => {
       const bodies = tries.get(path)!.splice(0)
       return 'error' in answer ? answer : { result: judged(bodies, ids) }
     }

@@ -13,11 +13,11 @@ import { check } from './check.ts'
 import { RECIPES } from './explain.ts'
 import { families } from './families.ts'
 import { startPositions } from './positions.ts'
-import type { Command } from './program.ts'
+import type { CommandLine } from './program.ts'
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 const FAMILIES = Object.fromEntries(families().map(family => [family.name, family]))
-const wrong = (mistake: string): Command => [process.execPath, here('wrong.ts'), mistake]
+const wrong = (mistake: string): CommandLine => [process.execPath, here('wrong.ts'), mistake]
 
 /** The check's words for each wrong backend, to the letter: mistake → question → words. */
 const TOLD: Record<string, Record<string, string>> = {
@@ -113,7 +113,7 @@ const BROKEN: Record<string, RegExp> = {
 }
 
 /** The defaults of a language, each in its own program. */
-const DEFAULTS: Record<string, { language: string; program: Command; says: string }> = {
+const DEFAULTS: Record<string, { language: string; program: CommandLine; says: string }> = {
   "Python's json.dumps": {
     language: 'python',
     program: [
@@ -296,7 +296,7 @@ describe('the check reports a program that breaks the line protocol, and never w
   })
 
   test('a program that hangs ends with the check, and so does what it started', async () => {
-    const program: Command = ['sh', '-c', 'sleep 4242 & echo "{\\"error\\":\\"$!\\"}"; wait']
+    const program: CommandLine = ['sh', '-c', 'sleep 4242 & echo "{\\"error\\":\\"$!\\"}"; wait']
     const { findings } = await check(FAMILIES.sign_stream!, program, { timeoutMs: 2000 })
     const pid = Number(/an error: (\d+)/.exec(findings[0]!.says)?.[1])
     // It has ended, or waits for its new parent to collect it.
@@ -305,7 +305,7 @@ describe('the check reports a program that breaks the line protocol, and never w
 })
 
 /** Runs the check as `npm run check:backend` does. */
-async function run(command: Command): Promise<{ code: number | null; stdout: string }> {
+async function run(command: CommandLine): Promise<{ code: number | null; stdout: string }> {
   const child = spawn(process.execPath, [here('main.ts'), ...command], {
     env: { ...process.env, INIT_CWD: '' },
     stdio: ['ignore', 'pipe', 'inherit'],

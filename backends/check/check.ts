@@ -1,9 +1,9 @@
 /** Asks a program all questions of a family, and reports its answers. */
 import { explain, type Finding, isRight, type Result } from './explain.ts'
 import type { Case, Family } from './families.ts'
-import { type Command, Program, ProgramFailed, type ProgramOptions } from './program.ts'
+import { type CommandLine, Program, ProgramFailed, type ProgramOptions } from './program.ts'
 
-export interface Verdict {
+export interface FamilyVerdict {
   readonly family: Family
   readonly answered: number
   readonly passed: number
@@ -13,7 +13,11 @@ export interface Verdict {
 }
 
 /** Each family starts the program again, so that a program which ends at a question still gets the next family. */
-export async function check(family: Family, command: Command, options: ProgramOptions = {}): Promise<Verdict> {
+export async function check(
+  family: Family,
+  command: CommandLine,
+  options: ProgramOptions = {},
+): Promise<FamilyVerdict> {
   const program = new Program(command, options)
   // A signal that stops the check also stops the program, which has its own process group.
   const stop = () => program.kill()

@@ -1,7 +1,7 @@
 /** Explains a program's mistake to its author. */
 import { difference, localise } from './difference.ts'
 import type { Case } from './families.ts'
-import type { Answer } from './program.ts'
+import type { ProgramAnswer } from './program.ts'
 import { broadcast } from './recipes/broadcast.ts'
 import { broadcastKey } from './recipes/broadcast-key.ts'
 import { issueToken } from './recipes/issue-token.ts'
@@ -22,7 +22,7 @@ export const RECIPES: Readonly<Record<string, Recipe<any>>> = {
 
 export interface Result {
   readonly case: Case
-  readonly answer: Answer
+  readonly answer: ProgramAnswer
   /** The time of the answer, in Unix seconds. */
   readonly clock: number
 }

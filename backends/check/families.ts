@@ -1,13 +1,13 @@
 /** The vectors as questions: the question, and the bytes that a program must answer. */
 import { readFileSync } from 'node:fs'
-import type { Answer, Question } from './program.ts'
+import type { ProgramAnswer, Question } from './program.ts'
 
 export interface Case {
   readonly id: string
   readonly question: Question
   readonly expected: string
   /** Compared with `expected` in place of the answer, such as a body that a cable received. */
-  readonly seen?: (answer: Answer) => Answer
+  readonly seen?: (answer: ProgramAnswer) => ProgramAnswer
 }
 
 export interface Family {

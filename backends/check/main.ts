@@ -8,7 +8,7 @@
  * The line protocol is in backends/README.md. Exit code: 0 all passed, 1 a mistake was found, 2 no command.
  */
 import { startBroadcasts } from './broadcasts.ts'
-import { check, type Verdict } from './check.ts'
+import { check, type FamilyVerdict } from './check.ts'
 import type { Finding } from './explain.ts'
 import { type Family, families } from './families.ts'
 import { startPositions } from './positions.ts'
@@ -28,7 +28,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 const options = { timeoutMs: Number(seconds ?? 10) * 1000, cwd: env.INIT_CWD || undefined }
 const [positions, broadcasts] = [await startPositions(), await startBroadcasts()]
 const all = [...families(), positions.family, broadcasts.family]
-const verdicts: Verdict[] = []
+const verdicts: FamilyVerdict[] = []
 for (const family of all) {
   const verdict = await check(family, [command, ...args], options)
   verdicts.push(verdict)
@@ -40,7 +40,7 @@ broadcasts.close()
 print(verdicts)
 process.exitCode = verdicts.every(({ says }) => says === 'passed') ? 0 : 1
 
-function print(verdicts: readonly Verdict[]): void {
+function print(verdicts: readonly FamilyVerdict[]): void {
   const rows = all.map(({ name, file, cases }) => {
     const verdict = verdicts.find(({ family }) => family.name === name)
     const more = (verdict?.findings.length ?? 0) > 1 ? `, and ${verdict!.findings.length - 1} more` : ''

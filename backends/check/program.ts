@@ -8,8 +8,8 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 
 export type Question = { readonly do: string } & Readonly<Record<string, unknown>>
-export type Answer = { readonly result: unknown } | { readonly error: string }
-export type Command = readonly [command: string, ...args: string[]]
+export type ProgramAnswer = { readonly result: unknown } | { readonly error: string }
+export type CommandLine = readonly [command: string, ...args: string[]]
 
 /** The program breaks the line protocol; the message tells its author how. */
 export class ProgramFailed extends Error {
@@ -34,7 +34,7 @@ export class Program {
   #failure: ProgramFailed | undefined
   #wake = () => {}
 
-  constructor([command, ...args]: Command, { timeoutMs = 10_000, cwd }: ProgramOptions = {}) {
+  constructor([command, ...args]: CommandLine, { timeoutMs = 10_000, cwd }: ProgramOptions = {}) {
     this.#timeoutMs = timeoutMs
     // A new process group, so that its children end with it; a shell runs one word with spaces.
     const shell = args.length === 0 && /\s/.test(command)
@@ -54,7 +54,7 @@ export class Program {
   }
 
   /** Rejects with ProgramFailed if the program gives no answer, or a line that is not one. */
-  async ask(question: Question): Promise<Answer> {
+  async ask(question: Question): Promise<ProgramAnswer> {
     if (this.#lines.length > 0) throw this.#chatter()
     this.#child.stdin.write(`${JSON.stringify(question)}\n`)
     const line = (await this.#line(this.#timeoutMs)) ?? (await this.#silence())
@@ -149,7 +149,7 @@ export class Program {
   }
 }
 
-function parse(line: string): Answer {
+function parse(line: string): ProgramAnswer {
   const answer = json(line)
   if (typeof answer === 'object' && answer !== null && !Array.isArray(answer)) {
     if ('error' in answer && answer.error != null) return { error: String(answer.error) }

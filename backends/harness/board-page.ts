@@ -7,7 +7,7 @@
 import { readFileSync } from 'node:fs'
 import { BOARDS } from './languages.ts'
 
-export interface Card {
+export interface CardRow {
   id: number
   body: string
   author: string
@@ -16,13 +16,13 @@ export interface Card {
   created_at: string
 }
 
-export interface Page {
+export interface PageValues {
   backend: string
   version: string
   client: 'anycable' | 'rails'
   metaTags: string
   streamFrom: string
-  cards: readonly Card[]
+  cards: readonly CardRow[]
 }
 
 export const NAMES: Readonly<Record<string, string>> = Object.fromEntries(
@@ -35,7 +35,7 @@ const BLOCKS = [
 const PAGE = BLOCKS.find(block => block.startsWith('<!DOCTYPE html>'))!
 const CARD = BLOCKS.find(block => block.startsWith('<li '))!
 
-export function page({ backend, version, client, metaTags, streamFrom, cards }: Page): string {
+export function page({ backend, version, client, metaTags, streamFrom, cards }: PageValues): string {
   const html = PAGE.replaceAll('ACCENT', backend).replaceAll('NAME', NAMES[backend]!)
   return alike(
     fill(html, {
@@ -55,7 +55,7 @@ export function page({ backend, version, client, metaTags, streamFrom, cards }: 
 const link = (name: string, isCurrent: boolean): string =>
   `<a href="${name === 'typescript' ? '/' : `/${name}/`}" data-backend="${name}"${isCurrent ? ' aria-current="page"' : ''}>${NAMES[name]}</a>`
 
-export const card = ({ id, body, author, backend, votes, created_at }: Card): string =>
+export const card = ({ id, body, author, backend, votes, created_at }: CardRow): string =>
   fill(CARD.trim(), {
     ACCENT: backend,
     NAME: NAMES[backend]!,

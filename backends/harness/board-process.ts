@@ -6,8 +6,8 @@ import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { freePorts } from '../../start/network.ts'
-import { type Ending, end, endsWithUs, healthy } from '../../testing/child.ts'
-import type { Command } from './toolchain.ts'
+import { type ChildExit, end, endsWithUs, healthy } from '../../testing/child.ts'
+import type { ToolCommand } from './toolchain.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 /** No Board takes this long to start, even on the slowest machine. */
@@ -16,14 +16,14 @@ const START_MS = 60_000
 /** The exit code EX_CONFIG: only the operator can fix the cause, so `npm start` does not restart the Board. */
 export const MISCONFIGURED = 78
 
-export interface Answer {
+export interface BoardAnswer {
   status: number
   headers: IncomingHttpHeaders
   body: string
   ms: number
 }
 
-export interface Asked {
+export interface RequestOptions {
   method?: string
   headers?: Record<string, string>
   body?: string | Uint8Array
@@ -31,20 +31,20 @@ export interface Asked {
 
 export interface BoardProcess {
   port: number
-  ask: (path: string, asked?: Asked) => Promise<Answer>
+  ask: (path: string, asked?: RequestOptions) => Promise<BoardAnswer>
   /** Posts a form as a browser does. */
-  post: (path: string, fields?: Record<string, string>, headers?: Record<string, string>) => Promise<Answer>
+  post: (path: string, fields?: Record<string, string>, headers?: Record<string, string>) => Promise<BoardAnswer>
   /** Sends bytes; resolves with all bytes until the Board closes or `ms` have passed. */
   raw: (bytes: string, ms?: number) => Promise<string>
   /** Its stderr so far. */
   said: () => string
   /** Sends SIGTERM to its process group; resolves with how it ended. */
-  stop: () => Promise<Ending & { ms: number }>
+  stop: () => Promise<ChildExit & { ms: number }>
 }
 
 /** Starts a Board in `cwd`. Resolves when it answers at `path`; rejects with its stderr if it does not. */
 export async function startBoard(
-  board: (host: string, port: number) => Command,
+  board: (host: string, port: number) => ToolCommand,
   env: NodeJS.ProcessEnv,
   { path = '/health', cwd = ROOT } = {},
 ): Promise<BoardProcess> {
@@ -61,7 +61,7 @@ export async function startBoard(
   child.stderr.setEncoding('utf8').on('data', (some: string) => {
     said += some
   })
-  const ask = (path: string, asked: Asked = {}) => askPort(port, path, asked)
+  const ask = (path: string, asked: RequestOptions = {}) => askPort(port, path, asked)
   await healthy(`http://127.0.0.1:${port}${path}`, child).catch(async () => {
     await end(child, 'SIGKILL')
     throw new Error(`${child.spawnargs.join(' ')} did not start:\n${said}`)
@@ -86,7 +86,7 @@ export async function startBoard(
 
 /** Runs a Board that exits; resolves with its exit code and its output. */
 export async function runBoard(
-  board: (host: string, port: number) => Command,
+  board: (host: string, port: number) => ToolCommand,
   env: NodeJS.ProcessEnv,
 ): Promise<{ code: number | null; said: string }> {
   const [port] = (await freePorts(1)) as [number]
@@ -99,7 +99,11 @@ export async function runBoard(
 }
 
 /** Not fetch: it forbids setting Host, follows redirects and keeps connections. */
-async function askPort(port: number, path: string, { method = 'GET', headers = {}, body }: Asked): Promise<Answer> {
+async function askPort(
+  port: number,
+  path: string,
+  { method = 'GET', headers = {}, body }: RequestOptions,
+): Promise<BoardAnswer> {
   const from = performance.now()
   const length = body === undefined ? undefined : { 'content-length': String(Buffer.byteLength(body)) }
   const outgoing = request({

@@ -13,17 +13,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, before, beforeEach, describe, test } from 'node:test'
-import type { Card } from './board-page.ts'
+import type { CardRow } from './board-page.ts'
 import { type BoardProcess, startBoard } from './board-process.ts'
 import { type FakeCable, startFakeCable } from './fake-cable.ts'
-import { type Board, BOARDS as LIST } from './languages.ts'
+import { type BoardLanguage, BOARDS as LIST } from './languages.ts'
 import { missing } from './toolchain.ts'
 
 export const SECRET = 'canary boards s3cЯeT'
 
 /** How to start each Board; `absent` says which program is missing. */
-export const BOARDS: Record<string, Board & { absent?: string | undefined }> = {}
-for (const board of Object.values<Board>(LIST)) {
+export const BOARDS: Record<string, BoardLanguage & { absent?: string | undefined }> = {}
+for (const board of Object.values<BoardLanguage>(LIST)) {
   BOARDS[board.name] = { ...board, absent: (await board.isPresent()) ? undefined : missing(board) }
 }
 const present = Object.entries(BOARDS).filter(([, { absent }]) => absent === undefined)
@@ -38,7 +38,7 @@ export interface Boards {
   readonly scratch: string
   get: (backend: string) => BoardProcess
   /** The cards, oldest first. */
-  cards: () => Card[]
+  cards: () => CardRow[]
 }
 
 /** Each test begins with an empty Board, and with a cable that accepts everything. */
@@ -93,7 +93,7 @@ export function startBoards(): Boards {
       db
         .prepare('SELECT * FROM cards ORDER BY id')
         .all()
-        .map(row => ({ ...row }) as unknown as Card),
+        .map(row => ({ ...row }) as unknown as CardRow),
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe } from 'node:test'
-import { type Answer, Program, type Question } from '../check/program.ts'
+import { Program, type ProgramAnswer, type Question } from '../check/program.ts'
 import { ADAPTERS } from './adapters.ts'
 import { type FakeCable, startFakeCable } from './fake-cable.ts'
 
@@ -12,8 +12,8 @@ export interface Helper {
   readonly cable: FakeCable
   readonly program: Program
   /** Broadcasts {@link HTML} to board/1 in 20 s, unless `options` say otherwise. */
-  broadcast: (options: object) => Promise<Answer>
-  position: (...streams: string[]) => Promise<Answer>
+  broadcast: (options: object) => Promise<ProgramAnswer>
+  position: (...streams: string[]) => Promise<ProgramAnswer>
 }
 
 export const HTML = '<b>é🦄</b>'
@@ -48,10 +48,10 @@ export function describeHelpers(title: string, tests: (helper: Helper) => void):
   })
 }
 
-export function succeeds(answer: Answer): void {
+export function succeeds(answer: ProgramAnswer): void {
   assert.ok('result' in answer, JSON.stringify(answer))
 }
 
-export function fails(answer: Answer, why: RegExp): void {
+export function fails(answer: ProgramAnswer, why: RegExp): void {
   assert.match('error' in answer ? answer.error : 'it succeeded', why)
 }

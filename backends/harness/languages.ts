@@ -7,9 +7,9 @@
  */
 import { fileURLToPath } from 'node:url'
 import LIST from '../languages.json' with { type: 'json' }
-import { type Command, probe, type Tool } from './toolchain.ts'
+import { probe, type Tool, type ToolCommand } from './toolchain.ts'
 
-interface Row {
+interface LanguageRow {
   readonly title: string
   /** CSS custom properties of its pages; without them it has the default accent. */
   readonly colours?: Readonly<Record<string, string>>
@@ -41,16 +41,18 @@ export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
 type Words = readonly string[]
 type List = typeof LIST
-type Having<Key extends keyof Row> = { [Name in keyof List]: Key extends keyof List[Name] ? Name : never }[keyof List]
+type Having<Key extends keyof LanguageRow> = {
+  [Name in keyof List]: Key extends keyof List[Name] ? Name : never
+}[keyof List]
 
-export interface Language extends Tool, Pick<Row, 'build' | 'adapter' | 'check'> {
+export interface Language extends Tool, Pick<LanguageRow, 'build' | 'adapter' | 'check'> {
   readonly name: string
   readonly isExtra: boolean
 }
 
-export interface Board extends Language {
+export interface BoardLanguage extends Language {
   /** Starts it, from the project's folder. */
-  readonly board: (host: string, port: number) => Command
+  readonly board: (host: string, port: number) => ToolCommand
   readonly sources: readonly string[] | undefined
   readonly chatter: RegExp | undefined
 }
@@ -60,33 +62,36 @@ export const LANGUAGES = mapped(LIST, language) as Readonly<Record<keyof List, L
 
 /** Rows with a Board. */
 export type BoardName = Having<'board'>
-export const BOARDS = mapped(having('board'), board) as Readonly<Record<BoardName, Board>>
+export const BOARDS = mapped(having('board'), board) as Readonly<Record<BoardName, BoardLanguage>>
 
 /** The Boards behind the one in TypeScript, which is the origin of all. */
 export type NeighbourName = Exclude<BoardName, 'typescript'>
 const { typescript: _, ...neighbours } = BOARDS
-export const NEIGHBOURS: Readonly<Record<NeighbourName, Board>> = neighbours
+export const NEIGHBOURS: Readonly<Record<NeighbourName, BoardLanguage>> = neighbours
 
 /** The words of a command, with `words` in place of `{name}`. */
-export function filled([command = '', ...args]: Words, words: Readonly<Record<string, string>> = {}): Command {
+export function filled([command = '', ...args]: Words, words: Readonly<Record<string, string>> = {}): ToolCommand {
   const fill = (word: string) => word.replaceAll(/\{(\w+)\}/g, (braced, name: string) => words[name] ?? braced)
   return { command: command === 'node' ? process.execPath : fill(command), args: args.map(fill) }
 }
 
-function mapped<To>(rows: Readonly<Record<string, Row>>, to: (name: string, row: Row) => To): Record<string, To> {
+function mapped<To>(
+  rows: Readonly<Record<string, LanguageRow>>,
+  to: (name: string, row: LanguageRow) => To,
+): Record<string, To> {
   return Object.fromEntries(Object.entries(rows).map(([name, row]) => [name, to(name, row)]))
 }
 
-function having(key: keyof Row): Record<string, Row> {
-  return Object.fromEntries(Object.entries<Row>(LIST).filter(([, row]) => key in row))
+function having(key: keyof LanguageRow): Record<string, LanguageRow> {
+  return Object.fromEntries(Object.entries<LanguageRow>(LIST).filter(([, row]) => key in row))
 }
 
-function language(name: string, { extra = false, probe: words, ...row }: Row): Language {
+function language(name: string, { extra = false, probe: words, ...row }: LanguageRow): Language {
   const { command, args } = filled(words)
   return { ...row, name, isExtra: extra, isPresent: () => probe(command, args, ROOT) }
 }
 
-function board(name: string, row: Row): Board {
+function board(name: string, row: LanguageRow): BoardLanguage {
   const { command, env, sources, chatter } = row.board!
   return {
     ...language(name, row),

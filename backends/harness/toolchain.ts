@@ -5,7 +5,7 @@
 import { execFile } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
 
-export interface Command {
+export interface ToolCommand {
   readonly command: string
   readonly args: readonly string[]
   readonly env?: Readonly<Record<string, string>>

@@ -10,7 +10,7 @@ import { json } from 'node:stream/consumers'
 import { broadcastKey, issueToken, signStream } from '../../backends/typescript/hotcable.ts'
 import manifest from '../../package.json' with { type: 'json' }
 import { freePorts } from '../../start/network.ts'
-import { listening, type Program, type ProgramOptions, startProgram } from '../process.ts'
+import { listening, type MeasuredProgram, type MeasuredProgramOptions, startProgram } from '../process.ts'
 import { clientFrame, postRequest, upgradeRequest } from '../wire.ts'
 import { type ClientOptions, type Peer, STREAM, type Target } from './peer.ts'
 
@@ -31,7 +31,7 @@ const AS_RUN = manifest.scripts.cable.split(' ').slice(2)
 export const hotcable = (
   nodeFlags: readonly string[] = [],
   flags: readonly string[] = [],
-  { env = {}, ...options }: Partial<ProgramOptions> = {},
+  { env = {}, ...options }: Partial<MeasuredProgramOptions> = {},
 ): Peer => ({
   name: 'Hotcable',
   async start() {
@@ -87,7 +87,7 @@ export const leastWs = (): Peer => ({
   },
 })
 
-function target(program: Program, port: number, postPort: number): Target {
+function target(program: MeasuredProgram, port: number, postPort: number): Target {
   return {
     program,
     port,

@@ -2,7 +2,7 @@
  * A server that the bench measures.
  */
 import type { ClientRecord } from '../generator.ts'
-import type { Program } from '../process.ts'
+import type { MeasuredProgram } from '../process.ts'
 
 export interface Peer {
   readonly name: string
@@ -13,7 +13,7 @@ export interface Peer {
 
 /** A server that runs. */
 export interface Target {
-  readonly program: Program
+  readonly program: MeasuredProgram
   /** Where clients connect, and where backends POST. */
   readonly port: number
   readonly postPort: number
@@ -22,7 +22,7 @@ export interface Target {
   readonly confirmation?: string
   clients: (count: number, options?: ClientOptions) => Promise<ClientRecord[]>
   /** A POST of a message; `bytes`: its size on the wire, if the server frames it differently. */
-  post: (stream: string, message: Message) => Buffer
+  post: (stream: string, message: SampleMessage) => Buffer
 }
 
 export interface ClientOptions {
@@ -33,7 +33,7 @@ export interface ClientOptions {
   distinct?: boolean
 }
 
-export interface Message {
+export interface SampleMessage {
   html: string
   /** Size of a frame's payload, for servers that send a message unchanged. */
   bytes: number

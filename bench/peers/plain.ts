@@ -4,7 +4,7 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { freePorts } from '../../start/network.ts'
-import { type Program, type ProgramOptions, startProgram } from '../process.ts'
+import { type MeasuredProgram, type MeasuredProgramOptions, startProgram } from '../process.ts'
 import { clientFrame, filler, postRequest, upgradeRequest } from '../wire.ts'
 import type { Peer, Target } from './peer.ts'
 
@@ -95,11 +95,11 @@ export const rawHttp = (): Peer => ({
 
 async function startPlain(
   command: (port: number) => [string, string[]],
-  options: ProgramOptions,
+  options: MeasuredProgramOptions,
   { connect, post, around = 0, words = '', confirmation = '' }: Plain,
 ): Promise<Target> {
   const [port] = (await freePorts(1)) as [number]
-  const program: Program = await startProgram(...command(port), options)
+  const program: MeasuredProgram = await startProgram(...command(port), options)
   return {
     program,
     port,

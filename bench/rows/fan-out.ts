@@ -9,7 +9,7 @@ import { INSPECT, inspect } from '../inspector.ts'
 import { hotcable } from '../peers/cables.ts'
 import { type Peer, STREAM } from '../peers/peer.ts'
 import { residentKiB } from '../process.ts'
-import { type Entry, eachAlone, named, type Sides, withBoth } from '../sides.ts'
+import { type Contender, eachAlone, named, type Sides, withBoth } from '../sides.ts'
 
 const FEW = 1_000
 export const MANY = 10_000
@@ -18,7 +18,7 @@ const WARM_UPS = 5
 /** After a pause or a handshake Linux acknowledges this many messages at once, and delays later acknowledgements. */
 const QUICK_ACKS = 16
 
-export async function compare(bench: Bench, ours: Entry, theirs: Entry): Promise<void> {
+export async function compare(bench: Bench, ours: Contender, theirs: Contender): Promise<void> {
   const { figures, quick, bytes } = bench
   await withBoth(bench, ours, theirs, async sides => {
     await eachAlone(sides, ({ target, generator, distinct = false }) => connect(target, generator, FEW, { distinct }))
@@ -44,7 +44,7 @@ export async function compare(bench: Bench, ours: Entry, theirs: Entry): Promise
 }
 
 /** Only the clients that connect. */
-export const compareHerds = (bench: Bench, ours: Entry, theirs: Entry): Promise<void> =>
+export const compareHerds = (bench: Bench, ours: Contender, theirs: Contender): Promise<void> =>
   withBoth(bench, ours, theirs, async sides => {
     await eachAlone(sides, ({ target, generator }) => connect(target, generator, FEW))
     await letIn(bench, sides)

@@ -6,7 +6,7 @@
 import { type Bench, connect, HTML, spend } from '../bench.ts'
 import { publish } from '../peers/cables.ts'
 import { STREAM } from '../peers/peer.ts'
-import { type Entry, eachAlone, named, withBoth } from '../sides.ts'
+import { type Contender, eachAlone, named, withBoth } from '../sides.ts'
 
 const LIST = 100
 /** Time between POSTs. */
@@ -15,7 +15,7 @@ const PACE_US = 100
 const WARM_UPS = 5
 
 /** `lists`: the other server also takes lists. */
-export async function ingest(bench: Bench, ours: Entry, theirs: Entry, lists: boolean): Promise<void> {
+export async function ingest(bench: Bench, ours: Contender, theirs: Contender, lists: boolean): Promise<void> {
   const { figures, quick, bytes } = bench
   const ms = quick ? 250 : 500
   await withBoth(bench, ours, theirs, async sides => {

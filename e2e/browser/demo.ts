@@ -6,16 +6,16 @@ import { type BrowserContext, test as base, expect, type Locator, type Page } fr
 import { BOARDS, type BoardName } from '../../backends/harness/languages.ts'
 
 export const SECRET = 'canary-e2e-secret'
-export type Language = BoardName
+export type BoardLanguageName = BoardName
 /** The path of each Board. */
 export const LANGUAGES = Object.fromEntries(
   Object.keys(BOARDS).map(name => [name, name === 'typescript' ? '/' : `/${name}/`]),
-) as Readonly<Record<Language, string>>
+) as Readonly<Record<BoardLanguageName, string>>
 export const CLIENTS = ['anycable', 'rails'] as const
 export type ClientName = (typeof CLIENTS)[number]
 
 /** All Boards except extras that are not installed. */
-export const languages: readonly Language[] = await usable()
+export const languages: readonly BoardLanguageName[] = await usable()
 
 export const hasRails = languages.includes('rails')
 
@@ -26,7 +26,7 @@ let serial = 0
 /** A text that no other card has. */
 export const unique = (about: string): string => `${about} ${process.pid}-${++serial}`
 
-export type Visit = (language: Language, client?: ClientName) => Promise<Page>
+export type Visit = (language: BoardLanguageName, client?: ClientName) => Promise<Page>
 
 /** `visit` opens the Board in a new browser context, which closes when the test is over. */
 export const test = base.extend<{ visit: Visit }>({
@@ -44,7 +44,7 @@ export const test = base.extend<{ visit: Visit }>({
 })
 
 /** Opens the Board and waits until the page says that it is live. */
-export async function open(page: Page, language: Language, client: ClientName = 'anycable'): Promise<void> {
+export async function open(page: Page, language: BoardLanguageName, client: ClientName = 'anycable'): Promise<void> {
   await page.goto(`${LANGUAGES[language]}?client=${client}`)
   await expect(page.locator('body')).toHaveAttribute('data-backend', language)
   await expect(status(page)).toHaveText('live')
@@ -102,8 +102,8 @@ export function token(claims: object): string {
   return `${text}.${createHmac('sha256', SECRET).update(text).digest('base64url')}`
 }
 
-async function usable(): Promise<Language[]> {
-  const names = Object.keys(BOARDS) as Language[]
+async function usable(): Promise<BoardLanguageName[]> {
+  const names = Object.keys(BOARDS) as BoardLanguageName[]
   const found = await Promise.all(names.map(async name => !BOARDS[name].isExtra || (await BOARDS[name].isPresent())))
   return names.filter((_, at) => found[at])
 }

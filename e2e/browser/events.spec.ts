@@ -5,11 +5,11 @@
 import { fileURLToPath } from 'node:url'
 import { expect, type Page } from 'playwright/test'
 import { createProxy, type TcpProxy } from '../../testing/proxy.ts'
-import { card, LANGUAGES, type Language, languages, test as people, unique } from './demo.ts'
+import { type BoardLanguageName, card, LANGUAGES, languages, test as people, unique } from './demo.ts'
 
 const TURBO = fileURLToPath(new URL('../../node_modules/@hotwired/turbo/dist/turbo.es2017-esm.js', import.meta.url))
 
-type Watch = (language: Language) => Promise<{ page: Page; network: TcpProxy }>
+type Watch = (language: BoardLanguageName) => Promise<{ page: Page; network: TcpProxy }>
 
 /** `watch` opens a Board with Turbo alone, over a network that a test can cut. */
 const test = people.extend<{ watch: Watch }>({

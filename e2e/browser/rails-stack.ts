@@ -80,14 +80,14 @@ export async function startRails({ both, rails = {} }: Keys): Promise<RailsStack
   }
 }
 
-type Cable = { url: string; stop: () => Promise<unknown> }
+type StackCable = { url: string; stop: () => Promise<unknown> }
 
-async function ours(settings: Record<string, string>): Promise<Cable> {
+async function ours(settings: Record<string, string>): Promise<StackCable> {
   const { url, stop } = await startCable(['--dev'], { settings })
   return { url: new URL(url).origin.replace('ws', 'http'), stop: () => stop() }
 }
 
-async function theirs(settings: Record<string, string>): Promise<Cable> {
+async function theirs(settings: Record<string, string>): Promise<StackCable> {
   const { http, stop } = await startAnycable(findAnycable()!)(['--shutdown_timeout=1'], settings)
   return { url: http, stop }
 }

@@ -7,7 +7,7 @@ import { basename, dirname, extname, join, resolve } from 'node:path'
 import { expect, test } from 'playwright/test'
 import { startBoard } from '../../backends/harness/board-process.ts'
 import { EXTRAS, LIBRARIES, type Library } from '../../backends/harness/libraries.ts'
-import { type Command, missing } from '../../backends/harness/toolchain.ts'
+import { missing, type ToolCommand } from '../../backends/harness/toolchain.ts'
 import { startTurboCable, type TurboCable } from '../../testing/cable.ts'
 
 const SECRET = 'canary recipes, 32 bytes and some more'
@@ -94,7 +94,7 @@ for (const [name, { file, helper, library, args }] of Object.entries(RECIPES)) {
     copyFileSync(join('backends', HELPERS[extname(helper)]!, basename(helper)), join(folder, helper))
     writeFileSync(join(folder, file), lines(name))
 
-    const command = (_: string, port: number): Command => ({
+    const command = (_: string, port: number): ToolCommand => ({
       command: interpreter,
       args: args(port),
       env: { PORT: String(port), PYTHONDONTWRITEBYTECODE: '1' },

@@ -14,7 +14,7 @@ import { look, SECRET } from './demo.ts'
 import { bundle, type Script } from './site-scripts.ts'
 import { type RestartableCable, restartableCable } from './stack.ts'
 
-export interface Asked {
+export interface SiteRequest {
   readonly method: string
   readonly path: string
   readonly headers: IncomingHttpHeaders
@@ -24,7 +24,7 @@ export interface Asked {
 }
 
 /** HTML, or a whole answer. */
-export type Answer = string | { status?: number; headers?: Record<string, string>; body?: string }
+export type SiteAnswer = string | { status?: number; headers?: Record<string, string>; body?: string }
 
 export interface Visitor {
   /** The identity in the token of the WebSocket's request. */
@@ -36,9 +36,9 @@ export interface Site {
   readonly origin: string
   readonly cable: RestartableCable
   /** Sets the answer to a path from now on, for any method. */
-  on: (path: string, answer: (asked: Asked) => Answer | Promise<Answer>) => void
+  on: (path: string, answer: (asked: SiteRequest) => SiteAnswer | Promise<SiteAnswer>) => void
   /** The requests for a path so far. */
-  asked: (path: string) => readonly Asked[]
+  asked: (path: string) => readonly SiteRequest[]
   /** WebSockets so far. */
   readonly visitors: readonly Visitor[]
   broadcast: (stream: string, html: string) => Promise<void>
@@ -126,8 +126,8 @@ export const hear = (site: Site, page: Page, words = 'new'): Promise<void> =>
 async function startSite(): Promise<{ site: Site & { reset: () => void }; close: () => Promise<void> }> {
   const [cablePort] = (await freePorts(1)) as [number]
   const scripts = await bundle()
-  const routes = new Map<string, (asked: Asked) => Answer | Promise<Answer>>()
-  const requests: Asked[] = []
+  const routes = new Map<string, (asked: SiteRequest) => SiteAnswer | Promise<SiteAnswer>>()
+  const requests: SiteRequest[] = []
   const visitors: Visitor[] = []
   const cable = restartableCable(cablePort, '--heal_delay=0')
 
@@ -214,7 +214,7 @@ ${metas}<script type="module" src="/${client}.js"></script></head>
   }
 }
 
-function send(response: ServerResponse, answer: Answer): void {
+function send(response: ServerResponse, answer: SiteAnswer): void {
   const { status = 200, headers = {}, body = '' } = typeof answer === 'string' ? { body: answer } : answer
   const type = body === '' ? {} : { 'content-type': 'text/html; charset=utf-8' }
   response.writeHead(status, { 'cache-control': 'no-store', ...type, ...headers }).end(body)

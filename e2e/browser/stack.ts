@@ -13,9 +13,9 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { BOARDS } from '../../backends/harness/languages.ts'
 import { freePorts } from '../../start/network.ts'
-import { type Cable, startCable } from '../../testing/cable.ts'
+import { type RunningCable, startCable } from '../../testing/cable.ts'
 import { end, endsWithUs, healthy } from '../../testing/child.ts'
-import { LANGUAGES as HOMES, type Language, SECRET } from './demo.ts'
+import { type BoardLanguageName, LANGUAGES as HOMES, SECRET } from './demo.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -37,10 +37,10 @@ export interface Stack {
   /** The Board in Python; while it is down its page is a 502. */
   readonly python: { url: string; start: () => Promise<void>; kill: () => Promise<void> }
   /** Adds a card by a form without a browser; resolves when it is committed, and broadcast if the cable runs. */
-  add: (language: Language, body: string) => Promise<void>
+  add: (language: BoardLanguageName, body: string) => Promise<void>
   clear: () => Promise<void>
   /** The Board's page as it is rendered now. */
-  render: (language: Language) => Promise<string>
+  render: (language: BoardLanguageName) => Promise<string>
   close: () => Promise<void>
 }
 
@@ -122,7 +122,7 @@ export async function startStack(): Promise<Stack> {
 
 /** A cable that a test can kill and start again on its port, with other settings. */
 export function restartableCable(port: number, ...usual: string[]): RestartableCable {
-  let running: { process: Cable; settings: string } | undefined
+  let running: { process: RunningCable; settings: string } | undefined
   const kill = async (signal: NodeJS.Signals = 'SIGKILL') => {
     const ended = running
     running = undefined

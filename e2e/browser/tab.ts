@@ -1,13 +1,13 @@
 /** One visitor with one open page, a network that a test can break, and what must be true of the page afterwards. */
 import { type Browser, test as base, expect, type Page } from 'playwright/test'
 import { createProxy, type TcpProxy } from '../../testing/proxy.ts'
-import { CLIENTS, type ClientName, card, LANGUAGES, type Language, status, unique } from './demo.ts'
+import { type BoardLanguageName, CLIENTS, type ClientName, card, LANGUAGES, status, unique } from './demo.ts'
 import { cards, record, recorded } from './recorder.ts'
 import { type Stack, startStack } from './stack.ts'
 
 export interface Person {
   client: ClientName
-  language: Language
+  language: BoardLanguageName
 }
 
 /** Each client with a Board of either language. */
@@ -29,9 +29,9 @@ export interface Tab extends Person {
   page: Page
   network: TcpProxy
   /** Goes to the Board; resolves when the page has loaded. */
-  open: (language?: Language) => Promise<void>
+  open: (language?: BoardLanguageName) => Promise<void>
   /** Goes to the Board; resolves when it is live. */
-  visit: (language?: Language) => Promise<void>
+  visit: (language?: BoardLanguageName) => Promise<void>
   /** How often the page was fetched so far, by visits and refreshes. */
   fetches: () => number
 }

@@ -6,7 +6,7 @@ export interface ServerEvent {
   data: string
 }
 
-export class Events {
+export class EventClient {
   readonly response: Response
   readonly #reader: ReadableStreamDefaultReader<string>
   #buffer = ''
@@ -16,8 +16,8 @@ export class Events {
     this.#reader = response.body!.pipeThrough(new TextDecoderStream()).getReader()
   }
 
-  static async open(url: string, init: RequestInit = {}): Promise<Events> {
-    return new Events(await fetch(url, init))
+  static async open(url: string, init: RequestInit = {}): Promise<EventClient> {
+    return new EventClient(await fetch(url, init))
   }
 
   /** The next event; `undefined` after the last. Skips comments, pings and ids without data. */

@@ -3,7 +3,7 @@
  */
 import { connect, type Socket } from 'node:net'
 
-export interface Answer {
+export interface HandshakeAnswer {
   status: number
   headers: Headers
 }
@@ -21,7 +21,7 @@ export interface Handshake {
 
 export const HONEST = ['Upgrade: websocket', 'Connection: Upgrade', 'Sec-WebSocket-Version: 13'] as const
 
-export class Raw {
+export class RawWebSocket {
   readonly socket: Socket
   #bytes = Buffer.alloc(0)
   #ended = false
@@ -45,9 +45,9 @@ export class Raw {
     url: string,
     { method = 'GET', path, lines = [...HONEST, `Sec-WebSocket-Key: ${KEY}`], more = [] }: Handshake = {},
     rest: Buffer = Buffer.alloc(0),
-  ): Promise<{ raw: Raw; answer: Answer }> {
+  ): Promise<{ raw: RawWebSocket; answer: HandshakeAnswer }> {
     const { hostname, port, host, pathname } = new URL(url)
-    const raw = new Raw(connect(Number(port), hostname))
+    const raw = new RawWebSocket(connect(Number(port), hostname))
     const head = [`${method} ${path ?? pathname} HTTP/1.1`, `Host: ${host}`, ...lines, ...more, '', ''].join('\r\n')
     raw.socket.write(Buffer.concat([Buffer.from(head), rest]))
     while (!raw.#bytes.includes('\r\n\r\n') && !raw.#ended) await raw.#more()

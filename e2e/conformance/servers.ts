@@ -13,10 +13,10 @@ import { freePorts } from '../../start/network.ts'
 import { startCable, withoutSettings } from '../../testing/cable.ts'
 import { end } from '../../testing/child.ts'
 
-export type Kind = 'hotcable' | 'anycable'
+export type CableKind = 'hotcable' | 'anycable'
 
 export interface Server {
-  readonly kind: Kind
+  readonly kind: CableKind
   readonly pid: number
   /** Where clients connect. */
   readonly cable: string
@@ -28,7 +28,7 @@ export interface Server {
   stop: () => Promise<number | null>
 }
 
-export type Start = (flags: readonly string[], settings?: Readonly<Record<string, string>>) => Promise<Server>
+export type StartServer = (flags: readonly string[], settings?: Readonly<Record<string, string>>) => Promise<Server>
 
 const HOST = '127.0.0.1'
 
@@ -51,7 +51,7 @@ export async function startHotcable(flags: readonly string[], nodeFlags: readonl
 export const findAnycable = (): string | undefined => globSync('tmp/gems/gems/anycable-thruster-*/exe/*/thrust').at(-1)
 
 export const startAnycable =
-  (program: string): Start =>
+  (program: string): StartServer =>
   async (flags, settings = {}) => {
     const [front, back] = await freePorts(2)
     // AnyCable inside the proxy lives as long as its standard input, that is, as long as the tests.

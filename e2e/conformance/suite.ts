@@ -20,7 +20,7 @@ import { streaming } from './scenarios/streaming.ts'
 import { subscriptions } from './scenarios/subscriptions.ts'
 import { tokens } from './scenarios/tokens.ts'
 import { whispers } from './scenarios/whispers.ts'
-import type { Kind, Server, Start } from './servers.ts'
+import type { CableKind, Server, StartServer } from './servers.ts'
 import { type Difference, type Scenario, World } from './world.ts'
 
 export const SCENARIOS: Readonly<Record<string, readonly Scenario[]>> = {
@@ -42,7 +42,7 @@ export const SCENARIOS: Readonly<Record<string, readonly Scenario[]>> = {
 }
 
 /** Runs every scenario against the cables that `start` starts. */
-export function cableTests(kind: Kind, start: Start): void {
+export function cableTests(kind: CableKind, start: StartServer): void {
   const shared = new Map<string, Promise<Server>>()
   const running: Promise<Server>[] = []
   const begin = (flags: readonly string[]) => {
@@ -88,7 +88,7 @@ export function cableTests(kind: Kind, start: Start): void {
   }
 }
 
-const runs = (kind: Kind, { absent, differs }: Scenario): boolean =>
+const runs = (kind: CableKind, { absent, differs }: Scenario): boolean =>
   kind === 'hotcable' || (absent === undefined && (differs === undefined || differs.run !== undefined))
 
 /** Where AnyCable differs, and why we do not follow. */

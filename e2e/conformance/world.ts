@@ -3,8 +3,8 @@
  */
 import assert from 'node:assert/strict'
 import { type Client, type ConnectOptions, connect } from '../../testing/client.ts'
-import { Events } from './events.ts'
-import { type Handshake, Raw } from './raw.ts'
+import { EventClient } from './events.ts'
+import { type Handshake, RawWebSocket } from './raw.ts'
 import type { Server } from './servers.ts'
 import { derived, pubsub } from './signing.ts'
 
@@ -40,8 +40,8 @@ export class World {
   broadcastKey = derived('broadcast-cable')
   readonly #clients: Client[] = []
   readonly #leave: (() => void)[] = []
-  readonly #raws: Raw[] = []
-  readonly #events: Events[] = []
+  readonly #raws: RawWebSocket[] = []
+  readonly #events: EventClient[] = []
 
   constructor(server: Server) {
     this.server = server
@@ -77,14 +77,14 @@ export class World {
   }
 
   async raw(handshake?: Handshake, rest?: Buffer) {
-    const opened = await Raw.open(this.server.cable, handshake, rest)
+    const opened = await RawWebSocket.open(this.server.cable, handshake, rest)
     this.#raws.push(opened.raw)
     return opened
   }
 
   /** Asks for server-sent events. */
-  async events(query: Record<string, string>, init?: RequestInit): Promise<Events> {
-    const events = await Events.open(`${this.server.http}/events?${new URLSearchParams(query)}`, init)
+  async events(query: Record<string, string>, init?: RequestInit): Promise<EventClient> {
+    const events = await EventClient.open(`${this.server.http}/events?${new URLSearchParams(query)}`, init)
     this.#events.push(events)
     return events
   }

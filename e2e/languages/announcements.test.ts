@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import { test } from 'node:test'
 import { announced, isSentTo, STREAM, staysAlive, takeBroadcasts } from '../../backends/harness/board-answers.ts'
-import { type Card, card } from '../../backends/harness/board-page.ts'
+import { type CardRow, card } from '../../backends/harness/board-page.ts'
 import { differences } from '../../backends/harness/differences.ts'
 import { eachBoard, SECRET, startBoards } from '../../backends/harness/every-board.ts'
 import type { Received } from '../../backends/harness/fake-cable.ts'
@@ -16,7 +16,7 @@ eachBoard(backend => {
   staysAlive(board)
 
   test('a Board commits each change, then broadcasts it, and redirects the browser', async () => {
-    const seen: Card[][] = []
+    const seen: CardRow[][] = []
     boards.cable.onBroadcast = stream => {
       if (stream === STREAM) seen.push(boards.cards())
       return 201

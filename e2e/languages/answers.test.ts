@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { test } from 'node:test'
-import type { Answer } from '../../backends/check/program.ts'
+import type { ProgramAnswer } from '../../backends/check/program.ts'
 import { describeHelpers, fails, succeeds } from '../../backends/harness/every-helper.ts'
 import { known } from '../../backends/harness/within.ts'
 
@@ -86,7 +86,7 @@ describeHelpers('an answer', helper => {
 
   async function answering(
     answer: (socket: Socket) => void,
-  ): Promise<{ answer: Answer; closed: Promise<unknown> | undefined }> {
+  ): Promise<{ answer: ProgramAnswer; closed: Promise<unknown> | undefined }> {
     let closed: Promise<unknown> | undefined
     helper.cable.onHead = socket => {
       closed = new Promise(resolve => socket.on('error', ignore).once('close', resolve))

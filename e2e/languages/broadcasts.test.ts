@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import type { Socket } from 'node:net'
 import { test } from 'node:test'
-import type { Answer } from '../../backends/check/program.ts'
+import type { ProgramAnswer } from '../../backends/check/program.ts'
 import { describeHelpers, fails, HTML, succeeds } from '../../backends/harness/every-helper.ts'
 import type { Received } from '../../backends/harness/fake-cable.ts'
 import { within } from '../../backends/harness/within.ts'
@@ -23,7 +23,7 @@ const HANGING_UP: Record<string, (socket: Socket) => void> = {
 }
 
 describeHelpers('a broadcast', helper => {
-  const broadcast = async (options: object): Promise<{ answer: Answer; ms: number }> => {
+  const broadcast = async (options: object): Promise<{ answer: ProgramAnswer; ms: number }> => {
     const from = performance.now()
     const answer = await helper.broadcast(options)
     return { answer, ms: performance.now() - from }

@@ -4,7 +4,7 @@ import { closeSync, mkdirSync, mkdtempSync, openSync, writeFileSync, writeSync }
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
-import { type Answer, MISCONFIGURED, runBoard, startBoard } from '../../backends/harness/board-process.ts'
+import { type BoardAnswer, MISCONFIGURED, runBoard, startBoard } from '../../backends/harness/board-process.ts'
 import { differences } from '../../backends/harness/differences.ts'
 import { BOARDS, news, startBoards } from '../../backends/harness/every-board.ts'
 
@@ -16,7 +16,7 @@ test('a form waits while another program writes, and the Board answers pages and
     if (differences(backend).blocksWhileWaiting) continue
 
     const answered: string[] = []
-    const answer = async (what: string, asked: Promise<Answer>) => {
+    const answer = async (what: string, asked: Promise<BoardAnswer>) => {
       answered.push(`${what} ${(await asked).status}`)
     }
 
@@ -146,7 +146,7 @@ function lock(t: { after: (end: () => void) => void }): void {
   t.after(() => boards.db.isTransaction && boards.db.exec('ROLLBACK'))
 }
 
-function isBroken({ status, headers, body }: Answer): void {
+function isBroken({ status, headers, body }: BoardAnswer): void {
   assert.equal(status, 500)
   assert.match(headers['content-type'] ?? '', /^text\/plain/)
   assert.match(body, /database cannot be used/)

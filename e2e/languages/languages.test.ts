@@ -9,7 +9,7 @@ import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { type AddressInfo, connect as connectTcp, createServer } from 'node:net'
 import { after, before, describe, test } from 'node:test'
-import { type Command, Program, type Question } from '../../backends/check/program.ts'
+import { type CommandLine, Program, type Question } from '../../backends/check/program.ts'
 import { ADAPTERS } from '../../backends/harness/adapters.ts'
 import { startTurboCable, type TurboCable } from '../../testing/cable.ts'
 import { connect, turboIdentifier } from '../../testing/client.ts'
@@ -160,7 +160,7 @@ function randomText(): string {
   return Array.from({ length: Math.floor(random() * 24) }, () => pick(pieces)).join('')
 }
 
-async function ask(command: Command, questions: Question[]): Promise<string[]> {
+async function ask(command: CommandLine, questions: Question[]): Promise<string[]> {
   const program = new Program(command, { timeoutMs: 90_000 })
   const results: string[] = []
   for (const question of questions) {

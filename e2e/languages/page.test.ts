@@ -11,7 +11,7 @@ import {
   takeBroadcasts,
 } from '../../backends/harness/board-answers.ts'
 import { alike, card, NAMES, page } from '../../backends/harness/board-page.ts'
-import type { Answer } from '../../backends/harness/board-process.ts'
+import type { BoardAnswer } from '../../backends/harness/board-process.ts'
 import { differences } from '../../backends/harness/differences.ts'
 import { eachBoard, startBoards } from '../../backends/harness/every-board.ts'
 
@@ -56,7 +56,10 @@ eachBoard(backend => {
     assert.match(body, /data-position="41\/a-b_C"/)
   })
 
-  async function isThePage({ status, headers, body }: Answer, { client = 'anycable' as 'anycable' | 'rails' } = {}) {
+  async function isThePage(
+    { status, headers, body }: BoardAnswer,
+    { client = 'anycable' as 'anycable' | 'rails' } = {},
+  ) {
     assert.equal(status, 200)
     assert.match(headers['content-type']!, /^text\/html; ?charset=utf-8$/i)
     assert.equal(headers['cache-control'], 'no-store')
@@ -82,7 +85,7 @@ const STREAM_FROM =
   `channel="Turbo::StreamsChannel" signed-stream-name="${SIGNED}"></turbo-cable-stream-source>`
 
 /** Asserts that the token is ours, is good for an hour, and names the visitor of the cookie that the same answer sets. */
-function isToken(token: string, headers: Answer['headers']): string {
+function isToken(token: string, headers: BoardAnswer['headers']): string {
   const [header, claims, signature] = token.split('.') as [string, string, string]
   assert.equal(signature, hmac(`${header}.${claims}`).toString('base64url'))
   assert.match(Buffer.from(header, 'base64url').toString(), /^\{"alg":"HS256"(,"typ":"JWT")?\}$/)

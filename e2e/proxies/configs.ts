@@ -3,12 +3,12 @@ import { readFileSync } from 'node:fs'
 import { PROXIES } from '../../backends/harness/toolchain.ts'
 
 /** Forwards from a port of this machine to another one. */
-export interface Site {
+export interface ProxiedPort {
   readonly port: number
   readonly to: number
 }
 
-type Sites = Readonly<Record<string, Site>>
+type Sites = Readonly<Record<string, ProxiedPort>>
 
 interface Proxy {
   readonly tool: (typeof PROXIES)[keyof typeof PROXIES]
@@ -25,7 +25,7 @@ const [MAP, SERVER] = readFileSync(new URL('../../backends/README.md', import.me
   .split('```')[0]!
   .split(/(?=^server)/m) as [string, string]
 
-const each = (sites: Sites, text: (name: string, site: Site) => string): string =>
+const each = (sites: Sites, text: (name: string, site: ProxiedPort) => string): string =>
   Object.entries(sites)
     .map(([name, site]) => text(name, site))
     .join('')

@@ -9,7 +9,7 @@ import { missing } from '../../backends/harness/toolchain.ts'
 import { broadcast, broadcastKey, issueToken, signStream } from '../../backends/typescript/hotcable.ts'
 import { connect, turboIdentifier } from '../../testing/client.ts'
 import { CONFIGS } from './configs.ts'
-import { type Demo, type Running, SECRET, startDemo, startProxy } from './start.ts'
+import { type Demo, type RunningProxy, SECRET, startDemo, startProxy } from './start.ts'
 
 const KEY = broadcastKey({ secret: SECRET })
 const OVER_THE_LIMIT = 'x'.repeat(2 * 1024 * 1024)
@@ -20,7 +20,7 @@ const found = await Promise.all(
   Object.entries(CONFIGS).map(async ([name, { tool }]) => ({ name, tool, isPresent: await tool.isPresent() })),
 )
 const present = found.filter(({ isPresent }) => isPresent).map(({ name }) => name)
-const running = new Map<string, Running>()
+const running = new Map<string, RunningProxy>()
 const proxies = () => [...running.values()]
 let demo: Demo | undefined
 
@@ -95,7 +95,7 @@ test('each proxy reuses a connection that was idle for 6 s', async t => {
   )
 })
 
-function tests(name: string, proxy: () => Running): void {
+function tests(name: string, proxy: () => RunningProxy): void {
   const token = () => issueToken({ proxy: name }, { secret: SECRET })
   const signed = signStream(name, { secret: SECRET })
   const send = (html: string) => broadcast(name, html, { url: `${proxy().at.cable}/_broadcast`, key: KEY })

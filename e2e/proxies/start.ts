@@ -10,13 +10,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { NEIGHBOURS, type NeighbourName } from '../../backends/harness/languages.ts'
-import type { Command } from '../../backends/harness/toolchain.ts'
+import type { ToolCommand } from '../../backends/harness/toolchain.ts'
 import { type Child, keepRunning } from '../../start/child.ts'
 import { freePorts, LOOPBACK } from '../../start/network.ts'
 import { portsNeeded, services } from '../../start/services.ts'
 import { healthy } from '../../testing/child.ts'
 import { createProxy, type TcpProxy } from '../../testing/proxy.ts'
-import { CONFIGS, type Site } from './configs.ts'
+import { CONFIGS, type ProxiedPort } from './configs.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 export const SECRET = 'canary of the proxies'
@@ -34,7 +34,7 @@ export interface Demo {
   readonly stop: () => Promise<void>
 }
 
-export interface Running {
+export interface RunningProxy {
   /** By site: in front of the cable, of web, and of each of them with a count of the connections between. */
   readonly at: Readonly<Record<SiteName, string>>
   readonly counts: Readonly<Record<CountedName, TcpProxy>>
@@ -84,7 +84,7 @@ export async function startDemo(): Promise<Demo> {
   }
 }
 
-export async function startProxy(name: string, { folder, cablePort, webPort }: Demo): Promise<Running> {
+export async function startProxy(name: string, { folder, cablePort, webPort }: Demo): Promise<RunningProxy> {
   const { tool, args, file, config, chatter } = CONFIGS[name]!
   const home = join(folder, name)
   mkdirSync(home)
@@ -94,7 +94,7 @@ export async function startProxy(name: string, { folder, cablePort, webPort }: D
     ...{ counted_cable: counts.counted_cable.port, counted_web: counts.counted_web.port },
   }
   const ports = await freePorts(4)
-  const sites = mapped(targets, (to, at): Site => ({ port: ports[at]!, to }))
+  const sites = mapped(targets, (to, at): ProxiedPort => ({ port: ports[at]!, to }))
   writeFileSync(join(home, file), config(sites))
   const said: string[] = []
   // Caddy keeps its data in this folder.
@@ -120,7 +120,7 @@ process.once('exit', () => {
   for (const child of running) child.kill()
 })
 
-function run(title: string, { env, ...command }: Command, cwd: string, onLine: (line: string) => void): Child {
+function run(title: string, { env, ...command }: ToolCommand, cwd: string, onLine: (line: string) => void): Child {
   const child = keepRunning({ ...command, title, cwd, env: { ...process.env, ...env }, onLine, say: console.error })
   running.push(child)
   return child

@@ -5,7 +5,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { broadcast, position, turboStream } from '../../backends/typescript/hotcable.ts'
 import type { Random } from '../conformance/fuzz/random.ts'
-import type { Cable } from './cable.ts'
+import type { SoakCable } from './cable.ts'
 import type { Rendered } from './page.ts'
 
 export interface Item {
@@ -24,13 +24,13 @@ export class App {
   readonly taken: Record<string, number> = {}
   /** Broadcasts that the app gave up, and those of them during which the cable was up all the time. */
   readonly lost = { down: 0, up: 0 }
-  readonly #cable: Cable
+  readonly #cable: SoakCable
 
   get broadcasts(): number {
     return Object.values(this.taken).reduce((all, taken) => all + taken, 0)
   }
 
-  constructor(streams: readonly string[], cable: Cable) {
+  constructor(streams: readonly string[], cable: SoakCable) {
     this.lists = Object.fromEntries(streams.map(stream => [stream, []]))
     this.#cable = cable
   }

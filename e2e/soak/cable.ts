@@ -1,9 +1,9 @@
 /** The cable of a run: a process that the soak kills and starts again on its port, with empty memory. */
 import { freePorts } from '../../start/network.ts'
-import { type Cable as Started, startCable } from '../../testing/cable.ts'
+import { type RunningCable, startCable } from '../../testing/cable.ts'
 import { derived, SECRET } from '../conformance/signing.ts'
 
-export interface Cable {
+export interface SoakCable {
   readonly port: number
   /** The settings that the helpers take. */
   readonly backend: { readonly url: string; readonly key: string }
@@ -13,9 +13,9 @@ export interface Cable {
   kill: () => Promise<void>
 }
 
-export async function createCable(): Promise<Cable> {
+export async function createCable(): Promise<SoakCable> {
   const [port] = (await freePorts(1)) as [number]
-  let running: Started | undefined
+  let running: RunningCable | undefined
   let upSince: number | undefined
   return {
     port,

@@ -12,12 +12,12 @@ import { Channel, createCable } from '@anycable/web'
 import { createConsumer } from '@rails/actioncable'
 
 export const KINDS = ['anycable', 'rails'] as const
-export type Kind = (typeof KINDS)[number]
+export type ClientKind = (typeof KINDS)[number]
 
 /** A stream's source: its identifier besides the channel. */
-export type Params = { signed_stream_name: string; position: string; events?: string }
+export type SourceParams = { signed_stream_name: string; position: string; events?: string }
 
-export interface Listener {
+export interface SourceListener {
   received: (message: unknown) => void
   /** Called with each new session that does not resume an old one. */
   begun: () => void
@@ -29,17 +29,17 @@ export interface Listener {
 
 export interface CableClient {
   /** What a `<turbo-cable-stream-source>` does as it enters a page; returns what it does as it leaves. */
-  subscribe: (params: Params, listener: Listener) => () => void
+  subscribe: (params: SourceParams, listener: SourceListener) => () => void
   close: () => void
 }
 
 Object.assign(globalThis, { addEventListener() {}, removeEventListener() {} })
 
-export const connect = (kind: Kind, url: string, token: string): CableClient =>
+export const connect = (kind: ClientKind, url: string, token: string): CableClient =>
   kind === 'anycable' ? anycable(url, token) : rails(url, token)
 
 /** @anycable/turbo-stream names it so, after the element. */
-class TurboChannel extends Channel<Params> {
+class TurboChannel extends Channel<SourceParams> {
   static override readonly identifier = 'Turbo::StreamsChannel'
 }
 
@@ -51,7 +51,7 @@ function anycable(url: string, token: string): CableClient {
     reconnectStrategy: failures => Math.min(10_000, 1000 * 2 ** failures) * (0.5 + Math.random() / 2),
     logLevel: 'error',
   })
-  const channels = new Map<TurboChannel, Listener>()
+  const channels = new Map<TurboChannel, SourceListener>()
   // The event comes with the welcome, so before any replay.
   cable.on('connect', ({ restored }) => {
     for (const [channel, { begun, revived }] of channels) {

@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { TcpProxy } from '../../testing/proxy.ts'
 import type { Random } from '../conformance/fuzz/random.ts'
-import type { Cable } from './cable.ts'
+import type { SoakCable } from './cable.ts'
 
 /** The faults of a network, and their shares in percent. Most outages are shorter than the history of most streams. */
 const FAULTS = [
@@ -56,7 +56,7 @@ export async function trouble(network: TcpProxy, { random, stop, begins, ends }:
 
 /** Kills the cable now and then, until stopped. */
 export async function killings(
-  cable: Cable,
+  cable: SoakCable,
   settings: readonly string[],
   { random, stop, begins, ends }: Chaos,
 ): Promise<void> {

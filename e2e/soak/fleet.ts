@@ -3,16 +3,16 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { issueToken } from '../../backends/typescript/hotcable.ts'
 import { SECRET } from '../conformance/signing.ts'
 import type { App, Item } from './app.ts'
-import { connect, KINDS, type Kind } from './clients.ts'
-import { newTally, Page, type Rendered, type Tally } from './page.ts'
+import { type ClientKind, connect, KINDS } from './clients.ts'
+import { newTally, type Rendered, SoakPage, type Tally } from './page.ts'
 
-export interface Member {
+export interface FleetPage {
   readonly n: number
-  readonly kind: Kind
+  readonly kind: ClientKind
   /** Whether its sources have a `data-events`. */
   readonly asks: boolean
   readonly streams: readonly string[]
-  readonly page: Page
+  readonly page: SoakPage
 }
 
 /** Opens a page; resolves when it is fetched, not when it is live. */
@@ -21,26 +21,26 @@ export async function openPage(
   port: number,
   streams: readonly string[],
   fetch: (streams: readonly string[]) => Promise<Rendered>,
-): Promise<Member> {
+): Promise<FleetPage> {
   const [kind, asks] = [KINDS[n % 2]!, n % 4 < 2]
   const client = connect(kind, `ws://127.0.0.1:${port}/cable`, issueToken({ page: n }, { secret: SECRET }))
-  const page = new Page(client, () => fetch(streams), asks)
+  const page = new SoakPage(client, () => fetch(streams), asks)
   await page.visit()
   return { n, kind, asks, streams, page }
 }
 
 /** The items that the app has and a page does not show. */
-export const missing = (app: App, { page, streams }: Member): Item[] =>
+export const missing = (app: App, { page, streams }: FleetPage): Item[] =>
   streams.flatMap(stream => app.lists[stream]!.filter(({ id }) => !page.lists.get(stream)!.has(id)))
 
 /** Whether a page shows what the app has, in its order. */
-export const isTrue = (app: App, { page, streams }: Member): boolean =>
+export const isTrue = (app: App, { page, streams }: FleetPage): boolean =>
   streams.every(stream => {
     const [shown, items] = [[...page.lists.get(stream)!], app.lists[stream]!]
     return shown.length === items.length && shown.every((id, at) => id === items[at]!.id)
   })
 
-export function sum(members: readonly Member[]): Tally {
+export function sum(members: readonly FleetPage[]): Tally {
   const total = newTally()
   for (const { page } of members) for (const key of Object.keys(total) as (keyof Tally)[]) total[key] += page.tally[key]
   return total

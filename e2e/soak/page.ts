@@ -46,7 +46,7 @@ interface Source {
   connected: boolean
 }
 
-export class Page {
+export class SoakPage {
   readonly tally = newTally()
   /** Ids of the shown items, in order. */
   readonly lists = new Map<string, Set<string>>()

@@ -1,13 +1,13 @@
 /** The report of a soak, in words and figures. */
 import type { App } from './app.ts'
-import type { Kind } from './clients.ts'
+import type { ClientKind } from './clients.ts'
 import type { Fault } from './faults.ts'
-import { isTrue, type Member, missing, sum } from './fleet.ts'
+import { type FleetPage, isTrue, missing, sum } from './fleet.ts'
 import type { Tally } from './page.ts'
 
-export interface Outcome {
+export interface SoakReport {
   readonly seed: number
-  readonly members: readonly Member[]
+  readonly members: readonly FleetPage[]
   readonly app: App
   readonly faults: ReadonlyMap<Fault, number>
   /** Broadcasts. */
@@ -21,7 +21,7 @@ export interface Outcome {
 const SHOWN = 3
 
 /** Prints the report; returns whether all was well. */
-export function print({ seed, members, app, faults, wanted, late, seconds }: Outcome): boolean {
+export function print({ seed, members, app, faults, wanted, late, seconds }: SoakReport): boolean {
   const bad = members.map(member => ({ ...member, lacks: missing(app, member) })).filter(each => !isTrue(app, each))
   for (const { n, kind, page, lacks } of bad.slice(0, SHOWN)) {
     const which = lacks.length > 0 ? `lacks ${span(lacks.map(({ id }) => id))}` : 'shows it in another order'
@@ -31,7 +31,7 @@ export function print({ seed, members, app, faults, wanted, late, seconds }: Out
 
   const lost = bad.reduce((all, { lacks }) => all + lacks.length, 0)
   const disordered = bad.filter(({ lacks }) => lacks.length === 0).length
-  const [anycable, rails] = (['anycable', 'rails'] as Kind[]).map(kind =>
+  const [anycable, rails] = (['anycable', 'rails'] as ClientKind[]).map(kind =>
     sum(members.filter(each => each.kind === kind)),
   )
   const both = sum(members)

@@ -11,7 +11,7 @@ import { Random } from '../conformance/fuzz/random.ts'
 import { App } from './app.ts'
 import { createCable } from './cable.ts'
 import { type Chaos, type Fault, killings, trouble } from './faults.ts'
-import { comesAbout, isTrue, type Member, missing, openPage } from './fleet.ts'
+import { comesAbout, type FleetPage, isTrue, missing, openPage } from './fleet.ts'
 import { print } from './print.ts'
 
 export interface SoakOptions {
@@ -22,7 +22,7 @@ export interface SoakOptions {
   readonly withoutHistory: boolean
 }
 
-export interface Soaked extends Member {
+export interface Soaked extends FleetPage {
   readonly network: TcpProxy
   /** When its network last broke: `Infinity` while it is broken. */
   troubledAt: number

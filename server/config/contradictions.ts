@@ -3,7 +3,7 @@
  *
  * Each is a row with a sentence that names the settings and the fix. Pure.
  */
-import { type Checked, type Row, said } from './rows.ts'
+import { type Checked, type MistakeRow, said } from './rows.ts'
 import { SAME_PATHS } from './same-paths.ts'
 import { isSecret, SETTINGS, type SettingName } from './settings.ts'
 import { OLDER_PAIRS, usedOf } from './settle.ts'
@@ -29,7 +29,7 @@ const NAMES = Object.keys(SETTINGS) as SettingName[]
 
 const DEVELOPMENT = /development|change-?me/i
 
-const CONTRADICTIONS: readonly Row[] = [
+const CONTRADICTIONS: readonly MistakeRow[] = [
   {
     when: checked => isCleartext(checked) && readsNoTokens(checked),
     say: 'cleartext stream names need --jwt_secret: only tokens protect them',
@@ -70,7 +70,7 @@ const CONTRADICTIONS: readonly Row[] = [
   })),
 ]
 
-const WARNINGS: readonly Row[] = [
+const WARNINGS: readonly MistakeRow[] = [
   {
     when: isCleartext,
     say: 'cleartext: the cable accepts unsigned stream names, so a client with a token may listen to any stream',

@@ -5,7 +5,7 @@ import type { Resolved } from './config.ts'
 import type { Values } from './settings.ts'
 import type { Given } from './settle.ts'
 
-export interface Row {
+export interface MistakeRow {
   readonly when: (checked: Checked) => boolean
   readonly say: string | ((checked: Checked) => string)
 }
@@ -18,5 +18,5 @@ export interface Checked {
 }
 
 /** Returns the sentence of each row with a condition that holds. */
-export const said = (rows: readonly Row[], checked: Checked): string[] =>
+export const said = (rows: readonly MistakeRow[], checked: Checked): string[] =>
   rows.filter(({ when }) => when(checked)).map(({ say }) => (typeof say === 'string' ? say : say(checked)))

@@ -1,7 +1,7 @@
 /**
  * Two routes at one path of one port: requests would never reach the second. A row for each pair of settings. Pure.
  */
-import type { Checked, Row } from './rows.ts'
+import type { Checked, MistakeRow } from './rows.ts'
 import type { SettingName } from './settings.ts'
 
 interface Route {
@@ -32,7 +32,7 @@ const ROUTES: readonly Route[] = [
   },
 ]
 
-export const SAME_PATHS: readonly Row[] = ROUTES.flatMap((route, at) =>
+export const SAME_PATHS: readonly MistakeRow[] = ROUTES.flatMap((route, at) =>
   ROUTES.slice(0, at).map(other => ({
     when: (checked: Checked) => shared(other, route, checked) !== undefined,
     say: (checked: Checked) =>

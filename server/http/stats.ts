@@ -26,7 +26,7 @@ interface History {
   readonly offset: number
 }
 
-interface Row {
+interface StatsRow {
   /** Its name for Prometheus, without AnyCable's prefix. */
   readonly gauge?: string
   readonly help?: string
@@ -36,7 +36,7 @@ interface Row {
   readonly read: (of: Counted) => number | string | undefined
 }
 
-const ROWS: readonly Row[] = [
+const ROWS: readonly StatsRow[] = [
   { gauge: 'clients_num', help: 'Connected sessions.', stat: 'sessions', read: of => of.sessions.count },
   {
     gauge: 'clients_uniq_num',

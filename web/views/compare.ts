@@ -1,11 +1,11 @@
 /** All Boards side by side. Frames, so that nothing is shared but the wire: each has its own token and socket. */
 import { html } from 'hono/html'
 import type { Html } from './card.ts'
-import type { Language } from './languages.ts'
+import type { LanguageLink } from './languages.ts'
 import { plain } from './plain.ts'
 
 /** `languages`: all but the extras that do not run here. */
-export const compare = (languages: readonly Language[]): Html =>
+export const compare = (languages: readonly LanguageLink[]): Html =>
   plain({
     title: 'Compare',
     main: html`<main class="compare">
@@ -24,7 +24,7 @@ ${languages.map(
 
 const NUMBERS = ['no', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine', 'ten']
 
-function heading(languages: readonly Language[]): string {
+function heading(languages: readonly LanguageLink[]): string {
   const usual = languages.filter(({ isExtra }) => !isExtra).length
   const extras = languages.filter(({ isExtra }) => isExtra).map(({ title }) => ` and ${title}`)
   return `One Board, ${NUMBERS[usual] ?? usual} languages${extras.join('')}`

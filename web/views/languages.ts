@@ -1,7 +1,7 @@
 /** The languages that have a Board, in the order of the links, and where each is mounted. */
 import LIST from '../../backends/languages.json' with { type: 'json' }
 
-export interface Language {
+export interface LanguageLink {
   readonly name: string
   readonly title: string
   readonly href: string
@@ -10,7 +10,7 @@ export interface Language {
 }
 
 /** What every page links to. */
-export const LINKS: readonly Language[] = Object.entries<{ title: string; board?: object; extra?: boolean }>(LIST)
+export const LINKS: readonly LanguageLink[] = Object.entries<{ title: string; board?: object; extra?: boolean }>(LIST)
   .filter(([, row]) => row.board !== undefined)
   .map(([name, { title, extra = false }]) => ({
     ...{ name, title, isExtra: extra },

@@ -1,19 +1,20 @@
 /** The Board's page, as the contract in backends/README.md spells it; the same in every language. */
 import { html, raw } from 'hono/html'
 import type { Card } from '../board.ts'
+import type { ClientScript } from '../visitor.ts'
 import { card, type Html } from './card.ts'
-import { type Language, LINKS } from './languages.ts'
+import { type LanguageLink, LINKS } from './languages.ts'
 
-export interface Page {
+export interface PageParts {
   cards: readonly Card[]
   /** Three `<meta>` tags, from the helper. */
   metaTags: string
   /** The `<turbo-cable-stream-source>`, from the helper. */
   source: string
-  client: 'anycable' | 'rails'
+  client: ClientScript
 }
 
-export const page = ({ cards, metaTags, source, client }: Page): Html => html`<!DOCTYPE html>
+export const page = ({ cards, metaTags, source, client }: PageParts): Html => html`<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -63,7 +64,7 @@ const link = ({
   name,
   title,
   href,
-}: Language): Html => html`<a href="${href}" data-backend="${name}"${raw(name === 'typescript' ? ' aria-current="page"' : '')}>${title}</a>
+}: LanguageLink): Html => html`<a href="${href}" data-backend="${name}"${raw(name === 'typescript' ? ' aria-current="page"' : '')}>${title}</a>
 `
 
 const count = (cards: number): string => (cards === 1 ? '1 card' : `${cards} cards`)

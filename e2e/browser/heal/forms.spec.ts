@@ -2,7 +2,7 @@
  * The cable's own refresh and the visitor's work: a form in flight arrives, and no typed text is lost.
  */
 import { CLIENTS, status } from '../demo.ts'
-import { type Asked, expect, hear, look, miss, renders, serveCounted, test } from '../site.ts'
+import { expect, hear, look, miss, renders, type SiteRequest, serveCounted, test } from '../site.ts'
 
 /** Resolves when it is opened. */
 function gate(): { open: () => void; opened: Promise<void> } {
@@ -44,7 +44,7 @@ for (const client of CLIENTS) {
 
       await expect(renders(page)).toHaveText(end)
       await expect(status(page)).toHaveText('live')
-      expect(site.asked('/order').map(({ body }: Asked) => body)).toEqual(['words=one+of+each'])
+      expect(site.asked('/order').map(({ body }: SiteRequest) => body)).toEqual(['words=one+of+each'])
       expect(site.asked('/').length).toBe(end === 'Thanks' ? 1 : 2)
     })
   }

@@ -4,7 +4,7 @@
  */
 import type { Page } from 'playwright/test'
 import { CLIENTS, status } from '../demo.ts'
-import { type Asked, expect, hear, look, miss, renders, serveCounted, test } from '../site.ts'
+import { expect, hear, look, miss, renders, type SiteRequest, serveCounted, test } from '../site.ts'
 
 /** An app that handles Turbo's answer itself, so that the visit never ends. */
 const HANDLER = `<script>addEventListener('turbo:before-fetch-response', event => {
@@ -95,7 +95,7 @@ for (const client of CLIENTS) {
       await expect(status(page)).toContainText('something may be missing')
       await expect(renders(page)).toHaveText('1')
       await expect(status(page).getByRole('button', { name: 'Reload' })).toBeVisible()
-      const [first, second, third] = site.asked('/').slice(before) as [Asked, Asked, Asked]
+      const [first, second, third] = site.asked('/').slice(before) as [SiteRequest, SiteRequest, SiteRequest]
       expect(second.at - first.at).toBeGreaterThan(999)
       expect(third.at - second.at).toBeGreaterThan(1999)
       isDown = false

@@ -1,6 +1,6 @@
 /** Server-sent events: for pages without a cable client. */
 import assert from 'node:assert/strict'
-import type { Events, ServerEvent } from '../events.ts'
+import type { EventClient, ServerEvent } from '../events.ts'
 import { CLOSED, OPEN, ORIGINS, PUBLIC } from '../flags.ts'
 import { jwt, now, pubsub, sign, turbo } from '../signing.ts'
 import type { Scenario } from '../world.ts'
@@ -8,12 +8,12 @@ import type { Scenario } from '../world.ts'
 const SSE_CLOSED = [...CLOSED, '--sse', '--turbo_streams']
 const SSE_PUBLIC = [...PUBLIC, '--sse']
 
-const names = async (events: Events, count: number) => {
+const names = async (events: EventClient, count: number) => {
   const all: (string | undefined)[] = []
   for (let i = 0; i < count; i++) all.push((await events.next())?.event)
   return all
 }
-const data = async (events: Events): Promise<ServerEvent> => {
+const data = async (events: EventClient): Promise<ServerEvent> => {
   for (;;) {
     const event = await events.next()
     assert.ok(event, 'the events ended')
