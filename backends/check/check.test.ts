@@ -297,7 +297,7 @@ describe('the check reports a program that breaks the line protocol, and never w
 
   test('a program that hangs ends with the check, and so does what it started', async () => {
     const program: CommandLine = ['sh', '-c', 'sleep 4242 & echo "{\\"error\\":\\"$!\\"}"; wait']
-    const { findings } = await check(FAMILIES.sign_stream!, program, { timeoutMs: 2000 })
+    const { findings } = await check(FAMILIES.sign_stream!, program, { timeoutMs: 10_000 })
     const pid = Number(/an error: (\d+)/.exec(findings[0]!.says)?.[1])
     // It has ended, or waits for its new parent to collect it.
     assert.match(spawnSync('ps', ['-o', 'stat=', '-p', String(pid)], { encoding: 'utf8' }).stdout, /^Z|^$/)

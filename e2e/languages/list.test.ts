@@ -30,14 +30,14 @@ test('docker-compose.yml runs each Board that has a Dockerfile on its port, and 
   const contained = boards.filter(({ name }) => existsSync(`backends/${name}/Dockerfile`))
 
   const services = [...compose.matchAll(/build: \{ context: backends, dockerfile: (.+)\/Dockerfile \}/g)]
-  const urls = [...compose.matchAll(/HOTCABLE_([A-Z0-9]+)_URL: (.+)$/gm)].map(([, name, url]) => [name, url])
+  const urls = [...compose.matchAll(/HOTCABLE_BOARD_([A-Z0-9]+)_URL: (.+)$/gm)].map(([, name, url]) => [name, url])
   const names = contained.map(({ name }) => name)
   assert.deepEqual(
     services.map(([, name]) => name),
     names,
   )
   assert.deepEqual(
-    urls.filter(([name]) => name !== 'CABLE'),
+    urls,
     contained.map(({ name, port }) => [name.toUpperCase(), `http://${name}:${port}`]),
   )
   assert.ok(compose.includes(`depends_on: [cable, ${names.join(', ')}]`))
