@@ -47,7 +47,10 @@ export interface Feed {
 
 /** Each method may reject {@link BrokerUnavailable}. It does so, too, if the epoch changes before its answer is here. */
 export interface Broker {
-  /** One life of the broker: a position of another epoch is a gap. Empty: it keeps no history. */
+  /**
+   * One life of the broker: a position of another epoch is a gap. Empty: it keeps no history. It changes only together with
+   * the feed's `gap('all')`, after all messages of the epoch before.
+   */
   readonly epoch: string
   /** The newest offset that the feed has delivered. */
   readonly seen: number

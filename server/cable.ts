@@ -174,11 +174,10 @@ export function createCable(
   }
   broker.start(
     createFeed({
-      epoch: broker.epoch,
       signal: request => sessions.signalled(request),
       gap: streams => sessions.gap(streams),
       took: metrics.broadcastTook,
-      ...{ hub, turn, monotonic },
+      ...{ broker, hub, turn, monotonic },
     }),
   )
   const published = withUnpublishedHealed({ publish: broker.publish, forget: broker.forget, later })

@@ -1,7 +1,7 @@
 /**
  * The feed: passes the broker's messages to the hub and to sessions.
  */
-import type { Feed, Signal } from '../broker.ts'
+import type { Broker, Feed, Signal } from '../broker.ts'
 import { payloadOf, storedPayload } from '../protocol/payload.ts'
 import type { Hub } from './hub.ts'
 import type { Turn } from './turn.ts'
@@ -9,7 +9,7 @@ import type { Turn } from './turn.ts'
 export interface FeedParts {
   hub: Pick<Hub, 'broadcast'>
   turn: Pick<Turn, 'after'>
-  epoch: string
+  broker: Pick<Broker, 'epoch'>
   /** Returns how many sessions it ended. */
   signal: (signal: Signal) => number
   /** Asks the pages that listen to these streams, or to any, to refresh. */
@@ -19,7 +19,7 @@ export interface FeedParts {
   took: (ms: number) => void
 }
 
-export function createFeed({ hub, turn, epoch, signal, gap, monotonic, took }: FeedParts): Feed {
+export function createFeed({ hub, turn, broker, signal, gap, monotonic, took }: FeedParts): Feed {
   let measuring = false
   let started = 0
   const measured = () => {
@@ -36,7 +36,13 @@ export function createFeed({ hub, turn, epoch, signal, gap, monotonic, took }: F
   return {
     entry({ stream, offset, message, exclude }, type) {
       measure()
-      hub.broadcast({ stream, payload: storedPayload(message, stream, { offset, epoch }), exclude, type, offset })
+      hub.broadcast({
+        stream,
+        payload: storedPayload(message, stream, { offset, epoch: broker.epoch }),
+        exclude,
+        type,
+        offset,
+      })
     },
     live(stream, { message, exclude, type, fromClient }) {
       if (!fromClient) measure()

@@ -138,6 +138,17 @@ export class CatchUp {
     return this.#turns?.some(turn => turn.asked && turn.subscription === subscription) ?? false
   }
 
+  /** The client may have missed messages of the subscription that the history never had. */
+  missed(subscription: Subscription, code: GapCode): void {
+    const { history } = this.#parts
+    if (subscription.state === 'waiting') {
+      if (history === undefined || this.#held?.missed(subscription, code)) return
+      this.#endWait(subscription)
+      this.#goLive(subscription, history.seen)
+    }
+    this.#session.missed(subscription, code)
+  }
+
   /** Drops the turns and held messages of a subscription that is over, which has entered. */
   leave(subscription: Subscription): void {
     this.#parts.listening.leave(subscription.grant.streams)
@@ -204,16 +215,16 @@ export class CatchUp {
   #send(turn: Turn, found: readonly Entry[] | 'gap', history: History): boolean {
     const { connection } = this.#session
     const { subscription, start } = turn
-    const held = this.#held?.messages(subscription) ?? []
-    const kept = held === 'gap' ? [] : held
+    const kept = this.#held?.messages(subscription) ?? []
+    const heldGap = this.#held?.gap(subscription)
     const replay = found === 'gap' ? [] : inOrder(found, kept, lastOf(start, found))
     const size = bytesOf(replay, subscription, history)
-    const isGap = found === 'gap' || held === 'gap' || size > this.#parts.limits.maxReplayBytes
+    const isGap = found === 'gap' || heldGap !== undefined || size > this.#parts.limits.maxReplayBytes
     const rest = isGap ? inOrder([], kept, 0) : replay
     if (connection.congested(isGap ? bytesOf(rest, subscription, history) : size)) return false
     this.#endWait(subscription)
     if (!isGap) this.#replay(turn, found, replay, history)
-    else this.#skip(turn, rest, found === 'gap' ? whyGap(start, history.epoch) : 'gap_too_large', history)
+    else this.#skip(turn, rest, found === 'gap' ? whyGap(start, history.epoch) : (heldGap ?? 'gap_too_large'), history)
     return true
   }
 

@@ -8,6 +8,7 @@
  * too. A session keeps at most as many bytes as a replay may have; a subscription that needs more gets a gap.
  */
 import type { Entry } from '../broker.ts'
+import type { GapCode } from '../errors.ts'
 import type { Hub, Message, Waiter } from '../hub/hub.ts'
 import type { Limits } from './limits.ts'
 import type { Subscription } from './subscriptions.ts'
@@ -33,7 +34,9 @@ export interface Held {
 }
 
 interface Waiting extends Waiter {
-  messages: Held[] | 'gap'
+  messages: Held[]
+  /** Why its replay must be a gap, whatever the history has. */
+  gap: GapCode | undefined
   bytes: number
   /** Whether to keep stored messages, too. */
   isReading: boolean
@@ -65,6 +68,7 @@ export class HeldMessages {
     if (this.#waiting.has(subscription)) return
     const waiting: Waiting = {
       messages: [],
+      gap: undefined,
       bytes: 0,
       isReading: false,
       pass: undefined,
@@ -80,9 +84,22 @@ export class HeldMessages {
     if (waiting !== undefined) waiting.isReading = isReading
   }
 
-  /** Returns the held messages, the oldest first. `gap`: they had too many bytes. */
-  messages(subscription: Subscription): readonly Held[] | 'gap' {
+  /** Returns the held messages, the oldest first. */
+  messages(subscription: Subscription): readonly Held[] {
     return this.#waiting.get(subscription)?.messages ?? []
+  }
+
+  /** Returns why the replay must be a gap: the held messages had too many bytes, or {@link missed}. */
+  gap(subscription: Subscription): GapCode | undefined {
+    return this.#waiting.get(subscription)?.gap
+  }
+
+  /** Messages that the history may never have had are missing. Returns false if the replay is over, and all pass. */
+  missed(subscription: Subscription, code: GapCode): boolean {
+    const waiting = this.#waiting.get(subscription)
+    if (waiting === undefined || waiting.pass !== undefined) return false
+    waiting.gap ??= code
+    return true
   }
 
   /** Drops the held messages, and hands each further one to `pass`. */
@@ -107,12 +124,11 @@ export class HeldMessages {
     if (fromClient && grant.kind !== 'data') return
     if (exclude !== undefined && this.#session.answersTo(exclude)) return
     if (waiting.pass !== undefined) return waiting.pass(message)
-    if (waiting.messages === 'gap' || (offset !== undefined && !waiting.isReading)) return
+    if (waiting.gap === 'gap_too_large' || (offset !== undefined && !waiting.isReading)) return
     const bytes = OVERHEAD + payload.length
     if (this.#bytes + bytes > this.#parts.limits.maxReplayBytes) {
       this.#bytes -= waiting.bytes
-      waiting.bytes = 0
-      waiting.messages = 'gap'
+      Object.assign(waiting, { messages: [], bytes: 0, gap: 'gap_too_large' })
       return
     }
     this.#bytes += bytes

@@ -14,8 +14,8 @@ export interface Snapshot {
   readonly anonymous: boolean
   readonly sids: readonly string[]
   readonly identifiers: readonly string[]
-  /** The client has all messages up to here, and may have missed later ones. */
-  readonly position: Position | undefined
+  /** The client has all messages up to here, and may have missed later ones. `gap`: it may have missed any. */
+  readonly position: Position | 'gap' | undefined
 }
 
 export interface ResumableSettings {

@@ -119,5 +119,5 @@ test('a command executed after the connection closed does not prove that the cli
   history.append('room', '"missed"')
   session.receive('{"command":"ping","identifier":""}')
 
-  assert.equal(session.end()?.position?.offset, 0)
+  assert.deepEqual(session.end()?.position, { offset: 0, epoch: 'e' })
 })

@@ -74,6 +74,9 @@ const WARNED_REJECTIONS = 3
 /** Former sids that we remember, so that a broadcast that excludes one does not reach this session. */
 const REMEMBERED_SIDS = 8
 
+/** The client has not shown a sign of life since it may have missed messages of any stream. */
+const NEVER = -1
+
 const nothing = (): void => {}
 const NO_SIDS: readonly string[] = []
 
@@ -138,9 +141,13 @@ export class Session implements Addressee, Behind, Speaker {
 
   /** The client may have missed messages of these streams; `undefined`: of any. */
   gap(streams: ReadonlySet<string> | undefined): void {
-    for (const subscription of this.#subscriptions)
-      if (subscription.state === 'live' && subscription.grant.streams.some(stream => streams?.has(stream) ?? true))
-        this.missed(subscription, 'gap_broker_away')
+    if (streams === undefined) this.#heardAt = NEVER
+    for (const subscription of this.#subscriptions) {
+      if (streams !== undefined && !subscription.grant.streams.some(stream => streams.has(stream))) continue
+      // Offsets may have begun anew.
+      if (streams === undefined) subscription.covered = this.#parts.history?.seen ?? 0
+      this.catchUp.missed(subscription, 'gap_broker_away')
+    }
   }
 
   /** The client lives, and has read all but our latest frames. */
@@ -222,7 +229,7 @@ export class Session implements Addressee, Behind, Speaker {
       anonymous: this.anonymous,
       sids: [this.sid, ...this.#formerSids],
       identifiers,
-      position: history && { offset: this.#heardAt, epoch: history.epoch },
+      position: history && (this.#heardAt === NEVER ? 'gap' : { offset: this.#heardAt, epoch: history.epoch }),
     }
   }
 

@@ -3,7 +3,8 @@
  */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import type { SyncBroker } from '../brokers/memory.ts'
+import { createMemoryBroker, type SyncBroker } from '../brokers/memory.ts'
+import { createMemoryHistory } from '../history/memory.ts'
 import { createDelayingBroker, type DelayingBroker } from './delaying-broker.ts'
 import { startCable, type TestCable } from './test-cable.ts'
 
@@ -37,3 +38,13 @@ export function testSeeds(title: string, count: number, race: (t: TestContext, s
     assert.deepEqual(failures, [])
   })
 }
+
+/** Another life of the broker in memory. */
+export const freshMemory = (epoch: string): SyncBroker =>
+  createMemoryBroker({
+    history: createMemoryHistory({
+      ...{ epoch, limit: 1_000, ttlSeconds: 300, maxBytes: 1 << 26 },
+      ...{ wall: Date.now, monotonic: () => performance.now() },
+    }),
+    ids: { has: () => false, add() {} },
+  })

@@ -1,7 +1,7 @@
 /**
  * A broker for tests that is as slow as one on another machine, but loses nothing: the memory broker behind
  * random delays. Its feed lags behind its history, in order, and has only the streams to which the node listens. While it
- * is away it takes nothing.
+ * is away it takes nothing, and it may begin a new epoch.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { Random } from '../../e2e/conformance/fuzz/random.ts'
@@ -10,6 +10,8 @@ import type { SyncBroker } from '../brokers/memory.ts'
 
 export interface DelayingBroker extends Broker {
   isAway: boolean
+  /** Begins a new epoch: another broker takes the place of the one in memory. */
+  restart: (fresh: SyncBroker) => void
   /** Resolves once nothing is under way. */
   settled: () => Promise<void>
 }
@@ -21,10 +23,12 @@ export interface Delays {
   maxMs: number
 }
 
-export function createDelayingBroker(memory: SyncBroker, { seed, maxMs }: Delays): DelayingBroker {
+export function createDelayingBroker(first: SyncBroker, { seed, maxMs }: Delays): DelayingBroker {
   const random = new Random(seed)
+  let memory = first
   let feed: Feed
-  let seen = memory.seen
+  /** What reached this node. */
+  let { seen, epoch } = memory
   /** The streams to which this node listens. */
   const streams = new Set<string>()
   /** Orders to listen and unlisten: none overtakes another. */
@@ -45,11 +49,16 @@ export function createDelayingBroker(memory: SyncBroker, { seed, maxMs }: Delays
   /** Answers after two delays, so that the feed can overtake the answer. */
   const later = async <T>(answer: () => T, arrived: Promise<unknown> = delay()): Promise<T> => {
     underWay++
+    const expected = epoch
+    const check = (isAway: boolean) => {
+      if (isAway) throw new BrokerUnavailable('the broker is away, or in another epoch')
+    }
     try {
       await arrived
-      if (broker.isAway) throw new BrokerUnavailable('the broker is away')
+      check(broker.isAway || memory.epoch !== expected)
       const answered = answer()
       await delay()
+      check(epoch !== expected)
       return answered
     } finally {
       underWay--
@@ -59,12 +68,41 @@ export function createDelayingBroker(memory: SyncBroker, { seed, maxMs }: Delays
     ordered = Promise.all([ordered, delay()])
     return later(answer, ordered)
   }
+  const feedFrom = (source: SyncBroker) =>
+    source.start({
+      entry(entry, type) {
+        // The offset of another stream reaches the node by a tick, or not at all.
+        const isHeard = streams.has(entry.stream)
+        if (!isHeard && random.next() < 0.5) return
+        arrive(() => {
+          seen = entry.offset
+          if (isHeard) feed.entry(entry, type)
+        })
+      },
+      live(stream, live) {
+        if (streams.has(stream)) arrive(() => feed.live(stream, live))
+      },
+      signal: signal => feed.signal(signal),
+      gap: streams => arrive(() => feed.gap(streams)),
+    })
   const broker: DelayingBroker = {
     isAway: false,
+    restart(fresh) {
+      memory = fresh
+      const start = fresh.seen
+      arrive(() => {
+        seen = start
+        epoch = fresh.epoch
+        feed.gap('all')
+      })
+      feedFrom(fresh)
+    },
     async settled() {
       while (underWay > 0) await pause(1)
     },
-    epoch: memory.epoch,
+    get epoch() {
+      return epoch
+    },
     get seen() {
       return seen
     },
@@ -92,22 +130,7 @@ export function createDelayingBroker(memory: SyncBroker, { seed, maxMs }: Delays
     forget: streams => later(() => memory.forget(streams)),
     start(to) {
       feed = to
-      memory.start({
-        entry(entry, type) {
-          // The offset of another stream reaches the node by a tick, or not at all.
-          const isHeard = streams.has(entry.stream)
-          if (!isHeard && random.next() < 0.5) return
-          arrive(() => {
-            seen = entry.offset
-            if (isHeard) feed.entry(entry, type)
-          })
-        },
-        live(stream, live) {
-          if (streams.has(stream)) arrive(() => feed.live(stream, live))
-        },
-        signal: signal => feed.signal(signal),
-        gap: streams => arrive(() => feed.gap(streams)),
-      })
+      feedFrom(memory)
     },
   }
   return broker
