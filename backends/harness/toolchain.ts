@@ -13,7 +13,7 @@ export interface ToolCommand {
 
 export interface Tool {
   readonly title: string
-  /** In words, for an operator who installs it by hand. */
+  /** In words, for an installation by hand. */
   readonly needs: string
   /** Debian's packages; empty if Debian has none. */
   readonly packages: readonly string[]

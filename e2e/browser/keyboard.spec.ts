@@ -72,7 +72,7 @@ for (const client of CLIENTS) {
     await expect(field(page)).toBeFocused()
   })
 
-  test(`a reader who left the card does not get its focus back (${client})`, async ({ page, baseURL }) => {
+  test(`the focus does not return to a card that the reader has left (${client})`, async ({ page, baseURL }) => {
     await open(page, 'typescript', client)
     const [one, two] = await threeCards(page, baseURL!)
     const id = (await card(page, one).getAttribute('id'))!.slice('card_'.length)

@@ -70,7 +70,7 @@ eachBoard(backend => {
   const board = () => boards.get(backend)
   staysAlive(board)
 
-  test('the Board refuses a POST from another site to any route, and accepts those of its own site', async () => {
+  test('the Board refuses a POST from another site to any route, and accepts a POST from its site', async () => {
     store(boards, { body: 'stays' })
     for (const path of POSTS)
       isRefused(await board().post(path, { body: 'x' }, { 'sec-fetch-site': 'cross-site' }), 403)

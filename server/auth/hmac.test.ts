@@ -26,7 +26,7 @@ for (const digest of DIGESTS) {
   })
 }
 
-test('a signature that is too short, too long or empty is refused, even after a good one', () => {
+test('the verifier refuses a signature that is too short, too long or empty, even after a good one', () => {
   const hmac = new Hmac('sha256', 'a key in UTF-8: ключ')
   const good = createHmac('sha256', 'a key in UTF-8: ключ').update('text').digest('hex')
 

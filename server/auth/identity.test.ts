@@ -29,7 +29,7 @@ for (const { id, token, secret = vectors.secret, now, ext } of [
   ...vectors.produce.filter(({ ttl }) => ttl > 0),
   ...vectors.accept,
 ]) {
-  test(`a token is accepted: ${id}`, () => {
+  test(`the cable accepts a token: ${id}`, () => {
     assert.equal(outcome(token, secret, now), `ext ${ext}`)
   })
 }
@@ -37,12 +37,12 @@ for (const { id, token, secret = vectors.secret, now, ext } of [
 for (const { id, flag, token, secret = vectors.secret, now, code } of vectors.refuse.filter(
   ({ code }) => code !== 'token_missing',
 )) {
-  test(`a token is refused for its reason: ${id} (${flag})`, () => {
+  test(`the cable refuses a token for its reason: ${id} (${flag})`, () => {
     assert.equal(outcome(token, secret, now), code)
   })
 }
 
-test('without a secret every token is refused, even one signed with an empty key', () => {
+test('without a secret the cable refuses every token, even one signed with an empty key', () => {
   const text = ['{"alg":"HS256"}', '{"ext":"x"}'].map(part => Buffer.from(part).toString('base64url')).join('.')
   const forged = `${text}.${createHmac('sha256', '').update(text).digest('base64url')}`
 

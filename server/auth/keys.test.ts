@@ -25,7 +25,7 @@ for (const [about, keys, given, index] of [
   ['a longer header than all keys', ['one', LONG], header(LONG + LONG), -1],
   ['a short key after a long header', ['one', LONG], header('one'), 0],
 ] as const) {
-  test(`a bearer key is found, or refused: ${about}`, () => {
+  test(`the cable finds a bearer key, or refuses it: ${about}`, () => {
     const keyOf = bearerKeys(keys)
     // (Nothing of the previous header may remain.)
     keyOf(header(LONG))

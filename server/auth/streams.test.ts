@@ -26,13 +26,13 @@ const verify = ({ signed, secret = vectors.secret, now = NOW, purpose = '' }: Ca
   streamVerifier({ secrets: [secret], purpose })(signed, now).stream
 
 for (const { stream, ...given } of [...vectors.sign, ...vectors.accept]) {
-  test(`a signed stream name is accepted: ${given.id}`, () => {
+  test(`the cable accepts a signed stream name: ${given.id}`, () => {
     assert.equal(verify(given), stream)
   })
 }
 
 for (const { flag, code, ...given } of vectors.refuse.filter(({ code }) => code !== 'stream_name_missing')) {
-  test(`a signed stream name is refused for its reason: ${given.id} (${flag})`, () => {
+  test(`the cable refuses a signed stream name for its reason: ${given.id} (${flag})`, () => {
     assert.throws(
       () => verify(given),
       (error: unknown) => error instanceof SubscriptionRejected && error.code === code,

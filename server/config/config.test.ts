@@ -13,7 +13,7 @@ const problems = (argv: string[], env = {}): readonly string[] => {
   return []
 }
 
-test('a flag wins over the environment, which wins over the default; an empty variable is not set', () => {
+test('a flag wins over the environment, which wins over the default; an empty variable counts as unset', () => {
   const port = (argv: string[], env = {}) => readConfig(['--noauth', ...argv], env).settings.port
 
   assert.equal(port([]), 8080)
@@ -145,7 +145,7 @@ test('cleartext names require tokens, and the cable warns about them', () => {
   assert.match(problems(['--turbo_rails_cleartext']).join(), /need --jwt_secret/)
 })
 
-test('every problem is reported at once, and none repeats a value', () => {
+test('the cable reports every problem at once, and no message repeats a value', () => {
   const found = problems([
     '--port=70000',
     '--prot=1',
@@ -176,7 +176,7 @@ test('every problem is reported at once, and none repeats a value', () => {
   assert.doesNotMatch(found.join(), /70000|loud|stray|hunter2/)
 })
 
-test('the development secrets of the samples are refused without --dev', () => {
+test('the cable refuses the development secrets of the samples without --dev', () => {
   assert.match(problems(['--secret=development-only-change-me']).join(), /--secret is a development secret/)
   assert.deepEqual(problems(['--secret=development-only-change-me', '--dev']), [])
 })

@@ -33,7 +33,7 @@ const BASE = ['--secret=s', '--noauth', '--port=0', '--http_broadcast_port=0', '
 const without = (name: string) => BASE.filter(flag => flag !== `--${name}` && !flag.startsWith(`--${name}=`))
 
 for (const name of NAMES) {
-  test(`--${name} is accepted, or refused in a sentence, for every odd value`, async () => {
+  test(`the cable accepts every odd value of --${name}, or refuses it in a sentence`, async () => {
     const [variable = ''] = envNames(name)
     for (const value of ODD) {
       await startOrSay(name, [...without(name), `--${name}=${value}`])
@@ -73,7 +73,7 @@ test('every setting with secret or key in its name is a secret, except for the n
   assert.deepEqual(NAMES.filter(isSecret), named)
 })
 
-test('a value that a router, a browser, ws or fetch would misread is refused', () => {
+test('the cable refuses a value that a router, a browser, ws or fetch would misread', () => {
   for (const [flag, reason] of [
     ['--sse_path=/:x', 'must begin with /'],
     ['--path=/cable,/{tenant}/cable', 'must begin with /'],

@@ -10,7 +10,7 @@ for (const { older, newer, outranks } of OLDER_PAIRS) {
   const [one, two] = SETTINGS[newer].shape === '' ? ['true', 'true'] : ['canary-one', 'canary-two']
   const used = outranks ? older : newer
 
-  test(`--${older} beside its newer name --${newer} is reported, and --${used} counts`, () => {
+  test(`the cable reports --${older} beside its newer name --${newer}, and uses --${used}`, () => {
     const sentence = `--${newer} and its older name --${older} are both set: the cable uses --${used}`
     const flags = readConfig(['--secret=s', `--${newer}=${one}`, `--${older}=${two}`], {})
     const mixed = readConfig(['--secret=s', `--${older}=${two}`], { [envNames(newer)[0]!]: one })

@@ -140,7 +140,7 @@ test('since is in whole seconds, inclusive, and never a gap', () => {
   assert.deepEqual(texts(memory.since('never', 1)), [])
 })
 
-test('a position is written and read', () => {
+test('a position survives writing and reading', () => {
   assert.equal(formatPosition({ offset: 12, epoch: 'aZ3x' }), '12/aZ3x')
   assert.equal(formatPosition({ offset: 12, epoch: 'aZ3x', nonce: 'k3' }), '12/aZ3x-k3')
   assert.deepEqual(parsePosition('12/aZ3x'), { offset: 12, epoch: 'aZ3x' })

@@ -77,7 +77,7 @@ test('a session does not give way if its handshake followed another request at o
   assert.equal(session.socket.readyState, 'open')
 })
 
-test('a silent connection is closed, with and without TLS', async t => {
+test('the cable closes a silent connection, with and without TLS', async t => {
   for (const flags of [[], tlsFlags(t)]) {
     const cable = await startCable(t, ['--handshake_timeout=4', '--max_unauthenticated=5', METRICS, ...flags])
     const plain = cable.url.broadcast.replace('https', 'http')
@@ -92,7 +92,7 @@ test('a silent connection is closed, with and without TLS', async t => {
   }
 })
 
-test('a TLS handshake that is not finished in time is closed', async t => {
+test('the cable closes a connection that does not finish its TLS handshake in time', async t => {
   const cable = await startCable(t, ['--handshake_timeout=1', ...tlsFlags(t)])
   const raw = openRaw(t, cable.url.broadcast.replace('https', 'http'), { allowHalfOpen: true })
 
@@ -101,7 +101,7 @@ test('a TLS handshake that is not finished in time is closed', async t => {
   await raw.closed
 })
 
-test('a client that speaks HTTP to a TLS port is cut off', async t => {
+test('the cable cuts off a client that speaks HTTP to a TLS port', async t => {
   const cable = await startCable(t, ['--handshake_timeout=3600', ...tlsFlags(t)])
   const raw = openRaw(t, cable.url.broadcast.replace('https', 'http'), { allowHalfOpen: true })
 

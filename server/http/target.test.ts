@@ -42,7 +42,7 @@ for (const [host, status] of [
   ['a%zz', 400],
   ['caf\xe9', 400],
 ] as const) {
-  test(`a request for the host «${host}» is ${status}, on every route`, async t => {
+  test(`the cable answers a request for the host «${host}» with ${status}, on every route`, async t => {
     const cable = await startCable(t, ['--sse', '--public_streams', '--noauth', '--metrics_http=/metrics'])
     const ask = async (line: string, key = '', body = '') => {
       const raw = openRaw(t, cable.url.broadcast)
@@ -61,7 +61,7 @@ for (const [host, status] of [
   })
 }
 
-test('HTTP/1.1 without a host is 400', async t => {
+test('the cable answers HTTP/1.1 without a host with 400', async t => {
   const cable = await startCable(t)
   const raw = openRaw(t, cable.url.broadcast)
   raw.write('GET /health HTTP/1.1\r\n\r\n')

@@ -53,7 +53,7 @@ for (const [node, asks] of [
       return `${scheme}://127.0.0.1:${(server.address() as AddressInfo).port}`
     }
 
-    test(`${node}, ${scheme}: an offer of HTTP/2 is ignored, request after request`, async t => {
+    test(`${node}, ${scheme}: the cable ignores an offer of HTTP/2, request after request`, async t => {
       const client = openRaw(t, await start(t))
 
       client.write(`GET /a HTTP/1.1\r\nX-Name: caf\xe9\r\n${H2C}\r\n`)
@@ -101,7 +101,7 @@ for (const [node, asks] of [
   }
 }
 
-test('every route of the cable is served to a client that offers HTTP/2', async t => {
+test('the cable serves every route to a client that offers HTTP/2', async t => {
   const cable = await startCable(t, ['--noauth', '--public_streams', '--sse', '--metrics_http=/metrics'])
   const client = await cable.welcomed()
   await client.subscribe(turbo('a'))
@@ -150,13 +150,13 @@ for (const [about, lines, status, code] of [
   ['no key', ['Sec-WebSocket-Version: 13'], '400 Bad Request', 'websocket_key'],
   ['a short key', ['Sec-WebSocket-Version: 13', 'Sec-WebSocket-Key: short'], '400 Bad Request', 'websocket_key'],
   [
-    'a subprotocol that is no name',
+    'a subprotocol that is not a name',
     ['Sec-WebSocket-Version: 13', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==', 'Sec-WebSocket-Protocol: a;b'],
     '400 Bad Request',
     'websocket_protocol',
   ],
 ] as const) {
-  test(`a handshake with ${about} is ${status.slice(0, 3)}, with its reason, and is counted`, async t => {
+  test(`the cable answers a handshake with ${about} with ${status.slice(0, 3)} and its reason, and counts it`, async t => {
     const cable = await startCable(t, ['--noauth', '--metrics_http=/metrics'])
     const raw = openRaw(t, cable.url.cable)
     raw.write(

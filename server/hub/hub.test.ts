@@ -103,7 +103,7 @@ test('the messages of one turn for a stream reach each session as one Buffer, in
 
   assert.deepEqual(texts(ada.frames), [1, 2, 'x'.repeat(70_000), 4])
   assert.deepEqual(texts(bob.frames), texts(ada.frames))
-  assert.equal(ada.frames.length, 3, 'a large one goes by itself')
+  assert.equal(ada.frames.length, 3, 'a large message goes alone')
 })
 
 test('the hub reuses bytes for the next identifier only if no connection holds them', () => {

@@ -28,7 +28,7 @@ test('many lists beside each other are not deep', () => {
   assert.equal(isTooDeep(`[${'[],'.repeat(1000)}[]]`), false)
 })
 
-test('text that is not JSON is read to its end', () => {
+test('the scan reads text that is not JSON to its end', () => {
   for (const text of ['"'.padEnd(200, '\\'), ']'.repeat(200), `"${'['.repeat(200)}`])
     assert.equal(isTooDeep(text), false, text)
 })

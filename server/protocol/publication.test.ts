@@ -9,7 +9,7 @@ const message = (data: string) => {
   return JSON.parse(request.publications[0]!.message)
 }
 
-test('data is decoded once, and a text that is not JSON stays as it is', () => {
+test('the parser decodes data once, and keeps a text that is not JSON', () => {
   for (const [data, expected] of [
     ['"<b>x</b>"', '<b>x</b>'],
     ['"\\"x\\""', '"x"'],
@@ -74,7 +74,7 @@ for (const [body, complaint] of [
   [[GOOD, { ...GOOD, data: null }], '[1].data'],
 ] as const) {
   const text = typeof body === 'string' ? body : JSON.stringify(body)
-  test(`a malformed publication is refused, with the place of the fault: ${text || 'nothing'}`, () => {
+  test(`the parser refuses a malformed publication, with the place of the fault: ${text || 'nothing'}`, () => {
     assert.throws(
       () => parseRequest(text),
       (error: unknown) =>
@@ -83,7 +83,7 @@ for (const [body, complaint] of [
   })
 }
 
-test('an id of 1 to 64 characters is taken as it is', () => {
+test('the parser takes an id of 1 to 64 characters unchanged', () => {
   for (const id of ['a', ' ', '\n', '0', 'x'.repeat(64), '🔑'.repeat(64)]) {
     const request = parseRequest(JSON.stringify({ ...GOOD, meta: { id } }))
     assert.deepEqual(request, { publications: [{ stream: 'a', message: '1', transient: false, id }] })

@@ -50,7 +50,7 @@ for (const [about, query, reason] of [
   ['no token', () => '', 'unauthorized'],
   ['a forged token', () => `?jid=${token({ ext: ADA }, 'another-secret')}`, 'unauthorized'],
   ['an expired token', () => `?jid=${token({ ext: ADA, exp: 1_000_000_000 })}`, 'token_expired'],
-  ['an ext that is no string', () => `?jid=${token({ ext: { user_id: 42 } })}`, 'unauthorized'],
+  ['an ext that is not a string', () => `?jid=${token({ ext: { user_id: 42 } })}`, 'unauthorized'],
 ] as const) {
   test(`the cable refuses ${about} with a disconnect that says ${reason}, then closes`, async t => {
     const cable = await startCable(t)

@@ -42,7 +42,7 @@ test('slow readers share a large message, although each has another identifier',
   for (const client of slow) assert.equal((await client.next()).message, html)
 })
 
-test('a reader that reads is never too slow, however much it gets in one turn', async t => {
+test('a client that reads is never too slow, however much it gets in one turn', async t => {
   const cable = await startCable(t, ['--noauth', '--max_broadcast_size=8000000'])
   const clients = await Promise.all(Array.from({ length: 10 }, () => cable.welcomed()))
   for (const client of clients) await client.subscribe(turbo('a'))

@@ -24,7 +24,7 @@ test('a remote disconnect reaches all sessions of the identity, and no other ses
   assert.equal((await other.subscribe(turbo('a'))).type, 'confirm_subscription')
 })
 
-test('pings come without being asked for, with growing whole seconds', async t => {
+test('the cable sends pings unasked, with growing whole seconds', async t => {
   const cable = await startCable(t, ['--noauth', '--ping_interval=1'])
   const client = await cable.connect()
   const pings: number[] = []

@@ -17,7 +17,7 @@ async function alive() {
   return { sessions: queryObjects(Session), sockets: Number(queryObjects(Socket)), heap }
 }
 
-test('connecting, subscribing, hearing, leaving and being lost keep the heap flat', async t => {
+test('clients that connect, subscribe, listen, leave and vanish keep the heap flat', async t => {
   const flags = ['--noauth', '--max_lost_sessions=10', '--history_limit=5', '--log_level=error']
   const cable = await startCable(t, [...flags, '--streams_whisper'])
   const round = async (sessions: number) => {

@@ -15,7 +15,7 @@ const frames = (text: string, count: number) =>
 for (const [about, text] of [
   ['empty frames', ''],
   ['frames that are no JSON', 'x'],
-  ['JSON that is no command', '[]'],
+  ['JSON that is not a command', '[]'],
 ] as const) {
   test(`after a hundred ${about} in a second the session ends with 1008`, async t => {
     const cable = await startCable(t, ['--noauth', METRICS])

@@ -19,7 +19,7 @@ async function pings(client: Client, count: number): Promise<number[]> {
   return found
 }
 
-test('a client may wish for another interval and another precision', async t => {
+test('a client may choose another interval and another precision of its pings', async t => {
   const cable = await startCable(t, ['--noauth', '--ping_interval=60'])
   for (const [query, digits] of [
     ['?pi=1', 10],
@@ -32,7 +32,7 @@ test('a client may wish for another interval and another precision', async t => 
   }
 })
 
-test('a client may wish for no pings at all', async t => {
+test('a client may choose to get no pings', async t => {
   const cable = await startCable(t, ['--noauth', '--ping_interval=1'])
   const [without, nonsense] = [await cable.connect({ query: '?pi=0' }), await cable.connect({ query: '?pi=soon' })]
   let pinged = false

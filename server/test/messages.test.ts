@@ -14,7 +14,7 @@ for (const [about, message] of [
   ['an empty object', '{}'],
   ['a perform', '{"command":"message","identifier":"a","data":"{}"}'],
   ['a pong', '{"command":"pong"}'],
-  ['bytes that are no text', Buffer.from([0xff, 0xfe, 0x00])],
+  ['bytes that are not text', Buffer.from([0xff, 0xfe, 0x00])],
   ['a text as a binary frame', Buffer.from('{"command":"dance"}')],
   ['nothing at all', ''],
 ] as const) {

@@ -48,7 +48,7 @@ test('all subscribers get a join, the joining client included, and a client that
   assert.deepEqual((await ada.next()).message, { type: 'info', total: 0 })
 })
 
-test('joining with the subscription comes after its confirmation', async t => {
+test('a client that joins as it subscribes gets the confirmation first', async t => {
   const cable = await startCable(t, ['--noauth'])
   const client = await cable.welcomed()
   await client.subscribe(signed('room'), { presence: { id: 'ada', info: 1 } })

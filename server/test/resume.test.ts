@@ -101,7 +101,7 @@ for (const [about, query, reason] of [
   ['a forged token', () => jid(ADA, 'forged'), 'unauthorized'],
   ['no token', () => '?', 'unauthorized'],
 ] as const) {
-  test(`${about} resumes nothing: a sid is no credential`, async t => {
+  test(`${about} resumes nothing: a sid alone is not enough`, async t => {
     const cable = await startCable(t)
     const first = await connect(cable, jid())
     await first.subscribe(turbo('a'))
@@ -167,7 +167,7 @@ test('a client resumes a session once', async t => {
   assert.equal((await connect(cable, `${jid()}&sid=${first.welcome.sid}`)).welcome.restored, undefined)
 })
 
-test('a session that was disconnected on purpose restores nothing, connected or lost', async t => {
+test('a session that a backend disconnected restores nothing, connected or lost', async t => {
   const cable = await startCable(t)
   const [connected, lost] = [await connect(cable, jid()), await connect(cable, jid())]
   for (const client of [connected, lost]) await client.subscribe(turbo('a'))

@@ -58,8 +58,8 @@ const good = line(pubsub('a'), { presence: { id: 'ada' }, history: { since: 1 } 
 
 for (const [about, text, status, error] of [
   ['a second line without an identifier', request(`${good}{"command":"subscribe"}`), 400, 'identifier_missing'],
-  ['a second line that is no command', request(`${good}nonsense`), 400, 'command_malformed'],
-  ['a second line that is no object', request(`${good}[1]`), 400, 'command_malformed'],
+  ['a second line that is not a command', request(`${good}nonsense`), 400, 'command_malformed'],
+  ['a second line that is not an object', request(`${good}[1]`), 400, 'command_malformed'],
   ['a second line that is too deep', request(`${good}${'['.repeat(9999)}${']'.repeat(9999)}`), 400, 'command_too_deep'],
   ['the same line twice', request(good + good), 400, 'already_subscribed'],
   [
@@ -144,7 +144,7 @@ test('a refused request announces no join, and adds no member', async t => {
   assert.deepEqual((await watcher.next()).message, { type: 'info', total: 0 })
 })
 
-test('refused requests keep no bytes, however much history their good lines asked for', async t => {
+test('refused requests keep no bytes in memory, however much history their good lines asked for', async t => {
   const cable = await startCable(t, FLAGS)
   for (let i = 0; i < 40; i++) await cable.broadcast('a', 'x'.repeat(20_000))
   const body = good + line(JSON.stringify({ channel: '$pubsub', signed_stream_name: sign('b', 'no') }))
@@ -200,7 +200,7 @@ test('many requests on one connection do not loosen --max_unauthenticated', asyn
   assert.equal(await open(t, cable).heard(), '')
 })
 
-test('a pipelined request for events is refused while the answer before it goes on', async t => {
+test('the cable refuses a pipelined request for events while the answer before it goes on', async t => {
   const cable = await startCable(t, FLAGS)
   const { socket, heard } = open(t, cable)
 
@@ -239,7 +239,7 @@ for (const [about, flags, headers, status, error] of [
   ],
   ['a session too many', ['--max_sessions=1'], `x-jid: ${token({ ext: 'ada' })}\r\n`, 401, 'sessions_limit'],
 ] as const) {
-  test(`a POST with ${about} is refused before the cable reads its body`, async t => {
+  test(`the cable refuses a POST with ${about} before it reads its body`, async t => {
     const cable = await startCable(t, ['--sse', ...flags])
     await cable.welcomed({ query: `?jid=${token({ ext: 'ada' })}`, headers: { origin: 'http://a.example' } })
     const { socket, heard } = open(t, cable)

@@ -53,7 +53,7 @@ test('a GET may ask for messages since a time, and a page may have no position',
   assert.equal(get('stream=s&position=left').positions.page, undefined)
 })
 
-test('each line of a POST is taken as a subscribe, and keeps its other fields', () => {
+test('the cable takes each line of a POST as a subscribe, and keeps its other fields', () => {
   const presence = { id: 'ada', info: { name: 'Ada' } }
   const lines = [
     { command: 'leave', identifier: 'a' },
@@ -78,12 +78,12 @@ const good = line({ command: 'subscribe', identifier: 'a' })
 for (const [about, read, code] of [
   ['a GET of no stream', () => get('raw=1'), 'identifier_missing'],
   ['a GET of too many streams', () => get('stream=a&stream=b&stream=c&stream=d'), 'subscriptions_limit'],
-  ['a time that is no number', () => get('stream=s&history_since=today'), 'history_unusable'],
+  ['a time that is not a number', () => get('stream=s&history_since=today'), 'history_unusable'],
   ['a time without end', () => get('stream=s&history_since=Infinity'), 'history_unusable'],
-  ['a line that is no JSON', () => post(`${good}nonsense`), 'command_malformed'],
+  ['a line that is not JSON', () => post(`${good}nonsense`), 'command_malformed'],
   ['a line that is a list', () => post(`${good}[]`), 'command_malformed'],
   ['a line that is null', () => post(`${good}null`), 'command_malformed'],
-  ['an identifier that is no string', () => post(good + line({ identifier: {} })), 'command_malformed'],
+  ['an identifier that is not a string', () => post(good + line({ identifier: {} })), 'command_malformed'],
   ['no identifier', () => post(good + line({ command: 'subscribe' })), 'identifier_missing'],
   ['an identifier twice', () => post(good + good), 'already_subscribed'],
   [
@@ -97,7 +97,7 @@ for (const [about, read, code] of [
     'command_too_deep',
   ],
 ] as const) {
-  test(`a request is refused as a whole, for its reason: ${about}`, () => {
+  test(`the cable refuses a request as a whole, for its reason: ${about}`, () => {
     assert.throws(read, { name: 'EventsRefused', code })
   })
 }

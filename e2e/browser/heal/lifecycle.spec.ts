@@ -61,7 +61,7 @@ for (const client of CLIENTS) {
     await page.goto(`${tab.network.origin}/health`)
     await addCards(stack, tab, 3, 'while in the cache')
 
-    // Not goBack: it waits for a load event, and there is none here.
+    // Not goBack: it waits for a load event, which never comes here.
     await page.evaluate(() => void setTimeout(() => history.back()))
 
     await page.waitForFunction(() => 'persisted' in window && window.persisted === true)

@@ -1,5 +1,5 @@
 /**
- * What a cable must do, in the smallest form that can be compared with one: who listens, what was said, what is owed.
+ * A model of the cable, in the smallest form that can be compared with one: its listeners, its messages, the frames that it owes.
  *
  *   command or broadcast ─▶ model ─▶ frames that are owed, in order ─▶ compared with what came
  *
@@ -35,7 +35,7 @@ export interface Subscription {
   live: boolean
   /** Everything from here on was sent. */
   covered: number
-  /** Whether the client was told of it by name since it connected. */
+  /** Whether a frame has named it to the client since it connected. */
   confirmed: boolean
   /** Whether its page has a position, and was to refresh itself: it is not restored. */
   healing: boolean
@@ -248,7 +248,7 @@ export class Room {
     }
   }
 
-  /** Who is there, as the API tells it. */
+  /** The members of a stream, as the API lists them. */
   present(stream: string): string {
     const records = [...(this.#present.get(stream) ?? [])].map(([id, { info }]) => ({ info, id }))
     return print({ type: 'info', total: records.length, records })

@@ -43,7 +43,7 @@ export class Sequence {
     this.#random = random
     this.#name = name
     this.#streams = ['a', 'b/é', 'c'].map(stream => `${name}/${stream}`)
-    this.#actors = ['ada', 'bob'].map(who => new Actor(who, random, JSON.stringify({ user: `${name}/${who}` })))
+    this.#actors = ['ada', 'bob'].map(user => new Actor(user, random, JSON.stringify({ user: `${name}/${user}` })))
     this.#room = new Room(this.#actors)
   }
 
@@ -407,7 +407,7 @@ export class Sequence {
   async #intrude(actor: Actor): Promise<void> {
     if (this.#random.chance(0.4)) {
       this.#note(undefined, `another identity comes with the sid of ${actor.name}`)
-      const query = `?jid=${jwt({ ext: 'somebody else' })}&sid=${actor.sids[0]}`
+      const query = `?jid=${jwt({ ext: 'another user' })}&sid=${actor.sids[0]}`
       const other = await this.#world.connect({ query, protocols: [EXTENDED] })
       const welcome = await other.next()
       assert.deepEqual(welcome, { type: 'welcome', sid: welcome.sid })

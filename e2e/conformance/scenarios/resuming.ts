@@ -6,7 +6,7 @@ import { jwt, pubsub, turbo } from '../signing.ts'
 import type { Scenario, World } from '../world.ts'
 
 const EXT = { protocols: [EXTENDED] }
-const as = (who: string): ConnectOptions => ({ ...EXT, query: `?jid=${jwt({ ext: who })}` })
+const as = (identity: string): ConnectOptions => ({ ...EXT, query: `?jid=${jwt({ ext: identity })}` })
 const back = (sid: string, { query = '?', ...options }: ConnectOptions = EXT): ConnectOptions => ({
   ...options,
   query: `${query}&sid=${sid}`,
