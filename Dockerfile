@@ -9,6 +9,7 @@ RUN npm ci --omit=dev
 FROM base AS web
 COPY backends/languages.json ./backends/
 COPY backends/typescript ./backends/typescript
+COPY client ./client
 COPY web ./web
 # A new volume takes over the owner of the folder it is mounted on, in whichever container comes first.
 RUN mkdir /data && chown 1000:1000 /data
@@ -16,6 +17,7 @@ USER 1000:1000
 CMD ["node", "web/main.ts"]
 
 FROM base AS cable
+COPY client ./client
 COPY server ./server
 USER 1000:1000
 CMD ["node", "server/main.ts"]

@@ -21,6 +21,8 @@ const REFUSED: readonly Example[] = [
   ['server/cable.ts', load('../backends/typescript/hotcable.ts'), BORDERS],
   ['server/config/a.ts', load('../../testing/raw.ts'), BORDERS],
   ['web/a.ts', load('../server/errors.ts'), BORDERS],
+  ['client/a.ts', load('../server/errors.ts'), BORDERS],
+  ['client/b.ts', load('../web/app.ts'), BORDERS],
   ['e2e/browser/a.ts', load('../../server/errors.ts'), BORDERS],
   ['testing/a.ts', load('../start/network.ts'), BORDERS],
   ['backends/typescript/hotcable.ts', load('ws'), BORDERS],
@@ -56,6 +58,8 @@ test('the linter accepts an example of everything that the design allows', t => 
     ['server/transport/a.ts', 'export const it = Date.now()\n', ''],
     ['backends/typescript/hotcable.ts', load('node:crypto'), ''],
     ['web/a.ts', load('../backends/typescript/hotcable.ts'), ''],
+    ['web/client/a.ts', load('../../client/hotcable-status.js'), ''],
+    ['server/http/a.ts', load('../../client/bundle.ts'), ''],
   ]
 
   assert.deepEqual(lint(t, allowed), [])

@@ -28,6 +28,7 @@ test('code for Node cannot use the types of a browser', () => {
     projects.map(project => [project, has(project, 'lib.dom.d.ts')]),
     [
       ['.', false],
+      ['client', true],
       ['web/client', true],
       ['e2e', true],
     ],
@@ -42,6 +43,7 @@ test('the server is checked in the project without the types of a browser, and i
     projects.map(project => [project, loaded.get(project)!.filter(isServer).length]),
     [
       ['.', tracked.length],
+      ['client', 0],
       ['web/client', 0],
       ['e2e', 0],
     ],

@@ -193,7 +193,7 @@ test('cookies keep the identity and the client of a visitor', async t => {
 
   assert.deepEqual(second.headers.getSetCookie(), [])
   assert.match(await second.text(), /src="\/assets\/rails.js"/)
-  assert.match(await forged.text(), /src="\/assets\/anycable.js"/)
+  assert.match(await forged.text(), /src="\/assets\/hotcable.js"/)
   assert.equal(forged.headers.getSetCookie().length, 1)
 })
 

@@ -7,7 +7,9 @@ const assets = await createAssets()
 const app = new Hono().get('/assets/:name', assets.handler)
 
 for (const [name, type] of [
-  ['anycable.js', 'text/javascript; charset=utf-8'],
+  ['hotcable.js', 'text/javascript; charset=utf-8'],
+  ['hotcable.js.map', 'application/json'],
+  ['hotcable-streams.js', 'text/javascript; charset=utf-8'],
   ['rails.js', 'text/javascript; charset=utf-8'],
   ['rails-gem.js', 'text/javascript; charset=utf-8'],
   ['board.js', 'text/javascript; charset=utf-8'],

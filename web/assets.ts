@@ -1,7 +1,7 @@
 /**
  * Scripts and styles of the pages, built when the Board starts and kept in memory: there is no build step and no folder.
  *
- *   anycable.js  rails.js  rails-gem.js  board.js  retry.js  board.css  icon.svg
+ *   hotcable.js  hotcable-streams.js  rails.js  rails-gem.js  board.js  retry.js  board.css  icon.svg
  *
  * No URL has a hash in its name, because pages of all languages name it. Browsers ask each time and get 304 when nothing
  * changed.
@@ -11,6 +11,7 @@ import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type BuildOptions, build, context, type OutputFile } from 'esbuild'
 import type { Handler } from 'hono'
+import { OPTIONS as CLIENT, ENTRIES } from '../client/bundle.ts'
 
 export interface Assets {
   /** Serves `/assets/:name`, and calls the next handler for an unknown name. */
@@ -21,25 +22,24 @@ export interface Assets {
 const client = (name: string): string => fileURLToPath(new URL(`client/${name}`, import.meta.url))
 
 const OPTIONS = {
-  entryPoints: ['anycable.ts', 'rails.ts', 'rails-gem.ts', 'board.ts', 'retry.ts', 'board.css', 'icon.svg'].map(client),
+  ...CLIENT,
+  entryPoints: [
+    ...ENTRIES,
+    ...['rails.ts', 'rails-gem.ts', 'board.ts', 'retry.ts', 'board.css', 'icon.svg'].map(client),
+  ],
   // The Board in Rails serves it from its gem.
   alias: { 'rails/turbo.min.js': '/rails/turbo.min.js' },
   external: ['/rails/turbo.min.js'],
   outdir: '/assets',
   assetNames: '[name]',
-  bundle: true,
-  format: 'esm',
-  target: 'es2022',
-  minify: true,
   loader: { '.svg': 'copy' },
-  write: false,
-  logLevel: 'silent',
 } as const satisfies BuildOptions
 
 const TYPES: Record<string, string> = {
   js: 'text/javascript; charset=utf-8',
   css: 'text/css; charset=utf-8',
   svg: 'image/svg+xml',
+  map: 'application/json',
 }
 
 interface Asset {
@@ -54,7 +54,10 @@ export async function createAssets({ watch = false } = {}): Promise<Assets> {
   const onEnd = (files: OutputFile[] | undefined) => {
     if (files !== undefined && files.length > 0) assets = load(files)
   }
-  const plugins = [{ name: 'keep', setup: (b: import('esbuild').PluginBuild) => b.onEnd(r => onEnd(r.outputFiles)) }]
+  const plugins = [
+    ...OPTIONS.plugins,
+    { name: 'keep', setup: (b: import('esbuild').PluginBuild) => b.onEnd(r => onEnd(r.outputFiles)) },
+  ]
   const watcher = watch ? await context({ ...OPTIONS, logLevel: 'warning', plugins }) : undefined
   await watcher?.watch()
   return {

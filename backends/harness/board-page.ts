@@ -40,7 +40,7 @@ export function page({ backend, version, client, metaTags, streamFrom, cards }: 
   return alike(
     fill(html, {
       VERSION: version,
-      CLIENT: backend === 'rails' && client === 'rails' ? 'rails-gem' : client,
+      CLIENT: client === 'anycable' ? 'hotcable' : backend === 'rails' ? 'rails-gem' : 'rails',
       META_TAGS: metaTags,
       STREAM_FROM: streamFrom,
       LINKS: Object.keys(NAMES)

@@ -61,6 +61,7 @@ function board_cleared(array $_): string { return Hotcable\turbo_stream('refresh
 
 function page(array $cards, string $position, string $visitor, string $client): string {
     $assets = htmlspecialchars(getenv('HOTCABLE_ASSETS') ?: '/assets');
+    $script = $client === 'rails' ? 'rails' : 'hotcable';
     $meta_tags = Hotcable\meta_tags(['visitor' => $visitor], cable_url());
     $stream_from = Hotcable\stream_from('board/1', $position);
     $items = implode("\n", array_map(card(...), $cards));
@@ -78,7 +79,7 @@ function page(array $cards, string $position, string $visitor, string $client): 
     <meta name="turbo-refresh-method" content="morph">
     <meta name="turbo-refresh-scroll" content="preserve">
     $meta_tags
-    <script type="module" src="$assets/$client.js" data-turbo-track="reload"></script>
+    <script type="module" src="$assets/$script.js" data-turbo-track="reload"></script>
     <script type="module" src="$assets/board.js" data-turbo-track="reload"></script>
     </head>
     <body data-backend="php">

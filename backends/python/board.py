@@ -75,6 +75,7 @@ def board_cleared(_): return hotcable.turbo_stream("refresh")
 
 def page(request, cards, position, visitor, client):
     assets = escape(os.environ.get("HOTCABLE_ASSETS") or "/assets")
+    script = "rails" if client == "rails" else "hotcable"
     items, count = "\n".join(map(card, cards)), "1 card" if len(cards) == 1 else f"{len(cards)} cards"
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -87,7 +88,7 @@ def page(request, cards, position, visitor, client):
 <meta name="turbo-refresh-method" content="morph">
 <meta name="turbo-refresh-scroll" content="preserve">
 {hotcable.meta_tags({"visitor": visitor}, url=cable_url(request))}
-<script type="module" src="{assets}/{client}.js" data-turbo-track="reload"></script>
+<script type="module" src="{assets}/{script}.js" data-turbo-track="reload"></script>
 <script type="module" src="{assets}/board.js" data-turbo-track="reload"></script>
 </head>
 <body data-backend="python">

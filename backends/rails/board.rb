@@ -267,7 +267,7 @@ BoardsController.prepend_view_path ActionView::FixtureResolver.new(
     <%= turbo_refresh_method_tag :morph %>
     <%= turbo_refresh_scroll_tag :preserve %>
     <%= cable_meta_tags %>
-    <script type="module" src="<%= asset @client == "rails" ? "rails-gem.js" : "anycable.js" %>" data-turbo-track="reload"></script>
+    <script type="module" src="<%= asset @client == "rails" ? "rails-gem.js" : "hotcable.js" %>" data-turbo-track="reload"></script>
     <script type="module" src="<%= asset "board.js" %>" data-turbo-track="reload"></script>
     </head>
     <body data-backend="rails">

@@ -70,6 +70,7 @@ module Board
 
   def page(request, cards, position, visitor, client)
     assets = ERB::Util.h(setting("HOTCABLE_ASSETS", "/assets"))
+    script = client == "rails" ? "rails" : "hotcable"
     items = cards.map { |card| card(card) }.join("\n")
     count = cards.one? ? "1 card" : "#{cards.size} cards"
     <<~HTML
@@ -84,7 +85,7 @@ module Board
       <meta name="turbo-refresh-method" content="morph">
       <meta name="turbo-refresh-scroll" content="preserve">
       #{Hotcable.meta_tags({ visitor: visitor }, url: cable_url(request))}
-      <script type="module" src="#{assets}/#{client}.js" data-turbo-track="reload"></script>
+      <script type="module" src="#{assets}/#{script}.js" data-turbo-track="reload"></script>
       <script type="module" src="#{assets}/board.js" data-turbo-track="reload"></script>
       </head>
       <body data-backend="ruby">

@@ -24,7 +24,7 @@ for (const client of CLIENTS) {
   test(`a client's script leaves the page of another app as it is (${client})`, async ({ page }) => {
     const body = `<ul id="cards">${item('9f3a')}${item('77bc')}</ul><b id="card-count">mine</b>
       <form class="add" action="/health"><input name="body" value="typed"><input id="card-author"><button>Go</button></form>`
-    await open(page, client, body)
+    await open(page, client === 'rails' ? 'rails' : 'hotcable', body)
     await page.evaluate(() => {
       localStorage.setItem('hotcable-author', 'Ada')
       document.querySelector('#cards')!.insertAdjacentHTML('beforeend', '<li class="card" id="card_1">1</li>')

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { build, type Plugin } from 'esbuild'
+import { OPTIONS } from '../../client/bundle.ts'
 import type { ClientName } from './demo.ts'
 
 /** `old`: @rails/actioncable as it was before 7.1, without subprotocols. `…-alone`: without hotcable-status.js. */
@@ -18,8 +19,8 @@ const ALONE = {
 
 /** By file name. */
 export async function bundle(): Promise<Map<string, Uint8Array>> {
-  const options = { bundle: true, format: 'esm', target: 'es2022', write: false, outdir: '/' } as const
-  const entryPoints = ['web/client/anycable.ts', 'web/client/rails.ts']
+  const options = { ...OPTIONS, minify: false, sourcemap: false, outdir: '/' } as const
+  const entryPoints = { anycable: 'client/hotcable.ts', rails: 'web/client/rails.ts' }
   const { outputFiles } = await build({ ...options, entryPoints })
   const old = await build({ ...options, entryPoints: { old: 'web/client/rails.ts' }, plugins: [withoutSubprotocols] })
   const scripts = new Map([...outputFiles, ...old.outputFiles].map(({ path, contents }) => [basename(path), contents]))

@@ -48,6 +48,7 @@ const ANYCABLE: Tool = {
 }
 
 const UNIT = [
+  'client/*.test.ts',
   'server/**/*.test.ts',
   'web/**/*.test.ts',
   'start/**/*.test.ts',

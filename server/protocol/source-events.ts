@@ -4,7 +4,7 @@
  *
  *   <turbo-stream action="hotcable" event="catching-up" messages="12"></turbo-stream>
  *
- * Turbo reports an unknown action as an error, so we send them to no other page. web/client/hotcable-status.js reads them. Pure.
+ * Turbo reports an unknown action as an error, so we send them to no other page. client/hotcable-status.js reads them. Pure.
  */
 import { GAPS, type GapCode } from '../errors.ts'
 import { type RefreshFate, transmission } from './action-cable.ts'

@@ -3,4 +3,4 @@
  * token of the page's meta tag; hotcable-status.js listens to it, and gives it a new token when one expires.
  */
 import '@hotwired/turbo-rails'
-import './hotcable-status.js'
+import '../../client/hotcable-status.js'

@@ -1,6 +1,4 @@
-/** The two packages of Hotwire have no types; these are the parts that the scripts use. */
-declare module '@hotwired/turbo' {}
-
+/** Hotwire's packages have no types; these are the parts that the scripts use. */
 declare module '@hotwired/turbo-rails' {}
 
 declare module 'rails/turbo.min.js' {}

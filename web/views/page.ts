@@ -25,7 +25,7 @@ export const page = ({ cards, metaTags, source, client }: PageParts): Html => ht
 <meta name="turbo-refresh-method" content="morph">
 <meta name="turbo-refresh-scroll" content="preserve">
 ${raw(metaTags)}
-<script type="module" src="/assets/${client}.js" data-turbo-track="reload"></script>
+<script type="module" src="/assets/${client === 'rails' ? 'rails' : 'hotcable'}.js" data-turbo-track="reload"></script>
 <script type="module" src="/assets/board.js" data-turbo-track="reload"></script>
 </head>
 <body data-backend="typescript">

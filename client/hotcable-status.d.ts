@@ -2,7 +2,7 @@
  * The types of hotcable-status.js: copy this file beside it when your project checks types.
  *
  * Importing the script starts it and defines <hotcable-status>. Its events are typed for `addEventListener` below. What it
- * exports besides serves the tests, and a client that opens its own connection, as anycable.ts does.
+ * exports besides serves the tests, and a client that opens its own connection, as streams.ts does.
  */
 
 /** What the element shows as `data-state`. */

@@ -1,23 +1,15 @@
 /**
- * The default client: @anycable/web with @anycable/turbo-stream. URL and token come from the page's meta tags; the token
+ * The page's streams: @anycable/web with @anycable/turbo-stream. URL and token come from the page's meta tags; the token
  * travels as a subprotocol, so that no URL and no log holds it.
  *
  * The page's first stream opens the connection, because a login page has neither a stream nor meta tags. A page for another
  * user, or without a user, closes it.
  */
 
+import type { Cable } from '@anycable/core'
 import { start } from '@anycable/turbo-stream'
-import { type Cable, createCable } from '@anycable/web'
-import '@hotwired/turbo'
-import {
-  backOffMs,
-  type Credentials,
-  createRenewal,
-  credentials,
-  isSame,
-  reattach,
-  type Source,
-} from './hotcable-status.js'
+import { openCable } from './cable.ts'
+import { type Credentials, createRenewal, credentials, isSame, reattach, type Source } from './hotcable-status.js'
 
 /** `page`: the user of the connection, with the latest token. */
 let connection: { cable: Cable; page: Credentials } | undefined
@@ -30,14 +22,8 @@ function current(): Cable {
   return connection.cable
 }
 
-function open({ token }: Credentials): Cable {
-  const cable = createCable({
-    protocol: 'actioncable-v1-ext-json',
-    // A cable may work without a token, and an empty subprotocol is an error.
-    ...(token !== undefined && { websocketAuthStrategy: 'sub-protocol' as const }),
-    reconnectStrategy: backOffMs,
-    logLevel: 'error',
-  })
+function open(page: Credentials): Cable {
+  const cable = openCable(page)
   // The package's refresher asks once. A laptop that wakes up before its network does must ask again.
   const renew = createRenewal()
   cable.on('close', async event => {
@@ -85,5 +71,10 @@ const whichever = {
     return connection?.cable.sessionId
   },
 }
-// Every form carries X-Socket-ID, so that a backend can exclude the page that made a change.
-start(whichever as unknown as Cable, { requestSocketIDHeader: true })
+/** Turbo must have started: the sources that the page already has connect to it at once. */
+export function startStreams(): void {
+  // The page has a client: this script a second time, or @hotwired/turbo-rails.
+  if (customElements.get('turbo-cable-stream-source') !== undefined) return
+  // Every form carries X-Socket-ID, so that a backend can exclude the page that made a change.
+  start(whichever as unknown as Cable, { requestSocketIDHeader: true })
+}

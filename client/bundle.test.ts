@@ -1,0 +1,44 @@
+/** The page's scripts as a cable serves them: their sizes, and what they ask of a page. */
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { gzipSync } from 'node:zlib'
+import { bundleClient, SCRIPTS } from './bundle.ts'
+
+const files = await bundleClient()
+const text = (name: string) => Buffer.from(files.get(name)!).toString()
+
+/** KB of 1024 bytes, after gzip. */
+const BOUNDS = { 'hotcable.js': 45, 'hotcable-streams.js': 16 } as const
+
+for (const name of SCRIPTS) {
+  const size = gzipSync(files.get(name)!).length / 1024
+
+  test(`${name} is small, and the README says how small`, () => {
+    const [, printed] = new RegExp(`\`${name}\`[^|]*\\| (\\d+\\.\\d) KB`).exec(readFileSync('README.md', 'utf8'))!
+
+    assert.ok(size <= BOUNDS[name], `${size} KB`)
+    assert.ok(Math.abs(size - Number(printed)) < 0.3, `${size} KB, and not ${printed} KB`)
+  })
+
+  test(`${name} runs on a page without an import map`, () => {
+    assert.doesNotMatch(text(name), /\bimport(?:\s*\(|\s*["'{*]|\s+\w+\s+from)/)
+  })
+
+  test(`the source map of ${name} has the sources, and names no folder of this machine`, () => {
+    const { sources, sourcesContent } = JSON.parse(text(`${name}.map`))
+
+    assert.match(text(name), new RegExp(`//# sourceMappingURL=${name}\\.map\\n$`))
+    assert.equal(sourcesContent.length, sources.length)
+    for (const source of sources) assert.match(source, /^\.\.\/(?:\.\.\/node_modules\/)?[@\w]/)
+  })
+}
+
+test('hotcable-streams.js has no Turbo, and hotcable.js has one', () => {
+  const has = (name: string) =>
+    JSON.parse(text(`${name}.map`))
+      .sources.join()
+      .includes('@hotwired/turbo/')
+
+  assert.deepEqual(SCRIPTS.map(has), [true, false])
+})
