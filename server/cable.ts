@@ -4,6 +4,7 @@
  *   client ──▶ transport ──▶ admission ──▶ session ──▶ hub ◀── history ◀── backend
  */
 import { setTimeout as pause } from 'node:timers/promises'
+import { bundleClient } from '../client/bundle.ts'
 import type { Clocks, Every } from './base/clocks.ts'
 import { createFailureReporter, guarded, tryEach } from './base/failure.ts'
 import { newSid, randomLetters } from './base/random.ts'
@@ -23,6 +24,7 @@ import { createHeal } from './heal/heal.ts'
 import { createRefreshPace } from './heal/pace.ts'
 import { createHistory } from './history/memory.ts'
 import { addClientRoutes } from './http/client-routes.ts'
+import { createClientScripts } from './http/client-scripts.ts'
 import { createPorts } from './http/ports.ts'
 import { type Counted, gaugesOf, statsOf } from './http/stats.ts'
 import { createUpgradePolicy } from './http/upgrade-policy.ts'
@@ -179,6 +181,8 @@ export function createCable(
   )
   const clients = ports.serve(settings.port)
   addClientRoutes(clients.app, settings, { isDraining, broker, metrics: metrics.text })
+  if (settings.client_js === 'on')
+    clients.app.route('/', createClientScripts(settings.path, { build: bundleClient, log }))
   if (settings.sse) {
     const events = createEventHandler(config, { admission, metrics, turn, sent, isDraining })
     clients.handlers.set(settings.sse_path, events)

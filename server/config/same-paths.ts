@@ -1,6 +1,7 @@
 /**
  * Two routes at one path of one port: requests would never reach the second. A row for each pair of settings. Pure.
  */
+import { scriptPaths } from '../http/script-paths.ts'
 import type { Checked, MistakeRow } from './rows.ts'
 import type { SettingName } from './settings.ts'
 
@@ -18,6 +19,10 @@ const ROUTES: readonly Route[] = [
   { setting: 'health-path', paths: ({ values }) => [values['health-path']] },
   { setting: 'ready-path', paths: ({ values }) => [values['ready-path']] },
   { setting: 'metrics_http', paths: ({ values }) => (values.metrics_http === '' ? [] : [values.metrics_http]) },
+  {
+    setting: 'client_js',
+    paths: ({ values }) => (values.client_js === 'on' ? scriptPaths(values.path) : []),
+  },
   { setting: 'sse_path', paths: ({ values }) => (values.sse ? [values.sse_path] : []) },
   {
     setting: 'http_broadcast_path',

@@ -37,6 +37,12 @@ const LISTENING = {
     '/ready',
     'Path that answers 200 while clients are welcome, and 503 while the cable drains or its broker is away.',
   ),
+  client_js: ours(
+    'HOW',
+    choice('on', 'off'),
+    'on',
+    'Serve hotcable.js and hotcable-streams.js to pages, at / and below --path: on or off.',
+  ),
   allowed_origins: setting(
     'HOSTS',
     origins,
