@@ -78,6 +78,8 @@ const TOLD: Record<string, Record<string, string>> = {
   escaped_twice: { turbo_stream: 'attributes are escaped twice' },
   apostrophes: { turbo_stream: "attributes have ' escaped as &#39;: use ' itself" },
   targets: { turbo_stream: 'target is written as targets' },
+  script_ws: { script_tag: 'the URL begins with ws: make it http, and wss https' },
+  script_beside: { script_tag: 'the script is beside the path: it is below it' },
   no_template: { turbo_stream: 'the content is not in a <template>' },
   remove_template: { turbo_stream: 'remove has a <template>: leave it out' },
   content_escaped: { turbo_stream: 'the content is escaped: insert HTML unchanged' },
@@ -177,8 +179,8 @@ describe('the right answers', { concurrency: 4 }, () => {
     if (absent !== undefined) console.error(`\n!!! ${absent}\n`)
     test(`the helper in ${language} passes`, { skip: process.env.CI !== 'true' && absent }, async () => {
       const { code, stdout } = await run(command())
-      assert.match(stdout, /\n241 passed, 0 failed\n$/)
-      assert.equal(stdout.match(/^\w+ +[\w-]+\.json +(\d+) of \1 +passed$/gm)?.length, 7)
+      assert.match(stdout, /\n255 passed, 0 failed\n$/)
+      assert.equal(stdout.match(/^\w+ +[\w-]+\.json +(\d+) of \1 +passed$/gm)?.length, 8)
       assert.equal(code, 0)
     })
   }

@@ -50,6 +50,7 @@ const PARTS: Record<string, Parts> = {
     text: 2,
   },
   stream_from: { names: ['the tag'], text: 0 },
+  script_tag: { names: ['the tag'], text: 0 },
   turbo_stream: { names: ['the tag'], text: 0 },
   position: { names: ['the position'], text: 0 },
   broadcast: { names: ['the body'], text: 0 },

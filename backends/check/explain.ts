@@ -6,6 +6,7 @@ import { broadcast } from './recipes/broadcast.ts'
 import { broadcastKey } from './recipes/broadcast-key.ts'
 import { issueToken } from './recipes/issue-token.ts'
 import type { Recipe } from './recipes/recipe.ts'
+import { scriptTag } from './recipes/script-tag.ts'
 import { signStream } from './recipes/sign-stream.ts'
 import { streamFrom } from './recipes/stream-from.ts'
 import { turboStream } from './recipes/turbo-stream.ts'
@@ -15,6 +16,7 @@ export const RECIPES: Readonly<Record<string, Recipe<any>>> = {
   sign_stream: signStream,
   issue_token: issueToken,
   stream_from: streamFrom,
+  script_tag: scriptTag,
   turbo_stream: turboStream,
   broadcast_key: broadcastKey,
   broadcast,

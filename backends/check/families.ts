@@ -22,6 +22,7 @@ export function families(): Family[] {
     family('sign_stream', 'signed-streams', ({ sign, refuse }) => [...sign, ...refuse.filter(isIssued)], 'signed'),
     family('issue_token', 'tokens', ({ produce }) => produce, 'token'),
     family('stream_from', 'tags', made('stream_from'), 'html'),
+    family('script_tag', 'tags', made('script_tag'), 'html'),
     family('turbo_stream', 'tags', made('turbo_stream'), 'html'),
     family('broadcast_key', 'broadcasts', ({ keys }) => keys, 'key'),
   ]
@@ -36,12 +37,12 @@ export function vectors(file: string): Rows & { readonly secret: string } {
 
 const ASKED = [
   ...['stream', 'identity', 'position', 'action', 'target', 'content', 'attributes'],
-  ...['secret', 'ttl', 'expires_in', 'now'],
+  ...['secret', 'ttl', 'expires_in', 'now', 'url', 'nonce', 'drive'],
 ]
 
 function family(name: string, file: string, rows: (vectors: Rows) => Row[], answer: string): Family {
   const all = vectors(file)
-  const isSigned = name !== 'turbo_stream'
+  const isSigned = name !== 'turbo_stream' && name !== 'script_tag'
   const cases = rows(all).map(row => {
     const given = { ...(isSigned && { secret: all.secret }), ...row }
     const asked = Object.entries(given).filter(([key]) => ASKED.includes(key))

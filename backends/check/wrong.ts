@@ -62,6 +62,8 @@ interface Ask {
   key: string
   streams: string[]
   retries: number
+  nonce?: string
+  drive?: boolean
 }
 
 function signStream({ stream, secret, expires_in: expires, now }: Ask): string {
@@ -109,6 +111,15 @@ function streamFrom(ask: Ask): string {
   const position = is('no_position') ? '' : ` data-position="${escaped(ask.position)}"`
   const tail = is('self_closing') ? '/>' : '></turbo-cable-stream-source>'
   return `<turbo-cable-stream-source id="${escaped(id)}"${position} channel="Turbo::StreamsChannel" signed-stream-name="${signed}"${tail}`
+}
+
+function scriptTag({ url, nonce, drive }: Ask): string {
+  const [path = '', query] = url.split('#')[0]!.split('?')
+  const at = is('script_ws') ? path : path.replace(/^ws(?=s?:)/, 'http')
+  const cable = `${is('script_beside') ? at.replace(/\/[^/]*$/, '') : at.replace(/\/+$/, '')}/hotcable.js`
+  const script = !path.endsWith('.js') ? cable : query === undefined ? path : `${path}?${query}`
+  const src = drive === false ? `${script}${script.includes('?') ? '&' : '?'}drive=off` : script
+  return `<script type="module" src="${escaped(src)}"${nonce ? ` nonce="${escaped(nonce)}"` : ''}></script>`
 }
 
 function turboStream({ action, target, html, attributes }: Ask): string {
@@ -168,6 +179,7 @@ const ANSWERS: Record<string, (ask: Ask) => unknown> = {
   sign_stream: signStream,
   issue_token: issueToken,
   stream_from: streamFrom,
+  script_tag: scriptTag,
   turbo_stream: turboStream,
   broadcast_key: broadcastKey,
   position,

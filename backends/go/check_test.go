@@ -35,6 +35,8 @@ type Case struct {
 	Names                    []string
 	Hex, Post, Get           string
 	Streams                  []string
+	Nonce                    string
+	Drive                    *bool
 }
 
 var passed, failed int
@@ -82,6 +84,8 @@ func TestBytes(t *testing.T) {
 			case "meta_tags":
 				now := Now(time.Unix(c.Now, 0))
 				html, err = MetaTags(plain(c.Identity), c.secret(), URL(c.URL), TTL(seconds(c.TTL)), now)
+			case "script_tag":
+				html = ScriptTag(URL(c.URL), Nonce(c.Nonce), Drive(c.Drive == nil || *c.Drive))
 			default:
 				target := None
 				if c.Target != nil {
@@ -201,6 +205,8 @@ func TestSettings(t *testing.T) {
 			case "meta_tags":
 				tags, err := MetaTags(struct{}{})
 				same(t, *c.Result, strings.Split(tags, "\n")[1], err)
+			case "script_tag":
+				same(t, *c.Result, ScriptTag(), nil)
 			default:
 				cable.says(201, "")
 				same(t, nil, Broadcast("x", "y", URL(cable.url)), nil)

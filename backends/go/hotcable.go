@@ -52,6 +52,8 @@ type options struct {
 	expiresIn    *time.Duration
 	now          time.Time
 	retries      int
+	nonce        string
+	noDrive      bool
 }
 
 func Secret(secret string) Option          { return func(o *options) { o.secret = &secret } }
@@ -59,6 +61,8 @@ func TTL(ttl time.Duration) Option         { return func(o *options) { o.ttl = t
 func ExpiresIn(lasts time.Duration) Option { return func(o *options) { o.expiresIn = &lasts } }
 func Now(now time.Time) Option             { return func(o *options) { o.now = now } }
 func URL(url string) Option                { return func(o *options) { o.url = url } }
+func Nonce(nonce string) Option            { return func(o *options) { o.nonce = nonce } }
+func Drive(drive bool) Option              { return func(o *options) { o.noDrive = !drive } }
 func Key(key string) Option                { return func(o *options) { o.key = key } }
 func Timeout(timeout time.Duration) Option { return func(o *options) { o.timeout = timeout } }
 func Retries(retries int) Option           { return func(o *options) { o.retries = retries } }
@@ -162,6 +166,24 @@ func MetaTags(identity any, given ...Option) (string, error) {
 		tag("meta", "name", "cable-token", "content", token), nil
 }
 
+// ScriptTag makes the <script> tag for a page's head that loads hotcable.js from the cable. A URL that ends in .js is the
+// script's, any other the cable's. Nonce is the page's, for its Content-Security-Policy; with Drive(false) Turbo has no
+// Drive. Options: URL, Nonce, Drive.
+func ScriptTag(given ...Option) string {
+	o := read(given)
+	cable := first(o.url, os.Getenv("ANYCABLE_WEBSOCKET_URL"), "ws://localhost:8080/cable")
+	src, _, _ := strings.Cut(cable, "#")
+	if path, _, _ := strings.Cut(src, "?"); !strings.HasSuffix(path, ".js") {
+		src = webSocket.ReplaceAllString(strings.TrimRight(path, "/"), "http$1") + "/hotcable.js"
+	}
+	if o.noDrive && strings.Contains(src, "?") {
+		src += "&drive=off"
+	} else if o.noDrive {
+		src += "?drive=off"
+	}
+	return tag("script", "type", "module", "src", src, "nonce", first(o.nonce, None)) + "</script>"
+}
+
 // TurboStream makes a <turbo-stream> tag, as ("append", "cards", "<li>Hi</li>"); attributes are names and values by
 // turns. html goes in as it is: escape typed text.
 func TurboStream(action, target, html string, attributes ...string) string {
@@ -255,6 +277,7 @@ func first(values ...string) string {
 }
 
 var positions = regexp.MustCompile(`^[0-9]+/[A-Za-z0-9_-]+$`)
+var webSocket = regexp.MustCompile(`^(?i)ws(s?://)`)
 var attribute = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;")
 
 // Go escapes more than JSON.stringify. A backslash in the text is written as two, and they stay.

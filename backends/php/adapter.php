@@ -4,7 +4,9 @@ declare(strict_types=1);
 
 require __DIR__ . '/hotcable.php';
 
-const NAMES = ['sign_stream', 'issue_token', 'stream_from', 'turbo_stream', 'broadcast_key', 'position', 'broadcast'];
+const NAMES = [
+    'sign_stream', 'issue_token', 'stream_from', 'script_tag', 'turbo_stream', 'broadcast_key', 'position', 'broadcast',
+];
 
 while (($line = fgets(STDIN)) !== false) {
     try {

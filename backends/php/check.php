@@ -58,6 +58,7 @@ foreach ($tags['produce'] as $c) {
     $made = fn() => match ($c['make']) {
         'stream_from' => Hotcable\stream_from($c['stream'], $c['position'], $secret, ...$expiry),
         'meta_tags' => Hotcable\meta_tags($c['identity'], $c['url'], secret: $secret, ttl: $c['ttl'], now: $c['now']),
+        'script_tag' => Hotcable\script_tag(...array_intersect_key($c, ['url' => 0, 'nonce' => 0, 'drive' => 0])),
         'turbo_stream' => Hotcable\turbo_stream($c['action'], $c['target'], $c['content'], $c['attributes']),
     };
     check("tags: $c[id]", fn() => same($c['html'], $made()));
@@ -139,6 +140,7 @@ foreach (vectors('settings')['produce'] as $c) {
         'sign_stream' => same($c['result'], Hotcable\sign_stream('board/1')),
         'issue_token' => same($c['result'], Hotcable\issue_token(['visitor' => '7'], now: 1700000000)),
         'meta_tags' => same(true, in_array($c['result'], explode("\n", Hotcable\meta_tags([])), true)),
+        'script_tag' => same($c['result'], Hotcable\script_tag()),
         'broadcast' => same([null, $c['result']], [
             Hotcable\broadcast('x', 'y', answering(201, '')), asked()['headers']['authorization'] ?? null,
         ]),

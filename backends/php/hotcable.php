@@ -76,6 +76,16 @@ function meta_tags(array $identity, ?string $url = null, #[Hidden] ?string $secr
     return implode("\n", array_map($meta, array_keys($tags), $tags));
 }
 
+/** The <script> tag for a page's head that loads hotcable.js from the cable. A $url that ends in .js is the script's, any
+ *  other the cable's. $nonce is the page's, for its Content-Security-Policy; with drive: false Turbo has no Drive. */
+function script_tag(?string $url = null, ?string $nonce = null, bool $drive = true): string {
+    preg_match('/^([^?#]*)[^#]*/', $url ?: setting('ANYCABLE_WEBSOCKET_URL') ?? 'ws://localhost:8080/cable', $at);
+    $cable = preg_replace('~^ws(?=s?://)~i', 'http', rtrim($at[1], '/')) . '/hotcable.js';
+    $src = str_ends_with($at[1], '.js') ? $at[0] : $cable;
+    $src .= $drive ? '' : (str_contains($src, '?') ? '&' : '?') . 'drive=off';
+    return tag('script', ['type' => 'module', 'src' => $src, 'nonce' => $nonce === '' ? null : $nonce]) . '</script>';
+}
+
 /** A <turbo-stream> tag, as ('append', 'cards', '<li>Hi</li>'). $html goes in as it is: escape typed text. */
 function turbo_stream(string $action, ?string $target = null, string $html = '', array $attributes = []): string {
     $tag = ['action' => $action, 'target' => $action === 'refresh' ? null : $target];

@@ -4,7 +4,8 @@ import sys
 
 import hotcable
 
-NAMES = ("sign_stream", "issue_token", "stream_from", "turbo_stream", "broadcast_key", "position", "broadcast")
+NAMES = ("sign_stream", "issue_token", "stream_from", "script_tag", "turbo_stream", "broadcast_key", "position",
+         "broadcast")
 
 for line in sys.stdin.buffer:
     question = json.loads(line)

@@ -111,6 +111,8 @@ def is_tag(self, case, secret):
         html = hotcable.stream_from(case["stream"], case["position"], secret=secret, **expiry)
     elif case["make"] == "meta_tags":
         html = hotcable.meta_tags(case["identity"], url=case["url"], secret=secret, ttl=case["ttl"], now=case["now"])
+    elif case["make"] == "script_tag":
+        html = hotcable.script_tag(**{name: case[name] for name in ("url", "nonce", "drive") if name in case})
     else:
         html = hotcable.turbo_stream(case["action"], case["target"], case["content"], case["attributes"])
     self.assertEqual(html, case["html"])
@@ -207,6 +209,8 @@ def is_setting(self, case):
             self.assertEqual(hotcable.issue_token({"visitor": "7"}, now=1700000000), case["result"])
         elif case["call"] == "meta_tags":
             self.assertIn(case["result"], hotcable.meta_tags({}).split("\n"))
+        elif case["call"] == "script_tag":
+            self.assertEqual(hotcable.script_tag(), case["result"])
         else:
             Cable.answer = (201, "")
             hotcable.broadcast("x", "y", url=CABLE)

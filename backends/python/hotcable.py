@@ -85,6 +85,17 @@ def meta_tags(identity: dict, *, url: str | None = None, secret: str | None = No
     return "\n".join(_tag("meta", {"name": name, "content": content}) for name, content in tags.items())
 
 
+def script_tag(*, url: str | None = None, nonce: str | None = None, drive: bool = True) -> str:
+    """The <script> tag for a page's head that loads hotcable.js from the cable. A `url` that ends in .js is the script's,
+    any other the cable's. `nonce` is the page's, for its Content-Security-Policy; with drive=False Turbo has no Drive."""
+    url = url or _setting("ANYCABLE_WEBSOCKET_URL") or "ws://localhost:8080/cable"
+    path, query = re.match("([^?#]*)([^#]*)", url).groups()
+    cable = re.sub("^ws(?=s?://)", "http", path.rstrip("/"), flags=re.I) + "/hotcable.js"
+    src = path + query if path.endswith(".js") else cable
+    src += "" if drive else ("&" if "?" in src else "?") + "drive=off"
+    return _tag("script", {"type": "module", "src": src, "nonce": nonce or None}) + "</script>"
+
+
 def turbo_stream(action: str, target: str | None = None, html: str = "", attributes: dict | None = None) -> str:
     """A <turbo-stream> tag, as ("append", "cards", "<li>Hi</li>"). `html` goes in as it is: escape typed text."""
     tag = {**(attributes or {}), "action": action, "target": None if action == "refresh" else target}

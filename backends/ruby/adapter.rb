@@ -6,7 +6,7 @@ require_relative "hotcable"
 
 POSITIONAL = {
   "sign_stream" => %i[stream], "issue_token" => %i[identity], "stream_from" => %i[stream position],
-  "turbo_stream" => %i[action target html attributes], "broadcast_key" => [], "position" => [], "broadcast" => %i[stream html]
+  "script_tag" => [], "turbo_stream" => %i[action target html attributes], "broadcast_key" => [], "position" => [], "broadcast" => %i[stream html]
 }.freeze
 
 $stdin.binmode.each_line do |line|

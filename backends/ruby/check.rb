@@ -105,6 +105,7 @@ class Check < Minitest::Test
           expiry = { expires_in: c["expires_in"], now: c["now"] }
           Hotcable.stream_from(c["stream"], c["position"], secret: secret, **expiry)
         when "meta_tags" then Hotcable.meta_tags(c["identity"], secret: secret, **c.slice("url", "ttl", "now").transform_keys(&:to_sym))
+        when "script_tag" then Hotcable.script_tag(**c.slice("url", "nonce", "drive").transform_keys(&:to_sym))
         else Hotcable.turbo_stream(*c.values_at("action", "target", "content", "attributes"))
         end
       assert_equal c["html"], html
@@ -192,6 +193,7 @@ class Check < Minitest::Test
         when "sign_stream" then assert_equal c["result"], Hotcable.sign_stream("board/1")
         when "issue_token" then assert_equal c["result"], Hotcable.issue_token({ visitor: "7" }, now: 1_700_000_000)
         when "meta_tags" then assert_includes Hotcable.meta_tags({}).lines(chomp: true), c["result"]
+        when "script_tag" then assert_equal c["result"], Hotcable.script_tag
         else
           Hotcable.broadcast("x", "y", url: CABLE.url)
           c["result"] ? assert_equal(c["result"], authorization) : assert_nil(authorization)

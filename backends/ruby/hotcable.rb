@@ -74,6 +74,17 @@ module Hotcable
       tags.map { |name, content| tag("meta", { name: name, content: content }) }.join("\n")
     end
 
+    # The <script> tag for a page's head that loads hotcable.js from the cable. A url that ends in .js is the script's, any
+    # other the cable's. nonce is the page's, for its Content-Security-Policy; with drive: false Turbo has no Drive.
+    def script_tag(url: nil, nonce: nil, drive: true)
+      url = first_of(url, ENV["ANYCABLE_WEBSOCKET_URL"], "ws://localhost:8080/cable")
+      path, query = url.match(/\A([^?#]*)([^#]*)/).captures
+      cable = "#{path.sub(%r{/+\z}, "").sub(%r{\Aws(?=s?://)}i, "http")}/hotcable.js"
+      src = path.end_with?(".js") ? path + query : cable
+      src += "#{src.include?("?") ? "&" : "?"}drive=off" unless drive
+      "#{tag("script", { type: "module", src: src, nonce: nonce == "" ? nil : nonce })}</script>"
+    end
+
     # A <turbo-stream> tag, as ("append", "cards", "<li>Hi</li>"). html goes in as it is: escape typed text.
     def turbo_stream(action, target = nil, html = "", attributes = {})
       tag = attributes.merge("action" => action, "target" => action == "refresh" ? nil : target)

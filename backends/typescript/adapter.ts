@@ -1,5 +1,14 @@
 /** Answers questions about hotcable.ts, a JSON line each: npm run check:backend -- node backends/typescript/adapter.ts */
-import { broadcast, broadcastKey, issueToken, position, signStream, streamFrom, turboStream } from './hotcable.ts'
+import {
+  broadcast,
+  broadcastKey,
+  issueToken,
+  position,
+  scriptTag,
+  signStream,
+  streamFrom,
+  turboStream,
+} from './hotcable.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: the shape depends on the question.
 const ANSWERS: Record<string, (ask: any) => string | Promise<unknown>> = {
@@ -7,6 +16,7 @@ const ANSWERS: Record<string, (ask: any) => string | Promise<unknown>> = {
   issue_token: ({ identity, ...rest }) => issueToken(identity, rest),
   stream_from: ({ stream, position, expires_in: expiresIn, ...rest }) =>
     streamFrom(stream, position, { expiresIn, ...rest }),
+  script_tag: scriptTag,
   turbo_stream: ({ action, target, html, attributes }) => turboStream(action, target, html, attributes),
   broadcast_key: broadcastKey,
   position: ({ streams, ...rest }) => position(streams, rest),

@@ -15,6 +15,7 @@ import {
   issueToken,
   metaTags,
   position,
+  scriptTag,
   signStream,
   streamFrom,
   turboStream,
@@ -91,6 +92,7 @@ describe('bytes', () => {
     const made: Record<string, () => string> = {
       stream_from: () => streamFrom(stream, rest.position, { ...rest, secret, expiresIn: rest.expires_in }),
       meta_tags: () => metaTags(identity, { ...rest, secret }),
+      script_tag: () => scriptTag(rest),
       turbo_stream: () => turboStream(action, target, content, attributes),
     }
     test(`a tag: ${id}`, () => assert.equal(made[make]!(), html))
@@ -198,6 +200,7 @@ describe('settings', () => {
     sign_stream: () => signStream('board/1'),
     issue_token: () => issueToken({ visitor: '7' }, { now: 1_700_000_000 }),
     meta_tags: () => metaTags({}).split('\n')[1],
+    script_tag: () => scriptTag(),
     broadcast: async () => {
       await broadcast('x', 'y', { url })
       return asked[0]?.authorization ?? null

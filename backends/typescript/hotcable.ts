@@ -21,6 +21,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 export type Identity = Record<string, string | number | boolean | null>
 type TokenOptions = { secret?: string; ttl?: number; now?: number }
 type StreamOptions = { secret?: string; expiresIn?: number; now?: number }
+type ScriptOptions = { url?: string; nonce?: string; drive?: boolean }
 type CableOptions = { url?: string; key?: string }
 type BroadcastOptions = CableOptions & { timeoutMs?: number; retries?: number }
 
@@ -80,6 +81,18 @@ export function metaTags(identity: Identity, { url, ...token }: TokenOptions & {
   const withToken = `${cable}${cable.includes('?') ? '&' : '?'}jid=${jid}` // all that @hotwired/turbo-rails reads
   const meta = (name: string, content: string) => tag('meta', { name, content })
   return [meta('action-cable-url', withToken), meta('cable-url', cable), meta('cable-token', jid)].join('\n')
+}
+
+/** The `<script>` tag for a page's head that loads hotcable.js from the cable. A `url` that ends in .js is the script's,
+ *  any other the cable's. `nonce` is the page's, for its Content-Security-Policy; with `drive: false` Turbo has no
+ *  Drive. */
+export function scriptTag({ url, nonce, drive = true }: ScriptOptions = {}): string {
+  const given = url || setting('ANYCABLE_WEBSOCKET_URL') || 'ws://localhost:8080/cable'
+  const [whole = '', path = ''] = /^([^?#]*)[^#]*/.exec(given) ?? []
+  const cable = `${path.replace(/\/+$/, '').replace(/^ws(?=s?:\/\/)/i, 'http')}/hotcable.js`
+  const script = path.endsWith('.js') ? whole : cable
+  const src = drive ? script : `${script}${script.includes('?') ? '&' : '?'}drive=off`
+  return `${tag('script', { type: 'module', src, nonce: nonce || null })}</script>`
 }
 
 /** A `<turbo-stream>` tag, as `('append', 'cards', '<li>Hi</li>')`. `html` goes in as it is: escape typed text. */

@@ -34,6 +34,12 @@ const cable = (id: string, url: string, env: Env) => ({
   env: { ANYCABLE_SECRET: 'main', ...env },
   result: `<meta name="cable-url" content="${url}">`,
 })
+const script = (id: string, src: string, env: Env) => ({
+  id,
+  call: 'script_tag',
+  env,
+  result: `<script type="module" src="${src}"></script>`,
+})
 const key = (id: string, key: string | null, env: Env) => ({
   id,
   call: 'broadcast',
@@ -53,7 +59,7 @@ const refuse = (id: string, flag: keyof typeof FLAGS, call: string, env: Env, se
 export const settings = {
   about:
     'Settings. produce: with only these ANYCABLE_ variables set, sign_stream("board/1") and issue_token({"visitor":"7"}, now = 1700000000) are result, ' +
-    'meta_tags has the line result, broadcast sends Authorization: result (null: does not send it). refuse: the call raises an error that has all of names.',
+    'meta_tags has the line result, script_tag() is result, broadcast sends Authorization: result (null: does not send it). refuse: the call raises an error that has all of names.',
   notes: FLAGS,
   produce: [
     stream('streams: one secret is enough', 'main', { ANYCABLE_SECRET: 'main' }),
@@ -82,6 +88,10 @@ export const settings = {
     }),
     token('tokens: an empty one does not count', 'main', { ANYCABLE_SECRET: 'main', ANYCABLE_JWT_SECRET: '' }),
     token('tokens: a secret that is not ASCII', CYRILLIC, { ANYCABLE_JWT_SECRET: CYRILLIC }),
+    script('script: the default', 'http://localhost:8080/cable/hotcable.js', { ANYCABLE_WEBSOCKET_URL: '' }),
+    script('script: beside the cable', 'https://example.com/live/hotcable.js', {
+      ANYCABLE_WEBSOCKET_URL: 'wss://example.com/live',
+    }),
     cable('cable: on this machine', 'ws://localhost:8080/cable', {}),
     cable('cable: elsewhere', 'wss://example.com/cable', { ANYCABLE_WEBSOCKET_URL: 'wss://example.com/cable' }),
     cable('cable: an empty one does not count', 'ws://localhost:8080/cable', { ANYCABLE_WEBSOCKET_URL: '' }),

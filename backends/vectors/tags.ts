@@ -34,6 +34,13 @@ const metaTags = (id: string, identity: object, url: string, { ttl = 3600, secre
   return { id, make: 'meta_tags', ...(secret !== SECRET && { secret }), identity, url, ttl, now: NOW, html }
 }
 
+const scriptTag = (
+  id: string,
+  src: string,
+  given: { url: string; nonce?: string; drive?: boolean },
+  nonce = '',
+) => ({ id, make: 'script_tag', ...given, html: `<script type="module" src="${escape(src)}"${nonce}></script>` })
+
 const turboStream = (
   id: string,
   tag: string,
@@ -79,6 +86,22 @@ export const tags = {
       ttl: 60,
     }),
     metaTags('meta tags with a secret that is not ASCII', {}, 'ws://localhost:8080/cable', { secret: CYRILLIC }),
+    ...[
+      ['ws://localhost:8080/cable', 'http://localhost:8080/cable/hotcable.js'],
+      ['wss://example.com/live/cable/', 'https://example.com/live/cable/hotcable.js'],
+      ['wss://example.com/cable?v=1#x.js', 'https://example.com/cable/hotcable.js'],
+      ['wss://example.com', 'https://example.com/hotcable.js'],
+      ['https://example.com/cable', 'https://example.com/cable/hotcable.js'],
+      ['/cable', '/cable/hotcable.js'],
+      ['ws/cable', 'ws/cable/hotcable.js'],
+      ['/static/hotcable-streams.js', '/static/hotcable-streams.js'],
+      ['https://cdn.example.com/hotcable.js?v=1&b="<é>"#x', 'https://cdn.example.com/hotcable.js?v=1&b="<é>"'],
+    ].map(([url, src]) => scriptTag(`script of ${url}`, src!, { url: url! })),
+    scriptTag('script with a nonce', '/cable/hotcable.js', { url: '/cable', nonce: 'r4nd"0m' }, ' nonce="r4nd&quot;0m"'),
+    scriptTag('script with an empty nonce', '/cable/hotcable.js', { url: '/cable', nonce: '' }),
+    scriptTag('script with Drive', '/cable/hotcable.js', { url: '/cable', drive: true }),
+    scriptTag('script without Drive', '/cable/hotcable.js?drive=off', { url: '/cable?a=b', drive: false }),
+    scriptTag('script without Drive, of a URL with a query', '/a.js?v=1&drive=off', { url: '/a.js?v=1', drive: false }),
     turboStream('append', wrap('<li>Hi</li>'), 'append', 'cards', '<li>Hi</li>'),
     turboStream('append nothing', wrap(''), 'append', 'cards'),
     turboStream(

@@ -14,6 +14,8 @@ import (
 
 type question struct {
 	Do, Stream, Position, Action, HTML, URL, Key, Secret string
+	Nonce                                                string
+	Drive                                                *bool
 	Target                                               *string
 	Streams                                              []string
 	Identity, Attributes                                 json.RawMessage // in the order of their keys
@@ -59,6 +61,9 @@ func (ask question) answer() (string, error) {
 		return hotcable.IssueToken(ask.Identity, options...)
 	case "stream_from":
 		return hotcable.StreamFrom(ask.Stream, ask.Position, options...)
+	case "script_tag":
+		url, nonce := hotcable.URL(ask.URL), hotcable.Nonce(ask.Nonce)
+		return hotcable.ScriptTag(url, nonce, hotcable.Drive(ask.Drive == nil || *ask.Drive)), nil
 	case "turbo_stream":
 		target := hotcable.None
 		if ask.Target != nil {
