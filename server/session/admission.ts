@@ -173,7 +173,6 @@ export function createAdmission(
     }
     sessions.add(session)
     listener.begin(resumed)
-    sessions.welcomed(session)
     return listener
   }
 

@@ -19,7 +19,17 @@ import { confirmHistory, rejectHistory } from '../protocol/extended.ts'
 import { catchingUp, caughtUp } from '../protocol/source-events.ts'
 import { HeldMessages, type HeldParts, inOrder } from './held-messages.ts'
 import { type Found, type History, readHistory } from './read-history.ts'
-import { bytesOf, coveredFrom, framesOf, lastOf, type Missed, type PinnedStart, pinned, whyGap } from './replay.ts'
+import {
+  bytesOf,
+  coveredFrom,
+  framesOf,
+  isLost,
+  lastOf,
+  type Missed,
+  type PinnedStart,
+  pinned,
+  whyGap,
+} from './replay.ts'
 import type { Start } from './start.ts'
 import type { Subscription } from './subscriptions.ts'
 
@@ -89,9 +99,11 @@ export class CatchUp {
   }
 
   /** Whether we know already that a replay cannot bring the messages found. */
-  isGap(found: Found | undefined, subscription: Subscription): boolean {
+  isGap(start: Start, found: Found | undefined, subscription: Subscription): boolean {
     const { history, limits } = this.#parts
-    if (history === undefined || found === undefined || found instanceof Promise) return false
+    if (history === undefined) return false
+    if (isLost(start, history.epoch)) return true
+    if (found === undefined || found instanceof Promise) return false
     return found === 'gap' || bytesOf(found, subscription, history) > limits.maxReplayBytes
   }
 
@@ -111,15 +123,15 @@ export class CatchUp {
   }
 
   #turnOf(start: Start, subscription: Subscription, asked: boolean): Turn {
-    // "Now" is this moment, or when we listen, but not when the replay runs.
-    const { listening } = this.#parts
+    // "Now" is this moment, not when the replay runs, and not when we listen: a client that has its confirmation must get
+    // all that is published after it.
+    const { listening, history } = this.#parts
     const { streams } = subscription.grant
     const opening = listening.opening(streams)
     if (opening === undefined) return { subscription, start: pinned(start, listening.now(streams)), opening, asked }
-    const turn: Turn = { subscription, start: 'gap', opening: undefined, asked }
+    const turn: Turn = { subscription, start: pinned(start, history!), opening: undefined, asked }
     turn.opening = opening.then(() => {
       turn.opening = undefined
-      turn.start = pinned(start, listening.now(streams))
     })
     turn.opening.catch(() => {}) // (it fails the session when its turn comes)
     return turn

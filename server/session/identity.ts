@@ -8,7 +8,7 @@ export interface Identity {
   readonly anonymous: boolean
 }
 
-export type Owner = Pick<Identity, 'identity' | 'anonymous'>
+type Owner = Pick<Identity, 'identity' | 'anonymous'>
 
 /** Whether a lost session is this caller's. */
 export const isTheSame = (who: Owner, lost: Owner): boolean =>

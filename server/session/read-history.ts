@@ -26,8 +26,7 @@ export function readHistory(history: History, streams: readonly string[], start:
 }
 
 function readStream(history: History, stream: string, start: PinnedStreamStart): Found {
-  // (A page learns of a gap that needs no answer of the broker with its confirmation.)
-  if (start === 'gap' || ('epoch' in start && start.epoch !== history.epoch)) return 'gap'
+  if (start === 'gap') return 'gap'
   return 'since' in start ? history.since(stream, start.since) : history.after(stream, start)
 }
 

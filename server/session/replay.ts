@@ -27,6 +27,12 @@ interface Now {
   readonly epoch: string
 }
 
+/** Whether the start is a gap, without asking the broker. */
+export const isLost = (start: Start, epoch: string): boolean =>
+  start === 'gap' ||
+  (typeof start === 'object' &&
+    ('each' in start ? start.each.some(one => isLost(one, epoch)) : 'epoch' in start && start.epoch !== epoch))
+
 /** A message of the history, or a held one. */
 export type Missed = Entry | Message
 

@@ -44,8 +44,9 @@ function start(pattern: RegExp, { history }: { history: MemoryHistory | undefine
       return 'joined'
     },
     leave: nothing,
-    lost: () => void done.push('lost'),
+    lost: () => done.push('lost'),
     present: () => ({ total: 0, records: [] }),
+    expire: nothing,
   }
   const session = new Session(
     { sid: 'sid', identity: 'ada', anonymous: false, resumable: false, connection },

@@ -7,8 +7,6 @@
  */
 
 import { guarded, type ReportFailure, tryEach } from '../base/failure.ts'
-import type { Soon } from '../base/soon.ts'
-import { BrokerUnavailable, unawaited } from '../broker.ts'
 import type { Resolve, StreamGrant } from '../channels/channels.ts'
 import {
   COMPLAINTS,
@@ -53,8 +51,6 @@ export interface SessionParts extends CatchUpParts, CommandParts {
   /** Counts an ignored command. */
   ignored: (code: ComplaintCode) => void
   log: Log
-  /** Stores the session again, because its state has changed; `undefined`: no other node could take it. */
-  changed?: ((session: Session) => void) | undefined
   /** Whether refusals tell the client their code, which its welcome announces (--dev). */
   explain: boolean
 }
@@ -131,7 +127,6 @@ export class Session implements Addressee, Behind, Speaker {
   }
 
   goLive({ identifier, grant }: Subscription): void {
-    this.#parts.changed?.(this)
     for (const stream of grant.streams)
       this.#parts.hub.subscribe(stream, identifier, this.connection, grant.kind !== 'data')
   }
@@ -142,7 +137,6 @@ export class Session implements Addressee, Behind, Speaker {
 
   missed(subscription: Subscription, code: GapCode): void {
     this.#parts.heal.missed(this, subscription, code)
-    this.#parts.changed?.(this)
   }
 
   /** The client may have missed messages of these streams; `undefined`: of any. */
@@ -158,8 +152,7 @@ export class Session implements Addressee, Behind, Speaker {
 
   /** The client lives, and has read all but our latest frames. */
   heard(): void {
-    const isCatchingUp = this.#cancelGrace !== nothing
-    if (this.connection.isOpen && !isCatchingUp) this.#heardAt = this.#parts.history?.seen ?? 0
+    if (this.connection.isOpen) this.#heardAt = this.#parts.history?.seen ?? 0
   }
 
   /** Handles one message of the client; `undefined` is a message that is not text. */
@@ -181,7 +174,7 @@ export class Session implements Addressee, Behind, Speaker {
     else if (row.about === 'session') this.#complain(row.act(this, command, held))
     else if (held === undefined) this.#complain('not_subscribed')
     else {
-      this.#answer(row.act(this, command, held, this.#parts))
+      this.#complain(row.act(this, command, held, this.#parts))
       if (row.isFree) return 'free'
     }
     return 'done'
@@ -224,20 +217,13 @@ export class Session implements Addressee, Behind, Speaker {
     if (this.#ended) return undefined
     this.#ended = true
     this.#cancelGrace()
-    const left = this.snapshot()
-    const { presence, heal, failed } = this.#parts
+    const { history, presence, heal } = this.#parts
+    // Do not resume a subscription while its page must refresh: the client subscribes anew, and gets a gap again.
+    const identifiers = [...this.#subscriptions].flatMap(({ healing, identifier }) => (healing ? [] : [identifier]))
     for (const subscription of this.#subscriptions) this.#leave(subscription)
     this.#subscriptions.clear()
     heal.left(this)
-    unawaited(presence?.lost(this.sid), failed)
-    return left
-  }
-
-  /** Returns the state to resume from. */
-  snapshot(): Snapshot {
-    const { history } = this.#parts
-    // Do not resume a subscription while its page must refresh: the client subscribes anew, and gets a gap again.
-    const identifiers = [...this.#subscriptions].flatMap(({ healing, identifier }) => (healing ? [] : [identifier]))
+    presence?.lost(this.sid)
     return {
       identity: this.identity,
       anonymous: this.anonymous,
@@ -265,13 +251,9 @@ export class Session implements Addressee, Behind, Speaker {
     )
     // The client now asks for the history of each. If it does not, we send the messages since it lost its connection.
     const resume = () => {
-      this.#cancelGrace = nothing
       for (const subscription of held)
         if (subscription.state === 'waiting') this.catchUp.from(position ?? 'now', subscription, false)
     }
-    // If the session is lost again before that, its next one starts here, too.
-    const isOfThisEpoch = typeof position === 'object' && position.epoch === this.#parts.history?.epoch
-    this.#heardAt = isOfThisEpoch ? position.offset : NEVER
     this.#cancelGrace = this.#parts.later(
       HISTORY_GRACE_MS,
       guarded(resume, error => this.fail(error)),
@@ -303,7 +285,7 @@ export class Session implements Addressee, Behind, Speaker {
     // A restored subscription is live already if its client has sent `history` before.
     const start = state === 'live' ? 'now' : eventStart(grant.streams, page, asked, positions?.seen)
     const found = this.catchUp.find(start, subscription)
-    const isGap = this.catchUp.isGap(found, subscription)
+    const isGap = this.catchUp.isGap(start, found, subscription)
     this.connection.send(confirmSubscription(identifier, isGap ? this.fate(subscription) : undefined))
     this.catchUp.from(start, subscription, asksForHistory(asked) || (positions !== undefined && start !== 'now'), found)
     if (presence !== undefined && !this.#ended) {
@@ -313,15 +295,7 @@ export class Session implements Addressee, Behind, Speaker {
   }
 
   join(command: Command, subscription: Subscription): void {
-    this.#answer(join(this, command, subscription, this.#parts))
-  }
-
-  #answer(complaint: Soon<ComplaintCode | undefined>): void {
-    if (!(complaint instanceof Promise)) return this.#complain(complaint)
-    complaint.then(
-      code => this.#complain(code),
-      error => (error instanceof BrokerUnavailable ? this.#complain('presence_unavailable') : this.fail(error)),
-    )
+    this.#complain(join(this, command, subscription, this.#parts))
   }
 
   #grant(identifier: string): Subscription | RejectionCode {
@@ -345,10 +319,8 @@ export class Session implements Addressee, Behind, Speaker {
   unsubscribe(subscription: Subscription): void {
     this.#subscriptions.delete(subscription)
     this.#leave(subscription)
-    const { presence, failed, changed } = this.#parts
-    const stream = subscription.grant.presence
-    if (stream !== undefined) unawaited(presence?.leave(stream, this.sid), failed)
-    changed?.(this)
+    const { presence } = subscription.grant
+    if (presence !== undefined) this.#parts.presence?.leave(presence, this.sid)
   }
 
   #leave(subscription: Subscription): void {

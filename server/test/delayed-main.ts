@@ -14,7 +14,9 @@ const config = readConfig(process.argv.slice(2), env)
 const log = createLog(config.settings.log_level, config.settings.log_format)
 const cable = createCable(config, {
   log,
-  wrapBroker: memory => createDelayingBroker(memory, { seed: Number(seed), maxMs: 50 }),
+  // (Without a history the broker is always the one in this process.)
+  wrapBroker: memory =>
+    config.settings.broker === 'none' ? memory : createDelayingBroker(memory, { seed: Number(seed), maxMs: 50 }),
 })
 await cable.listen()
 log.info(`clients connect to ${cable.url.cable}`)

@@ -83,7 +83,14 @@ export function createDelayingBroker(first: SyncBroker, { seed, maxMs }: Delays)
         if (streams.has(stream)) arrive(() => feed.live(stream, live))
       },
       signal: signal => feed.signal(signal),
-      gap: streams => arrive(() => feed.gap(streams)),
+      gap(streams) {
+        // (It has an offset: else a subscription that starts now would start before the gap.)
+        const offset = source.seen
+        arrive(() => {
+          seen = offset
+          feed.gap(streams)
+        })
+      },
     })
   const broker: DelayingBroker = {
     isAway: false,

@@ -1,6 +1,6 @@
 /** A client of a sequence, and what the model knows of it. */
 import type { Client } from '../../../testing/client.ts'
-import { Listener, type Subscription } from './model.ts'
+import { type Ears, Listener, type Subscription } from './model.ts'
 import type { Random } from './random.ts'
 
 export class Actor extends Listener {
@@ -11,8 +11,8 @@ export class Actor extends Listener {
   identity: string
   client!: Client
 
-  constructor(name: string, random: Random, identity: string) {
-    super()
+  constructor(name: string, random: Random, identity: string, ears: Ears) {
+    super(ears)
     this.name = name
     this.extended = random.chance(0.7)
     this.known = random.chance(0.6)

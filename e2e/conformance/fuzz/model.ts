@@ -62,12 +62,14 @@ const LARGEST_WHISPER = 16_384
 /** Bytes of a member's id and of its info as JSON; --max_presence_info_size. */
 const LARGEST_MEMBER = 4_096
 
-interface Owed {
+export interface Owed {
   readonly frame: Frame
   readonly message?: Message | undefined
 }
 
-interface Telling {
+export interface Telling {
+  /** Those of one origin keep their order. */
+  origin: string
   exclude?: string | undefined
   fromClient?: boolean
   /** No history holds it. */
@@ -75,7 +77,7 @@ interface Telling {
 }
 
 /** By a client. */
-const SAID: Telling = { fromClient: true, transient: true }
+const SAID = { fromClient: true, transient: true }
 
 export class Listener {
   /** The present one first, then those it was resumed from. */
@@ -84,9 +86,26 @@ export class Listener {
   connected = false
   /** Whether a lost session can be resumed. */
   resumable = false
+  readonly ears: Ears
+
+  constructor(ears: Ears) {
+    this.ears = ears
+  }
+}
+
+/** What a listener is owed, and what came. */
+export interface Ears {
+  /** Where a page may be told to refresh itself. */
+  readonly gaps: Set<string>
+  owe: (...group: Owed[]) => void
+  /** Takes what came up to the answer of a ping, which was sent after all commands. */
+  hear: (frames: readonly Frame[]) => void
+}
+
+/** Of a cable whose broker answers at once: everything comes in one order. */
+export class PromptEars implements Ears {
   /** Frames that are owed; those of one event in any order. */
   #owed: Owed[][] = []
-  /** Where a page may be told to refresh itself. */
   readonly gaps = new Set<string>()
 
   owe(...group: Owed[]): void {
@@ -94,7 +113,7 @@ export class Listener {
   }
 
   /** Compares what came with what was owed; nothing is owed afterwards. */
-  settle(frames: readonly Frame[]): void {
+  hear(frames: readonly Frame[]): void {
     const came = frames.filter(frame => !this.#isRefresh(frame))
     for (const group of this.#owed.splice(0)) {
       const rest = [...group]
@@ -116,10 +135,13 @@ export class Listener {
     assert.deepEqual(came, [], 'came, and was not owed')
   }
 
-  #isRefresh({ identifier = '', message }: Frame): boolean {
-    return this.gaps.has(identifier) && String(message).startsWith('"<turbo-stream action=\\"refresh\\"')
+  #isRefresh(frame: Frame): boolean {
+    return this.gaps.has(frame.identifier ?? '') && isRefresh(frame)
   }
 }
+
+export const isRefresh = ({ message }: Frame): boolean =>
+  String(message).startsWith('"<turbo-stream action=\\"refresh\\"')
 
 interface Present {
   info: Text | undefined
@@ -144,52 +166,79 @@ export class Room {
     return messages
   }
 
-  /** A message whose place is known, and that place. */
-  known(stream: string): { message: Message; at: number }[] {
-    return this.messages(stream).flatMap((message, at) => (message.offset === undefined ? [] : [{ message, at }]))
+  streams(): Iterable<string> {
+    return this.#streams.keys()
   }
 
-  broadcast(stream: string, message: Message, transient: boolean): void {
+  /** A message whose offset is known, and the place behind it. */
+  known(stream: string): { message: Message; place: Place }[] {
+    return this.messages(stream).flatMap((message, at) =>
+      message.offset === undefined ? [] : [{ message, place: this.placeAfter(stream, at) }],
+    )
+  }
+
+  protected placeAfter(_stream: string, at: number): Place {
+    return at + 1
+  }
+
+  /** The first message that a time can bring back. */
+  protected oldest(_stream: string): number {
+    return 0
+  }
+
+  /** The session of a listener goes on, and each of its subscriptions waits for it to say where it is. */
+  resume(listener: Listener): void {
+    for (const subscription of listener.subscriptions.values())
+      Object.assign(subscription, { live: false, confirmed: false })
+  }
+
+  /** The connection of a listener is gone. */
+  lost(_listener: Listener): void {}
+
+  /** Returns whether its id is new. */
+  broadcast(stream: string, message: Message, transient: boolean): boolean {
     const { body, type, exclude, id } = message
     if (id !== undefined) {
-      if (this.#published.has(id)) return
+      if (this.#published.has(id)) return false
       this.#published.add(id)
     }
     if (!transient) this.messages(stream).push(message)
-    this.#tell(
+    this.tell(
       stream,
       identifier => ({
         frame: { ...(type ? { type } : {}), identifier, message: body, ...(transient ? {} : { stream_id: stream }) },
         message: transient ? undefined : message,
       }),
-      { exclude, transient },
+      { origin: 'backend', exclude, transient },
     )
+    return true
   }
 
   whisper(from: Listener, { stream, kind }: Subscription, { json }: Text): void {
     if (kind !== 'data' || Buffer.byteLength(json) > LARGEST_WHISPER) return
     const message = json === 'null' ? '"null"' : json
-    this.#tell(stream, identifier => ({ frame: { identifier, message } }), { exclude: from.sids[0], ...SAID })
+    const sid = from.sids[0]!
+    this.tell(stream, identifier => ({ frame: { identifier, message } }), { origin: sid, exclude: sid, ...SAID })
   }
 
   subscribe(listener: Listener, subscription: Subscription, asked: Asked): void {
     listener.subscriptions.set(subscription.identifier, subscription)
-    listener.owe({ frame: { type: 'confirm_subscription', identifier: subscription.identifier } })
+    listener.ears.owe({ frame: { type: 'confirm_subscription', identifier: subscription.identifier } })
     const { page, live, covered } = subscription
     subscription.confirmed = true
-    const place = live ? covered : (page ?? this.#placeOf(subscription, asked))
+    const place = live ? covered : (page ?? this.placeOf(subscription, asked))
     this.#replay(listener, subscription, place, asked.wire !== undefined)
   }
 
   history(listener: Listener, subscription: Subscription, asked: Asked): void {
     const { page } = subscription
-    const place = asked.place ?? page ?? this.#placeOf(subscription, asked)
+    const place = asked.place ?? page ?? this.placeOf(subscription, asked)
     this.#replay(listener, subscription, place, true)
   }
 
-  #placeOf({ stream }: Subscription, { place, since }: Asked): Place {
+  protected placeOf({ stream }: Subscription, { place, since }: Asked): Place {
     if (place !== undefined || since === 'gap') return place ?? 'gap'
-    return since === 'all' ? 0 : since === 'none' ? this.messages(stream).length : undefined
+    return since === 'all' ? this.oldest(stream) : since === 'none' ? this.messages(stream).length : undefined
   }
 
   #replay(listener: Listener, subscription: Subscription, place: Place, asked: boolean): void {
@@ -199,20 +248,21 @@ export class Room {
     const start = place === 'gap' || place === undefined ? until : Math.min(place, until)
     const late = subscription.late.splice(0)
     const oweLate = (until: number) => {
-      while (late.length > 0 && late[0]!.at <= until) listener.owe(late.shift()!.owed)
+      while (late.length > 0 && late[0]!.at <= until) listener.ears.owe(late.shift()!.owed)
     }
     for (let at = start; at < until; at++) {
       oweLate(at)
       const message = messages[at]!
       if (message.exclude !== undefined && listener.sids.includes(message.exclude)) continue
-      listener.owe({ frame: { identifier, message: message.body, stream_id: stream }, message })
+      listener.ears.owe({ frame: { identifier, message: message.body, stream_id: stream }, message })
     }
     if (place !== 'gap') oweLate(messages.length)
     if (place === 'gap' && kind === 'turbo') {
-      listener.gaps.add(identifier)
+      listener.ears.gaps.add(identifier)
       subscription.healing = subscription.page !== undefined
     }
-    if (asked) listener.owe({ frame: { type: place === 'gap' ? 'reject_history' : 'confirm_history', identifier } })
+    if (asked)
+      listener.ears.owe({ frame: { type: place === 'gap' ? 'reject_history' : 'confirm_history', identifier } })
     oweLate(messages.length)
     subscription.live = true
     subscription.covered = start
@@ -256,35 +306,42 @@ export class Room {
 
   askPresence(listener: Listener, { identifier, stream, kind }: Subscription): void {
     const message = kind === 'data' ? this.present(stream).replace(',"records":[]', '') : '{"type":"error","total":0}'
-    listener.owe({ frame: { type: 'presence', identifier, message } })
+    listener.ears.owe({ frame: { type: 'presence', identifier, message } })
   }
 
   #event(stream: string, message: object): void {
     const text = print(message)
-    this.#tell(stream, identifier => ({ frame: { type: 'presence', identifier, message: text } }), SAID)
+    this.tell(stream, identifier => ({ frame: { type: 'presence', identifier, message: text } }), {
+      origin: 'presence',
+      ...SAID,
+    })
   }
 
-  #tell(stream: string, owed: (identifier: string) => Owed, { exclude, fromClient, transient }: Telling): void {
+  protected tell(
+    stream: string,
+    owed: (identifier: string) => Owed,
+    { exclude, fromClient, transient }: Telling,
+  ): void {
     for (const listener of this.listeners) {
       if (!listener.connected || (exclude !== undefined && listener.sids.includes(exclude))) continue
       const mine = [...listener.subscriptions.values()].filter(
         subscription => subscription.stream === stream && !(fromClient && subscription.kind !== 'data'),
       )
       const at = this.messages(stream).length
-      listener.owe(...mine.filter(({ live }) => live).map(({ identifier }) => owed(identifier)))
+      listener.ears.owe(...mine.filter(({ live }) => live).map(({ identifier }) => owed(identifier)))
       if (transient) for (const { live, late, identifier } of mine) if (!live) late.push({ at, owed: owed(identifier) })
     }
   }
 }
 
-function learn(message: Message, offset: number | undefined, epoch: string | undefined): void {
+export function learn(message: Message, offset: number | undefined, epoch: string | undefined): void {
   assert.ok(Number.isSafeInteger(offset) && epoch, `no position: ${JSON.stringify(message)}`)
   message.offset ??= offset!
   message.epoch ??= epoch
   assert.deepEqual([offset, epoch], [message.offset, message.epoch], 'a message has one position')
 }
 
-function same(a: unknown, b: unknown): boolean {
+export function same(a: unknown, b: unknown): boolean {
   try {
     assert.deepStrictEqual(a, b)
     return true

@@ -6,13 +6,15 @@
  */
 import assert from 'node:assert/strict'
 import { BASE, EXTENDED, type Frame } from '../../../testing/client.ts'
+import type { LateCable } from '../late-cables.ts'
 import { encode } from '../raw.ts'
 import { cableReady, derived, jwt, now, pubsub, sign } from '../signing.ts'
 import type { World } from '../world.ts'
 import { Actor, write } from './actor.ts'
 import { BACKEND_BODIES, BAD_BROADCASTS, FATAL, GARBAGE, IDS, INFOS, NUMBERS, REJECTED, WHISPERS } from './corpus.ts'
 import { isTooDeep, long, nested, parseFrame, print, Text } from './json.ts'
-import { type Asked, type Member, type Place, Room, type Subscription } from './model.ts'
+import { LateEars, LateRoom } from './late-model.ts'
+import { type Asked, type Member, type Message, type Place, PromptEars, Room, type Subscription } from './model.ts'
 import type { Random } from './random.ts'
 
 /** The machine was too slow to tell anything: a resumed client was not heard in time. */
@@ -25,6 +27,15 @@ const NEVER = { place: undefined, since: 'gap' } as const
 const NOTHING: Asked = { wire: undefined, place: undefined, since: undefined }
 const CHANNELS = { turbo: 'Turbo::StreamsChannel', data: '$pubsub' }
 
+/** For what a late cable owes: it asks its broker again after a second. */
+const PATIENCE_MS = 30_000
+
+interface Publication {
+  readonly stream: string
+  readonly message: Message
+  readonly transient: boolean
+}
+
 export class Sequence {
   /** What was said, one line each. */
   readonly log: string[] = []
@@ -32,23 +43,38 @@ export class Sequence {
   readonly #random: Random
   readonly #actors: readonly Actor[]
   readonly #room: Room
+  /** If the cable's broker answers later. */
+  readonly #late: { readonly cable: LateCable; readonly room: LateRoom; readonly watcher: Actor } | undefined
   readonly #streams: readonly string[]
   /** The ids that a backend sent, also in lists that were refused. */
   readonly #ids: string[] = []
+  /** Publications that the broker did not take. */
+  readonly #refused: (readonly Publication[])[] = []
   readonly #name: string
   #said = 0
 
-  constructor(world: World, random: Random, name: string) {
+  /** `late`: the cable, if its broker answers later. */
+  constructor(world: World, random: Random, name: string, late?: LateCable) {
     this.#world = world
     this.#random = random
     this.#name = name
     this.#streams = ['a', 'b/é', 'c'].map(stream => `${name}/${stream}`)
-    this.#actors = ['ada', 'bob'].map(user => new Actor(user, random, JSON.stringify({ user: `${name}/${user}` })))
-    this.#room = new Room(this.#actors)
+    const newActor = (user: string) =>
+      new Actor(user, random, JSON.stringify({ user: `${name}/${user}` }), late ? new LateEars() : new PromptEars())
+    this.#actors = ['ada', 'bob'].map(newActor)
+    if (late === undefined) {
+      this.#room = new Room(this.#actors)
+      return
+    }
+    const watcher = newActor('watcher')
+    const room = new LateRoom([watcher, ...this.#actors])
+    this.#room = room
+    this.#late = { cable: late, room, watcher }
   }
 
   /** Throws when the cable does not do what it must. */
   async run(steps: number): Promise<void> {
+    await this.#watch()
     for (const actor of this.#actors) await this.#connect(actor)
     for (let i = 0; i < steps; i++) await this.#step()
     await this.#settle()
@@ -79,6 +105,7 @@ export class Sequence {
       [this.#break, 4],
       [this.#intrude, 3],
       [this.#dismiss, 2],
+      ...(this.#late ? ([[this.#outage, 2]] as const) : []),
     ] as const)
     await does.call(this, actor)
   }
@@ -95,13 +122,49 @@ export class Sequence {
     return !isTooDeep(command)
   }
 
-  /** All commands are answered; what came is what was owed. */
+  /** All commands are answered, and nothing is under way; what came is what was owed. */
   async #settle(): Promise<void> {
-    for (const actor of this.#actors) {
+    await this.#hear()
+    if (this.#late === undefined) return
+    const { cable, room } = this.#late
+    const deadline = performance.now() + PATIENCE_MS
+    for (;;) {
+      await cable.settled()
+      await this.#hear()
+      const missing = room.compare()
+      if (missing.length === 0) return
+      assert.ok(performance.now() < deadline, `owed, and did not come:\n${missing.join('\n')}`)
+    }
+  }
+
+  /** All commands are answered. */
+  async #hear(...actors: readonly Actor[]): Promise<void> {
+    const all = this.#late ? [this.#late.watcher, ...this.#actors] : this.#actors
+    for (const actor of actors.length > 0 ? actors : all) {
       if (!actor.connected) continue
-      actor.settle(await actor.client.answers())
+      actor.ears.hear(await actor.client.answers())
       assert.deepEqual(actor.client.errors, [])
     }
+  }
+
+  /** Before something that others notice. A late cable is often not left to settle. */
+  async #calm(): Promise<void> {
+    if (this.#late && (this.#late.room.isAway || this.#random.chance(0.7))) await this.#hear()
+    else await this.#settle()
+  }
+
+  /** Listens to all streams, and so learns each offset. */
+  async #watch(): Promise<void> {
+    if (this.#late === undefined) return
+    const { room, watcher } = this.#late
+    watcher.client = await this.#world.connect({ parse: parseFrame, query: '?pi=0' })
+    watcher.sids = [(await watcher.client.welcomed()).sid!]
+    watcher.connected = true
+    for (const stream of this.#streams) {
+      this.#say(watcher, { command: 'subscribe', identifier: pubsub(stream) })
+      room.subscribe(watcher, newSubscription(pubsub(stream), stream, 'data', undefined), NOTHING)
+    }
+    await this.#settle()
   }
 
   async #connect(actor: Actor): Promise<void> {
@@ -145,7 +208,7 @@ export class Sequence {
       if (!actor.known) actor.identity = JSON.stringify({ sid: welcome.sid })
       return
     }
-    for (const subscription of actor.mine) Object.assign(subscription, { live: false, confirmed: false })
+    this.#room.resume(actor)
     if (random.chance(0.5)) await this.#broadcast()
     for (const subscription of actor.mine) {
       const asked = this.#askable(subscription.stream, true)
@@ -154,7 +217,7 @@ export class Sequence {
     }
     const frames = await actor.client.answers()
     if (performance.now() - begun > GRACE_MS) throw new Inconclusive()
-    actor.settle(frames)
+    actor.ears.hear(frames)
   }
 
   /** What a client may ask the history of a stream for. `sure`: something. */
@@ -164,8 +227,8 @@ export class Sequence {
     const all = now() - 1000
     const streams = (epoch: string, offset: unknown) => ({ streams: { [stream]: { epoch, offset } } })
     const from = () => {
-      const { message, at } = random.pick(known)
-      return { wire: streams(message.epoch!, message.offset), place: at + 1, since: undefined }
+      const { message, place } = random.pick(known)
+      return { wire: streams(message.epoch!, message.offset), place, since: undefined }
     }
     const beyond = (): Asked => {
       const { message } = random.pick(known)
@@ -208,8 +271,8 @@ export class Sequence {
       page = 'gap'
       extra = { position: random.pick(['-', '1/other', '999999999/other']) }
       if (known.length > 0 && random.chance(0.8)) {
-        const { message, at } = random.pick(known)
-        page = at + 1
+        const { message, place } = random.pick(known)
+        page = place
         extra = { position: `${message.offset}/${message.epoch}` }
       }
     }
@@ -223,22 +286,23 @@ export class Sequence {
     // Not asked for: a time of 0, which the smallest number is as well.
     const history =
       asked.wire ?? random.pick([undefined, undefined, { since: new Text('-0') }, { since: new Text('1e-400') }])
-    if (joins !== undefined) await this.#settle()
+    const restored = actor.subscriptions.get(identifier)
+    if (joins !== undefined) await this.#calm()
+    if (restored?.confirmed === false && !(await this.#isSure(actor))) return
     if (!this.#say(actor, { command: 'subscribe', identifier, history, presence: joins })) return
     const held = actor.subscriptions.get(identifier)
     if (held?.confirmed) return
-    const states = { live: false, covered: 0, confirmed: false, healing: false, late: [] }
-    const subscription = held ?? { identifier, stream, kind, page: kind === 'html' ? undefined : page, ...states }
+    const subscription = held ?? newSubscription(identifier, stream, kind, kind === 'html' ? undefined : page)
     this.#room.subscribe(actor, subscription, asked)
     if (joins === undefined) return
     this.#room.join(actor, subscription, joins)
-    await this.#settle()
+    await this.#aftermath(actor)
   }
 
   async #subscribeInVain(actor: Actor): Promise<void> {
     const identifier = this.#random.pick(REJECTED)(this.#random.pick(this.#streams))
     this.#say(actor, { command: 'subscribe', identifier, history: { since: 1 }, presence: { id: 'x' } })
-    actor.owe({ frame: { type: 'reject_subscription', ...(identifier === '' ? {} : { identifier }) } })
+    actor.ears.owe({ frame: { type: 'reject_subscription', ...(identifier === '' ? {} : { identifier }) } })
   }
 
   /** Something the actor is subscribed to; now and then something it is not. */
@@ -246,13 +310,26 @@ export class Sequence {
     return this.#random.chance(0.9) && actor.subscriptions.size > 0 ? this.#random.pick(actor.mine) : undefined
   }
 
+  /** Whether it is known what the actor has of its streams, so that it can be asked for more. */
+  async #isSure(actor: Actor): Promise<boolean> {
+    if (this.#late === undefined) return true
+    if (!this.#late.room.isSure(actor) && !this.#late.room.isAway) await this.#settle()
+    return this.#late.room.isSure(actor)
+  }
+
+  /** What others notice has happened. */
+  async #aftermath(actor: Actor): Promise<void> {
+    if (this.#late) await this.#hear(actor)
+    else await this.#settle()
+  }
+
   /** Says something about a subscription that others notice. */
   async #aloud(actor: Actor, command: string, more: object, then: (subscription: Subscription) => void): Promise<void> {
-    await this.#settle()
+    await this.#calm()
     const subscription = this.#some(actor)
     const heard = this.#say(actor, { command, identifier: subscription?.identifier ?? 'not mine', ...more })
     if (heard && subscription) then(subscription)
-    await this.#settle()
+    await this.#aftermath(actor)
   }
 
   #unsubscribe(actor: Actor): Promise<void> {
@@ -260,6 +337,7 @@ export class Sequence {
   }
 
   async #history(actor: Actor): Promise<void> {
+    if (!(await this.#isSure(actor))) return
     const subscription = this.#some(actor)
     const asked = subscription ? this.#askable(subscription.stream, subscription.page !== undefined) : NOTHING
     const identifier = subscription?.identifier ?? 'not mine'
@@ -310,9 +388,9 @@ export class Sequence {
       encode('probe', { opcode: 9 }),
       encode(text.subarray(at), { opcode: 0 }),
     )
-    actor.owe({ frame: { type: 'pong' } })
+    actor.ears.owe({ frame: { type: 'pong' } })
     // The answer looks like that of a settling, so it is taken here.
-    actor.settle(await actor.client.until(({ type }) => type === 'pong'))
+    actor.ears.hear(await actor.client.until(({ type }) => type === 'pong'))
   }
 
   async #broadcast(): Promise<void> {
@@ -328,14 +406,25 @@ export class Sequence {
       const id = random.chance(0.5) ? this.#id() : undefined
       return { stream, message: { body, type, exclude, id }, transient }
     })
+    await this.#publish(batch)
+  }
+
+  async #publish(batch: readonly Publication[]): Promise<void> {
     const wire = batch.map(({ stream, message: { body, type, exclude, id }, transient }) => ({
       stream,
       data: body,
       meta: { transient, broadcast_type: type, exclude_socket: exclude, id },
     }))
     this.#note(undefined, JSON.stringify(wire))
-    const { status } = await this.#world.post(wire.length === 1 ? wire[0] : wire)
-    assert.equal(status, 201)
+    const answer = await this.#world.post(wire.length === 1 ? wire[0] : wire)
+    if (this.#late?.room.isAway) {
+      assert.deepEqual([answer.status, answer.headers.get('retry-after')], [503, '1'])
+      assert.equal(((await answer.json()) as { error: string }).error, 'broker_unavailable')
+      this.#late.room.refuse(batch)
+      this.#refused.push(batch)
+      return
+    }
+    assert.equal(answer.status, 201)
     for (const { stream, message, transient } of batch) this.#room.broadcast(stream, message, transient)
   }
 
@@ -350,10 +439,11 @@ export class Sequence {
 
   /** While a resumed session has not said where it is, nothing is asked of it. */
   async #settleLive(): Promise<void> {
+    if (this.#late) return
     if (this.#actors.every(actor => actor.mine.every(({ live }) => live))) await this.#settle()
     else
       for (const actor of this.#actors)
-        if (actor.connected && actor.mine.every(({ live }) => live)) actor.settle(await actor.client.answers())
+        if (actor.connected && actor.mine.every(({ live }) => live)) actor.ears.hear(await actor.client.answers())
   }
 
   async #broadcastInVain(): Promise<void> {
@@ -368,7 +458,7 @@ export class Sequence {
   }
 
   async #rest(): Promise<void> {
-    await this.#settle()
+    await this.#calm()
     const stream = this.#random.pick(this.#streams)
     const url = `${this.#world.server.http}/api/presence/${encodeURIComponent(stream)}/users`
     this.#note(undefined, `asks for the members of ${stream}`)
@@ -378,7 +468,8 @@ export class Sequence {
 
   /** The connection goes, in the middle of a frame or politely, and the client comes back. */
   async #lose(actor: Actor): Promise<void> {
-    await this.#settle()
+    await this.#calm()
+    if (!(await this.#isSure(actor))) return
     const how = this.#random.pick(['vanishes', 'vanishes in the middle of a frame', 'closes'] as const)
     this.#note(actor, how)
     if (how === 'closes') actor.client.ws.close(1000)
@@ -386,7 +477,7 @@ export class Sequence {
       if (how !== 'vanishes') write(actor, encode('{"command":"unsubscribe"}').subarray(0, 9))
       actor.client.ws.terminate()
     }
-    actor.connected = false
+    this.#lost(actor)
     await actor.client.closed
     if (this.#random.chance(0.5)) await this.#broadcast()
     if (this.#random.chance(0.3)) await this.#intrude(actor)
@@ -394,11 +485,12 @@ export class Sequence {
   }
 
   async #break(actor: Actor): Promise<void> {
-    await this.#settle()
+    await this.#calm()
+    if (!(await this.#isSure(actor))) return
     const [about, bytes, code] = this.#random.pick(FATAL)
     this.#note(actor, `sends ${about}`)
     write(actor, bytes())
-    actor.connected = false
+    this.#lost(actor)
     assert.equal((await actor.client.closed).code, code)
     await this.#connect(actor)
   }
@@ -429,16 +521,72 @@ export class Sequence {
   }
 
   async #dismiss(actor: Actor): Promise<void> {
-    await this.#settle()
+    await this.#calm()
     const reconnect = this.#random.chance(0.5)
     this.#note(undefined, `disconnects ${actor.name}`)
     await this.#world.post({ command: 'disconnect', payload: { identifier: actor.identity, reconnect } })
     const frames = await actor.client.until(({ type }) => type === 'disconnect')
     assert.deepEqual(frames.pop(), { type: 'disconnect', reason: 'remote', reconnect })
-    actor.settle(frames)
+    actor.ears.hear(frames)
     assert.deepEqual(await actor.client.closed, { code: 1000, text: 'Closed remotely' })
-    actor.connected = false
+    this.#lost(actor)
     actor.resumable = false
     await this.#connect(actor)
   }
+
+  #lost(actor: Actor): void {
+    actor.connected = false
+    this.#room.lost(actor)
+  }
+
+  /** The broker is away for some steps. A backend may try again; then the pages of what stays lost have a gap. */
+  async #outage(): Promise<void> {
+    const { cable, room } = this.#late!
+    await this.#settle()
+    const before = await cable.settled()
+    this.#note(undefined, 'the broker is away')
+    room.isAway = true
+    await cable.setAway(true)
+    for (let steps = 1 + this.#random.below(6); steps > 0; steps--) await this.#stepWhileAway()
+    await this.#hear()
+    room.isAway = false
+    await cable.setAway(false)
+    this.#note(undefined, 'the broker is back')
+    const refused = this.#refused.splice(0)
+    for (const batch of refused) if (this.#random.chance(0.4)) await this.#publish(batch)
+    if ((await cable.settled()) > before && refused.length > 0) throw new Inconclusive()
+    while (room.refused.size > 0) if ((await cable.settled()) > before) room.forgot()
+    await this.#settle()
+  }
+
+  async #stepWhileAway(): Promise<void> {
+    const actor = this.#random.pick(this.#actors)
+    const does = this.#random.weighted([
+      [this.#subscribe, 6],
+      [this.#unsubscribe, 2],
+      [this.#history, 2],
+      [this.#whisper, 2],
+      [this.#askPresence, 1],
+      [this.#broadcast, 6],
+      [this.#lose, 2],
+    ] as const)
+    await does.call(this, actor)
+  }
 }
+
+const newSubscription = (
+  identifier: string,
+  stream: string,
+  kind: Subscription['kind'],
+  page: Place,
+): Subscription => ({
+  identifier,
+  stream,
+  kind,
+  page,
+  live: false,
+  covered: 0,
+  confirmed: false,
+  healing: false,
+  late: [],
+})

@@ -1,0 +1,66 @@
+/**
+ * Cables with a broker that answers later, in one process (server/test/delayed-cables.ts): each sequence of the fuzzer has
+ * one for itself, and decides when its broker is away.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { resolve } from 'node:path'
+import { end, endsWithUs } from '../../testing/child.ts'
+import type { Server } from './servers.ts'
+
+const ROOT = resolve(import.meta.dirname, '../..')
+
+export interface LateCables {
+  readonly pid: number
+  /** `seed`: of the delays. */
+  start: (flags: readonly string[], seed: number) => Promise<LateCable>
+  stop: () => Promise<number | null>
+}
+
+export interface LateCable extends Server {
+  setAway: (isAway: boolean) => Promise<void>
+  /** Resolves when its broker has nothing under way; with how often it forgot streams so far. */
+  settled: () => Promise<number>
+}
+
+export function startLateCables(nodeFlags: readonly string[]): LateCables {
+  const child: ChildProcess = endsWithUs(
+    spawn(process.execPath, [...nodeFlags, 'server/test/delayed-cables.ts'], {
+      cwd: ROOT,
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    }),
+  )
+  const waiting = new Map<number, (answer: unknown) => void>()
+  let last = 0
+  child.on('message', ({ id, answer }: { id: number; answer: unknown }) => {
+    waiting.get(id)!(answer)
+    waiting.delete(id)
+  })
+  const ask = <T>(order: object, id = ++last): Promise<T> =>
+    new Promise(resolve => {
+      waiting.set(id, resolve as (answer: unknown) => void)
+      child.send({ id, ...order })
+    })
+  return {
+    pid: child.pid!,
+    async start(flags, seed) {
+      const id = ++last
+      const own = ['--host=127.0.0.1', '--port=0', '--metrics_http=/metrics', ...flags]
+      const url = await ask<{ cable: string; broadcast: string }>({ start: { seed, flags: own } }, id)
+      const http = `http://${new URL(url.cable).host}`
+      return {
+        kind: 'hotcable',
+        pid: child.pid!,
+        ...url,
+        http,
+        metrics: `${http}/metrics`,
+        setAway: isAway => ask({ of: id, isAway }),
+        settled: () => ask({ of: id, asks: 'settled' }),
+        async stop() {
+          await ask({ of: id, asks: 'stop' })
+          return 0
+        },
+      }
+    },
+    stop: async () => (await end(child)).code,
+  }
+}
