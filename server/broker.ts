@@ -6,6 +6,7 @@
  * `publish` never delivers: every message, also one of our own backends, reaches the hub by the feed, in the feed's order.
  * A broker in this process answers at once, without a promise; a remote one answers later.
  */
+import type { ReportFailure } from './base/failure.ts'
 import type { Soon } from './base/soon.ts'
 import type { Position } from './protocol/position.ts'
 import type { Publication } from './protocol/publication.ts'
@@ -31,8 +32,16 @@ export interface Live {
   readonly fromClient: boolean
 }
 
-/** An order to every node, which no broker stores: end all sessions of an identity, or one session. */
-export type Signal = { readonly reconnect: boolean } & ({ readonly identity: string } | { readonly sid: string })
+/** Ends all sessions of an identity, or one session. */
+export type Disconnect = { readonly reconnect: boolean } & ({ readonly identity: string } | { readonly sid: string })
+
+/** A client has resumed this sid: a node that still has the session ends it, and keeps nothing. */
+export interface TakeOver {
+  readonly takenOver: string
+}
+
+/** An order to every node, which no broker stores. */
+export type Signal = Disconnect | TakeOver
 
 /** The messages from a broker to this node. */
 export interface Feed {
@@ -84,4 +93,12 @@ export interface Broker {
 /** The broker is away, and took nothing: a backend tries again later, and a replay waits. */
 export class BrokerUnavailable extends Error {
   override readonly name = 'BrokerUnavailable'
+}
+
+/** Reports the failure of an answer for which nothing waits, unless the broker is away. */
+export function unawaited(answer: Soon<unknown>, failed: ReportFailure): void {
+  if (!(answer instanceof Promise)) return
+  answer.catch(error => {
+    if (!(error instanceof BrokerUnavailable)) failed(error)
+  })
 }

@@ -10,6 +10,7 @@ import { createFailureReporter, guarded, tryEach } from './base/failure.ts'
 import { newSid, randomLetters } from './base/random.ts'
 import { soon } from './base/soon.ts'
 import { createBackend } from './broadcast/backend.ts'
+import { createDisconnect } from './broadcast/disconnect.ts'
 import { addBackendRoutes } from './broadcast/routes.ts'
 import { withUnheardLogged } from './broadcast/unheard.ts'
 import { withUnpublishedHealed } from './broadcast/unpublished.ts'
@@ -34,14 +35,15 @@ import { createTell } from './hub/tell.ts'
 import { Turn } from './hub/turn.ts'
 import type { Log } from './log.ts'
 import { createMetrics } from './metrics.ts'
-import { createPresence } from './presence/memory.ts'
-import { eventMessage, type PresenceEvent, printAttendance } from './presence/presence.ts'
+import { createPresence, type MemoryPresence } from './presence/memory.ts'
+import { eventMessage, type Presence, type PresenceEvent, printAttendance } from './presence/presence.ts'
 import { formatPosition, type Position } from './protocol/position.ts'
 import { type Connect, createAdmission } from './session/admission.ts'
 import { Arrivals } from './session/arrivals.ts'
 import { shutDown } from './session/drain.ts'
 import { limitsOf } from './session/limits.ts'
-import { createResumables } from './session/resumables.ts'
+import { createResumables, type MemoryResumables } from './session/memory-resumables.ts'
+import type { Resumables } from './session/resumables.ts'
 import { Sessions } from './session/sessions.ts'
 import { createEventHandler } from './transport/events.ts'
 import { Heartbeat } from './transport/heartbeat.ts'
@@ -63,6 +65,10 @@ export interface CableParts extends Partial<Clocks> {
   every?: Every
   /** Puts another broker in front of the one in memory. */
   wrapBroker?: (memory: SyncBroker) => Broker
+  /** Puts another store in front of the lost sessions in memory. */
+  wrapResumables?: (memory: MemoryResumables) => Resumables
+  /** Puts another presence in front of the one in memory. */
+  wrapPresence?: (memory: MemoryPresence) => Presence
   /** Puts another meaning of identifiers in front of the channels. */
   wrapResolve?: (channels: Resolve) => Resolve
   /** Asks the app for the identity of a caller without a token. */
@@ -77,6 +83,8 @@ export function createCable(
     monotonic = () => performance.now(),
     every = repeat,
     wrapBroker,
+    wrapResumables,
+    wrapPresence,
     wrapResolve,
     connect,
   }: CableParts,
@@ -94,22 +102,24 @@ export function createCable(
   }
   const tell = createTell({ broker, dropped, failed })
   const tellEvent = (event: PresenceEvent) => tell(event.stream, eventMessage(event))
-  const presence = createPresence(settings, { monotonic, tell: tellEvent })
-  const resumables = createResumables(settings, monotonic)
+  const memoryPresence = createPresence(settings, { monotonic, tell: tellEvent })
+  const presence = memoryPresence && (wrapPresence?.(memoryPresence) ?? memoryPresence)
+  const memoryResumables = createResumables(settings, monotonic)
+  const resumables = wrapResumables?.(memoryResumables) ?? memoryResumables
   const heartbeat = new Heartbeat(wall, failed)
-  const expire = () => tryEach([history, presence, ids, resumables], kept => kept?.expire(), failed)
+  const expire = () => tryEach([history, memoryPresence, ids, memoryResumables], kept => kept?.expire(), failed)
   const endUpkeep = every(UPKEEP_MS, expire)
   const later = (ms: number, then: () => void) => {
     const timer = setTimeout(guarded(then, failed), ms).unref()
     return () => clearTimeout(timer)
   }
   const arrivals = new Arrivals({ later })
-  const sessions = new Sessions(resumables, arrivals)
+  const sessions = new Sessions({ resumables, arrivals, signal: broker.signal, later, failed })
   let draining = false
   const isDraining = () => draining
 
-  const parts = { sessions, arrivals, hub, resumables, history, broker, presence, ids }
-  const counted = (): Counted => ({ ...parts, webSockets, pace })
+  const kept = { history, ids, resumables: memoryResumables, presence: memoryPresence }
+  const counted = (): Counted => ({ sessions, arrivals, hub, broker, ...kept, webSockets, pace })
   const metrics = createMetrics(gaugesOf(counted))
   const sent = (bytes: number, frames: number) => {
     metrics.server_msg_total += frames
@@ -135,6 +145,7 @@ export function createCable(
     watchPongs: createPongWatches(settings.pong_timeout),
     history: history && broker,
     listening: createListening({ broker, later }),
+    changed: sessions.changed,
     ...{ hub, tell, presence, sessions, arrivals, connect, metrics, log, wall, monotonic, failed, later, newSid },
   })
   const upgrades = createUpgradePolicy({
@@ -186,10 +197,11 @@ export function createCable(
   )
   const published = withUnpublishedHealed({ publish: broker.publish, forget: broker.forget, later })
   const publish = settings.dev ? withUnheardLogged(published, { hub, log, monotonic }) : published
+  const forget = (identity: string) => resumables.forget(identity)
   const urls = addBackendRoutes(config, {
-    backend: createBackend({ publish, signal: broker.signal, metrics }),
+    backend: createBackend({ publish, disconnect: createDisconnect({ signal: broker.signal, forget }), metrics }),
     position: () => (history === undefined ? '-' : soon(broker.position(), pagePosition)),
-    attendance: stream => presence && printAttendance(presence.present(stream)),
+    attendance: stream => presence && soon(presence.present(stream), printAttendance),
     streams: () => hub.listeners(),
     stats: () => statsOf(counted()),
     ...{ ports, metrics, log },

@@ -127,6 +127,7 @@ export const COMPLAINTS = {
   presence_not_allowed: 'presence needs a public stream, or a name signed for $pubsub, and a broker',
   presence_id_missing: 'join with presence: {"id": …, "info": …}',
   presence_info_too_large: 'info and id are too large together: see --max_presence_info_size',
+  presence_unavailable: 'the broker was away: join, leave or ask again',
   presence_id_mismatch: 'this session has joined the stream under another id',
 } as const
 

@@ -2,7 +2,7 @@
  * Requests of backends, over any transport: publications and remote disconnects.
  */
 import { type Soon, soon } from '../base/soon.ts'
-import type { Broker, Signal } from '../broker.ts'
+import type { Broker, Disconnect } from '../broker.ts'
 import type { Metrics } from '../metrics.ts'
 import { parseRequest } from '../protocol/publication.ts'
 
@@ -12,19 +12,20 @@ export interface Backend {
   /** Applies the whole body of a broadcast or none of it. Throws RequestRefused. */
   publish: (body: string) => Soon<void>
   /** Returns how many sessions it ended. */
-  disconnect: (request: Signal) => Soon<number>
+  disconnect: (request: Disconnect) => Soon<number>
 }
 
 export interface BackendParts {
   publish: Publish
-  signal: Broker['signal']
+  /** Returns how many sessions it ended. */
+  disconnect: (request: Disconnect) => Soon<number>
   metrics: Metrics
 }
 
-export function createBackend({ publish, signal, metrics }: BackendParts): Backend {
+export function createBackend({ publish, disconnect: end, metrics }: BackendParts): Backend {
   const disconnect: Backend['disconnect'] = request => {
     metrics.remote_commands_total++
-    return signal(request)
+    return end(request)
   }
   return {
     publish(body) {

@@ -31,7 +31,7 @@ export interface BackendRouteParts {
   /** `<offset>/<epoch>` for a page that a backend is about to render; `-` if the cable keeps no history. */
   position: () => Soon<string>
   /** The members of a stream as JSON text; `undefined` if the cable keeps no presence. */
-  attendance: (stream: string) => string | undefined
+  attendance: (stream: string) => Soon<string | undefined>
   streams: () => Iterable<readonly [stream: string, subscriptions: number]>
   stats: () => object
   metrics: Metrics

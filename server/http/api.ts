@@ -11,7 +11,7 @@
  */
 import type { Hono } from 'hono'
 import type { Soon } from '../base/soon.ts'
-import type { Signal } from '../broker.ts'
+import type { Disconnect } from '../broker.ts'
 import { RequestRefused } from '../errors.ts'
 import { parseDisconnect } from '../protocol/publication.ts'
 import { createRoutes, type RouteSettings } from './routes.ts'
@@ -20,11 +20,11 @@ export interface ApiParts {
   /** Applies a broadcast's body. */
   publish: (body: string) => Soon<void>
   /** The members of a stream as JSON text; `undefined` where the cable keeps no presence. */
-  attendance: (stream: string) => string | undefined
+  attendance: (stream: string) => Soon<string | undefined>
   streams: () => Iterable<readonly [stream: string, subscriptions: number]>
   stats: () => object
   /** Returns how many sessions there were. */
-  disconnect: (request: Signal) => Soon<number>
+  disconnect: (request: Disconnect) => Soon<number>
 }
 
 export function createApi(
@@ -38,11 +38,11 @@ export function createApi(
     await publish(await read(c))
     return c.body(null, 201)
   })
-  routes.get(`${path}/presence/*`, c => {
+  routes.get(`${path}/presence/*`, async c => {
     // Hono decodes a path in part, so we take the stream's name from the raw path, and decode it once.
     const [, name] = /\/presence\/(.+)\/users$/.exec(new URL(c.req.url).pathname) ?? []
     if (name === undefined) throw new RequestRefused('not_found')
-    const members = attendance(decodeName(name))
+    const members = await attendance(decodeName(name))
     if (members === undefined) throw new RequestRefused('presence_unsupported')
     return c.body(members, 200, { 'content-type': 'application/json' })
   })

@@ -8,7 +8,7 @@
  */
 import { each, type Few, withOne, withoutOne } from '../base/few.ts'
 import { sizeOf } from '../base/size.ts'
-import { type Presence, type PresenceEvent, printRecord } from './presence.ts'
+import { type Attendance, type Presence, type PresenceEvent, printRecord } from './presence.ts'
 
 interface Member {
   readonly stream: string
@@ -37,6 +37,12 @@ export interface MemoryPresenceSettings {
 }
 
 export interface MemoryPresence extends Presence {
+  join: (...member: Parameters<Presence['join']>) => 'joined' | 'mismatch'
+  leave: (...session: Parameters<Presence['leave']>) => void
+  lost: (sid: string) => void
+  present: (...asked: Parameters<Presence['present']>) => Attendance
+  /** Removes sessions that have not come back in time; call it about every second. */
+  expire: () => void
   readonly bytes: number
   /** Counts members that we removed for newer ones because of `maxBytes`. */
   readonly evicted: number

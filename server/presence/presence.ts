@@ -5,6 +5,7 @@
  * has some time to come back before it leaves. We keep and send a member's `info` as the client's own JSON text.
  */
 
+import type { Soon } from '../base/soon.ts'
 import type { Live } from '../broker.ts'
 
 export interface PresenceEvent {
@@ -22,20 +23,19 @@ export interface Attendance {
   readonly records: readonly string[]
 }
 
+/** It takes the calls of one node in their order. Each method may reject BrokerUnavailable. */
 export interface Presence {
   /**
    * A session joins as `id`; joining again replaces the info, which is JSON text. `mismatch`: the session has joined the
    * stream under another id.
    */
-  join: (stream: string, sid: string, id: string, info: string | undefined) => 'joined' | 'mismatch'
+  join: (stream: string, sid: string, id: string, info: string | undefined) => Soon<'joined' | 'mismatch'>
   /** A session leaves at once. */
-  leave: (stream: string, sid: string) => void
+  leave: (stream: string, sid: string) => Soon<void>
   /** A session that lost its connection leaves every stream, unless it joins under the same ids in time. */
-  lost: (sid: string) => void
+  lost: (sid: string) => Soon<void>
   /** `maxBytes` of records; by default as many as an answer may have. */
-  present: (stream: string, maxBytes?: number) => Attendance
-  /** Removes sessions that have not come back in time; call it about every second. */
-  expire: () => void
+  present: (stream: string, maxBytes?: number) => Soon<Attendance>
 }
 
 /** Encodes an attendance as JSON. `truncated`, which stock clients ignore, says that records are missing. */

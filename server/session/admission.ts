@@ -173,6 +173,7 @@ export function createAdmission(
     }
     sessions.add(session)
     listener.begin(resumed)
+    sessions.welcomed(session)
     return listener
   }
 

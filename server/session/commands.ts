@@ -3,10 +3,11 @@
  *
  * The protocol has no words for a command that we ignore, so an act returns the complaint, which only the operator sees.
  */
+import { type Soon, soon } from '../base/soon.ts'
 import type { ComplaintCode } from '../errors.ts'
 import type { Connection } from '../hub/connection.ts'
 import type { Tell } from '../hub/tell.ts'
-import { type Presence, printAttendance } from '../presence/presence.ts'
+import { type Attendance, type Presence, printAttendance } from '../presence/presence.ts'
 import { type Command, PONG, transmission } from '../protocol/action-cable.ts'
 import type { CatchUp } from './catch-up.ts'
 import type { Limits } from './limits.ts'
@@ -34,12 +35,15 @@ export interface CommandParts {
 
 type Complaint = ComplaintCode | undefined
 
+/** A presence that is elsewhere answers later; other commands do not wait for it. */
+type Answer = Soon<Complaint>
+
 /** A command about the session, or about a subscription that it has. */
 type Row =
   | { readonly about: 'session'; readonly act: (session: Speaker, command: Command, held?: Subscription) => Complaint }
   | {
       readonly about: 'subscription'
-      readonly act: (session: Speaker, command: Command, held: Subscription, parts: CommandParts) => Complaint
+      readonly act: (session: Speaker, command: Command, held: Subscription, parts: CommandParts) => Answer
       /** Does not count for the client's rate. */
       readonly isFree?: true
     }
@@ -69,26 +73,30 @@ export const join: Act = ({ sid }, { presence: member }, { grant }, { presence, 
   if (member === undefined) return 'presence_id_missing'
   if (Buffer.byteLength(member.id) + Buffer.byteLength(member.info ?? '') > limits.maxPresenceInfoSize)
     return 'presence_info_too_large'
-  return presence.join(grant.presence, sid, member.id, member.info) === 'mismatch' ? 'presence_id_mismatch' : undefined
+  const joined = presence.join(grant.presence, sid, member.id, member.info)
+  return soon(joined, joined => (joined === 'mismatch' ? 'presence_id_mismatch' : undefined))
 }
 
 const leave: Act = ({ sid }, _, { grant }, { presence }) => {
-  if (grant.presence !== undefined) presence?.leave(grant.presence, sid)
-  return undefined
+  return grant.presence === undefined ? undefined : soon(presence?.leave(grant.presence, sid), () => undefined)
 }
 
-const present: Act = ({ connection }, { identifier }, { grant }, { presence }) => {
-  const answer = (most?: number) => {
-    const attendance = grant.presence === undefined ? undefined : presence?.present(grant.presence, most)
-    if (attendance === undefined) return '{"type":"error","total":0}'
-    return attendance.total === 0 ? '{"type":"info","total":0}' : printAttendance(attendance)
+const present: Act = ({ connection }, { identifier }, held, { presence }) => {
+  const { presence: stream } = held.grant
+  const send = (message: string) => {
+    if (held.state !== 'over') connection.send(transmission(identifier, message, 'presence'))
+    return undefined
   }
-  const whole = answer()
-  // A short question gets a long answer: a client that asks and does not read would fill our memory.
-  const message = connection.congested(Buffer.byteLength(whole)) ? answer(0) : whole
-  connection.send(transmission(identifier, message, 'presence'))
-  return undefined
+  if (stream === undefined || presence === undefined) return send('{"type":"error","total":0}')
+  const answer = (most?: number) => soon(presence.present(stream, most), printAnswer)
+  return soon(answer(), whole =>
+    // A short question gets a long answer: a client that asks and does not read would fill our memory.
+    connection.congested(Buffer.byteLength(whole)) ? soon(answer(0), send) : send(whole),
+  )
 }
+
+const printAnswer = (attendance: Attendance): string =>
+  attendance.total === 0 ? '{"type":"info","total":0}' : printAttendance(attendance)
 
 const subscribe = (session: Speaker, command: Command, held?: Subscription): Complaint => {
   if (held?.confirmed) return 'already_subscribed'

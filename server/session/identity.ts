@@ -8,7 +8,7 @@ export interface Identity {
   readonly anonymous: boolean
 }
 
-type Owner = Pick<Identity, 'identity' | 'anonymous'>
+export type Owner = Pick<Identity, 'identity' | 'anonymous'>
 
 /** Whether a lost session is this caller's. */
 export const isTheSame = (who: Owner, lost: Owner): boolean =>

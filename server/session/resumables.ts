@@ -1,130 +1,40 @@
 /**
- * Sessions that have lost their connection, for as long as their client may come back.
+ * Sessions that their clients may resume: those that have lost their connection.
  *
  * A sid is a credential only together with a token of the same identity, and only once: a client cannot resume a session
  * that was resumed before or disconnected on purpose.
+ *
+ * Several nodes may share a store. Then it also has the connected sessions (`connected`), because a client often comes back
+ * to another node before the first one notices. A store takes the calls of one node in their order.
  */
-
-import { sizeOf } from '../base/size.ts'
+import type { Soon } from '../base/soon.ts'
 import type { Position } from '../protocol/position.ts'
+import type { Owner } from './identity.ts'
 
 export interface Snapshot {
   readonly identity: string
   /** Whether its sid is its only identity (--noauth). */
   readonly anonymous: boolean
+  /** Its sid, then those of the sessions that it resumed. */
   readonly sids: readonly string[]
   readonly identifiers: readonly string[]
   /** The client has all messages up to here, and may have missed later ones. `gap`: it may have missed any. */
   readonly position: Position | 'gap' | undefined
 }
 
-export interface ResumableSettings {
-  ttlSeconds: number
-  /** Sessions in all. */
-  max: number
-  /** Bytes in all, with overhead. */
-  maxBytes: number
-  monotonic: () => number
-}
-
-interface Kept {
-  readonly snapshot: Snapshot
-  readonly bytes: number
-  readonly until: number
-}
-
-/** Bytes that a lost session takes beside its texts, and a text beside its characters: upper estimates. */
-const OVERHEAD = 500
-const OVERHEAD_OF_TEXT = 32
-
-export class Resumables {
-  readonly #kept = new Map<string, Kept>()
-  readonly #ttlMs: number
-  readonly #max: number
-  readonly #maxBytes: number
-  readonly #monotonic: () => number
-  #bytes = 0
-  #evicted = 0
-
-  constructor({ ttlSeconds, max, maxBytes, monotonic }: ResumableSettings) {
-    this.#ttlMs = ttlSeconds * 1000
-    this.#max = max
-    this.#maxBytes = maxBytes
-    this.#monotonic = monotonic
-  }
-
-  get size(): number {
-    return this.#kept.size
-  }
-
-  get bytes(): number {
-    return this.#bytes
-  }
-
-  /** Counts sessions that we dropped for newer ones because of `max` or `maxBytes`. */
-  get evicted(): number {
-    return this.#evicted
-  }
-
-  keep(snapshot: Snapshot): void {
-    if (this.#ttlMs === 0) return
-    const bytes = bytesOf(snapshot)
-    this.#kept.set(snapshot.sids[0]!, { snapshot, bytes, until: this.#monotonic() + this.#ttlMs })
-    this.#bytes += bytes
-    // Insertion order is age: a flood of connections evicts the oldest session, and its client subscribes anew.
-    for (const sid of this.#kept.keys()) {
-      if (this.#kept.size <= this.#max && this.#bytes <= this.#maxBytes) return
-      this.#evicted++
-      this.#drop(sid)
-    }
-  }
-
-  /** Removes and returns the session of that sid; `undefined` unless the caller has its identity. */
-  take(sid: string, isTheSame: (snapshot: Snapshot) => boolean): Snapshot | undefined {
-    const kept = this.#kept.get(sid)
-    if (kept === undefined || kept.until < this.#monotonic() || !isTheSame(kept.snapshot)) return undefined
-    this.#drop(sid)
-    return kept.snapshot
-  }
-
-  /** Forgets the sessions of an identity that was disconnected on purpose. */
-  forget(identity: string): void {
-    for (const [sid, { snapshot }] of this.#kept) if (snapshot.identity === identity) this.#drop(sid)
-  }
-
-  expire(): void {
-    const now = this.#monotonic()
-    for (const [sid, { until }] of this.#kept) {
-      if (until >= now) return
-      this.#drop(sid)
-    }
-  }
-
-  #drop(sid: string): void {
-    this.#bytes -= this.#kept.get(sid)?.bytes ?? 0
-    this.#kept.delete(sid)
+/** Each method may reject BrokerUnavailable. */
+export interface Resumables {
+  /** Stores the present state of a session. A store that nodes share does so only if it still has the session. */
+  keep: (snapshot: Snapshot) => Soon<void>
+  /** Removes and returns the session of that sid; `undefined` unless it is the caller's. */
+  take: (sid: string, who: Owner) => Soon<Snapshot | undefined>
+  /** Forgets all sessions of an identity that is disconnected on purpose. */
+  forget: (identity: string) => Soon<void>
+  /** `undefined`: this node has its sessions for itself. */
+  readonly connected?: {
+    /** Stores a session whose client was welcomed. */
+    add: (snapshot: Snapshot) => Soon<void>
+    /** Forgets a session that ended on purpose. */
+    delete: (sid: string) => Soon<void>
   }
 }
-
-function bytesOf({ identity, sids, identifiers }: Snapshot): number {
-  let bytes = OVERHEAD + sizeOf(identity)
-  for (const sid of sids) bytes += OVERHEAD_OF_TEXT + sid.length
-  for (const identifier of identifiers) bytes += OVERHEAD_OF_TEXT + sizeOf(identifier)
-  return bytes
-}
-
-/** Settings, by their names. */
-export interface LostSessionSettings {
-  readonly broker: string
-  readonly sessions_ttl: number
-  readonly max_lost_sessions: number
-  readonly max_lost_sessions_size: number
-}
-
-export const createResumables = (settings: LostSessionSettings, monotonic: () => number): Resumables =>
-  new Resumables({
-    ttlSeconds: settings.broker === 'none' ? 0 : settings.sessions_ttl,
-    max: settings.max_lost_sessions,
-    maxBytes: settings.max_lost_sessions_size,
-    monotonic,
-  })

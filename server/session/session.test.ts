@@ -44,9 +44,8 @@ function start(pattern: RegExp, { history }: { history: MemoryHistory | undefine
       return 'joined'
     },
     leave: nothing,
-    lost: () => done.push('lost'),
+    lost: () => void done.push('lost'),
     present: () => ({ total: 0, records: [] }),
-    expire: nothing,
   }
   const session = new Session(
     { sid: 'sid', identity: 'ada', anonymous: false, resumable: false, connection },

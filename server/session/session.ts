@@ -7,6 +7,8 @@
  */
 
 import { guarded, type ReportFailure, tryEach } from '../base/failure.ts'
+import type { Soon } from '../base/soon.ts'
+import { BrokerUnavailable, unawaited } from '../broker.ts'
 import type { Resolve, StreamGrant } from '../channels/channels.ts'
 import {
   COMPLAINTS,
@@ -51,6 +53,8 @@ export interface SessionParts extends CatchUpParts, CommandParts {
   /** Counts an ignored command. */
   ignored: (code: ComplaintCode) => void
   log: Log
+  /** Stores the session again, because its state has changed; `undefined`: no other node could take it. */
+  changed?: ((session: Session) => void) | undefined
   /** Whether refusals tell the client their code, which its welcome announces (--dev). */
   explain: boolean
 }
@@ -127,6 +131,7 @@ export class Session implements Addressee, Behind, Speaker {
   }
 
   goLive({ identifier, grant }: Subscription): void {
+    this.#parts.changed?.(this)
     for (const stream of grant.streams)
       this.#parts.hub.subscribe(stream, identifier, this.connection, grant.kind !== 'data')
   }
@@ -137,6 +142,7 @@ export class Session implements Addressee, Behind, Speaker {
 
   missed(subscription: Subscription, code: GapCode): void {
     this.#parts.heal.missed(this, subscription, code)
+    this.#parts.changed?.(this)
   }
 
   /** The client may have missed messages of these streams; `undefined`: of any. */
@@ -152,7 +158,8 @@ export class Session implements Addressee, Behind, Speaker {
 
   /** The client lives, and has read all but our latest frames. */
   heard(): void {
-    if (this.connection.isOpen) this.#heardAt = this.#parts.history?.seen ?? 0
+    const isCatchingUp = this.#cancelGrace !== nothing
+    if (this.connection.isOpen && !isCatchingUp) this.#heardAt = this.#parts.history?.seen ?? 0
   }
 
   /** Handles one message of the client; `undefined` is a message that is not text. */
@@ -174,7 +181,7 @@ export class Session implements Addressee, Behind, Speaker {
     else if (row.about === 'session') this.#complain(row.act(this, command, held))
     else if (held === undefined) this.#complain('not_subscribed')
     else {
-      this.#complain(row.act(this, command, held, this.#parts))
+      this.#answer(row.act(this, command, held, this.#parts))
       if (row.isFree) return 'free'
     }
     return 'done'
@@ -217,13 +224,20 @@ export class Session implements Addressee, Behind, Speaker {
     if (this.#ended) return undefined
     this.#ended = true
     this.#cancelGrace()
-    const { history, presence, heal } = this.#parts
-    // Do not resume a subscription while its page must refresh: the client subscribes anew, and gets a gap again.
-    const identifiers = [...this.#subscriptions].flatMap(({ healing, identifier }) => (healing ? [] : [identifier]))
+    const left = this.snapshot()
+    const { presence, heal, failed } = this.#parts
     for (const subscription of this.#subscriptions) this.#leave(subscription)
     this.#subscriptions.clear()
     heal.left(this)
-    presence?.lost(this.sid)
+    unawaited(presence?.lost(this.sid), failed)
+    return left
+  }
+
+  /** Returns the state to resume from. */
+  snapshot(): Snapshot {
+    const { history } = this.#parts
+    // Do not resume a subscription while its page must refresh: the client subscribes anew, and gets a gap again.
+    const identifiers = [...this.#subscriptions].flatMap(({ healing, identifier }) => (healing ? [] : [identifier]))
     return {
       identity: this.identity,
       anonymous: this.anonymous,
@@ -251,9 +265,13 @@ export class Session implements Addressee, Behind, Speaker {
     )
     // The client now asks for the history of each. If it does not, we send the messages since it lost its connection.
     const resume = () => {
+      this.#cancelGrace = nothing
       for (const subscription of held)
         if (subscription.state === 'waiting') this.catchUp.from(position ?? 'now', subscription, false)
     }
+    // If the session is lost again before that, its next one starts here, too.
+    const isOfThisEpoch = typeof position === 'object' && position.epoch === this.#parts.history?.epoch
+    this.#heardAt = isOfThisEpoch ? position.offset : NEVER
     this.#cancelGrace = this.#parts.later(
       HISTORY_GRACE_MS,
       guarded(resume, error => this.fail(error)),
@@ -295,7 +313,15 @@ export class Session implements Addressee, Behind, Speaker {
   }
 
   join(command: Command, subscription: Subscription): void {
-    this.#complain(join(this, command, subscription, this.#parts))
+    this.#answer(join(this, command, subscription, this.#parts))
+  }
+
+  #answer(complaint: Soon<ComplaintCode | undefined>): void {
+    if (!(complaint instanceof Promise)) return this.#complain(complaint)
+    complaint.then(
+      code => this.#complain(code),
+      error => (error instanceof BrokerUnavailable ? this.#complain('presence_unavailable') : this.fail(error)),
+    )
   }
 
   #grant(identifier: string): Subscription | RejectionCode {
@@ -319,8 +345,10 @@ export class Session implements Addressee, Behind, Speaker {
   unsubscribe(subscription: Subscription): void {
     this.#subscriptions.delete(subscription)
     this.#leave(subscription)
-    const { presence } = subscription.grant
-    if (presence !== undefined) this.#parts.presence?.leave(presence, this.sid)
+    const { presence, failed, changed } = this.#parts
+    const stream = subscription.grant.presence
+    if (stream !== undefined) unawaited(presence?.leave(stream, this.sid), failed)
+    changed?.(this)
   }
 
   #leave(subscription: Subscription): void {

@@ -2,23 +2,39 @@
  * The connected sessions, and the lost ones: by identity for remote disconnects, by sid for resuming.
  */
 
+import type { ReportFailure } from '../base/failure.ts'
 import { countOf, each, type Few, withOne, withoutOne } from '../base/few.ts'
 import type { Soon } from '../base/soon.ts'
-import type { Signal } from '../broker.ts'
+import { type Broker, BrokerUnavailable, type Signal, unawaited } from '../broker.ts'
 import type { Arrivals } from './arrivals.ts'
 import { type Identity, isTheSame } from './identity.ts'
 import type { Resumables, Snapshot } from './resumables.ts'
 import type { Session } from './session.ts'
 
+export interface SessionsParts {
+  resumables: Resumables
+  arrivals: Arrivals
+  signal: Broker['signal']
+  /** Calls `then` after so many ms. */
+  later: (ms: number, then: () => void) => void
+  failed: ReportFailure
+}
+
+/** Changes of a session within this time are stored at once. */
+const STORE_MS = 50
+
 export class Sessions {
   readonly #byIdentity = new Map<string, Few<Session>>()
   readonly #bySid = new Map<string, Session>()
-  readonly #resumables: Resumables
-  readonly #arrivals: Arrivals
+  readonly #parts: SessionsParts
+  /** Their stored state is out of date. */
+  readonly #outOfDate = new Set<Session>()
+  /** Stores the session's state again, soon; `undefined`: no other node could take the session. */
+  readonly changed: ((session: Session) => void) | undefined
 
-  constructor(resumables: Resumables, arrivals: Arrivals) {
-    this.#resumables = resumables
-    this.#arrivals = arrivals
+  constructor(parts: SessionsParts) {
+    this.#parts = parts
+    this.changed = parts.resumables.connected && (session => this.#storeSoon(session))
   }
 
   get count(): number {
@@ -27,7 +43,7 @@ export class Sessions {
 
   /** Sessions, and clients that wait to become one. */
   get clients(): number {
-    return this.count + this.#arrivals.count
+    return this.count + this.#parts.arrivals.count
   }
 
   get identities(): number {
@@ -50,18 +66,60 @@ export class Sessions {
     this.#bySid.set(session.sid, session)
   }
 
+  /** The client knows its sid, and may take it to another node. */
+  welcomed(session: Session): void {
+    const { resumables, failed } = this.#parts
+    if (resumables.connected === undefined || !session.resumable || session.ended) return
+    unawaited(resumables.connected.add(session.snapshot()), failed)
+  }
+
+  #storeSoon(session: Session): void {
+    const { later, resumables, failed } = this.#parts
+    this.#outOfDate.add(session)
+    if (this.#outOfDate.size > 1) return
+    later(STORE_MS, () => {
+      const sessions = [...this.#outOfDate].filter(({ ended, resumable }) => resumable && !ended)
+      this.#outOfDate.clear()
+      for (const session of sessions) unawaited(resumables.keep(session.snapshot()), failed)
+    })
+  }
+
   /** The session has lost its connection; its client may come back. */
   lost(session: Session): void {
+    const { resumables, failed } = this.#parts
     const snapshot = this.#end(session)
-    if (snapshot !== undefined) this.#resumables.keep(snapshot)
+    if (snapshot !== undefined) unawaited(resumables.keep(snapshot), failed)
+    else if (session.resumable) unawaited(resumables.connected?.delete(session.sid), failed)
   }
 
   /** Removes and returns the lost session; `undefined` if it is not the caller's. */
   resume(sid: string, who: Identity): Soon<Snapshot | undefined> {
+    const { resumables } = this.#parts
+    if (resumables.connected !== undefined) return this.#takeOver(sid, who)
     // A client often notices a dead connection before we do: then we end the old session here.
     const session = this.#bySid.get(sid)
-    if (!session?.resumable) return this.#resumables.take(sid, snapshot => isTheSame(who, snapshot))
-    if (!isTheSame(who, session)) return undefined
+    if (!session?.resumable) return resumables.take(sid, who)
+    return isTheSame(who, session) ? this.#endOld(session) : undefined
+  }
+
+  /** The store decides which of several nodes may have the session. */
+  async #takeOver(sid: string, who: Identity): Promise<Snapshot | undefined> {
+    const { resumables, signal, failed } = this.#parts
+    try {
+      const snapshot = await resumables.take(sid, who)
+      if (snapshot === undefined) return undefined
+      const session = this.#bySid.get(sid)
+      if (session !== undefined) return this.#endOld(session)
+      unawaited(signal({ takenOver: sid }), failed)
+      return snapshot
+    } catch (error) {
+      // A client whose session is not restored subscribes anew, and misses nothing.
+      if (error instanceof BrokerUnavailable) return undefined
+      throw error
+    }
+  }
+
+  #endOld(session: Session): Snapshot | undefined {
     const snapshot = this.#end(session)
     session.connection.close('resumed_elsewhere')
     return snapshot
@@ -75,30 +133,34 @@ export class Sessions {
 
   /** Applies a signal. Returns how many sessions it ended. */
   signalled(signal: Signal): number {
+    if ('takenOver' in signal) {
+      const session = this.#bySid.get(signal.takenOver)
+      if (session !== undefined) this.#endOld(session)
+      return 0
+    }
     return 'sid' in signal
       ? this.#disconnectOne(signal.sid, signal.reconnect)
       : this.#disconnect(signal.identity, signal.reconnect)
   }
 
-  /** Ends all sessions of the identity (AnyCable ends one), and forgets its lost ones. */
+  /** Ends all sessions of the identity (AnyCable ends one). */
   #disconnect(identity: string, reconnect: boolean): number {
-    this.#resumables.forget(identity)
     const same = [...each(this.#byIdentity.get(identity))].filter(({ ended }) => !ended)
     for (const session of same) session.disconnect('remote', reconnect)
-    return same.length + this.#arrivals.disconnect(identity, reconnect)
+    return same.length + this.#parts.arrivals.disconnect(identity, reconnect)
   }
 
   #disconnectOne(sid: string, reconnect: boolean): number {
     const session = this.#bySid.get(sid)
-    if (session === undefined || session.ended) return this.#arrivals.disconnectOne(sid, reconnect)
+    if (session === undefined || session.ended) return this.#parts.arrivals.disconnectOne(sid, reconnect)
     session.disconnect('remote', reconnect)
     return 1
   }
 
   /** Tells up to `most` clients that the cable stops; returns how many remain. */
   stopSome(most: number): number {
-    most -= this.#arrivals.stopSome(most)
-    let left = this.#arrivals.count
+    most -= this.#parts.arrivals.stopSome(most)
+    let left = this.#parts.arrivals.count
     for (const session of this.#bySid.values()) {
       if (session.ended) continue
       if (most-- > 0) session.disconnect('server_restart')

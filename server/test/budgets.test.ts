@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Client, EXTENDED } from '../../testing/client.ts'
 import { parseCommand } from '../protocol/action-cable.ts'
-import { Resumables, type Snapshot } from '../session/resumables.ts'
+import { MemoryResumables } from '../session/memory-resumables.ts'
+import type { Snapshot } from '../session/resumables.ts'
 import { retained, settled } from './memory.ts'
 import { startCable, turbo } from './test-cable.ts'
 
@@ -78,7 +79,7 @@ for (const [about, snapshot] of [
 ] as [string, (n: number) => Omit<Snapshot, 'anonymous' | 'position'>][]) {
   test(`lost sessions stay within their size: ${about}`, async () => {
     const taken = await retained(() => {
-      const resumables = new Resumables({ ttlSeconds: 300, max: 1e9, maxBytes: 8 * MIB, monotonic: () => 0 })
+      const resumables = new MemoryResumables({ ttlSeconds: 300, max: 1e9, maxBytes: 8 * MIB, monotonic: () => 0 })
       for (let n = 0; resumables.evicted < 10; n++)
         resumables.keep({ ...snapshot(n), anonymous: false, position: { offset: n, epoch: 'aZ3x' } })
       assert.ok(resumables.bytes <= 8 * MIB)

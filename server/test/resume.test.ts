@@ -56,6 +56,21 @@ test('a resuming client gets the missed messages even if it asks for no history'
   assert.deepEqual([(await second.next()).message, (await second.next()).message], ['missed', 'during'])
 })
 
+test('a client that loses its connection twice, and asks for no history, gets what it missed after the first loss', async t => {
+  const cable = await startCable(t)
+  const first = await connect(cable, jid())
+  await first.subscribe(turbo('a'))
+  await lose(cable, first)
+  await cable.broadcast('a', 'missed')
+  const second = await connect(cable, `${jid()}&sid=${first.welcome.sid}`)
+  second.send({ command: 'ping' })
+  assert.equal((await second.next()).type, 'pong')
+  await lose(cable, second)
+  const third = await connect(cable, `${jid()}&sid=${second.welcome.sid}`)
+
+  assert.equal((await third.next()).message, 'missed')
+})
+
 test('the header names the session as well, and wins', async t => {
   const cable = await startCable(t)
   const first = await connect(cable, jid())
