@@ -21,8 +21,9 @@ import type { Arrivals } from './arrivals.ts'
 import type { Identity } from './identity.ts'
 import { type LimitSettings, limitsOf } from './limits.ts'
 import type { Snapshot } from './resumables.ts'
-import { Session, type SessionParts } from './session.ts'
+import { Session } from './session.ts'
 import { type Beat, type PongWatch, type Rhythm, SessionListener, type Slot } from './session-listener.ts'
+import type { SessionParts } from './session-parts.ts'
 import type { Sessions } from './sessions.ts'
 
 export interface AdmissionParts
@@ -162,8 +163,8 @@ export function createAdmission(
     checkLimits(who)
     const resumable = connection.protocol === EXTENDED
     const identity = resumed?.identity ?? who.identity
-    const arrival = { sid: who.sid, identity, anonymous: who.anonymous, resumable, connection, resumed }
-    const session = new Session(arrival, shared)
+    const newcomer = { sid: who.sid, identity, anonymous: who.anonymous, resumable, connection, resumed }
+    const session = new Session(newcomer, shared)
     const listener = new SessionListener(session, listenerParts)
     if (resumable) listener.pongs = watchPongs?.(() => session.disconnect('no_pong'))
     listener.pings = ping(listener, rhythmOf(wishes))

@@ -10,6 +10,7 @@ import type { Arrivals } from './arrivals.ts'
 import { type Identity, isTheSame } from './identity.ts'
 import type { Resumables, Snapshot } from './resumables.ts'
 import type { Session } from './session.ts'
+import type { Stored } from './session-parts.ts'
 
 export interface SessionsParts {
   resumables: Resumables
@@ -28,9 +29,9 @@ export class Sessions {
   readonly #bySid = new Map<string, Session>()
   readonly #parts: SessionsParts
   /** Their stored state is out of date. */
-  readonly #outOfDate = new Set<Session>()
+  readonly #outOfDate = new Set<Stored>()
   /** Stores the session's state again, soon; `undefined`: no other node could take the session. */
-  readonly changed: ((session: Session) => void) | undefined
+  readonly changed: ((session: Stored) => void) | undefined
 
   constructor(parts: SessionsParts) {
     this.#parts = parts
@@ -73,7 +74,7 @@ export class Sessions {
     unawaited(resumables.connected.add(session.snapshot()), failed)
   }
 
-  #storeSoon(session: Session): void {
+  #storeSoon(session: Stored): void {
     const { later, resumables, failed } = this.#parts
     this.#outOfDate.add(session)
     if (this.#outOfDate.size > 1) return

@@ -1,0 +1,65 @@
+/**
+ * Restores the subscriptions of a session that its client resumes.
+ *
+ *   welcome with the restored identifiers ─▶ [history command] ─▶ replay ─▶ live
+ *                                         ╰▶ 2 s without one ──▶ replay from where the session was lost
+ */
+import { guarded } from '../base/failure.ts'
+import type { StreamGrant } from '../channels/channels.ts'
+import { SubscriptionRejected } from '../errors.ts'
+import type { Connection } from '../hub/connection.ts'
+import { restoredWelcome } from '../protocol/extended.ts'
+import type { CatchUp } from './catch-up.ts'
+import type { Snapshot } from './resumables.ts'
+import type { SessionParts } from './session-parts.ts'
+import type { Subscription } from './subscriptions.ts'
+
+/** The part of a session that restoring uses. */
+export interface Restored {
+  readonly sid: string
+  readonly connection: Pick<Connection, 'send'>
+  readonly catchUp: CatchUp
+  /** Adds a subscription that waits. */
+  add: (identifier: string, grant: StreamGrant) => Subscription
+  /** No restored subscription waits for its client any more. */
+  restored: () => void
+  /** Ends the session after a bug. Never throws. */
+  fail: (error: unknown) => void
+}
+
+/** Time that a restored subscription waits for the client's own position. */
+const GRACE_MS = 2_000
+
+/** Welcomes the client. Returns a function that ends its grace. */
+export function restore(session: Restored, { identifiers, position }: Snapshot, parts: SessionParts): () => void {
+  const restored: Subscription[] = []
+  for (const identifier of identifiers) {
+    const grant = resolveAgain(identifier, parts)
+    if (grant === undefined) continue
+    const subscription = session.add(identifier, grant)
+    session.catchUp.wait(subscription)
+    restored.push(subscription)
+  }
+  const names = restored.map(({ identifier }) => identifier)
+  session.connection.send(restoredWelcome(session.sid, names, parts.explain))
+  const resume = () => {
+    session.restored()
+    for (const subscription of restored)
+      if (subscription.state === 'waiting') session.catchUp.from(position ?? 'now', subscription, false)
+  }
+  return parts.later(
+    GRACE_MS,
+    guarded(resume, error => session.fail(error)),
+  )
+}
+
+/** Returns `undefined` if we reject the identifier now: its signed name may have expired. */
+function resolveAgain(identifier: string, { resolve, count }: SessionParts): StreamGrant | undefined {
+  try {
+    return resolve(identifier)
+  } catch (error) {
+    if (!(error instanceof SubscriptionRejected)) throw error
+    count(error.code)
+    return undefined
+  }
+}
