@@ -6,6 +6,8 @@ import { CLIENTS, streamFrom, test, token } from './demo.ts'
 // The browser counts a page that a test serves as public, and lets a public page load from localhost only with permission.
 test.use({ permissions: ['local-network-access'] })
 
+const SCRIPTS = { anycable: 'hotcable', rails: 'rails' } as const
+
 /** Opens a page with this script and body. */
 async function open(page: Page, script: string, body: string): Promise<void> {
   await page.route('**/elsewhere', route =>
@@ -24,7 +26,7 @@ for (const client of CLIENTS) {
   test(`a client's script leaves the page of another app as it is (${client})`, async ({ page }) => {
     const body = `<ul id="cards">${item('9f3a')}${item('77bc')}</ul><b id="card-count">mine</b>
       <form class="add" action="/health"><input name="body" value="typed"><input id="card-author"><button>Go</button></form>`
-    await open(page, client === 'rails' ? 'rails' : 'hotcable', body)
+    await open(page, SCRIPTS[client], body)
     await page.evaluate(() => {
       localStorage.setItem('hotcable-author', 'Ada')
       document.querySelector('#cards')!.insertAdjacentHTML('beforeend', '<li class="card" id="card_1">1</li>')
@@ -104,7 +106,7 @@ for (const client of CLIENTS) {
       const list = Array.from({ length }, (_, at) => item(String(1000 + at)))
       await open(
         page,
-        client,
+        SCRIPTS[client],
         `${metas(baseURL!)}<hotcable-status></hotcable-status><ul id="cards">${list.join('')}</ul>`,
       )
       for (let stream = 1; stream <= streams; stream++) await add(`s${stream}`)
