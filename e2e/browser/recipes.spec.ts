@@ -1,6 +1,6 @@
 /**
  * The recipes of backends/recipes.md, extracted from the text: each runs alone, with a copy of the helper and the files that
- * a project of its framework has besides (recipes/), with its own cable; two pages with the bundled client look at it.
+ * a project of its framework has besides (recipes/), with a cable of the tests; two pages look at it, with the script from the cable.
  */
 import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname, extname, join, resolve } from 'node:path'
@@ -77,7 +77,7 @@ test('every recipe has a test, and 20 lines at most', () => {
 })
 
 for (const [name, { file, helper, library, args }] of Object.entries(RECIPES)) {
-  test(`with the recipe for ${name}, a card that one page adds shows on the other`, async ({ context, baseURL }) => {
+  test(`with the recipe for ${name}, a card that one page adds shows on the other`, async ({ context }) => {
     const interpreter = library === undefined ? process.execPath : await library.interpreter()
     if (interpreter === undefined) {
       console.error(`\n!!! ${missing(library!)}\n`)
@@ -110,13 +110,10 @@ for (const [name, { file, helper, library, args }] of Object.entries(RECIPES)) {
       { path: '/', cwd: folder },
     )
     try {
-      await context.route('**/assets/*', async route =>
-        route.fulfill({ response: await route.fetch({ url: baseURL + new URL(route.request().url()).pathname }) }),
-      )
       const [writer, reader] = [await context.newPage(), await context.newPage()]
       for (const page of [writer, reader]) {
         await page.goto(`http://${HOST}:${app.port}/`)
-        await expect(page.locator('turbo-cable-stream-source[connected]')).toBeAttached()
+        await expect(page.locator('hotcable-status')).toHaveText('live')
       }
       let loads = 0
       reader.on('request', request => {
