@@ -1,7 +1,7 @@
 /**
  * `npm run cable -- <settings>`: flags and environment in, a running cable out.
  *
- * SIGTERM and SIGINT stop it in order, with exit code 0; a second signal ends it at once.
+ * SIGTERM and SIGINT stop it properly, with exit code 0; a second signal ends it at once.
  */
 import { readFileSync } from 'node:fs'
 import { createCable } from './cable.ts'

@@ -10,15 +10,15 @@ import type { RefusalCode } from './errors.ts'
 const COUNTERS = {
   failed_auths_total: 'Sessions refused because of their token.',
   client_msg_total: 'Commands that clients sent.',
-  failed_client_msg_total: 'Messages of clients that are no commands, and commands that were ignored.',
-  publications_total: 'Requests of backends to broadcast or disconnect that were accepted.',
-  failed_broadcast_msg_total: 'Requests of backends that were refused, on every route.',
+  failed_client_msg_total: 'Messages of clients that are not commands, and ignored commands.',
+  publications_total: 'Accepted requests of backends to broadcast or disconnect.',
+  failed_broadcast_msg_total: 'Refused requests of backends, on every route.',
   broadcast_msg_total: 'Messages broadcast.',
-  repeated_broadcast_msg_total: 'Messages that were not broadcast, because one with the same id was before.',
+  repeated_broadcast_msg_total: 'Messages that the cable did not broadcast again, because it had already published their id.',
   remote_commands_total: 'Remote disconnects.',
   server_msg_total: 'Frames sent to clients.',
   disconnected_slow_clients_total: 'Sessions cut because they read too slowly.',
-  live_msg_dropped_total: 'Whispers and presence events that were dropped, because the broker was away.',
+  live_msg_dropped_total: 'Whispers and presence events that the cable dropped, because the broker was away.',
   commands_delayed_total: 'Times that a client had to wait, because it sent commands faster than --max_command_rate.',
   refreshes_total: 'Times that the cable asked a page to refresh.',
   refreshes_held_back_total:
@@ -92,7 +92,7 @@ export function createMetrics(gauges: Record<string, [help: string, read: () => 
   const verified = new Map<string, number[]>()
   new Counter({
     name: `${PREFIX}verified_total`,
-    help: 'What was verified, by its kind and key.',
+    help: 'Tokens, names and keys that were verified, by kind and key.',
     labelNames: ['kind', 'key'],
     registers: [registry],
     collect() {

@@ -36,7 +36,7 @@ export const test = base.extend<{ visit: Visit }>({
       const context = await browser.newContext()
       contexts.push(context)
       const page = await context.newPage()
-      await open(page, language, client)
+      await openBoard(page, language, client)
       return page
     })
     await Promise.all(contexts.map(context => context.close()))
@@ -44,7 +44,11 @@ export const test = base.extend<{ visit: Visit }>({
 })
 
 /** Opens the Board and waits until the page says that it is live. */
-export async function open(page: Page, language: BoardLanguageName, client: ClientName = 'anycable'): Promise<void> {
+export async function openBoard(
+  page: Page,
+  language: BoardLanguageName,
+  client: ClientName = 'anycable',
+): Promise<void> {
   await page.goto(`${LANGUAGES[language]}?client=${client}`)
   await expect(page.locator('body')).toHaveAttribute('data-backend', language)
   await expect(status(page)).toHaveText('live')

@@ -1,7 +1,7 @@
 /** The Board by keyboard: whatever a page does, some element of it has the focus. */
 import type { Page } from 'playwright/test'
 import { expect } from 'playwright/test'
-import { CLIENTS, card, languages, open, rendered, test, unique } from './demo.ts'
+import { CLIENTS, card, languages, openBoard, rendered, test, unique } from './demo.ts'
 
 async function post(baseURL: string, path: string, body?: string): Promise<void> {
   const form = new URLSearchParams(body === undefined ? {} : { body })
@@ -26,7 +26,7 @@ test.beforeEach(({ baseURL }) => post(baseURL!, '/clear'))
 for (const client of CLIENTS) {
   for (const language of languages) {
     test(`votes, deletions and clearing keep the focus, in ${language} (${client})`, async ({ page, baseURL }) => {
-      await open(page, language, client)
+      await openBoard(page, language, client)
       const [one, two, three] = await threeCards(page, baseURL!)
 
       await vote(page, two).focus()
@@ -58,7 +58,7 @@ for (const client of CLIENTS) {
   }
 
   test(`a reader keeps the focus while other visitors delete and clear (${client})`, async ({ page, baseURL }) => {
-    await open(page, 'typescript', client)
+    await openBoard(page, 'typescript', client)
     const [one, two] = await threeCards(page, baseURL!)
     const id = (await card(page, one).getAttribute('id'))!.slice('card_'.length)
     await vote(page, one).focus()
@@ -73,7 +73,7 @@ for (const client of CLIENTS) {
   })
 
   test(`the focus does not return to a card that the reader has left (${client})`, async ({ page, baseURL }) => {
-    await open(page, 'typescript', client)
+    await openBoard(page, 'typescript', client)
     const [one, two] = await threeCards(page, baseURL!)
     const id = (await card(page, one).getAttribute('id'))!.slice('card_'.length)
     await vote(page, one).focus()
@@ -88,7 +88,7 @@ for (const client of CLIENTS) {
   })
 
   test(`a question stays open while other visitors vote (${client})`, async ({ page, baseURL }) => {
-    await open(page, 'typescript', client)
+    await openBoard(page, 'typescript', client)
     const [one] = await threeCards(page, baseURL!)
     const id = (await card(page, one).getAttribute('id'))!.slice('card_'.length)
     await ask(page, one).click()

@@ -2,7 +2,7 @@
 import { createRequire } from 'node:module'
 import type { Page } from 'playwright/test'
 import { expect } from 'playwright/test'
-import { addCard, card, LANGUAGES, languages, open, test, unique } from './demo.ts'
+import { addCard, card, LANGUAGES, languages, openBoard, test, unique } from './demo.ts'
 
 interface Violation {
   id: string
@@ -44,7 +44,7 @@ for (const [look, options] of Object.entries(LOOKS)) {
     test(`axe finds no violation, ${look}`, async ({ page, baseURL }) => {
       for (const language of languages) {
         await fetch(`${baseURL}/clear`, { method: 'POST', redirect: 'manual' })
-        await open(page, language)
+        await openBoard(page, language)
         const body = unique('looked at')
         await addCard(page, body)
         await card(page, body).getByLabel('Delete this card').click()
@@ -98,7 +98,7 @@ test.describe(() => {
   test.use({ contextOptions: { forcedColors: 'active' } })
 
   test('forced colours keep badges, edges and the status apart', async ({ page }) => {
-    await open(page, 'typescript')
+    await openBoard(page, 'typescript')
     const body = unique('forced')
     await addCard(page, body)
     await card(page, body).getByLabel('Delete this card').click()
@@ -127,7 +127,7 @@ test.describe(() => {
 
 for (const language of languages) {
   test(`text from right to left runs that way, and a time shows its day, in ${language}`, async ({ page }) => {
-    await open(page, language)
+    await openBoard(page, language)
     const body = `مرحبا ${unique('')}`
     await addCard(page, body, 'ليلى')
 

@@ -1,6 +1,6 @@
 /** How a reader of a long list learns of new cards; which cards are the reader's own; what a status means. */
 import { expect } from 'playwright/test'
-import { addCard, card, languages, open, test, unique } from './demo.ts'
+import { addCard, card, languages, openBoard, test, unique } from './demo.ts'
 
 const post = async (baseURL: string, body: string): Promise<void> => {
   await fetch(`${baseURL}/cards`, { method: 'POST', body: new URLSearchParams({ body }), redirect: 'manual' })
@@ -16,7 +16,7 @@ test.describe('a long list', () => {
   })
 
   test('a pill counts the news below, leads there, and disappears', async ({ page, baseURL }) => {
-    await open(page, 'typescript')
+    await openBoard(page, 'typescript')
     const pill = page.locator('#board-news button')
     const [first, second] = [unique('news'), unique('more news')]
 
@@ -35,7 +35,7 @@ test.describe('a long list', () => {
   })
 
   test('a pill disappears when its cards are scrolled to, or deleted', async ({ page, baseURL }) => {
-    await open(page, 'typescript')
+    await openBoard(page, 'typescript')
     const pill = page.locator('#board-news button')
     const body = unique('news')
     await post(baseURL!, body)
@@ -52,7 +52,7 @@ test.describe('a long list', () => {
   })
 
   test('a reader at the end follows it, and so does a frame of /compare', async ({ page, baseURL }) => {
-    await open(page, 'typescript')
+    await openBoard(page, 'typescript')
     await page.evaluate(() => window.scrollTo(0, document.body.scrollHeight))
     const body = unique('followed')
     await post(baseURL!, body)
@@ -77,9 +77,9 @@ for (const language of languages) {
     context,
   }) => {
     const [mine, others] = [unique('mine'), unique('of another')]
-    await open(page, language)
+    await openBoard(page, language)
     const window2 = await context.newPage()
-    await open(window2, language)
+    await openBoard(window2, language)
     await addCard(await visit('typescript'), others, 'Ada')
     await expect(card(page, others)).toHaveCount(1)
 
@@ -126,7 +126,7 @@ test('a page without its cable says that writing still works, and it does', asyn
 })
 
 test('a form in flight keeps what the visitor types meanwhile', async ({ page }) => {
-  await open(page, 'typescript')
+  await openBoard(page, 'typescript')
   let answer = () => {}
   const asked = new Promise<void>(resolve => {
     void page.route('**/cards', async route => {

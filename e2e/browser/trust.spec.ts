@@ -2,7 +2,7 @@
  * Which clients may listen, as a browser shows it: forged names and old tokens.
  */
 import { expect } from 'playwright/test'
-import { addCard, CLIENTS, card, onAnycable, open, status, test, token, unique, type Visit } from './demo.ts'
+import { addCard, CLIENTS, card, onAnycable, openBoard, status, test, token, unique, type Visit } from './demo.ts'
 
 for (const client of CLIENTS) {
   test(`a forged signed name is rejected, and the page shows no update (${client})`, async ({ visit }) => {
@@ -50,7 +50,7 @@ test('an AnyCable page refreshes its expired token once, and goes on', async ({ 
     return route.fallback()
   })
 
-  await open(page, 'python')
+  await openBoard(page, 'python')
 
   expect(refreshes).toBe(1)
   const body = unique('after the refresh')
@@ -66,7 +66,7 @@ test('a visitor has the same identity in every language, and another visitor ano
   const page = await visit('typescript')
   const first = await identity(page)
   for (const language of ['python', 'php', 'ruby'] as const) {
-    await open(page, language)
+    await openBoard(page, language)
     expect(await identity(page)).toBe(first)
   }
   expect(await identity(await visit('typescript'))).not.toBe(first)

@@ -13,7 +13,7 @@ export interface SoakCable {
   kill: () => Promise<void>
 }
 
-export async function createCable(): Promise<SoakCable> {
+export async function createSoakCable(): Promise<SoakCable> {
   const [port] = (await freePorts(1)) as [number]
   let running: RunningCable | undefined
   let upSince: number | undefined

@@ -9,7 +9,7 @@
 import { createProxy, type TcpProxy } from '../../testing/proxy.ts'
 import { Random } from '../conformance/fuzz/random.ts'
 import { App } from './app.ts'
-import { createCable } from './cable.ts'
+import { createSoakCable } from './cable.ts'
 import { type Chaos, type Fault, killings, trouble } from './faults.ts'
 import { comesAbout, type FleetPage, isTrue, missing, openPage } from './fleet.ts'
 import { print } from './print.ts'
@@ -44,7 +44,7 @@ const LATE_MS = 8_000
 /** Whether all was well. */
 export async function soak({ minutes, pages, seed, withoutHistory }: SoakOptions): Promise<boolean> {
   const settings = withoutHistory ? ['--broker=none', '--heal=off'] : []
-  const cable = await createCable()
+  const cable = await createSoakCable()
   await cable.start(...settings)
   const streams = Array.from({ length: STREAMS }, (_, n) => `list${n}`)
   const app = new App(streams, cable)

@@ -10,7 +10,7 @@ import type { AddressInfo } from 'node:net'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as pause } from 'node:timers/promises'
 import { App } from './app.ts'
-import { createCable } from './cable.ts'
+import { createSoakCable } from './cable.ts'
 import { comesAbout, isTrue, openPage } from './fleet.ts'
 import type { Rendered } from './page.ts'
 
@@ -25,7 +25,7 @@ const PATIENCE_MS = 120_000
 
 /** Whether all was well. */
 export async function stampede(pages: number): Promise<boolean> {
-  const cable = await createCable()
+  const cable = await createSoakCable()
   await cable.start()
   const streams = Array.from({ length: STREAMS }, (_, n) => `list${n}`)
   const app = new App(streams, cable)

@@ -28,7 +28,7 @@ for (const [about, line, key, status] of refusals) {
     ['after 100-continue', `Content-Length: ${LARGE.length}\r\nExpect: 100-continue`, LARGE],
     ['and Connection: close', `Content-Length: ${LARGE.length}\r\nConnection: close`, LARGE],
   ] as const) {
-    test(`${about} is ${status} for a client that reads only after it has written, ${how}`, async t => {
+    test(`a client that reads only after it has written gets ${status} for ${about}, ${how}`, async t => {
       const cable = await startCable(t, FLAGS)
       const raw = openRaw(t, cable.url.broadcast)
       raw.socket.pause()

@@ -135,7 +135,7 @@ function tell(response: ServerResponse, code: RefusalCode, status: number, messa
   response.end(JSON.stringify({ error: code, message }))
 }
 
-/** Answers bytes that are no request, if the client can still read an answer, and closes. */
+/** Answers bytes that are not a request, if the client can still read an answer, and closes. */
 function refuseClient({ code = '' }: NodeJS.ErrnoException, socket: Duplex, { refused }: ListenerSettings): void {
   if (code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
   const reason = CLIENT_ERRORS.get(code) ?? 'request_malformed'

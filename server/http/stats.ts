@@ -88,7 +88,7 @@ const ROWS: readonly StatsRow[] = [
   },
   { stat: ['history', 'epoch'], read: of => of.history?.epoch },
   { stat: ['history', 'offset'], read: of => of.history?.offset },
-  { gauge: 'publication_ids_num', help: 'Ids of publications that are remembered.', read: of => of.ids.count },
+  { gauge: 'publication_ids_num', help: 'Ids of publications that the cable remembers.', read: of => of.ids.count },
   {
     gauge: 'publication_ids_evicted_total',
     help: 'Ids of publications that gave way to newer ones before --history_ttl.',

@@ -128,7 +128,7 @@ test('the cable serves every route to a client that offers HTTP/2', async t => {
   assert.deepEqual([(await client.next()).message, (await client.next()).message], ['one', 'two'])
 })
 
-test('a WebSocket on another path is served as a request; where there is no route the answer names the right path', async t => {
+test('the cable serves a WebSocket on another path as a request; without a route its answer names the right path', async t => {
   const cable = await startCable(t, ['--noauth', '--path=/cable,/live', '--http_broadcast_port=0'])
   const offer = (url: string, path: string) => {
     const raw = openRaw(t, url)

@@ -34,10 +34,10 @@ export interface RemoteDisconnect {
   reconnect: boolean
 }
 
-export type Request = { publications: Publication[] } | { disconnect: RemoteDisconnect }
+export type BackendRequest = { publications: Publication[] } | { disconnect: RemoteDisconnect }
 
 /** Throws {@link RequestRefused} with `publication_malformed` and the place. */
-export function parseRequest(body: string): Request {
+export function parseRequest(body: string): BackendRequest {
   const value = parseJson(body)
   if (Array.isArray(value)) {
     if (value.length === 0) throw malformed('the list is empty')

@@ -1,5 +1,5 @@
 /**
- * Odd requests to /events: the cable answers each, and keeps nothing of it.
+ * Odd requests to /events: the cable answers each, and leaves nothing of it behind.
  */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
@@ -220,7 +220,7 @@ test('a WebSocket cannot begin on a connection that carries events, so one conne
   assert.doesNotMatch(await heard('still events'), /HTTP\/1.1 101/)
   assert.equal((await cable.stats()).sessions, 1)
   socket.destroy()
-  while ((await cable.stats()).sessions > 0) await cable.broadcast('a', 'nobody hears this')
+  while ((await cable.stats()).sessions > 0) await cable.broadcast('a', 'no client gets this')
 })
 
 /** A POST without its body. */

@@ -8,7 +8,7 @@ import { restoreFocus } from './focus.ts'
 import { isFramed } from './frame.ts'
 import { announce, clearNews, tidyNews } from './news.ts'
 import { explain } from './note.ts'
-import { settle } from './order.ts'
+import { moveIntoPlace } from './order.ts'
 import { claim, watchOtherWindows } from './own.ts'
 
 let list: Element | null = null
@@ -58,7 +58,7 @@ function update(list: Element, changes: readonly MutationRecord[]): void {
       if (card) changed.add(card)
     }
   }
-  settle(added)
+  moveIntoPlace(added)
   const fresh = [...added].filter(({ id }) => !votes.has(id))
   let mine: HTMLElement | undefined
   for (const card of added) if (claim(card)) mine = card

@@ -10,7 +10,7 @@ interface Identified {
 }
 
 /** Moves each card of `added` to its place among the other cards, which are in order. Reads no card beyond that place. */
-export function settle(added: Iterable<Element>): void {
+export function moveIntoPlace(added: Iterable<Element>): void {
   const unsettled = new Set(added)
   if ([...unsettled].every(isInPlace)) return
   for (const card of unsettled) {

@@ -29,7 +29,7 @@ export const MARKUP = {
   }),
 } satisfies Steps
 
-export function open(how: Choice<typeof MARKUP>, name: string, pairs: Pairs): string {
+export function openTag(how: Choice<typeof MARKUP>, name: string, pairs: Pairs): string {
   const written = pairs.flatMap(([key, value]) => (value === null ? [] : how.quoted(key, how.escape(value))))
   return `<${[name, ...written].join(' ')}>`
 }

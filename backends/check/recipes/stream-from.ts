@@ -1,5 +1,5 @@
 /** The tag that subscribes a page. */
-import { MARKUP, open, type Pairs } from './markup.ts'
+import { MARKUP, openTag, type Pairs } from './markup.ts'
 import { type Choice, recipe, type Steps, ways } from './recipe.ts'
 import { type Names, SIGNING, sign } from './sign-stream.ts'
 
@@ -72,7 +72,7 @@ const without = (name: string, pairs: Pairs): Pairs => pairs.filter(([key]) => k
 function element(how: Choice<typeof ELEMENT>, question: Tags): string {
   const signed = sign(how, question)
   const id = how.id(how.digits(signed), question.position)
-  return how.closed(open(how, how.element, how.attributes(id, question.position, signed)), how.element)
+  return how.closed(openTag(how, how.element, how.attributes(id, question.position, signed)), how.element)
 }
 
 export const streamFrom = recipe(ELEMENT, element)

@@ -1,5 +1,5 @@
 /** The tag that changes a page. */
-import { escaped, MARKUP, open, type Pairs } from './markup.ts'
+import { escaped, MARKUP, openTag, type Pairs } from './markup.ts'
 import { type Choice, recipe, type Steps, ways } from './recipe.ts'
 
 interface TurboStreams {
@@ -78,7 +78,7 @@ const TURBO_STREAM = {
 function element(how: Choice<typeof TURBO_STREAM>, question: TurboStreams): string {
   const { action, attributes, html } = question
   const pairs = how.order(how.extra(attributes), [['action', action]], how.target(question))
-  return how.closed(`${open(how, 'turbo-stream', pairs)}${how.template(action, how.content(html))}`)
+  return how.closed(`${openTag(how, 'turbo-stream', pairs)}${how.template(action, how.content(html))}`)
 }
 
 export const turboStream = recipe(TURBO_STREAM, element)
