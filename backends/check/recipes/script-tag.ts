@@ -1,5 +1,5 @@
 /** The tag that loads the page's script. */
-import { MARKUP, open, type Pairs } from './markup.ts'
+import { MARKUP, openTag, type Pairs } from './markup.ts'
 import { type Choice, recipe, type Steps, ways } from './recipe.ts'
 
 interface ScriptTag {
@@ -39,7 +39,7 @@ function element(how: Choice<typeof SCRIPT_TAG>, { url, nonce, drive = true }: S
   const [, path = '', query = ''] = /^([^?#]*)([^#]*)/.exec(url) ?? []
   const script = how.script(path, query, how.scheme(how.cable(path)))
   const src = drive ? script : how.drive(script)
-  return `${open(how, 'script', [['type', 'module'], ['src', src], ...how.nonce(nonce)])}</script>`
+  return `${openTag(how, 'script', [['type', 'module'], ['src', src], ...how.nonce(nonce)])}</script>`
 }
 
 export const scriptTag = recipe(SCRIPT_TAG, element)
