@@ -14,7 +14,8 @@ const COUNTERS = {
   publications_total: 'Accepted requests of backends to broadcast or disconnect.',
   failed_broadcast_msg_total: 'Refused requests of backends, on every route.',
   broadcast_msg_total: 'Messages broadcast.',
-  repeated_broadcast_msg_total: 'Messages that the cable did not broadcast again, because it had already published their id.',
+  repeated_broadcast_msg_total:
+    'Messages that the cable did not broadcast again, because it had already published their id.',
   remote_commands_total: 'Remote disconnects.',
   server_msg_total: 'Frames sent to clients.',
   disconnected_slow_clients_total: 'Sessions cut because they read too slowly.',
