@@ -1114,5 +1114,5 @@ const fetchPage = () =>
     headers: { Accept: 'text/html, application/xhtml+xml', 'X-ANYCABLE-OPERATION': 'token-refresh' },
   })
 
-// A page may load this file twice, for example by itself and in hotcable.js.
+// A page may load this file twice, for example alone and in hotcable.js.
 if (globalThis.document !== undefined && customElements.get(STATUS) === undefined) start()

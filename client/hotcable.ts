@@ -23,7 +23,7 @@ async function startTurbo(): Promise<void> {
   const turbo = window.Turbo!
   if (new URL(import.meta.url).searchParams.get('drive') === 'off') {
     turbo.session.drive = false
-    // Turbo would answer the Back button with a visit, on a page that changes the history by itself.
+    // Turbo would answer the Back button with a visit, on a page that itself changes the history.
     turbo.session.history.stop()
   }
   addEventListener('load', () => {

@@ -14,7 +14,7 @@ const UNCLEAR = new RegExp(
   [
     String.raw`\b(?:[Ww]ho|[Ww]hoever|[Ww]hom|[Ss]omebody|[Ss]omeone|[Aa]nybody|[Ee]verybody)\b`,
     String.raw`\b(?:is|are|was|were) (?:told|none)\b`,
-    String.raw`\b(?:of (?:its|their) own|by (?:itself|themselves)|not to be had|and such|no more)\b`,
+    String.raw`\b(?:of (?:its|their) own|not to be had|and such|no more)\b`,
   ].join('|'),
   'g',
 )

@@ -3,7 +3,7 @@
  *
  *   HOTCABLE_SEED=<the seed printed>   repeats a run
  *   HOTCABLE_FUZZ=10000                is a full run; 1,000 sequences otherwise
- *   HOTCABLE_TEST_SEED=1               each sequence has a cable of its own, whose broker answers later (late-model.ts)
+ *   HOTCABLE_TEST_SEED=1               each sequence has a separate cable, and its broker answers later (late-model.ts)
  *
  * A failure names the sequence and prints the shortest beginning of it that fails.
  */

@@ -69,7 +69,7 @@ export class Track {
     this.seqOf = seqOf
   }
 
-  /** Whether it may start with a gap: what comes before it is told so is lost. */
+  /** Whether it may start with a gap: messages that come before the client learns of the gap are lost. */
   isGap = false
 
   /** `fed`: how many messages had surely reached the node. `isSure`: the place cannot be a gap. */
