@@ -25,7 +25,7 @@ const EXCEPTIONS: readonly (readonly [file: string, words: string])[] = [
 ]
 
 const COMMENTS_AND_STRINGS =
-  /\/\*[\s\S]*?\*\/|"""[\s\S]*?"""|(?<!:)\/\/.*|(?<=^|\s)#.*|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\.)*`/gm
+  /\/\*[\s\S]*?\*\/|"""[\s\S]*?"""|(?<!:)\/\/.*|(?<=^|\s)# .*|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\.)*`/gm
 
 test('no comment, title, message or document has a word that hides the actor', () => {
   const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
