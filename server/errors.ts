@@ -70,6 +70,12 @@ export const ENDINGS = {
     close: [1000, 'Resumed'],
     fix: 'a newer connection took this session over',
   },
+  messages_missed: {
+    tell: 'messages_missed',
+    reconnect: true,
+    close: [1000, 'Messages missed'],
+    fix: 'the client may have missed messages: it connects again, and asks for its history',
+  },
   too_slow: {
     tell: 'too_slow',
     reconnect: true,

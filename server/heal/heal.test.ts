@@ -39,6 +39,8 @@ function ward({ maxStreams = 100, anonymous = false, isBusy = false } = {}) {
   const session = {
     identity: 'ada',
     anonymous,
+    resumable: false,
+    askBack: () => assert.fail('asked back'),
     connection: { send: () => void refreshes++ },
     fail: assert.ifError as (error: unknown) => void,
   }
@@ -61,7 +63,7 @@ function ward({ maxStreams = 100, anonymous = false, isBusy = false } = {}) {
       const grant = { streams: [stream], kind: 'turbo', ...rights, position } as const
       const state = { state: 'live', covered: 0, confirmed: true, healing: false } as const
       const subscription: Subscription = { identifier: IDENTIFIER, grant, ...state }
-      heal.missed(session, subscription, 'gap_too_old')
+      heal.missed(session, subscription, 'gap_too_old', false)
       return subscription
     },
   }

@@ -10,7 +10,8 @@
  *
  *   session ─▶ due: one subscription per stream ─▶ one turn in pace.ts, which refreshes all of them
  *
- * So a live session has at most one turn in pace.ts, and an ended one has none.
+ * So a live session has at most one turn for refreshes in pace.ts, and an ended one has none. ask-back.ts handles clients
+ * without a page.
  */
 
 import type { GapCode } from '../errors.ts'
@@ -20,37 +21,14 @@ import { textFrame } from '../protocol/frame.ts'
 import { payloadOf, storedPayload } from '../protocol/payload.ts'
 import { formatPosition, type Position } from '../protocol/position.ts'
 import { gap } from '../protocol/source-events.ts'
+import { createAskBack } from './ask-back.ts'
 import type { Pace } from './pace.ts'
+import { type Healable, isWanted, ownerOf, type Patient } from './patient.ts'
 
 const REFRESH = JSON.stringify(
   '<turbo-stream action="refresh" method="morph" scroll="preserve" data-hotcable="heal"></turbo-stream>',
 )
 const AGAIN_MS = 30_000
-
-/** The part of a subscription that healing uses. */
-export interface Healable {
-  readonly identifier: string
-  readonly grant: {
-    readonly streams: readonly string[]
-    readonly kind: 'turbo' | 'html' | 'data'
-    /** Whether the page wants to know how it is catching up. */
-    readonly events: boolean
-    /** The position at which the page was rendered, if it sends one. */
-    readonly position: Position | 'unknown' | undefined
-  }
-  readonly state: 'waiting' | 'live' | 'over'
-  /** Whether its page has to refresh. */
-  healing: boolean
-}
-
-/** The part of a session that healing uses. */
-export interface Patient {
-  readonly identity: string
-  /** Whether its sid is its only identity (--noauth). */
-  readonly anonymous: boolean
-  readonly connection: { send: (frame: Buffer) => void }
-  fail: (error: unknown) => void
-}
 
 export interface HealSettings {
   /** The history's present position; `undefined`: the cable keeps none. */
@@ -71,8 +49,11 @@ export interface HealSettings {
 export interface Heal {
   /** The action that {@link missed} would take on a gap; `undefined` if the subscription is not Turbo's. */
   fate: (session: Patient, subscription: Healable) => RefreshFate | undefined
-  /** Asks the session's page to refresh, because it may have missed messages of this subscription. */
-  missed: (session: Patient, subscription: Healable, code: GapCode) => void
+  /**
+   * Asks the session's page to refresh, or its client to come back, because it may have missed messages of this
+   * subscription. `isTold`: the client got `reject_history`.
+   */
+  missed: (session: Patient, subscription: Healable, code: GapCode, isTold: boolean) => void
   /** Takes back the turn and the timers of a session that has ended. */
   left: (session: Patient) => void
 }
@@ -95,12 +76,10 @@ interface SessionRefreshes {
   takeTurnBack: () => void
 }
 
-/** All sessions without a token share one line, so that a client cannot get many turns by opening many sessions. */
-const ANONYMOUS = ''
-
 export function createHeal(settings: HealSettings): Heal {
   const { position, monotonic, later, count, metrics, pace, maxStreams, explain } = settings
   const bySession = new WeakMap<Patient, SessionRefreshes>()
+  const askBack = createAskBack({ pace, later })
 
   function fate(session: Patient, subscription: Healable): RefreshFate | undefined {
     if (subscription.grant.kind !== 'turbo') return undefined
@@ -110,11 +89,12 @@ export function createHeal(settings: HealSettings): Heal {
     return !isOver && recent.place === placeOf(subscription) ? 'held-back' : 'coming'
   }
 
-  function missed(session: Patient, subscription: Healable, code: GapCode): void {
+  function missed(session: Patient, subscription: Healable, code: GapCode, isTold: boolean): void {
     const { identifier, grant } = subscription
     const tell = (refresh: RefreshFate) =>
       grant.events && session.connection.send(gap(identifier, refresh, code, explain))
     count(code)
+    if (grant.kind === 'data' && !isTold) return askBack.missed(session, subscription)
     if (grant.kind !== 'turbo') return
     if (pace === undefined) return void tell('off')
     subscription.healing = grant.position !== undefined
@@ -147,7 +127,7 @@ export function createHeal(settings: HealSettings): Heal {
     refreshes.due.set(stream, subscription)
     if (refreshes.hasTurn) return
     refreshes.hasTurn = true
-    refreshes.takeTurnBack = pace.ask(session.anonymous ? ANONYMOUS : session.identity, () => {
+    refreshes.takeTurnBack = pace.ask(ownerOf(session), () => {
       refreshes.hasTurn = false
       const due = [...refreshes.due.values()].filter(isWanted)
       refreshes.due.clear()
@@ -172,6 +152,7 @@ export function createHeal(settings: HealSettings): Heal {
     fate,
     missed,
     left(session) {
+      askBack.left(session)
       const refreshes = bySession.get(session)
       if (refreshes === undefined) return
       bySession.delete(session)
@@ -204,6 +185,3 @@ const streamOf = ({ grant: { streams } }: Healable): string => streams[0] ?? ''
 
 const placeOf = ({ grant: { position } }: Healable): string =>
   typeof position === 'object' ? formatPosition(position) : String(position)
-
-/** (A session that ends also ends its subscriptions.) */
-const isWanted = ({ state }: Healable): boolean => state !== 'over'

@@ -43,8 +43,8 @@ export interface Behind {
   goLive: (subscription: Subscription) => void
   /** The action that follows a gap of this subscription. */
   fate: (subscription: Subscription) => RefreshFate | undefined
-  /** Tells the session that the subscription may have missed messages. */
-  missed: (subscription: Subscription, code: GapCode) => void
+  /** Tells the session that the subscription may have missed messages. `isTold`: its client knows, or never asks. */
+  missed: (subscription: Subscription, code: GapCode, isTold: boolean) => void
   /** Ends the session after a bug. Never throws. */
   fail: (error: unknown) => void
 }
@@ -60,9 +60,7 @@ export interface CatchUpParts extends Omit<HeldParts, 'history'> {
 
 interface Turn {
   readonly subscription: Subscription
-  start: PinnedStart
-  /** Until this node listens to all streams; the start is pinned then. */
-  opening: Promise<void> | undefined
+  readonly start: PinnedStart
   /** Whether the client asked for history, and so gets an answer. */
   readonly asked: boolean
 }
@@ -93,9 +91,8 @@ export class CatchUp {
   find(start: Start, subscription: Subscription): Found | undefined {
     const { history, listening } = this.#parts
     if (history === undefined || start === 'now') return undefined
-    const { streams } = subscription.grant
-    if (listening.opening(streams) !== undefined) return undefined
-    return this.#ask(subscription, pinned(start, listening.now(streams)), history)
+    if (listening.opening(subscription.grant.streams) !== undefined) return undefined
+    return this.#ask(subscription, pinned(start, history), history)
   }
 
   /** Whether we know already that a replay cannot bring the messages found. */
@@ -114,27 +111,14 @@ export class CatchUp {
   from(start: Start, subscription: Subscription, asked: boolean, found?: Found): void {
     const { history } = this.#parts
     if (history === undefined) return this.#without(start, subscription, asked)
-    const turn = this.#turnOf(start, subscription, asked)
+    // "Now" is this moment: not when we listen, and not when the replay runs. A client that reads its confirmation and then
+    // lets its backend publish must get that message.
+    const turn = { subscription, start: pinned(start, history), asked }
     if (this.#turns === undefined && this.#take(turn, history, found)) return
     if (found instanceof Promise) found.catch(() => {}) // (we ask again when its turn comes)
     this.wait(subscription)
     this.#turns ??= []
     this.#turns.push(turn)
-  }
-
-  #turnOf(start: Start, subscription: Subscription, asked: boolean): Turn {
-    // "Now" is this moment, not when the replay runs, and not when we listen: a client that has its confirmation must get
-    // all that is published after it.
-    const { listening, history } = this.#parts
-    const { streams } = subscription.grant
-    const opening = listening.opening(streams)
-    if (opening === undefined) return { subscription, start: pinned(start, listening.now(streams)), opening, asked }
-    const turn: Turn = { subscription, start: pinned(start, history!), opening: undefined, asked }
-    turn.opening = opening.then(() => {
-      turn.opening = undefined
-    })
-    turn.opening.catch(() => {}) // (it fails the session when its turn comes)
-    return turn
   }
 
   /** Holds messages for the subscription until its turn comes and it is live. */
@@ -158,7 +142,7 @@ export class CatchUp {
       this.#endWait(subscription)
       this.#goLive(subscription, history.seen)
     }
-    this.#session.missed(subscription, code)
+    this.#session.missed(subscription, code, false)
   }
 
   /** Drops the turns and held messages of a subscription that is over, which has entered. */
@@ -236,7 +220,7 @@ export class CatchUp {
     if (connection.congested(isGap ? bytesOf(rest, subscription, history) : size)) return false
     this.#endWait(subscription)
     if (!isGap) this.#replay(turn, found, replay, history)
-    else this.#skip(turn, rest, found === 'gap' ? whyGap(start, history.epoch) : (heldGap ?? 'gap_too_large'), history)
+    else this.#skip(turn, rest, heldGap ?? (found === 'gap' ? whyGap(start, history.epoch) : 'gap_too_large'), history)
     return true
   }
 
@@ -245,7 +229,9 @@ export class CatchUp {
     if (asked) connection.send(rejectHistory(subscription.identifier, this.#session.fate(subscription)))
     // Neither a refresh nor a later `history` command could bring the held messages.
     for (const frame of this.#framed(subscription, rest, history)) connection.send(frame)
-    if (this.#goLive(subscription, history.seen)) this.#session.missed(subscription, code)
+    // A client that subscribes and asks for no history would not ask either if it came back.
+    const isTold = asked || (subscription.confirmed && code !== 'gap_broker_away')
+    if (this.#goLive(subscription, history.seen)) this.#session.missed(subscription, code, isTold)
   }
 
   #replay(
@@ -292,10 +278,10 @@ export class CatchUp {
     return framesOf(subscription, messages, epoch, sid => this.#session.answersTo(sid))
   }
 
-  #find(turn: Turn, history: History): Found {
-    const { subscription, start, opening } = turn
+  #find({ subscription, start }: Turn, history: History): Found {
+    const opening = this.#parts.listening.opening(subscription.grant.streams)
     if (opening === undefined) return this.#ask(subscription, start, history)
-    return opening.then(() => this.#ask(subscription, turn.start, history))
+    return opening.then(() => this.#ask(subscription, start, history))
   }
 
   #ask({ grant, state, covered }: Subscription, start: PinnedStart, history: History): Found {

@@ -98,9 +98,13 @@ export class Session implements Addressee, Behind, Speaker, Subscribing, Restore
     return this.#parts.heal.fate(this, subscription)
   }
 
-  missed(subscription: Subscription, code: GapCode): void {
-    this.#parts.heal.missed(this, subscription, code)
+  missed(subscription: Subscription, code: GapCode, isTold: boolean): void {
+    this.#parts.heal.missed(this, subscription, code, isTold)
     this.#parts.changed?.(this)
+  }
+
+  askBack(): void {
+    this.disconnect('messages_missed')
   }
 
   /** The client may have missed messages of these streams; `undefined`: of any. */

@@ -94,3 +94,13 @@ testSeeds(
     }
   },
 )
+
+testSeeds('a message that is published after the client has read its confirmation reaches it', 20, async (t, seed) => {
+  const { cable } = await delayedCable(t, seed)
+  const client = await cable.welcomed()
+  for (const stream of STREAMS) {
+    await client.confirmed(open(stream))
+    assert.equal((await cable.post({ stream, data: `"${stream}"` })).status, 201)
+    assert.equal((await client.next()).message, stream)
+  }
+})
