@@ -1,10 +1,11 @@
 /**
  * Reads the history of a subscription, which may listen to several streams.
  */
-import type { Soon } from '../base/soon.ts'
+import { type Soon, soon } from '../base/soon.ts'
 import type { Broker, Entry } from '../broker.ts'
 import { lastOf, type PinnedStart, type PinnedStreamStart } from './replay.ts'
 import { startOf } from './start.ts'
+import type { Subscription } from './subscriptions.ts'
 
 /** The part of the broker that catching up uses. */
 export type History = Pick<Broker, 'epoch' | 'seen' | 'after' | 'since'>
@@ -13,9 +14,23 @@ export type History = Pick<Broker, 'epoch' | 'seen' | 'after' | 'since'>
 export type Found = Soon<readonly Entry[] | 'gap'>
 
 /**
- * Returns the messages after the start. Of several streams it may lack those after the offset `now`, which the feed brings.
+ * Returns the messages after the start, without those that a live subscription has already. Of several streams it may lack
+ * those after the offset `now`, which the feed brings.
  */
-export function readHistory(history: History, streams: readonly string[], start: PinnedStart, now: number): Found {
+export function readHistory(
+  history: History,
+  { grant: { streams }, state, covered }: Subscription,
+  start: PinnedStart,
+  now: number,
+): Found {
+  const found = readStreams(history, streams, start, now)
+  return state === 'live' ? soon(found, entries => (entries === 'gap' ? entries : upTo(covered, entries))) : found
+}
+
+const upTo = (last: number, entries: readonly Entry[]): readonly Entry[] =>
+  entries.filter(({ offset }) => offset <= last)
+
+function readStreams(history: History, streams: readonly string[], start: PinnedStart, now: number): Found {
   if (streams.length === 1) return readStream(history, streams[0]!, startOf(start, 0))
   // A remote broker reads each stream at another moment. Up to `last` no read lacks a message.
   const last = Math.max(now, lastOf(start, []))

@@ -22,7 +22,7 @@ export const pinned = (start: Start, now: Now): PinnedStart =>
 const pin = (start: StreamStart, { seen, epoch }: Now): PinnedStreamStart =>
   start === 'now' ? { offset: seen, epoch } : start
 
-interface Now {
+export interface Now {
   readonly seen: number
   readonly epoch: string
 }
