@@ -14,7 +14,7 @@ export interface Healable {
     /** The position at which the page was rendered, if it sends one. */
     readonly position: Position | 'unknown' | undefined
   }
-  readonly state: 'waiting' | 'live' | 'over'
+  readonly state: 'waiting' | 'following' | 'live' | 'over'
   /** Whether its page has to refresh, or its client has to come back. */
   healing: boolean
 }

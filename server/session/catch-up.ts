@@ -100,6 +100,11 @@ export class CatchUp {
     this.#held.begin(subscription)
   }
 
+  /** Whether a replay of the subscription waits or runs. */
+  isPending(subscription: Subscription): boolean {
+    return this.#queue?.some(pending => pending.subscription === subscription) ?? false
+  }
+
   /** Whether the client still waits for history that it asked for. */
   isAsked(subscription: Subscription): boolean {
     return this.#queue?.some(pending => pending.asked && pending.subscription === subscription) ?? false
@@ -107,11 +112,10 @@ export class CatchUp {
 
   /** The client may have missed messages of the subscription that the history never had. */
   missed(subscription: Subscription, code: GapCode): void {
-    const { history } = this.#parts
-    if (subscription.state === 'waiting') {
-      if (history === undefined || this.#held?.missed(subscription, code)) return
+    if (subscription.state === 'waiting') return this.#held?.missed(subscription, code)
+    if (subscription.state === 'following') {
       this.#endWait(subscription)
-      goLive(this.#session, subscription, history.seen)
+      goLive(this.#session, subscription)
     }
     this.#session.missed(subscription, code, false)
   }
@@ -185,19 +189,26 @@ export class CatchUp {
     const replay = replayOf(pending, found, this.#held, history, this.#parts.limits.maxReplayBytes)
     const { gap, last, covered } = replay
     if (session.connection.congested(replay.bytes)) return false
-    this.#endWait(subscription)
+    const isFirst = subscription.state === 'waiting'
+    if (isFirst) this.#endWait(subscription)
     sendReplay(session, pending, replay, history.epoch)
-    if (gap !== undefined) {
-      // A client that subscribes and asks for no history would not ask either if it came back.
-      const isTold = asked || (subscription.confirmed && gap !== 'gap_broker_away')
-      if (goLive(session, subscription, covered)) session.missed(subscription, gap, isTold)
-    } else if (last <= history.seen) goLive(session, subscription, covered)
-    else if (subscription.state === 'waiting') {
-      this.wait(subscription)
-      const end = () => this.#endWait(subscription)
-      this.#held?.pass(subscription, followFeed(session, subscription, last, history, end))
-    }
+    // Our last frames may have overrun the connection, which ends the session.
+    if (subscription.state === 'over') return true
+    subscription.covered = isFirst ? covered : Math.min(subscription.covered, covered)
+    if (isFirst && last > history.seen) this.#follow(subscription, last, history)
+    else if (isFirst) goLive(session, subscription)
+    // A client that subscribes and asks for no history would not ask either if it came back.
+    const isTold = asked || (subscription.confirmed && gap !== 'gap_broker_away')
+    if (gap !== undefined) session.missed(subscription, gap, isTold)
     return true
+  }
+
+  /** The feed is behind the replay: the subscription joins the hub once the feed has passed `last`. */
+  #follow(subscription: Subscription, last: number, history: History): void {
+    this.wait(subscription)
+    subscription.state = 'following'
+    const end = () => this.#endWait(subscription)
+    this.#held?.pass(subscription, followFeed(this.#session, subscription, last, history, end))
   }
 
   #endWait(subscription: Subscription): void {

@@ -89,17 +89,15 @@ export class HeldMessages {
     return this.#waiting.get(subscription)?.messages ?? []
   }
 
-  /** Returns why the replay must be a gap: the held messages had too many bytes, or {@link missed}. */
+  /** Returns why the replay must be a gap: the held messages had too many bytes, or {@link missed} was called. */
   gap(subscription: Subscription): GapCode | undefined {
     return this.#waiting.get(subscription)?.gap
   }
 
-  /** Messages that the history may never have had are missing. Returns false if the replay is over, and all pass. */
-  missed(subscription: Subscription, code: GapCode): boolean {
+  /** Messages that the history may never have had are missing. */
+  missed(subscription: Subscription, code: GapCode): void {
     const waiting = this.#waiting.get(subscription)
-    if (waiting === undefined || waiting.pass !== undefined) return false
-    waiting.gap ??= code
-    return true
+    if (waiting !== undefined) waiting.gap ??= code
   }
 
   /** Drops the held messages, and hands each further one to `pass`. */

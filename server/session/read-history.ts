@@ -14,7 +14,7 @@ export type History = Pick<Broker, 'epoch' | 'seen' | 'after' | 'since'>
 export type Found = Soon<readonly Entry[] | 'gap'>
 
 /**
- * Returns the messages after the start, without those that a live subscription has already. Of several streams it may lack
+ * Returns the messages after the start, without those that a subscription has already after its first replay. Of several streams it may lack
  * those after the offset `now`, which the feed brings.
  */
 export function readHistory(
@@ -24,7 +24,7 @@ export function readHistory(
   now: number,
 ): Found {
   const found = readStreams(history, streams, start, now)
-  return state === 'live' ? soon(found, entries => (entries === 'gap' ? entries : upTo(covered, entries))) : found
+  return state === 'waiting' ? found : soon(found, entries => (entries === 'gap' ? entries : upTo(covered, entries)))
 }
 
 const upTo = (last: number, entries: readonly Entry[]): readonly Entry[] =>

@@ -104,7 +104,7 @@ export const followFeed =
     if (history.seen >= last && (offset === undefined || offset > last)) {
       // (The hub is about to deliver this message to all that listen.)
       end()
-      goLive(session, subscription, last)
+      goLive(session, subscription)
     } else if (offset === undefined) sendMessages(session, subscription, [message], history.epoch)
   }
 
@@ -113,20 +113,14 @@ function sendMessages(session: Behind, subscription: Subscription, messages: rea
     session.connection.send(frame)
 }
 
-/** Returns false if the subscription is over: our last frames may have overrun the connection, which ends it. */
-export function goLive(session: Behind, subscription: Subscription, covered: number): boolean {
-  if (subscription.state === 'over') return false
-  subscription.covered = subscription.state === 'live' ? Math.min(subscription.covered, covered) : covered
-  if (subscription.state === 'waiting') {
-    subscription.state = 'live'
-    session.goLive(subscription)
-  }
-  return true
+export function goLive(session: Behind, subscription: Subscription): void {
+  subscription.state = 'live'
+  session.goLive(subscription)
 }
 
 /** Without a history a page's position means nothing, so only a client that asks gets an answer. */
 export function answerWithoutHistory(session: Behind, start: Start, subscription: Subscription, asked: boolean): void {
   const { identifier } = subscription
   if (asked) session.connection.send(start === 'now' ? confirmHistory(identifier) : rejectHistory(identifier))
-  goLive(session, subscription, 0)
+  if (subscription.state === 'waiting') goLive(session, subscription)
 }

@@ -45,7 +45,8 @@ export function restore(session: Restored, { identifiers, position }: Snapshot, 
   const resume = () => {
     session.restored()
     for (const subscription of restored)
-      if (subscription.state === 'waiting') session.catchUp.from(position ?? 'now', subscription, false)
+      if (subscription.state === 'waiting' && !session.catchUp.isPending(subscription))
+        session.catchUp.from(position ?? 'now', subscription, false)
   }
   return parts.later(
     GRACE_MS,

@@ -39,8 +39,8 @@ export function subscribe(
   const asked = allowed(history, parts.historySince)
   subscription.confirmed = true
   const page = grant.position ?? positions?.page
-  // A restored subscription is live already if its client has sent `history` before.
-  const start = state === 'live' ? 'now' : eventStart(grant.streams, page, asked, positions?.seen)
+  // A restored subscription has had its replay if its client has sent `history` before.
+  const start = state !== 'waiting' ? 'now' : eventStart(grant.streams, page, asked, positions?.seen)
   const found = session.catchUp.find(start, subscription)
   const isGap = session.catchUp.isGap(start, found, subscription)
   session.connection.send(confirmSubscription(identifier, isGap ? session.fate(subscription) : undefined))

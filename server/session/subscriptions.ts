@@ -10,8 +10,9 @@ import type { Limits } from './limits.ts'
 export interface Subscription {
   readonly identifier: string
   readonly grant: StreamGrant
-  state: 'waiting' | 'live' | 'over'
-  /** Once live: the client gets every message after this offset. */
+  /** `following`: its replay is over, but the feed is behind it, so that it is not in the hub yet. */
+  state: 'waiting' | 'following' | 'live' | 'over'
+  /** After the replay: the client has, or gets, every message after this offset. */
   covered: number
   /** Whether this session confirmed it. The welcome, not a confirmation, names a restored one. */
   confirmed: boolean
