@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Random } from '../../e2e/conformance/fuzz/random.ts'
-import type { Client, Frame } from '../../testing/client.ts'
+import { type Client, EXTENDED, type Frame } from '../../testing/client.ts'
 import { type DelayedCable, delayedCable, testSeeds } from './delayed-cable.ts'
 import { open } from './test-cable.ts'
 
@@ -104,3 +104,37 @@ testSeeds('a message that is published after the client has read its confirmatio
     assert.equal((await client.next()).message, stream)
   }
 })
+
+testSeeds(
+  'a resumed client gets each missed message once, however far the feed is behind, and whatever it asks',
+  20,
+  async (t, seed) => {
+    const { cable, broker } = await delayedCable(t, seed)
+    const random = new Random(seed)
+    const first = await cable.welcomed({ protocols: EXTENDED })
+    await first.confirmed(open('a'))
+    await cable.broadcast('a', 'zero')
+    const { epoch, offset } = await first.next()
+    await first.drop()
+    for (let n = 1; n <= 3; n++) assert.equal((await cable.post({ stream: 'a', data: `"${n}"` })).status, 201)
+
+    const client = await cable.welcomed({ protocols: EXTENDED, query: `?sid=${first.welcome.sid}` })
+    const history = { streams: { a: { epoch, offset } } }
+    client.command('history', open('a'), { history })
+    const frames = await client.until(({ type }) => type === 'confirm_history')
+    for (let n = random.below(3); n > 0; n--) {
+      client.command('history', open('a'), { history })
+      frames.push(...(await client.until(({ type }) => type === 'confirm_history')))
+    }
+    // (Longer than a resumed subscription waits for its client.)
+    await pause(2_100)
+    await broker.settled()
+    await cable.broadcast('a', 'end')
+    frames.push(...(await client.until(({ message }) => message === 'end')))
+
+    assert.deepEqual(
+      frames.flatMap(({ message }) => message ?? []),
+      ['1', '2', '3', 'end'],
+    )
+  },
+)
