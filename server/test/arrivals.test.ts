@@ -6,12 +6,14 @@ import { createHash } from 'node:crypto'
 import { describe, type TestContext, test } from 'node:test'
 import { setTimeout as pause, setImmediate } from 'node:timers/promises'
 import { Random } from '../../e2e/conformance/fuzz/random.ts'
+import { EXTENDED } from '../../testing/client.ts'
 import { openRaw } from '../../testing/raw.ts'
 import { SessionRefused } from '../errors.ts'
 import type { Connect } from '../session/admission.ts'
 import type { Identity } from '../session/identity.ts'
+import type { Resumables } from '../session/resumables.ts'
 import { events } from './event-reader.ts'
-import { counted, METRICS, open, refused, startCable, type TestCable } from './test-cable.ts'
+import { counted, METRICS, open, refused, startCable, type TestCable, token } from './test-cable.ts'
 
 const FLAGS = ['--public_streams', METRICS]
 const ADA = { identity: 'ada', expires: undefined, anonymous: false }
@@ -168,6 +170,39 @@ test('a remote disconnect meets an identity that the app names later', async t =
     assert.deepEqual([disconnected.reason, disconnected.reconnect], ['remote', reconnect])
     assert.equal(one.type === 'welcome' || two.type === 'welcome', true)
   }
+})
+
+test('a remote disconnect, or the end of its token, ends the wait of a client for its former session', async t => {
+  let now = Date.now()
+  const lookUps: PromiseWithResolvers<undefined>[] = []
+  const wrapResumables = (memory: Resumables): Resumables => ({
+    ...{ keep: snapshot => memory.keep(snapshot), forget: identity => memory.forget(identity) },
+    take() {
+      const lookUp = Promise.withResolvers<undefined>()
+      lookUps.push(lookUp)
+      return lookUp.promise
+    },
+  })
+  const cable = await startCable(t, [METRICS, '--jwt_close_on_expiry'], { wrapResumables, wall: () => now })
+  const query = `?sid=former&jid=${token({ ext: 'ada', exp: Math.floor(now / 1000) + 100 })}`
+  const join = () => cable.connect({ query, protocols: EXTENDED })
+  const [first, second] = [await join(), await join()]
+  await arriving(cable, 2)
+  await second.drop()
+  await arriving(cable, 1)
+  const disconnect = { command: 'disconnect', payload: { identifier: 'ada', reconnect: true } }
+  assert.equal((await cable.post(disconnect)).status, 201)
+
+  const { reason, reconnect } = await first.next()
+  assert.deepEqual([reason, reconnect], ['remote', true])
+  await arriving(cable, 0)
+
+  const third = await join()
+  await arriving(cable, 1)
+  now += 200_000
+  for (const { resolve } of lookUps) resolve(undefined)
+  assert.equal((await third.next()).reason, 'token_expired')
+  assert.equal((await cable.stats()).sessions, 0)
 })
 
 test('a client of server-sent events waits, too, and may be refused or leave', async t => {
