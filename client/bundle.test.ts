@@ -1,6 +1,8 @@
 /** The page's scripts as a cable serves them: their sizes, and what they ask of a page. */
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { bundleClient, SCRIPTS } from './bundle.ts'
@@ -33,6 +35,22 @@ for (const name of SCRIPTS) {
     for (const source of sources) assert.match(source, /^\.\.\/(?:\.\.\/node_modules\/)?[@\w]/)
   })
 }
+
+test('without esbuild the scripts are those of client/built/, or the reason says how to make them', async t => {
+  // Outside of the project, where Node does not find esbuild.
+  const folder = mkdtempSync(join(tmpdir(), 'hotcable-client-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  cpSync(new URL('bundle.ts', import.meta.url), join(folder, 'bundle.ts'))
+  const { bundleClient: bundle } = await import(join(folder, 'bundle.ts'))
+
+  await assert.rejects(bundle(), /esbuild is not installed, and client\/built\/ does not have .*npm run client/)
+
+  mkdirSync(join(folder, 'built'))
+  for (const [name, contents] of files) writeFileSync(join(folder, 'built', name), contents)
+  const built = await bundle()
+  assert.deepEqual([...built.keys()].sort(), [...files.keys()].sort())
+  assert.deepEqual(Buffer.from(built.get('hotcable.js')), Buffer.from(files.get('hotcable.js')!))
+})
 
 test('hotcable-streams.js has no Turbo, and hotcable.js has one', () => {
   const has = (name: string) =>

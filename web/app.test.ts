@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { createAssets } from './assets.ts'
 import { openBoard } from './board.ts'
 import { createBroadcasts } from './broadcasts.ts'
 import { boardPath, DEAD, listen, lock, testApp } from './testing.ts'
@@ -168,6 +169,22 @@ test('the Board answers an unknown path with 404, and a wrong method with 405 an
   assert.equal(await status('/', 'HEAD'), 200)
   assert.equal(await status('/health'), 200)
   assert.equal(await status('/cable'), 426)
+})
+
+test('the Boards have the script of pages where a cable has it, for pages of other origins', async t => {
+  const assets = await createAssets()
+  const { app } = await testApp(t, { assets })
+  const [own, ...others] = await Promise.all(
+    ['/assets/hotcable.js', '/hotcable.js', '/cable/hotcable.js'].map(path => app.request(path)),
+  )
+  const text = await own!.text()
+
+  for (const answer of others) {
+    assert.equal(answer.headers.get('access-control-allow-origin'), '*')
+    assert.equal(await answer.text(), text)
+  }
+  assert.equal((await app.request('/cable/hotcable-streams.js.map')).status, 200)
+  assert.equal((await app.request('/cable/board.js')).status, 404)
 })
 
 test('the answer to a WebSocket on an unknown path names the right one', async t => {

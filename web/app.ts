@@ -5,6 +5,7 @@
  *   /python/ /php/ …        the same Board in the other languages of backends/languages.json, by proxy
  *   /compare                all of them side by side
  *   /assets/…               scripts and styles of the pages
+ *   /hotcable.js …          the page's script for other apps, also below /cable, as a cable serves it
  *   /events  (/cable)       the cable; main.ts passes WebSockets on
  *   /health
  */
@@ -90,6 +91,8 @@ export function createApp({ board, broadcasts, assets, cable, neighbours = {}, h
   app.get('/health', c => c.text('ok'))
   app.all('/cable', c => c.text('This is where WebSockets connect.\n', 426, { Upgrade: 'websocket' }))
   app.get('/assets/:name', assets.handler)
+  // Where script_tag() looks for it on the page of another app that takes this origin for its cable.
+  for (const folder of ['', '/cable']) app.get(`${folder}/:name{hotcable[\\w.-]*}`, assets.handler)
 
   for (const { name, href } of NEIGHBOURS) {
     const mount = href.slice(0, -1)

@@ -64,7 +64,12 @@ export async function createAssets({ watch = false } = {}): Promise<Assets> {
     handler: async (c, next) => {
       const asset = assets.get(c.req.param('name') ?? '')
       if (asset === undefined) return next()
-      const headers = { ETag: asset.etag, 'Cache-Control': 'no-cache', 'Content-Type': asset.type }
+      const headers = {
+        ETag: asset.etag,
+        'Cache-Control': 'no-cache',
+        'Content-Type': asset.type,
+        'Access-Control-Allow-Origin': '*',
+      }
       if (matches(c.req.header('if-none-match'), asset.etag)) return c.body(null, 304, headers)
       return c.body(asset.content, 200, headers)
     },
