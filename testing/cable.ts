@@ -56,9 +56,9 @@ export async function startCable(
 }
 
 /** Starts a cable for Turbo that has one secret. */
-export async function startTurboCable(secret: string): Promise<TurboCable> {
+export async function startTurboCable(secret: string, more: readonly string[] = []): Promise<TurboCable> {
   const flags = ['--turbo_streams', '--max_subscriptions=1000', '--dev']
-  const cable = await startCable(flags, { settings: { ANYCABLE_SECRET: secret } })
+  const cable = await startCable([...flags, ...more], { settings: { ANYCABLE_SECRET: secret } })
   return { ...cable, key: createHmac('sha256', secret).update('broadcast-cable').digest('hex') }
 }
 

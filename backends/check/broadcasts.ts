@@ -16,12 +16,15 @@ const FAILING: Readonly<Record<string, number | 'lost'>> = {
 }
 
 export interface BroadcastQuestions {
+  /** Of `broadcast`. */
   readonly family: Family
+  /** With those of the functions beside it. */
+  readonly families: readonly Family[]
   close: () => void
 }
 
 export async function startBroadcasts(): Promise<BroadcastQuestions> {
-  const { produce } = vectors('broadcasts')
+  const { produce, lists, disconnects } = vectors('broadcasts')
   /** The POSTs for a case so far. */
   const tries = new Map<string, string[]>()
   const ids = new Set<string>()
@@ -31,16 +34,16 @@ export async function startBroadcasts(): Promise<BroadcastQuestions> {
     const bodies = tries.get(url!)
     const body = await text(request)
     if (!isRight || bodies === undefined) return void response.writeHead(isRight ? 404 : 401).end()
-    const fails = bodies.push(body) === 1 && FAILING[decodeURIComponent(url!.slice(1))]
+    const fails = bodies.push(body) === 1 && FAILING[decodeURIComponent(url!.slice(1)).replace('broadcast: ', '')]
     if (fails === 'lost') request.socket.destroy()
     else response.writeHead(fails || 201).end()
   })
   await once(server.listen(0, '127.0.0.1').unref(), 'listening')
   const cable = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 
-  const ask = ({ id, stream, html, body }: Record<string, unknown>, retries = 0): Case => {
-    const path = `/${encodeURIComponent(String(id))}`
-    const question = { do: 'broadcast', stream, html, url: cable + path, key: KEY, timeout: 5, retries }
+  const ask = (name: string, { id, body, ...row }: Record<string, unknown>, retries = 0): Case => {
+    const path = `/${encodeURIComponent(`${name}: ${id}`)}`
+    const question = { do: name, ...row, url: cable + path, key: KEY, timeout: 5, retries }
     tries.set(path, [])
     const seen = (answer: ProgramAnswer): ProgramAnswer => {
       const bodies = tries.get(path)!.splice(0)
@@ -55,12 +58,32 @@ export async function startBroadcasts(): Promise<BroadcastQuestions> {
       seen,
     }
   }
-  const cases = [...produce.map(row => ask(row)), ...Object.keys(FAILING).map(id => ask({ ...produce[0], id }, 1))]
+  const made = ({ id, body, ...row }: Record<string, unknown>): Case => ({
+    id: String(id),
+    question: { do: 'publication', ...row },
+    expected: String(body),
+    seen: answer => ('result' in answer ? { result: judged([String(answer.result)], ids) } : answer),
+  })
+  const of = (name: string, cases: Case[]): Family => ({ name, file: 'broadcasts.json', cases })
+  const failing = Object.keys(FAILING).map(id => ask('broadcast', { ...produce[0], id }, 1))
+  const family = of('broadcast', [...produce.map(row => ask('broadcast', row)), ...failing])
+  const families = [
+    of('publication', produce.map(made)),
+    family,
+    of(
+      'publish',
+      lists.map(row => ask('publish', row)),
+    ),
+    of(
+      'disconnect',
+      disconnects.map(row => ask('disconnect', row)),
+    ),
+  ]
   const close = () => {
     server.close()
     server.closeAllConnections()
   }
-  return { family: { name: 'broadcast', file: 'broadcasts.json', cases }, close }
+  return { family, families, close }
 }
 
 /** The bodies of one call, one a line; a verdict replaces each id. Adds the id to `known`. */

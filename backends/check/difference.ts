@@ -50,10 +50,15 @@ const PARTS: Record<string, Parts> = {
     text: 2,
   },
   stream_from: { names: ['the tag'], text: 0 },
+  source_tag: { names: ['the tag'], text: 0 },
   script_tag: { names: ['the tag'], text: 0 },
   turbo_stream: { names: ['the tag'], text: 0 },
+  wants_turbo_stream: { names: ['the type of the answer'], text: 0 },
   position: { names: ['the position'], text: 0 },
+  publication: { names: ['the text'], text: 0 },
   broadcast: { names: ['the body'], text: 0 },
+  publish: { names: ['the body'], text: 0 },
+  disconnect: { names: ['the body'], text: 0 },
   broadcast_key: { names: ['the key (HMAC-SHA256 of broadcast-cable, in lower-case hex)'], text: 0 },
 }
 

@@ -8,6 +8,7 @@ import { issueToken } from './recipes/issue-token.ts'
 import type { Recipe } from './recipes/recipe.ts'
 import { scriptTag } from './recipes/script-tag.ts'
 import { signStream } from './recipes/sign-stream.ts'
+import { sourceTag } from './recipes/source-tag.ts'
 import { streamFrom } from './recipes/stream-from.ts'
 import { turboStream } from './recipes/turbo-stream.ts'
 
@@ -16,9 +17,11 @@ export const RECIPES: Readonly<Record<string, Recipe<any>>> = {
   sign_stream: signStream,
   issue_token: issueToken,
   stream_from: streamFrom,
+  source_tag: sourceTag,
   script_tag: scriptTag,
   turbo_stream: turboStream,
   broadcast_key: broadcastKey,
+  publication: broadcast,
   broadcast,
 }
 

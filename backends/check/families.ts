@@ -22,27 +22,30 @@ export function families(): Family[] {
     family('sign_stream', 'signed-streams', ({ sign, refuse }) => [...sign, ...refuse.filter(isIssued)], 'signed'),
     family('issue_token', 'tokens', ({ produce }) => produce, 'token'),
     family('stream_from', 'tags', made('stream_from'), 'html'),
+    family('source_tag', 'tags', made('source_tag'), 'html'),
     family('script_tag', 'tags', made('script_tag'), 'html'),
     family('turbo_stream', 'tags', made('turbo_stream'), 'html'),
+    family('wants_turbo_stream', 'tags', ({ answers }) => answers, 'type'),
     family('broadcast_key', 'broadcasts', ({ keys }) => keys, 'key'),
   ]
 }
 
 type Row = Record<string, unknown>
-type Rows = Record<'sign' | 'refuse' | 'produce' | 'keys' | 'accept' | 'targets', Row[]>
+type Lists = 'sign' | 'refuse' | 'produce' | 'keys' | 'accept' | 'targets' | 'answers' | 'lists' | 'disconnects'
+type Rows = Record<Lists, Row[]>
 
 export function vectors(file: string): Rows & { readonly secret: string } {
   return JSON.parse(readFileSync(new URL(`../vectors/${file}.json`, import.meta.url), 'utf8'))
 }
 
 const ASKED = [
-  ...['stream', 'identity', 'position', 'action', 'target', 'content', 'attributes'],
-  ...['secret', 'ttl', 'expires_in', 'now', 'url', 'nonce', 'drive'],
+  ...['stream', 'streams', 'identity', 'position', 'action', 'target', 'content', 'attributes'],
+  ...['secret', 'ttl', 'expires_in', 'now', 'url', 'nonce', 'drive', 'accept'],
 ]
 
 function family(name: string, file: string, rows: (vectors: Rows) => Row[], answer: string): Family {
   const all = vectors(file)
-  const isSigned = name !== 'turbo_stream' && name !== 'script_tag'
+  const isSigned = !['script_tag', 'turbo_stream', 'wants_turbo_stream'].includes(name)
   const cases = rows(all).map(row => {
     const given = { ...(isSigned && { secret: all.secret }), ...row }
     const asked = Object.entries(given).filter(([key]) => ASKED.includes(key))

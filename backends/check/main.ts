@@ -27,7 +27,7 @@ if (command === undefined || command.startsWith('-')) {
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 const options = { timeoutMs: Number(seconds ?? 10) * 1000, cwd: env.INIT_CWD || undefined }
 const [positions, broadcasts] = [await startPositions(), await startBroadcasts()]
-const all = [...families(), positions.family, broadcasts.family]
+const all = [...families(), positions.family, ...broadcasts.families]
 const verdicts: FamilyVerdict[] = []
 for (const family of all) {
   const verdict = await check(family, [command, ...args], options)

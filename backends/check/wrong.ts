@@ -64,6 +64,11 @@ interface Ask {
   retries: number
   nonce?: string
   drive?: boolean
+  exclude?: string
+  transient?: boolean
+  accept: string
+  publications: string[]
+  reconnect: boolean
 }
 
 function signStream({ stream, secret, expires_in: expires, now }: Ask): string {
@@ -113,6 +118,22 @@ function streamFrom(ask: Ask): string {
   return `<turbo-cable-stream-source id="${escaped(id)}"${position} channel="Turbo::StreamsChannel" signed-stream-name="${signed}"${tail}`
 }
 
+function sourceTag(ask: Ask): string {
+  const names = ask.streams.map(stream => signStream({ ...ask, stream }))
+  const query = new URLSearchParams([
+    ...names.map(name => ['turbo_signed_stream_name', name] as [string, string]),
+    ...Object.entries({ position: ask.position, jid: issueToken(ask) }),
+  ])
+  const src = `${ask.url}${ask.url.includes('?') ? '&' : '?'}${query}`
+  const id = `source-${names[0]!.split('--').pop()!.slice(0, 8)}-${ask.position.replace(/\//g, '-')}`
+  return `<turbo-stream-source id="${escaped(id)}" src="${escaped(src)}"></turbo-stream-source>`
+}
+
+function wantsTurboStream({ accept }: Ask): string {
+  const types = accept.split(',').map(type => type.split(';')[0]!.trim().toLowerCase())
+  return types.includes('text/vnd.turbo-stream.html') ? 'text/vnd.turbo-stream.html; charset=utf-8' : ''
+}
+
 function scriptTag({ url, nonce, drive }: Ask): string {
   const [path = '', query] = url.split('#')[0]!.split('?')
   const at = is('script_ws') ? path : path.replace(/^ws(?=s?:)/, 'http')
@@ -158,13 +179,31 @@ async function found(at: string, key: string): Promise<string> {
   }
 }
 
-async function broadcast({ stream, html, url, key, retries }: Ask): Promise<string> {
-  const random = () => (is('id_uuid') ? randomUUID() : randomBytes(16).toString('base64url'))
-  const constant = 'V1StGXR8_Z5jdHi6B-myT0'
-  const once = is('id_constant') ? constant : random()
+const random = () => (is('id_uuid') ? randomUUID() : randomBytes(16).toString('base64url'))
+
+function publication({ stream, html, exclude, transient }: Ask, id = random()): string {
+  const more = { ...(exclude && { exclude_socket: exclude }), ...(transient && { transient }) }
+  const meta = { ...(is('no_id') ? {} : { id }), ...more }
+  return json({ stream, data: json(html), ...(Object.keys(meta).length > 0 && { meta }) })
+}
+
+async function broadcast(ask: Ask): Promise<string> {
+  const once = is('id_constant') ? 'V1StGXR8_Z5jdHi6B-myT0' : random()
+  return await post(ask, tried => publication(ask, tried > 0 && is('id_per_try') ? random() : once))
+}
+
+async function publish(ask: Ask): Promise<string> {
+  return await post(ask, () => `[${ask.publications.join(',')}]`)
+}
+
+async function disconnect(ask: Ask): Promise<string> {
+  const payload = { identifier: json(ask.identity), reconnect: ask.reconnect }
+  return await post(ask, () => json({ command: 'disconnect', payload }))
+}
+
+async function post({ url, key, retries }: Ask, make: (tried: number) => string): Promise<string> {
   for (let tried = 0; ; tried++) {
-    const id = tried > 0 && is('id_per_try') ? random() : once
-    const body = json({ stream, data: json(html), ...(is('no_id') ? {} : { meta: { id } }) })
+    const body = make(tried)
     const headers = { 'content-type': 'application/json', authorization: `Bearer ${key}` }
     const status = await fetch(url, { method: 'POST', headers, body }).then(
       answer => answer.status,
@@ -179,6 +218,11 @@ const ANSWERS: Record<string, (ask: Ask) => unknown> = {
   sign_stream: signStream,
   issue_token: issueToken,
   stream_from: streamFrom,
+  source_tag: sourceTag,
+  wants_turbo_stream: wantsTurboStream,
+  publication,
+  publish,
+  disconnect,
   script_tag: scriptTag,
   turbo_stream: turboStream,
   broadcast_key: broadcastKey,

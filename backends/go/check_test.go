@@ -34,7 +34,9 @@ type Case struct {
 	Env                      map[string]string
 	Names                    []string
 	Hex, Post, Get           string
-	Streams                  []string
+	Streams, Publications    []string
+	Accept, Type, Exclude    string
+	Transient, Reconnect     bool
 	Nonce                    string
 	Drive                    *bool
 }
@@ -81,6 +83,9 @@ func TestBytes(t *testing.T) {
 			switch c.Make {
 			case "stream_from":
 				html, err = StreamFrom(c.Stream, c.Position, c.expiry()...)
+			case "source_tag":
+				given := append(c.expiry(), URL(c.URL), TTL(seconds(c.TTL)), Now(time.Unix(c.Now, 0)))
+				html, err = SourceTag(c.Streams, c.Position, plain(c.Identity), given...)
 			case "meta_tags":
 				now := Now(time.Unix(c.Now, 0))
 				html, err = MetaTags(plain(c.Identity), c.secret(), URL(c.URL), TTL(seconds(c.TTL)), now)
@@ -96,6 +101,11 @@ func TestBytes(t *testing.T) {
 			same(t, c.HTML, html, err)
 		})
 	}
+	for _, c := range vectors(t, "tags", "answers") {
+		check(t, c.ID, func(t *testing.T) {
+			same(t, c.Type == TurboStreamType, WantsTurboStream(c.Accept), nil)
+		})
+	}
 	for _, c := range vectors(t, "broadcasts", "keys") {
 		check(t, c.ID, func(t *testing.T) {
 			key, err := BroadcastKey(c.secret())
@@ -109,10 +119,34 @@ func TestRequests(t *testing.T) {
 	for _, c := range vectors(t, "broadcasts", "produce") {
 		check(t, "body: "+c.ID, func(t *testing.T) {
 			cable.says(201, "")
-			same(t, nil, Broadcast(c.Stream, c.HTML, URL(cable.url)), nil)
+			given := []Option{Exclude(c.Exclude), Transient(c.Transient), URL(cable.url)}
+			one, err := Publication(c.Stream, c.HTML, given...)
+			same(t, c.Body, ids.ReplaceAllString(one, ID), err)
+			two, err := Publication(c.Stream, c.HTML, given...)
+			same(t, true, one != two, err)
+			same(t, nil, Broadcast(c.Stream, c.HTML, given...), nil)
 			same(t, "POST /_broadcast application/json  "+c.Body, cable.last(), nil)
 		})
 	}
+	for _, c := range vectors(t, "broadcasts", "lists") {
+		check(t, "list: "+c.ID, func(t *testing.T) {
+			cable.says(201, "")
+			same(t, nil, Publish(c.Publications, URL(cable.url)), nil)
+			same(t, "POST /_broadcast application/json  "+c.Body, cable.last(), nil)
+		})
+	}
+	for _, c := range vectors(t, "broadcasts", "disconnects") {
+		check(t, "disconnect: "+c.ID, func(t *testing.T) {
+			cable.says(201, "")
+			same(t, nil, Disconnect(plain(c.Identity), c.Reconnect, URL(cable.url)), nil)
+			same(t, "POST /_broadcast application/json  "+c.Body, cable.last(), nil)
+		})
+	}
+	check(t, "the socket ID of a client never keeps a broadcast back", func(t *testing.T) {
+		cable.says(201, "")
+		same(t, nil, Broadcast("x", "y", Exclude("\xff"), URL(cable.url)), nil)
+		same(t, true, strings.HasSuffix(cable.last(), `{"id":"ID","exclude_socket":"`+"\ufffd"+`"}}`), nil)
+	})
 	for _, c := range append(vectors(t, "broadcasts", "accept"), vectors(t, "broadcasts", "refuse")...) {
 		check(t, "answer: "+c.ID, func(t *testing.T) {
 			cable.says(c.Status, c.Answer)
@@ -387,10 +421,12 @@ func start(t *testing.T) *Cable {
 
 func (cable *Cable) says(status int, answer string) { cable.status, cable.answer = status, answer }
 
-func (cable *Cable) last() string { return ids.ReplaceAllString(<-cable.asked, `"meta":{"id":"ID"}}`) }
+func (cable *Cable) last() string { return ids.ReplaceAllString(<-cable.asked, ID) }
 
 // As in the vectors: ID stands for an id, which is random.
-var ids = regexp.MustCompile(`"meta":\{"id":"[A-Za-z0-9_-]{22}"\}\}$`)
+const ID = `"meta":{"id":"ID"`
+
+var ids = regexp.MustCompile(`"meta":\{"id":"[A-Za-z0-9_-]{22}"`)
 
 func listen(t *testing.T) net.Listener {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -12,17 +12,16 @@
 package hotcable
 
 import (
-	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -39,21 +38,26 @@ type BroadcastFailed string
 
 func (failed BroadcastFailed) Error() string { return string(failed) }
 
-// None leaves out an attribute, as its value or as the target of TurboStream. No attribute of HTML can hold it.
-const None = "\x00"
+const TurboStreamType = "text/vnd.turbo-stream.html; charset=utf-8" // of an answer that holds TurboStream's tags
+const None = "\x00"                                                 // as an attribute or a target: leaves it out
+const cable = "ws://localhost:8080/cable"
 
 // Option is an argument that may be absent; each function says which ones it takes.
 type Option func(*options)
 
 type options struct {
-	secret       *string
-	url, key     string
-	ttl, timeout time.Duration
-	expiresIn    *time.Duration
-	now          time.Time
-	retries      int
-	nonce        string
-	noDrive      bool
+	secret          *string
+	url, key, nonce string
+	ttl, timeout    time.Duration
+	expiresIn       *time.Duration
+	now             time.Time
+	retries         int
+	noDrive         bool
+	meta            struct {
+		ID        string `json:"id"`
+		Exclude   string `json:"exclude_socket,omitempty"`
+		Transient bool   `json:"transient,omitempty"`
+	}
 }
 
 func Secret(secret string) Option          { return func(o *options) { o.secret = &secret } }
@@ -66,17 +70,15 @@ func Drive(drive bool) Option              { return func(o *options) { o.noDrive
 func Key(key string) Option                { return func(o *options) { o.key = key } }
 func Timeout(timeout time.Duration) Option { return func(o *options) { o.timeout = timeout } }
 func Retries(retries int) Option           { return func(o *options) { o.retries = retries } }
+func Exclude(socketID string) Option       { return func(o *options) { o.meta.Exclude = text(socketID) } }
+func Transient(transient bool) Option      { return func(o *options) { o.meta.Transient = transient } }
 
 // IssueToken makes a JWT with the client's identity, for an hour or TTL from Now. The fields of a struct keep their
-// order, the keys of a map are sorted. An error without a secret, and for text that is not UTF-8.
-// Options: Secret, TTL, Now.
+// order, the keys of a map are sorted. An error without a secret, or if text is not UTF-8. Options: Secret, TTL, Now.
 func IssueToken(identity any, given ...Option) (string, error) {
 	o := read(given)
-	key, err := o.secretOf("ANYCABLE_JWT_SECRET", "ANYCABLE_SECRET")
-	if err != nil {
-		return "", err
-	}
 	ext, err := stringify(identity)
+	key, err := o.secretOf(err, "ANYCABLE_JWT_SECRET", "ANYCABLE_SECRET")
 	if err != nil {
 		return "", err
 	}
@@ -91,11 +93,8 @@ func IssueToken(identity any, given ...Option) (string, error) {
 // UTF-8. Options: Secret, ExpiresIn, Now.
 func SignStream(stream string, given ...Option) (string, error) {
 	o := read(given)
-	key, err := o.secretOf("ANYCABLE_TURBO_STREAMS_SECRET", "ANYCABLE_STREAMS_SECRET", "ANYCABLE_SECRET")
-	if err != nil {
-		return "", err
-	}
 	name, err := stringify(stream)
+	key, err := o.secretOf(err, "ANYCABLE_TURBO_STREAMS_SECRET", "ANYCABLE_STREAMS_SECRET", "ANYCABLE_SECRET")
 	if err != nil {
 		return "", err
 	}
@@ -104,7 +103,7 @@ func SignStream(stream string, given ...Option) (string, error) {
 		name = fmt.Sprintf(`{"_rails":{"data":%s,"exp":"%s"}}`, name, exp.Format("2006-01-02T15:04:05.000Z"))
 	}
 	encoded := base64.StdEncoding.EncodeToString([]byte(name))
-	return encoded + "--" + hex.EncodeToString([]byte(digest(key, encoded))), nil
+	return encoded + "--" + fmt.Sprintf("%x", digest(key, encoded)), nil
 }
 
 // Position says how far the cable is, "<offset>/<epoch>"; ask once for a page, before its queries: one position is
@@ -115,11 +114,10 @@ func Position(streams ...any) string {
 	o.timeout = 250 * time.Millisecond
 	var names []string
 	for _, each := range streams {
-		switch each := each.(type) {
-		case string:
-			names = append(names, "stream="+strings.ReplaceAll(url.QueryEscape(each), "+", "%20"))
-		case Option:
-			each(o)
+		if name, is := each.(string); is {
+			names = append(names, "stream="+escape(name))
+		} else if set, is := each.(Option); is {
+			set(o)
 		}
 	}
 	query := strings.Join(names, "&")
@@ -148,6 +146,25 @@ func StreamFrom(stream, position string, given ...Option) (string, error) {
 	return open + "</turbo-cable-stream-source>", nil
 }
 
+// SourceTag makes the tag that subscribes a page to streams by server-sent events. URL is by default /events on the
+// cable's host; Secret is for names and token. An error without a secret. Options: URL, Secret, TTL, ExpiresIn, Now.
+func SourceTag(streams []string, position string, identity any, given ...Option) (string, error) {
+	var query, digits string
+	for _, stream := range streams {
+		signed, err := SignStream(stream, given...)
+		if err != nil {
+			return "", err
+		}
+		query += "turbo_signed_stream_name=" + url.QueryEscape(signed) + "&"
+		digits = first(digits, signed[len(signed)-64:len(signed)-56])
+	}
+	token, err := IssueToken(identity, given...)
+	events := webSocket.ReplaceAllString(first(os.Getenv("ANYCABLE_WEBSOCKET_URL"), cable), "http$1/events")
+	src := withQuery(first(read(given).url, events), query+"position="+escape(position)+"&jid="+token)
+	id := "source-" + digits + "-" + strings.ReplaceAll(position, "/", "-")
+	return tag("turbo-stream-source", "id", id, "src", src) + "</turbo-stream-source>", err
+}
+
 // MetaTags makes three <meta> tags for a page's head: where the cable is, and IssueToken's token. An error without a
 // secret. Options: URL, Secret, TTL, Now.
 func MetaTags(identity any, given ...Option) (string, error) {
@@ -155,31 +172,23 @@ func MetaTags(identity any, given ...Option) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	cable := first(read(given).url, os.Getenv("ANYCABLE_WEBSOCKET_URL"), "ws://localhost:8080/cable")
-	mark := "?"
-	if strings.Contains(cable, "?") {
-		mark = "&"
-	}
-	withToken := cable + mark + "jid=" + token // all that @hotwired/turbo-rails reads
+	at := first(read(given).url, os.Getenv("ANYCABLE_WEBSOCKET_URL"), cable)
+	withToken := withQuery(at, "jid="+token) // all that @hotwired/turbo-rails reads
 	return tag("meta", "name", "action-cable-url", "content", withToken) + "\n" +
-		tag("meta", "name", "cable-url", "content", cable) + "\n" +
+		tag("meta", "name", "cable-url", "content", at) + "\n" +
 		tag("meta", "name", "cable-token", "content", token), nil
 }
 
-// ScriptTag makes the <script> tag for a page's head that loads hotcable.js from the cable. A URL that ends in .js is the
-// script's, any other the cable's. Nonce is the page's, for its Content-Security-Policy; with Drive(false) Turbo has no
-// Drive. Options: URL, Nonce, Drive.
+// ScriptTag makes the <script> tag that loads hotcable.js from the cable. A URL that ends in .js is the script's, any
+// other the cable's. Nonce is for a Content-Security-Policy; Drive(false) leaves Drive out. Options: URL, Nonce, Drive.
 func ScriptTag(given ...Option) string {
 	o := read(given)
-	cable := first(o.url, os.Getenv("ANYCABLE_WEBSOCKET_URL"), "ws://localhost:8080/cable")
-	src, _, _ := strings.Cut(cable, "#")
+	src, _, _ := strings.Cut(first(o.url, os.Getenv("ANYCABLE_WEBSOCKET_URL"), cable), "#")
 	if path, _, _ := strings.Cut(src, "?"); !strings.HasSuffix(path, ".js") {
-		src = webSocket.ReplaceAllString(strings.TrimRight(path, "/"), "http$1") + "/hotcable.js"
+		src = webSocket.ReplaceAllString(strings.TrimRight(path, "/"), "http$1$2") + "/hotcable.js"
 	}
-	if o.noDrive && strings.Contains(src, "?") {
-		src += "&drive=off"
-	} else if o.noDrive {
-		src += "?drive=off"
+	if o.noDrive {
+		src = withQuery(src, "drive=off")
 	}
 	return tag("script", "type", "module", "src", src, "nonce", first(o.nonce, None)) + "</script>"
 }
@@ -198,50 +207,72 @@ func TurboStream(action, target, html string, attributes ...string) string {
 	return tag("turbo-stream", pairs...) + template + "</turbo-stream>"
 }
 
+// WantsTurboStream says whether a request, by its Accept, is of Turbo: TurboStream's tags may answer a form.
+func WantsTurboStream(accept string) bool { return turboType.MatchString(accept) }
+
 // BroadcastKey is the key for broadcasts that the cable derives from its secret. An error without a secret.
 // Options: Secret.
 func BroadcastKey(given ...Option) (string, error) {
-	secret, err := read(given).secretOf("ANYCABLE_SECRET")
+	secret, err := read(given).secretOf(nil, "ANYCABLE_SECRET")
 	if err != nil {
 		return "", err
 	}
-	return hex.EncodeToString([]byte(digest(secret, "broadcast-cable"))), nil
+	return fmt.Sprintf("%x", digest(secret, "broadcast-cable")), nil
 }
 
-// Broadcast sends HTML to all subscribers, in 5 s or Timeout. Commit first. Returns BroadcastFailed, and no other
-// error, if the cable did not take it. Without an answer, or after a 5xx, it tries again Retries times, after 0.1, 0.3,
-// 0.9 and then every 2 s, not before the answer's Retry-After, with the same id: the cable publishes it once, AnyCable
-// perhaps twice.
-// Options: URL, Key, Timeout, Retries.
-func Broadcast(stream, html string, given ...Option) error {
+// Publication returns the JSON text of a broadcast, with a new id: for Publish, or an outbox. An error if the name is
+// not UTF-8. Options: Exclude, Transient.
+func Publication(stream, html string, given ...Option) (string, error) {
 	o := read(given)
-	name, err := stringify(stream)
 	random := make([]byte, 16)
-	if err == nil {
-		_, err = rand.Read(random)
+	if _, err := rand.Read(random); err != nil {
+		return "", err
 	}
+	o.meta.ID = base64url(string(random))
+	name, err := stringify(stream)
+	data, _ := stringify(text(html))
+	quoted, _ := stringify(data)
+	about, _ := stringify(o.meta)
+	return `{"stream":` + name + `,"data":` + quoted + `,"meta":` + about + `}`, err
+}
+
+// Broadcast sends HTML to all subscribers but the client whose X-Socket-ID is Exclude, in 5 s or Timeout. Commit first.
+// The cable does not replay a Transient one. Returns BroadcastFailed, and no other error, if the cable did not take it.
+// Without an answer, or after a 5xx, it tries again Retries times, after 0.1, 0.3, 0.9 and then every 2 s, not before
+// the answer's Retry-After, with the same id. Options: URL, Key, Timeout, Retries, Exclude, Transient.
+func Broadcast(stream, html string, given ...Option) error {
+	body, err := Publication(stream, html, given...)
+	return read(given).post(body, err)
+}
+
+// Publish sends publications in one request: all of them or none. It fails and tries again as Broadcast does.
+// Options: URL, Key, Timeout, Retries.
+func Publish(publications []string, given ...Option) error {
+	return read(given).post("["+strings.Join(publications, ",")+"]", nil)
+}
+
+// Disconnect ends all connections of an identity; without reconnect its clients stay away until their page is loaded
+// again. Its token stays valid. It fails and tries again as Broadcast does. Options: URL, Key, Timeout, Retries.
+func Disconnect(identity any, reconnect bool, given ...Option) error {
+	ext, err := stringify(identity)
+	quoted, _ := stringify(ext)
+	body := fmt.Sprintf(`{"command":"disconnect","payload":{"identifier":%s,"reconnect":%t}}`, quoted, reconnect)
+	return read(given).post(body, err)
+}
+
+func (o *options) post(body string, err error) error {
 	if err != nil {
 		return BroadcastFailed("the cable was not asked: " + err.Error())
 	}
-	data, _ := stringify(text(html))
-	quoted, _ := stringify(data)
-	body := `{"stream":` + name + `,"data":` + quoted + `,"meta":{"id":"` + base64url(string(random)) + `"}}`
-	for tried, pause := 0, 100*time.Millisecond; ; tried, pause = tried+1, pause*3 {
+	for tried, pause := 0, 1e8; ; tried, pause = tried+1, pause*3 {
 		status, reason, after := o.request("POST", "", "", body)
+		busy := status == "nothing" || status >= "500" || status == "429" && after >= 0
 		if status == "201" {
 			return nil
-		}
-		busy := status == "nothing" || status >= "500" || status == "429" && after >= 0
-		if !busy || tried >= o.retries || after > time.Duration(o.retries-tried)*o.timeout {
+		} else if !busy || tried >= o.retries || after > time.Duration(o.retries-tried)*o.timeout {
 			return BroadcastFailed(fmt.Sprintf("the cable answered %s: %.200s", status, reason))
 		}
-		if pause > 2*time.Second {
-			pause = 2 * time.Second
-		}
-		if pause < after {
-			time.Sleep(after - pause)
-		}
-		time.Sleep(pause)
+		time.Sleep(time.Duration(math.Max(math.Min(pause, 2e9), float64(after))))
 	}
 }
 
@@ -253,18 +284,17 @@ func read(given []Option) *options {
 	return o
 }
 
-func (o *options) secretOf(names ...string) (string, error) {
-	var secret string
+func (o *options) secretOf(err error, names ...string) (secret string, _ error) {
 	for _, name := range names {
 		secret = first(secret, os.Getenv(name))
 	}
 	if o.secret != nil {
 		secret = *o.secret
 	}
-	if secret == "" { // an empty key protects nothing
-		return "", errors.New("no secret: set " + strings.Join(names, " or "))
+	if secret == "" && err == nil { // an empty key protects nothing
+		err = errors.New("no secret: set " + strings.Join(names, " or "))
 	}
-	return secret, nil
+	return secret, err
 }
 
 func first(values ...string) string {
@@ -277,36 +307,35 @@ func first(values ...string) string {
 }
 
 var positions = regexp.MustCompile(`^[0-9]+/[A-Za-z0-9_-]+$`)
-var webSocket = regexp.MustCompile(`^(?i)ws(s?://)`)
+var webSocket = regexp.MustCompile(`(?is)^ws(s?://[^/?#]*)(.*)`)
+var turboType = regexp.MustCompile(`(?i)(^|,)\s*text/vnd\.turbo-stream\.html\s*(;|,|$)`)
+var hasScheme = regexp.MustCompile(`^(?i)https?://`)
+
+var secrets = regexp.MustCompile(`(?s)(//)[^/]*@|[?#].*`) // in a URL: a password, and the query
 var attribute = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;")
 
 // Go escapes more than JSON.stringify. A backslash in the text is written as two, and they stay.
 var asStringify = strings.NewReplacer(`\\`, `\\`, `\u2028`, "\u2028", `\u2029`, "\u2029", `\u0008`, `\b`, `\u000c`, `\f`)
 
 func stringify(value any) (string, error) {
-	var out bytes.Buffer
+	var out strings.Builder
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
 	err := encoder.Encode(value)
-	if err == nil && notUTF8.Match(out.Bytes()) {
+	if err == nil && notUTF8.MatchString(out.String()) {
 		err = errors.New("text that is not UTF-8")
 	}
 	return asStringify.Replace(strings.TrimSuffix(out.String(), "\n")), err
 }
 
-// Go writes this escape only in place of bytes that are not UTF-8.
-var notUTF8 = regexp.MustCompile(`(?:^|[^\\])(?:\\\\)*\\ufffd`)
+var notUTF8 = regexp.MustCompile(`(?:^|[^\\])(?:\\\\)*\\ufffd`) // how Go writes bytes that are not UTF-8
 
 // text replaces bytes that are not UTF-8: one U+FFFD for each incomplete character, and for each stray byte.
 func text(text string) string {
-	if utf8.ValidString(text) {
-		return text
-	}
 	var valid strings.Builder
 	for size := 0; text != ""; text = text[size:] {
-		var character rune
-		character, size = utf8.DecodeRuneInString(text)
-		for character == utf8.RuneError && size < len(text) && !utf8.FullRuneInString(text[:size+1]) {
+		character, length := utf8.DecodeRuneInString(text)
+		for size = length; character == utf8.RuneError && size < len(text) && !utf8.FullRuneInString(text[:size+1]); {
 			size++
 		}
 		valid.WriteRune(character)
@@ -314,6 +343,10 @@ func text(text string) string {
 	return valid.String()
 }
 
+func escape(text string) string { return strings.ReplaceAll(url.QueryEscape(text), "+", "%20") }
+func withQuery(url, query string) string {
+	return url + map[bool]string{true: "&", false: "?"}[strings.Contains(url, "?")] + query
+}
 func base64url(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
 
 func digest(key, text string) string {
@@ -338,51 +371,37 @@ func (o *options) request(method, path, query, body string) (status, answer stri
 	if strings.ContainsAny(key, "\r\n") {
 		return "nothing", "the broadcast key has a line break in it", -1
 	}
-	cable := "http://localhost:8080/_broadcast"
-	if key == "none" {
-		cable = "http://localhost:8090/_broadcast"
-	}
+	port := map[bool]string{true: "8090", false: "8080"}[key == "none"]
 	given := first(o.url, os.Getenv("ANYCABLE_HTTP_BROADCAST_URL"))
-	cable = first(given, cable)
-	if !hasScheme.MatchString(cable) {
+	at := first(given, "http://localhost:"+port+"/_broadcast")
+	shown := secrets.ReplaceAllString(at, "$1")
+	isGuess := given == "" && key == "none" && derived == ""
+	shown += map[bool]string{true: " (ANYCABLE_SECRET is missing; with it the port is 8080)"}[isGuess]
+	if !hasScheme.MatchString(at) {
 		return "nothing", "the URL must begin with http:// or https://", -1
 	}
-	shown := secrets.ReplaceAllString(cable, "$1")
-	if given == "" && key == "none" && derived == "" {
-		shown += " (ANYCABLE_SECRET is missing; with it the port is 8080)"
-	}
-	at, err := url.Parse(cable)
-	if err != nil {
-		return "nothing", shown + ": " + why(err), -1
-	}
-	if path != "" {
-		at = at.JoinPath(path)
-	}
-	if at.RawQuery != "" && query != "" {
-		query = "&" + query
-	}
-	at.RawQuery += query
 	within, cancel := context.WithTimeout(context.Background(), o.timeout)
 	defer cancel()
-	asked, err := http.NewRequestWithContext(within, method, at.String(), strings.NewReader(body))
+	// An error of net/http wraps the reason, and shows the URL.
+	asked, err := http.NewRequestWithContext(within, method, at, strings.NewReader(body))
 	if err != nil {
-		return "nothing", shown + ": " + why(err), -1
+		return "nothing", fmt.Sprint(shown, ": ", errors.Unwrap(err)), -1
 	}
+	if path != "" {
+		asked.URL, _ = url.Parse(asked.URL.JoinPath(path).String()) // (it puts a slash before the path)
+	}
+	asked.URL.RawQuery = strings.TrimPrefix(strings.TrimSuffix(asked.URL.RawQuery+"&"+query, "&"), "&")
 	asked.Header.Set("Content-Type", "application/json")
-	if key != "none" {
-		asked.Header.Set("Authorization", "Bearer "+key)
-	}
+	asked.Header["Authorization"] = map[bool][]string{true: {"Bearer " + key}}[key != "none"]
 	// Not the default client: it asks the environment's proxy, follows redirects, and waits forever.
-	transport := &http.Transport{DisableKeepAlives: true, DialContext: dial, MaxResponseHeaderBytes: 65536}
-	client := http.Client{Transport: transport}
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: dial, MaxResponseHeaderBytes: 65536}}
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	response, err := client.Do(asked)
 	if err != nil {
-		return "nothing", shown + ": " + why(err), -1
+		return "nothing", fmt.Sprint(shown, ": ", errors.Unwrap(err)), -1
 	}
 	defer response.Body.Close()
-	// The status counts even if the body fails; a reason is shorter than 64 KiB.
-	reason, _ := io.ReadAll(io.LimitReader(response.Body, 65536))
+	reason, _ := io.ReadAll(io.LimitReader(response.Body, 65536)) // a reason is shorter; the status counts in any case
 	seconds, err := strconv.ParseUint(response.Header.Get("Retry-After"), 10, 32)
 	if after = time.Duration(seconds) * time.Second; err != nil && !errors.Is(err, strconv.ErrRange) {
 		after = -1
@@ -390,28 +409,10 @@ func (o *options) request(method, path, query, body string) (status, answer stri
 	return strconv.Itoa(response.StatusCode), string(reason), after
 }
 
-var hasScheme = regexp.MustCompile(`^(?i)https?://`)
-
-// The parts of a URL that may be secret: a password, and the query.
-var secrets = regexp.MustCompile(`(?s)(//)[^/]*@|[?#].*`)
-
-// The reason without the URL.
-func why(err error) string {
-	var failed *url.Error
-	if errors.As(err, &failed) {
-		return failed.Err.Error()
-	}
-	return err.Error()
-}
-
-// A link ignores writes that fail. A cable may answer and hang up before it has read a long body:
-// net/http would drop that answer.
+// A link ignores writes that fail: a cable may answer and hang up before it has read a long body.
 type link struct{ net.Conn }
 
-func (l link) Write(data []byte) (int, error) {
-	l.Conn.Write(data)
-	return len(data), nil
-}
+func (l link) Write(data []byte) (int, error) { l.Conn.Write(data); return len(data), nil }
 
 func dial(within context.Context, network, address string) (net.Conn, error) {
 	conn, err := new(net.Dialer).DialContext(within, network, address)

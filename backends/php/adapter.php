@@ -5,7 +5,8 @@ declare(strict_types=1);
 require __DIR__ . '/hotcable.php';
 
 const NAMES = [
-    'sign_stream', 'issue_token', 'stream_from', 'script_tag', 'turbo_stream', 'broadcast_key', 'position', 'broadcast',
+    'sign_stream', 'issue_token', 'stream_from', 'source_tag', 'script_tag', 'turbo_stream', 'wants_turbo_stream',
+    'broadcast_key', 'position', 'publication', 'broadcast', 'publish', 'disconnect',
 ];
 
 while (($line = fgets(STDIN)) !== false) {
@@ -13,7 +14,9 @@ while (($line = fgets(STDIN)) !== false) {
         $ask = json_decode($line, true, flags: JSON_THROW_ON_ERROR);
         $name = in_array($ask['do'], NAMES, true) ? "Hotcable\\$ask[do]" : throw new ValueError('do what?');
         unset($ask['do']);
-        echo json_encode(['result' => $name(...$ask)], JSON_THROW_ON_ERROR), "\n";
+        $result = $name(...$ask);
+        $result = is_bool($result) ? ($result ? Hotcable\TURBO_STREAM : '') : $result;
+        echo json_encode(['result' => $result], JSON_THROW_ON_ERROR), "\n";
     } catch (Throwable $error) {
         echo json_encode(['error' => $error->getMessage()], JSON_INVALID_UTF8_SUBSTITUTE), "\n";
     }

@@ -57,6 +57,8 @@ foreach ($tags['produce'] as $c) {
     $expiry = ['expires_in' => $c['expires_in'] ?? null, 'now' => $c['now'] ?? null];
     $made = fn() => match ($c['make']) {
         'stream_from' => Hotcable\stream_from($c['stream'], $c['position'], $secret, ...$expiry),
+        'source_tag' => Hotcable\source_tag(
+            $c['streams'], $c['position'], $c['identity'], $c['url'], $secret, $c['ttl'], ...$expiry),
         'meta_tags' => Hotcable\meta_tags($c['identity'], $c['url'], secret: $secret, ttl: $c['ttl'], now: $c['now']),
         'script_tag' => Hotcable\script_tag(...array_intersect_key($c, ['url' => 0, 'nonce' => 0, 'drive' => 0])),
         'turbo_stream' => Hotcable\turbo_stream($c['action'], $c['target'], $c['content'], $c['attributes']),
@@ -65,9 +67,32 @@ foreach ($tags['produce'] as $c) {
 }
 
 $broadcasts = vectors('broadcasts');
+foreach ($tags['answers'] as $c) {
+    check($c['id'], fn() => same($c['type'], Hotcable\wants_turbo_stream($c['accept']) ? Hotcable\TURBO_STREAM : ''));
+}
+foreach ($broadcasts['lists'] as $c) {
+    check("lists: $c[id]", fn() => same([null, $c['body']], [
+        Hotcable\publish($c['publications'], answering(201, '')), asked()['body'],
+    ]));
+}
+foreach ($broadcasts['disconnects'] as $c) {
+    check("disconnects: $c[id]", fn() => same([null, $c['body']], [
+        Hotcable\disconnect($c['identity'], $c['reconnect'], answering(201, '')), asked()['body'],
+    ]));
+}
+check('the socket ID of a client never keeps a broadcast back', function () {
+    foreach (['' => '', "\xff" => ",\"exclude_socket\":\"\u{fffd}\""] as $exclude => $excluded) {
+        Hotcable\broadcast('x', 'y', url: answering(201, ''), exclude: $exclude);
+        same('{"stream":"x","data":"\"y\"","meta":{"id":"ID"' . $excluded . '}}', asked()['body']);
+    }
+});
 foreach ($broadcasts['produce'] as $c) {
     check("broadcasts: $c[id]", function () use ($c) {
-        Hotcable\broadcast($c['stream'], $c['html'], url: answering(201, ''));
+        $given = array_intersect_key($c, ['exclude' => 0, 'transient' => 0]);
+        $made = [publication($c, $given), publication($c, $given)];
+        same([$c['body'], $c['body']], array_map('without_id', $made));
+        same(false, $made[0] === $made[1]);
+        Hotcable\broadcast($c['stream'], $c['html'], ...$given, url: answering(201, ''));
         ['method' => $method, 'path' => $path, 'headers' => $headers, 'body' => $body] = asked();
         same(['POST', '', 'application/json', $c['body']], [$method, $path, $headers['content-type'], $body]);
     });
@@ -297,9 +322,16 @@ function answering(int|string $status, string $answer): string {
 function asked(): array {
     global $asked;
     $request = json_decode(fgets($asked), true, flags: JSON_THROW_ON_ERROR);
-    // As in the vectors: ID stands for an id, which is random.
-    $body = preg_replace('/"meta":\{"id":"[A-Za-z0-9_-]{22}"\}\}$/D', '"meta":{"id":"ID"}}', $request['body']);
-    return ['body' => $body] + $request;
+    return ['body' => without_id($request['body'])] + $request;
+}
+
+/** As in the vectors: ID stands for an id, which is random. */
+function without_id(string $body): string {
+    return preg_replace('/"meta":\{"id":"[A-Za-z0-9_-]{22}"/', '"meta":{"id":"ID"', $body);
+}
+
+function publication(array $case, array $given): string {
+    return Hotcable\publication($case['stream'], $case['html'], ...$given);
 }
 
 /** The server in another process: it prints its port, then each request that it answers. */

@@ -18,11 +18,14 @@ namespace Hotcable;
 
 use SensitiveParameter as Hidden; // PHP 8.2 and later keep these out of stack traces
 
+const TURBO_STREAM = 'text/vnd.turbo-stream.html; charset=utf-8'; // the type of an answer that holds turbo_stream tags
+const CABLE = 'ws://localhost:8080/cable';
+const JSON = JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE | JSON_UNESCAPED_LINE_TERMINATORS | JSON_THROW_ON_ERROR;
+
 /** The cable did not take a broadcast. The message has its status and reason, or why it did not answer. */
 class BroadcastFailed extends \RuntimeException {}
 
-/** A JWT with the client's identity, for $ttl seconds from $now (Unix seconds). Throws without a secret, and for text
- *  that is not UTF-8. */
+/** A JWT with the identity, for $ttl seconds from $now. Throws without a secret, or if text is not UTF-8. */
 function issue_token(array $identity, #[Hidden] ?string $secret = null, int $ttl = 3600, ?int $now = null): string {
     $secret = secret($secret, 'ANYCABLE_JWT_SECRET', 'ANYCABLE_SECRET');
     $claims = json(['ext' => json((object) $identity), 'exp' => ($now ?? time()) + $ttl]);
@@ -30,9 +33,8 @@ function issue_token(array $identity, #[Hidden] ?string $secret = null, int $ttl
     return $unsigned . '.' . base64url(hash_hmac('sha256', $unsigned, $secret, true));
 }
 
-/** A stream's name with the proof that this backend lets a client listen to it; with $expires_in, for so many seconds
- *  from $now, in Rails' envelope, which anycable-go refuses. Throws without a secret, and for a name that is not
- *  UTF-8. */
+/** A stream's name with the proof that a client may listen to it; with $expires_in, for so many seconds from $now, in
+ *  Rails' envelope, which anycable-go refuses. Throws without a secret, and for a name that is not UTF-8. */
 function sign_stream(string $stream, #[Hidden] ?string $secret = null, ?int $expires_in = null,
     ?int $now = null): string {
     $secret = secret($secret, 'ANYCABLE_TURBO_STREAMS_SECRET', 'ANYCABLE_STREAMS_SECRET', 'ANYCABLE_SECRET');
@@ -65,10 +67,23 @@ function stream_from(string $stream, string $position, #[Hidden] ?string $secret
     return tag('turbo-cable-stream-source', $tag + ['signed-stream-name' => $signed]) . '</turbo-cable-stream-source>';
 }
 
+/** The tag that subscribes a page to a stream or several by server-sent events, for which Turbo needs no other script.
+ *  $url is by default /events on the cable's host; $secret is for names and token. Throws without a secret. */
+function source_tag(string|array $streams, string $position, array $identity, ?string $url = null,
+    #[Hidden] ?string $secret = null, int $ttl = 3600, ?int $expires_in = null, ?int $now = null): string {
+    $names = array_map(fn(string $stream) => sign_stream($stream, $secret, $expires_in, $now), (array) $streams);
+    $query = array_map(fn(string $name) => 'turbo_signed_stream_name=' . rawurlencode($name), $names);
+    array_push($query, 'position=' . rawurlencode($position), 'jid=' . issue_token($identity, $secret, $ttl, $now));
+    $url = $url ?: preg_replace('~^ws(s?://[^/?#]*).*~is', 'http$1/events', setting('ANYCABLE_WEBSOCKET_URL') ?? CABLE);
+    $src = $url . (str_contains($url, '?') ? '&' : '?') . implode('&', $query);
+    $id = 'source-' . substr($names[0], -64, 8) . '-' . strtr($position, '/', '-');
+    return tag('turbo-stream-source', ['id' => $id, 'src' => $src]) . '</turbo-stream-source>';
+}
+
 /** Three <meta> tags for a page's head: where the cable is, and issue_token's token. Throws without a secret. */
 function meta_tags(array $identity, ?string $url = null, #[Hidden] ?string $secret = null, int $ttl = 3600,
     ?int $now = null): string {
-    $url = $url ?: setting('ANYCABLE_WEBSOCKET_URL') ?? 'ws://localhost:8080/cable';
+    $url = $url ?: setting('ANYCABLE_WEBSOCKET_URL') ?? CABLE;
     $token = issue_token($identity, $secret, $ttl, $now);
     $with_token = $url . (str_contains($url, '?') ? '&' : '?') . "jid=$token"; // all that @hotwired/turbo-rails reads
     $tags = ['action-cable-url' => $with_token, 'cable-url' => $url, 'cable-token' => $token];
@@ -76,10 +91,10 @@ function meta_tags(array $identity, ?string $url = null, #[Hidden] ?string $secr
     return implode("\n", array_map($meta, array_keys($tags), $tags));
 }
 
-/** The <script> tag for a page's head that loads hotcable.js from the cable. A $url that ends in .js is the script's, any
+/** The <script> tag that loads hotcable.js from the cable. A $url that ends in .js is the script's, any
  *  other the cable's. $nonce is the page's, for its Content-Security-Policy; with drive: false Turbo has no Drive. */
 function script_tag(?string $url = null, ?string $nonce = null, bool $drive = true): string {
-    preg_match('/^([^?#]*)[^#]*/', $url ?: setting('ANYCABLE_WEBSOCKET_URL') ?? 'ws://localhost:8080/cable', $at);
+    preg_match('/^([^?#]*)[^#]*/', $url ?: setting('ANYCABLE_WEBSOCKET_URL') ?? CABLE, $at);
     $cable = preg_replace('~^ws(?=s?://)~i', 'http', rtrim($at[1], '/')) . '/hotcable.js';
     $src = str_ends_with($at[1], '.js') ? $at[0] : $cable;
     $src .= $drive ? '' : (str_contains($src, '?') ? '&' : '?') . 'drive=off';
@@ -93,35 +108,59 @@ function turbo_stream(string $action, ?string $target = null, string $html = '',
     return tag('turbo-stream', $attributes + $tag) . $template . '</turbo-stream>';
 }
 
+/** Whether the Accept header of a request says that Turbo sent it: a form may be answered by turbo_stream tags. */
+function wants_turbo_stream(?string $accept): bool {
+    return (bool) preg_match('~(?:^|,)\s*text/vnd\.turbo-stream\.html\s*(?:[;,]|$)~i', $accept ?? '');
+}
+
 /** The key for broadcasts that the cable derives from its secret. Throws without a secret. */
 function broadcast_key(#[Hidden] ?string $secret = null): string {
     return hash_hmac('sha256', 'broadcast-cable', secret($secret, 'ANYCABLE_SECRET'));
 }
 
-/** Sends HTML to all subscribers, in $timeout seconds. Commit first. Throws BroadcastFailed, and no other error, if the
- *  cable did not take it. Without an answer, or after a 5xx, tries again $retries times, after 0.1, 0.3, 0.9 and then
- *  every 2 s, not before the answer's Retry-After, with the same id: the cable publishes it once, AnyCable perhaps
- *  twice. The arguments have no types, because PHP would throw a TypeError before BroadcastFailed. */
-function broadcast($stream, $html, $url = null, #[Hidden] $key = null, $timeout = 5, $retries = 0): void {
-    for ($tried = 0;; $tried++) {
-        try {
-            $meta ??= ['id' => base64url(random_bytes(16))];
-            $body = json(['stream' => to_string($stream), 'data' => json(text(to_string($html))), 'meta' => $meta]);
-            [$url, $key] = array_map(fn($value) => $value === null ? null : to_string($value), [$url, $key]);
+/** The JSON text of a broadcast, with a new id: for publish, or an outbox. Throws if the name is not UTF-8. */
+function publication(string|\Stringable $stream, string|\Stringable $html, ?string $exclude = null,
+    bool $transient = false): string {
+    $meta = ['id' => base64url(random_bytes(16))] + ($exclude ? ['exclude_socket' => text($exclude)] : [])
+        + ($transient ? ['transient' => true] : []);
+    return json(['stream' => "$stream", 'data' => json(text("$html")), 'meta' => $meta]);
+}
+
+/** Sends HTML to all subscribers but the client whose X-Socket-ID is $exclude, in $timeout seconds. Commit first. The
+ *  cable does not replay a $transient one. Throws BroadcastFailed, and no other error (so the arguments have no types),
+ *  if the cable did not take it. Without an answer, or after a 5xx, tries $retries times more, after 0.1, 0.3, 0.9 and
+ *  then every 2 s, not before the answer's Retry-After, with the same id, which only AnyCable may publish twice. */
+function broadcast($stream, $html, $url = null, #[Hidden] $key = null, $timeout = 5, $retries = 0, $exclude = null,
+    $transient = false): void {
+    post(fn() => publication($stream, $html, $exclude, $transient), $url, $key, $timeout, $retries);
+}
+
+/** Sends publications in one request: all of them or none. Fails and tries again as broadcast does. */
+function publish($publications, $url = null, #[Hidden] $key = null, $timeout = 5, $retries = 0): void {
+    post(fn() => '[' . implode(',', $publications) . ']', $url, $key, $timeout, $retries);
+}
+
+/** Ends all connections of an identity; without $reconnect its clients stay away until their page is loaded again. A
+ *  token stays valid until it expires. Fails and tries again as broadcast does. */
+function disconnect($identity, $reconnect = true, $url = null, #[Hidden] $key = null, $timeout = 5,
+    $retries = 0): void {
+    $payload = fn() => ['identifier' => json((object) $identity), 'reconnect' => $reconnect];
+    post(fn() => json(['command' => 'disconnect', 'payload' => $payload()]), $url, $key, $timeout, $retries);
+}
+
+function post(\Closure $make, $url, #[Hidden] $key, $timeout, $retries): void {
+    try {
+        $body = $make();
+        for ($tried = 0, $again = true; $again; $tried++) {
             [$status, $reason, , $after] = request('POST', '', '', $body, $url, $key, (float) $timeout) + [3 => -1];
             $is_busy = $status === 'nothing' || $status >= 500 || $status === 429 && $after >= 0;
             $again = $is_busy && $tried < (int) $retries && $after <= ((int) $retries - $tried) * $timeout;
-        } catch (\Throwable $error) { // for example, a name that is not UTF-8
-            throw new BroadcastFailed('the cable was not asked: ' . $error->getMessage(), 0, $error);
+            $again && usleep((int) max(min(1e5 * 3 ** $tried, 2e6), $after * 1e6));
         }
-        if ($status === 201) {
-            return;
-        }
-        if (!$again) {
-            throw new BroadcastFailed("the cable answered $status: " . text(substr($reason, 0, 200)));
-        }
-        usleep((int) max(min(1e5 * 3 ** $tried, 2e6), $after * 1e6));
+    } catch (\Throwable $error) { // for example, a name that is not UTF-8
+        throw new BroadcastFailed('the cable was not asked: ' . $error->getMessage(), 0, $error);
     }
+    $status === 201 || throw new BroadcastFailed("the cable answered $status: " . text(substr($reason, 0, 200)));
 }
 
 function secret(#[Hidden] ?string $secret, string ...$names): string {
@@ -130,33 +169,14 @@ function secret(#[Hidden] ?string $secret, string ...$names): string {
 }
 
 function setting(string ...$names): ?string {
-    foreach ($names as $name) {
-        foreach ([getenv($name), $_ENV[$name] ?? ''] as $value) { // Symfony puts the settings of .env into $_ENV alone
-            if ((string) $value !== '') {
-                return $value;
-            }
-        }
-    }
-    return null;
+    $values = array_merge(...array_map(fn($name) => [getenv($name), $_ENV[$name] ?? ''], $names)); // Symfony: $_ENV
+    return array_values(array_filter($values, fn($value) => (string) $value !== ''))[0] ?? null;
 }
 
-function json(mixed $value): string {
-    $as_stringify = JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE | JSON_UNESCAPED_LINE_TERMINATORS; // JSON.stringify
-    return json_encode($value, $as_stringify | JSON_THROW_ON_ERROR);
-}
-
-/** Replaces invalid UTF-8 with U+FFFD. */
-function text(string $text): string {
-    return preg_match('//u', $text) ? $text : json_decode(json_encode($text, JSON_INVALID_UTF8_SUBSTITUTE));
-}
-
-function to_string(mixed $value): string {
-    return is_scalar($value) || $value instanceof \Stringable ? (string) $value : throw new \TypeError('not text');
-}
-
-function base64url(string $bytes): string {
-    return rtrim(strtr(base64_encode($bytes), '+/', '-_'), '=');
-}
+function text(string $text): string { return json_decode(json_encode($text, JSON_INVALID_UTF8_SUBSTITUTE)); }
+function is_late(float $deadline): bool { return hrtime(true) / 1e9 >= $deadline; }
+function json(mixed $value): string { return json_encode($value, JSON); } // as JSON.stringify prints it
+function base64url(string $bytes): string { return rtrim(strtr(base64_encode($bytes), '+/', '-_'), '='); }
 
 function tag(string $name, array $attributes): string {
     foreach (array_filter($attributes, fn($value) => $value !== null) as $key => $value) {
@@ -169,20 +189,17 @@ function request(string $method, string $path, string $query, string $body, ?str
     float $timeout): array {
     $deadline = hrtime(true) / 1e9 + $timeout; // over all, because a stream's own timeout starts anew with every byte
     $key = $key ?: setting('ANYCABLE_BROADCAST_KEY') ?? (setting('ANYCABLE_SECRET') === null ? 'none' : broadcast_key());
-    if (preg_match('/[\x00-\x1f]/', $key)) {
-        return ['nothing', 'the broadcast key has a line break in it'];
-    }
     $port = $key === 'none' ? 8090 : 8080;
     $given = $url ?: setting('ANYCABLE_HTTP_BROADCAST_URL');
     $url = $given ?? "http://localhost:$port/_broadcast";
-    if (!preg_match('~^http(s?)://~i', $url, $is)) {
-        return ['nothing', 'the URL must begin with http:// or https://'];
+    $fault = preg_match('~^http(s?)://~i', $url, $is) ? '' : 'the URL must begin with http:// or https://';
+    if ($fault = preg_match('/[\x00-\x1f]/', $key) ? 'the broadcast key has a line break in it' : $fault) {
+        return ['nothing', $fault];
     }
     $tls = $is[1] !== '';
-    $shown = preg_replace('~(?<=//)[^/]*@|[?#].*~s', '', $url); // both may be secret
-    if ($given === null && $port === 8090 && setting('ANYCABLE_SECRET') === null) {
-        $shown .= ' (ANYCABLE_SECRET is missing; with it the port is 8080)';
-    }
+    $is_guess = $given === null && $port === 8090 && setting('ANYCABLE_SECRET') === null;
+    $shown = preg_replace('~(?<=//)[^/]*@|[?#].*~s', '', $url) // both may be secret
+        . ($is_guess ? ' (ANYCABLE_SECRET is missing; with it the port is 8080)' : '');
     $at = (parse_url($url) ?: []) + ['host' => '?', 'port' => $tls ? 443 : 80, 'path' => '', 'query' => ''];
     $target = ($path === '' ? $at['path'] : rtrim($at['path'], '/') . $path) ?: '/';
     $query = implode('&', array_filter([$at['query'], $query], fn($part) => $part !== ''));
@@ -190,37 +207,8 @@ function request(string $method, string $path, string $query, string $body, ?str
         . ($key === 'none' ? '' : "Authorization: Bearer $key\r\n") . "Connection: close\r\n"
         . "Content-Type: application/json\r\nContent-Length: " . strlen($body) . "\r\n\r\n$body";
     [$link, $why] = connect($at['host'], $at['port'], $tls, $deadline);
-    $answer = $link ? parse(exchange($link, $send, $deadline)) : null;
-    return $answer ?? ['nothing', "$shown: " . (is_late($deadline) ? "took more than $timeout s" : $why)];
-}
-
-/** Returns a non-blocking stream, or null, and the reason of a failure. */
-function connect(string $host, int $port, bool $tls, float $deadline): array {
-    $whys = ['not HTTP'];
-    set_error_handler(function (int $level, string $message) use (&$whys): bool {
-        return (bool) $whys[] = $message;
-    });
-    try {
-        [$link, $context] = [false, stream_context_create(['ssl' => ['peer_name' => $host]])];
-        foreach (addresses($host, $deadline) as $address) {
-            $left = max($deadline - hrtime(true) / 1e9, 0);
-            if ($link = stream_socket_client("tcp://$address:$port", $_, $_, $left, STREAM_CLIENT_CONNECT, $context)) {
-                break;
-            }
-        }
-        $link && stream_set_blocking($link, false);
-        for ($is_ready = $link && !$tls ?: 0; $link && $is_ready === 0 && !is_late($deadline); usleep(500)) {
-            $is_ready = stream_socket_enable_crypto($link, true, STREAM_CRYPTO_METHOD_TLS_CLIENT);
-        }
-        return [$is_ready ? $link : null, $whys[1] ?? $whys[0]];
-    } finally {
-        restore_error_handler();
-    }
-}
-
-/** Sends, and reads until the answer is whole, longer than any reason, or late. */
-function exchange($link, #[Hidden] string $send, float $deadline): string {
-    for ($answer = '', $sent = 0, $is_whole = false;
+    // Sends, and reads until the answer is whole, longer than any reason, or late.
+    for ($answer = '', $sent = 0, $is_whole = !$link;
         !$is_whole && strlen($answer) < 65536 && !stream_get_meta_data($link)['eof'] && !is_late($deadline);) {
         $wrote = $sent < strlen($send) ? @fwrite($link, substr($send, $sent, 65536)) : 0;
         $sent += $wrote === false ? strlen($send) : $wrote; // a cable may hang up before it has read a long body
@@ -228,11 +216,27 @@ function exchange($link, #[Hidden] string $send, float $deadline): string {
         $is_whole = $read !== '' && (parse($answer)[2] ?? false);
         $wrote || $read !== '' || usleep(500); // stream_select fails when more than 1,024 files are open
     }
-    return $answer;
+    return parse($answer) ?? ['nothing', "$shown: " . (is_late($deadline) ? "took more than $timeout s" : $why)];
 }
 
-/** The status, the text, whether the text is complete, and the seconds of Retry-After, -1 without; null before the head
- *  has arrived. */
+/** Returns a non-blocking stream, or null, and the reason of a failure. */
+function connect(string $host, int $port, bool $tls, float $deadline): array {
+    $whys = new \ArrayObject(['not HTTP']);
+    set_error_handler(fn(int $level, string $message) => (bool) $whys[] = $message);
+    [$link, $context] = [false, stream_context_create(['ssl' => ['peer_name' => $host]])];
+    foreach (addresses($host, $deadline) as $address) {
+        $left = max($deadline - hrtime(true) / 1e9, 0);
+        $link = $link ?: stream_socket_client("tcp://$address:$port", $_, $_, $left, STREAM_CLIENT_CONNECT, $context);
+    }
+    $link && stream_set_blocking($link, false);
+    for ($is_ready = $link && !$tls ?: 0; $link && $is_ready === 0 && !is_late($deadline); usleep(500)) {
+        $is_ready = stream_socket_enable_crypto($link, true, STREAM_CRYPTO_METHOD_TLS_CLIENT);
+    }
+    restore_error_handler();
+    return [$is_ready ? $link : null, $whys[1] ?? $whys[0]];
+}
+
+/** The status, the text, whether it is complete, the seconds of Retry-After or -1; null before the head has arrived. */
 function parse(string $answer): ?array {
     // A 1xx, for example 103, comes before the answer.
     if (!preg_match('~^(?:HTTP/\S+ 1\d\d.*?\r\n\r\n)*+HTTP/\S+ (\d+)(.*?\r\n)\r\n(.*)~s', $answer, $is)) {
@@ -241,11 +245,9 @@ function parse(string $answer): ?array {
     [, $status, $head, $body] = $is;
     $after = preg_match('~^Retry-After: *(\d+)\r$~im', $head, $is) ? (float) $is[1] : -1;
     if (preg_match('~^Transfer-Encoding:.*chunked~im', $head)) {
-        [$text, $at, $size] = ['', 0, null];
-        while ($size !== 0 && preg_match('~\G([0-9a-f]{1,15})\b.*\n~i', $body, $is, 0, $at)) {
-            [$at, $size] = [$at + strlen($is[0]), hexdec($is[1])];
-            $text .= substr($body, $at, $size);
-            $at += $size + 2;
+        for ([$text, $at, $size] = ['', 0, null]; $size !== 0
+            && preg_match('~\G([0-9a-f]{1,15})\b.*\n~i', $body, $is, 0, $at); $at += strlen($is[0]) + $size + 2) {
+            $text .= substr($body, $at + strlen($is[0]), $size = hexdec($is[1]));
         }
         return [(int) $status, $text, $size === 0, $after];
     }
@@ -253,16 +255,12 @@ function parse(string $answer): ?array {
     return [(int) $status, $body, strlen($body) >= $length, $after];
 }
 
-function is_late(float $deadline): bool {
-    return hrtime(true) / 1e9 >= $deadline;
-}
-
 /** The addresses of a host, or the host itself if PHP may look it up. Nothing can interrupt PHP while a name server is
  *  silent, so the name servers are asked here first. */
 function addresses(string $host, float $deadline, string $etc = '/etc', int $port = 53): array {
     $local = preg_replace('/#.*/', '', (string) @file_get_contents("$etc/hosts")) . "\nlocalhost ";
     $setup = (string) @file_get_contents("$etc/resolv.conf");
-    $is_name = preg_match('~^(?:[\w-]{1,63}+(?:\.|$))++$~', $host) && !preg_match('~^[\d.]+$~', $host);
+    $is_name = preg_match('~^(?![\d.]+$)(?:[\w-]{1,63}+(?:\.|$))++$~', $host);
     $is_local = preg_match('~\s' . preg_quote($host, '~') . '\s~i', $local);
     if (!$is_name || $is_local || !preg_match_all('~^\s*nameserver\s+([\w.:]+)~m', $setup, $servers)) {
         return [$host];
@@ -270,21 +268,20 @@ function addresses(string $host, float $deadline, string $etc = '/etc', int $por
     $domains = preg_match('~^\s*(?:search|domain)\s+(.*)~m', $setup, $is) ? preg_split('~\s+~', trim($is[1])) : [];
     $names = array_map(fn($domain) => "$host.$domain", str_ends_with($host, '.') ? [] : $domains);
     $dots = preg_match('~\bndots:(\d+)~', $setup, $is) ? (int) $is[1] : 1;
+    $found = [];
     foreach (substr_count($host, '.') >= $dots ? [$host, ...$names] : [...$names, $host] as $name) {
-        if ($found = look_up(rtrim($name, '.'), $servers[1], $port, $deadline)) {
-            return $found;
-        }
+        $found = $found ?: look_up(rtrim($name, '.'), $servers[1], $port, $deadline);
     }
-    return is_late($deadline) ? [] : [$host]; // the name servers know no address, and are quick to say so
+    // If the name servers know no address, they are quick to say so.
+    return $found ?: (is_late($deadline) ? [] : [$host]);
 }
 
 /** The IPv4 addresses of the first of the name servers that answers; none when it knows none, or it is late. */
 function look_up(string $name, array $servers, int $port, float $deadline): array {
     $labels = array_map(fn($label) => chr(strlen($label)) . $label, explode('.', $name));
     $query = random_bytes(2) . "\1\0\0\1\0\0\0\0\0\0" . implode($labels) . "\0\0\1\0\1";
-    $links = array_map(function (string $server) use ($port) {
-        return @stream_socket_client('udp://' . (str_contains($server, ':') ? "[$server]" : $server) . ":$port");
-    }, $servers);
+    $host = fn(string $server) => str_contains($server, ':') ? "[$server]" : $server;
+    $links = array_map(fn(string $server) => @stream_socket_client("udp://{$host($server)}:$port"), $servers);
     array_walk($links, fn($link) => $link && stream_set_blocking($link, false));
     for ($round = 0; ($links = array_filter($links)) && !is_late($deadline); usleep(500)) {
         $is_time = $round++ % 2000 === 0; // once a second, because a datagram may be lost

@@ -4,14 +4,18 @@ import sys
 
 import hotcable
 
-NAMES = ("sign_stream", "issue_token", "stream_from", "script_tag", "turbo_stream", "broadcast_key", "position",
-         "broadcast")
+NAMES = ("sign_stream", "issue_token", "stream_from", "source_tag", "script_tag", "turbo_stream", "wants_turbo_stream",
+         "broadcast_key", "position", "publication", "broadcast", "publish", "disconnect")
+MANY = {"position": "streams", "publish": "publications"}
 
 for line in sys.stdin.buffer:
     question = json.loads(line)
     try:
         name = NAMES[NAMES.index(question.pop("do"))]
-        answer = {"result": getattr(hotcable, name)(*question.pop("streams", ()), **question)}
+        result = getattr(hotcable, name)(*question.pop(MANY.get(name), ()), **question)
+        if name == "wants_turbo_stream":
+            result = hotcable.TURBO_STREAM if result else ""
+        answer = {"result": result}
     except Exception as error:
         answer = {"error": str(error)}
     print(json.dumps(answer), flush=True)

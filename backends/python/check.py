@@ -46,6 +46,10 @@ def environment(env):
             del os.environ[key]
 
 
+def without_id(body):
+    return re.sub(r'"meta":\{"id":"[A-Za-z0-9_-]{22}"', '"meta":{"id":"ID"', body)
+
+
 class Cable(http.server.BaseHTTPRequestHandler):
     """Answers as the test sets, and records the requests."""
     answer, asked = (201, ""), []
@@ -53,7 +57,7 @@ class Cable(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         body = self.rfile.read(int(self.headers["Content-Length"] or 0)).decode()
         # As in the vectors: ID stands for an id, which is random.
-        body = re.sub(r'"meta":\{"id":"[A-Za-z0-9_-]{22}"\}\}$', '"meta":{"id":"ID"}}', body)
+        body = without_id(body)
         headers = {name.lower(): value.encode("latin-1").decode() for name, value in self.headers.items()}
         Cable.asked.append((self.command, self.path, headers, body))
         status, text = Cable.answer
@@ -109,6 +113,9 @@ def is_tag(self, case, secret):
     if case["make"] == "stream_from":
         expiry = {"expires_in": case.get("expires_in"), "now": case.get("now")}
         html = hotcable.stream_from(case["stream"], case["position"], secret=secret, **expiry)
+    elif case["make"] == "source_tag":
+        given = {key: case.get(key) for key in ("url", "ttl", "expires_in", "now")}
+        html = hotcable.source_tag(case["streams"], case["position"], case["identity"], secret=secret, **given)
     elif case["make"] == "meta_tags":
         html = hotcable.meta_tags(case["identity"], url=case["url"], secret=secret, ttl=case["ttl"], now=case["now"])
     elif case["make"] == "script_tag":
@@ -127,7 +134,11 @@ for file, cases, body in PRODUCED:
 
 def is_body(self, case):
     Cable.answer = (201, "")
-    hotcable.broadcast(case["stream"], case["html"], url=CABLE)
+    given = {key: case[key] for key in ("exclude", "transient") if key in case}
+    made = [hotcable.publication(case["stream"], case["html"], **given) for _ in range(2)]
+    self.assertEqual([without_id(text) for text in made], [case["body"]] * 2)
+    self.assertNotEqual(*made)
+    hotcable.broadcast(case["stream"], case["html"], **given, url=CABLE)
     method, path, headers, body = Cable.asked.pop()
     self.assertEqual((method, path, headers["content-type"], body),
                      ("POST", "/_broadcast", "application/json", case["body"]))
@@ -144,6 +155,25 @@ def is_mended(self, case, text):
     with self.assertRaises(ValueError):
         hotcable.issue_token({"name": text}, secret="s")
     self.assertEqual(Cable.asked, [])
+
+
+def is_sent(self, case, send, *given, **options):
+    Cable.answer = (201, "")
+    send(*given, **options, url=CABLE, key="s3cret")
+    self.assertEqual(Cable.asked.pop()[3], case["body"])
+
+
+def is_wanted(self, case):
+    self.assertEqual(hotcable.TURBO_STREAM if hotcable.wants_turbo_stream(case["accept"]) else "", case["type"])
+
+
+def is_never_in_the_way(self):
+    Cable.answer = (201, "")
+    for exclude in ("", None, "\udcff\ud83e"):
+        hotcable.broadcast("x", "y", exclude=exclude, url=CABLE)
+    excluded = ',"exclude_socket":"\ufffd\ufffd"'
+    bodies = [Cable.asked.pop()[3].replace(excluded, "") for _ in range(3)]
+    self.assertEqual(bodies, ['{"stream":"x","data":"\\"y\\"","meta":{"id":"ID"}}'] * 3)
 
 
 def is_target(self, case):
@@ -190,6 +220,14 @@ def is_failure(self, case):
 broadcasts = vectors("broadcasts.json")
 for case in broadcasts["produce"]:
     check(f"broadcasts: {case['id']}", is_body, case)
+for case in broadcasts["lists"]:
+    check(f"lists: {case['id']}", is_sent, case, hotcable.publish, *case["publications"])
+for case in broadcasts["disconnects"]:
+    check(f"disconnects: {case['id']}", lambda self, case: is_sent(
+        self, case, hotcable.disconnect, case["identity"], reconnect=case["reconnect"]), case)
+for case in vectors("tags.json")["answers"]:
+    check(case["id"], is_wanted, case)
+check("the socket ID of a client never keeps a broadcast back", is_never_in_the_way)
 for case in broadcasts["not_utf8"]:
     check(f"not UTF-8: {case['id']}", is_mended, case, bytes.fromhex(case["hex"]).decode("utf-8", "surrogateescape"))
     check(f"not UTF-8: {case['id']}, as lone surrogates", is_mended, case, case["text"].replace("\ufffd", "\ud83e"))

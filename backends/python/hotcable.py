@@ -14,19 +14,20 @@ from __future__ import annotations
 
 import base64
 import hmac
-import io
-import itertools
 import json
 import os
 import re
 import secrets
 import socket
-import ssl
 import threading
 import time
-from contextlib import ExitStack, suppress
-from http.client import HTTPConnection, HTTPResponse, InvalidURL
-from urllib.parse import quote, urlsplit
+from contextlib import closing, suppress
+from http.client import HTTPConnection, HTTPSConnection, InvalidURL
+from typing import Callable, Sequence
+from urllib.parse import quote, urlencode, urlsplit
+
+TURBO_STREAM = "text/vnd.turbo-stream.html; charset=utf-8"  # the type of an answer that holds turbo_stream tags
+_CABLE = "ws://localhost:8080/cable"
 
 
 class BroadcastFailed(Exception):
@@ -34,8 +35,7 @@ class BroadcastFailed(Exception):
 
 
 def issue_token(identity: dict, *, secret: str | None = None, ttl: int = 3600, now: int | None = None) -> str:
-    """A JWT with the client's identity, for `ttl` seconds from `now` (Unix seconds). ValueError without a secret, and
-    for text that is not UTF-8."""
+    """A JWT with the identity, for `ttl` seconds from `now`. ValueError without a secret, or if text is not UTF-8."""
     key = _secret(secret, "ANYCABLE_JWT_SECRET", "ANYCABLE_SECRET")
     claims = {"ext": _json(identity), "exp": int(time.time() if now is None else now) + ttl}
     unsigned = _base64url(b'{"alg":"HS256","typ":"JWT"}') + "." + _base64url(_json(claims).encode())
@@ -44,9 +44,8 @@ def issue_token(identity: dict, *, secret: str | None = None, ttl: int = 3600, n
 
 def sign_stream(stream: str, *, secret: str | None = None, expires_in: int | None = None,
                 now: int | None = None) -> str:
-    """A stream's name with the proof that this backend lets a client listen to it; with `expires_in`, for so many
-    seconds from `now`, in Rails' envelope, which anycable-go refuses. ValueError without a secret, and for a name that
-    is not UTF-8."""
+    """A stream's name with the proof that a client may listen to it; with `expires_in`, for so many seconds from `now`,
+    in Rails' envelope, which anycable-go refuses. ValueError without a secret, or if the name is not UTF-8."""
     key = _secret(secret, "ANYCABLE_TURBO_STREAMS_SECRET", "ANYCABLE_STREAMS_SECRET", "ANYCABLE_SECRET")
     exp = None if expires_in is None else time.gmtime(int(time.time() if now is None else now) + expires_in)
     name = {"_rails": {"data": stream, "exp": time.strftime("%Y-%m-%dT%H:%M:%S.000Z", exp)}} if exp else stream
@@ -76,19 +75,34 @@ def stream_from(stream: str, position: str, *, secret: str | None = None, expire
     return _tag("turbo-cable-stream-source", tag) + "</turbo-cable-stream-source>"
 
 
+def source_tag(streams: str | Sequence[str], position: str, identity: dict, *, url: str | None = None,
+               secret: str | None = None, ttl: int = 3600, expires_in: int | None = None,
+               now: int | None = None) -> str:
+    """The tag that subscribes a page to one stream or several by server-sent events, for which Turbo needs no other
+    script. `url` is by default /events on the cable's host; `secret` is for names and token. ValueError without."""
+    streams = [streams] if isinstance(streams, str) else streams
+    names = [sign_stream(stream, secret=secret, expires_in=expires_in, now=now) for stream in streams]
+    query = {"turbo_signed_stream_name": names, "position": position}
+    query["jid"] = issue_token(identity, secret=secret, ttl=ttl, now=now)
+    url = url or re.sub("(?is)^ws(s?://[^/?#]*).*", r"http\1/events", _setting("ANYCABLE_WEBSOCKET_URL") or _CABLE)
+    src = url + ("&" if "?" in url else "?") + urlencode(query, True, "", quote_via=quote)
+    tag = {"id": f"source-{names[0][-64:-56]}-{position.replace('/', '-')}", "src": src}
+    return _tag("turbo-stream-source", tag) + "</turbo-stream-source>"
+
+
 def meta_tags(identity: dict, *, url: str | None = None, secret: str | None = None, ttl: int = 3600,
               now: int | None = None) -> str:
     """Three <meta> tags for a page's head: where the cable is, and issue_token's token. ValueError without a secret."""
-    url = url or _setting("ANYCABLE_WEBSOCKET_URL") or "ws://localhost:8080/cable"
+    url = url or _setting("ANYCABLE_WEBSOCKET_URL") or _CABLE
     token = issue_token(identity, secret=secret, ttl=ttl, now=now)  # @hotwired/turbo-rails reads only the first tag
     tags = {"action-cable-url": f"{url}{'&' if '?' in url else '?'}jid={token}", "cable-url": url, "cable-token": token}
     return "\n".join(_tag("meta", {"name": name, "content": content}) for name, content in tags.items())
 
 
 def script_tag(*, url: str | None = None, nonce: str | None = None, drive: bool = True) -> str:
-    """The <script> tag for a page's head that loads hotcable.js from the cable. A `url` that ends in .js is the script's,
-    any other the cable's. `nonce` is the page's, for its Content-Security-Policy; with drive=False Turbo has no Drive."""
-    url = url or _setting("ANYCABLE_WEBSOCKET_URL") or "ws://localhost:8080/cable"
+    """The <script> tag that loads hotcable.js from the cable. A `url` that ends in .js is the script's, any other the
+    cable's. `nonce` is the page's, for its Content-Security-Policy; with drive=False Turbo has no Drive."""
+    url = url or _setting("ANYCABLE_WEBSOCKET_URL") or _CABLE
     path, query = re.match("([^?#]*)([^#]*)", url).groups()
     cable = re.sub("^ws(?=s?://)", "http", path.rstrip("/"), flags=re.I) + "/hotcable.js"
     src = path + query if path.endswith(".js") else cable
@@ -103,31 +117,60 @@ def turbo_stream(action: str, target: str | None = None, html: str = "", attribu
     return _tag("turbo-stream", tag) + template + "</turbo-stream>"
 
 
+def wants_turbo_stream(accept: str | None) -> bool:
+    """Whether the Accept header of a request says that Turbo sent it: a form may be answered by turbo_stream tags."""
+    return bool(re.search(r"(^|,)\s*text/vnd\.turbo-stream\.html\s*(;|,|$)", accept or "", re.I))
+
+
 def broadcast_key(*, secret: str | None = None) -> str:
     """The key for broadcasts that the cable derives from its secret. ValueError without a secret."""
     return hmac.digest(_secret(secret, "ANYCABLE_SECRET"), b"broadcast-cable", "sha256").hex()
 
 
-def broadcast(stream: str, html: str, *, url: str | None = None, key: str | None = None, timeout: float = 5,
-              retries: int = 0) -> None:
-    """Sends HTML to all subscribers, in `timeout` seconds. Commit first. Raises BroadcastFailed, and no other error, if
-    the cable did not take it. Without an answer, or after a 5xx, tries again `retries` times, after 0.1, 0.3, 0.9 and
-    then every 2 s, not before the answer's Retry-After, with the same id: the cable publishes it once, AnyCable perhaps
-    twice."""
-    meta = {"id": secrets.token_urlsafe(16)}
-    for tried in itertools.count():
-        try:
-            body = _json({"stream": stream, "data": _json(_text(html)), "meta": meta}).encode()
+def publication(stream: str, html: str, *, exclude: str | None = None, transient: bool = False) -> str:
+    """The JSON text of a broadcast, with a new id: for publish, or an outbox. ValueError if the name is not UTF-8."""
+    meta = {"id": secrets.token_urlsafe(16), "exclude_socket": _text(exclude or ""), "transient": bool(transient)}
+    meta = {name: value for name, value in meta.items() if value}
+    return _json({"stream": stream, "data": _json(_text(html)), "meta": meta}).encode().decode()
+
+
+def broadcast(stream: str, html: str, *, exclude: str | None = None, transient: bool = False, url: str | None = None,
+              key: str | None = None, timeout: float = 5, retries: int = 0) -> None:
+    """Sends HTML to all subscribers but the client whose X-Socket-ID is `exclude`, in `timeout` seconds. Commit first.
+    The cable does not replay it if it is `transient`. Raises BroadcastFailed, and no other error, if the cable did not
+    take it. Without an answer, or after a 5xx, tries again `retries` times, after 0.1, 0.3, 0.9 and then every 2 s, not
+    before the answer's Retry-After, with the same id: the cable publishes it once, AnyCable perhaps twice."""
+    _post(lambda: publication(stream, html, exclude=exclude, transient=transient), url, key, timeout, retries)
+
+
+def publish(*publications: str, url: str | None = None, key: str | None = None, timeout: float = 5,
+            retries: int = 0) -> None:
+    """Sends publications in one request: all of them or none. Fails and tries again as broadcast does."""
+    _post(lambda: f"[{','.join(publications)}]", url, key, timeout, retries)
+
+
+def disconnect(identity: dict, *, reconnect: bool = True, url: str | None = None, key: str | None = None,
+               timeout: float = 5, retries: int = 0) -> None:
+    """Ends all connections of an identity; without `reconnect` its clients stay away until their page is loaded again.
+    A token stays valid until it expires. Fails and tries again as broadcast does."""
+    _post(lambda: _json({"command": "disconnect", "payload": {"identifier": _json(identity), "reconnect": reconnect}}),
+          url, key, timeout, retries)
+
+
+def _post(make: Callable[[], str], url: str | None, key: str | None, timeout: float, retries: int) -> None:
+    try:
+        body = make().encode()
+        for tried in range(max(retries, 0) + 1):
             status, reason, after = _request("POST", "", "", body, url, key, timeout)
+            if status == 201:
+                return
             busy = status == "nothing" or status >= 500 or (status == 429 and after >= 0)
-            again = busy and tried < retries and after <= (retries - tried) * timeout
-        except Exception as error:  # for example, a name that is not UTF-8
-            raise BroadcastFailed(f"the cable was not asked: {error!r}") from error
-        if status == 201:
-            return
-        if not again:
-            raise BroadcastFailed(f"the cable answered {status}: {reason[:200]}")
-        time.sleep(max(min(0.1 * 3 ** tried, 2), after))
+            if not busy or tried >= retries or after > (retries - tried) * timeout:
+                break
+            time.sleep(max(min(0.1 * 3 ** tried, 2), after))
+    except Exception as error:  # for example, a name that is not UTF-8
+        raise BroadcastFailed(f"the cable was not asked: {error!r}") from error
+    raise BroadcastFailed(f"the cable answered {status}: {reason[:200]}")
 
 
 def _secret(secret: str | None, *names: str) -> bytes:
@@ -162,40 +205,6 @@ def _tag(name: str, attributes: dict) -> str:
     return f"<{name}{''.join(pairs)}>"
 
 
-class _Link(io.RawIOBase):
-    """A socket for http.client that ends at its deadline; a real socket's timeout starts anew at each byte."""
-
-    def __init__(self, sock: socket.socket, deadline: float) -> None:
-        self.sock, self.deadline = sock, deadline
-
-    def sendall(self, data: bytes) -> None:
-        self._in_time().sendall(data)
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(self)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, data: memoryview) -> int:
-        return self._in_time().recv_into(data)
-
-    def close(self) -> None:
-        pass  # http.client closes before it has read the body
-
-    def _in_time(self) -> socket.socket:
-        self.sock.settimeout(self.deadline - time.monotonic())
-        return self.sock
-
-
-class _Answer(HTTPResponse):
-    def begin(self) -> None:
-        super().begin()
-        while self.status < 200:  # for example, 103: the answer follows
-            self.headers = None
-            super().begin()
-
-
 def _request(method: str, path: str, query: str, body: bytes | None, url: str | None, key: str | None,
              timeout: float) -> tuple:
     """Status, text, and the seconds of Retry-After, -1 without."""
@@ -210,32 +219,32 @@ def _request(method: str, path: str, query: str, body: bytes | None, url: str | 
     shown = re.sub("(?<=//)[^/]*@|[?#].*", "", url, flags=re.S)  # both may be secret
     if not given and port == 8090 and not _setting("ANYCABLE_SECRET"):
         shown += " (ANYCABLE_SECRET is missing; with it the port is 8080)"
-    deadline = time.monotonic() + timeout
+    deadline, links = time.monotonic() + timeout, []
     answers = [("nothing", f"{shown}: took more than {timeout} s", -1)]
 
     def ask() -> None:
         status, after = "nothing", -1
         try:
             at = urlsplit(url)
-            tls = at.scheme == "https"
             headers = {"Authorization": b"Bearer " + key.encode()} if key != "none" else {}
             target = (at.path.rstrip("/") + path if path else at.path) or "/"
             target += "?" * bool(at.query or query) + "&".join(filter(None, (at.query, query)))
-            link = HTTPConnection(at.hostname, at.port or (443 if tls else 80))
-            link.response_class = _Answer
-            with ExitStack() as closing:
-                sock = closing.enter_context(socket.create_connection((link.host, link.port), timeout))
-                sock.settimeout(deadline - time.monotonic())  # ValueError when nothing is left
-                if tls:
-                    wrap = ssl.create_default_context().wrap_socket
-                    sock = closing.enter_context(wrap(sock, server_hostname=at.hostname))
-                link.sock = _Link(sock, deadline)
+            link = (HTTPSConnection if at.scheme == "https" else HTTPConnection)(at.hostname, at.port, timeout=timeout)
+            with closing(link):
+                link.connect()
+                links.append(link.sock)
+                link.sock.settimeout(deadline - time.monotonic())  # ValueError when nothing is left
                 with suppress(OSError):  # a cable may answer and hang up before it has read a long body
                     link.request(method, target, body, {"Content-Type": "application/json", **headers})
-                status = (response := link.getresponse()).status
-                after = int((re.fullmatch("[0-9]+", response.getheader("Retry-After", "")) or [-1])[0])
-                answers.append((status, answers[0][1], after))
-                answers.append((status, response.read(65536).decode(errors="replace"), after))  # a reason is shorter
+                with link.getresponse() as response:
+                    while response.status < 200:  # for example, 103: the answer follows
+                        response.headers = None
+                        response.begin()
+                    status, wait = response.status, re.fullmatch("[0-9]+", response.getheader("Retry-After", ""))
+                    after = int(wait[0]) if wait else -1
+                    answers.append((status, answers[0][1], after))
+                    text = response.read(65536).decode(errors="replace")  # a reason is shorter
+                    answers.append((status, text, after))
         except InvalidURL:  # it would show the query
             answers.append(("nothing", f"{shown}: not a URL", -1))
         except Exception as error:
@@ -244,4 +253,8 @@ def _request(method: str, path: str, query: str, body: bytes | None, url: str | 
     # In a thread, because nothing interrupts the wait for a silent name server.
     (thread := threading.Thread(target=ask, daemon=True)).start()
     thread.join(timeout)
-    return answers[-1]
+    answer = answers[-1]
+    for link in links:
+        with suppress(OSError):  # it is closed already, unless the answer is late
+            link.shutdown(socket.SHUT_RDWR)
+    return answer

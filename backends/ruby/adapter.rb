@@ -6,14 +6,19 @@ require_relative "hotcable"
 
 POSITIONAL = {
   "sign_stream" => %i[stream], "issue_token" => %i[identity], "stream_from" => %i[stream position],
-  "script_tag" => [], "turbo_stream" => %i[action target html attributes], "broadcast_key" => [], "position" => [], "broadcast" => %i[stream html]
+  "source_tag" => %i[streams position identity], "script_tag" => [],
+  "turbo_stream" => %i[action target html attributes], "wants_turbo_stream" => %i[accept], "broadcast_key" => [],
+  "position" => [], "publication" => %i[stream html], "broadcast" => %i[stream html], "publish" => [],
+  "disconnect" => %i[identity]
 }.freeze
 
 $stdin.binmode.each_line do |line|
   ask = JSON.parse(line.force_encoding("UTF-8")).transform_keys(&:to_sym)
   name = ask.delete(:do)
-  arguments = [*POSITIONAL.fetch(name).map { |key| ask.delete(key) }, *ask.delete(:streams)]
-  puts JSON.generate({ result: Hotcable.public_send(name, *arguments, **ask) })
+  arguments = [*POSITIONAL.fetch(name).map { |key| ask.delete(key) }, *ask.delete(:streams), *ask.delete(:publications)]
+  result = Hotcable.public_send(name, *arguments, **ask)
+  result = result ? Hotcable::TURBO_STREAM : "" if name == "wants_turbo_stream"
+  puts JSON.generate({ result: result })
 rescue StandardError => e
   puts JSON.generate({ error: e.message })
 ensure

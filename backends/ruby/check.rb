@@ -10,6 +10,11 @@ ENV.delete_if { |name, _| name.start_with?("ANYCABLE_") }
 # The helper must not use a proxy of the environment: nothing listens there, so a request would fail.
 ENV.update("http_proxy" => "http://127.0.0.1:9", "no_proxy" => nil)
 
+# As in the vectors: ID stands for an id, which is random.
+def without_id(body)
+  body.gsub(/"meta":\{"id":"[A-Za-z0-9_-]{22}"/, '"meta":{"id":"ID"')
+end
+
 # Answers as the test sets, and records the requests.
 class Cable
   attr_accessor :answer
@@ -26,8 +31,7 @@ class Cable
     head = client.gets("\r\n\r\n").force_encoding("UTF-8")
     headers = head.scan(/^([^:\r\n]+): (.*)\r$/).to_h.transform_keys(&:downcase)
     body = client.read(headers["content-length"].to_i).force_encoding("UTF-8")
-    # As in the vectors: ID stands for an id, which is random.
-    asked << [*head.split.first(2), headers, body.sub(/"meta":\{"id":"[A-Za-z0-9_-]{22}"\}\}\z/, '"meta":{"id":"ID"}}')]
+    asked << [*head.split.first(2), headers, without_id(body)]
     status, text = answer
     sleep if status == "silent"
     # A byte every 50 ms, for long: no single read of a client ever waits.
@@ -104,6 +108,9 @@ class Check < Minitest::Test
         when "stream_from"
           expiry = { expires_in: c["expires_in"], now: c["now"] }
           Hotcable.stream_from(c["stream"], c["position"], secret: secret, **expiry)
+        when "source_tag"
+          given = c.slice("url", "ttl", "expires_in", "now").transform_keys(&:to_sym)
+          Hotcable.source_tag(*c.values_at("streams", "position", "identity"), secret: secret, **given)
         when "meta_tags" then Hotcable.meta_tags(c["identity"], secret: secret, **c.slice("url", "ttl", "now").transform_keys(&:to_sym))
         when "script_tag" then Hotcable.script_tag(**c.slice("url", "nonce", "drive").transform_keys(&:to_sym))
         else Hotcable.turbo_stream(*c.values_at("action", "target", "content", "attributes"))
@@ -115,10 +122,40 @@ class Check < Minitest::Test
   broadcasts = vectors("broadcasts")
   broadcasts["produce"].each do |c|
     check "broadcasts: #{c["id"]}" do
-      Hotcable.broadcast(c["stream"], c["html"], url: CABLE.url)
+      given = c.slice("exclude", "transient").transform_keys(&:to_sym)
+      made = Array.new(2) { Hotcable.publication(c["stream"], c["html"], **given) }
+      assert_equal [c["body"]] * 2, made.map { |text| without_id(text) }
+      refute_equal(*made)
+      Hotcable.broadcast(c["stream"], c["html"], url: CABLE.url, **given)
       method, path, headers, body = CABLE.asked.last
       assert_equal ["POST", "/_broadcast", "application/json", c["body"]], [method, path, headers["content-type"], body]
     end
+  end
+
+  tags["answers"].each do |c|
+    check c["id"] do
+      assert_equal c["type"], Hotcable.wants_turbo_stream(c["accept"]) ? Hotcable::TURBO_STREAM : ""
+    end
+  end
+
+  broadcasts["lists"].each do |c|
+    check "lists: #{c["id"]}" do
+      Hotcable.publish(*c["publications"], url: CABLE.url)
+      assert_equal c["body"], CABLE.asked.last.last
+    end
+  end
+
+  broadcasts["disconnects"].each do |c|
+    check "disconnects: #{c["id"]}" do
+      Hotcable.disconnect(c["identity"], reconnect: c["reconnect"], url: CABLE.url)
+      assert_equal c["body"], CABLE.asked.last.last
+    end
+  end
+
+  check "the socket ID of a client never keeps a broadcast back" do
+    ["", nil, "\xff"].each { |exclude| Hotcable.broadcast("x", "y", exclude: exclude, url: CABLE.url) }
+    metas = CABLE.asked.map { |asked| JSON.parse(asked.last)["meta"]["exclude_socket"] }
+    assert_equal [nil, nil, "\ufffd"], metas
   end
 
   broadcasts["not_utf8"].each do |c|

@@ -22,20 +22,21 @@ module Hotcable
   # The cable did not take a broadcast. The message has its status and reason, or why it did not answer.
   class BroadcastFailed < StandardError; end
 
+  TURBO_STREAM = "text/vnd.turbo-stream.html; charset=utf-8" # the type of an answer that holds turbo_stream tags
+  CABLE = "ws://localhost:8080/cable"
+  private_constant :CABLE
+
   class << self
-    # A JWT with the client's identity, for ttl seconds from now (Unix seconds). ArgumentError without a secret, and
-    # JSON::GeneratorError for text that is not UTF-8.
+    # A JWT with the identity, for ttl seconds from now (Unix time). An error without a secret, or if text is not UTF-8.
     def issue_token(identity, secret: nil, ttl: 3600, now: nil)
       key = secret(secret, "ANYCABLE_JWT_SECRET", "ANYCABLE_SECRET")
-      ext = JSON.generate(identity.transform_values { |value| value.is_a?(String) ? utf8(value) : value })
-      claims = JSON.generate({ ext: ext, exp: (now || Time.now).to_i + ttl })
+      claims = JSON.generate({ ext: json(identity), exp: (now || Time.now).to_i + ttl })
       unsigned = "#{base64url('{"alg":"HS256","typ":"JWT"}')}.#{base64url(claims)}"
       "#{unsigned}.#{base64url(OpenSSL::HMAC.digest("SHA256", key, unsigned))}"
     end
 
-    # A stream's name with the proof that this backend lets a client listen to it; with expires_in, for so many seconds
-    # from now, in Rails' envelope, which anycable-go refuses. ArgumentError without a secret, and JSON::GeneratorError
-    # for a name that is not UTF-8.
+    # A stream's name with the proof that a client may listen to it; with expires_in, for so many seconds from now, in
+    # Rails' envelope, which anycable-go refuses. An error without a secret, or if the name is not UTF-8.
     def sign_stream(stream, secret: nil, expires_in: nil, now: nil)
       key = secret(secret, "ANYCABLE_TURBO_STREAMS_SECRET", "ANYCABLE_STREAMS_SECRET", "ANYCABLE_SECRET")
       exp = Time.at((now || Time.now).to_i + expires_in.to_i).utc.strftime("%FT%T.000Z") if expires_in
@@ -65,19 +66,32 @@ module Hotcable
       "#{tag("turbo-cable-stream-source", tag.merge("signed-stream-name" => signed))}</turbo-cable-stream-source>"
     end
 
+    # The tag that subscribes a page to one stream or several by server-sent events, for which Turbo needs no other
+    # script. url is by default /events on the cable's host; secret is for names and token. ArgumentError without.
+    def source_tag(streams, position, identity, url: nil, secret: nil, ttl: 3600, expires_in: nil, now: nil)
+      names = Array(streams).map { |stream| sign_stream(stream, secret: secret, expires_in: expires_in, now: now) }
+      token = issue_token(identity, secret: secret, ttl: ttl, now: now)
+      cable = first_of(ENV["ANYCABLE_WEBSOCKET_URL"], CABLE)
+      url = first_of(url, cable.sub(%r{\Aws(s?://[^/?#]*).*}mi, 'http\1/events'))
+      query = URI.encode_www_form(turbo_signed_stream_name: names, position: position, jid: token)
+      src = "#{url}#{url.include?("?") ? "&" : "?"}#{query}"
+      tag = { id: "source-#{names[0][-64, 8]}-#{position.tr("/", "-")}", src: src }
+      "#{tag("turbo-stream-source", tag)}</turbo-stream-source>"
+    end
+
     # Three <meta> tags for a page's head: where the cable is, and issue_token's token. ArgumentError without a secret.
     def meta_tags(identity, url: nil, secret: nil, ttl: 3600, now: nil)
-      url = first_of(url, ENV["ANYCABLE_WEBSOCKET_URL"], "ws://localhost:8080/cable")
+      url = first_of(url, ENV["ANYCABLE_WEBSOCKET_URL"], CABLE)
       token = issue_token(identity, secret: secret, ttl: ttl, now: now)
       with_token = "#{url}#{url.include?("?") ? "&" : "?"}jid=#{token}" # all that @hotwired/turbo-rails reads
       tags = { "action-cable-url" => with_token, "cable-url" => url, "cable-token" => token }
       tags.map { |name, content| tag("meta", { name: name, content: content }) }.join("\n")
     end
 
-    # The <script> tag for a page's head that loads hotcable.js from the cable. A url that ends in .js is the script's, any
+    # The <script> tag that loads hotcable.js from the cable. A url that ends in .js is the script's, any
     # other the cable's. nonce is the page's, for its Content-Security-Policy; with drive: false Turbo has no Drive.
     def script_tag(url: nil, nonce: nil, drive: true)
-      url = first_of(url, ENV["ANYCABLE_WEBSOCKET_URL"], "ws://localhost:8080/cable")
+      url = first_of(url, ENV["ANYCABLE_WEBSOCKET_URL"], CABLE)
       path, query = url.match(/\A([^?#]*)([^#]*)/).captures
       cable = "#{path.sub(%r{/+\z}, "").sub(%r{\Aws(?=s?://)}i, "http")}/hotcable.js"
       src = path.end_with?(".js") ? path + query : cable
@@ -92,34 +106,68 @@ module Hotcable
       "#{tag("turbo-stream", tag)}#{template}</turbo-stream>"
     end
 
+    # Whether the Accept header of a request says that Turbo sent it: a form may be answered by turbo_stream tags.
+    def wants_turbo_stream(accept)
+      accept.to_s.match?(%r{(?:\A|,)\s*text/vnd\.turbo-stream\.html\s*(?:[;,]|\z)}i)
+    end
+
     # The key for broadcasts that the cable derives from its secret. ArgumentError without a secret.
     def broadcast_key(secret: nil)
       OpenSSL::HMAC.hexdigest("SHA256", secret(secret, "ANYCABLE_SECRET"), "broadcast-cable")
     end
 
-    # Sends HTML to all subscribers, in timeout seconds. Commit first. Raises BroadcastFailed, and no other error, if
-    # the cable did not take it. Without an answer, or after a 5xx, tries again retries times, after 0.1, 0.3, 0.9 and
-    # then every 2 s, not before the answer's Retry-After, with the same id: the cable publishes it once, AnyCable
-    # perhaps twice.
-    def broadcast(stream, html, url: nil, key: nil, timeout: 5, retries: 0)
-      meta = { id: SecureRandom.urlsafe_base64(16) }
-      (0..).each do |tried|
-        begin
-          body = JSON.generate({ stream: utf8(stream), data: JSON.generate(text(html)), meta: meta })
-          status, reason, after = request("POST", "", "", body, url, key, timeout)
-          busy = status == "nothing" || status >= 500 || (status == 429 && after >= 0)
-          again = busy && tried < retries && after <= (retries - tried) * timeout
-        rescue StandardError => e # for example, a name that is not UTF-8
-          raise BroadcastFailed, "the cable was not asked: #{text(e.message)}"
-        end
-        return if status == 201
-        raise BroadcastFailed, "the cable answered #{status}: #{reason[0, 200]}" unless again
+    # The JSON text of a broadcast, with a new id: for publish, or an outbox. An error if the name is not UTF-8.
+    def publication(stream, html, exclude: nil, transient: false)
+      meta = { id: SecureRandom.urlsafe_base64(16), exclude_socket: first_of(text(exclude)) }
+      meta[:transient] = true if transient
+      JSON.generate({ stream: utf8(stream), data: JSON.generate(text(html)), meta: meta.compact })
+    end
 
-        sleep [[0.1 * 3**tried, 2].min, after].max
+    # Sends HTML to all subscribers but the client whose X-Socket-ID is exclude, in timeout seconds. Commit first. The
+    # cable does not replay it if it is transient. Raises BroadcastFailed, and no other error, if the cable did not take
+    # it. Without an answer, or after a 5xx, tries again retries times, after 0.1, 0.3, 0.9 and then every 2 s, not
+    # before the answer's Retry-After, with the same id: the cable publishes it once, AnyCable perhaps twice.
+    def broadcast(stream, html, exclude: nil, transient: false, url: nil, key: nil, timeout: 5, retries: 0)
+      post(url, key, timeout, retries) { publication(stream, html, exclude: exclude, transient: transient) }
+    end
+
+    # Sends publications in one request: all of them or none. Fails and tries again as broadcast does.
+    def publish(*publications, url: nil, key: nil, timeout: 5, retries: 0)
+      post(url, key, timeout, retries) { "[#{publications.join(",")}]" }
+    end
+
+    # Ends all connections of an identity; without reconnect its clients stay away until their page is loaded again. A
+    # token stays valid until it expires. Fails and tries again as broadcast does.
+    def disconnect(identity, reconnect: true, url: nil, key: nil, timeout: 5, retries: 0)
+      post(url, key, timeout, retries) do
+        JSON.generate({ command: "disconnect", payload: { identifier: json(identity), reconnect: reconnect } })
       end
     end
 
     private
+
+    def post(url, key, timeout, retries)
+      status, reason = nil
+      begin
+        body = yield
+        (0..).each do |tried|
+          status, reason, after = request("POST", "", "", body, url, key, timeout)
+          return if status == 201
+
+          busy = status == "nothing" || status >= 500 || (status == 429 && after >= 0)
+          break if !busy || tried >= retries || after > (retries - tried) * timeout
+
+          sleep [[0.1 * 3**tried, 2].min, after].max
+        end
+      rescue StandardError => e # for example, a name that is not UTF-8
+        raise BroadcastFailed, "the cable was not asked: #{text(e.message)}"
+      end
+      raise BroadcastFailed, "the cable answered #{status}: #{reason[0, 200]}"
+    end
+
+    def json(identity)
+      JSON.generate(identity.transform_values { |value| value.is_a?(String) ? utf8(value) : value })
+    end
 
     def secret(secret, *names)
       secret = first_of(*ENV.values_at(*names)) if secret.nil?
@@ -142,9 +190,7 @@ module Hotcable
       utf8(text, invalid: :replace, undef: :replace).scrub
     end
 
-    def base64url(bytes)
-      [bytes].pack("m0").tr("+/", "-_").delete("=")
-    end
+    def base64url(bytes) = [bytes].pack("m0").tr("+/", "-_").delete("=")
 
     def tag(name, attributes)
       escapes = { "&" => "&amp;", "<" => "&lt;", ">" => "&gt;", '"' => "&quot;" }

@@ -1,14 +1,7 @@
 /** Answers questions about hotcable.ts, a JSON line each: npm run check:backend -- node backends/typescript/adapter.ts */
-import {
-  broadcast,
-  broadcastKey,
-  issueToken,
-  position,
-  scriptTag,
-  signStream,
-  streamFrom,
-  turboStream,
-} from './hotcable.ts'
+import * as hotcable from './hotcable.ts'
+
+const { issueToken, signStream, streamFrom, scriptTag, sourceTag, turboStream } = hotcable
 
 // biome-ignore lint/suspicious/noExplicitAny: the shape depends on the question.
 const ANSWERS: Record<string, (ask: any) => string | Promise<unknown>> = {
@@ -16,12 +9,21 @@ const ANSWERS: Record<string, (ask: any) => string | Promise<unknown>> = {
   issue_token: ({ identity, ...rest }) => issueToken(identity, rest),
   stream_from: ({ stream, position, expires_in: expiresIn, ...rest }) =>
     streamFrom(stream, position, { expiresIn, ...rest }),
+  source_tag: ({ streams, position, identity, expires_in: expiresIn, ...rest }) =>
+    sourceTag(streams, position, identity, { expiresIn, ...rest }),
   script_tag: scriptTag,
   turbo_stream: ({ action, target, html, attributes }) => turboStream(action, target, html, attributes),
-  broadcast_key: broadcastKey,
-  position: ({ streams, ...rest }) => position(streams, rest),
-  broadcast: ({ stream, html, timeout, ...rest }) => broadcast(stream, html, { timeoutMs: timeout * 1000, ...rest }),
+  wants_turbo_stream: ({ accept }) => (hotcable.wantsTurboStream(accept) ? hotcable.TURBO_STREAM : ''),
+  broadcast_key: hotcable.broadcastKey,
+  position: ({ streams, ...rest }) => hotcable.position(streams, rest),
+  publication: ({ stream, html, ...rest }) => hotcable.publication(stream, html, rest),
+  broadcast: ({ stream, html, ...rest }) => hotcable.broadcast(stream, html, inMs(rest)),
+  publish: ({ publications, ...rest }) => hotcable.publish(publications, inMs(rest)),
+  disconnect: ({ identity, ...rest }) => hotcable.disconnect(identity, inMs(rest)),
 }
+
+// biome-ignore lint/suspicious/noExplicitAny: as above.
+const inMs = ({ timeout, ...rest }: any) => ({ timeoutMs: timeout * 1000, ...rest })
 
 // Not node:readline, which ends a line at U+2028 as well: JSON may hold one.
 let rest = ''

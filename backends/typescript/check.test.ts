@@ -12,13 +12,19 @@ import { known, within } from '../harness/within.ts'
 import {
   BroadcastFailed,
   broadcast,
+  disconnect,
   issueToken,
   metaTags,
   position,
+  publication,
+  publish,
   scriptTag,
   signStream,
+  sourceTag,
   streamFrom,
+  TURBO_STREAM,
   turboStream,
+  wantsTurboStream,
 } from './hotcable.ts'
 
 const vectors = (name: string) => JSON.parse(readFileSync(new URL(`../vectors/${name}.json`, import.meta.url), 'utf8'))
@@ -49,7 +55,7 @@ const cable = createServer(async (request, response) => {
   answer(response)
 })
 /** As in the vectors: ID stands for an id, which is random. */
-const withoutId = (body: string): string => body.replace(/"meta":\{"id":"[\w-]{22}"\}\}$/, '"meta":{"id":"ID"}}')
+const withoutId = (body: string): string => body.replaceAll(/"meta":\{"id":"[\w-]{22}"/g, '"meta":{"id":"ID"')
 const listening = await listen(cable)
 const url = `${listening}/_broadcast`
 /** A byte every 50 ms, for long: no single read of a client ever waits. */
@@ -91,6 +97,8 @@ describe('bytes', () => {
     const { stream, identity, action, target, content, attributes, ...rest } = given
     const made: Record<string, () => string> = {
       stream_from: () => streamFrom(stream, rest.position, { ...rest, secret, expiresIn: rest.expires_in }),
+      source_tag: () =>
+        sourceTag(rest.streams, rest.position, identity, { ...rest, secret, expiresIn: rest.expires_in }),
       meta_tags: () => metaTags(identity, { ...rest, secret }),
       script_tag: () => scriptTag(rest),
       turbo_stream: () => turboStream(action, target, content, attributes),
@@ -100,9 +108,35 @@ describe('bytes', () => {
 })
 
 describe('broadcasts', () => {
-  for (const { id, stream, html, body } of broadcasts.produce)
+  for (const { id, accept, type } of tags.answers)
+    test(id, () => assert.equal(wantsTurboStream(accept) ? TURBO_STREAM : '', type))
+
+  for (const { id, publications, body } of broadcasts.lists)
+    test(`publish sends the body: ${id}`, async () => {
+      await publish(publications, { url })
+      assert.equal(asked[0]?.body, body)
+    })
+
+  for (const { id, identity, reconnect, body } of broadcasts.disconnects)
+    test(`disconnect sends the body: ${id}`, async () => {
+      await disconnect(identity, { reconnect, url })
+      assert.equal(asked[0]?.body, body)
+    })
+
+  test('the socket ID of a client never keeps a broadcast back', async () => {
+    for (const exclude of ['', null, undefined, '\ud83e']) await broadcast('x', 'y', { exclude, url })
+    assert.deepEqual(
+      asked.map(({ body }) => JSON.parse(body).meta.exclude_socket),
+      [undefined, undefined, undefined, '\ufffd'],
+    )
+  })
+
+  for (const { id, stream, html, exclude, transient, body } of broadcasts.produce)
     test(`broadcast sends the body: ${id}`, async () => {
-      await broadcast(stream, html, { url })
+      const made = [1, 2].map(() => publication(stream, html, { exclude, transient }))
+      assert.deepEqual(made.map(withoutId), [body, body])
+      assert.notEqual(made[0], made[1])
+      await broadcast(stream, html, { exclude, transient, url })
       const expected = { method: 'POST', path: '/_broadcast', type: 'application/json', authorization: undefined, body }
       assert.deepEqual(asked, [expected])
     })

@@ -23,25 +23,31 @@ type TokenOptions = { secret?: string; ttl?: number; now?: number }
 type StreamOptions = { secret?: string; expiresIn?: number; now?: number }
 type ScriptOptions = { url?: string; nonce?: string; drive?: boolean }
 type CableOptions = { url?: string; key?: string }
-type BroadcastOptions = CableOptions & { timeoutMs?: number; retries?: number }
+type SourceOptions = TokenOptions & StreamOptions & { url?: string }
+type PublicationOptions = { exclude?: string | null | undefined; transient?: boolean }
+type PostOptions = CableOptions & { timeoutMs?: number; retries?: number }
+type BroadcastOptions = PublicationOptions & PostOptions
+type DisconnectOptions = PostOptions & { reconnect?: boolean }
+type Names = string | readonly string[]
+
+export const TURBO_STREAM = 'text/vnd.turbo-stream.html; charset=utf-8' // the type of an answer of turboStream tags
 
 /** The cable did not take a broadcast. The message has its status and reason, or why it did not answer. */
 export class BroadcastFailed extends Error {
   override readonly name = 'BroadcastFailed'
 }
 
-/** A JWT with the client's identity, for `ttl` seconds from `now` (Unix seconds). Throws without a secret, and for
- *  text that is not UTF-8. */
+/** A JWT with the identity, for `ttl` seconds from `now`. Throws without a secret, or if text is not UTF-8. */
 export function issueToken(identity: Identity, { secret, ttl = 3600, now }: TokenOptions = {}): string {
   const key = secretOf(secret, 'ANYCABLE_JWT_SECRET', 'ANYCABLE_SECRET')
   const claims = JSON.stringify({ ext: json(identity), exp: Math.floor(now ?? Date.now() / 1000) + ttl })
+  const base64url = (text: string) => Buffer.from(text).toString('base64url')
   const unsigned = `${base64url('{"alg":"HS256","typ":"JWT"}')}.${base64url(claims)}`
   return `${unsigned}.${createHmac('sha256', key).update(unsigned).digest('base64url')}`
 }
 
-/** A stream's name with the proof that this backend lets a client listen to it; with `expiresIn`, for so many seconds
- *  from `now`, in Rails' envelope, which anycable-go refuses. Throws without a secret, and for a name that is not
- *  UTF-8. */
+/** A stream's name with the proof that a client may listen to it; with `expiresIn`, for so many seconds from `now`, in
+ *  Rails' envelope, which anycable-go refuses. Throws without a secret, or if the name is not UTF-8. */
 export function signStream(stream: string, { secret, expiresIn, now }: StreamOptions = {}): string {
   const key = secretOf(secret, 'ANYCABLE_TURBO_STREAMS_SECRET', 'ANYCABLE_STREAMS_SECRET', 'ANYCABLE_SECRET')
   const from = Math.floor(now ?? Date.now() / 1000)
@@ -52,10 +58,12 @@ export function signStream(stream: string, { secret, expiresIn, now }: StreamOpt
 
 /** How far the cable is, `<offset>/<epoch>`; ask once for a page, before its queries: one position is valid for all
  *  streams, and their names may be left out. `-`, unknown, on any failure or after 250 ms. */
-export async function position(streams: string | readonly string[] = [], options: CableOptions = {}): Promise<string> {
+export async function position(streams: Names = [], options: CableOptions = {}): Promise<string> {
   try {
-    const names = [streams].flat().map(stream => `stream=${encodeURIComponent(stream)}`)
-    const all = names.join('&')
+    const all = [streams]
+      .flat()
+      .map(stream => `stream=${encodeURIComponent(stream)}`)
+      .join('&')
     const query = all.length <= 4000 ? all : '' // a longer request may be refused, and the names are optional
     const [status, body] = await request('GET', '/position', query, { ...options, timeoutMs: 250 })
     const known = status === 200 ? JSON.parse(body).position : '-'
@@ -74,21 +82,32 @@ export function streamFrom(stream: string, position: string, options: StreamOpti
   return `${tag('turbo-cable-stream-source', attributes)}</turbo-cable-stream-source>`
 }
 
+/** The tag that subscribes a page to a stream or several by server-sent events, for which Turbo needs no other script.
+ *  `url` is by default /events on the cable's host; `secret` is for names and token. Throws without a secret. */
+export function sourceTag(streams: Names, position: string, identity: Identity, options: SourceOptions = {}): string {
+  const names = [streams].flat().map(stream => signStream(stream, options))
+  const url =
+    options.url || (setting('ANYCABLE_WEBSOCKET_URL') || CABLE).replace(/^ws(s?:\/\/[^/?#]*).*/is, 'http$1/events')
+  const query = names.map(name => `turbo_signed_stream_name=${encodeURIComponent(name)}&`).join('')
+  const rest = `position=${encodeURIComponent(position)}&jid=${issueToken(identity, options)}`
+  const src = `${url}${url.includes('?') ? '&' : '?'}${query}${rest}`
+  const id = `source-${names[0]!.slice(-64, -56)}-${position.replaceAll('/', '-')}`
+  return `${tag('turbo-stream-source', { id, src })}</turbo-stream-source>`
+}
+
 /** Three `<meta>` tags for a page's head: where the cable is, and issueToken's token. Throws without a secret. */
 export function metaTags(identity: Identity, { url, ...token }: TokenOptions & { url?: string } = {}): string {
-  const cable = url || setting('ANYCABLE_WEBSOCKET_URL') || 'ws://localhost:8080/cable'
+  const cable = url || setting('ANYCABLE_WEBSOCKET_URL') || CABLE
   const jid = issueToken(identity, token)
   const withToken = `${cable}${cable.includes('?') ? '&' : '?'}jid=${jid}` // all that @hotwired/turbo-rails reads
   const meta = (name: string, content: string) => tag('meta', { name, content })
   return [meta('action-cable-url', withToken), meta('cable-url', cable), meta('cable-token', jid)].join('\n')
 }
 
-/** The `<script>` tag for a page's head that loads hotcable.js from the cable. A `url` that ends in .js is the script's,
- *  any other the cable's. `nonce` is the page's, for its Content-Security-Policy; with `drive: false` Turbo has no
- *  Drive. */
+/** The `<script>` tag that loads hotcable.js from the cable. A `url` that ends in .js is the script's, any other the
+ *  cable's. `nonce` is for a Content-Security-Policy; with `drive: false` Turbo has no Drive. */
 export function scriptTag({ url, nonce, drive = true }: ScriptOptions = {}): string {
-  const given = url || setting('ANYCABLE_WEBSOCKET_URL') || 'ws://localhost:8080/cable'
-  const [whole = '', path = ''] = /^([^?#]*)[^#]*/.exec(given) ?? []
+  const [whole = '', path = ''] = /^([^?#]*)[^#]*/.exec(url || setting('ANYCABLE_WEBSOCKET_URL') || CABLE) ?? []
   const cable = `${path.replace(/\/+$/, '').replace(/^ws(?=s?:\/\/)/i, 'http')}/hotcable.js`
   const script = path.endsWith('.js') ? whole : cable
   const src = drive ? script : `${script}${script.includes('?') ? '&' : '?'}drive=off`
@@ -102,36 +121,62 @@ export function turboStream(action: string, target?: string | null, html = '', a
   return `${open}${template}</turbo-stream>`
 }
 
+/** Whether the Accept header of a request says that Turbo sent it: a form may be answered by turboStream tags. */
+export function wantsTurboStream(accept?: string | null): boolean {
+  return /(^|,)\s*text\/vnd\.turbo-stream\.html\s*(;|,|$)/i.test(accept ?? '')
+}
+
 /** The key for broadcasts that the cable derives from its secret. Throws without a secret. */
 export function broadcastKey({ secret }: { secret?: string } = {}): string {
   return createHmac('sha256', secretOf(secret, 'ANYCABLE_SECRET')).update('broadcast-cable').digest('hex')
 }
 
-/** Sends HTML to all subscribers, in `timeoutMs`. Commit first. Rejects with BroadcastFailed, and no other error, if
- *  the cable did not take it. Without an answer, or after a 5xx, tries again `retries` times, after 0.1, 0.3, 0.9 and
- *  then every 2 s, not before the answer's Retry-After, with the same id: the cable publishes it once, AnyCable
- *  perhaps twice. */
+/** The JSON text of a broadcast, with a new id: for publish, or an outbox. Throws if the name is not UTF-8. */
+export function publication(stream: string, html: string, options: PublicationOptions = {}): string {
+  const exclude_socket = options.exclude ? text(options.exclude) : undefined
+  const meta = { id: randomBytes(16).toString('base64url'), exclude_socket, transient: options.transient || undefined }
+  const data = JSON.stringify(JSON.stringify(html.toWellFormed()))
+  return `{"stream":${json(stream)},"data":${data},"meta":${json(meta)}}`
+}
+
+/** Sends HTML to all subscribers but the client whose X-Socket-ID is `exclude`, in `timeoutMs`. Commit first. The cable
+ *  does not replay it if it is `transient`. Rejects with BroadcastFailed, and no other error, if the cable did not take
+ *  it. Without an answer, or after a 5xx, tries again `retries` times, after 0.1, 0.3, 0.9 and then every 2 s, not
+ *  before the answer's Retry-After, with the same id: the cable publishes it once, AnyCable perhaps twice. */
 export async function broadcast(stream: string, html: string, options: BroadcastOptions = {}): Promise<void> {
-  const id = randomBytes(16).toString('base64url')
-  for (let tried = 0; ; tried++) {
-    const [status, reason, after, again] = await (async () => {
-      const { timeoutMs = 5000, retries = 0 } = options
-      const data = JSON.stringify(JSON.stringify(html.toWellFormed()))
-      const body = `{"stream":${json(stream)},"data":${data},"meta":{"id":"${id}"}}`
+  await post(() => publication(stream, html, options), options)
+}
+
+/** Sends publications in one request: all of them or none. Fails and tries again as broadcast does. */
+export async function publish(publications: readonly string[], options: PostOptions = {}): Promise<void> {
+  await post(() => `[${publications.join()}]`, options)
+}
+
+/** Ends all connections of an identity; without `reconnect` its clients stay away until their page is loaded again.
+ *  A token stays valid until it expires. Fails and tries again as broadcast does. */
+export async function disconnect(identity: Identity, options: DisconnectOptions = {}): Promise<void> {
+  const { reconnect = true } = options
+  await post(() => json({ command: 'disconnect', payload: { identifier: json(identity), reconnect } }), options)
+}
+
+async function post(make: () => string, options: PostOptions): Promise<void> {
+  const [status, reason] = await (async () => {
+    const { timeoutMs = 5000, retries = 0 } = options
+    const body = make()
+    for (let tried = 0; ; tried++) {
       const [status, reason, after] = await request('POST', '', '', { ...options, timeoutMs, body })
       const isBusy = status === 'nothing' || status >= 500 || (status === 429 && after >= 0)
-      const isInTime = tried < retries && after * 1000 <= (retries - tried) * timeoutMs
-      return [status, reason, after, isBusy && isInTime] as const
-    })().catch(cause => {
-      throw new BroadcastFailed(`the cable was not asked: ${cause}`, { cause }) // for example, a name that is not UTF-8
-    })
-    if (status === 201) return
-    if (!again) throw new BroadcastFailed(`the cable answered ${status}: ${reason.slice(0, 200)}`)
-    await pause(Math.max(Math.min(100 * 3 ** tried, 2000), after * 1000))
-  }
+      if (!isBusy || tried >= retries || after * 1000 > (retries - tried) * timeoutMs) return [status, reason] as const
+      await pause(Math.max(Math.min(100 * 3 ** tried, 2000), after * 1000))
+    }
+  })().catch(cause => {
+    throw new BroadcastFailed(`the cable was not asked: ${cause}`, { cause }) // for example, a name that is not UTF-8
+  })
+  if (status !== 201) throw new BroadcastFailed(`the cable answered ${status}: ${reason.slice(0, 200)}`)
 }
 
 type Attributes = Record<string, string | null | undefined>
+const CABLE = 'ws://localhost:8080/cable'
 
 function secretOf(secret: string | undefined, ...names: string[]): string {
   const found = secret ?? setting(...names)
@@ -149,14 +194,7 @@ function json(value: unknown): string {
   return json
 }
 
-/** Replaces each lone surrogate, which UTF-8 cannot hold, with U+FFFD. */
-function text(value: unknown): string {
-  return String(value).toWellFormed()
-}
-
-function base64url(text: string): string {
-  return Buffer.from(text).toString('base64url')
-}
+const text = (value: unknown): string => String(value).toWellFormed() // U+FFFD for a lone surrogate
 
 function tag(name: string, attributes: Attributes): string {
   const escapes: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }
@@ -165,8 +203,7 @@ function tag(name: string, attributes: Attributes): string {
   return `<${name}${pairs.map(([key, value]) => ` ${key}="${escaped(value)}"`).join('')}>`
 }
 
-/** `after`: the seconds of Retry-After; -1 without. */
-type Answer = [status: number | 'nothing', body: string, after: number]
+type Answer = [status: number | 'nothing', body: string, after: number] // after: seconds of Retry-After, else -1
 type Call = CableOptions & { timeoutMs: number; body?: string }
 
 /** Not fetch: it may use the environment's proxy, or a kept socket to a cable that has restarted since. */
@@ -178,21 +215,18 @@ async function request(method: string, path: string, query: string, call: Call):
   const given = call.url || setting('ANYCABLE_HTTP_BROADCAST_URL')
   const url = given || `http://localhost:${port}/_broadcast`
   if (!/^https?:\/\//i.test(url)) return ['nothing', 'the URL must begin with http:// or https://', -1]
-  const note =
-    given || port === 8080 || setting('ANYCABLE_SECRET')
-      ? ''
-      : ' (ANYCABLE_SECRET is missing; with it the port is 8080)'
+  const isGuess = !given && port === 8090 && !setting('ANYCABLE_SECRET')
+  const note = isGuess ? ' (ANYCABLE_SECRET is missing; with it the port is 8080)' : ''
   const headers: Record<string, string> = { 'Content-Type': 'application/json' }
   if (key !== 'none') headers.Authorization = Buffer.from(`Bearer ${key}`).toString('latin1') // UTF-8 on the wire
   const signal = AbortSignal.timeout(call.timeoutMs)
   let status: number | 'nothing' = 'nothing'
   let after = -1
   const body = await new Promise<string>((resolve, reject) => {
-    const init = { method, headers, signal, agent: false }
     const at = new URL(url)
     if (path) at.pathname = at.pathname.replace(/\/+$/, '') + path
     if (query) at.search = [at.search.slice(1), query].filter(Boolean).join('&')
-    const sent = (at.protocol === 'https:' ? https : http).request(at, init)
+    const sent = (at.protocol === 'https:' ? https : http).request(at, { method, headers, signal, agent: false })
     sent.on('error', reject)
     sent.on('socket', ignoreFailedWrites)
     sent.on('response', response => {
@@ -208,12 +242,11 @@ async function request(method: string, path: string, query: string, call: Call):
   return [status, body, after]
 }
 
-/** Reads 64 KiB at most: a reason is shorter. */
 async function read(response: IncomingMessage): Promise<string> {
   let text = ''
   for await (const part of response.setEncoding('utf8')) {
     text += part
-    if (text.length > 65_536) break
+    if (text.length > 65_536) break // a reason is shorter
   }
   return text
 }

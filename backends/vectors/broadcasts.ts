@@ -14,11 +14,24 @@ const FLAGS = {
 }
 const NOTES = { position: 'The helper returns the position unchanged.', unknown: 'The cable answers that the position is unknown.' }
 
-const body = (id: string, stream: string, html: string) => ({
-  id,
-  stream,
-  html,
-  body: JSON.stringify({ stream, data: JSON.stringify(html), meta: { id: 'ID' } }),
+const body = (
+  id: string,
+  stream: string,
+  html: string,
+  { exclude = '', transient = false }: { exclude?: string; transient?: boolean } = {},
+) => {
+  const meta = { id: 'ID', ...(exclude && { exclude_socket: exclude }), ...(transient && { transient }) }
+  return {
+    ...{ id, stream, html },
+    ...(exclude && { exclude }),
+    ...(transient && { transient }),
+    body: JSON.stringify({ stream, data: JSON.stringify(html), meta }),
+  }
+}
+const list = (id: string, publications: readonly string[]) => ({ id, publications, body: `[${publications.join()}]` })
+const disconnect = (id: string, identity: object, reconnect: boolean) => ({
+  ...{ id, identity, reconnect },
+  body: JSON.stringify({ command: 'disconnect', payload: { identifier: JSON.stringify(identity), reconnect } }),
 })
 const accept = (id: string, flag: keyof typeof NOTES, position: string, answer = JSON.stringify({ position })) => ({
   id,
@@ -59,8 +72,9 @@ const tag = (html: string) => `<turbo-stream action="append" target="cards"><tem
 
 export const broadcasts = {
   about:
-    'Broadcasts. produce: the body that broadcast(stream, html) must POST; ID in a body stands for the random id of the call, 22 characters of ' +
-    'A-Z a-z 0-9 - and _. keys: the broadcast key derived from a secret. accept: answers from which ' +
+    'Broadcasts. produce: the body that broadcast(stream, html, exclude, transient) must POST, and publication must return; ID in a body stands for the ' +
+    'random id of the call, 22 characters of A-Z a-z 0-9 - and _. lists: the body that publish(publications) must POST. disconnects: the body that ' +
+    'disconnect(identity, reconnect) must POST. keys: the broadcast key derived from a secret. accept: answers from which ' +
     'position() must return position. refuse: answers after which position() must return "-", unknown; those with the flag not_201 are ' +
     'answers to broadcast(), which must raise its error with the status in the message. not_utf8: bytes (hex); broadcast("board/1", bytes) must POST body, ' +
     'turbo_stream("append", bytes, bytes) must return html, where text stands for the bytes, and all that takes a name or an identity must raise. targets: the path ' +
@@ -70,7 +84,21 @@ export const broadcasts = {
     body('a broadcast', 'board/1', tag('<li>Hi</li>')),
     body('a refresh', 'chat:2021', '<turbo-stream action="refresh"></turbo-stream>'),
     body('nothing at all', '', ''),
+    body('not for the page that made the change', 'board/1', tag('x'), { exclude: 'V1StGXR8_Z5jdHi6B-myT' }),
+    body('not kept in the history', 'board/1', tag('x'), { transient: true }),
+    body('both', 'board/1', tag('x'), { exclude: 'é"\\/🦄', transient: true }),
     ...Object.entries(TEXTS).map(([id, text]) => body(`text: ${id}`, text, tag(text))),
+  ],
+  lists: [
+    list('one publication', [body('', 'board/1', tag('x')).body]),
+    list('two publications', [body('', 'board/1', tag('é')).body, body('', 'board/2', 'x', { transient: true }).body]),
+    list('text that a helper did not make stays as it is', ['{ "stream":"a\\/b", "data":"\\u00e9" }']),
+  ],
+  disconnects: [
+    disconnect('a page that comes back', { user: 7 }, true),
+    disconnect('a page that stays away', { user: 7, admin: false, note: null }, false),
+    disconnect('an identity in any script', { name: 'Zoë "日本" 🦄 </b>/' }, true),
+    disconnect('an empty identity', {}, false),
   ],
   keys: [SECRET, 's3cЯeT', '🔑', ' ', '00ff', 'k'.repeat(65)].map(secret => ({
     id: `derived from ${secret.length > 10 ? `${secret.length} letters` : JSON.stringify(secret)}`,

@@ -22,6 +22,35 @@ const streamFrom = (id: string, stream: string, position: string, secret = SECRE
   }
 }
 
+const sourceTag = (
+  id: string,
+  streams: readonly string[],
+  position: string,
+  url: string,
+  { secret = SECRET, expires_in = undefined as number | undefined, ttl = 3600 } = {},
+) => {
+  const identity = { visitor: '7' }
+  const exp = expires_in === undefined ? undefined : new Date((NOW + expires_in) * 1000).toISOString()
+  const names = streams.map(data => sealJson(JSON.stringify(exp ? { _rails: { data, exp } } : data), secret))
+  const claims = JSON.stringify({ ext: JSON.stringify(identity), exp: NOW + ttl })
+  const query = [
+    ...names.map(name => `turbo_signed_stream_name=${encodeURIComponent(name)}`),
+    `position=${encodeURIComponent(position)}`,
+    `jid=${jwt(base64url('{"alg":"HS256","typ":"JWT"}'), base64url(claims), secret)}`,
+  ].join('&')
+  const src = `${url}${url.includes('?') ? '&' : '?'}${query}`
+  const element = `source-${names[0]!.slice(-64, -56)}-${position.replaceAll('/', '-')}`
+  return {
+    id,
+    make: 'source_tag',
+    ...(secret !== SECRET && { secret }),
+    ...{ streams, position, identity, url, ttl },
+    ...(exp && { expires_in }),
+    now: NOW,
+    html: `<turbo-stream-source id="${element}" src="${escape(src)}"></turbo-stream-source>`,
+  }
+}
+
 const metaTags = (id: string, identity: object, url: string, { ttl = 3600, secret = SECRET } = {}) => {
   const claims = JSON.stringify({ ext: JSON.stringify(identity), exp: NOW + ttl })
   const token = jwt(base64url('{"alg":"HS256","typ":"JWT"}'), base64url(claims), secret)
@@ -60,10 +89,18 @@ const turboStream = (
 const wrap = (html: string) =>
   `<turbo-stream action="append" target="cards"><template>${html}</template></turbo-stream>`
 
+const TURBO_STREAM = 'text/vnd.turbo-stream.html; charset=utf-8'
+const answer = (accept: string, type: typeof TURBO_STREAM | '') => ({
+  id: `Accept: ${accept === '' ? 'nothing' : accept}`,
+  accept,
+  type,
+})
+
 export const tags = {
   about:
     'Tags, to the byte. make is the function, html the result; content is the html argument of turbo_stream; a target of null means no target. ' +
-    'A case may have another secret.',
+    'A case may have another secret. answers: the Accept header of a request, and the type of an answer that holds Turbo streams, or nothing if such ' +
+    'an answer is not wanted.',
   secret: SECRET,
   notes: {},
   produce: [
@@ -78,6 +115,13 @@ export const tags = {
     ...Object.entries(TEXTS)
       .filter(([id]) => id !== 'very_long')
       .map(([id, text]) => streamFrom(`stream from text: ${id}`, text, '7/e')),
+    sourceTag('a source of one stream', ['board/1'], '12/aZ3x-k9X2mQ', 'https://example.com/events'),
+    sourceTag('a source of two streams', ['board/1', 'chat:é🦄?&+'], '12/aZ3x-k9X2mQ', 'https://example.com/events'),
+    sourceTag('a source of many streams', Array.from({ length: 20 }, (_, at) => `board/${at}`), '0/e-0', '/events'),
+    sourceTag('a source from an unknown position', ['board/1'], '-', 'http://localhost:8080/events'),
+    sourceTag('a source with a query', ['board/1'], '12/aZ3x-k9X2mQ', 'https://example.com/events?v=1&w="<'),
+    sourceTag('a source for a while', ['board/1'], '12/aZ3x-k9X2mQ', '/events', { expires_in: 600, ttl: 60 }),
+    sourceTag('a source with a secret that is not ASCII', ['board/1'], '7/e', '/events', { secret: CYRILLIC }),
     metaTags('meta tags', { visitor: '0123456789abcdef' }, 'ws://localhost:8080/cable'),
     metaTags('meta tags over TLS', { visitor: '7' }, 'wss://example.com/cable'),
     metaTags('meta tags with a query', { visitor: '7' }, 'wss://example.com/cable?v=1'),
@@ -203,5 +247,20 @@ export const tags = {
       'a"b',
       'x',
     ),
+  ],
+  answers: [
+    answer('text/vnd.turbo-stream.html, text/html, application/xhtml+xml', TURBO_STREAM),
+    answer('text/html,text/vnd.turbo-stream.html', TURBO_STREAM),
+    answer('text/html, Text/Vnd.Turbo-Stream.HTML;q=0.9 , */*', TURBO_STREAM),
+    answer('text/vnd.turbo-stream.html', TURBO_STREAM),
+    answer('text/vnd.turbo-stream.html; charset=utf-8', TURBO_STREAM),
+    answer('', ''),
+    answer('*/*', ''),
+    answer('text/*', ''),
+    answer('text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8', ''),
+    answer('text/vnd.turbo-stream.html5', ''),
+    answer('x-text/vnd.turbo-stream.html', ''),
+    answer('text/vnd.turbo-stream+html', ''),
+    answer('text/vndXturbo-stream.html', ''),
   ],
 }

@@ -13,7 +13,9 @@ export const IDS = {
 interface Broadcast {
   stream: string
   html: string
-  retries: number
+  exclude?: string
+  transient?: boolean
+  retries?: number
 }
 
 const BROADCAST = {
@@ -28,9 +30,11 @@ const BROADCAST = {
   }),
 } satisfies Steps
 
-function bodies(how: Choice<typeof BROADCAST>, { stream, html, retries }: Broadcast): string {
+function bodies(how: Choice<typeof BROADCAST>, { stream, html, exclude, transient, retries = 0 }: Broadcast): string {
   const ids = [how.id, ...Array.from({ length: retries }, () => how.retried(how.id))]
-  return ids.map(id => how.json({ stream, data: how.json(html), ...(id && { meta: { id } }) })).join('\n')
+  const more = { ...(exclude && { exclude_socket: exclude }), ...(transient && { transient }) }
+  const meta = (id: string | undefined) => (id || exclude || transient ? { meta: { ...(id && { id }), ...more } } : {})
+  return ids.map(id => how.json({ stream, data: how.json(html), ...meta(id) })).join('\n')
 }
 
 export const broadcast = recipe(BROADCAST, bodies)

@@ -16,8 +16,10 @@ type question struct {
 	Do, Stream, Position, Action, HTML, URL, Key, Secret string
 	Nonce                                                string
 	Drive                                                *bool
+	Accept, Exclude                                      string
+	Transient, Reconnect                                 bool
 	Target                                               *string
-	Streams                                              []string
+	Streams, Publications                                []string
 	Identity, Attributes                                 json.RawMessage // in the order of their keys
 	Now, TTL                                             *int64
 	ExpiresIn                                            *int64 `json:"expires_in"`
@@ -44,7 +46,9 @@ func main() {
 }
 
 func (ask question) answer() (string, error) {
-	options := []hotcable.Option{hotcable.Secret(ask.Secret)}
+	options := []hotcable.Option{hotcable.Secret(ask.Secret), hotcable.URL(ask.URL), hotcable.Key(ask.Key),
+		hotcable.Retries(ask.Retries), hotcable.Exclude(ask.Exclude), hotcable.Transient(ask.Transient),
+		hotcable.Timeout(time.Duration(ask.Timeout * float64(time.Second)))}
 	if ask.Now != nil {
 		options = append(options, hotcable.Now(time.Unix(*ask.Now, 0)))
 	}
@@ -61,6 +65,13 @@ func (ask question) answer() (string, error) {
 		return hotcable.IssueToken(ask.Identity, options...)
 	case "stream_from":
 		return hotcable.StreamFrom(ask.Stream, ask.Position, options...)
+	case "source_tag":
+		return hotcable.SourceTag(ask.Streams, ask.Position, ask.Identity, options...)
+	case "wants_turbo_stream":
+		if hotcable.WantsTurboStream(ask.Accept) {
+			return hotcable.TurboStreamType, nil
+		}
+		return "", nil
 	case "script_tag":
 		url, nonce := hotcable.URL(ask.URL), hotcable.Nonce(ask.Nonce)
 		return hotcable.ScriptTag(url, nonce, hotcable.Drive(ask.Drive == nil || *ask.Drive)), nil
@@ -78,10 +89,14 @@ func (ask question) answer() (string, error) {
 			given = append(given, stream)
 		}
 		return hotcable.Position(given...), nil
+	case "publication":
+		return hotcable.Publication(ask.Stream, ask.HTML, options...)
 	case "broadcast":
-		timeout := hotcable.Timeout(time.Duration(ask.Timeout * float64(time.Second)))
-		url, key, retries := hotcable.URL(ask.URL), hotcable.Key(ask.Key), hotcable.Retries(ask.Retries)
-		return "", hotcable.Broadcast(ask.Stream, ask.HTML, url, key, timeout, retries)
+		return "", hotcable.Broadcast(ask.Stream, ask.HTML, options...)
+	case "publish":
+		return "", hotcable.Publish(ask.Publications, options...)
+	case "disconnect":
+		return "", hotcable.Disconnect(ask.Identity, ask.Reconnect, options...)
 	}
 	return "", errors.New("do what?")
 }
