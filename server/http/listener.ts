@@ -39,7 +39,7 @@ export interface ListenerSettings extends Pick<ConnectionBounds, 'isCrowded'> {
 /** Longer than a balancer keeps an idle connection, so that we never close one on which it sends a request. */
 const KEEP_ALIVE_MS = 75_000
 
-export interface Listener {
+export interface HttpListener {
   readonly app: Hono
   /** By path; the app does not see these requests. */
   readonly handlers: Map<string, Handle>
@@ -50,7 +50,7 @@ export interface Listener {
   close: (timeoutMs: number) => Promise<void>
 }
 
-export function createListener(app: Hono, upgrade: Upgrade, settings: ListenerSettings): Listener {
+export function createListener(app: Hono, upgrade: Upgrade, settings: ListenerSettings): HttpListener {
   const { handshakeMs, tls } = settings
   const options = {
     headersTimeout: handshakeMs,

@@ -5,12 +5,12 @@ import type { HttpBindings } from '@hono/node-server'
 import { Hono } from 'hono'
 import { REQUEST_REFUSALS } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { createListener, type Listener, type ListenerSettings } from './listener.ts'
+import { createListener, type HttpListener, type ListenerSettings } from './listener.ts'
 import { offersWebSocket, type Upgrade } from './upgrade.ts'
 
 export interface Ports {
   /** Returns the listener of a port, and creates it for the first caller. The first port is the clients', also called `main`. */
-  serve: (port: number | 'main') => Listener
+  serve: (port: number | 'main') => HttpListener
   listen: (host: string) => Promise<void>
   close: (timeoutMs: number) => Promise<void>
 }
@@ -25,7 +25,7 @@ export interface PortSettings extends Omit<ListenerSettings, 'failed' | 'isCrowd
 
 export function createPorts(upgrade: Upgrade, { log, isCrowded, sessions, ...settings }: PortSettings): Ports {
   const failed = ({ stack }: Error) => log.error({ stack }, 'a request failed')
-  const ports: { port: number; listener: Listener }[] = []
+  const ports: { port: number; listener: HttpListener }[] = []
 
   return {
     serve(port) {

@@ -17,7 +17,7 @@ export interface Connection extends Subscriber {
   /** Sends a ping, unless the write queue is long: a client that is receiving data knows we are alive. */
   ping: (frame: Buffer) => void
   /**
-   * Whether `size` more bytes should wait, because the write queue is long; if so, calls `Listener.drained` when the
+   * Whether `size` more bytes should wait, because the write queue is long; if so, calls `ConnectionListener.drained` when the
    * client has read some. Never true while the queue is empty and the connection is open.
    */
   congested: (size: number) => boolean
@@ -28,9 +28,9 @@ export interface Connection extends Subscriber {
 }
 
 /** A client whose admission waits. */
-export interface Waiting {
+export interface WaitingClient {
   /** Never rejects. `undefined`: it was refused, and the connection is closing; or it left. */
-  readonly answer: Promise<Listener | undefined>
+  readonly answer: Promise<ConnectionListener | undefined>
   /** The client has left. */
   closed: () => void
 }
@@ -39,7 +39,7 @@ export interface Waiting {
 export type Outcome = 'done' | 'free' | 'malformed'
 
 /** The events of a connection. */
-export interface Listener {
+export interface ConnectionListener {
   /** `undefined`: the message is not text. */
   message: (text: string | undefined) => Outcome
   /** The client lives: it answered a probe. */

@@ -13,7 +13,7 @@ import { type Identify, tokenVerifier } from '../auth/identity.ts'
 import { atTime, type Clocks } from '../base/clocks.ts'
 import type { Soon } from '../base/soon.ts'
 import { AUTH_FAILED, ENDINGS, SessionRefused } from '../errors.ts'
-import type { Connection, Listener, Waiting } from '../hub/connection.ts'
+import type { Connection, ConnectionListener, WaitingClient } from '../hub/connection.ts'
 import type { Metrics } from '../metrics.ts'
 import { disconnect, type PingPrecision } from '../protocol/action-cable.ts'
 import { EXTENDED, readToken, readWishes, type Wishes } from '../protocol/negotiate.ts'
@@ -61,7 +61,10 @@ export interface AdmissionSettings {
 }
 
 /** Returns `undefined` if the client was refused. */
-export type Accept = (connection: Connection, request: IncomingMessage) => Listener | Waiting | undefined
+export type Accept = (
+  connection: Connection,
+  request: IncomingMessage,
+) => ConnectionListener | WaitingClient | undefined
 
 export type Connect = (caller: Caller, sid: string) => Soon<Identity>
 
@@ -85,9 +88,9 @@ export interface Admission {
   /** Returns the caller's identity. Throws {@link SessionRefused}. */
   authenticate: (caller: Caller, whenLeft: WhenLeft) => Soon<Admitted | 'left'>
   /** Throws {@link SessionRefused} if there are too many sessions. */
-  checkLimits: (who: Identity) => void
+  checkLimits: (admitted: Identity) => void
   /** Makes the session of a connection that resumes no other. Throws as {@link checkLimits} does. */
-  admit: (connection: Connection, who: Admitted, wishes: Wishes) => SessionListener
+  admit: (connection: Connection, admitted: Admitted, wishes: Wishes) => SessionListener
   /** Counts and logs a refusal. */
   report: (refusal: SessionRefused) => void
   /** The parts that all sessions share. */
@@ -119,23 +122,23 @@ export function createAdmission(
   function identify(caller: Caller, sid: string): Soon<Admitted> {
     const found = identityOf(config, token => verify(token, now()), connect, caller, sid)
     if (found instanceof Promise) return identified(found, sid)
-    const { key, ...who } = found
+    const { key, ...admitted } = found
     if (key !== undefined) metrics.verified('jwt', key)
-    return { ...who, sid }
+    return { ...admitted, sid }
   }
 
   async function identified(found: Promise<Identity>, sid: string): Promise<Admitted> {
-    const who = await found
-    arrivals.identify(sid, who.identity)
-    return { ...who, sid }
+    const admitted = await found
+    arrivals.identify(sid, admitted.identity)
+    return { ...admitted, sid }
   }
 
   function authenticate(caller: Caller, whenLeft: WhenLeft): Soon<Admitted | 'left'> {
     const sid = newSid()
-    const who = identify(caller, sid)
-    if (!(who instanceof Promise)) return who
+    const admitted = identify(caller, sid)
+    if (!(admitted instanceof Promise)) return admitted
     whenLeft(() => arrivals.leave(sid))
-    return arrivals.wait(sid, undefined, who)
+    return arrivals.wait(sid, undefined, admitted)
   }
 
   function checkLimits({ identity }: Identity): void {
@@ -155,22 +158,22 @@ export function createAdmission(
     precision: pingPrecision ?? (settings.ping_timestamp_precision as PingPrecision),
   })
 
-  function resume(connection: Connection, who: Admitted, { previousSid }: Wishes): Soon<Snapshot | undefined> {
-    return connection.protocol === EXTENDED && previousSid !== '' ? sessions.resume(previousSid, who) : undefined
+  function resume(connection: Connection, admitted: Admitted, { previousSid }: Wishes): Soon<Snapshot | undefined> {
+    return connection.protocol === EXTENDED && previousSid !== '' ? sessions.resume(previousSid, admitted) : undefined
   }
 
-  function admit(connection: Connection, who: Admitted, wishes: Wishes, resumed?: Snapshot): SessionListener {
-    checkLimits(who)
+  function admit(connection: Connection, admitted: Admitted, wishes: Wishes, resumed?: Snapshot): SessionListener {
+    checkLimits(admitted)
     const resumable = connection.protocol === EXTENDED
-    const identity = resumed?.identity ?? who.identity
-    const newcomer = { sid: who.sid, identity, anonymous: who.anonymous, resumable, connection, resumed }
+    const identity = resumed?.identity ?? admitted.identity
+    const newcomer = { sid: admitted.sid, identity, anonymous: admitted.anonymous, resumable, connection, resumed }
     const session = new Session(newcomer, shared)
     const listener = new SessionListener(session, listenerParts)
     if (resumable) listener.pongs = watchPongs?.(() => session.disconnect('no_pong'))
     listener.pings = ping(listener, rhythmOf(wishes))
-    if (settings.jwt_close_on_expiry && who.expires !== undefined) {
+    if (settings.jwt_close_on_expiry && admitted.expires !== undefined) {
       const expire = () => session.disconnect('token_expired')
-      listener.stopClock = atTime(who.expires, expire, { wall, later: parts.later })
+      listener.stopClock = atTime(admitted.expires, expire, { wall, later: parts.later })
     }
     sessions.add(session)
     listener.begin(resumed)
@@ -181,13 +184,13 @@ export function createAdmission(
   const accept: Accept = (connection, { url = '', headers }) => {
     const sid = newSid()
     try {
-      const who = identify({ url, headers }, sid)
+      const admitted = identify({ url, headers }, sid)
       const wishes = readWishes(url, headers)
-      if (who instanceof Promise) return wait(connection, wishes, { sid }, who)
-      checkLimits(who)
-      const resumed = resume(connection, who, wishes)
-      if (resumed instanceof Promise) return wait(connection, wishes, who, who, resumed)
-      return admit(connection, who, wishes, resumed)
+      if (admitted instanceof Promise) return wait(connection, wishes, { sid }, admitted)
+      checkLimits(admitted)
+      const resumed = resume(connection, admitted, wishes)
+      if (resumed instanceof Promise) return wait(connection, wishes, admitted, admitted, resumed)
+      return admit(connection, admitted, wishes, resumed)
     } catch (error) {
       refuse(connection, error)
       return undefined
@@ -201,14 +204,14 @@ export function createAdmission(
     { sid, identity }: { readonly sid: string; readonly identity?: string },
     found: Soon<Admitted>,
     resuming?: Promise<Snapshot | undefined>,
-  ): Waiting {
+  ): WaitingClient {
     const arrive = async () => {
-      const who = await found
-      checkLimits(who)
-      const resumed = await (resuming ?? resume(connection, who, wishes))
-      if (settings.jwt_close_on_expiry && who.expires !== undefined && who.expires <= now())
+      const admitted = await found
+      checkLimits(admitted)
+      const resumed = await (resuming ?? resume(connection, admitted, wishes))
+      if (settings.jwt_close_on_expiry && admitted.expires !== undefined && admitted.expires <= now())
         throw new SessionRefused('token_expired')
-      return arrivals.admit(sid) ? admit(connection, who, wishes, resumed) : 'left'
+      return arrivals.admit(sid) ? admit(connection, admitted, wishes, resumed) : 'left'
     }
     const beat = { beat: (frame: Buffer) => connection.ping(frame) }
     const pings = ping(beat, rhythmOf(wishes))

@@ -11,5 +11,5 @@ export interface Identity {
 export type Owner = Pick<Identity, 'identity' | 'anonymous'>
 
 /** Whether a lost session is this caller's. */
-export const isTheSame = (who: Owner, lost: Owner): boolean =>
-  who.anonymous ? lost.anonymous : !lost.anonymous && lost.identity === who.identity
+export const isTheSame = (caller: Owner, lost: Owner): boolean =>
+  caller.anonymous ? lost.anonymous : !lost.anonymous && lost.identity === caller.identity

@@ -67,9 +67,9 @@ export class MemoryResumables implements Resumables {
     }
   }
 
-  take(sid: string, who: Owner): Snapshot | undefined {
+  take(sid: string, caller: Owner): Snapshot | undefined {
     const kept = this.#kept.get(sid)
-    if (kept === undefined || kept.until < this.#monotonic() || !isTheSame(who, kept.snapshot)) return undefined
+    if (kept === undefined || kept.until < this.#monotonic() || !isTheSame(caller, kept.snapshot)) return undefined
     this.#drop(sid)
     return kept.snapshot
   }

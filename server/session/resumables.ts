@@ -27,7 +27,7 @@ export interface Resumables {
   /** Stores the present state of a session. A store that nodes share does so only if it still has the session. */
   keep: (snapshot: Snapshot) => Soon<void>
   /** Removes and returns the session of that sid; `undefined` unless it is the caller's. */
-  take: (sid: string, who: Owner) => Soon<Snapshot | undefined>
+  take: (sid: string, caller: Owner) => Soon<Snapshot | undefined>
   /** Forgets all sessions of an identity that is disconnected on purpose. */
   forget: (identity: string) => Soon<void>
   /** `undefined`: this node has its sessions for itself. */

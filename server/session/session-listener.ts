@@ -1,7 +1,7 @@
 /**
  * Between a connection and its session: pings, pongs and the end of the token. An exception of the session ends the session.
  */
-import type { Listener, Outcome } from '../hub/connection.ts'
+import type { ConnectionListener, Outcome } from '../hub/connection.ts'
 import type { Metrics } from '../metrics.ts'
 import type { PingPrecision } from '../protocol/action-cable.ts'
 import type { Snapshot } from './resumables.ts'
@@ -39,7 +39,7 @@ export interface PongWatch {
 }
 
 /** A class, because closures would cost more memory for each of very many sessions. */
-export class SessionListener implements Listener, Beat {
+export class SessionListener implements ConnectionListener, Beat {
   readonly session: Session
   readonly #parts: ListenerParts
   pongs: PongWatch | undefined

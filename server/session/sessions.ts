@@ -94,20 +94,20 @@ export class Sessions {
   }
 
   /** Removes and returns the lost session; `undefined` if it is not the caller's. */
-  resume(sid: string, who: Identity): Soon<Snapshot | undefined> {
+  resume(sid: string, caller: Identity): Soon<Snapshot | undefined> {
     const { resumables } = this.#parts
-    if (resumables.connected !== undefined) return this.#takeOver(sid, who)
+    if (resumables.connected !== undefined) return this.#takeOver(sid, caller)
     // A client often notices a dead connection before we do: then we end the old session here.
     const session = this.#bySid.get(sid)
-    if (!session?.resumable) return resumables.take(sid, who)
-    return isTheSame(who, session) ? this.#endOld(session) : undefined
+    if (!session?.resumable) return resumables.take(sid, caller)
+    return isTheSame(caller, session) ? this.#endOld(session) : undefined
   }
 
   /** The store decides which of several nodes may have the session. */
-  async #takeOver(sid: string, who: Identity): Promise<Snapshot | undefined> {
+  async #takeOver(sid: string, caller: Identity): Promise<Snapshot | undefined> {
     const { resumables, signal, failed } = this.#parts
     try {
-      const snapshot = await resumables.take(sid, who)
+      const snapshot = await resumables.take(sid, caller)
       if (snapshot === undefined) return undefined
       const session = this.#bySid.get(sid)
       if (session !== undefined) return this.#endOld(session)

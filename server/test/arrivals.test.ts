@@ -58,8 +58,8 @@ describe('behind a handshake whose answer waits', { concurrency: true }, () => {
 
       const told = new Map<string, number[]>()
       for (let left = 200; left > 0; left--) {
-        const [who, n] = String((await observer.next()).message).split(' ') as [string, string]
-        told.set(who, [...(told.get(who) ?? []), Number(n)])
+        const [name, n] = String((await observer.next()).message).split(' ') as [string, string]
+        told.set(name, [...(told.get(name) ?? []), Number(n)])
       }
       for (const numbers of told.values()) assert.deepEqual(numbers, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
     })

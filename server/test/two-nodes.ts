@@ -109,10 +109,10 @@ const resumablesOf = (sessions: Map<string, Snapshot>, { call }: Way): Resumable
     call(() => {
       if (sessions.has(snapshot.sids[0]!)) sessions.set(snapshot.sids[0]!, snapshot)
     }),
-  take: (sid, who) =>
+  take: (sid, caller) =>
     call(() => {
       const snapshot = sessions.get(sid)
-      if (snapshot === undefined || !isTheSame(who, snapshot)) return undefined
+      if (snapshot === undefined || !isTheSame(caller, snapshot)) return undefined
       sessions.delete(sid)
       return snapshot
     }),

@@ -75,15 +75,15 @@ export function createEventHandler({ settings, jwtParam }: EventSettings, parts:
       if (parts.isDraining()) return askToReconnect(response, cors)
       const caller = { url: request.url ?? '', headers: request.headers }
       const identified = admission.authenticate(caller, left => response.once('close', left))
-      const who = identified instanceof Promise ? await identified : identified
-      if (who === 'left') return
-      admission.checkLimits(who)
-      if (request.method === 'GET') return begin(response, who, get(request)).open(cors)
+      const admitted = identified instanceof Promise ? await identified : identified
+      if (admitted === 'left') return
+      admission.checkLimits(admitted)
+      if (request.method === 'GET') return begin(response, admitted, get(request)).open(cors)
       const asked = await post(request)
       // While we read the body, the client may have left, and others may have come.
       if (request.socket.destroyed) return
       if (parts.isDraining()) return askToReconnect(response, cors)
-      begin(response, who, asked).open(cors)
+      begin(response, admitted, asked).open(cors)
     } catch (error) {
       if (error instanceof SessionRefused) {
         admission.report(error)
@@ -113,9 +113,9 @@ export function createEventHandler({ settings, jwtParam }: EventSettings, parts:
   }
 
   /** Throws the refusal, and leaves no session behind. */
-  function begin(response: ServerResponse, who: Admitted, asked: EventRequest): EventStream {
+  function begin(response: ServerResponse, admitted: Admitted, asked: EventRequest): EventStream {
     const connection = createEventStream(response, asked.format, streams)
-    const listener = admission.admit(connection, who, WISHES)
+    const listener = admission.admit(connection, admitted, WISHES)
     try {
       subscribe(listener.session, connection, asked)
     } catch (error) {

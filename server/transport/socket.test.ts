@@ -2,16 +2,16 @@ import assert from 'node:assert/strict'
 import { Duplex } from 'node:stream'
 import { type TestContext, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
-import type { Listener } from '../hub/connection.ts'
+import type { ConnectionListener } from '../hub/connection.ts'
 import { Turn } from '../hub/turn.ts'
-import { type Peer, Socket } from './socket.ts'
+import { ClientSocket, type PackageSocket } from './socket.ts'
 import { Wheel } from './wheel.ts'
 
 const nothing = () => {}
 
 /** A connection to a client that reads nothing, and whether the socket found the client too slow. */
 function sleeper(t: TestContext, turn: Turn) {
-  const peer: Peer = {
+  const peer: PackageSocket = {
     protocol: '',
     isPaused: false,
     ping: nothing,
@@ -23,9 +23,9 @@ function sleeper(t: TestContext, turn: Turn) {
   const rate = { burst: 1, perSecond: 1 }
   const counts = { refused: nothing, delayed: nothing, sent: nothing, received: nothing }
   const stuck = new Duplex({ read: nothing, write: nothing })
-  const socket = new Socket(peer, stuck, { maxPendingSize: 1000, rate, turn, ...counts })
+  const socket = new ClientSocket(peer, stuck, { maxPendingSize: 1000, rate, turn, ...counts })
   const found = { slow: false }
-  const listener: Listener = {
+  const listener: ConnectionListener = {
     message: () => 'done',
     heard: nothing,
     drained: nothing,
@@ -35,7 +35,7 @@ function sleeper(t: TestContext, turn: Turn) {
     flooded: nothing,
     closed: nothing,
   }
-  const probes = new Wheel<Socket>(1000, nothing, assert.fail)
+  const probes = new Wheel<ClientSocket>(1000, nothing, assert.fail)
   t.after(() => probes.stop())
   socket.listen(listener, probes)
   return { socket, found }

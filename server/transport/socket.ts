@@ -6,7 +6,7 @@
 import type { Duplex } from 'node:stream'
 import type { Rate } from '../base/rate.ts'
 import { type CutCode, ENDINGS, type EndingCode } from '../errors.ts'
-import type { Connection, Listener, Outcome, Waiting } from '../hub/connection.ts'
+import type { Connection, ConnectionListener, Outcome, WaitingClient } from '../hub/connection.ts'
 import type { Turn } from '../hub/turn.ts'
 import { unpooled } from '../protocol/frame.ts'
 import type { Slot } from '../session/session-listener.ts'
@@ -28,7 +28,7 @@ export interface SocketSettings {
 }
 
 /** The part of the package's WebSocket that we need. */
-export interface Peer {
+export interface PackageSocket {
   readonly protocol: string
   readonly isPaused: boolean
   ping: () => void
@@ -45,16 +45,16 @@ const ERRORS = new Map<string | undefined, CutCode>([
 ])
 
 // There are very many sockets, so they share their settings.
-export class Socket extends Backlog implements Connection, InboxOwner {
+export class ClientSocket extends Backlog implements Connection, InboxOwner {
   isOpen = true
   readonly #socket: Duplex
   readonly settings: SocketSettings
   session: Connection['session']
-  readonly #ws: Peer
-  #listener: Listener | undefined
+  readonly #ws: PackageSocket
+  #listener: ConnectionListener | undefined
   /** `undefined` once the client is admitted or refused. */
-  #waiting: Waiting | undefined
-  #slot: Slot<Socket> | undefined
+  #waiting: WaitingClient | undefined
+  #slot: Slot<ClientSocket> | undefined
   #inbox: Inbox | undefined
   /** Probes since the client last sent something. */
   #quiet = 0
@@ -66,7 +66,7 @@ export class Socket extends Backlog implements Connection, InboxOwner {
   #turn = -1
   #drains = false
 
-  constructor(ws: Peer, socket: Duplex, settings: SocketSettings) {
+  constructor(ws: PackageSocket, socket: Duplex, settings: SocketSettings) {
     super()
     this.#ws = ws
     this.#socket = socket
@@ -77,14 +77,14 @@ export class Socket extends Backlog implements Connection, InboxOwner {
     return this.#ws.protocol
   }
 
-  listen(listener: Listener, probes: Wheel<Socket>): void {
+  listen(listener: ConnectionListener, probes: Wheel<ClientSocket>): void {
     this.#listener = listener
     this.#slot = probes.add(this)
     this.#inbox ??= new Inbox(this)
   }
 
   /** Keeps the client's commands until the answer; drops them if that is a refusal. */
-  wait(waiting: Waiting, probes: Wheel<Socket>): void {
+  wait(waiting: WaitingClient, probes: Wheel<ClientSocket>): void {
     const inbox = new Inbox(this)
     this.#inbox = inbox
     this.#waiting = waiting

@@ -9,7 +9,7 @@
  * turn them into events here, so that the hot path does not need to know about them.
  */
 import type { ServerResponse } from 'node:http'
-import type { Connection, Listener } from '../hub/connection.ts'
+import type { Connection, ConnectionListener } from '../hub/connection.ts'
 import type { Turn } from '../hub/turn.ts'
 import { type Format, formatEvent, formatLastEventId } from '../protocol/event.ts'
 import { payloadsOf } from '../protocol/frame.ts'
@@ -25,7 +25,7 @@ export interface EventStreamSettings {
   sent: (bytes: number, frames: number) => void
 }
 
-type EventStreamListener = Pick<Listener, 'drained' | 'tooSlow' | 'closed'>
+type EventStreamListener = Pick<ConnectionListener, 'drained' | 'tooSlow' | 'closed'>
 
 /** Holds its events until `open`, so that we can still answer a refusal with a status. */
 export interface EventStream extends Connection {

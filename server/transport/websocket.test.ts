@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { WebSocket, WebSocketServer } from 'ws'
-import type { Socket } from './socket.ts'
+import type { ClientSocket } from './socket.ts'
 import { DirectWebSocket } from './websocket.ts'
 
 /** The server's end of a connection. */
@@ -20,7 +20,7 @@ async function accepted(t: TestContext): Promise<DirectWebSocket> {
 
 test('an event that the connection does not handle reaches the listeners of the WebSocket', async t => {
   const ws = await accepted(t)
-  ws.connection = { closed() {} } as Socket
+  ws.connection = { closed() {} } as ClientSocket
   const heard: unknown[] = []
   ws.on('redirect', (...about) => heard.push(about))
 
@@ -34,7 +34,7 @@ test('an event that the connection handles needs no listener', async t => {
   const ws = await accepted(t)
   const taken: unknown[] = []
   const takes = (name: string) => (value: unknown) => taken.push([name, value])
-  ws.connection = { received: takes('message'), failed: takes('error'), closed() {} } as unknown as Socket
+  ws.connection = { received: takes('message'), failed: takes('error'), closed() {} } as unknown as ClientSocket
 
   assert.equal(ws.emit('message', 'hello', false), true)
   assert.equal(ws.emit('error', 'broken'), true)

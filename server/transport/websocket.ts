@@ -13,7 +13,7 @@ import { WebSocket, WebSocketServer } from 'ws'
 import { type ReportFailure, tryEach } from '../base/failure.ts'
 import { selectSubprotocol } from '../protocol/negotiate.ts'
 import type { Accept } from '../session/admission.ts'
-import { Socket, type SocketSettings } from './socket.ts'
+import { ClientSocket, type SocketSettings } from './socket.ts'
 import { Wheel } from './wheel.ts'
 
 export interface WebSocketSettings extends SocketSettings {
@@ -51,15 +51,15 @@ export function createWebSockets(settings: WebSocketSettings, accept: Accept): W
   })
   server.on('wsClientError', (_, socket, request) => settings.malformed(request, socket))
   const { failed } = settings
-  const probe = (slot: Iterable<Socket>) => tryEach(slot, socket => socket.probe(), failed)
-  const probes = new Wheel<Socket>(settings.probeMs, probe, failed)
+  const probe = (slot: Iterable<ClientSocket>) => tryEach(slot, socket => socket.probe(), failed)
+  const probes = new Wheel<ClientSocket>(settings.probeMs, probe, failed)
 
   return {
     open: (request, socket, head) => {
       // The answer to the upgrade leaves together with the welcome.
       settings.turn.hold(socket)
       server.handleUpgrade(request, socket, head, ws => {
-        const connection = new Socket(ws, socket, settings)
+        const connection = new ClientSocket(ws, socket, settings)
         ;(ws as DirectWebSocket).connection = connection
         const accepted = accept(connection, request)
         if (accepted === undefined) return
@@ -83,7 +83,7 @@ const MAX_FRAGMENTS = 1024
  * closed when it begins to close, because nothing may be written after that.
  */
 export class DirectWebSocket extends WebSocket {
-  connection: Socket | undefined
+  connection: ClientSocket | undefined
 
   override emit(event: string | symbol, ...about: unknown[]): boolean {
     const { connection } = this
