@@ -20,6 +20,20 @@ async function joined(
   return client
 }
 
+test('a page that leaves a stream does not end the presence that its session has there by another subscription', async t => {
+  const cable = await startCable(t, ['--noauth', '--public_streams'])
+  const [member, watcher] = [await cable.welcomed(), await cable.welcomed()]
+  await watcher.subscribe(open('a'))
+  for (const identifier of [open('a'), turbo('a')]) await member.subscribe(identifier)
+  member.command('join', open('a'), { presence: { id: 'ada' } })
+  assert.deepEqual((await watcher.next()).message, { id: 'ada', type: 'join' })
+  for (const command of ['leave', 'unsubscribe']) member.command(command, turbo('a'))
+  await member.answers()
+  watcher.command('presence', open('a'))
+
+  assert.deepEqual((await watcher.next()).message, { type: 'info', total: 1, records: [{ id: 'ada' }] })
+})
+
 test('all subscribers get a join, the joining client included, and a client that asks gets all members', async t => {
   const cable = await startCable(t, ['--noauth', '--public'])
   const identifier = open('room')

@@ -270,7 +270,7 @@ export class Room {
 
   unsubscribe(listener: Listener, subscription: Subscription): void {
     listener.subscriptions.delete(subscription.identifier)
-    this.leave(listener, subscription.stream)
+    this.leave(listener, subscription)
   }
 
   join(listener: Listener, { stream, kind }: Subscription, { id, info }: Member): void {
@@ -289,7 +289,9 @@ export class Room {
     member.sids.add(sid)
   }
 
-  leave(listener: Listener, stream: string): void {
+  /** Only a subscription that may join leaves: a page of the same stream does not. */
+  leave(listener: Listener, { stream, kind }: Subscription): void {
+    if (kind !== 'data') return
     const sid = listener.sids[0]!
     for (const [id, { sids }] of this.#present.get(stream) ?? []) {
       if (!sids.delete(sid) || sids.size > 0) continue

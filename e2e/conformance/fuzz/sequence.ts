@@ -363,7 +363,7 @@ export class Sequence {
   }
 
   #leave(actor: Actor): Promise<void> {
-    return this.#aloud(actor, 'leave', {}, ({ stream }) => this.#room.leave(actor, stream))
+    return this.#aloud(actor, 'leave', {}, subscription => this.#room.leave(actor, subscription))
   }
 
   async #askPresence(actor: Actor): Promise<void> {
