@@ -167,6 +167,8 @@ test("without Drive an app's forms, downloads and history stay as they were, and
   expect((await download).suggestedFilename()).toBe('report.csv')
 
   await mark(page)
+  await page.evaluate(() => void Object.assign(window, { heading: document.querySelector('h1') }))
+  const isSamePage = () => page.evaluate(() => (Reflect.get(window, 'heading') as Element).isConnected)
   const fetched: string[] = []
   page.on('request', request => fetched.push(request.url()))
   await page.getByRole('link', { name: 'Below' }).click()
@@ -176,6 +178,7 @@ test("without Drive an app's forms, downloads and history stay as they were, and
   await app.add('<li id="after">After</li>')
   await expect(page.locator('#after')).toBeAttached()
   expect(fetched, 'Back asks the app for nothing').toEqual([])
+  expect(await isSamePage(), 'Back renders nothing').toBe(true)
 
   version = 2
   await app.send(turboStream('refresh'))
