@@ -81,12 +81,17 @@ export async function clearBoard(page: Page): Promise<void> {
 }
 
 /** Runs it, and waits for the page that follows: Turbo drops a form while it shows the answer to the one before. */
-export async function rendered(page: Page, act: () => Promise<void>): Promise<void> {
-  const loaded = page.evaluate(
-    () => new Promise<void>(then => addEventListener('turbo:load', () => then(), { once: true })),
+export const rendered = (page: Page, act: () => Promise<void>): Promise<void> => fires(page, 'turbo:load', act)
+
+/** Runs it, and waits for the event that follows in the page. */
+export async function fires(page: Page, event: string, act: () => Promise<void>): Promise<void> {
+  // (A handle is here once the page listens; a promise would be here only after the event.)
+  const heard = await page.evaluateHandle(
+    event => ({ event: new Promise<void>(then => addEventListener(event, () => then(), { once: true })) }),
+    event,
   )
   await act()
-  await loaded
+  await heard.evaluate(({ event }) => event)
 }
 
 /** A mark in the page that a full load removes: a page that keeps it was not reloaded. */

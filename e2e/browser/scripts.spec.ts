@@ -1,7 +1,7 @@
 /** The scripts under /assets on pages that are not the Board's, and on lists that the Board never renders. */
 import type { Page } from 'playwright/test'
 import { expect } from 'playwright/test'
-import { CLIENTS, streamFrom, test, token } from './demo.ts'
+import { CLIENTS, fires, streamFrom, test, token } from './demo.ts'
 
 // The browser counts a page that a test serves as public, and lets a public page load from localhost only with permission.
 test.use({ permissions: ['local-network-access'] })
@@ -116,11 +116,11 @@ for (const client of CLIENTS) {
       await page.evaluate(() => new Promise(then => setTimeout(then, 1000)))
 
       costs.push([
-        await cost(page, list => list.insertAdjacentHTML('beforeend', '<li><b>new</b></li>')),
-        await cost(page, list => list.querySelector('#card_1007')!.replaceChildren('changed')),
-        await cost(page, list => list.querySelector('#card_1008')!.remove()),
-        await cost(page, () => document.querySelector('turbo-cable-stream-source')!.setAttribute('connected', '')),
-        await cost(page, () => document.querySelector('hotcable-status')!.replaceChildren()),
+        await leastCost(page, list => list.insertAdjacentHTML('beforeend', '<li><b>new</b></li>')),
+        await leastCost(page, list => list.children[7]!.replaceChildren('changed')),
+        await leastCost(page, list => list.children[8]!.remove()),
+        await leastCost(page, () => document.querySelector('turbo-cable-stream-source')!.setAttribute('connected', '')),
+        await leastCost(page, () => document.querySelector('hotcable-status')!.replaceChildren()),
       ])
       const words = await pill.evaluate(async pill => {
         pill.replaceChildren()
@@ -128,9 +128,7 @@ for (const client of CLIENTS) {
         return pill.textContent
       })
       expect(words, 'an empty status is filled at once').toBe('live')
-      const heard = page.evaluate(() => new Promise<void>(then => addEventListener('hotcable:connected', () => then())))
-      await add('late')
-      await heard
+      await fires(page, 'hotcable:connected', () => add('late'))
       await page.locator('turbo-cable-stream-source').evaluateAll(sources => {
         for (const source of sources) source.remove()
       })
@@ -166,6 +164,13 @@ const cost = (page: Page, change: (list: Element) => void): Promise<number> =>
     await new Promise(then => setTimeout(then, 50))
     return calls() - from - own
   }, change.toString())
+
+/** The least cost of five such changes: a timer or a ping may come during some of them. */
+async function leastCost(page: Page, change: (list: Element) => void): Promise<number> {
+  let least = Infinity
+  for (let times = 0; times < 5; times++) least = Math.min(least, await cost(page, change))
+  return least
+}
 
 /**
  * Counts the calls of every method and getter of the DOM, the children that collections hand out, and the elements that a
