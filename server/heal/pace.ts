@@ -8,7 +8,7 @@
  * Every refresh is a request to the app. After a restart all pages need one at the same moment, and during a deployment
  * of the app they must not ask at all: its 502 would replace the page.
  */
-import { type Place, Queue } from './queue.ts'
+import { Queue, type QueuePlace } from './queue.ts'
 
 export interface PaceSettings {
   /** Jobs a second. */
@@ -35,7 +35,7 @@ export interface Pace {
 /** The jobs of one owner. */
 interface Line {
   readonly jobs: Queue<Job>
-  place: Place<string>
+  place: QueuePlace<string>
 }
 
 const CHECK_MS = 1_000

@@ -3,30 +3,30 @@
  * items, and a Set, which skips the holes of deleted items to find its first.
  */
 
-export interface Place<T> {
+export interface QueuePlace<T> {
   readonly item: T
-  before: Place<T> | undefined
-  after: Place<T> | undefined
+  before: QueuePlace<T> | undefined
+  after: QueuePlace<T> | undefined
 }
 
 export class Queue<T> {
-  #first: Place<T> | undefined
-  #last: Place<T> | undefined
+  #first: QueuePlace<T> | undefined
+  #last: QueuePlace<T> | undefined
 
   get first(): T | undefined {
     return this.#first?.item
   }
 
   /** Returns the item's place. Pass it to {@link leave} at most once. */
-  join(item: T): Place<T> {
-    const place: Place<T> = { item, before: this.#last, after: undefined }
+  join(item: T): QueuePlace<T> {
+    const place: QueuePlace<T> = { item, before: this.#last, after: undefined }
     if (this.#last === undefined) this.#first = place
     else this.#last.after = place
     this.#last = place
     return place
   }
 
-  leave({ before, after }: Place<T>): void {
+  leave({ before, after }: QueuePlace<T>): void {
     if (before === undefined) this.#first = after
     else before.after = after
     if (after === undefined) this.#last = before

@@ -13,7 +13,7 @@ import { BrokerUnavailable, type Entry } from '../broker.ts'
 import type { GapCode } from '../errors.ts'
 import type { Listening } from '../hub/listening.ts'
 import { HeldMessages, type HeldParts } from './held-messages.ts'
-import { type Found, type History, readHistory } from './read-history.ts'
+import { type Found, type HistoryReader, readHistory } from './read-history.ts'
 import { bytesOf, isLost, type PinnedStart, pinned } from './replay.ts'
 import {
   answerWithoutHistory,
@@ -30,7 +30,7 @@ import type { Subscription } from './subscriptions.ts'
 /** The shared parts that catching up uses. */
 export interface CatchUpParts extends Omit<HeldParts, 'history'> {
   /** `undefined`: the cable keeps no history. */
-  readonly history: History | undefined
+  readonly history: HistoryReader | undefined
   readonly listening: Listening
   /** Calls `then` after so many ms. Returns a function that cancels the call. */
   readonly later: (ms: number, then: () => void) => () => void
@@ -144,7 +144,7 @@ export class CatchUp {
   }
 
   /** Returns false if the replay has to wait. */
-  #take(pending: PendingReplay, history: History, found = this.#find(pending, history)): boolean {
+  #take(pending: PendingReplay, history: HistoryReader, found = this.#find(pending, history)): boolean {
     if (this.#session.connection.congested(0)) {
       if (found instanceof Promise) found.catch(() => {})
       return false
@@ -155,7 +155,7 @@ export class CatchUp {
   }
 
   /** Waits for a broker that answers later. The replay stays the first until then. */
-  #read(pending: PendingReplay, found: Promise<readonly Entry[] | 'gap'>, history: History): void {
+  #read(pending: PendingReplay, found: Promise<readonly Entry[] | 'gap'>, history: HistoryReader): void {
     this.#isReading = true
     this.#queue = [pending, ...(this.#queue ?? [])]
     this.wait(pending.subscription)
@@ -183,7 +183,7 @@ export class CatchUp {
   }
 
   /** Returns false if the replay has to wait. */
-  #send(pending: PendingReplay, found: readonly Entry[] | 'gap', history: History): boolean {
+  #send(pending: PendingReplay, found: readonly Entry[] | 'gap', history: HistoryReader): boolean {
     const session = this.#session
     const { subscription, asked } = pending
     const replay = replayOf(pending, found, this.#held, history, this.#parts.limits.maxReplayBytes)
@@ -204,7 +204,7 @@ export class CatchUp {
   }
 
   /** The feed is behind the replay: the subscription joins the hub once the feed has passed `last`. */
-  #follow(subscription: Subscription, last: number, history: History): void {
+  #follow(subscription: Subscription, last: number, history: HistoryReader): void {
     this.wait(subscription)
     subscription.state = 'following'
     const end = () => this.#endWait(subscription)
@@ -216,13 +216,13 @@ export class CatchUp {
     if (this.#held?.idle) this.#held = undefined
   }
 
-  #find({ subscription, start }: PendingReplay, history: History): Found {
+  #find({ subscription, start }: PendingReplay, history: HistoryReader): Found {
     const opening = this.#parts.listening.opening(subscription.grant.streams)
     if (opening === undefined) return this.#ask(subscription, start, history)
     return opening.then(() => this.#ask(subscription, start, history))
   }
 
-  #ask(subscription: Subscription, start: PinnedStart, history: History): Found {
+  #ask(subscription: Subscription, start: PinnedStart, history: HistoryReader): Found {
     return readHistory(history, subscription, start, this.#parts.listening.now(subscription.grant.streams).seen)
   }
 }

@@ -8,7 +8,7 @@ import { startOf } from './start.ts'
 import type { Subscription } from './subscriptions.ts'
 
 /** The part of the broker that catching up uses. */
-export type History = Pick<Broker, 'epoch' | 'seen' | 'after' | 'since'>
+export type HistoryReader = Pick<Broker, 'epoch' | 'seen' | 'after' | 'since'>
 
 /** The history's answer for a subscription: messages in the order of their offsets, or a gap. */
 export type Found = Soon<readonly Entry[] | 'gap'>
@@ -18,7 +18,7 @@ export type Found = Soon<readonly Entry[] | 'gap'>
  * those after the offset `now`, which the feed brings.
  */
 export function readHistory(
-  history: History,
+  history: HistoryReader,
   { grant: { streams }, state, covered }: Subscription,
   start: PinnedStart,
   now: number,
@@ -30,7 +30,7 @@ export function readHistory(
 const upTo = (last: number, entries: readonly Entry[]): readonly Entry[] =>
   entries.filter(({ offset }) => offset <= last)
 
-function readStreams(history: History, streams: readonly string[], start: PinnedStart, now: number): Found {
+function readStreams(history: HistoryReader, streams: readonly string[], start: PinnedStart, now: number): Found {
   if (streams.length === 1) return readStream(history, streams[0]!, startOf(start, 0))
   // A remote broker reads each stream at another moment. Up to `last` no read lacks a message.
   const last = Math.max(now, lastOf(start, []))
@@ -40,7 +40,7 @@ function readStreams(history: History, streams: readonly string[], start: Pinned
     : merge(found as readonly Awaited<Found>[], last)
 }
 
-function readStream(history: History, stream: string, start: PinnedStreamStart): Found {
+function readStream(history: HistoryReader, stream: string, start: PinnedStreamStart): Found {
   if (start === 'gap') return 'gap'
   return 'since' in start ? history.since(stream, start.since) : history.after(stream, start)
 }

@@ -9,7 +9,7 @@ import type { RefreshFate } from '../protocol/action-cable.ts'
 import { confirmHistory, rejectHistory } from '../protocol/extended.ts'
 import { catchingUp, caughtUp } from '../protocol/source-events.ts'
 import { type HeldMessages, inOrder } from './held-messages.ts'
-import type { History } from './read-history.ts'
+import type { HistoryReader } from './read-history.ts'
 import { bytesOf, coveredFrom, framesOf, lastOf, type Missed, type Now, type PinnedStart, whyGap } from './replay.ts'
 import type { Start } from './start.ts'
 import type { Subscription } from './subscriptions.ts'
@@ -98,7 +98,7 @@ export function sendReplay(
  * feed has passed `last`, it calls `end`, and the subscription joins the hub.
  */
 export const followFeed =
-  (session: Behind, subscription: Subscription, last: number, history: History, end: () => void) =>
+  (session: Behind, subscription: Subscription, last: number, history: HistoryReader, end: () => void) =>
   (message: Message): void => {
     const { offset } = message
     if (history.seen >= last && (offset === undefined || offset > last)) {
