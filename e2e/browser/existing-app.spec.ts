@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { expect, type Page } from 'playwright/test'
 import { turboStream } from '../../backends/typescript/hotcable.ts'
-import { type ExistingApp, isMarked, mark, script, serve, TURBO, test } from './existing-app.ts'
+import { type ExistingApp, isMarked, mark, script, serve, TURBO, TURBO_RAILS, test } from './existing-app.ts'
 
 const live = (page: Page) => expect(page.locator('hotcable-status')).toHaveText('live')
 
@@ -60,6 +60,22 @@ for (const [when, place] of [
     await expectLive(page, app)
     expect(said).toEqual([])
   })
+
+test('hotcable-streams.js leaves the streams to @hotwired/turbo-rails, and shows whether they are live', async ({
+  app,
+  page,
+  said,
+}) => {
+  app.routes.set('GET /turbo.min.js', script(TURBO_RAILS))
+  const head = '<script type="module" src="/turbo.min.js"></script>'
+  app.routes.set('GET /', serve(await app.page({ head, script: streams(app) })))
+
+  await page.goto(app.origin)
+
+  await expectLive(page, app)
+  expect(await page.locator('turbo-cable-stream-source').evaluate(source => 'subscription' in source)).toBe(true)
+  expect(said).toEqual([])
+})
 
 test('hotcable-streams.js says after 5 s that the page has no Turbo', async ({ app, page, said }) => {
   app.routes.set('GET /', serve(await app.page({ script: streams(app) })))

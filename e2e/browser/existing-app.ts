@@ -21,6 +21,9 @@ import { SECRET } from './demo.ts'
 
 export const TURBO = 'node_modules/@hotwired/turbo/dist/turbo.es2017-esm.js'
 
+/** As the gem has it. */
+export const TURBO_RAILS = 'node_modules/@hotwired/turbo-rails/app/assets/javascripts/turbo.js'
+
 export type Route = (request: IncomingMessage, response: ServerResponse) => Promise<void> | void
 
 export interface ExistingApp {
