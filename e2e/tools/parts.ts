@@ -56,6 +56,9 @@ const UNIT = [
   'lint/*.test.ts',
   'testing/*.test.ts',
 ]
+const FUZZ = 'e2e/conformance/fuzz.test.ts'
+/** With this variable all cables have a broker that answers later; its number seeds the delays. */
+const LATE = { HOTCABLE_TEST_SEED: '1' }
 const JDK = "^the JDK's client"
 const SOAK = [process.execPath, 'e2e/soak/main.ts'] as const
 
@@ -65,7 +68,8 @@ export const PARTS: Readonly<Record<string, Part>> = {
     steps: [
       { program: [process.execPath, 'backends/vectors/generate.ts', '--check'] },
       { tests: ['backends/**/*.test.ts', 'e2e/languages/*.test.ts', 'e2e/conformance/conformance.test.ts'] },
-      { tests: ['e2e/conformance/fuzz.test.ts'], env: { HOTCABLE_FUZZ: '300' } },
+      { tests: [FUZZ], env: { HOTCABLE_FUZZ: '300' } },
+      { tests: [FUZZ], env: { HOTCABLE_FUZZ: '100', ...LATE } },
       ...Object.values<Language>(LANGUAGES).flatMap(checkOf),
     ],
   },
@@ -79,7 +83,14 @@ export const PARTS: Readonly<Record<string, Part>> = {
     ],
   },
   proxies: { isExtra: true, steps: [{ tests: ['e2e/proxies/proxies.test.ts'] }] },
-  fuzz: { isExtra: true, steps: [{ tests: ['e2e/conformance/fuzz.test.ts'], env: { HOTCABLE_FUZZ: '3000' } }] },
+  fuzz: { isExtra: true, steps: [{ tests: [FUZZ], env: { HOTCABLE_FUZZ: '3000' } }] },
+  late: {
+    isExtra: true,
+    steps: [
+      { tests: ['e2e/conformance/conformance.test.ts'], env: LATE },
+      { tests: [FUZZ], env: { HOTCABLE_FUZZ: '1000', ...LATE } },
+    ],
+  },
   heal: { isExtra: true, steps: [{ project: 'heal', needs: CHROMIUM }] },
   swap: {
     isExtra: true,

@@ -105,7 +105,7 @@ export function createDelayingBroker(first: SyncBroker, { seed, maxMs }: Delays)
       feedFrom(fresh)
     },
     async settled() {
-      while (underWay > 0) await pause(1)
+      while (underWay > 0) await pause(5)
     },
     get epoch() {
       return epoch

@@ -5,7 +5,6 @@ import type { Random } from './random.ts'
 
 export class Actor extends Listener {
   readonly name: string
-  readonly extended: boolean
   /** With a token; without, it is anonymous. */
   readonly known: boolean
   identity: string

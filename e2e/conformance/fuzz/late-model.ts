@@ -84,6 +84,12 @@ export class LateEars implements Ears {
     if (!track.isGap) track.confirmed()
   }
 
+  /** The connection is over, and the cable left some commands unanswered. */
+  abandon(): void {
+    this.#owed.length = 0
+    this.lost()
+  }
+
   lost(): void {
     for (const track of this.tracks) track.life = 'over'
     this.#current.clear()
@@ -113,6 +119,9 @@ export class LateRoom extends Room {
   #flying: { readonly stream: string; readonly saying: Saying }[] = []
   #seq = 0
   readonly #seqs = new Map<Message, number>()
+  /** Clients without a page that the cable must ask to come back, and those that it may. */
+  readonly askedBack = new Set<Listener>()
+  readonly #mayBeAskedBack = new Set<Listener>()
   /** Pages that must refresh. */
   #refreshes: { readonly ears: LateEars; readonly stream: string }[] = []
 
@@ -142,6 +151,15 @@ export class LateRoom extends Room {
 
   override lost(listener: Listener): void {
     earsOf(listener).lost()
+    this.askedBack.delete(listener)
+    this.#mayBeAskedBack.delete(listener)
+  }
+
+  /** The cable disconnected a client that missed messages. What it sent before is not compared. */
+  cameBack(listener: Listener): void {
+    assert.ok(this.#mayBeAskedBack.has(listener), 'asked back without a gap')
+    earsOf(listener).abandon()
+    this.lost(listener)
   }
 
   override subscribe(listener: Listener, subscription: Subscription, asked: Asked): void {
@@ -152,14 +170,21 @@ export class LateRoom extends Room {
     const track = restored ?? this.#track(listener, subscription)
     if (restored === undefined) ears.begin(track, false)
     ears.oweConfirmation(track)
-    const place = subscription.live ? track.messages.length : (subscription.page ?? this.placeOf(subscription, asked))
+    const place = subscription.live
+      ? track.messages.length
+      : (this.#pageOf(subscription) ?? this.placeOf(subscription, asked))
     this.#ask(listener, track, place, asked.wire !== undefined)
   }
 
   override history(listener: Listener, subscription: Subscription, asked: Asked): void {
     const track = earsOf(listener).find(subscription.identifier)!
-    const place = asked.place ?? subscription.page ?? this.placeOf(subscription, asked)
+    const place = asked.place ?? this.#pageOf(subscription) ?? this.placeOf(subscription, asked)
     this.#ask(listener, track, place, true)
+  }
+
+  /** (Since the page was rendered the cable may have forgotten its place.) */
+  #pageOf({ page, stream }: Subscription): Place {
+    return typeof page === 'number' && page > 0 ? this.placeAfter(stream, page - 1) : page
   }
 
   #track(listener: Listener, subscription: Subscription): Track {
@@ -245,10 +270,13 @@ export class LateRoom extends Room {
       ears.healed.add(stream)
       subscription.healing = subscription.page !== undefined
     }
+    const others = listener.extended ? tracks.filter(({ subscription: { kind } }) => kind === 'data') : []
+    if (others.length > 0) this.#mayBeAskedBack.add(listener)
+    if (others.some(({ isLive }) => isLive)) this.askedBack.add(listener)
     for (const track of tracks) {
       if (track.isLive) continue
       // Its replay was read before the broker forgot, or after.
-      track.free ??= { from: this.#fed.get(stream) ?? 0, to: Number.POSITIVE_INFINITY }
+      track.free = { from: this.#fed.get(stream) ?? 0, to: Number.POSITIVE_INFINITY }
       for (const answer of track.answers) answer.type = undefined
     }
   }

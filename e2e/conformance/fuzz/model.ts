@@ -86,6 +86,8 @@ export class Listener {
   connected = false
   /** Whether a lost session can be resumed. */
   resumable = false
+  /** Whether it speaks the extended protocol. */
+  extended = false
   readonly ears: Ears
 
   constructor(ears: Ears) {

@@ -67,6 +67,8 @@ export class Sequence {
       return
     }
     const watcher = newActor('watcher')
+    // (So that no gap ends its connection.)
+    watcher.extended = false
     const room = new LateRoom([watcher, ...this.#actors])
     this.#room = room
     this.#late = { cable: late, room, watcher }
@@ -142,9 +144,26 @@ export class Sequence {
     const all = this.#late ? [this.#late.watcher, ...this.#actors] : this.#actors
     for (const actor of actors.length > 0 ? actors : all) {
       if (!actor.connected) continue
-      actor.ears.hear(await actor.client.answers())
+      actor.client.ping()
+      const frames = await actor.client.until(({ type }) => type === 'pong' || type === 'disconnect')
+      const { type, reason, reconnect } = frames.pop()!
+      if (type === 'pong') actor.ears.hear(frames)
+      else {
+        assert.deepEqual([reason, reconnect], ['messages_missed', true])
+        await this.#comeBack(actor)
+      }
       assert.deepEqual(actor.client.errors, [])
     }
+  }
+
+  /** The cable asked a client without a page to come back, because messages are missing. */
+  async #comeBack(actor: Actor): Promise<void> {
+    this.#note(actor, 'is asked to come back')
+    assert.deepEqual(await actor.client.closed, { code: 1000, text: 'Messages missed' })
+    this.#late!.room.cameBack(actor)
+    actor.connected = false
+    actor.resumable = false
+    await this.#connect(actor)
   }
 
   /** Before something that others notice. A late cable is often not left to settle. */
@@ -281,7 +300,8 @@ export class Sequence {
       kind === 'html'
         ? cableReady(stream)
         : print({ channel: CHANNELS[kind], signed_stream_name: sign(stream), ...extra })
-    const asked = this.#askable(stream)
+    // While the broker is away a replay waits for a second, and only an answer shows that it is over.
+    const asked = this.#askable(stream, this.#late?.room.isAway)
     const joins = random.chance(0.15) ? this.#member() : undefined
     // Not asked for: a time of 0, which the smallest number is as well.
     const history =
@@ -556,6 +576,7 @@ export class Sequence {
     for (const batch of refused) if (this.#random.chance(0.4)) await this.#publish(batch)
     if ((await cable.settled()) > before && refused.length > 0) throw new Inconclusive()
     while (room.refused.size > 0) if ((await cable.settled()) > before) room.forgot()
+    while (room.askedBack.size > 0) await this.#hear()
     await this.#settle()
   }
 
