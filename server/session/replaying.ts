@@ -64,12 +64,18 @@ export function replayOf(
     const last = lastOf(start, found)
     const messages = inOrder(found, kept, last)
     const bytes = bytesOf(messages, subscription, now)
-    const covered = coveredFrom(subscription.grant.streams, start, found, now.seen)
+    const covered = before(messages, coveredFrom(subscription.grant.streams, start, found, now.seen))
     if (bytes <= maxBytes) return { messages, bytes, gap: undefined, last, covered }
   }
   const messages = inOrder([], kept, 0)
   const gap = heldGap ?? (found === 'gap' ? whyGap(start, now.epoch) : 'gap_too_large')
-  return { messages, bytes: bytesOf(messages, subscription, now), gap, last: 0, covered: now.seen }
+  return { messages, bytes: bytesOf(messages, subscription, now), gap, last: 0, covered: before(messages, now.seen) }
+}
+
+/** (A later `history` command must not bring again what we send now.) */
+function before(messages: readonly Missed[], covered: number): number {
+  const stored = messages.find(({ offset }) => offset !== undefined)
+  return stored?.offset === undefined ? covered : Math.min(covered, stored.offset - 1)
 }
 
 /** Sends the messages, and the answer if the client asked for history. */
