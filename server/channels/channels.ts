@@ -94,9 +94,9 @@ export function createChannels(settings: ChannelSettings, { wall, verified }: Ch
     const params = parse(identifier)
     const grant = channels.get(params.channel)
     if (grant === undefined) throw new SubscriptionRejected('channel_unknown')
-    const granted = grant(params)
-    const events = granted.kind === 'turbo' && params.events !== undefined
-    return { ...granted, events, position: parsePosition(params.position) }
+    const { streams, kind, whisper, presence } = grant(params)
+    const events = kind === 'turbo' && params.events !== undefined
+    return { streams, kind, whisper, presence, events, position: parsePosition(params.position) }
   }
 }
 

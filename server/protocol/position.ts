@@ -21,9 +21,10 @@ export const formatPosition = ({ offset, epoch, nonce }: Position): string =>
 /** Returns `unknown` for "-", and `undefined` for a text that is not a position. The nonce follows the last "-". */
 export function parsePosition(text: unknown): Position | 'unknown' | undefined {
   if (text === '-') return 'unknown'
-  const [, offset, epoch, nonce] = (typeof text === 'string' && POSITION.exec(text)) || []
-  if (offset === undefined || epoch === undefined) return undefined
-  return { offset: Number(offset), epoch, ...(nonce === undefined ? {} : { nonce }) }
+  const parts = typeof text === 'string' ? POSITION.exec(text) : null
+  if (parts === null) return undefined
+  const [offset, epoch, nonce] = [Number(parts[1]), parts[2]!, parts[3]]
+  return nonce === undefined ? { offset, epoch } : { offset, epoch, nonce }
 }
 
 /** (Epochs of cables that knew no nonces may hold "-". Those cables are gone, so any reading of their epochs gives a gap.) */

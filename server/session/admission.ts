@@ -9,7 +9,7 @@
  * identity resumes a lost session: its sid, which is in URLs and logs, does not suffice.
  */
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
-import { type Identify, tokenVerifier } from '../auth/identity.ts'
+import { tokenVerifier } from '../auth/identity.ts'
 import { atTime, type Clocks } from '../base/clocks.ts'
 import type { Soon } from '../base/soon.ts'
 import { AUTH_FAILED, ENDINGS, SessionRefused } from '../errors.ts'
@@ -101,7 +101,7 @@ export function createAdmission(
   config: AdmissionSettings,
   { sessions, arrivals, connect, newSid, ping, watchPongs, metrics, wall, monotonic, ...parts }: AdmissionParts,
 ): Admission {
-  const { settings } = config
+  const { settings, jwtSecrets, noauth, enforceJwt } = config
   const shared: SessionParts = {
     ...parts,
     limits: limitsOf(settings),
@@ -115,20 +115,28 @@ export function createAdmission(
   }
 
   const listenerParts = { sessions, metrics, monotonic }
-  const verify = tokenVerifier(config.jwtSecrets)
+  const verify = tokenVerifier(jwtSecrets)
   const now = () => Math.floor(wall() / 1000)
 
   /** Throws or rejects with {@link SessionRefused}. */
   function identify(caller: Caller, sid: string): Soon<Admitted> {
-    const found = identityOf(config, token => verify(token, now()), connect, caller, sid)
-    if (found instanceof Promise) return identified(found, sid)
-    const { key, ...admitted } = found
-    if (key !== undefined) metrics.verified('jwt', key)
-    return { ...admitted, sid }
+    const token = readToken(caller.url, caller.headers, config.jwtParam)
+    // Refuse a bad token even if the cable needs none: a client that sends a token wants that identity.
+    if (token !== '' && jwtSecrets.length > 0) {
+      const { identity, expires, key } = verify(token, now())
+      metrics.verified('jwt', key)
+      return { sid, identity, expires, anonymous: false }
+    }
+    if (noauth && !enforceJwt) return { sid, identity: JSON.stringify({ sid }), expires: undefined, anonymous: true }
+    if (connect !== undefined && !enforceJwt) {
+      const answer = connect(caller, sid)
+      return answer instanceof Promise ? identified(answer, sid) : { ...answer, sid }
+    }
+    throw new SessionRefused(jwtSecrets.length === 0 ? 'nobody_can_connect' : 'token_missing')
   }
 
-  async function identified(found: Promise<Identity>, sid: string): Promise<Admitted> {
-    const admitted = await found
+  async function identified(answer: Promise<Identity>, sid: string): Promise<Admitted> {
+    const admitted = await answer
     arrivals.identify(sid, admitted.identity)
     return { ...admitted, sid }
   }
@@ -232,19 +240,4 @@ export function createAdmission(
   }
 
   return { accept, authenticate, checkLimits, admit, report, shared }
-}
-
-function identityOf(
-  { jwtSecrets, jwtParam, enforceJwt, noauth }: AdmissionSettings,
-  verify: (token: string) => ReturnType<Identify>,
-  connect: Connect | undefined,
-  caller: Caller,
-  sid: string,
-): Soon<Identity & { key?: number }> {
-  const token = readToken(caller.url, caller.headers, jwtParam)
-  // Refuse a bad token even if the cable needs none: a client that sends a token wants that identity.
-  if (token !== '' && jwtSecrets.length > 0) return { ...verify(token), anonymous: false }
-  if (noauth && !enforceJwt) return { identity: JSON.stringify({ sid }), expires: undefined, anonymous: true }
-  if (connect !== undefined && !enforceJwt) return connect(caller, sid)
-  throw new SessionRefused(jwtSecrets.length === 0 ? 'nobody_can_connect' : 'token_missing')
 }
