@@ -36,6 +36,17 @@ async function run(): Promise<void> {
   for (const warning of config.warnings) log.warn(warning)
 
   const cable = createCable(config, { log })
+  // Before the cable says that it is up: a program that waits for that line may stop it at once.
+  let stopping = false
+  const stop = async () => {
+    if (stopping) process.exit(0)
+    stopping = true
+    log.info({ timeout_s: settings.shutdown_timeout }, 'shutting down')
+    await cable.close()
+    process.exit(0)
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
   try {
     await cable.listen()
   } catch (error) {
@@ -47,15 +58,4 @@ async function run(): Promise<void> {
     { authorization: config.broadcastKeys.length === 0 ? 'none' : 'required' },
     `backends broadcast to ${cable.url.broadcast}`,
   )
-
-  let stopping = false
-  const stop = async () => {
-    if (stopping) process.exit(0)
-    stopping = true
-    log.info({ timeout_s: settings.shutdown_timeout }, 'shutting down')
-    await cable.close()
-    process.exit(0)
-  }
-  process.on('SIGTERM', stop)
-  process.on('SIGINT', stop)
 }

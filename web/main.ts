@@ -58,8 +58,6 @@ const server = await serve({ fetch: app.fetch, cable: cableProxy, host: env.HOST
   if (error instanceof PortInUse || error.syscall !== undefined) return end(error)
   throw error
 })
-console.log(`web: the Board is at ${server.url}`)
-
 function end(error: unknown, code = 1): never {
   console.error(`web: ${error instanceof Error ? error.message : error}`)
   process.exit(code)
@@ -76,3 +74,4 @@ const stop = async () => {
 }
 process.on('SIGTERM', stop)
 process.on('SIGINT', stop)
+console.log(`web: the Board is at ${server.url}`)

@@ -30,6 +30,7 @@ async function loaded(scratch: string): Promise<string[]> {
     name => JSON.parse(readFileSync(join(folder, name), 'utf8')).result as { url: string }[],
   )
   rmSync(folder, { recursive: true })
+  if (scripts.length === 0) throw new Error('the cable wrote no coverage')
   const names = scripts.map(({ url }) => /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1])
   return [...new Set(names.filter(name => name !== undefined))].sort()
 }

@@ -18,10 +18,10 @@ const cable = createCable(config, {
   wrapBroker: memory =>
     config.settings.broker === 'none' ? memory : createDelayingBroker(memory, { seed: Number(seed), maxMs: 50 }),
 })
-await cable.listen()
-log.info(`clients connect to ${cable.url.cable}`)
-log.info(`backends broadcast to ${cable.url.broadcast}`)
 process.on('SIGTERM', async () => {
   await cable.close()
   process.exit(0)
 })
+await cable.listen()
+log.info(`clients connect to ${cable.url.cable}`)
+log.info(`backends broadcast to ${cable.url.broadcast}`)
