@@ -128,7 +128,7 @@ export function createMetrics(gauges: Record<string, [help: string, read: () => 
     refused: (code: RefusalCode) => void refusals.set(code, (refusals.get(code) ?? 0) + 1),
     verified(kind: string, key: number) {
       const counts = verified.get(kind) ?? []
-      verified.set(kind, counts)
+      if (counts.length === 0) verified.set(kind, counts)
       counts[key] = (counts[key] ?? 0) + 1
     },
     commandTook,

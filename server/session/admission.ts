@@ -167,7 +167,10 @@ export function createAdmission(
   })
 
   function resume(connection: Connection, admitted: Admitted, { previousSid }: Wishes): Soon<Snapshot | undefined> {
-    return connection.protocol === EXTENDED && previousSid !== '' ? sessions.resume(previousSid, admitted) : undefined
+    if (connection.protocol !== EXTENDED || previousSid === '') return undefined
+    // Before we take the lost session: a client that has to wait for room must find it then.
+    checkLimits(admitted)
+    return sessions.resume(previousSid, admitted)
   }
 
   function admit(connection: Connection, admitted: Admitted, wishes: Wishes, resumed?: Snapshot): SessionListener {
@@ -195,7 +198,6 @@ export function createAdmission(
       const admitted = identify({ url, headers }, sid)
       const wishes = readWishes(url, headers)
       if (admitted instanceof Promise) return wait(connection, wishes, { sid }, admitted)
-      checkLimits(admitted)
       const resumed = resume(connection, admitted, wishes)
       if (resumed instanceof Promise) return wait(connection, wishes, admitted, admitted, resumed)
       return admit(connection, admitted, wishes, resumed)
@@ -215,7 +217,6 @@ export function createAdmission(
   ): WaitingClient {
     const arrive = async () => {
       const admitted = await found
-      checkLimits(admitted)
       const resumed = await (resuming ?? resume(connection, admitted, wishes))
       if (settings.jwt_close_on_expiry && admitted.expires !== undefined && admitted.expires <= now())
         throw new SessionRefused('token_expired')
