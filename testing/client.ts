@@ -33,7 +33,7 @@ export interface Frame {
 }
 
 /** With this variable all cables have a broker that answers later (cable.ts). */
-const BROKER_ANSWERS_LATER = process.env.HOTCABLE_TEST_SEED !== undefined
+export const BROKER_ANSWERS_LATER = process.env.HOTCABLE_TEST_SEED !== undefined
 
 interface ReadOptions {
   /** Whether `next` shows pings. */

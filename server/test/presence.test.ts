@@ -6,6 +6,8 @@ import { test } from 'node:test'
 import { type Client, EXTENDED, type Frame } from '../../testing/client.ts'
 import { counted, METRICS, open, sign, startCable, type TestCable, turbo } from './test-cable.ts'
 
+const PUBLIC = ['--noauth', '--public', '--http_broadcast_port=0']
+
 const signed = (stream: string) => JSON.stringify({ channel: '$pubsub', signed_stream_name: sign(stream) })
 
 async function joined(
@@ -15,7 +17,7 @@ async function joined(
   info: unknown = {},
 ): Promise<Client & { welcome: Frame }> {
   const client = await cable.welcomed()
-  await client.subscribe(identifier)
+  await client.confirmed(identifier)
   client.send({ command: 'join', identifier, presence: { id, info } })
   return client
 }
@@ -23,8 +25,8 @@ async function joined(
 test('a page that leaves a stream does not end the presence that its session has there by another subscription', async t => {
   const cable = await startCable(t, ['--noauth', '--public_streams'])
   const [member, watcher] = [await cable.welcomed(), await cable.welcomed()]
-  await watcher.subscribe(open('a'))
-  for (const identifier of [open('a'), turbo('a')]) await member.subscribe(identifier)
+  await watcher.confirmed(open('a'))
+  for (const identifier of [open('a'), turbo('a')]) await member.confirmed(identifier)
   member.command('join', open('a'), { presence: { id: 'ada' } })
   assert.deepEqual((await watcher.next()).message, { id: 'ada', type: 'join' })
   for (const command of ['leave', 'unsubscribe']) member.command(command, turbo('a'))
@@ -35,7 +37,7 @@ test('a page that leaves a stream does not end the presence that its session has
 })
 
 test('all subscribers get a join, the joining client included, and a client that asks gets all members', async t => {
-  const cable = await startCable(t, ['--noauth', '--public'])
+  const cable = await startCable(t, PUBLIC)
   const identifier = open('room')
   const ada = await joined(cable, identifier, 'ada', { name: 'Ada' })
   assert.deepEqual(await ada.next(), {
@@ -64,8 +66,10 @@ test('all subscribers get a join, the joining client included, and a client that
 
 test('a client that joins as it subscribes gets the confirmation first', async t => {
   const cable = await startCable(t, ['--noauth'])
-  const client = await cable.welcomed()
-  await client.subscribe(signed('room'), { presence: { id: 'ada', info: 1 } })
+  // (A node gets the events of a stream only once it listens, and this client makes it listen.)
+  const [watcher, client] = [await cable.welcomed(), await cable.welcomed()]
+  await watcher.confirmed(signed('room'))
+  await client.confirmed(signed('room'), { presence: { id: 'ada', info: 1 } })
 
   assert.deepEqual((await client.next()).message, { id: 'ada', info: 1, type: 'join' })
 })
@@ -74,7 +78,7 @@ test('a person with two sessions joins once and leaves once', async t => {
   const cable = await startCable(t, ['--noauth'])
   const identifier = signed('room')
   const watcher = await cable.welcomed()
-  await watcher.subscribe(identifier)
+  await watcher.confirmed(identifier)
   const [one, two] = [await joined(cable, identifier, 'ada'), await joined(cable, identifier, 'ada')]
   one.send({ command: 'unsubscribe', identifier })
   two.send({ command: 'unsubscribe', identifier })
@@ -92,7 +96,7 @@ test('the cable does not send all members again and again to a client that does 
   for (const [at, client] of members.entries())
     await client.subscribe(open('room'), { presence: { id: `member ${at}`, info: 'x'.repeat(4000) } })
   const client = await cable.welcomed()
-  await client.subscribe(open('room'))
+  await client.confirmed(open('room'))
   client.ws.pause()
   for (let i = 0; i < 250; i++) client.send({ command: 'presence', identifier: open('room') })
   while ((await counted(cable, 'client_msg_total')) < 20 + 1 + 250);
@@ -123,8 +127,9 @@ test('presence lasts as long as the connection, and --presence_ttl longer, on th
     monotonic: () => clock.ms,
   })
   const ada = await joined(cable, signed('room'), 'ada')
+  assert.deepEqual((await ada.next()).message, { id: 'ada', info: {}, type: 'join' })
   const watcher = await cable.welcomed()
-  await watcher.subscribe(signed('room'))
+  await watcher.confirmed(signed('room'))
   const present = async () => {
     watcher.send({ command: 'presence', identifier: signed('room') })
     return ((await watcher.next()).message as { total: number }).total
@@ -154,10 +159,10 @@ test('without a broker the cable answers a presence request with an error', asyn
 })
 
 test('a whisper reaches every other subscriber, and the cable does not keep it', async t => {
-  const cable = await startCable(t, ['--noauth', '--public'])
+  const cable = await startCable(t, PUBLIC)
   const position = await cable.position()
   const [ada, bob] = [await cable.welcomed(), await cable.welcomed()]
-  for (const client of [ada, bob]) await client.subscribe(open('room'))
+  for (const client of [ada, bob]) await client.confirmed(open('room'))
   for (const data of [{ typing: true }, 'text', 7, null])
     ada.send({ command: 'whisper', identifier: open('room'), data })
   bob.send({ command: 'whisper', identifier: open('room'), data: 'answer' })
@@ -183,7 +188,7 @@ test('a whisper on a signed name needs --streams_whisper', async t => {
   ] as const) {
     const cable = await startCable(t, ['--noauth', ...flags])
     const [ada, bob] = [await cable.welcomed(), await cable.welcomed()]
-    for (const client of [ada, bob]) await client.subscribe(signed('room'))
+    for (const client of [ada, bob]) await client.confirmed(signed('room'))
     ada.send({ command: 'whisper', identifier: signed('room'), data: 'psst' })
     ada.send({ command: 'ping' })
     assert.equal((await ada.next()).type, 'pong')
@@ -200,15 +205,15 @@ for (const [channel, identifier] of [
   test(`HTML that a client whispers never reaches a page, though the names are signed alike: ${channel}`, async t => {
     const cable = await startCable(t, ['--noauth', '--cable_ready', '--streams_whisper', '--public_streams'])
     const [page, honest] = [await cable.welcomed(), await cable.welcomed()]
-    await page.subscribe(identifier)
-    await honest.subscribe(signed('board/1'))
+    await page.confirmed(identifier)
+    await honest.confirmed(signed('board/1'))
     const evil =
       '<turbo-stream action="append" target="cards"><template><script>steal()</script></template></turbo-stream>'
 
     // The attacker has the page's signed name, and subscribes with it to a channel that allows whispers.
     for (const way of [signed('board/1'), open('board/1')]) {
       const attacker = await cable.welcomed()
-      await attacker.subscribe(way)
+      await attacker.confirmed(way)
       attacker.send({ command: 'whisper', identifier: way, data: evil })
       attacker.send({ command: 'join', identifier: way, presence: { id: evil, info: evil } })
       assert.equal((await honest.next()).message, evil)
@@ -224,8 +229,8 @@ for (const [channel, identifier] of [
   test(`a page can neither whisper nor be present: ${channel}`, async t => {
     const cable = await startCable(t, ['--noauth', '--cable_ready', '--streams_whisper'])
     const [page, honest] = [await cable.welcomed(), await cable.welcomed()]
-    await page.subscribe(identifier)
-    await honest.subscribe(signed('board/1'))
+    await page.confirmed(identifier)
+    await honest.confirmed(signed('board/1'))
     page.send({ command: 'whisper', identifier, data: 'x' })
     page.send({ command: 'join', identifier, presence: { id: 'x', info: {} } })
     page.send({ command: 'presence', identifier })
