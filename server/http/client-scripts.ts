@@ -32,6 +32,7 @@ export function createClientScripts(paths: readonly string[], { build, log }: Cl
     try {
       script = (await served).get(c.req.path.split('/').at(-1)!)!
     } catch (error) {
+      served = undefined // (the next request tries again: a busy machine may not have had a process for it)
       const { message } = error as Error
       log.warn(`the page's scripts cannot be served: ${message}`)
       return c.text(`The script cannot be served: ${message}.\n`, 404, { 'Access-Control-Allow-Origin': '*' })

@@ -65,4 +65,6 @@ test('the scripts are built at the first request, once, and a failure is answere
     assert.equal(answer.status, 404)
     assert.match(await answer.text(), /esbuild is not installed/)
   }
+  assert.equal((await routes.request('/hotcable.js')).status, 404)
+  assert.equal(builds, 2, 'a later request builds again')
 })
