@@ -43,7 +43,7 @@ function projectWith(name: string, row: object, board: string, t: TestContext): 
   const folder = mkdtempSync(join(tmpdir(), 'hotcable-language-'))
   t.after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }))
   const filter = (path: string) => !path.endsWith('.test.ts')
-  for (const part of ['backends', 'server', 'start', 'testing', 'web', 'package.json'])
+  for (const part of ['backends', 'client', 'server', 'start', 'testing', 'web', 'package.json'])
     cpSync(part, join(folder, part), { recursive: true, filter })
   // Installed packages, and the gems of Rails.
   for (const part of ['node_modules', 'tmp']) symlinkSync(resolve(part), join(folder, part))

@@ -53,7 +53,7 @@ test('a Board reads its settings from the environment: the cable, the assets, a 
       /<meta name="action-cable-url" content="wss:\/\/cable\.example\/cable\?a=b&amp;jid=[\w.-]+">/,
     )
     if (!differences(backend).isOrigin)
-      assert.equal(body.match(/"\/static\/(icon\.svg|board\.css|anycable\.js)"/g)?.length, 3)
+      assert.equal(body.match(/"\/static\/(icon\.svg|board\.css|hotcable\.js)"/g)?.length, 3)
     boards.cable.reset()
     await board.post('/clear')
     await announced(boards, 1)
