@@ -19,6 +19,8 @@ export interface Entry {
   readonly message: string
   /** The session that must not get it, in replays as well. */
   readonly exclude: string | undefined
+  /** Becomes the frame's `type`, in replays as well. */
+  readonly type: string | undefined
 }
 
 /** A message that the history does not hold: a transient broadcast, a whisper, an event of presence. */
@@ -45,8 +47,8 @@ export type Signal = Disconnect | TakeOver
 
 /** The messages from a broker to this node. */
 export interface Feed {
-  /** `type` as in {@link Live}. Offsets rise. */
-  entry: (entry: Entry, type?: string) => void
+  /** Offsets rise. */
+  entry: (entry: Entry) => void
   live: (stream: string, live: Live) => void
   /** Returns how many sessions of this node it ended. */
   signal: (signal: Signal) => number

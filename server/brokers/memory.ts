@@ -30,7 +30,7 @@ export function createMemoryBroker({ history, ids }: MemoryBrokerParts): SyncBro
   const take = ({ stream, message, exclude, type, transient, id }: Publication): boolean => {
     if (id !== undefined && ids.has(id)) return false
     if (history === undefined || transient) feed.live(stream, { message, exclude, type, fromClient: false })
-    else feed.entry(history.append(stream, message, exclude), type)
+    else feed.entry(history.append(stream, message, exclude, type))
     // Last: if a line above throws, the backend's retry must not look like a repetition.
     if (id !== undefined) ids.add(id)
     return true

@@ -15,7 +15,7 @@ export interface History {
   /** The last offset given out. */
   readonly offset: number
   /** Takes a message and gives it its offset. `message` is JSON text. */
-  append: (stream: string, message: string, exclude?: string) => Entry
+  append: (stream: string, message: string, exclude?: string, type?: string) => Entry
   /** Returns the messages after the position, oldest first; `gap` if some of them are gone. */
   after: (stream: string, position: Position) => readonly Entry[] | 'gap'
   /** Returns the messages since a time, Unix seconds, inclusive, as far as it keeps them. */

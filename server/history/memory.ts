@@ -78,15 +78,16 @@ export function createMemoryHistory({
   let evicted = 0
   const seconds = (clock: () => number) => Math.floor(clock() / 1000)
 
-  function append(name: string, message: string, exclude?: string): Entry {
+  function append(name: string, message: string, exclude?: string, type?: string): Entry {
     const home = streamOf(name)
     const entry: Kept = {
       home,
       stream: home.name,
       offset: ++offset,
       message,
-      size: ENTRY + sizeOf(message),
+      size: ENTRY + sizeOf(message) + sizeOf(type ?? ''),
       exclude,
+      type,
       at: seconds(wall),
       keptAt: home.touched,
       older: newest,

@@ -34,7 +34,7 @@ export function createFeed({ hub, turn, broker, signal, gap, monotonic, took }: 
   }
 
   return {
-    entry({ stream, offset, message, exclude }, type) {
+    entry({ stream, offset, message, exclude, type }) {
       measure()
       hub.broadcast({
         stream,

@@ -50,10 +50,11 @@ export function framesOf(
       frames.push(textFrame(broadcastPrefix(identifier, message.type), message.payload))
       continue
     }
-    const { stream, offset, message: text, exclude } = message
+    const { stream, offset, message: text, exclude, type } = message
     if (exclude !== undefined && answersTo(exclude)) continue
     prefix ??= broadcastPrefix(identifier)
-    frames.push(textFrame(prefix, storedPayload(text, stream, { offset, epoch })))
+    const start = type === undefined ? prefix : broadcastPrefix(identifier, type)
+    frames.push(textFrame(start, storedPayload(text, stream, { offset, epoch })))
   }
   return frames
 }
@@ -68,8 +69,10 @@ export function bytesOf(
   const longest = grant.streams.reduce((longest, stream) => (stream.length > longest.length ? stream : longest))
   const empty = storedPayload('', longest, { offset: seen, epoch })
   let bytes = messages.length * (broadcastPrefix(identifier).length + empty.length)
-  for (const message of messages)
+  for (const message of messages) {
     bytes += 'payload' in message ? message.payload.length : Buffer.byteLength(message.message)
+    if (message.type !== undefined) bytes += Buffer.byteLength(message.type)
+  }
   return bytes
 }
 

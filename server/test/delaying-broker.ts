@@ -70,13 +70,13 @@ export function createDelayingBroker(first: SyncBroker, { seed, maxMs }: Delays)
   }
   const feedFrom = (source: SyncBroker) =>
     source.start({
-      entry(entry, type) {
+      entry(entry) {
         // The offset of another stream reaches the node by a tick, or not at all.
         const isHeard = streams.has(entry.stream)
         if (!isHeard && random.next() < 0.5) return
         arrive(() => {
           seen = entry.offset
-          if (isHeard) feed.entry(entry, type)
+          if (isHeard) feed.entry(entry)
         })
       },
       live(stream, live) {

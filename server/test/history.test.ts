@@ -122,6 +122,29 @@ test('a broadcast and its replay exclude the same client', async t => {
   assert.deepEqual([(await bob.next()).message, (await bob.next()).message], ['ada did this', 'for all'])
 })
 
+test('a replay has the types of its messages, as the live frames have them', async t => {
+  const cable = await startCable(t, ['--noauth'])
+  const position = await cable.position()
+  const live = await cable.welcomed()
+  await live.subscribe(turbo('a', { position }))
+  await send(cable, 'plain')
+  await cable.broadcast('a', 'with a type', { broadcast_type: 'custom "é"' })
+  await send(cable, 'plain again')
+  const late = await cable.welcomed()
+  await late.subscribe(turbo('a', { position }))
+
+  const frames = [await live.next(), await live.next(), await live.next()]
+  assert.deepEqual(
+    frames.map(({ type, message }) => [type, message]),
+    [
+      [undefined, 'plain'],
+      ['custom "é"', 'with a type'],
+      [undefined, 'plain again'],
+    ],
+  )
+  assert.deepEqual([await late.next(), await late.next(), await late.next()], frames)
+})
+
 test('the cable delivers a transient message, and does not keep it', async t => {
   const cable = await startCable(t, ['--noauth'])
   const position = await cable.position()

@@ -58,7 +58,7 @@ function share(memory: SyncBroker): SyncBroker {
     for (const feed of feeds) pass(feed)
   }
   memory.start({
-    entry: (...entry) => each(feed => feed.entry(...entry)),
+    entry: entry => each(feed => feed.entry(entry)),
     live: (...live) => each(feed => feed.live(...live)),
     signal: signal => feeds.reduce((sum, feed) => sum + feed.signal(signal), 0),
     gap: streams => each(feed => feed.gap(streams)),

@@ -47,13 +47,11 @@ export class Track {
   free: { readonly from: number; to: number } | undefined
   /** The oldest message that the client has. */
   first: number | undefined
-  /** Whether all that it misses has come, so that messages come in the order of their origins, with their type. */
+  /** Whether all that it misses has come, so that messages come in the order of their origins. */
   isLive = false
   hasRefreshed = false
-  /** Whether its replay is over: from now on it gets each message with its type, and those that no history holds. */
+  /** Whether its replay is over: from now on it gets each message, also those that no history holds. */
   isListening = false
-  /** As {@link isListening}, of the frames that were compared. */
-  isReplayed = false
   /** By origin. */
   readonly #latest = new Map<string, number>()
 
@@ -115,13 +113,12 @@ export class Track {
     this.next = this.messages.length
     this.free = undefined
     this.said = []
-    this.isLive = this.isListening = this.isReplayed = true
+    this.isLive = this.isListening = true
     this.hasRefreshed = false
   }
 
   #answered({ refresh: _, ...frame }: Frame): void {
     const answer = this.answers.shift()
-    this.isReplayed = true
     assert.ok(answer, `not asked for: ${JSON.stringify(frame)}`)
     const { type = frame.type, again, stored } = answer
     assert.deepEqual(frame, { type, identifier: this.subscription.identifier })
@@ -146,8 +143,7 @@ export class Track {
     assert.ok(message, `no backend said it: ${about}`)
     assert.ok(!this.#isExcluded(message), `excluded: ${about}`)
     const again = this.first !== undefined && at < this.first && !this.free ? this.answers[0]?.again : undefined
-    const hasType = message.type !== undefined && !again && (this.isLive || this.isReplayed || frame.type !== undefined)
-    const type = hasType ? { type: message.type } : {}
+    const type = message.type ? { type: message.type } : {}
     assert.deepEqual(frame, { ...type, identifier, message: message.body, stream_id: stream })
     learn(message, offset, epoch)
     if (again) {

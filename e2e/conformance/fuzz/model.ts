@@ -256,7 +256,8 @@ export class Room {
       oweLate(at)
       const message = messages[at]!
       if (message.exclude !== undefined && listener.sids.includes(message.exclude)) continue
-      listener.ears.owe({ frame: { identifier, message: message.body, stream_id: stream }, message })
+      const type = message.type ? { type: message.type } : {}
+      listener.ears.owe({ frame: { ...type, identifier, message: message.body, stream_id: stream }, message })
     }
     if (place !== 'gap') oweLate(messages.length)
     if (place === 'gap' && kind === 'turbo') {

@@ -224,8 +224,6 @@ export const broadcasts: Scenario[] = [
     async run(world) {
       const stream = world.stream()
       const client = await world.listening(pubsub(stream))
-      // (It is live, and gets no replay, which has no type.)
-      await world.everything(client, stream)
       await world.broadcast(stream, 'x', { broadcast_type: 'custom' })
       assert.ok((await client.text()).startsWith('{"type":"custom","identifier":'))
     },

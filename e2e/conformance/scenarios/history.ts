@@ -244,6 +244,20 @@ export const history: Scenario[] = [
     },
   },
   {
+    title: 'the replay of a broadcast has its type',
+    flags: OPEN,
+    async run(world) {
+      assert.equal(await replayedType(world), 'custom')
+    },
+    differs: {
+      anycable: 'replays a broadcast without its type',
+      why: 'bug: the page takes it for another kind of message',
+      async run(world) {
+        assert.equal(await replayedType(world), undefined)
+      },
+    },
+  },
+  {
     title: 'the history keeps --history_limit messages, and the cable rejects an earlier offset',
     flags: SMALL,
     async run(world) {
@@ -349,4 +363,14 @@ async function excluded(world: World): Promise<unknown[]> {
   client.command('unsubscribe', turbo(stream))
   await client.confirmed(turbo(stream), { history: { since: now() - 5 } })
   return messages(await client.history())
+}
+
+/** Returns the type of a replayed message that a backend broadcast with a type. */
+async function replayedType(world: World): Promise<string | undefined> {
+  const stream = world.stream()
+  await world.broadcast(stream, 'x', { broadcast_type: 'custom' })
+  await world.fed()
+  const client = await world.listening(pubsub(stream))
+  const [{ type }] = (await asked(client, pubsub(stream), { since: 1 })) as [Frame]
+  return type
 }
