@@ -274,10 +274,9 @@ export class LateRoom extends Room {
     if (others.length > 0) this.#mayBeAskedBack.add(listener)
     if (others.some(({ isLive }) => isLive)) this.askedBack.add(listener)
     for (const track of tracks) {
-      if (track.isLive) continue
       // Its replay was read before the broker forgot, or after.
-      track.free = { from: this.#fed.get(stream) ?? 0, to: Number.POSITIVE_INFINITY }
       for (const answer of track.answers) answer.type = undefined
+      if (!track.isLive) track.free = { from: this.#fed.get(stream) ?? 0, to: Number.POSITIVE_INFINITY }
     }
   }
 
