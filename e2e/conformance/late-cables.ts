@@ -10,7 +10,8 @@ import type { Server } from './servers.ts'
 const ROOT = resolve(import.meta.dirname, '../..')
 
 export interface LateCables {
-  readonly pid: number
+  /** MB that stay in use. */
+  memory: () => Promise<number>
   /** `seed`: of the delays. */
   start: (flags: readonly string[], seed: number) => Promise<LateCable>
   stop: () => Promise<number | null>
@@ -41,7 +42,7 @@ export function startLateCables(nodeFlags: readonly string[]): LateCables {
       child.send({ id, ...order })
     })
   return {
-    pid: child.pid!,
+    memory: async () => Math.round((await ask<number>({ asks: 'memory' })) / 2 ** 20),
     async start(flags, seed) {
       const id = ++last
       const own = ['--host=127.0.0.1', '--port=0', '--metrics_http=/metrics', ...flags]

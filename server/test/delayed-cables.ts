@@ -6,18 +6,20 @@
  *   { id, of, isAway: true }          the broker of the cable `of` is away
  *   { id, of, asks: 'settled' }       answered when nothing is under way, by how often the broker forgot streams
  *   { id, of, asks: 'stop' }
+ *   { id, asks: 'memory' }            answered by the bytes that stay in use
  */
 import { createCable } from '../cable.ts'
 import { readConfig } from '../config/read.ts'
 import { createLog } from '../log.ts'
 import { createDelayingBroker, type DelayingBroker } from './delaying-broker.ts'
+import { settled } from './memory.ts'
 
 interface Order {
   id: number
   start?: { seed: number; flags: string[] }
   of?: number
   isAway?: boolean
-  asks?: 'settled' | 'stop'
+  asks?: 'settled' | 'stop' | 'memory'
 }
 
 interface Delayed {
@@ -51,6 +53,7 @@ async function start(id: number, { seed, flags }: NonNullable<Order['start']>) {
 
 async function obey({ id, start: asked, of, isAway, asks }: Order): Promise<unknown> {
   if (asked !== undefined) return await start(id, asked)
+  if (asks === 'memory') return await settled()
   const { broker, stop } = cables.get(of!)!
   if (isAway !== undefined) broker.isAway = isAway
   if (asks === 'stop') {
