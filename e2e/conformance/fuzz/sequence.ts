@@ -107,7 +107,12 @@ export class Sequence {
       [this.#break, 4],
       [this.#intrude, 3],
       [this.#dismiss, 2],
-      ...(this.#late ? ([[this.#outage, 2]] as const) : []),
+      ...(this.#late
+        ? ([
+            [this.#outage, 2],
+            [this.#subscribeAmid, 8],
+          ] as const)
+        : []),
     ] as const)
     await does.call(this, actor)
   }
@@ -271,9 +276,8 @@ export class Sequence {
     return random.pick(options)
   }
 
-  async #subscribe(actor: Actor): Promise<void> {
+  async #subscribe(actor: Actor, stream = this.#random.pick(this.#streams)): Promise<void> {
     const random = this.#random
-    const stream = random.pick(this.#streams)
     const known = this.#room.known(stream)
     let page: Place
     let extra: object = random.pick([
@@ -416,17 +420,32 @@ export class Sequence {
   async #broadcast(): Promise<void> {
     await this.#settleLive()
     const random = this.#random
-    const batch = Array.from({ length: random.chance(0.2) ? 1 + random.below(4) : 1 }, () => {
-      const stream = random.pick([...this.#streams, 'nobody/listens'])
-      const body = random.chance(0.5) ? random.pick(BACKEND_BODIES).json : print(`said ${this.#said++}`)
-      const transient = random.chance(0.15)
-      const type = random.chance(0.1) ? 'custom' : undefined
-      const actor = random.pick(this.#actors)
-      const exclude = random.chance(0.2) ? random.pick([...actor.sids, 'nobody']) : undefined
-      const id = random.chance(0.5) ? this.#id() : undefined
-      return { stream, message: { body, type, exclude, id }, transient }
-    })
-    await this.#publish(batch)
+    const length = random.chance(0.2) ? 1 + random.below(4) : 1
+    await this.#publish(
+      Array.from({ length }, () => this.#publication(random.pick([...this.#streams, 'nobody/listens']))),
+    )
+  }
+
+  #publication(stream: string): Publication {
+    const random = this.#random
+    const body = random.chance(0.5) ? random.pick(BACKEND_BODIES).json : print(`said ${this.#said++}`)
+    const transient = random.chance(0.15)
+    const type = random.chance(0.1) ? 'custom' : undefined
+    const actor = random.pick(this.#actors)
+    const exclude = random.chance(0.2) ? random.pick([...actor.sids, 'nobody']) : undefined
+    const id = random.chance(0.5) ? this.#id() : undefined
+    return { stream, message: { body, type, exclude, id }, transient }
+  }
+
+  /** Backends broadcast to a stream while the cable reads a replay of it. */
+  async #subscribeAmid(actor: Actor): Promise<void> {
+    const random = this.#random
+    const stream = random.pick(this.#streams)
+    const broadcast = () => this.#publish(Array.from({ length: 1 + random.below(4) }, () => this.#publication(stream)))
+    if (random.chance(0.5)) await broadcast()
+    await this.#subscribe(actor, stream)
+    if (random.chance(0.5)) await this.#hear(actor)
+    await broadcast()
   }
 
   async #publish(batch: readonly Publication[]): Promise<void> {
