@@ -45,7 +45,7 @@ test('slow readers share a large message, although each has another identifier',
 test('a client that reads is never too slow, however much it gets in one turn', async t => {
   const cable = await startCable(t, ['--noauth', '--max_broadcast_size=8000000'])
   const clients = await Promise.all(Array.from({ length: 10 }, () => cable.welcomed()))
-  for (const client of clients) await client.subscribe(turbo('a'))
+  for (const client of clients) await client.confirmed(turbo('a'))
   for (const size of [1_000_000, 100_000, 10_000]) {
     const html = 'x'.repeat(size)
     const list = Array.from({ length: 4_000_000 / size }, () => ({ stream: 'a', data: JSON.stringify(html) }))
@@ -112,7 +112,7 @@ test('a presence answer that does not fit behind the bytes that wait already has
   const client = await behind(cable)
   for (let i = 0; i < 80; i++) {
     const member = await cable.welcomed()
-    await member.subscribe(open('room'))
+    await member.confirmed(open('room'))
     member.send({ command: 'join', identifier: open('room'), presence: { id: `${i}`, info: 'x'.repeat(4_000) } })
     await member.next()
   }

@@ -84,9 +84,9 @@ test('former keys still work, and the metrics count how often each key verified'
   ])
   const client = await cable.welcomed({ query: `?jid=${token({ ext: 'x' }, 'old-jwt')}` })
   const payload = turbo('a')
-  await client.subscribe(payload)
+  await client.confirmed(payload)
   const { sign } = await import('./test-cable.ts')
-  await client.subscribe(
+  await client.confirmed(
     JSON.stringify({ channel: 'Turbo::StreamsChannel', signed_stream_name: sign('a', 'old-streams') }),
   )
   assert.equal(

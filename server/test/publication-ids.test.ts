@@ -14,7 +14,7 @@ const publication = (text: string, id?: string, meta: object = {}) => ({
 /** A listener of the stream; `messages` reads up to one that is sent last. */
 async function listener(cable: TestCable, extra: object = {}) {
   const client = await cable.welcomed()
-  await client.subscribe(turbo('a', extra))
+  await client.confirmed(turbo('a', extra))
   return {
     async messages() {
       await cable.broadcast('a', 'last')

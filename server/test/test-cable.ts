@@ -64,17 +64,16 @@ export async function startCable(
     settled = broker.settled
     return broker
   }
-  const cable = createCable(
-    readConfig(
-      [`--secret=${SECRET}`, '--turbo_streams', '--port=0', '--shutdown_timeout=2', '--heal_delay=0', ...flags],
-      {},
-    ),
-    {
-      log: capture(lines),
-      ...(SEED === undefined ? {} : { wrapBroker }),
-      ...parts,
-    },
+  const config = readConfig(
+    [`--secret=${SECRET}`, '--turbo_streams', '--port=0', '--shutdown_timeout=2', '--heal_delay=0', ...flags],
+    {},
   )
+  const cable = createCable(config, {
+    log: capture(lines),
+    // (Without a history the broker is always the one in this process.)
+    ...(SEED === undefined || config.settings.broker === 'none' ? {} : { wrapBroker }),
+    ...parts,
+  })
   await cable.listen()
   t.after(async () => {
     await cable.close()
