@@ -275,7 +275,7 @@ export class LateRoom extends Room {
     if (others.some(({ isLive }) => isLive)) this.askedBack.add(listener)
     for (const track of tracks) {
       // Its replay was read before the broker forgot, or after.
-      for (const answer of track.answers) answer.type = undefined
+      for (const answer of track.answers) Object.assign(answer, { type: undefined, isForgotten: true })
       if (!track.isLive) track.free = { from: this.#fed.get(stream) ?? 0, to: Number.POSITIVE_INFINITY }
     }
   }

@@ -27,6 +27,8 @@ interface Answer {
   readonly stored: number
   /** Of a live subscription: the older messages that come again. */
   readonly again: { next: number; readonly from: number } | undefined
+  /** Whether the broker may have forgotten those of `again`. */
+  isForgotten?: boolean
 }
 
 export class Track {
@@ -120,13 +122,14 @@ export class Track {
   #answered({ refresh: _, ...frame }: Frame): void {
     const answer = this.answers.shift()
     assert.ok(answer, `not asked for: ${JSON.stringify(frame)}`)
-    const { type = frame.type, again, stored } = answer
+    const { type = frame.type, again, isForgotten, stored } = answer
     assert.deepEqual(frame, { type, identifier: this.subscription.identifier })
     if (type === 'reject_history') {
       if (this.free) this.first = this.next = undefined
       return
     }
     if (again) {
+      if (isForgotten && again.next === again.from) return
       assert.ok(this.#from(again.next) >= this.first!, `confirmed before ${this.messages[again.next]?.body}`)
       this.first = Math.min(this.first!, again.from)
     } else if (this.next !== undefined && !this.free) {
