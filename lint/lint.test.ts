@@ -24,6 +24,9 @@ const REFUSED: readonly Example[] = [
   ['client/a.ts', load('../server/errors.ts'), BORDERS],
   ['client/b.ts', load('../web/app.ts'), BORDERS],
   ['e2e/browser/a.ts', load('../../server/errors.ts'), BORDERS],
+  ['server/config/b.ts', load('../../cli/io.ts'), BORDERS],
+  ['cli/a.ts', load('../web/app.ts'), BORDERS],
+  ['cli/b.ts', load('../backends/check/explain.ts'), BORDERS],
   ['testing/a.ts', load('../start/network.ts'), BORDERS],
   ['backends/typescript/hotcable.ts', load('ws'), BORDERS],
   ['server/transport/socket.ts', load('ws'), BORDERS],
@@ -60,6 +63,8 @@ test('the linter accepts an example of everything that the design allows', t => 
     ['web/a.ts', load('../backends/typescript/hotcable.ts'), ''],
     ['web/client/a.ts', load('../../client/hotcable-status.js'), ''],
     ['server/http/a.ts', load('../../client/bundle.ts'), ''],
+    ['cli/a.ts', load('../server/base/nearest.ts'), ''],
+    ['cli/a.ts', load('../backends/typescript/hotcable.ts'), ''],
   ]
 
   assert.deepEqual(lint(t, allowed), [])

@@ -48,6 +48,7 @@ const ANYCABLE: Tool = {
 }
 
 const UNIT = [
+  'cli/*.test.ts',
   'client/*.test.ts',
   'server/**/*.test.ts',
   'web/**/*.test.ts',

@@ -7,7 +7,7 @@ import { SECTIONS, SETTINGS } from './settings.ts'
 const read = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8')
 
 test('--help lists every setting', () => {
-  for (const name of Object.keys(SETTINGS)) assert.match(help(), new RegExp(`^  --${name}[ =]`, 'm'))
+  for (const name of Object.keys(SETTINGS)) assert.match(help('hotcable cable'), new RegExp(`^  --${name}[ =]`, 'm'))
 })
 
 test('every setting is in one section, below its heading in --help, .env.example and docs/operating.md', () => {
@@ -17,7 +17,7 @@ test('every setting is in one section, below its heading in --help, .env.example
   assert.deepEqual(names.toSorted(), Object.keys(SETTINGS).toSorted())
   assert.deepEqual(names.length, new Set(names).size)
   for (const [text, heading, setting] of [
-    [help(), /^(\w.*):$/, /^ {2}--([\w-]+)/],
+    [help('hotcable cable'), /^(\w.*):$/, /^ {2}--([\w-]+)/],
     [envExample(), /^# ── (.*) ──$/, /^# (?:ANYCABLE|HOTCABLE)_(\w+)=/],
     [settingsTables(), /^### (.*)$/, /^\| `--([\w-]+)`/],
   ] as const) {

@@ -3,11 +3,12 @@
  */
 import { envNames, SECTIONS, SETTINGS, type SettingName } from './settings.ts'
 
-export function help(): string {
+/** `usage` is the command; `note` a paragraph about its defaults. */
+export function help(usage: string, note = ''): string {
   const rows = (names: readonly SettingName[]) =>
     names.map(name => `  ${flagOf(name).padEnd(WIDTH)}  ${SETTINGS[name].help}${after(defaultOf(name))}`)
   const sections = inSections((heading, names) => [`${heading}:`, ...rows(names)].join('\n'))
-  return `Usage: npm run cable -- [settings]\n\n${sections.join('\n\n')}
+  return `Usage: ${usage}\n\n${note && `${note}\n\n`}${sections.join('\n\n')}
 
 Each has an environment variable, ANYCABLE_<NAME> or HOTCABLE_<NAME>; .env.example lists them. A flag wins.\n`
 }

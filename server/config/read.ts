@@ -7,7 +7,7 @@ import { type Config, resolve } from './config.ts'
 import { contradictions, warnings } from './contradictions.ts'
 import { readFlags } from './flags.ts'
 import { envNames, SETTINGS, type SettingName } from './settings.ts'
-import { type Given, settle } from './settle.ts'
+import { type Given, settle, type Usual } from './settle.ts'
 import { readTls } from './tls.ts'
 import { findUnknownVariables } from './unknown-variables.ts'
 
@@ -20,10 +20,11 @@ export class ConfigInvalid extends Error {
   }
 }
 
-/** Reads flags and environment. Throws {@link ConfigInvalid} with every problem. */
-export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Config {
+/** Reads flags and environment; `usual` has other defaults. Throws {@link ConfigInvalid} with every problem. */
+export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv, usual: Usual = () => ({})): Config {
   const problems: string[] = []
-  const given = readSettings(argv, env, problems)
+  const read = readSettings(argv, env, problems)
+  const given: Given = new Map([...(Object.entries(usual(read)) as [SettingName, unknown][]), ...read])
   const values = settle(given)
   const config = resolve(values)
   const unknown = findUnknownVariables(env)

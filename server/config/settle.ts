@@ -10,6 +10,9 @@ import { SETTINGS, type SettingName, type Values } from './settings.ts'
 /** The settings that the operator gave, by flag or by variable, under the names that the operator wrote. */
 export type Given = ReadonlyMap<SettingName, unknown>
 
+/** Settings that are on without a flag or a variable, by what the operator gave. */
+export type Usual = (given: Given) => Partial<Values>
+
 export interface OlderPair {
   readonly older: SettingName
   readonly newer: keyof Values

@@ -6,7 +6,7 @@ import { findUnknownVariables } from '../config/unknown-variables.ts'
 
 test('the cable knows every variable that the Boards, the starter and the tests read', () => {
   const files = globSync(
-    ['*.{md,yml}', 'docs/*.md', '{backends,bench,e2e,server,start,testing,web}/**/*.{ts,py,php,rb,go,md}'],
+    ['*.{md,yml}', 'docs/*.md', '{backends,bench,cli,e2e,server,start,testing,web}/**/*.{ts,py,php,rb,go,md}'],
     {
       exclude: ['{server,start}/**/*.test.ts', '**/node_modules/**'],
     },

@@ -1,0 +1,16 @@
+/** The commands of `hotcable`, in the order of its help. Each is loaded only when it runs. */
+import type { Command } from './io.ts'
+
+interface Row {
+  readonly summary: string
+  readonly load: () => Promise<Command>
+}
+
+export const COMMANDS: Readonly<Record<string, Row>> = {
+  cable: { summary: 'run the cable', load: () => import('./cable.ts') },
+  secret: { summary: 'print a new secret: hotcable secret >> .env', load: () => import('./secret.ts') },
+  helper: {
+    summary: 'print the helper for your language, or save the scripts of pages',
+    load: () => import('./helper.ts'),
+  },
+}

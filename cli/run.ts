@@ -1,0 +1,43 @@
+/**
+ * hotcable <command> [arguments]: finds the command, and runs it or prints its help.
+ *
+ * Exit codes: 0 for success, 1 for failure, 2 for a mistake in the command line.
+ */
+import { nearest } from '../server/base/nearest.ts'
+import { COMMANDS } from './commands.ts'
+import type { Io } from './io.ts'
+import { version } from './version.ts'
+
+export async function run(argv: readonly string[], io: Io): Promise<number> {
+  const [name = '--help', ...args] = argv
+  if (isHelp(name)) {
+    io.stdout.write(table())
+    return 0
+  }
+  if (name === '--version' || name === '-v') {
+    io.stdout.write(`${version()}\n`)
+    return 0
+  }
+  if (!Object.hasOwn(COMMANDS, name)) {
+    const meant = nearest(name, Object.keys(COMMANDS))
+    io.stderr.write(
+      `hotcable: ${JSON.stringify(name)} is not a command${meant ? `, did you mean ${meant}?` : ''} (see hotcable --help)\n`,
+    )
+    return 2
+  }
+  const command = await COMMANDS[name]!.load()
+  if (args.some(isHelp)) {
+    io.stdout.write(command.help)
+    return 0
+  }
+  return await command.run(args, io)
+}
+
+const isHelp = (argument: string): boolean => argument === '--help' || argument === '-h'
+
+function table(): string {
+  const rows = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(WIDTH)}  ${summary}\n`)
+  return `Usage: hotcable <command> [arguments]\n\n${rows.join('')}\nhotcable <command> --help says more.\n`
+}
+
+const WIDTH = Math.max(...Object.keys(COMMANDS).map(({ length }) => length))

@@ -1,0 +1,80 @@
+/**
+ * Runs a cable in this process: flags and environment in, a running cable out.
+ *
+ * SIGTERM and SIGINT stop it properly, with exit code 0; a second signal ends it at once.
+ */
+import { readFileSync } from 'node:fs'
+import { createCable } from './cable.ts'
+import type { Config } from './config/config.ts'
+import { help } from './config/help.ts'
+import { listenFailure } from './config/listen-failure.ts'
+import { ConfigInvalid, readConfig } from './config/read.ts'
+import type { Usual } from './config/settle.ts'
+import { createLog } from './log.ts'
+
+export interface RunOptions {
+  /** The command and its arguments, as --help names them. */
+  usage: string
+  /** Settings that are on without a flag or a variable. */
+  usual?: Usual
+  /** A paragraph of --help. */
+  note?: string
+}
+
+/** Resolves with an exit code once the cable runs; the process then ends at a signal. A failure is a line on stderr. */
+export async function runCable(
+  argv: readonly string[],
+  env: NodeJS.ProcessEnv,
+  { usage, usual, note }: RunOptions,
+): Promise<number> {
+  if (argv.includes('--help') || argv.includes('-h')) {
+    process.stdout.write(help(usage, note))
+    return 0
+  }
+  if (argv.includes('--version') || argv.includes('-v')) {
+    console.log(JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version)
+    return 0
+  }
+  let config: Config
+  try {
+    config = readConfig(argv, env, usual)
+  } catch (error) {
+    if (!(error instanceof ConfigInvalid)) throw error
+    for (const problem of error.problems) console.error(`cable: ${problem}`)
+    return 1
+  }
+  return await start(config)
+}
+
+async function start(config: Config): Promise<number> {
+  const { settings } = config
+  // Node and libraries write warnings to stderr. As with the log, a failed write must not end the cable.
+  process.stderr.on('error', () => {})
+  const log = createLog(settings.log_level, settings.log_format)
+  for (const warning of config.warnings) log.warn(warning)
+
+  const cable = createCable(config, { log })
+  // Before the cable says that it is up: a program that waits for that line may stop it at once.
+  let stopping = false
+  const stop = async () => {
+    if (stopping) process.exit(0)
+    stopping = true
+    log.info({ timeout_s: settings.shutdown_timeout }, 'shutting down')
+    await cable.close()
+    process.exit(0)
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+  try {
+    await cable.listen()
+  } catch (error) {
+    console.error(`cable: ${listenFailure(config, error as NodeJS.ErrnoException)}`)
+    process.exit(1)
+  }
+  log.info({ pid: process.pid }, `clients connect to ${cable.url.cable}`)
+  log.info(
+    { authorization: config.broadcastKeys.length === 0 ? 'none' : 'required' },
+    `backends broadcast to ${cable.url.broadcast}`,
+  )
+  return 0
+}
