@@ -13,4 +13,6 @@ export const COMMANDS: Readonly<Record<string, Row>> = {
     summary: 'print the helper for your language, or save the scripts of pages',
     load: () => import('./helper.ts'),
   },
+  token: { summary: 'print a token for a client', load: () => import('./token.ts') },
+  name: { summary: 'print a signed stream name, or the element with it', load: () => import('./name.ts') },
 }
