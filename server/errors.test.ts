@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { COMPLAINTS, CUTS, ENDINGS, EVENT_REFUSALS, GAPS, REJECTIONS, REQUEST_REFUSALS } from './errors.ts'
 
@@ -13,3 +14,19 @@ for (const [name, table] of Object.entries(TABLES)) {
     for (const [code, row] of Object.entries(table)) assert.match(fixOf(row), /\w+ \w+/, code)
   })
 }
+
+test('docs/troubleshooting.md says what to do about every code, and names no other', () => {
+  const page = readFileSync(new URL('../docs/troubleshooting.md', import.meta.url), 'utf8')
+  const codes = new Set(Object.values(TABLES).flatMap(table => Object.keys(table)))
+  const cells = [...page.matchAll(/^\| ([^|]*?`[a-z_]+`[^|]*) \|/gm)].map(([, cell]) => cell!)
+  const named = new Set(cells.flatMap(cell => [...cell.matchAll(/`([a-z_]+)`/g)].map(([, code]) => code!)))
+
+  assert.deepEqual(
+    [...codes].filter(code => !named.has(code)),
+    [],
+  )
+  assert.deepEqual(
+    [...named].filter(code => !codes.has(code)),
+    [],
+  )
+})
