@@ -23,9 +23,21 @@ const unauthorized = (fix: string): Ending => ({ tell: 'unauthorized', reconnect
 /** Why a session is refused, or ended. */
 export const ENDINGS = {
   token_missing: unauthorized('send ?jid=<token>, an x-jid header or an anycable-token.<token> subprotocol'),
-  token_invalid: unauthorized('sign with HS256, HS384 or HS512 and the secret of the cable: --jwt_secret or --secret'),
+  token_invalid: unauthorized(
+    'sign with HS256, HS384 or HS512 and the secret of the cable (--jwt_secret or --secret), or with the private key of its --jwt_public_key or --jwks_url',
+  ),
   token_not_yet_valid: unauthorized('its nbf is more than 5 s in the future: compare the clocks of both machines'),
   token_ext_invalid: unauthorized('the ext claim must be a string: the identity as JSON, encoded once more'),
+  token_identity_missing: unauthorized('the claim that --jwt_identity_claim names (ext, by default) must be a string'),
+  token_issuer_mismatch: unauthorized('the iss claim must equal --jwt_issuer'),
+  token_audience_mismatch: unauthorized('the aud claim must have an entry of --jwt_audience'),
+  token_key_unknown: unauthorized('no key of --jwt_public_key or --jwks_url fits the alg and kid of the token'),
+  token_keys_unavailable: {
+    tell: 'token_keys_unavailable',
+    reconnect: true,
+    close: [1013, 'Try again later'],
+    fix: 'the cable could not look up the key of the token: --jwks_url did not answer, or was asked less than 30 s ago',
+  },
   token_expired: { tell: 'token_expired', reconnect: false, close: AUTH_FAILED, fix: 'issue a new token' },
   nobody_can_connect: unauthorized('the cable has no --jwt_secret: set one, or --noauth'),
   sessions_limit: {

@@ -65,7 +65,7 @@ export function tokenVerifier(secrets: readonly string[]): Identify {
 const REMEMBERED = 16
 
 /** Seconds that a backend's clock may be ahead of ours: a token with `nbf` "now" must work at once. `exp` has no leeway. */
-const NBF_LEEWAY = 5
+export const NBF_LEEWAY = 5
 
 const keysOf = (secret: string) => ({
   sha256: new Hmac('sha256', secret),

@@ -1,6 +1,7 @@
 /**
  * The configuration of a cable, resolved from its settings. Pure.
  */
+import type { PublicTokens } from '../auth/jwks.ts'
 import { deriveKey, railsTurboKeys, type Secret } from '../auth/keys.ts'
 import type { ChannelSettings, Signed } from '../channels/channels.ts'
 import type { Tls } from '../http/listener.ts'
@@ -10,8 +11,10 @@ import type { Values } from './settings.ts'
 export interface Config extends ChannelSettings {
   readonly settings: Settings
   readonly host: string
-  /** The present one first. Empty: the cable reads no tokens. */
+  /** The present one first. Empty: the cable reads no tokens that are signed with a secret. */
   readonly jwtSecrets: readonly string[]
+  /** `undefined`: the cable reads no tokens that are signed with a private key. */
+  readonly publicTokens: PublicTokens | undefined
   readonly jwtParam: string
   readonly enforceJwt: boolean
   readonly noauth: boolean
@@ -33,6 +36,7 @@ export interface Config extends ChannelSettings {
 const RESOLVED = [
   ...['host', 'ssl_cert', 'ssl_key'],
   ...['secret', 'jwt_secret', 'jwt_previous_secrets', 'jwt_param', 'enforce_jwt', 'noauth', 'public'],
+  ...['jwt_public_key', 'jwks_url', 'jwt_issuer', 'jwt_audience', 'jwt_identity_claim'],
   ...['streams_secret', 'streams_previous_secrets', 'streams_purpose', 'public_streams'],
   ...['streams_whisper', 'streams_presence'],
   ...['turbo_streams', 'turbo_streams_secret', 'turbo_rails_cleartext', 'rails_secret_key_base'],
@@ -46,12 +50,12 @@ const RESOLVED = [
 export type Settings = Readonly<Omit<Values, (typeof RESOLVED)[number]>>
 
 /** The part of a configuration that depends on the settings only. */
-export type Resolved = Omit<Config, 'tls' | 'warnings'>
+export type Resolved = Omit<Config, 'tls' | 'publicTokens' | 'warnings'>
 
 /** Resolves fallbacks. */
 export function resolve(values: Values): Resolved {
   const { secret, rails_secret_key_base: secretKeyBase, streams_previous_secrets: formerSecrets } = values
-  const jwtSecret = values.jwt_secret || secret
+  const jwtSecret = readsPublicTokens(values) ? '' : values.jwt_secret || secret
   const streamsSecret = values.streams_secret || secret
   const broadcastKey = keyOf(values.broadcast_key, secret, 'broadcast-cable')
   const apiKey = keyOf(values.api_secret, secret, 'api-cable')
@@ -68,7 +72,7 @@ export function resolve(values: Values): Resolved {
     jwtParam: values.jwt_param,
     enforceJwt: values.enforce_jwt,
     // As in Rails: admit a client without a token, for the streams that its page has signed names for.
-    noauth: values.noauth || (secretKeyBase !== '' && jwtSecret === ''),
+    noauth: values.noauth || (secretKeyBase !== '' && jwtSecret === '' && !readsPublicTokens(values)),
     streamsSecrets: rotation(streamsSecret, formerSecrets),
     streamsPurpose: values.streams_purpose,
     publicStreams: values.public_streams,
@@ -91,6 +95,10 @@ export function resolve(values: Values): Resolved {
     api: api(values, apiKey),
   }
 }
+
+/** Whether the cable reads tokens that are signed with a private key. Then it reads no others. */
+export const readsPublicTokens = ({ jwt_public_key, jwks_url }: Values): boolean =>
+  jwt_public_key !== '' || jwks_url !== ''
 
 interface Channel {
   isServed: boolean

@@ -3,6 +3,7 @@
  *
  * Each is a row with a sentence that names the settings and the fix. Pure.
  */
+import { readsPublicTokens } from './config.ts'
 import { type Checked, type MistakeRow, said } from './rows.ts'
 import { SAME_PATHS } from './same-paths.ts'
 import { isSecret, SETTINGS, type SettingName } from './settings.ts'
@@ -14,7 +15,8 @@ export const contradictions = (checked: Checked): string[] => said(CONTRADICTION
 /** Returns a sentence for each choice that an operator may have made by accident. */
 export const warnings = (checked: Checked): string[] => said(WARNINGS, checked)
 
-const readsNoTokens = ({ config }: Checked): boolean => config.jwtSecrets.length === 0
+const readsNoTokens = ({ config, values }: Checked): boolean =>
+  config.jwtSecrets.length === 0 && !readsPublicTokens(values)
 
 const isCleartext = ({ config: { turbo, cableReady } }: Checked): boolean =>
   turbo?.cleartext === true || cableReady?.cleartext === true
@@ -50,6 +52,18 @@ const CONTRADICTIONS: readonly MistakeRow[] = [
     when: checked => checked.config.api?.port === 'main' && hasOpenApi(checked) && !isOpen(checked),
     say: "the REST API needs a key on the clients' port: set --api_secret (or --secret), or an --api_port that is not --port",
   },
+  {
+    when: ({ values }) => values.jwt_public_key !== '' && values.jwks_url !== '',
+    say: '--jwt_public_key and --jwks_url are both set: choose one',
+  },
+  ...(['jwt_secret', 'jwt_id_key', 'jwt_previous_secrets'] as const).map(name => ({
+    when: ({ given, values }: Checked) => given.has(name) && readsPublicTokens(values),
+    say: `--${name} is a secret of tokens, but with --jwt_public_key or --jwks_url the cable reads no tokens that are signed with a secret: choose one`,
+  })),
+  ...(['jwt_issuer', 'jwt_audience', 'jwt_identity_claim'] as const).map(name => ({
+    when: ({ given, values }: Checked) => given.has(name) && !readsPublicTokens(values),
+    say: `--${name} needs --jwt_public_key or --jwks_url`,
+  })),
   {
     when: ({ values }) => (values.ssl_cert === '') !== (values.ssl_key === ''),
     say: '--ssl_cert and --ssl_key need each other: set both',
@@ -91,6 +105,17 @@ const WARNINGS: readonly MistakeRow[] = [
     when: checked => checked.values.rails_secret_key_base !== '' && readsNoTokens(checked),
     say: 'rails_secret_key_base without --jwt_secret: clients need no token, only a signed name to listen',
   },
+  {
+    when: ({ values }) => values.jwks_url !== '' && values.jwt_audience.length === 0,
+    say: 'jwks_url without --jwt_audience: the cable also accepts tokens that the provider issued for other apps',
+  },
+  {
+    when: ({ values }) => {
+      const { protocol, hostname = '' } = URL.parse(values.jwks_url) ?? {}
+      return protocol === 'http:' && !isLoopback(hostname)
+    },
+    say: 'jwks_url is not https: a machine on the way could replace the keys, and then sign tokens',
+  },
   { when: ({ values }) => values.public, say: 'public: every client may connect, listen and broadcast' },
   {
     when: checked => hasOpenBroadcasts(checked) && isReachable(checked),
@@ -110,7 +135,9 @@ const WARNINGS: readonly MistakeRow[] = [
 ]
 
 /** Whether other machines may reach the ports. A host name may resolve to any address. */
-const isReachable = ({ config: { host } }: Checked): boolean => host !== '::1' && !/^127(\.\d+){3}$/.test(host)
+const isReachable = ({ config: { host } }: Checked): boolean => !isLoopback(host)
+
+const isLoopback = (host: string): boolean => /^(localhost|\[?::1\]?|127(\.\d+){3})$/.test(host)
 
 const address = ({ config: { host }, values }: Checked, port: number | 'main'): string =>
   `${host.includes(':') ? `[${host}]` : host}:${port === 'main' ? values.port : port}`

@@ -6,6 +6,7 @@
 import { type Config, resolve } from './config.ts'
 import { contradictions, warnings } from './contradictions.ts'
 import { readFlags } from './flags.ts'
+import { readPublicTokens } from './public-tokens.ts'
 import { envNames, SETTINGS, type SettingName } from './settings.ts'
 import { type Given, settle, type Usual } from './settle.ts'
 import { readTls } from './tls.ts'
@@ -29,9 +30,10 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv, usua
   const config = resolve(values)
   const unknown = findUnknownVariables(env)
   problems.push(...unknown.problems, ...contradictions({ given, values, config }))
-  const tls = readTls(values, problem => problems.push(problem))
+  const problem = (sentence: string) => problems.push(sentence)
+  const [tls, publicTokens] = [readTls(values, problem), readPublicTokens(values, problem)]
   if (problems.length > 0) throw new ConfigInvalid(problems)
-  return { ...config, tls, warnings: [...unknown.warnings, ...warnings({ given, values, config })] }
+  return { ...config, tls, publicTokens, warnings: [...unknown.warnings, ...warnings({ given, values, config })] }
 }
 
 function readSettings(argv: readonly string[], env: NodeJS.ProcessEnv, problems: string[]): Given {

@@ -35,7 +35,7 @@ export const choice =
     return found
   }
 
-const list: Read<string[]> = text => {
+export const list: Read<string[]> = text => {
   const entries = text
     .split(',')
     .map(entry => entry.trim())

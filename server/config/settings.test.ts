@@ -67,8 +67,8 @@ async function startOrSay(name: SettingName, argv: readonly string[]): Promise<v
   if (config !== undefined && !isSecret(name) && name !== 'shutdown_delay') await createCable(config, { log }).close()
 }
 
-test('every setting with secret or key in its name is a secret, except for the name of a file', () => {
-  const named = NAMES.filter(name => /secret|key/.test(name) && name !== 'ssl_key')
+test('every setting with secret or key in its name is a secret, except for the name of a file and a public key', () => {
+  const named = NAMES.filter(name => /secret|key/.test(name) && name !== 'ssl_key' && name !== 'jwt_public_key')
 
   assert.deepEqual(NAMES.filter(isSecret), named)
 })

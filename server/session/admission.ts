@@ -9,7 +9,8 @@
  * identity resumes a lost session: its sid, which is in URLs and logs, does not suffice.
  */
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
-import { tokenVerifier } from '../auth/identity.ts'
+import { tokenVerifier, type Verified } from '../auth/identity.ts'
+import { type PublicTokens, publicTokenVerifier } from '../auth/jwks.ts'
 import { atTime, type Clocks } from '../base/clocks.ts'
 import type { Soon } from '../base/soon.ts'
 import { AUTH_FAILED, ENDINGS, SessionRefused } from '../errors.ts'
@@ -45,6 +46,8 @@ export interface AdmissionParts
 
 export interface AdmissionSettings {
   readonly jwtSecrets: readonly string[]
+  /** `undefined`: only the secrets verify tokens. */
+  readonly publicTokens: PublicTokens | undefined
   readonly jwtParam: string
   readonly enforceJwt: boolean
   readonly noauth: boolean
@@ -101,7 +104,7 @@ export function createAdmission(
   config: AdmissionSettings,
   { sessions, arrivals, connect, newSid, ping, watchPongs, metrics, wall, monotonic, ...parts }: AdmissionParts,
 ): Admission {
-  const { settings, jwtSecrets, noauth, enforceJwt } = config
+  const { settings, jwtSecrets, publicTokens, noauth, enforceJwt } = config
   const shared: SessionParts = {
     ...parts,
     limits: limitsOf(settings),
@@ -115,24 +118,37 @@ export function createAdmission(
   }
 
   const listenerParts = { sessions, metrics, monotonic }
-  const verify = tokenVerifier(jwtSecrets)
+  const verify: (token: string, nowSeconds: number) => Soon<Verified> =
+    publicTokens === undefined
+      ? tokenVerifier(jwtSecrets)
+      : publicTokenVerifier(publicTokens, { monotonic, log: parts.log })
+  const readsTokens = publicTokens !== undefined || jwtSecrets.length > 0
   const now = () => Math.floor(wall() / 1000)
 
   /** Throws or rejects with {@link SessionRefused}. */
   function identify(caller: Caller, sid: string): Soon<Admitted> {
     const token = readToken(caller.url, caller.headers, config.jwtParam)
     // Refuse a bad token even if the cable needs none: a client that sends a token wants that identity.
-    if (token !== '' && jwtSecrets.length > 0) {
-      const { identity, expires, key } = verify(token, now())
-      metrics.verified('jwt', key)
-      return { sid, identity, expires, anonymous: false }
+    if (token !== '' && readsTokens) {
+      const verified = verify(token, now())
+      if (verified instanceof Promise)
+        return identified(
+          verified.then(late => proven(late, sid)),
+          sid,
+        )
+      return proven(verified, sid)
     }
     if (noauth && !enforceJwt) return { sid, identity: JSON.stringify({ sid }), expires: undefined, anonymous: true }
     if (connect !== undefined && !enforceJwt) {
       const answer = connect(caller, sid)
       return answer instanceof Promise ? identified(answer, sid) : { ...answer, sid }
     }
-    throw new SessionRefused(jwtSecrets.length === 0 ? 'nobody_can_connect' : 'token_missing')
+    throw new SessionRefused(readsTokens ? 'token_missing' : 'nobody_can_connect')
+  }
+
+  function proven({ identity, expires, key }: Verified, sid: string): Admitted {
+    metrics.verified('jwt', key)
+    return { sid, identity, expires, anonymous: false }
   }
 
   async function identified(answer: Promise<Identity>, sid: string): Promise<Admitted> {

@@ -157,8 +157,13 @@ export function createEventHandler({ settings, jwtParam }: EventSettings, parts:
 /** Each request is a new session; the browser's Last-Event-ID names the last event that it has. */
 const WISHES: Wishes = { previousSid: '', pingInterval: undefined, pingPrecision: 's' }
 
-/** The ends of a wait for the app. */
-const ASKS_TO_RECONNECT: ReadonlySet<EndingCode> = new Set(['admission_timeout', 'remote', 'server_restart'])
+/** The ends of a wait for the app or for keys. */
+const ASKS_TO_RECONNECT: ReadonlySet<EndingCode> = new Set([
+  'admission_timeout',
+  'token_keys_unavailable',
+  'remote',
+  'server_restart',
+])
 
 /** A browser reconnects after 200, but after no other status. */
 function askToReconnect(response: ServerResponse, cors: Headers): void {
