@@ -1,4 +1,5 @@
-/** `hotcable cable`: the cable, with Turbo streams and server-sent events on by default. */
+/** `hotcable cable`: the cable, with Turbo streams and server-sent events on by default, and with the settings of .env. */
+import { type DotEnv, withDotEnv } from '../server/config/dot-env.ts'
 import { help as settings } from '../server/config/help.ts'
 import { turboAndEvents } from '../server/config/usual.ts'
 import { type RunOptions, runCable } from '../server/run.ts'
@@ -8,9 +9,21 @@ const OPTIONS: RunOptions = {
   usage: 'hotcable cable [settings]',
   usual: turboAndEvents,
   note: `Server-sent events are on, unless --sse=false. Turbo streams are on once their names have a secret, unless
---turbo_streams=false.`,
+--turbo_streams=false. ANYCABLE_... and HOTCABLE_... also count from the file .env of this folder; PORT, which an app has
+there for itself, counts from the environment alone.`,
 }
 
 export const help = settings(OPTIONS.usage, OPTIONS.note)
 
-export const run = (args: string[], { env }: Io): Promise<number> => runCable(args, env, OPTIONS)
+export async function run(args: string[], { env, stderr, cwd }: Io): Promise<number> {
+  let dotEnv: DotEnv
+  try {
+    dotEnv = withDotEnv(env, cwd)
+  } catch (error) {
+    stderr.write(`cable: ${(error as Error).message}\n`)
+    return 1
+  }
+  const { names } = dotEnv
+  const source = names.length > 0 ? `read from .env: ${names.join(', ')}` : undefined
+  return await runCable(args, dotEnv.env, { ...OPTIONS, source })
+}

@@ -19,13 +19,15 @@ export interface RunOptions {
   usual?: Usual
   /** A paragraph of --help. */
   note?: string
+  /** A line for the log, about where settings come from. */
+  source?: string | undefined
 }
 
 /** Resolves with an exit code once the cable runs; the process then ends at a signal. A failure is a line on stderr. */
 export async function runCable(
   argv: readonly string[],
   env: NodeJS.ProcessEnv,
-  { usage, usual, note }: RunOptions,
+  { usage, usual, note, source }: RunOptions,
 ): Promise<number> {
   if (argv.includes('--help') || argv.includes('-h')) {
     process.stdout.write(help(usage, note))
@@ -43,14 +45,15 @@ export async function runCable(
     for (const problem of error.problems) console.error(`cable: ${problem}`)
     return 1
   }
-  return await start(config)
+  return await start(config, source)
 }
 
-async function start(config: Config): Promise<number> {
+async function start(config: Config, source: string | undefined): Promise<number> {
   const { settings } = config
   // Node and libraries write warnings to stderr. As with the log, a failed write must not end the cable.
   process.stderr.on('error', () => {})
   const log = createLog(settings.log_level, settings.log_format)
+  if (source !== undefined) log.info(source)
   for (const warning of config.warnings) log.warn(warning)
 
   const cable = createCable(config, { log })

@@ -87,6 +87,22 @@ test('npm start reports a port that is in use in one line', async t => {
   assert.match(lines[0]!, new RegExp(`^Port ${port} is in use`))
 })
 
+test('npm start takes the settings of the cable from .env, and neither PORT nor HOST', t => {
+  const cwd = mkdtempSync(join(tmpdir(), 'hotcable-start-'))
+  t.after(() => rmSync(cwd, { recursive: true }))
+  writeFileSync(join(cwd, '.env'), 'PORT=none\nHOST=none.invalid\nANYCABLE_PING_INTERVAL=often\n')
+
+  const { status, stderr } = spawnSync(process.execPath, [join(ROOT, 'start/main.ts')], {
+    cwd,
+    env: { PATH: '/nowhere', HOTCABLE_DB: join(cwd, 'board.sqlite3') },
+    encoding: 'utf8',
+  })
+
+  assert.equal(status, 1)
+  assert.match(stderr, /^The cable: ANYCABLE_PING_INTERVAL must be [^\n]*\n$/m)
+  assert.doesNotMatch(stderr, /PORT must|none/)
+})
+
 test('npm start names a language that is not installed, says how to install it, and runs the others', async t => {
   const { url, lines, ready } = await start(t, { PATH: '/nowhere' })
   await ready

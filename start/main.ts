@@ -7,6 +7,7 @@
  *   HOTCABLE_CABLE_URL, ANYCABLE_HTTP_BROADCAST_URL
  *                      a cable that runs already, with that secret, ours or anycable-go; and where it takes broadcasts
  *   SIGUSR2            kills the cable and keeps it away for ten seconds: `npm run demo:outage`
+ *   .env               ANYCABLE_… and HOTCABLE_… also count from this file; PORT and HOST do not
  *   --watch            `npm run dev`: restarts processes when their sources change
  */
 import { randomBytes } from 'node:crypto'
@@ -14,6 +15,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { NEIGHBOURS, type NeighbourName } from '../backends/harness/languages.ts'
 import { missing } from '../backends/harness/toolchain.ts'
+import { withDotEnv } from '../server/config/dot-env.ts'
 import { ConfigInvalid, readConfig } from '../server/config/read.ts'
 import { onChange } from './changes.ts'
 import { type Child, keepRunning } from './child.ts'
@@ -31,7 +33,7 @@ const SAME_CTRL_C_MS = 500
 // Output that cannot be written (a full disk, a closed pipe) is lost. It must not end the process.
 for (const out of [process.stdout, process.stderr]) out.on('error', () => {})
 
-const { env } = process
+const env = environment()
 const port = Number(env.PORT || 3000)
 const host = env.HOST || LOOPBACK
 const say = (line: string): void => console.error(line)
@@ -95,6 +97,14 @@ const reach = isLoopback(host) ? ' (only this machine can reach it; HOST=0.0.0.0
 console.log(`Hotcable is live at ${url}${reach}`)
 const lan = isWildcard(host) ? lanAddress() : undefined
 if (lan !== undefined) console.log(`and for phones nearby at http://${lan}:${port}`)
+
+function environment(): NodeJS.ProcessEnv {
+  try {
+    return withDotEnv(process.env, process.cwd()).env
+  } catch (error) {
+    fail((error as Error).message)
+  }
+}
 
 function fail(line: string): never {
   say(line)

@@ -4,6 +4,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { NEIGHBOURS } from '../backends/harness/languages.ts'
+import { withDotEnv } from '../server/config/dot-env.ts'
 import { OUTAGE_MS } from './child.ts'
 import { untilHealthy } from './health.ts'
 import { databaseFile, find } from './running.ts'
@@ -15,7 +16,7 @@ const LOOK_MS = 2000
 const usual = Object.values(NEIGHBOURS).filter(({ isExtra }) => !isExtra)
 const paths = ['/', ...usual.map(({ name }) => `/${name}/`)]
 
-const running = find(databaseFile(process.env.HOTCABLE_DB))
+const running = find(databaseFile(withDotEnv(process.env, process.cwd()).env.HOTCABLE_DB))
 if (running === undefined) {
   const other = `http://localhost:${process.env.PORT || 3000}`
   const isThere = (await untilHealthy([`${other}/health`], 0)).length === 0

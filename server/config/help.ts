@@ -17,7 +17,7 @@ export function envExample(): string {
   const row = (name: SettingName) => `# ${SETTINGS[name].help}\n# ${envNames(name)[0]}=${defaultOf(name)}\n`
   const sections = inSections((heading, names) => `# ── ${heading} ──\n\n${names.map(row).join('\n')}`)
   return `# Settings of the cable, as environment variables. Everything is optional; what is commented out shows the default.
-# Load it with: npx node --env-file=.env server/main.ts (npx runs the Node that npm installed; your own must be 22.18 or newer)
+# Copy it to .env: \`npm run hotcable -- cable\` and \`npm start\` read it. For other programs: set -a; . ./.env; set +a
 
 ${sections.join('\n')}`
 }
