@@ -6,8 +6,9 @@
 import { type Config, resolve } from './config.ts'
 import { contradictions, warnings } from './contradictions.ts'
 import { readFlags } from './flags.ts'
+import { inferred } from './presets.ts'
 import { readPublicTokens } from './public-tokens.ts'
-import { envNames, SETTINGS, type SettingName } from './settings.ts'
+import { envNames, SETTINGS, type SettingName, type Values } from './settings.ts'
 import { type Given, settle, type Usual } from './settle.ts'
 import { readTls } from './tls.ts'
 import { findUnknownVariables } from './unknown-variables.ts'
@@ -25,7 +26,7 @@ export class ConfigInvalid extends Error {
 export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv, usual: Usual = () => ({})): Config {
   const problems: string[] = []
   const read = readSettings(argv, env, problems)
-  const given: Given = new Map([...(Object.entries(usual(read)) as [SettingName, unknown][]), ...read])
+  const given: Given = new Map([...entries(inferred(env)), ...entries(usual(read)), ...read])
   const values = settle(given)
   const config = resolve(values)
   const unknown = findUnknownVariables(env)
@@ -35,6 +36,8 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv, usua
   if (problems.length > 0) throw new ConfigInvalid(problems)
   return { ...config, tls, publicTokens, warnings: [...unknown.warnings, ...warnings({ given, values, config })] }
 }
+
+const entries = (values: Partial<Values>) => Object.entries(values) as [SettingName, unknown][]
 
 function readSettings(argv: readonly string[], env: NodeJS.ProcessEnv, problems: string[]): Given {
   const flags = readFlags(argv, problems)
