@@ -1,8 +1,9 @@
 /** For tests: starts a real cable as a separate process, as `npm run cable` does. */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process'
 import { createHmac } from 'node:crypto'
 import { resolve } from 'node:path'
 import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
 import { type ChildExit, end, endsWithUs } from './child.ts'
 
 const ROOT = resolve(import.meta.dirname, '..')
@@ -41,7 +42,12 @@ export async function startCable(
   const argv = [...nodeFlags, program, '--port=0', ...flags]
   const seed = SEED === undefined ? {} : { HOTCABLE_TEST_SEED: SEED }
   const env = { ...withoutSettings('ANYCABLE_', 'HOTCABLE_'), ...seed, ...settings }
-  const child = endsWithUs(spawn(process.execPath, argv, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'inherit'] }))
+  return listening(spawn(process.execPath, argv, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'inherit'] }))
+}
+
+/** A cable that was started with a pipe for its log, at `info`; resolves when clients can connect. */
+export async function listening(cable: ChildProcessByStdio<null, Readable, null>): Promise<RunningCable> {
+  const child = endsWithUs(cable)
   const lines: string[] = []
   let url: string | undefined
   for await (const line of createInterface({ input: child.stdout })) {

@@ -42,13 +42,13 @@ export interface BoardProcess {
   stop: () => Promise<ChildExit & { ms: number }>
 }
 
-/** Starts a Board in `cwd`. Resolves when it answers at `path`; rejects with its stderr if it does not. */
+/** Starts a Board in `cwd`, on a free port unless it has one. Resolves when it answers at `path`; rejects with its stderr if it does not. */
 export async function startBoard(
   board: (host: string, port: number) => ToolCommand,
   env: NodeJS.ProcessEnv,
-  { path = '/health', cwd = ROOT } = {},
+  { path = '/health', cwd = ROOT, port: given }: { path?: string; cwd?: string; port?: number } = {},
 ): Promise<BoardProcess> {
-  const [port] = (await freePorts(1)) as [number]
+  const port = given ?? ((await freePorts(1)) as [number])[0]
   const { command, args, env: own } = board('127.0.0.1', port)
   // A new process group, because PHP's workers outlive their master.
   const child = endsWithUs(
