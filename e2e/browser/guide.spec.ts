@@ -110,10 +110,8 @@ async function runCommands(folder: string, helper: string | undefined): Promise<
   expect(readFileSync(join(folder, '.env'), 'utf8')).toMatch(/^ANYCABLE_SECRET=\S{32,}$/m)
   // The port of the page, 8080, may be taken on this machine.
   const env = { ...shell(), ANYCABLE_PORT: '0' }
-  const stdio = ['ignore', 'pipe', 'inherit'] as const
-  return listening(
-    spawn('sh', ['-c', run], { cwd: folder, env, stdio: [...stdio], detached: true }),
-  )
+  const child = spawn('sh', ['-c', run], { cwd: folder, env, stdio: ['ignore', 'pipe', 'inherit'], detached: true })
+  return listening(child)
 }
 
 const startApp = (folder: string, start: string, port: number, more: NodeJS.ProcessEnv = {}): Promise<BoardProcess> =>
