@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream'
 
 export interface Io {
   readonly env: NodeJS.ProcessEnv
-  readonly stdin: Readable
+  readonly stdin: Readable & { readonly isTTY?: boolean }
   readonly stdout: Output
   readonly stderr: Output
   /** The folder in which the command was called. */

@@ -40,4 +40,4 @@ export function readKeys({ env, stderr }: Pick<Io, 'env' | 'stderr'>): Keys | un
 }
 
 /** A cable needs a secret, and not one for development; an app's environment may have none. */
-const WITHOUT_SECRETS = ['--noauth', '--dev']
+export const WITHOUT_SECRETS = ['--noauth', '--dev']

@@ -17,6 +17,8 @@ const REFUSED: readonly Example[] = [
   ['server/hub/a.ts', load('../broadcast/publish.ts'), LAYERS],
   ['server/base/a.ts', load('../auth/keys.ts'), LAYERS],
   ['server/http/a.ts', load('../cable.ts'), LAYERS],
+  ['server/config/c.ts', load('../debug/decode.ts'), LAYERS],
+  ['server/session/d.ts', load('../debug/decode.ts'), LAYERS],
   ['server/history/a.ts', load('../../web/app.ts'), BORDERS],
   ['server/cable.ts', load('../backends/typescript/hotcable.ts'), BORDERS],
   ['server/config/a.ts', load('../../testing/raw.ts'), BORDERS],
