@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
-import { createHmac } from 'node:crypto'
+import { createHmac, generateKeyPairSync } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
+import { SignJWT } from 'jose'
+import { publicTokenVerifier } from '../auth/jwks.ts'
 import { deriveKey } from '../auth/keys.ts'
 import { readConfig } from '../config/read.ts'
 import { LEAK, sign, token } from '../test/test-cable.ts'
@@ -183,6 +185,45 @@ test('without a secret nothing is checked but what the text itself says', () => 
   assert.deepEqual(decoded(NAME, none).codes, ['keys_unknown'])
   assert.equal(factOf(decoded(NAME, none).findings[0], 'stream'), 'board/1')
 })
+
+const claims = { iss: 'https://id.example', aud: ['app'], sub: 'ada', exp: NOW + 60 }
+const PROVIDER = ['--jwt_issuer=https://id.example', '--jwt_audience=app,other', '--jwt_identity_claim=sub']
+const ISSUED: readonly (readonly [title: string, claims: object, ...codes: string[]])[] = [
+  ['a good one', claims],
+  ['an expired one', { ...claims, exp: NOW }, 'token_expired'],
+  ['one of tomorrow', { ...claims, nbf: NOW + 6 }, 'token_not_yet_valid'],
+  ['one of another issuer', { ...claims, iss: 'x' }, 'token_issuer_mismatch'],
+  ['one for another app', { ...claims, aud: 'x' }, 'token_audience_mismatch'],
+  ['one without an identity', { ...claims, sub: 7 }, 'token_identity_missing'],
+]
+
+for (const [alg, type, options] of [
+  ['RS256', 'rsa', { modulusLength: 2048 }],
+  ['PS512', 'rsa', { modulusLength: 2048 }],
+  ['ES384', 'ec', { namedCurve: 'P-384' }],
+  ['EdDSA', 'ed25519', {}],
+] as const) {
+  test(`tokens of an identity provider, with the codes of the cable: ${alg}`, async () => {
+    const pair = () => generateKeyPairSync(type as 'rsa', options as { modulusLength: number })
+    const { publicKey, privateKey } = pair()
+    const from = context([`--jwt_public_key=${publicKey.export({ type: 'spki', format: 'pem' })}`, ...PROVIDER])
+    const cable = publicTokenVerifier(from.settings.publicTokens!, { monotonic: () => 0, log: undefined as never })
+    for (const [title, claims, ...codes] of ISSUED) {
+      const issued = await new SignJWT({ ...claims }).setProtectedHeader({ alg }).sign(privateKey)
+      const verdict = await cable(issued, NOW).then(
+        () => [],
+        ({ code }: { code: string }) => [code],
+      )
+
+      assert.deepEqual([decoded(issued, from).codes, verdict], [codes, codes], title)
+    }
+    const forged = await new SignJWT({ ...claims }).setProtectedHeader({ alg }).sign(pair().privateKey)
+    assert.deepEqual(decoded(forged, from).codes, ['token_invalid'])
+    assert.deepEqual(decoded(TOKEN, from).codes, ['token_invalid'])
+    const published = context(['--jwks_url=https://id.example/keys', ...PROVIDER])
+    assert.deepEqual(decoded(forged, published).codes, ['keys_published'])
+  })
+}
 
 test('a running cable knows that a position is of an earlier epoch', () => {
   const running = context(undefined, { position: { offset: 20, epoch: 'aZ3x' } })

@@ -38,6 +38,8 @@ const MISTAKES = {
 const DOUBTS = {
   keys_unknown:
     'no secret is known here, so no signature was checked: ask where ANYCABLE_SECRET is set, or where .env is',
+  keys_published:
+    'the keys at --jwks_url were not fetched, because debugging sends nothing: the signature was not checked',
   token_forever: 'the token has no exp, so it never expires: issue it with a time to live',
   token_in_ms: 'exp and nbf are Unix time in seconds; this seems to be milliseconds',
   token_in_url: 'a token in a URL may be written to logs: the subprotocol anycable-token.<token> keeps it out',

@@ -2,12 +2,15 @@
  * The keys of a cable, by name, to say which of them signed a text. Pure.
  */
 import { createHmac } from 'node:crypto'
+import type { PublicTokens } from '../auth/jwks.ts'
 import { deriveKey, type Secret } from '../auth/keys.ts'
 import type { ChannelSettings, Signed } from '../channels/channels.ts'
 
 /** The part of the configuration that says what a text opens. */
 export interface KeySettings extends ChannelSettings {
   readonly jwtSecrets: readonly string[]
+  /** In place of secrets. */
+  readonly publicTokens: PublicTokens | undefined
   readonly broadcastKeys: readonly string[]
   readonly api: { readonly keys: readonly string[] } | undefined
 }

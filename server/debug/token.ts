@@ -6,6 +6,7 @@ import { SessionRefused } from '../errors.ts'
 import type { Context } from './context.ts'
 import { addFault, type Finding, finding, shorten } from './finding.ts'
 import { namedKeys, signerOf, strangeSignerOf } from './keys.ts'
+import { judgePublic } from './public-token.ts'
 import { timeAt } from './time.ts'
 
 const DIGESTS = new Map([
@@ -35,6 +36,12 @@ export function decodeToken(token: string, context: Context): Finding {
   const signer = digest && signerOf(namedKeys(settings).tokens, digest, signed, signature)
   if (signer) found.facts.push(['signed with', signer])
   if (claims !== undefined && !claims.exp) addFault(found, 'token_forever')
+  if (settings.publicTokens !== undefined) {
+    const reasons = judgePublic({ alg, claims: claims ?? {}, signed, signature }, settings.publicTokens, now)
+    for (const [code, detail] of reasons) addFault(found, code, detail)
+    if (reasons.length === 0) found.facts.push(['signed with', 'the private key of a public key of the cable'], GOOD)
+    return found
+  }
   if (settings.jwtSecrets.length === 0) {
     addFault(found, 'keys_unknown')
     if (typeof claims?.exp === 'number' && claims.exp <= now) addFault(found, 'token_expired')
@@ -42,7 +49,7 @@ export function decodeToken(token: string, context: Context): Finding {
   }
   try {
     tokenVerifier(settings.jwtSecrets)(token, Math.floor(now))
-    found.facts.push(['good for', 'connecting'])
+    found.facts.push(GOOD)
   } catch (error) {
     if (!(error instanceof SessionRefused)) throw error
     addFault(found, error.code, error.code === 'token_invalid' && !signer ? reason() : undefined)
@@ -58,6 +65,8 @@ export function decodeToken(token: string, context: Context): Finding {
     return 'no key that we know has signed it'
   }
 }
+
+const GOOD = ['good for', 'connecting'] as const
 
 const NAMES = new Map([
   ['ext', 'identity'],
