@@ -19,6 +19,7 @@ import type { Config } from './config/config.ts'
 import { GAPS, type GapCode } from './errors.ts'
 import { createHeal } from './heal/heal.ts'
 import { createRefreshPace } from './heal/pace.ts'
+import { showMetrics } from './http/show-metrics.ts'
 import { type Counted, gaugesOf, statsOf } from './http/stats.ts'
 import { createFeed } from './hub/feed.ts'
 import { Hub } from './hub/hub.ts'
@@ -44,7 +45,13 @@ export interface Cable {
   /** Tells every client to reconnect, and resolves when all have left or --shutdown_timeout is over. */
   close: () => Promise<void>
   /** URLs for clients and backends; known once the cable listens. */
-  readonly url: { readonly cable: string; readonly broadcast: string; readonly api: string }
+  readonly url: {
+    readonly cable: string
+    readonly broadcast: string
+    readonly api: string
+    /** `undefined`: Prometheus cannot ask. */
+    readonly metrics: string | undefined
+  }
 }
 
 export interface CableParts extends Partial<Clocks>, Wraps {
@@ -91,7 +98,7 @@ export function createCable(
   const isDraining = () => draining
 
   const counted = (): Counted => ({ sessions, arrivals, hub, broker, ...stores.memory, webSockets, pace })
-  const metrics = createMetrics(gaugesOf(counted))
+  const metrics = createMetrics(gaugesOf(counted), settings.metrics_tags)
   const count = (code: GapCode) => {
     metrics.refused(code)
     log.debug({ code }, `a page may have missed messages: ${GAPS[code]}`)
@@ -133,11 +140,13 @@ export function createCable(
     stats: () => statsOf(counted()),
     ...{ ports, metrics, log },
   })
+  const shown = showMetrics(config, { ports, metrics, every, log })
 
   const end = async (timeoutMs: number) => {
     heartbeat.stop()
     webSockets.stop()
     metrics.stop()
+    shown.stop()
     endUpkeep()
     await ports.close(timeoutMs)
   }
@@ -159,6 +168,7 @@ export function createCable(
         cable: listener.origin.replace('http', 'ws') + settings.path[0],
         broadcast: urls.broadcast,
         api: urls.api,
+        metrics: shown.url,
       }
     },
   }

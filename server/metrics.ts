@@ -39,14 +39,20 @@ export interface Metrics extends Counts {
   commandTook: (ms: number) => void
   /** Time from a publication until we wrote it to the last socket, ms. */
   broadcastTook: (ms: number) => void
+  /** All counters and gauges without labels, by their names without the prefix. */
+  values: () => Record<string, number>
   /** Prometheus' text. */
   text: () => Promise<string>
   stop: () => void
 }
 
-/** Reads `gauges` at each scrape; those with a name in _total only rise. */
-export function createMetrics(gauges: Record<string, [help: string, read: () => number]>): Metrics {
+/** Reads `gauges` at each scrape; those with a name in _total only rise. `tags` are labels of every metric. */
+export function createMetrics(
+  gauges: Record<string, [help: string, read: () => number]>,
+  tags: readonly (readonly [name: string, value: string])[] = [],
+): Metrics {
   const registry = new Registry()
+  registry.setDefaultLabels(Object.fromEntries(tags))
   const counts = Object.fromEntries(Object.keys(COUNTERS).map(name => [name, 0])) as Counts
   for (const [name, help] of Object.entries(COUNTERS)) {
     const read = () => counts[name as keyof Counts]
@@ -133,6 +139,10 @@ export function createMetrics(gauges: Record<string, [help: string, read: () => 
     },
     commandTook,
     broadcastTook,
+    values: () => ({
+      ...Object.fromEntries(Object.keys(COUNTERS).map(name => [name, counts[name as keyof Counts]])),
+      ...Object.fromEntries(Object.entries(gauges).map(([name, [, read]]) => [name, read()])),
+    }),
     text: () => registry.metrics(),
     stop: () => delay.disable(),
   })

@@ -79,5 +79,6 @@ async function start(config: Config, source: string | undefined): Promise<number
     { authorization: config.broadcastKeys.length === 0 ? 'none' : 'required' },
     `backends broadcast to ${cable.url.broadcast}`,
   )
+  if (cable.url.metrics !== undefined) log.info(`Prometheus reads metrics at ${cable.url.metrics}`)
   return 0
 }

@@ -346,3 +346,33 @@ test('a certificate needs its key, and the name of a file is not a secret', () =
   const found = problems(['--noauth', '--ssl_cert=/srv/development/c.pem', '--ssl_key=/srv/development/k.pem'])
   assert.deepEqual(found, ['--ssl_cert /srv/development/c.pem cannot be read: the file does not exist'])
 })
+
+test('a setting of metrics that nothing shows is reported', () => {
+  for (const flag of ['--metrics_port=1', '--metrics_host=::1', '--metrics_tags=a:b'])
+    assert.match(
+      readConfig(['--noauth', flag], {}).warnings.join(),
+      /^metrics_\w+ has no effect without --metrics_http$/,
+    )
+  assert.deepEqual(readConfig(['--noauth', '--metrics_log_filter=a'], {}).warnings, [
+    'metrics_log_filter has no effect without --metrics_log',
+  ])
+  assert.deepEqual(readConfig(['--noauth', '--metrics_port=1', '--metrics_http=/metrics'], {}).warnings, [])
+})
+
+test('metrics on the host of all other ports share their listeners, and not on another one', () => {
+  const read = (...argv: string[]) => {
+    const { metricsPort, metricsHost } = readConfig(['--noauth', '--metrics_http=/metrics', ...argv], {})
+    return [metricsPort, metricsHost]
+  }
+
+  assert.deepEqual(read(), ['main', undefined])
+  assert.deepEqual(read('--metrics_port=8080'), ['main', undefined])
+  assert.deepEqual(read('--metrics_port=9090'), [9090, undefined])
+  assert.deepEqual(read('--metrics_host=localhost', '--host=127.0.0.1'), ['main', undefined])
+  assert.deepEqual(read('--metrics_host=0.0.0.0'), [8080, '0.0.0.0'])
+  assert.deepEqual(read('--metrics_host=0.0.0.0', '--metrics_port=9090'), [9090, '0.0.0.0'])
+  assert.match(problems(['--noauth', '--metrics_http=/api', '--secret=s']).join(), /both \/api/)
+  assert.deepEqual(problems(['--noauth', '--metrics_http=/cable', '--metrics_port=9090']), [])
+  for (const tags of ['a', 'a:', ':b', '1a:b', '__name__:x', 'le:1', 'code:x', 'a b:c'])
+    assert.match(problems(['--noauth', `--metrics_tags=${tags}`]).join(), /^--metrics_tags must be name:value/, tags)
+})

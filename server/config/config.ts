@@ -24,6 +24,10 @@ export interface Config extends ChannelSettings {
   readonly broadcastPort: number | 'main'
   /** `undefined`: the API is off. */
   readonly api: { readonly keys: readonly string[]; readonly port: number | 'main' } | undefined
+  /** `main`: the clients' port. */
+  readonly metricsPort: number | 'main'
+  /** `undefined`: the host of all other ports. */
+  readonly metricsHost: string | undefined
   /** `undefined`: plain HTTP. */
   readonly tls: Tls | undefined
   readonly warnings: readonly string[]
@@ -42,6 +46,7 @@ const RESOLVED = [
   ...['turbo_streams', 'turbo_streams_secret', 'turbo_rails_cleartext', 'rails_secret_key_base'],
   ...['cable_ready', 'cable_ready_secret', 'cable_ready_cleartext'],
   ...['broadcast_key', 'broadcast_previous_keys', 'http_broadcast_port'],
+  ...['metrics_port', 'metrics_host'],
   ...['api_port', 'api_secret', 'api_previous_secrets'],
   'debug',
 ] as const satisfies (keyof Values)[]
@@ -66,8 +71,7 @@ export function resolve(values: Values): Resolved {
       : undefined
   return {
     settings: withoutResolved(values),
-    // As Go does; Node would take 127.0.0.1 or ::1, as the resolver orders them.
-    host: values.host === 'localhost' ? '127.0.0.1' : values.host,
+    host: addressOf(values.host),
     jwtSecrets: rotation(jwtSecret, values.jwt_previous_secrets),
     jwtParam: values.jwt_param,
     enforceJwt: values.enforce_jwt,
@@ -93,7 +97,18 @@ export function resolve(values: Values): Resolved {
     broadcastKeys: rotation(broadcastKey, values.broadcast_previous_keys),
     broadcastPort: broadcastPort(values, broadcastKey),
     api: api(values, apiKey),
+    ...metrics(values),
   }
+}
+
+/** As Go reads it; for Node it would be 127.0.0.1 or ::1, as the resolver orders them. */
+const addressOf = (host: string): string => (host === 'localhost' ? '127.0.0.1' : host)
+
+function metrics(values: Values): Pick<Config, 'metricsPort' | 'metricsHost'> {
+  const port = values.metrics_port < 0 ? values.port : values.metrics_port
+  const host = addressOf(values.metrics_host)
+  if (host !== '' && host !== addressOf(values.host)) return { metricsPort: port, metricsHost: host }
+  return { metricsPort: values.metrics_port < 0 ? 'main' : mainOrOther(values, port), metricsHost: undefined }
 }
 
 /** Whether the cable reads tokens that are signed with a private key. Then it reads no others. */

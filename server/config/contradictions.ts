@@ -116,6 +116,17 @@ const WARNINGS: readonly MistakeRow[] = [
     },
     say: 'jwks_url is not https: a machine on the way could replace the keys, and then sign tokens',
   },
+  ...(
+    [
+      ['metrics_port', 'metrics_http'],
+      ['metrics_host', 'metrics_http'],
+      ['metrics_tags', 'metrics_http'],
+      ['metrics_log_filter', 'metrics_log'],
+    ] as const
+  ).map(([name, needed]) => ({
+    when: ({ given, values }: Checked) => given.has(name) && !values[needed],
+    say: `${name} has no effect without --${needed}`,
+  })),
   { when: ({ values }) => values.public, say: 'public: every client may connect, listen and broadcast' },
   {
     when: checked => hasOpenBroadcasts(checked) && isReachable(checked),

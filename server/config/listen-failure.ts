@@ -5,13 +5,24 @@
  */
 import type { Config } from './config.ts'
 
-export function listenFailure({ host, settings, broadcastPort, api }: Config, error: NodeJS.ErrnoException): string {
-  const { code = '', port = settings.port } = error as NodeJS.ErrnoException & { port?: number }
+export function listenFailure(config: Config, error: NodeJS.ErrnoException): string {
+  const { settings, broadcastPort, api, metricsPort, metricsHost } = config
+  const { code = '', port = settings.port, address, hostname } = error as ListenError
   const [reason, culprit] = REASONS[code] ?? [code, 'port']
-  const ports = { port: settings.port, http_broadcast_port: broadcastPort, api_port: api?.port }
-  const ofPort = (Object.keys(ports) as (keyof typeof ports)[]).filter(name => ports[name] === port)
-  const flags = (culprit === 'host' ? ['host'] : ofPort).map(name => `--${name}`)
-  return `cannot listen on ${host}:${port} (${flags.join(', ')}): ${reason}`
+  const isMetrics = metricsHost !== undefined && [address, hostname].includes(metricsHost)
+  const host = isMetrics ? metricsHost : config.host
+  const ports = isMetrics
+    ? { metrics_port: metricsPort }
+    : { port: settings.port, http_broadcast_port: broadcastPort, api_port: api?.port, metrics_port: metricsPort }
+  const ofPort = Object.entries(ports).filter(([, taken]) => taken === port)
+  const names = culprit === 'host' ? [isMetrics ? 'metrics_host' : 'host'] : ofPort.map(([name]) => name)
+  return `cannot listen on ${host}:${port} (${names.map(name => `--${name}`).join(', ')}): ${reason}`
+}
+
+interface ListenError extends NodeJS.ErrnoException {
+  port?: number
+  address?: string
+  hostname?: string
 }
 
 const REASONS: Record<string, readonly [reason: string, culprit: 'host' | 'port']> = {

@@ -103,3 +103,17 @@ export const file: Read<string> = text => {
   if (text.includes('-----BEGIN')) throw new Error('must be the name of a file, not its content')
   return text
 }
+
+/** Labels of metrics: name and value. */
+export const tags: Read<(readonly [name: string, value: string])[]> = text =>
+  list(text).map(entry => {
+    const [, name, value] = /^([a-z_][a-z0-9_]*):(.+)$/i.exec(entry) ?? []
+    if (name === undefined || value === undefined || name.startsWith('__') || LABELS.has(name))
+      throw new Error(
+        'must be name:value, comma-separated; a name has letters, digits and _, and is not code, kind, key or le',
+      )
+    return [name, value] as const
+  })
+
+/** Labels that metrics have already. */
+const LABELS = new Set(['code', 'kind', 'key', 'le'])

@@ -18,7 +18,11 @@ const ROUTES: readonly Route[] = [
   { setting: 'path', paths: ({ values }) => values.path },
   { setting: 'health-path', paths: ({ values }) => [values['health-path']] },
   { setting: 'ready-path', paths: ({ values }) => [values['ready-path']] },
-  { setting: 'metrics_http', paths: ({ values }) => (values.metrics_http === '' ? [] : [values.metrics_http]) },
+  {
+    setting: 'metrics_http',
+    paths: ({ values }) => (values.metrics_http === '' ? [] : [values.metrics_http]),
+    port: ({ config }) => (config.metricsHost === undefined ? config.metricsPort : undefined),
+  },
   {
     setting: 'client_js',
     paths: ({ values }) => (values.client_js === 'on' ? scriptPaths(values.path) : []),

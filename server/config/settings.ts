@@ -18,6 +18,7 @@ import {
   paths,
   secret,
   secrets,
+  tags,
   text,
   url,
   whole,
@@ -295,6 +296,8 @@ const STOPPING = {
   shutdown_timeout: setting('SECONDS', whole(0, 3600), 30, 'How long a shutdown may take.'),
 }
 
+const interval = whole(1, 86_400)
+
 const OPERATING = {
   log_level: setting(
     'LEVEL',
@@ -304,11 +307,23 @@ const OPERATING = {
   ),
   log_format: setting('FORMAT', choice('text', 'json'), 'text', 'Format of the log: text or json.'),
   debug: flag('Short for --log_level=debug.', { log_level: 'debug' }),
-  metrics_http: setting(
-    'PATH',
-    path,
-    '',
-    "Serve Prometheus metrics at this path, such as /metrics, on the clients' port. Default: off.",
+  metrics_http: setting('PATH', path, '', 'Serve Prometheus metrics at this path, such as /metrics. Default: off.'),
+  metrics_port: setting('PORT', whole(0, 65535), -1, 'Port of the metrics. Default: --port.'),
+  metrics_host: setting('HOST', host, '', 'Address of the metrics. Default: --host.'),
+  metrics_tags: setting(
+    'TAGS',
+    tags,
+    [],
+    'Labels of every metric in the answer at --metrics_http, as name:value; comma-separated.',
+  ),
+  metrics_log: flag('Log the metrics, too.'),
+  metrics_rotate_interval: setting('SECONDS', interval, 15, 'Time between two logs of metrics.'),
+  metrics_log_interval: older('metrics_rotate_interval', ['SECONDS', interval, -1]),
+  metrics_log_filter: setting(
+    'NAMES',
+    list,
+    [],
+    'Log only these metrics, such as clients_num; comma-separated. Default: all.',
   ),
   dev: ourFlag(
     'For development: tell clients why they are refused, name probable mistakes in the log and on pages, accept development secrets.',

@@ -6,8 +6,10 @@ import { OLDER_PAIRS, settle } from './settle.ts'
 
 const rows = Object.entries(SETTINGS)
 
+const VALUES: Record<string, readonly [string, string]> = { '': ['true', 'true'], SECONDS: ['7', '8'] }
+
 for (const { older, newer, outranks } of OLDER_PAIRS) {
-  const [one, two] = SETTINGS[newer].shape === '' ? ['true', 'true'] : ['canary-one', 'canary-two']
+  const [one, two] = VALUES[SETTINGS[newer].shape] ?? ['canary-one', 'canary-two']
   const used = outranks ? older : newer
 
   test(`the cable reports --${older} beside its newer name --${newer}, and uses --${used}`, () => {

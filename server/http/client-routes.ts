@@ -1,5 +1,5 @@
 /**
- * Routes on the clients' port beside WebSockets and events: health, readiness, metrics.
+ * Routes on the clients' port beside WebSockets and events: health, readiness.
  */
 import type { Hono } from 'hono'
 
@@ -8,14 +8,11 @@ export interface ClientRouteSettings {
   readonly path: readonly string[]
   readonly 'health-path': string
   readonly 'ready-path': string
-  readonly metrics_http: string
 }
 
 export interface ClientRouteParts {
   isDraining: () => boolean
   broker: { readonly well: boolean }
-  /** Returns the text for Prometheus. */
-  metrics: () => Promise<string>
 }
 
 export function addClientRoutes(app: Hono, settings: ClientRouteSettings, parts: ClientRouteParts): void {
@@ -25,5 +22,4 @@ export function addClientRoutes(app: Hono, settings: ClientRouteSettings, parts:
     return parts.broker.well ? c.text('ready') : c.text('the broker is away', 503)
   })
   for (const path of settings.path) app.all(path, c => c.text('expected a WebSocket', 400))
-  if (settings.metrics_http !== '') app.get(settings.metrics_http, async c => c.text(await parts.metrics()))
 }

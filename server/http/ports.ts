@@ -9,8 +9,11 @@ import { createListener, type HttpListener, type ListenerSettings } from './list
 import { offersWebSocket, type Upgrade } from './upgrade.ts'
 
 export interface Ports {
-  /** Returns the listener of a port, and creates it for the first caller. The first port is the clients', also called `main`. */
-  serve: (port: number | 'main') => HttpListener
+  /**
+   * Returns the listener of a port, and creates it for the first caller. The first port is the clients', also called `main`.
+   * `host`: another address than that of all other ports.
+   */
+  serve: (port: number | 'main', host?: string) => HttpListener
   listen: (host: string) => Promise<void>
   close: (timeoutMs: number) => Promise<void>
 }
@@ -25,11 +28,13 @@ export interface PortSettings extends Omit<ListenerSettings, 'failed' | 'isCrowd
 
 export function createPorts(upgrade: Upgrade, { log, isCrowded, sessions, ...settings }: PortSettings): Ports {
   const failed = ({ stack }: Error) => log.error({ stack }, 'a request failed')
-  const ports: { port: number; listener: HttpListener }[] = []
+  const ports: { port: number; host: string | undefined; listener: HttpListener }[] = []
 
   return {
-    serve(port) {
-      const found = port === 'main' ? ports[0] : ports.find(({ port: taken }) => taken === port && port !== 0)
+    serve(port, host) {
+      const isTaken = (taken: { port: number; host: string | undefined }) =>
+        taken.port === port && taken.host === host && port !== 0
+      const found = port === 'main' ? ports[0] : ports.find(isTaken)
       if (found !== undefined) return found.listener
       const isForClients = ports.length === 0
       const upgrades = isForClients ? upgrade : { ...upgrade, paths: [] }
@@ -38,11 +43,11 @@ export function createPorts(upgrade: Upgrade, { log, isCrowded, sessions, ...set
         isCrowded: connections => isCrowded(isForClients ? connections - sessions() : connections),
         failed,
       })
-      ports.push({ port: port as number, listener })
+      ports.push({ port: port as number, host, listener })
       return listener
     },
     async listen(host) {
-      for (const { port, listener } of ports) await listener.listen(host, port)
+      for (const { port, host: own = host, listener } of ports) await listener.listen(own, port)
     },
     async close(timeoutMs) {
       await Promise.all(ports.map(({ listener }) => listener.close(timeoutMs)))

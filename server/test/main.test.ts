@@ -144,6 +144,7 @@ test('the cable reports a port in use in one line, which names the settings', as
     [['--port=0', `--http_broadcast_port=${port}`], '--http_broadcast_port'],
     [['--port=0', '--http_broadcast_port=0', `--api_port=${port}`], '--api_port'],
     [['--port=0', `--http_broadcast_port=${port}`, `--api_port=${port}`], '--http_broadcast_port, --api_port'],
+    [['--port=0', '--http_broadcast_port=0', '--metrics_http=/metrics', `--metrics_port=${port}`], '--metrics_port'],
   ] as const) {
     const { ended, output } = run(t, ['--noauth', ...flags])
     const code = await ended
@@ -163,6 +164,19 @@ test('the cable reports a host of another machine in one line', async t => {
 
     assert.equal(code, 1)
     assert.match(output(), new RegExp(`^.*WRN.*\\ncable: cannot listen on ${host}:\\d+ \\(--host\\): ${reason}\\n$`))
+  }
+})
+
+test('the cable reports an address of metrics that it cannot have, with the setting of that address', async t => {
+  for (const host of ['192.0.2.1', 'nowhere.invalid']) {
+    const flags = ['--port=0', '--http_broadcast_port=0', '--metrics_http=/metrics', `--metrics_host=${host}`]
+    const { ended, output } = run(t, ['--noauth', ...flags])
+
+    assert.equal(await ended, 1)
+    assert.match(
+      output(),
+      new RegExp(`^cable: cannot listen on ${host}:\\d+ \\(--metrics_host\\): this machine|the host`),
+    )
   }
 })
 

@@ -94,7 +94,7 @@ export function createClients(config: ClientsSettings, parts: ClientsParts): Cli
     },
   )
   const listener = ports.serve(settings.port)
-  addClientRoutes(listener.app, settings, { isDraining, broker, metrics: metrics.text })
+  addClientRoutes(listener.app, settings, { isDraining, broker })
   if (settings.client_js === 'on') listener.app.route('/', createClientScripts(settings.path, { build: bundle, log }))
   if (settings.sse)
     listener.handlers.set(settings.sse_path, createEventHandler(config, { admission, metrics, turn, sent, isDraining }))

@@ -1,0 +1,76 @@
+/**
+ * The ways out for metrics: Prometheus asks for them (--metrics_http), and the log has them at an interval (--metrics_log).
+ *
+ *   2026-11-23 06:12:01.123 INF metrics context=metrics clients_num=2 client_msg_total=7
+ *
+ * In the log a counter, with a name in _total, is the increase since the last line.
+ */
+import type { Every } from '../base/clocks.ts'
+import type { Log } from '../log.ts'
+import type { Metrics } from '../metrics.ts'
+import type { Ports } from './ports.ts'
+
+export interface ShowMetricsSettings {
+  /** `main`: the clients' port. */
+  readonly metricsPort: number | 'main'
+  /** `undefined`: the host of all other ports. */
+  readonly metricsHost: string | undefined
+  /** By their names. */
+  readonly settings: {
+    readonly metrics_http: string
+    readonly metrics_log: boolean
+    readonly metrics_rotate_interval: number
+    readonly metrics_log_filter: readonly string[]
+  }
+}
+
+export interface ShowMetricsParts {
+  ports: Pick<Ports, 'serve'>
+  metrics: Pick<Metrics, 'text' | 'values'>
+  every: Every
+  log: Log
+}
+
+export interface ShownMetrics {
+  /** Where Prometheus asks; known once the cable listens. `undefined`: nowhere. */
+  readonly url: string | undefined
+  /** Ends the log of metrics. */
+  stop: () => void
+}
+
+export function showMetrics(
+  config: ShowMetricsSettings,
+  { ports, metrics, every, log }: ShowMetricsParts,
+): ShownMetrics {
+  const {
+    metrics_http: path,
+    metrics_log,
+    metrics_rotate_interval: seconds,
+    metrics_log_filter: names,
+  } = config.settings
+  const listener = path === '' ? undefined : ports.serve(config.metricsPort, config.metricsHost)
+  listener?.app.get(path, async c => c.text(await metrics.text()))
+  return {
+    get url() {
+      return listener && listener.origin + path
+    },
+    stop: metrics_log ? logAtIntervals() : () => {},
+  }
+
+  function logAtIntervals(): () => void {
+    let before = metrics.values()
+    const unknown = names.filter(name => !Object.hasOwn(before, name))
+    log.info({ context: 'metrics', interval_s: seconds }, 'the log will have the metrics at an interval')
+    if (unknown.length > 0)
+      log.warn({ names: unknown.join() }, '--metrics_log_filter has names that this cable does not have')
+    return every(seconds * 1000, () => {
+      const now = metrics.values()
+      const shown = Object.keys(now)
+        .filter(name => names.length === 0 || names.includes(name))
+        .sort()
+        .map(name => [name, name.endsWith('_total') ? now[name]! - before[name]! : now[name]!])
+      before = now
+      log.info({ context: 'metrics', ...Object.fromEntries(shown) }, 'metrics')
+    })
+  }
+}
