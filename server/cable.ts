@@ -16,6 +16,8 @@ import { withUnheardLogged } from './broadcast/unheard.ts'
 import { withUnpublishedHealed } from './broadcast/unpublished.ts'
 import { createChannels, type Resolve } from './channels/channels.ts'
 import type { Config } from './config/config.ts'
+import { createRecent } from './debug/recent.ts'
+import { createDebugRoutes } from './debug/routes.ts'
 import { GAPS, type GapCode } from './errors.ts'
 import { createHeal } from './heal/heal.ts'
 import { createRefreshPace } from './heal/pace.ts'
@@ -67,7 +69,7 @@ export interface CableParts extends Partial<Clocks>, Wraps {
 export function createCable(
   config: Config,
   {
-    log,
+    log: given,
     wall = Date.now,
     monotonic = () => performance.now(),
     every = repeat,
@@ -77,6 +79,8 @@ export function createCable(
   }: CableParts,
 ): Cable {
   const { settings } = config
+  const recent = settings.dev ? createRecent(wall) : undefined
+  const log = recent?.logged(given) ?? given
   const failed = createFailureReporter(log, code => metrics.refused(code))
   const later = (ms: number, then: () => void) => {
     const timer = setTimeout(guarded(then, failed), ms).unref()
@@ -130,7 +134,7 @@ export function createCable(
     }),
   )
   const published = withUnpublishedHealed({ publish: broker.publish, forget: broker.forget, later })
-  const publish = settings.dev ? withUnheardLogged(published, { hub, log, monotonic }) : published
+  const publish = recent?.published(withUnheardLogged(published, { hub, log, monotonic }), hub) ?? published
   const forget = (identity: string) => resumables.forget(identity)
   const urls = addBackendRoutes(config, {
     backend: createBackend({ publish, disconnect: createDisconnect({ signal: broker.signal, forget }), metrics }),
@@ -138,6 +142,7 @@ export function createCable(
     attendance: stream => presence && soon(presence.present(stream), printAttendance),
     streams: () => hub.listeners(),
     stats: () => statsOf(counted()),
+    debug: recent && (to => createDebugRoutes(to, { settings: config, recent, sessions, hub, position, wall })),
     ...{ ports, metrics, log },
   })
   const shown = showMetrics(config, { ports, metrics, every, log })

@@ -1,6 +1,7 @@
 /**
  * The routes of backends and operators, each on its port with its keys: broadcasts, positions, the REST API.
  */
+import type { Hono } from 'hono'
 import type { Soon } from '../base/soon.ts'
 import type { RequestRefused } from '../errors.ts'
 import { createApi } from '../http/api.ts'
@@ -34,6 +35,8 @@ export interface BackendRouteParts {
   attendance: (stream: string) => Soon<string | undefined>
   streams: () => Iterable<readonly [stream: string, subscriptions: number]>
   stats: () => object
+  /** Makes more routes below the path of broadcasts. */
+  debug?: ((routing: RouteSettings) => Hono) | undefined
   metrics: Metrics
   log: Log
 }
@@ -46,7 +49,7 @@ export interface BackendUrls {
 
 export function addBackendRoutes(config: BackendRouteSettings, parts: BackendRouteParts): BackendUrls {
   const { settings } = config
-  const { ports, backend, position, attendance, streams, stats, metrics, log } = parts
+  const { ports, backend, position, attendance, streams, stats, debug, metrics, log } = parts
   const secured = (kind: 'broadcast' | 'api', path: string, keys: readonly string[]): RouteSettings => ({
     path,
     keys,
@@ -62,6 +65,7 @@ export function addBackendRoutes(config: BackendRouteSettings, parts: BackendRou
   const broadcast = secured('broadcast', settings.http_broadcast_path, config.broadcastKeys)
   backends.handlers.set(broadcast.path, createBroadcastHandler(broadcast, backend.publish))
   backends.app.route('/', createPositionRoutes(broadcast, position))
+  if (debug) backends.app.route('/', debug(broadcast))
   const operators = ports.serve(config.api?.port ?? 'main')
   if (config.api !== undefined) {
     const api = secured('api', settings.api_path, config.api.keys)

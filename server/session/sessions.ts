@@ -42,6 +42,11 @@ export class Sessions {
     return this.#bySid.size
   }
 
+  /** The oldest first. */
+  [Symbol.iterator](): Iterator<Session> {
+    return this.#bySid.values()
+  }
+
   /** Sessions, and clients that wait to become one. */
   get clients(): number {
     return this.count + this.#parts.arrivals.count

@@ -1,0 +1,93 @@
+/**
+ * Under --dev: the last refusals, and the last messages of each stream. Bounded in number and in length.
+ *
+ * A refusal is a line of the log with a code, at any level, whether the log shows that level or not.
+ */
+import { soon } from '../base/soon.ts'
+import type { Publish } from '../broadcast/backend.ts'
+import type { Log } from '../log.ts'
+import type { Publication } from '../protocol/publication.ts'
+import { shorten } from './finding.ts'
+
+export interface RecentRefusal {
+  /** Unix time in ms. */
+  readonly at: number
+  readonly code: string
+  readonly text: string
+  /** The start of the session's sid, if it has one. */
+  readonly sid: string | undefined
+}
+
+export interface RecentMessage {
+  /** Unix time in ms. */
+  readonly at: number
+  /** JSON text, shortened. */
+  readonly message: string
+  /** Whether a session listened. */
+  readonly isHeard: boolean
+  readonly isTransient: boolean
+}
+
+export interface Recent {
+  /** The newest last. */
+  readonly refusals: readonly RecentRefusal[]
+  /** By stream; the newest message, and the stream with it, last. */
+  readonly messages: ReadonlyMap<string, readonly RecentMessage[]>
+  /** Logs as `log` does, and keeps refusals. */
+  logged: (log: Log) => Log
+  /** Publishes as `publish` does, and keeps the messages. */
+  published: (publish: Publish, hub: { hasListeners: (stream: string) => boolean }) => Publish
+}
+
+const MOST_REFUSALS = 100
+const MOST_STREAMS = 100
+const MOST_MESSAGES = 5
+const LONGEST_NAME = 200
+const LONGEST_MESSAGE = 4000
+/** Characters of a sid: enough to find it in the log, and too few to resume the session. */
+export const SID_SHOWN = 8
+
+export function createRecent(wall: () => number): Recent {
+  const refusals: RecentRefusal[] = []
+  const messages = new Map<string, RecentMessage[]>()
+
+  function keepRefusal(about: unknown, text: unknown): void {
+    if (typeof about !== 'object' || about === null || !('code' in about) || typeof text !== 'string') return
+    const { code, sid } = about as { code: unknown; sid?: unknown }
+    refusals.push({
+      at: wall(),
+      code: String(code),
+      text: shorten(text),
+      sid: typeof sid === 'string' ? sid.slice(0, SID_SHOWN) : undefined,
+    })
+    if (refusals.length > MOST_REFUSALS) refusals.shift()
+  }
+
+  function keepMessage({ stream, message, transient }: Publication, isHeard: boolean): void {
+    const name = shorten(stream, LONGEST_NAME)
+    const kept = messages.get(name) ?? []
+    kept.push({ at: wall(), message: shorten(message, LONGEST_MESSAGE), isHeard, isTransient: transient })
+    if (kept.length > MOST_MESSAGES) kept.shift()
+    messages.delete(name)
+    messages.set(name, kept)
+    if (messages.size > MOST_STREAMS) messages.delete(messages.keys().next().value!)
+  }
+
+  return {
+    refusals,
+    messages,
+    logged(log) {
+      const at = (level: keyof Log) =>
+        ((...given: [unknown, ...unknown[]]) => {
+          keepRefusal(given[0], given[1])
+          log[level](...(given as [string]))
+        }) as Log[keyof Log]
+      return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
+    },
+    published: (publish, hub) => publications =>
+      soon(publish(publications), published => {
+        for (const publication of published) keepMessage(publication, hub.hasListeners(publication.stream))
+        return published
+      }),
+  }
+}
