@@ -3,6 +3,7 @@
  */
 import { type Soon, soon } from '../base/soon.ts'
 import type { Broker, Entry } from '../broker.ts'
+import type { Position } from '../protocol/position.ts'
 import { lastOf, type PinnedStart, type PinnedStreamStart } from './replay.ts'
 import { startOf } from './start.ts'
 import type { Subscription } from './subscriptions.ts'
@@ -31,18 +32,31 @@ const upTo = (last: number, entries: readonly Entry[]): readonly Entry[] =>
   entries.filter(({ offset }) => offset <= last)
 
 function readStreams(history: HistoryReader, streams: readonly string[], start: PinnedStart, now: number): Found {
-  if (streams.length === 1) return readStream(history, streams[0]!, startOf(start, 0))
+  if (streams.length === 1) return readStream(history, streams[0]!, startOf(start, 0), now)
   // A remote broker reads each stream at another moment. Up to `last` no read lacks a message.
   const last = Math.max(now, lastOf(start, []))
-  const found = streams.map((stream, at) => readStream(history, stream, startOf(start, at)))
+  const found = streams.map((stream, at) => readStream(history, stream, startOf(start, at), now))
   return found.some(one => one instanceof Promise)
     ? Promise.all(found).then(all => merge(all, last))
     : merge(found as readonly Awaited<Found>[], last)
 }
 
-function readStream(history: HistoryReader, stream: string, start: PinnedStreamStart): Found {
+function readStream(history: HistoryReader, stream: string, start: PinnedStreamStart, now: number): Found {
   if (start === 'gap') return 'gap'
-  return 'since' in start ? history.since(stream, start.since) : history.after(stream, start)
+  return 'since' in start ? readSince(history, stream, start, now) : history.after(stream, start)
+}
+
+/** A client's clock may be fast: then the messages that came while the replay waited for its turn are not of its time yet. */
+function readSince(
+  history: HistoryReader,
+  stream: string,
+  { since, after }: { since: number; after: Position },
+  now: number,
+): Found {
+  return soon(history.since(stream, since), entries => {
+    const first = entries[0]?.offset ?? Number.POSITIVE_INFINITY
+    return first > after.offset && Math.max(now, history.seen) > after.offset ? history.after(stream, after) : entries
+  })
 }
 
 /** Merges the messages of several streams up to an offset. */

@@ -7,20 +7,24 @@ import type { Message } from '../hub/hub.ts'
 import { broadcastPrefix } from '../protocol/action-cable.ts'
 import { textFrame } from '../protocol/frame.ts'
 import { storedPayload } from '../protocol/payload.ts'
+import type { Position } from '../protocol/position.ts'
 import { type Start, type StreamStart, startOf } from './start.ts'
 import type { Subscription } from './subscriptions.ts'
 
-export type PinnedStreamStart = Exclude<StreamStart, 'now'>
+/** `after`: for a time that is not over yet, which is the clock of a client. */
+export type PinnedStreamStart = Position | { readonly since: number; readonly after: Position } | 'gap'
 
 /** A start that does not move while it waits. */
 export type PinnedStart = PinnedStreamStart | { readonly each: readonly PinnedStreamStart[] }
 
-/** Pins "now" to this moment. */
+/** Pins "now", and a time that is not over yet, to this moment. */
 export const pinned = (start: Start, now: Now): PinnedStart =>
   typeof start === 'object' && 'each' in start ? { each: start.each.map(one => pin(one, now)) } : pin(start, now)
 
-const pin = (start: StreamStart, { seen, epoch }: Now): PinnedStreamStart =>
-  start === 'now' ? { offset: seen, epoch } : start
+function pin(start: StreamStart, { seen, epoch }: Now): PinnedStreamStart {
+  if (start === 'now') return { offset: seen, epoch }
+  return typeof start === 'object' && 'since' in start ? { since: start.since, after: { offset: seen, epoch } } : start
+}
 
 export interface Now {
   readonly seen: number

@@ -141,3 +141,16 @@ testSeeds(
     )
   },
 )
+
+testSeeds('a client with a fast clock misses nothing while another replay runs', 30, async (t, seed) => {
+  const { cable } = await delayedCable(t, seed)
+  const client = await cable.welcomed()
+  client.command('subscribe', open('first'))
+  client.command('subscribe', open('second'), { history: { since: Math.ceil(Date.now() / 1000) + 60 } })
+  await client.until(({ type, identifier }) => type === 'confirm_subscription' && identifier === open('second'))
+
+  await cable.broadcast('second', 'new')
+
+  const frames = [await client.next(), await client.next()]
+  assert.deepEqual(frames.map(({ message, type }) => message ?? type).sort(), ['confirm_history', 'new'])
+})
