@@ -12,6 +12,7 @@ import { EXTRAS, LIBRARIES } from '../../backends/harness/libraries.ts'
 import { missing, type Tool } from '../../backends/harness/toolchain.ts'
 import { freePorts } from '../../start/network.ts'
 import { listening, type RunningCable, withoutSettings } from '../../testing/cable.ts'
+import { isMarked, mark } from './demo.ts'
 import { APPS, apply, COMMANDS, CONSOLES, editsOf, helperOf } from './guide.ts'
 
 interface App {
@@ -21,6 +22,8 @@ interface App {
   readonly start: (port: number) => Promise<string>
   /** The language of its console, if it has one. */
   readonly console?: string
+  /** Other files of its project, from this folder. */
+  readonly besides?: string
   /** Its `.env` before. */
   readonly env?: (port: number) => string
 }
@@ -31,7 +34,19 @@ const KNOWN: Record<string, App> = {
     start: async port => `${await LIBRARIES.flask.interpreter()} -m flask --app app run --port ${port}`,
     console: 'python3',
   },
+  Django: {
+    needs: LIBRARIES.django,
+    start: async port =>
+      `${await LIBRARIES.django.interpreter()} -m django runserver --settings settings --noreload 127.0.0.1:${port}`,
+    console: 'python3',
+  },
   PHP: { needs: LANGUAGES.php, console: 'php', start: async port => `php -S 127.0.0.1:${port}` },
+  Laravel: {
+    needs: EXTRAS.laravel,
+    isExtra: true,
+    start: async port => `php -d display_errors=0 -d log_errors=1 -S 127.0.0.1:${port} public/index.php`,
+    besides: 'recipes/laravel',
+  },
   Express: {
     needs: EXTRAS.express,
     isExtra: true,
@@ -39,6 +54,11 @@ const KNOWN: Record<string, App> = {
     console: 'node',
     // Without a line break at its end, and with a port that is not the cable's.
     env: port => `PORT=${port}`,
+  },
+  Sinatra: {
+    needs: LIBRARIES.sinatra,
+    start: async port => `${await LIBRARIES.sinatra.interpreter()} app.rb -o 127.0.0.1 -p ${port}`,
+    console: 'ruby',
   },
   Go: { needs: LANGUAGES.go, start: async port => `PORT=${port} go run .` },
 }
@@ -64,6 +84,7 @@ for (const [name, known] of Object.entries(KNOWN)) {
     mkdirSync('tmp', { recursive: true })
     const parent = mkdtempSync(resolve('tmp/guide-'))
     const folder = join(parent, 'your-app')
+    if (known.besides) cpSync(join('e2e/browser', known.besides), folder, { recursive: true })
     cpSync(join('e2e/browser/guide', name.toLowerCase()), folder, { recursive: true })
     symlinkSync(resolve('.'), join(parent, 'hotcable'))
     const [port] = (await freePorts(1)) as [number]
@@ -140,6 +161,7 @@ async function expectLiveUpdates(context: BrowserContext, port: number): Promise
   const loads: string[] = []
   reader.on('request', request => loads.push(request.url()))
 
+  await mark(writer)
   await addTask(writer, '<b>Łódź</b> & co')
 
   // Once on both, though the writer's page is a new one that may have been sent it as well.
@@ -148,6 +170,7 @@ async function expectLiveUpdates(context: BrowserContext, port: number): Promise
   await addTask(writer, 'last')
   for (const page of [reader, writer])
     await expect(page.locator('#tasks > li')).toHaveText([...known, '<b>Łódź</b> & co', 'last'])
+  expect(await isMarked(writer), 'the form loads a page, as before').toBe(false)
   expect(loads, 'the reader fetched nothing').toEqual([])
   return reader
 }

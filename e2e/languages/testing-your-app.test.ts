@@ -17,7 +17,7 @@ import { apply, editsOf } from '../browser/guide.ts'
 interface Tested {
   readonly needs: Tool
   readonly isExtra?: boolean
-  /** The app of docs/existing-app.md, or the recipe. */
+  /** In docs/existing-app.md. */
   readonly app: string
   /** The file that broadcasts. */
   readonly broadcasts: string
@@ -115,13 +115,8 @@ function makeApp(t: TestContext, title: string, { app, helper: [from, to], files
   t.after(() => rmSync(folder, { recursive: true, maxRetries: 5 }))
   mkdirSync(join(folder, dirname(to)), { recursive: true })
   copyFileSync(join('backends', from), join(folder, to))
-  if (app === 'Sinatra') {
-    const [, recipes] = readFileSync('backends/recipes.md', 'utf8').split('\n## Sinatra\n')
-    writeFileSync(join(folder, 'app.rb'), blocksOf(recipes!)[0]!)
-  } else {
-    cpSync(join('e2e/browser/guide', app.toLowerCase()), folder, { recursive: true })
-    for (const edit of editsOf(app)) apply(edit, folder)
-  }
+  cpSync(join('e2e/browser/guide', app.toLowerCase()), folder, { recursive: true })
+  for (const edit of editsOf(app)) apply(edit, folder)
   const blocks = blocksOf(PAGE.split(`\n## ${title}\n`)[1]!.split('\n## ', 1)[0]!)
   assert.equal(blocks.length, files.length)
   for (const [at, file] of files.entries()) writeFileSync(join(folder, file), blocks[at]!)

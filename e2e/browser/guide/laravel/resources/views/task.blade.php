@@ -1,0 +1,1 @@
+<li id="task_{{ $task['id'] }}">{{ $task['title'] }}</li>
