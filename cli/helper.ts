@@ -3,16 +3,18 @@
  * that serves them itself, as it must with anycable-go in the cable's place.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { nearest } from '../server/base/nearest.ts'
 import type { Io } from './io.ts'
 
+/** Below backends/. */
 const FILES: Readonly<Record<string, string>> = {
-  typescript: 'hotcable.ts',
-  python: 'hotcable.py',
-  php: 'hotcable.php',
-  ruby: 'hotcable.rb',
-  go: 'hotcable.go',
+  typescript: 'typescript/hotcable.ts',
+  javascript: 'typescript/hotcable.js',
+  python: 'python/hotcable.py',
+  php: 'php/hotcable.php',
+  ruby: 'ruby/hotcable.rb',
+  go: 'go/hotcable.go',
 }
 
 export const help = `Usage: hotcable helper <language> > <file>
@@ -21,7 +23,7 @@ export const help = `Usage: hotcable helper <language> > <file>
 Prints the one file that your app needs:
 
 ${Object.entries(FILES)
-  .map(([language, file]) => `  hotcable helper ${language} > ${file}\n`)
+  .map(([language, file]) => `  hotcable helper ${language} > ${basename(file)}\n`)
   .join('')}
 \`script\` saves hotcable.js and hotcable-streams.js, for an app that serves them itself. The cable serves them as well.
 `
@@ -38,7 +40,7 @@ export async function run([name = '', folder = '.', ...rest]: string[], { stdout
     stderr.write(`hotcable helper needs one of ${names.join(', ')}${meant ? `; did you mean ${meant}?` : ''}\n`)
     return 2
   }
-  stdout.write(await readFile(new URL(`../backends/${name}/${file}`, import.meta.url), 'utf8'))
+  stdout.write(await readFile(new URL(`../backends/${file}`, import.meta.url), 'utf8'))
   return 0
 }
 

@@ -29,20 +29,24 @@ export interface StartOptions {
   /** The only settings in its environment. */
   settings?: Readonly<Record<string, string>>
   nodeFlags?: readonly string[]
+  /** Another cable than that of this clone. */
+  program?: readonly [command: string, ...args: string[]] | undefined
 }
 
 /** On a free port unless `flags` name one; resolves when clients can connect. The flags must let it log `info`. */
 export async function startCable(
   flags: readonly string[],
-  { settings = {}, nodeFlags = [] }: StartOptions = {},
+  { settings = {}, nodeFlags = [], program }: StartOptions = {},
 ): Promise<RunningCable> {
   if (flags.some(flag => /^--log_level=(?!info|debug)/.test(flag)))
     throw new Error('the log must say where the cable is')
-  const program = SEED === undefined ? 'server/main.ts' : 'server/test/delayed-main.ts'
-  const argv = [...nodeFlags, program, '--port=0', ...flags]
+  const main = SEED === undefined ? 'server/main.ts' : 'server/test/delayed-main.ts'
+  const [command, ...args] = program ?? [process.execPath, ...nodeFlags, main]
   const seed = SEED === undefined ? {} : { HOTCABLE_TEST_SEED: SEED }
   const env = { ...withoutSettings('ANYCABLE_', 'HOTCABLE_'), ...seed, ...settings }
-  return listening(spawn(process.execPath, argv, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'inherit'] }))
+  return listening(
+    spawn(command, [...args, '--port=0', ...flags], { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'inherit'] }),
+  )
 }
 
 /** A cable that was started with a pipe for its log, at `info`; resolves when clients can connect. */

@@ -46,7 +46,8 @@ let cable: Pick<Server, 'stop'>
 let shared: Server | undefined
 let late: LateCables | undefined
 before(async () => {
-  if (env.HOTCABLE_TEST_SEED === undefined) cable = shared = await startHotcable(SHARED_FLAGS, NODE_FLAGS)
+  if (env.HOTCABLE_TEST_SEED === undefined)
+    cable = shared = await startHotcable(SHARED_FLAGS, { nodeFlags: NODE_FLAGS })
   else cable = late = startLateCables(NODE_FLAGS)
 })
 after(() => cable.stop())

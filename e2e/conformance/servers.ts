@@ -10,7 +10,7 @@ import { spawn } from 'node:child_process'
 import { globSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { freePorts } from '../../start/network.ts'
-import { startCable, withoutSettings } from '../../testing/cable.ts'
+import { type StartOptions, startCable, withoutSettings } from '../../testing/cable.ts'
 import { end } from '../../testing/child.ts'
 
 export type CableKind = 'hotcable' | 'anycable'
@@ -32,9 +32,9 @@ export type StartServer = (flags: readonly string[], settings?: Readonly<Record<
 
 const HOST = '127.0.0.1'
 
-export async function startHotcable(flags: readonly string[], nodeFlags: readonly string[] = []): Promise<Server> {
+export async function startHotcable(flags: readonly string[], options: StartOptions = {}): Promise<Server> {
   const own = [`--host=${HOST}`, '--metrics_http=/metrics', ...(await onFreePorts(flags))]
-  const { child, url, broadcast, stop } = await startCable(own, { nodeFlags })
+  const { child, url, broadcast, stop } = await startCable(own, options)
   const { host } = new URL(url)
   return {
     kind: 'hotcable',

@@ -41,8 +41,8 @@ export const SCENARIOS: Readonly<Record<string, readonly Scenario[]>> = {
   living,
 }
 
-/** Runs every scenario against the cables that `start` starts. */
-export function cableTests(kind: CableKind, start: StartServer): void {
+/** Runs every scenario against the cables that `start` starts, under a heading. */
+export function cableTests(kind: CableKind, start: StartServer, heading: string = kind): void {
   const shared = new Map<string, Promise<Server>>()
   const running: Promise<Server>[] = []
   const begin = (flags: readonly string[]) => {
@@ -55,7 +55,7 @@ export function cableTests(kind: CableKind, start: StartServer): void {
     if (!shared.has(key)) shared.set(key, begin(flags))
     return shared.get(key)!
   }
-  describe(kind, { concurrency: 3 }, () => {
+  describe(heading, { concurrency: 3 }, () => {
     after(async () => {
       for (const server of await Promise.allSettled(running))
         if (server.status === 'fulfilled') await server.value.stop()

@@ -98,7 +98,7 @@ test('every helper is in the lists of languages', () => {
     assert.ok(read('README.md').includes(`(${helper})`), helper)
     assert.ok(read('backends/README.md').includes(`(${helper.replace('backends/', '')})`), helper)
   }
-  assert.equal(helpers.length, 5)
+  assert.equal(helpers.length, 6)
 })
 
 /** The anchors of a page's headings, as GitHub names them: a repeated one gets a number. */

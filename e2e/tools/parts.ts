@@ -3,11 +3,10 @@
  *
  * `npm test` has one test of each kind, and takes minutes. `npm run test:full` has the repetitions as well.
  */
-import { execFileSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { filled, LANGUAGES, type Language } from '../../backends/harness/languages.ts'
 import { CHROMIUM, JAVA, type Tool } from '../../backends/harness/toolchain.ts'
 import { findAnycable } from '../conformance/servers.ts'
+import { MAJORS, runtime, versionOf } from '../package/nodes.ts'
 
 export type Step = { readonly needs?: Tool; readonly env?: Readonly<Record<string, string>> } & (
   | {
@@ -28,15 +27,18 @@ export interface Part {
   readonly steps: readonly Step[]
 }
 
-/** The folder into which `npm run setup -- --runtimes` puts it. */
-export const NODE_22 = 'tmp/node-22/node_modules/node/bin/node'
-
-const RUNTIME: Tool = {
+const NODE_22: Tool = {
   title: 'Node 22',
   needs: 'Node 22.18 or a later 22',
   packages: [],
   option: '--runtimes',
-  isPresent: async () => existsSync(NODE_22) && execFileSync(NODE_22, ['--version'], { encoding: 'utf8' }) >= 'v22.18',
+  isPresent: async () => (versionOf(runtime(22)) ?? '') >= 'v22.18',
+}
+const ALL_NODES: Tool = {
+  ...NODE_22,
+  title: `Node ${MAJORS.join(' and ')}`,
+  needs: `Node ${MAJORS.join(' and ')}`,
+  isPresent: async () => MAJORS.every(major => versionOf(runtime(major)) !== undefined),
 }
 
 const ANYCABLE: Tool = {
@@ -74,12 +76,14 @@ export const PARTS: Readonly<Record<string, Part>> = {
       ...Object.values<Language>(LANGUAGES).flatMap(checkOf),
     ],
   },
+  package: { steps: [{ tests: ['e2e/package/package.test.ts'] }] },
   browser: { steps: [{ project: 'board', needs: CHROMIUM }] },
   recipes: { isExtra: true, steps: [{ project: 'recipes', needs: CHROMIUM }] },
   runtimes: {
     isExtra: true,
     steps: [
-      { tests: [...UNIT, 'backends/typescript/*.test.ts'], skip: JDK, node: NODE_22, needs: RUNTIME },
+      { tests: [...UNIT, 'backends/typescript/*.test.ts'], skip: JDK, node: runtime(22), needs: NODE_22 },
+      { tests: ['e2e/package/conformance.test.ts'], needs: ALL_NODES },
       { tests: ['web/http2.test.ts'], only: JDK, needs: JAVA },
     ],
   },

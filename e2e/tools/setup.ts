@@ -1,6 +1,6 @@
 /**
  * `npm run setup`: installs what the tests need beyond npm. As root on Debian or Ubuntu it installs what is missing; elsewhere it
- * says what to install. `--check` only looks; `--reference` adds the real AnyCable, to compare with; `--runtimes` adds Node 22,
+ * says what to install. `--check` only looks; `--reference` adds the real AnyCable, to compare with; `--runtimes` adds Node 20 and 22,
  * `--proxies` nginx, HAProxy and Caddy. Exit code 0: all programs are here, except the extras, which are not available
  * everywhere: the gems of Rails and of AnyCable, which come from RubyGems; Java,
  * Laravel, Symfony and Express.
@@ -11,6 +11,7 @@ import { resolve } from 'node:path'
 import { LANGUAGES, type Language } from '../../backends/harness/languages.ts'
 import { EXTRAS, LIBRARIES } from '../../backends/harness/libraries.ts'
 import { CHROMIUM, JAVA, missing, PROXIES, type Tool } from '../../backends/harness/toolchain.ts'
+import { MAJORS, runtime, runtimeFolder, versionOf } from '../package/nodes.ts'
 
 const usual = Object.values<Language>(LANGUAGES).filter(({ isExtra }) => !isExtra)
 const TOOLS: readonly Tool[] = [...usual, ...Object.values(LIBRARIES), CHROMIUM]
@@ -90,11 +91,17 @@ function installReference(): void {
 
 /** For npm run test:full; in the folder of the gems, because the project has a Node already. */
 function installRuntimes(): void {
-  const args = ['install', '--prefix', 'tmp/node-22', '--no-save', '--no-audit', '--no-fund', 'node@22']
-  const { status } = spawnSync('npm', args, { stdio: 'ignore', timeout: 300_000 })
-  console.log(
-    status === 0 ? 'setup: installed Node 22 into tmp/node-22' : 'setup: Node 22 did not install; nothing runs on it',
-  )
+  for (const major of MAJORS) {
+    const folder = runtimeFolder(major)
+    const args = ['install', '--prefix', folder, '--no-save', '--no-audit', '--no-fund', `node@${major}`]
+    const { status } = spawnSync('npm', args, { stdio: 'ignore', timeout: 300_000 })
+    const isHere = status === 0 && versionOf(runtime(major)) !== undefined
+    console.log(
+      isHere
+        ? `setup: installed Node ${major} into ${folder}`
+        : `setup: Node ${major} did not install; nothing runs on it`,
+    )
+  }
 }
 
 /** For npm run test:full. The tests start proxies themselves. */

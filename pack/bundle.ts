@@ -1,0 +1,41 @@
+/**
+ * Bundles the command `hotcable` for plain Node: JavaScript modules, one for each part that is loaded lazily.
+ */
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { build, type Metafile, type Plugin } from 'esbuild'
+
+export const ROOT = fileURLToPath(new URL('..', import.meta.url))
+
+/** The package has the page's scripts as files. Without this it would build them if an app around it has an esbuild. */
+const noEsbuild: Plugin = {
+  name: 'no-esbuild',
+  setup(build) {
+    build.onResolve({ filter: /^esbuild$/ }, () => ({ path: 'esbuild', namespace: 'absent' }))
+    build.onLoad({ filter: /./, namespace: 'absent' }, () => ({ contents: "throw new Error('esbuild is not here')" }))
+  },
+}
+
+/** Writes main.js and its parts into `folder`. Returns esbuild's list of what is in them. */
+export async function bundleCommand(folder: string): Promise<Metafile> {
+  const { metafile } = await build({
+    entryPoints: [join(ROOT, 'cli/main.ts')],
+    absWorkingDir: ROOT,
+    outdir: folder,
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20.12',
+    // Libraries in CommonJS require Node's modules.
+    banner: {
+      js: "import { createRequire as __createRequire } from 'node:module'\nconst require = __createRequire(import.meta.url)",
+    },
+    chunkNames: '[name]-[hash]',
+    plugins: [noEsbuild],
+    // licences.ts has them all.
+    legalComments: 'none',
+    metafile: true,
+  })
+  return metafile
+}

@@ -1,0 +1,24 @@
+/** The licences of the libraries in a bundle, as one text. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { ROOT } from './bundle.ts'
+
+/** `files`: the sources of bundles, relative to the project. Throws an Error if a library has no licence. */
+export function licences(files: readonly string[]): string {
+  const found = files.map(file => /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(file)?.[1])
+  const folders = [...new Set(found.filter(folder => folder !== undefined))].sort()
+  return folders.map(licenceOf).join(`\n${'-'.repeat(80)}\n\n`)
+}
+
+function licenceOf(folder: string): string {
+  const path = join(ROOT, folder)
+  const { name, version, license, author } = JSON.parse(readFileSync(join(path, 'package.json'), 'utf8'))
+  const file = readdirSync(path).find(file => /^licen[cs]e/i.test(file))
+  if (file === undefined && license !== 'MIT') throw new Error(`${name} has no file with its licence, ${license}`)
+  const text = file === undefined ? mit(author.name ?? author) : readFileSync(join(path, file), 'utf8')
+  return `${name} ${version} (${license})\n\n${text.trim()}\n`
+}
+
+/** Some packages name the MIT licence without its text, which is the same as in our file. */
+const mit = (author: string): string =>
+  readFileSync(join(ROOT, 'LICENSE'), 'utf8').replace(/^Copyright .*$/m, `Copyright (c) ${author}`)
