@@ -60,3 +60,13 @@ test('hotcable-streams.js has no Turbo, and hotcable.js has one', () => {
 
   assert.deepEqual(SCRIPTS.map(has), [true, false])
 })
+
+test('two cables in one process can build the scripts at the same time', async () => {
+  const first = bundleClient()
+  const later = new Promise(resolve => setImmediate(resolve)).then(bundleClient)
+
+  assert.deepEqual(
+    (await Promise.all([first, later])).map(({ size }) => size),
+    [files.size, files.size],
+  )
+})

@@ -60,11 +60,18 @@ export async function bundleClient(): Promise<ReadonlyMap<string, Uint8Array>> {
   } catch (cause) {
     return await readBuilt(cause)
   }
-  const { outputFiles } = await esbuild.build({ ...OPTIONS, entryPoints: [...ENTRIES], outdir: BUILT })
-  // Its process would stay, and hold memory.
-  await esbuild.stop()
-  return new Map(outputFiles.map(({ path, contents }) => [basename(path), contents]))
+  running++
+  try {
+    const { outputFiles } = await esbuild.build({ ...OPTIONS, entryPoints: [...ENTRIES], outdir: BUILT })
+    return new Map(outputFiles.map(({ path, contents }) => [basename(path), contents]))
+  } finally {
+    // Its process would stay, and hold memory. A build that still runs would never end without it.
+    if (--running === 0) await esbuild.stop()
+  }
 }
+
+/** Builds that need esbuild's process, which all of them share. */
+let running = 0
 
 async function readBuilt(cause: unknown): Promise<ReadonlyMap<string, Uint8Array>> {
   try {
