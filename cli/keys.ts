@@ -1,12 +1,18 @@
-/** The keys that the environment's settings stand for: those of a cable that starts in it. */
+/** The keys that the environment and .env stand for: those of a cable that starts there. */
 import type { Secret } from '../server/auth/keys.ts'
+import type { Config } from '../server/config/config.ts'
+import { withDotEnv } from '../server/config/dot-env.ts'
 import { ConfigInvalid, readConfig } from '../server/config/read.ts'
 import { turboAndEvents } from '../server/config/usual.ts'
 import type { Io } from './io.ts'
 
 export interface Keys {
+  /** With the variables of .env. */
+  readonly env: NodeJS.ProcessEnv
   /** Signs tokens. */
   readonly jwt: string | undefined
+  /** Whether an identity provider signs tokens, and no secret does. */
+  readonly hasProvider: boolean
   /** The parameter of the query, and behind `x-` the header, that carries a token. */
   readonly jwtParam: string
   /** Signs the names of Turbo streams. */
@@ -17,25 +23,28 @@ export interface Keys {
   readonly broadcast: string | undefined
 }
 
-/** Reports the problems of the environment, and returns `undefined`, if no cable could start in it. */
-export function readKeys({ env, stderr }: Pick<Io, 'env' | 'stderr'>): Keys | undefined {
+/** Reports what is wrong with the environment, and returns `undefined`, if no cable could start in it. */
+export function readKeys({ env: given, cwd, stderr }: Pick<Io, 'env' | 'cwd' | 'stderr'>): Keys | undefined {
+  let env: NodeJS.ProcessEnv
+  let config: Config
   try {
-    const { jwtSecrets, jwtParam, turbo, streamsPurpose, broadcastKeys } = readConfig(
-      WITHOUT_SECRETS,
-      env,
-      turboAndEvents,
-    )
-    return {
-      jwt: jwtSecrets[0],
-      jwtParam,
-      streams: turbo?.secrets[0],
-      purpose: streamsPurpose,
-      broadcast: broadcastKeys[0],
-    }
+    env = withDotEnv(given, cwd).env
+    config = readConfig(WITHOUT_SECRETS, env, turboAndEvents)
   } catch (error) {
-    if (!(error instanceof ConfigInvalid)) throw error
-    for (const problem of error.problems) stderr.write(`hotcable: ${problem}\n`)
+    const problems = error instanceof ConfigInvalid ? error.problems : [(error as Error).message]
+    for (const problem of problems) stderr.write(`hotcable: ${problem}\n`)
     return undefined
+  }
+  const { jwtSecrets, jwtParam, publicTokens, turbo, streamsPurpose, broadcastKeys } = config
+  const hasProvider = publicTokens !== undefined
+  return {
+    env,
+    jwt: hasProvider ? undefined : jwtSecrets[0],
+    hasProvider,
+    jwtParam,
+    streams: turbo?.secrets[0],
+    purpose: streamsPurpose,
+    broadcast: broadcastKeys[0],
   }
 }
 

@@ -43,7 +43,7 @@ export const run = (args: string[], io: Io): Promise<number> =>
       io.stdout.write(`${signed}\n`)
       return 0
     }
-    const url = io.env.ANYCABLE_HTTP_BROADCAST_URL || `http://localhost:${keys.broadcast ? 8080 : 8090}/_broadcast`
+    const url = keys.env.ANYCABLE_HTTP_BROADCAST_URL || `http://localhost:${keys.broadcast ? 8080 : 8090}/_broadcast`
     io.stdout.write(`${element(signed, await position(stream, { url, key: keys.broadcast ?? 'none' }))}\n`)
     return 0
   })

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { tokenVerifier } from '../server/auth/identity.ts'
-import { hotcable } from './testing.ts'
+import { folder, hotcable } from './testing.ts'
 
 const ENV = { ANYCABLE_SECRET: 'canary' }
 const now = () => Math.floor(Date.now() / 1000)
@@ -44,6 +46,22 @@ test('token without a secret fails, and says how to get one', async () => {
 
   assert.deepEqual([code, stdout], [1, ''])
   assert.equal(stderr, 'hotcable: no secret for tokens: set ANYCABLE_SECRET (hotcable secret >> .env)\n')
+})
+
+test('token takes the secret from .env', async t => {
+  const cwd = folder(t)
+  writeFileSync(join(cwd, '.env'), 'ANYCABLE_SECRET=canary\n')
+
+  assert.equal(read((await hotcable(['token', 'ada'], { cwd })).stdout).identity, '{"user":"ada"}')
+})
+
+test('token says that an identity provider signs the tokens', async () => {
+  const env = { ...ENV, HOTCABLE_JWKS_URL: 'https://idp.example/keys', HOTCABLE_JWT_ISSUER: 'https://idp.example' }
+
+  const { code, stdout, stderr } = await hotcable(['token', 'ada'], { env })
+
+  assert.deepEqual([code, stdout], [1, ''])
+  assert.match(stderr, /^hotcable: the cable reads the tokens of an identity provider/)
 })
 
 test('token reports the mistakes of an environment in which no cable would start', async () => {

@@ -30,12 +30,15 @@ export const run = (args: string[], io: Io): Promise<number> =>
     const keys = readKeys(io)
     if (keys === undefined) return 1
     if (keys.jwt === undefined) {
-      io.stderr.write('hotcable: no secret for tokens: set ANYCABLE_SECRET (hotcable secret >> .env)\n')
+      io.stderr.write(`hotcable: ${keys.hasProvider ? PROVIDER : NO_SECRET}\n`)
       return 1
     }
     io.stdout.write(`${issueToken(identity, { secret: keys.jwt, ttl })}\n`)
     return 0
   })
+
+const NO_SECRET = 'no secret for tokens: set ANYCABLE_SECRET (hotcable secret >> .env)'
+const PROVIDER = 'the cable reads the tokens of an identity provider (--jwt_public_key or --jwks_url): get one there'
 
 function parseIdentity(text: string): Record<string, string> {
   try {

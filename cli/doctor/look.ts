@@ -1,0 +1,158 @@
+/**
+ * Looks at a cable from outside, as a browser and a backend would: one WebSocket, one stream of events, a few requests. It
+ * judges nothing (checks.ts).
+ *
+ *   open ─▶ welcome ─▶ subscribe ─▶ broadcast ─▶ ping ─▶ … until the wait is over or the connection ends
+ *
+ * It listens to a stream that nobody else knows, and to the first one of the page.
+ */
+import { randomBytes } from 'node:crypto'
+import { publication } from '../../backends/typescript/hotcable.ts'
+import type { Secret } from '../../server/auth/keys.ts'
+import { sign } from '../sign.ts'
+import { type Answer, ask, type Failure } from './ask.ts'
+import type { Conversation } from './conversation.ts'
+import { type EventsVisit, openEvents } from './open-events.ts'
+import { openSocket, type SocketVisit } from './open-socket.ts'
+import type { Target } from './target.ts'
+
+export interface LookOptions {
+  readonly origin: string
+  readonly token: Token | undefined
+  /** Signs the names of Turbo streams. */
+  readonly streams: Secret | undefined
+  readonly purpose: string
+  readonly jwtParam: string
+  /** Where the backend broadcasts; `undefined`: not known. */
+  readonly broadcastUrl: URL | undefined
+  readonly broadcastKey: string | undefined
+  /** How long to keep the connection. */
+  readonly waitMs: number
+  /** How long one step may take. */
+  readonly timeoutMs: number
+}
+
+export interface Token {
+  readonly text: string
+  /** Where it comes from, as a part of a sentence. */
+  readonly from: string
+}
+
+export interface Seen extends Target {
+  readonly options: LookOptions
+  readonly socket: SocketVisit
+  /** Identifiers that the doctor subscribed to. */
+  readonly identifiers: readonly string[]
+  /** `undefined`: there was no name to listen to. */
+  readonly events: EventsVisit | undefined
+  /** This machine's clock when the doctor hung up, Unix time in ms. */
+  readonly leftAt: number
+  /** `undefined`: not asked. */
+  readonly broadcast: BroadcastVisit | undefined
+  readonly position: Answer | Failure | undefined
+  readonly script: { readonly url: URL; readonly answer: Answer | Failure }
+}
+
+export interface BroadcastVisit {
+  readonly answer: Answer | Failure
+  /** Whether the message arrived at the WebSocket; `undefined`: nobody listened. */
+  readonly arrived: boolean | undefined
+}
+
+export async function look(target: Target, options: LookOptions): Promise<Seen> {
+  const { cable, page } = target
+  const { origin, token, streams, purpose, timeoutMs } = options
+  const stream = `hotcable-doctor/${randomBytes(9).toString('base64url')}`
+  const ownName = streams === undefined ? undefined : sign(stream, streams, { purpose })
+  const names = [page?.tags.signedName, ownName].filter(name => name !== undefined)
+  const identifiers = names.map(name => JSON.stringify({ channel: 'Turbo::StreamsChannel', signed_stream_name: name }))
+  const protocols = [...PROTOCOLS, ...(token === undefined ? [] : [`anycable-token.${token.text}`])]
+
+  const socket = await openSocket(cable, { origin, protocols, timeoutMs })
+  const conversation = socket.kind === 'open' ? socket.conversation : undefined
+  const events =
+    conversation && names.length > 0 ? openEvents(...eventsRequest(cable, names.at(-1)!, options)) : undefined
+  try {
+    const [script, position, broadcast] = await Promise.all([
+      askForScript(target, options),
+      askForPosition(options),
+      converse(conversation, { identifiers, stream, isListening: ownName !== undefined, events, options }),
+    ])
+    if (conversation) await conversation.until(() => false, conversation.openedAt + options.waitMs - Date.now())
+    const leftAt = Date.now()
+    return { ...target, options, socket, identifiers, events, leftAt, script, position, broadcast }
+  } finally {
+    conversation?.close()
+    events?.close()
+  }
+}
+
+/** The order in which hotcable.js wants them. */
+const PROTOCOLS = ['actioncable-v1-ext-json', 'actioncable-v1-json'] as const
+
+interface Talk {
+  identifiers: readonly string[]
+  stream: string
+  /** Whether one of the identifiers listens to the stream. */
+  isListening: boolean
+  events: EventsVisit | undefined
+  options: LookOptions
+}
+
+/** Says hello, subscribes, and broadcasts to itself. */
+async function converse(conversation: Conversation | undefined, talk: Talk): Promise<BroadcastVisit | undefined> {
+  const { identifiers, stream, isListening, events, options } = talk
+  const { timeoutMs } = options
+  const first = await conversation?.until(({ type }) => type === 'welcome' || type === 'disconnect', timeoutMs)
+  if (conversation && first?.type === 'welcome') {
+    for (const identifier of identifiers) conversation.send({ command: 'subscribe', identifier })
+    for (const identifier of identifiers) await conversation.until(answersTo(identifier), timeoutMs)
+    await events?.started(timeoutMs)
+  }
+  if (options.broadcastUrl === undefined) return undefined
+  const body = publication(stream, HELLO, { transient: true })
+  const answer = await ask(options.broadcastUrl, { method: 'POST', headers: keyHeaders(options), body, timeoutMs })
+  const confirmed = conversation?.heard.some(
+    heard => heard.type === 'confirm_subscription' && heard.identifier === identifiers.at(-1),
+  )
+  if (!isListening || !confirmed || !('status' in answer) || answer.status >= 300) return { answer, arrived: undefined }
+  const arrived = await conversation?.until(({ message }) => message === HELLO, timeoutMs)
+  return { answer, arrived: arrived !== undefined }
+}
+
+/** The message of the doctor: HTML without an effect. */
+export const HELLO = '<!-- hotcable doctor -->'
+
+export const answersTo =
+  (identifier: string) =>
+  (heard: { type?: string; identifier?: unknown }): boolean =>
+    heard.identifier === identifier && /^(confirm|reject)_subscription$/.test(heard.type ?? '')
+
+function eventsRequest(
+  cable: URL,
+  name: string,
+  { origin, token, jwtParam }: LookOptions,
+): Parameters<typeof openEvents> {
+  const url = new URL(`/events?turbo_signed_stream_name=${encodeURIComponent(name)}`, cable)
+  // (A browser sends the token in the query, which proxies may log.)
+  return [url, { origin, ...(token && { [`x-${jwtParam}`]: token.text }) }]
+}
+
+async function askForScript({ cable, page }: Target, { origin, timeoutMs }: LookOptions): Promise<Seen['script']> {
+  const below = new URL(`${cable.pathname.replace(/\/+$/, '')}/hotcable.js`, cable)
+  const url = (page?.tags.script && URL.parse(page.tags.script, page.url.href)) || below
+  return { url, answer: await ask(url, { headers: { origin, 'accept-encoding': 'gzip' }, timeoutMs }) }
+}
+
+async function askForPosition(options: LookOptions): Promise<Answer | Failure | undefined> {
+  if (options.broadcastUrl === undefined) return undefined
+  const url = new URL(options.broadcastUrl)
+  url.pathname = `${url.pathname.replace(/\/+$/, '')}/position`
+  return await ask(url, { headers: keyHeaders(options), timeoutMs: options.timeoutMs })
+}
+
+const keyHeaders = ({ broadcastKey }: LookOptions): Record<string, string> => ({
+  'content-type': 'application/json',
+  // (Node writes a header as Latin-1; keys are UTF-8.)
+  ...(broadcastKey && { authorization: Buffer.from(`Bearer ${broadcastKey}`).toString('latin1') }),
+})
