@@ -87,7 +87,7 @@ export const PARTS: Readonly<Record<string, Part>> = {
       { tests: ['web/http2.test.ts'], only: JDK, needs: JAVA },
     ],
   },
-  proxies: { isExtra: true, steps: [{ tests: ['e2e/proxies/proxies.test.ts'] }] },
+  proxies: { isExtra: true, steps: [{ tests: ['e2e/proxies/*.test.ts'] }] },
   fuzz: { isExtra: true, steps: [{ tests: [FUZZ], env: { HOTCABLE_FUZZ: '3000' } }] },
   late: {
     isExtra: true,
