@@ -15,18 +15,37 @@ for (const [name, table] of Object.entries(TABLES)) {
   })
 }
 
-test('docs/troubleshooting.md says what to do about every code, and names no other', () => {
-  const page = readFileSync(new URL('../docs/troubleshooting.md', import.meta.url), 'utf8')
-  const codes = new Set(Object.values(TABLES).flatMap(table => Object.keys(table)))
-  const cells = [...page.matchAll(/^\| ([^|]*?`[a-z_]+`[^|]*) \|/gm)].map(([, cell]) => cell!)
-  const named = new Set(cells.flatMap(cell => [...cell.matchAll(/`([a-z_]+)`/g)].map(([, code]) => code!)))
+const TROUBLES = readFileSync(new URL('../docs/troubleshooting.md', import.meta.url), 'utf8').split('\n## ')
 
-  assert.deepEqual(
-    [...codes].filter(code => !named.has(code)),
-    [],
-  )
-  assert.deepEqual(
-    [...named].filter(code => !codes.has(code)),
-    [],
-  )
+/** The codes in the first column of the tables of a section. */
+function codesOf(section: string): string[] {
+  const cells = [...section.matchAll(/^\| ([^|]*?`[a-z_]+`[^|]*) \|/gm)].map(([, cell]) => cell!)
+  return cells.flatMap(cell => [...cell.matchAll(/`([a-z_]+)`/g)].map(([, code]) => code!))
+}
+
+test('docs/troubleshooting.md says what to do about every code, and names no other', () => {
+  const codes = new Set(Object.values(TABLES).flatMap(table => Object.keys(table)))
+  const named = new Set(TROUBLES.flatMap(codesOf))
+
+  assert.deepEqual([...named].sort(), [...codes].sort())
 })
+
+/** The page shows `refused` if the client may not come back, and is offline while it tries again. */
+const endings = (reconnect: boolean) =>
+  Object.entries(ENDINGS).flatMap(([code, ending]) => (ending.reconnect === reconnect ? code : []))
+const refusedHandshakes = Object.entries(CUTS).flatMap(([code, cut]) => ('status' in cut ? code : []))
+
+for (const [symptom, codes] of [
+  ['The page says *refused*', [...endings(false), ...Object.keys(REJECTIONS)]],
+  ['The page says *offline*', [...endings(true), ...refusedHandshakes]],
+  ['The page says that *something may be missing*', Object.keys(GAPS)],
+  ['The app logs BroadcastFailed', Object.keys(REQUEST_REFUSALS)],
+] as const)
+  test(`docs/troubleshooting.md lists the codes of a symptom: ${symptom}`, () => {
+    const named = codesOf(TROUBLES.find(section => section.startsWith(symptom))!)
+
+    assert.deepEqual(
+      codes.filter(code => !named.includes(code)),
+      [],
+    )
+  })
