@@ -259,3 +259,28 @@ test('every page links to Rails, and /compare has its frame only where Rails run
   assert.equal(compare.match(/<iframe /g)?.length, USUAL.length + 1)
   assert.match(compare, /<a href="\/rails\/" data-backend="rails">Rails<\/a>/)
 })
+
+test('a question is answered with a redirect to a page that streams its answer', async t => {
+  const { app, sent, post } = await testApp(t)
+
+  const asked = await post('/answer', { question: ' <b>Why?</b> ' })
+  const path = asked.headers.get('location') ?? ''
+  const page = await (await app.request(path)).text()
+
+  assert.equal(asked.status, 303)
+  assert.match(path, /^\/answer\/[0-9a-f]{16}$/)
+  assert.match(page, /<h2 class="question" dir="auto">&lt;b&gt;Why\?&lt;\/b&gt;<\/h2>/)
+  assert.match(page, /<turbo-cable-stream-source id="cable-[0-9a-f]{8}--" data-position="-"/)
+  assert.match(page, /<meta name="cable-token"/)
+  assert.match(sent.at(-1)!, /action="replace" target="answer_[0-9a-f]{16}".*<p dir="auto">Yes\.<\/p>/)
+})
+
+test('a form without a question, and an unknown answer, are refused', async t => {
+  const { app, post } = await testApp(t)
+
+  assert.equal((await post('/answer', { question: ' ' })).status, 422)
+  assert.equal((await post('/answer', { question: 'é'.repeat(201) })).status, 422)
+  assert.equal((await post('/answer', '{}', { 'content-type': 'application/json' })).status, 415)
+  assert.equal((await app.request('/answer/0123456789abcdef')).status, 404)
+  assert.equal((await app.request('/answer/0123456789abcdef', { method: 'POST' })).status, 405)
+})

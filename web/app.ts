@@ -4,6 +4,7 @@
  *   /  /cards…  /clear      the Board
  *   /python/ /php/ …        the same Board in the other languages of backends/languages.json, by proxy
  *   /compare                all of them side by side
+ *   /answer                 an answer that streams in
  *   /assets/…               scripts and styles of the pages
  *   /hotcable.js …          the page's script for other apps, also below /cable, as a cable serves it
  *   /events  (/cable)       the cable; main.ts passes WebSockets on
@@ -12,14 +13,16 @@
 import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { metaTags, position, streamFrom } from '../backends/typescript/hotcable.ts'
+import { type Answers, streamOf } from './answers.ts'
 import type { Assets } from './assets.ts'
 import { type Board, BoardBroken, BoardLocked } from './board.ts'
 import type { Broadcasts } from './broadcasts.ts'
 import { offersWebSocket } from './cable-proxy.ts'
-import { FormRefused, readCard } from './form.ts'
+import { FormRefused, readCard, readQuestion } from './form.ts'
 import { cableUrl } from './origin.ts'
 import { proxy } from './proxy.ts'
 import { sameSite, securityHeaders } from './security.ts'
+import { answerPage } from './views/answer.ts'
 import { compare } from './views/compare.ts'
 import { LINKS, NEIGHBOURS } from './views/languages.ts'
 import { page } from './views/page.ts'
@@ -29,6 +32,7 @@ import { client, visitor } from './visitor.ts'
 export interface AppParts {
   board: Board
   broadcasts: Broadcasts
+  answers: Answers
   assets: Pick<Assets, 'handler'>
   /** The cable's URL, for /events: `http://127.0.0.1:8080`. */
   cable: string
@@ -41,12 +45,23 @@ export interface AppParts {
 export const STREAM = 'board/1'
 const FORM_MAX_BYTES = 64 * 1024
 
-export function createApp({ board, broadcasts, assets, cable, neighbours = {}, hotcable = {} }: AppParts): Hono {
+export function createApp({
+  board,
+  broadcasts,
+  answers,
+  assets,
+  cable,
+  neighbours = {},
+  hotcable = {},
+}: AppParts): Hono {
   const { signing, backend } = hotcable
   const app = new Hono()
   app.use(securityHeaders(hotcable.cableUrl && new URL(hotcable.cableUrl).origin))
   app.all('/events', proxy({ to: cable, unreachable: comeBack }))
   app.use(sameSite, bodyLimit({ maxSize: FORM_MAX_BYTES, onError: c => c.text('The form is too large.\n', 413) }))
+
+  const metaTagsOf = (c: Context) =>
+    metaTags({ visitor: visitor(c) }, { url: hotcable.cableUrl ?? cableUrl(c), ...signing })
 
   app.get('/', async c => {
     // Ask for the position before the query: the cable replays a card that is added in between. In the other order the
@@ -54,7 +69,7 @@ export function createApp({ board, broadcasts, assets, cable, neighbours = {}, h
     const at = await position(STREAM, backend)
     const cards = await board.cards()
     const source = streamFrom(STREAM, at, signing)
-    const tags = metaTags({ visitor: visitor(c) }, { url: hotcable.cableUrl ?? cableUrl(c), ...signing })
+    const tags = metaTagsOf(c)
     c.header('Cache-Control', 'no-store')
     c.header('Content-Type', 'text/html; charset=utf-8')
     return c.body(String(page({ cards, metaTags: tags, source, client: client(c) })))
@@ -87,6 +102,24 @@ export function createApp({ board, broadcasts, assets, cable, neighbours = {}, h
     visitor(c)
     c.header('Cache-Control', 'no-store')
     return c.html(compare(LINKS.filter(({ name, isExtra }) => !isExtra || neighbours[name] !== undefined)))
+  })
+  app.get('/answer', c => {
+    c.header('Cache-Control', 'no-store')
+    return c.html(answerPage({ metaTags: metaTagsOf(c), source: '' }))
+  })
+  app.post('/answer', async c => {
+    const question = readQuestion(new Uint8Array(await c.req.arrayBuffer()), c.req.header('content-type') ?? '')
+    const answer = answers.ask(question)
+    if (answer === undefined) return c.text('Too many answers are under way.\n', 503, { 'Retry-After': '5' })
+    return c.redirect(`/answer/${answer.id}`, 303)
+  })
+  app.get('/answer/:id{[0-9a-f]+}', async c => {
+    const at = await position([], backend)
+    const answer = answers.get(c.req.param('id'))
+    if (answer === undefined) return c.notFound()
+    c.header('Cache-Control', 'no-store')
+    const source = streamFrom(streamOf(answer), at, signing)
+    return c.html(answerPage({ answer, metaTags: metaTagsOf(c), source }))
   })
   app.get('/health', c => c.text('ok'))
   app.all('/cable', c => c.text('This is where WebSockets connect.\n', 426, { Upgrade: 'websocket' }))
@@ -152,5 +185,7 @@ const METHODS = [
   ['/cards/:id{\\d+}/delete', 'POST'],
   ['/clear', 'POST'],
   ['/compare', 'GET'],
+  ['/answer', 'GET, POST'],
+  ['/answer/:id{[0-9a-f]+}', 'GET'],
   ['/health', 'GET'],
 ] as const

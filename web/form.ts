@@ -22,13 +22,13 @@ export interface NewCard {
 
 const BODY_MAX = 500
 const AUTHOR_MAX = 40
+const QUESTION_MAX = 200
 
 const FORM = 'application/x-www-form-urlencoded'
 
 /** Reads a card from a form with this Content-Type. Throws {@link FormRefused} with a message for the visitor. */
 export function readCard(form: Uint8Array, type: string | undefined = FORM): NewCard {
-  if (type.split(';')[0]!.trim().toLowerCase() !== FORM) throw new FormRefused(`A form is ${FORM}.`, { status: 415 })
-  const fields = readForm(form)
+  const fields = readForm(form, type)
   const body = trim(fields.get('body') ?? '')
   const author = trim(fields.get('author') ?? '')
   if (body === '') throw new FormRefused('Write something first.')
@@ -37,8 +37,17 @@ export function readCard(form: Uint8Array, type: string | undefined = FORM): New
   return { body, author: author === '' ? 'anonymous' : author }
 }
 
+/** Reads a question, as {@link readCard} does. */
+export function readQuestion(form: Uint8Array, type: string): string {
+  const question = trim(readForm(form, type).get('question') ?? '')
+  if (question === '') throw new FormRefused('Write a question first.')
+  if (codePoints(question) > QUESTION_MAX) throw new FormRefused(`A question holds ${QUESTION_MAX} characters at most.`)
+  return question
+}
+
 /** Fields by name; of several with one name, the first. */
-function readForm(form: Uint8Array): Map<string, string> {
+function readForm(form: Uint8Array, type: string): Map<string, string> {
+  if (type.split(';')[0]!.trim().toLowerCase() !== FORM) throw new FormRefused(`A form is ${FORM}.`, { status: 415 })
   const fields = new Map<string, string>()
   for (const pair of Buffer.from(form).toString('latin1').split('&')) {
     const at = pair.indexOf('=')

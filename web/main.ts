@@ -8,11 +8,13 @@
  *   ANYCABLE_…                         settings of the helper: secrets, keys, the broadcast URL
  */
 import { broadcast, metaTags, signStream } from '../backends/typescript/hotcable.ts'
+import { createAnswers } from './answers.ts'
 import { createApp, STREAM } from './app.ts'
 import { createAssets } from './assets.ts'
 import { BoardBroken, BoardLocked, openBoard } from './board.ts'
 import { createBroadcasts } from './broadcasts.ts'
 import { createCableProxy } from './cable-proxy.ts'
+import { model } from './model.ts'
 import { PortInUse, serve } from './serve.ts'
 import { NEIGHBOURS } from './views/languages.ts'
 
@@ -42,10 +44,18 @@ const broadcasts = createBroadcasts({
   send: html => broadcast(STREAM, html, { timeoutMs: 500, retries: 2 }),
   log: line => console.error(`web: ${line}`),
 })
+const answers = createAnswers({
+  model,
+  // An update that fails is not tried again: the next one replaces it.
+  send: (stream, html, { transient }) =>
+    broadcast(stream, html, { transient, timeoutMs: 500, retries: transient ? 0 : 2 }),
+  log: line => console.error(`web: ${line}`),
+})
 const cableProxy = createCableProxy({ to: cable })
 const app = createApp({
   board,
   broadcasts,
+  answers,
   assets,
   cable,
   neighbours: Object.fromEntries(
@@ -68,7 +78,7 @@ const stop = async () => {
   if (stopping) process.exit(0)
   stopping = true
   cableProxy.close()
-  await Promise.all([server.close(), broadcasts.settled(), assets.close()])
+  await Promise.all([server.close(), broadcasts.settled(), answers.close(), assets.close()])
   board.close()
   process.exit(0)
 }

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { TestContext } from 'node:test'
+import { createAnswers } from './answers.ts'
 import { type AppParts, createApp } from './app.ts'
 import { openBoard } from './board.ts'
 import { createBroadcasts } from './broadcasts.ts'
@@ -31,9 +32,18 @@ export async function testApp(t: TestContext, parts: Partial<AppParts> = {}) {
   t.after(() => board.close())
   const sent: string[] = []
   const broadcasts = createBroadcasts({ send: async html => void sent.push(html), log: () => {} })
+  const answers = createAnswers({
+    model: async function* () {
+      yield 'Yes.'
+    },
+    send: async (_, html) => void sent.push(html),
+    log: () => {},
+    paceMs: 0,
+  })
   const app = createApp({
     board,
     broadcasts,
+    answers,
     assets: { handler: async (_, next) => next() },
     cable: DEAD,
     hotcable: { signing: { secret: 'canary of web' }, backend: { url: `${DEAD}/_broadcast` } },
@@ -45,7 +55,7 @@ export async function testApp(t: TestContext, parts: Partial<AppParts> = {}) {
       body: typeof form === 'string' ? form : new URLSearchParams(form).toString(),
       headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
     })
-  return { app, board, sent, post }
+  return { app, board, answers, sent, post }
 }
 
 /** Nothing listens on port 1. */

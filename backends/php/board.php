@@ -90,6 +90,7 @@ function page(array $cards, string $position, string $visitor, string $client): 
     <nav aria-label="The same Board in other languages">
     $links
     <a href="/compare">Compare</a>
+    <a href="/answer">Answer</a>
     </nav>
     </header>
     <main>

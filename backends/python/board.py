@@ -99,6 +99,7 @@ def page(request, cards, position, visitor, client):
 <nav aria-label="The same Board in other languages">
 {links()}
 <a href="/compare">Compare</a>
+<a href="/answer">Answer</a>
 </nav>
 </header>
 <main>

@@ -280,6 +280,7 @@ BoardsController.prepend_view_path ActionView::FixtureResolver.new(
     <a href="<%= name == "typescript" ? "/" : "/#{name}/" %>" data-backend="<%= name %>"<% if name == "rails" %> aria-current="page"<% end %>><%= title %></a>
     <% end %>
     <a href="/compare">Compare</a>
+    <a href="/answer">Answer</a>
     </nav>
     </header>
     <main>

@@ -96,6 +96,7 @@ module Board
       <nav aria-label="The same Board in other languages">
       #{links}
       <a href="/compare">Compare</a>
+      <a href="/answer">Answer</a>
       </nav>
       </header>
       <main>

@@ -52,9 +52,16 @@ for (const [look, options] of Object.entries(LOOKS)) {
         await page.mouse.move(0, 0)
         expect([language, await violations(page)]).toEqual([language, []])
       }
-      for (const path of ['/compare', '/nowhere', '/rails/']) {
+      for (const path of ['/compare', '/answer', '/nowhere', '/rails/']) {
         await page.goto(path)
         expect([path, await violations(page)]).toEqual([path, []])
+      }
+      await page.goto('/answer')
+      await page.getByLabel('Question').fill('Why?')
+      await page.getByRole('button', { name: 'Ask' }).click()
+      for (const isBusy of ['true', 'false']) {
+        await expect(page.locator('.answer')).toHaveAttribute('aria-busy', isBusy)
+        expect(await violations(page)).toEqual([])
       }
     })
   })

@@ -35,6 +35,7 @@ ${raw(metaTags)}
 <hotcable-status id="cable-status" role="status" data-turbo-permanent><span>offline</span></hotcable-status>
 <nav aria-label="The same Board in other languages">
 ${LINKS.map(link)}<a href="/compare">Compare</a>
+<a href="/answer">Answer</a>
 </nav>
 </header>
 <main>

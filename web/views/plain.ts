@@ -1,4 +1,4 @@
-/** Pages beside the Board: the same head and header, without a stream. */
+/** Pages beside the Board: the same head and header. */
 import { html, raw } from 'hono/html'
 import type { Html } from './card.ts'
 import { LINKS, titleOf } from './languages.ts'
@@ -9,10 +9,21 @@ interface Plain {
   backend?: string
   /** A script under /assets. */
   script?: string
+  /** More for the head: what a page with a stream needs. */
+  head?: Html
+  /** Shows how live the page is. */
+  hasStatus?: boolean
   main: Html
 }
 
-export const plain = ({ title, backend = 'typescript', script, main }: Plain): Html => html`<!DOCTYPE html>
+export const plain = ({
+  title,
+  backend = 'typescript',
+  script,
+  head,
+  hasStatus = false,
+  main,
+}: Plain): Html => html`<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -21,21 +32,28 @@ export const plain = ({ title, backend = 'typescript', script, main }: Plain): H
 <link rel="icon" href="/assets/icon.svg" type="image/svg+xml">
 <link rel="stylesheet" href="/assets/board.css">
 ${script === undefined ? '' : html`<script type="module" src="/assets/${script}.js"></script>`}
+${head ?? ''}
 </head>
 <body data-backend="${backend}">
 <header>
 <h1><a href="/">Hotcable</a></h1>
+${hasStatus ? STATUS : ''}
 <nav aria-label="The Board in each language">
 ${LINKS.map(
   ({ name, title, href }) => html`<a href="${href}" data-backend="${name}">${title}</a>
 `,
-)}<a href="/compare"${raw(title === 'Compare' ? ' aria-current="page"' : '')}>Compare</a>
+)}<a href="/compare"${current('Compare', title)}>Compare</a>
+<a href="/answer"${current('Answer', title)}>Answer</a>
 </nav>
 </header>
 ${main}
 </body>
 </html>
 `
+
+const STATUS = html`<hotcable-status id="cable-status" role="status" data-turbo-permanent><span>offline</span></hotcable-status>`
+
+const current = (link: string, title: string) => raw(link === title ? ' aria-current="page"' : '')
 
 /** For a path that does not exist. */
 export const notFound = (): Html =>

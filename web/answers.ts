@@ -1,0 +1,88 @@
+/**
+ * Answers that a model says piece by piece, while pages watch.
+ *
+ *   a piece    update  #answer_<id>_text   the whole text so far; transient, ten times a second at most
+ *   the end    replace #answer_<id>        the whole answer, stored before; the cable keeps it for pages that were away
+ *
+ * Every message holds the whole text, so a page may miss some of them, or get one twice. The replaced element no longer holds the
+ * target of the updates: an update that arrives after the end changes nothing.
+ */
+import { randomBytes } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
+import { turboStream } from '../backends/typescript/hotcable.ts'
+import type { Answer, Model } from './model.ts'
+import { answerText, answer as answerView } from './views/answer.ts'
+
+export interface AnswersParts {
+  model: Model
+  /** POSTs HTML to the stream; rejects if the cable did not accept it. */
+  send: (stream: string, html: string, options: { transient: boolean }) => Promise<void>
+  log: (line: string) => void
+  /** The least time between two updates. */
+  paceMs?: number
+}
+
+export interface Answers {
+  /** Asks the model, which goes on after this returns; `undefined` while too many answers are under way. */
+  ask: (question: string) => Answer | undefined
+  get: (id: string) => Answer | undefined
+  /** Cuts the answers that are under way; resolves once the cable knows. */
+  close: () => Promise<void>
+}
+
+export const streamOf = ({ id }: Pick<Answer, 'id'>): string => `answer/${id}`
+
+const MOST_KEPT = 200
+const MOST_GOING = 20
+
+export function createAnswers({ model, send, log, paceMs = 100 }: AnswersParts): Answers {
+  const kept = new Map<string, Answer>()
+  const going = new Set<Promise<void>>()
+  let isClosed = false
+
+  const tell = (answer: Answer, html: string, transient: boolean): Promise<void> =>
+    send(streamOf(answer), html, { transient }).catch(error => log(`not broadcast: ${error.message}`))
+
+  async function run(answer: { -readonly [K in keyof Answer]: Answer[K] }): Promise<void> {
+    let update: Promise<unknown> | undefined
+    const show = () => {
+      const html = turboStream('update', `answer_${answer.id}_text`, String(answerText(answer)), { method: 'morph' })
+      return Promise.all([tell(answer, html, true), pause(paceMs)]).finally(() => {
+        update = undefined
+      })
+    }
+    try {
+      for await (const piece of model(answer.question)) {
+        if (isClosed) break
+        answer.text += piece
+        update ??= show()
+      }
+      answer.state = isClosed ? 'cut' : 'whole'
+    } catch (error) {
+      log(`the model failed: ${error}`)
+      answer.state = 'cut'
+    }
+    // No update may overtake the end.
+    await update
+    const html = turboStream('replace', `answer_${answer.id}`, String(answerView(answer)), { method: 'morph' })
+    await tell(answer, html, false)
+  }
+
+  return {
+    ask: question => {
+      if (isClosed || going.size >= MOST_GOING) return undefined
+      const answer: Answer = { id: randomBytes(8).toString('hex'), question, text: '', state: 'going' }
+      kept.set(answer.id, answer)
+      for (const { id, state } of kept.values()) if (kept.size > MOST_KEPT && state !== 'going') kept.delete(id)
+      const running = run(answer)
+      going.add(running)
+      running.finally(() => going.delete(running))
+      return answer
+    },
+    get: id => kept.get(id),
+    close: async () => {
+      isClosed = true
+      await Promise.all(going)
+    },
+  }
+}
