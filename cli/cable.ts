@@ -25,5 +25,5 @@ export async function run(args: string[], { env, stderr, cwd }: Io): Promise<num
   }
   const { names } = dotEnv
   const source = names.length > 0 ? `read from .env: ${names.join(', ')}` : undefined
-  return await runCable(args, dotEnv.env, { ...OPTIONS, source })
+  return await runCable(args, dotEnv.env, { ...OPTIONS, source, folder: cwd })
 }

@@ -6,9 +6,10 @@
 import { readFileSync } from 'node:fs'
 import { createCable } from './cable.ts'
 import type { Config } from './config/config.ts'
+import { printConfigFile, readConfigFile } from './config/config-file.ts'
 import { help } from './config/help.ts'
 import { listenFailure } from './config/listen-failure.ts'
-import { ConfigInvalid, readConfig } from './config/read.ts'
+import { ConfigInvalid, readConfig, readValues } from './config/read.ts'
 import type { Usual } from './config/settle.ts'
 import { createLog } from './log.ts'
 
@@ -19,6 +20,8 @@ export interface RunOptions {
   usual?: Usual
   /** A paragraph of --help. */
   note?: string
+  /** Where anycable.toml may be; by default the folder of this process. */
+  folder?: string
   /** A line for the log, about where settings come from. */
   source?: string | undefined
 }
@@ -27,7 +30,7 @@ export interface RunOptions {
 export async function runCable(
   argv: readonly string[],
   env: NodeJS.ProcessEnv,
-  { usage, usual, note, source }: RunOptions,
+  { usage, usual, note, source, folder = process.cwd() }: RunOptions,
 ): Promise<number> {
   if (argv.includes('--help') || argv.includes('-h')) {
     process.stdout.write(help(usage, note))
@@ -37,23 +40,33 @@ export async function runCable(
     console.log(JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version)
     return 0
   }
+  const file = await readConfigFile(argv, folder)
   let config: Config
   try {
-    config = readConfig(argv, env, usual)
+    if (file.isToPrint) {
+      process.stdout.write(await printConfigFile(readValues(argv, env, usual, file.settings)))
+      return 0
+    }
+    config = readConfig(argv, env, usual, file.settings)
   } catch (error) {
     if (!(error instanceof ConfigInvalid)) throw error
     for (const problem of error.problems) console.error(`cable: ${problem}`)
     return 1
   }
-  return await start(config, source)
+  const sources = [source, file.path && `read settings from ${file.path}`]
+  return await start(
+    config,
+    sources.filter(line => line !== undefined),
+  )
 }
 
-async function start(config: Config, source: string | undefined): Promise<number> {
+async function start(config: Config, sources: readonly string[]): Promise<number> {
   const { settings } = config
   // Node and libraries write warnings to stderr. As with the log, a failed write must not end the cable.
   process.stderr.on('error', () => {})
   const log = createLog(settings.log_level, settings.log_format)
-  if (source !== undefined) log.info(source)
+  for (const source of sources) log.info(source)
+  if (config.presets.length > 0) log.info({ presets: config.presets.join() }, 'presets are in force')
   for (const warning of config.warnings) log.warn(warning)
 
   const cable = createCable(config, { log })

@@ -30,6 +30,8 @@ export interface Config extends ChannelSettings {
   readonly metricsHost: string | undefined
   /** `undefined`: plain HTTP. */
   readonly tls: Tls | undefined
+  /** The presets in force. */
+  readonly presets: readonly string[]
   readonly warnings: readonly string[]
 }
 
@@ -38,7 +40,7 @@ export interface Config extends ChannelSettings {
  * field of the Config. No room may read them raw.
  */
 const RESOLVED = [
-  ...['host', 'ssl_cert', 'ssl_key'],
+  ...['host', 'ssl_cert', 'ssl_key', 'presets', 'max-conn'],
   ...['secret', 'jwt_secret', 'jwt_previous_secrets', 'jwt_param', 'enforce_jwt', 'noauth', 'public'],
   ...['jwt_public_key', 'jwks_url', 'jwt_issuer', 'jwt_audience', 'jwt_identity_claim'],
   ...['streams_secret', 'streams_previous_secrets', 'streams_purpose', 'public_streams'],
@@ -55,7 +57,7 @@ const RESOLVED = [
 export type Settings = Readonly<Omit<Values, (typeof RESOLVED)[number]>>
 
 /** The part of a configuration that depends on the settings only. */
-export type Resolved = Omit<Config, 'tls' | 'publicTokens' | 'warnings'>
+export type Resolved = Omit<Config, 'tls' | 'publicTokens' | 'presets' | 'warnings'>
 
 /** Resolves fallbacks. */
 export function resolve(values: Values): Resolved {
@@ -70,7 +72,10 @@ export function resolve(values: Values): Resolved {
       ? { secrets: [...rotation(own || (isServed ? streamsSecret : ''), formerSecrets), ...derived], cleartext }
       : undefined
   return {
-    settings: withoutResolved(values),
+    settings: withoutResolved({
+      ...values,
+      max_sessions: Math.min(values.max_sessions, values['max-conn'] || Infinity),
+    }),
     host: addressOf(values.host),
     jwtSecrets: rotation(jwtSecret, values.jwt_previous_secrets),
     jwtParam: values.jwt_param,

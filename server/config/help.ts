@@ -10,7 +10,9 @@ export function help(usage: string, note = ''): string {
   const sections = inSections((heading, names) => [`${heading}:`, ...rows(names)].join('\n'))
   return `Usage: ${usage}\n\n${note && `${note}\n\n`}${sections.join('\n\n')}
 
-Each has an environment variable, ANYCABLE_<NAME> or HOTCABLE_<NAME>; .env.example lists them. A flag wins.\n`
+Each has an environment variable, ANYCABLE_<NAME> or HOTCABLE_<NAME>; .env.example lists them. A flag wins.
+A file of settings has the lowest rank: anycable.toml in this folder or in /etc/anycable, or --config-path=FILE, and none
+with --ignore-config-path. --print-config prints the settings as such a file, with their secrets, and starts nothing.\n`
 }
 
 export function envExample(): string {

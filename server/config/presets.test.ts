@@ -24,3 +24,21 @@ test('on a platform with one port, backends with a key broadcast to the port of 
   assert.deepEqual([settings.port, broadcastPort, broadcastKeys.length, api?.port], [5000, 'main', 1, 'main'])
   assert.deepEqual(warnings, [])
 })
+
+test('--presets stands in place of the platform on which the cable finds itself', () => {
+  const fly = { FLY_APP_NAME: 'x' }
+  const hostAndPresets = (env: Record<string, string>, ...argv: string[]) => {
+    const { host, presets } = read(env, ...argv)
+    return [host, presets.join()]
+  }
+
+  assert.deepEqual(hostAndPresets(fly), ['0.0.0.0', 'fly'])
+  assert.deepEqual(hostAndPresets({ DYNO: 'web.1', PORT: '1' }), ['0.0.0.0', 'heroku'])
+  assert.deepEqual(hostAndPresets(fly, '--presets=none'), ['127.0.0.1', ''])
+  assert.deepEqual(hostAndPresets({ ...fly, ANYCABLE_PRESETS: 'none' }), ['127.0.0.1', ''])
+  assert.deepEqual(hostAndPresets({}, '--presets=fly, broker'), ['0.0.0.0', 'fly,broker'])
+  assert.deepEqual(hostAndPresets({}, '--presets=heroku', '--host=::1'), ['::1', 'heroku'])
+  assert.equal(read({}, '--presets=broker').settings.broker, 'memory')
+  assert.equal(read({}, '--presets=broker', '--broker=none').settings.broker, 'none')
+  assert.throws(() => read({}, '--presets=flyy'), { message: '--presets must be one of none, broker, fly, heroku' })
+})

@@ -1,15 +1,32 @@
 /**
- * Settings that a hosting platform needs. We recognize a platform by the variables that it sets. Pure.
+ * Presets: settings that suit a hosting platform, or that AnyCable bundles under a name (--presets). Pure.
  *
- *   Fly      FLY_APP_NAME
- *   Heroku   PORT, with DYNO or HEROKU_APP_ID (which AnyCable reads; Heroku sets it only for apps that ask for it)
+ * Without --presets we recognize a platform by the variables that it sets:
+ *
+ *   fly      FLY_APP_NAME
+ *   heroku   PORT, with DYNO or HEROKU_APP_ID (which AnyCable reads; Heroku sets it only for apps that ask for it)
  *
  * A platform's router comes from outside, so the cable listens on all interfaces. It has one port: with a secret, backends
  * broadcast to that of the clients.
  */
 import type { Values } from './settings.ts'
 
-export function inferred(env: NodeJS.ProcessEnv): Partial<Values> {
+const PRESETS: Readonly<Record<string, Partial<Values>>> = {
+  none: {},
+  broker: { broker: 'memory' },
+  fly: { host: '0.0.0.0' },
+  heroku: { host: '0.0.0.0' },
+}
+
+/** The presets that the operator names, or those of the platform. `named`: the value of --presets; `none` among it is no preset. */
+export function presetsOf(named: readonly string[] | undefined, env: NodeJS.ProcessEnv): readonly string[] {
+  return (named ?? inferred(env)).filter(name => name !== 'none')
+}
+
+export const presetValues = (presets: readonly string[]): Partial<Values> =>
+  Object.assign({}, ...presets.map(name => PRESETS[name]))
+
+function inferred(env: NodeJS.ProcessEnv): string[] {
   const isHeroku = env.PORT && (env.DYNO || env.HEROKU_APP_ID)
-  return env.FLY_APP_NAME || isHeroku ? { host: '0.0.0.0' } : {}
+  return [...(env.FLY_APP_NAME ? ['fly'] : []), ...(isHeroku ? ['heroku'] : [])]
 }

@@ -1,12 +1,14 @@
 /**
- * Reads the configuration: flag > environment > default.
+ * Reads the configuration: flag > environment > file > preset > default.
  *
  * We report every problem at once, and no message repeats a secret.
  */
+import { judgeFlag } from './anycable-flags.ts'
 import { type Config, resolve } from './config.ts'
+import type { FileSettings } from './config-file.ts'
 import { contradictions, warnings } from './contradictions.ts'
 import { readFlags } from './flags.ts'
-import { inferred } from './presets.ts'
+import { presetsOf, presetValues } from './presets.ts'
 import { readPublicTokens } from './public-tokens.ts'
 import { envNames, SETTINGS, type SettingName, type Values } from './settings.ts'
 import { type Given, settle, type Usual } from './settle.ts'
@@ -22,29 +24,60 @@ export class ConfigInvalid extends Error {
   }
 }
 
-/** Reads flags and environment; `usual` has other defaults. Throws {@link ConfigInvalid} with every problem. */
-export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv, usual: Usual = () => ({})): Config {
-  const problems: string[] = []
-  const read = readSettings(argv, env, problems)
-  const given: Given = new Map([...entries(inferred(env)), ...entries(usual(read)), ...read])
-  const values = settle(given)
+/** `usual` has other defaults. Throws {@link ConfigInvalid} with every problem. */
+export function readConfig(
+  argv: readonly string[],
+  env: NodeJS.ProcessEnv,
+  usual?: Usual,
+  file?: FileSettings,
+): Config {
+  const { given, values, presets, problems, warnings: noted } = read(argv, env, usual, file)
   const config = resolve(values)
-  const unknown = findUnknownVariables(env)
-  problems.push(...unknown.problems, ...contradictions({ given, values, config }))
+  // Without the settings of a file that cannot be read, others may only seem to contradict each other.
+  const isWhole = file === undefined || file.problems.length === 0 || file.texts.size > 0
+  if (isWhole) problems.push(...contradictions({ given, values, config }))
   const problem = (sentence: string) => problems.push(sentence)
   const [tls, publicTokens] = [readTls(values, problem), readPublicTokens(values, problem)]
   if (problems.length > 0) throw new ConfigInvalid(problems)
-  return { ...config, tls, publicTokens, warnings: [...unknown.warnings, ...warnings({ given, values, config })] }
+  return { ...config, tls, publicTokens, presets, warnings: [...noted, ...warnings({ given, values, config })] }
+}
+
+/** The settings alone, which may contradict each other. Throws {@link ConfigInvalid} with every problem of a single one. */
+export function readValues(...sources: Parameters<typeof readConfig>): Values {
+  const { values, problems } = read(...sources)
+  if (problems.length > 0) throw new ConfigInvalid(problems)
+  return values
+}
+
+function read(
+  argv: readonly string[],
+  env: NodeJS.ProcessEnv,
+  usual: Usual = () => ({}),
+  file: FileSettings = { texts: new Map(), problems: [], warnings: [] },
+) {
+  const problems = [...file.problems]
+  const flags = readFlags(argv, problems)
+  const unknown = findUnknownVariables(env)
+  problems.push(...unknown.problems)
+  const noted = [...unknown.warnings, ...file.warnings]
+  for (const [name, value] of flags.foreign) judgeFlag(name, value, { problems, warnings: noted })
+  const told = readSettings(flags.given, env, file, problems)
+  const presets = presetsOf(told.get('presets') as string[] | undefined, env)
+  const given: Given = new Map([...entries(presetValues(presets)), ...entries(usual(told)), ...told])
+  return { given, values: settle(given), presets, problems, warnings: noted }
 }
 
 const entries = (values: Partial<Values>) => Object.entries(values) as [SettingName, unknown][]
 
-function readSettings(argv: readonly string[], env: NodeJS.ProcessEnv, problems: string[]): Given {
-  const flags = readFlags(argv, problems)
+function readSettings(
+  flags: ReadonlyMap<SettingName, string>,
+  env: NodeJS.ProcessEnv,
+  file: FileSettings,
+  problems: string[],
+): Given {
   const given = new Map<SettingName, unknown>()
   for (const name of Object.keys(SETTINGS) as SettingName[]) {
-    const variable = envNames(name).find(candidate => env[candidate])
-    const [from, text] = flags.has(name) ? [`--${name}`, flags.get(name)] : [variable, variable && env[variable]]
+    const [from, text] = sourceOf(name, flags, env, file) ?? []
     if (text === undefined) continue
     try {
       // An empty variable counts as unset. A blank flag is a mistake, such as --secret=$SECRET without a SECRET.
@@ -55,4 +88,16 @@ function readSettings(argv: readonly string[], env: NodeJS.ProcessEnv, problems:
     }
   }
   return given
+}
+
+function sourceOf(
+  name: SettingName,
+  flags: ReadonlyMap<SettingName, string>,
+  env: NodeJS.ProcessEnv,
+  file: FileSettings,
+): readonly [from: string, text: string] | undefined {
+  const flag = flags.get(name)
+  if (flag !== undefined) return [`--${name}`, flag]
+  const variable = envNames(name).find(candidate => env[candidate])
+  return variable === undefined ? file.texts.get(name) : [variable, env[variable]!]
 }

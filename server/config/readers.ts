@@ -44,6 +44,19 @@ export const list: Read<string[]> = text => {
   return entries
 }
 
+export const choices =
+  <const T extends string>(...names: readonly T[]): Read<T[]> =>
+  text =>
+    list(text).map(choice(...names))
+
+/** Ways in for broadcasts. An operator that names one of AnyCable's others counts on it. */
+export const adapters: Read<'http'[]> = text => {
+  const missing = list(text).filter(name => ['redis', 'redisx', 'nats'].includes(name))
+  if (missing.length > 0)
+    throw new Error(`has ${missing.join(' and ')}, which this cable does not have: set it to http`)
+  return choices('http')(text)
+}
+
 /** `none` switches a secret off, as in AnyCable. */
 export const secret: Read<string> = value => (value === 'none' ? '' : value)
 

@@ -5,9 +5,11 @@
  * the environment.
  */
 import {
+  adapters,
   bool,
   bytesAtOnce,
   choice,
+  choices,
   file,
   folder,
   host,
@@ -50,6 +52,12 @@ const LISTENING = {
     origins,
     [],
     'Hosts of pages that may connect, as host[:port] or *.host; comma-separated. Default: all hosts.',
+  ),
+  presets: setting(
+    'NAMES',
+    choices('none', 'broker', 'fly', 'heroku'),
+    [],
+    'Settings for a platform: fly and heroku listen on all interfaces; broker is the default; none. Default: by the platform that the cable finds itself on.',
   ),
   ssl_cert: setting('FILE', file, '', 'TLS certificate (PEM). With it the cable serves TLS.'),
   ssl_key: setting('FILE', file, '', 'TLS private key of that certificate (PEM).'),
@@ -152,7 +160,7 @@ const STREAMS = {
 }
 
 const BACKENDS = {
-  broadcast_adapter: setting('NAME', choice('http'), 'http', 'Way in for broadcasts.'),
+  broadcast_adapter: setting('NAMES', adapters, ['http'], 'Ways in for broadcasts: http.'),
   broadcast_key: setting('KEY', text, '', 'Bearer key of broadcasts; none: no key. Default: derived from --secret.'),
   broadcast_previous_keys: ours('KEYS', secrets, [], 'Former broadcast keys that still work; comma-separated.'),
   http_broadcast_port: setting(
@@ -237,6 +245,12 @@ const LIMITS = {
   ),
   max_header_size: ours('BYTES', whole(1024, 1 << 20), 16_384, 'Largest headers of a request.'),
   max_sessions: ours('N', whole(1), 100_000, 'Sessions of all clients.'),
+  'max-conn': setting(
+    'N',
+    whole(0),
+    0,
+    'Sessions of all clients, in place of --max_sessions if it is lower; 0: no limit.',
+  ),
   max_sessions_per_identity: ours('N', whole(1), 10_000, 'Sessions of one identity.'),
   max_subscriptions: ours(
     'N',

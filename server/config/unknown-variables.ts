@@ -7,6 +7,7 @@
  * Pure.
  */
 import { nearest } from '../base/nearest.ts'
+import { ANYCABLE_VARIABLES } from './anycable-flags.ts'
 import { envNames, SETTINGS, type SettingName } from './settings.ts'
 
 export interface UnknownVariables {
@@ -25,7 +26,11 @@ export function findUnknownVariables(env: NodeJS.ProcessEnv): UnknownVariables {
       .map(name => `${name} is not a variable of this cable: ${didYouMean(name) || 'remove it from the environment'}`),
     warnings: unknown
       .filter(name => name.startsWith('ANYCABLE_'))
-      .map(name => `${name} is not a setting of this cable, so it has no effect here. ${didYouMean(name)}`.trim()),
+      .map(name => {
+        const why = ANYCABLE_VARIABLES.get(name)
+        if (why !== undefined) return `${name} has no effect here: ${why}`
+        return `${name} is not a setting of this cable, so it has no effect here. ${didYouMean(name)}`.trim()
+      }),
   }
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, existsSync, mkdtempSync, openSync, rmSync } from 'node:fs'
+import { closeSync, existsSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -178,6 +178,42 @@ test('the cable reports an address of metrics that it cannot have, with the sett
       new RegExp(`^cable: cannot listen on ${host}:\\d+ \\(--metrics_host\\): this machine|the host`),
     )
   }
+})
+
+test('--print-config prints a file that starts the same cable, and flags of AnyCable alone are named in the log', async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'cable-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const file = join(folder, 'anycable.toml')
+  const flags = ['--noauth', '--port=0', '--sse', '--http_broadcast_port=0', '--metrics_http=/m', '--presets=broker']
+  const printing = run(t, [...flags, '--print-config'])
+  assert.equal(await printing.ended, 0)
+  writeFileSync(file, printing.output())
+
+  const { output, until } = run(t, [`--config-path=${file}`, '--hub_gopool_size=4'])
+
+  const [, metrics] = await until(/Prometheus reads metrics at (\S+)/)
+  assert.equal((await fetch(metrics!)).status, 200)
+  assert.ok(output().includes(`read settings from ${file}`))
+  assert.match(output(), /presets are in force presets=broker\n/)
+  assert.match(output(), /WRN --hub_gopool_size has no effect here: this cable works on one event loop/)
+})
+
+test('a flag of AnyCable that counts on an absent part stops the start with its reason, beside every other mistake', async t => {
+  const { ended, output } = run(t, [
+    '--noauth',
+    '--redis_url=redis://canary',
+    '--statsd_host=x',
+    '--config-path=/nope.toml',
+  ])
+
+  assert.equal(await ended, 1)
+  assert.deepEqual(
+    output()
+      .trim()
+      .split('\n')
+      .map(line => /^cable: (\S+ \w+ \w+)/.exec(line)?.[1]),
+    ['/nope.toml cannot be', '--redis_url is refused', '--statsd_host is refused'],
+  )
 })
 
 test('SIGTERM tells clients to come back, and exits with 0 although one never answers', async t => {
