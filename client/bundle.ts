@@ -41,13 +41,24 @@ const noPresence: Plugin = {
   },
 }
 
+/** The log of cable.ts prints errors only. */
+const noDebugLog: Plugin = {
+  name: 'no-debug-log',
+  setup(build) {
+    build.onLoad({ filter: /@anycable[\\/](?:core|web)[\\/].*\.js$/ }, async ({ path }) => {
+      const source = await readFile(path, 'utf8')
+      return { contents: source.replaceAll(/^(\s*)this\.logger\.(?:debug|info|warn)\(.*\)$/gm, '$1void 0') }
+    })
+  },
+}
+
 export const OPTIONS = {
   bundle: true,
   format: 'esm',
   target: 'es2022',
   minify: true,
   sourcemap: 'linked',
-  plugins: [pageTurbo, noPresence],
+  plugins: [pageTurbo, noPresence, noDebugLog],
   write: false,
   logLevel: 'silent',
 } satisfies BuildOptions
