@@ -26,6 +26,8 @@
  *
  *   refresh   Turbo drops a refresh during a visit. The page stays "catching up" and refreshes later. It first waits for
  *             a form that was sent. The cable's refresh keeps what a person typed and opened.
+ *   form      A form whose answer is lost may have changed the page, and the cable may keep the change from the page that
+ *             sent it. The script refreshes the page.
  *   token     @hotwired/turbo-rails stops for ever when its token expires. The script fetches the page and gives the
  *             client the new token. When another user signs in, the script opens a new connection.
  *   stream    A subscription that met a limit, or timed out, is tried again.
@@ -888,6 +890,7 @@ function onSubmitEnd(event) {
   const showsRejectedForm = isRejected && /html/.test(response.headers.get('content-type') ?? '')
   apply({ type: 'form-answered', form: formSubmission, showsRejectedForm })
   if (!success) for (const control of formSubmission.formElement?.elements ?? []) submitted.delete(control)
+  if (!response && sources.size) apply({ type: 'refresh-asked', byTurbo: false })
   if (needsRefresh()) refreshLater(BEGIN_MS)
 }
 

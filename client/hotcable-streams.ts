@@ -10,7 +10,7 @@ const WAIT_MS = 5000
 if (window.Turbo === undefined) {
   const overdue = setTimeout(() => {
     console.warn(
-      'hotcable: hotcable-streams.js has waited 5 s for Turbo, and the page has not loaded it. Load Turbo, or load hotcable.js, which has it.',
+      'hotcable: hotcable-streams.js has waited 5 s for Turbo. Load Turbo, or load hotcable.js, which has it.',
     )
   }, WAIT_MS)
   // Turbo defines this element in the same task in which it sets window.Turbo.

@@ -65,6 +65,15 @@ addEventListener('turbo:render', () => {
   }
 })
 
+// The cable keeps a change from the session that a form named. If the form's answer is lost, another session gets the change.
+addEventListener('turbo:submit-end', event => {
+  const cable = connection?.cable
+  if (cable === undefined || (event as CustomEvent).detail.fetchResponse) return
+  cable.setSessionId('')
+  cable.disconnect()
+  cable.connect().catch(() => {})
+})
+
 const whichever = {
   subscribe: (...[channel]: Parameters<Cable['subscribe']>) => current().subscribe(channel),
   get sessionId() {

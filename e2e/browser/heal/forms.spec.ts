@@ -1,7 +1,7 @@
 /**
  * The cable's own refresh and the visitor's work: a form in flight arrives, and no typed text is lost.
  */
-import { CLIENTS, status } from '../demo.ts'
+import { CLIENTS, fires, status } from '../demo.ts'
 import { expect, hear, look, miss, renders, type SiteRequest, serveCounted, test } from '../site.ts'
 
 /** Resolves when it is opened. */
@@ -48,6 +48,55 @@ for (const client of CLIENTS) {
       expect(site.asked('/').length).toBe(end === 'Thanks' ? 1 : 2)
     })
   }
+
+  test(`a form whose answer is lost refreshes its page, which gets another session (${client})`, async ({
+    site,
+    open,
+  }) => {
+    serveCounted(site, client, ORDER)
+    site.on('/order', () => ({ status: 204 }))
+    const page = await open('/')
+    await expect(status(page)).toHaveText('live')
+    const sent = new Promise<string | undefined>(resolve => {
+      void page.route(
+        '**/order',
+        async route => {
+          resolve(route.request().headers()['x-socket-id'])
+          await route.abort('connectionreset')
+        },
+        { times: 1 },
+      )
+    })
+    await page.locator('[name=words]').fill('one of each')
+
+    await page.getByRole('button', { name: 'Send' }).click()
+
+    await expect(renders(page)).toHaveText('2')
+    await expect(page.locator('[name=words]')).toHaveValue('one of each')
+    await hear(site, page)
+    await expect(status(page)).toHaveText('live')
+    const lost = await sent
+    await page.getByRole('button', { name: 'Send' }).click()
+    await expect.poll(() => site.asked('/order').length).toBe(1)
+    const next = site.asked('/order')[0]?.headers['x-socket-id']
+    if (client === 'anycable') expect(next).toMatch(/./)
+    else expect([lost, next]).toEqual([undefined, undefined])
+    expect(next === undefined || next !== lost).toBe(true)
+  })
+
+  test(`a form whose answer is lost leaves a page without streams alone (${client})`, async ({ site, open }) => {
+    const renders = serveCounted(site, client, ORDER, '/', { streams: [] })
+    const page = await open('/')
+    await page.clock.install()
+    await page.locator('[name=words]').fill('one of each')
+    await page.route('**/order', route => route.abort('connectionreset'), { times: 1 })
+    await fires(page, 'turbo:submit-end', () => page.getByRole('button', { name: 'Send' }).click())
+
+    await page.clock.runFor(60_000)
+    await page.evaluate(() => fetch('/later'))
+
+    expect(renders()).toBe(1)
+  })
 
   test(`a refresh leaves alone a page that shows a refused form (${client})`, async ({ site, open }) => {
     serveCounted(site, client, ORDER)
