@@ -10,6 +10,7 @@
  *   freeze     nothing moves, and neither side notices: a kernel acknowledges what is written, and it stays here
  *   halfOpen   the server sees its clients leave; the clients notice nothing, and receive nothing more
  *   delay      both ways, by so many milliseconds
+ *   cutAfter   ends the connection whose server sends these words, right after them; once
  *
  * A browser's `setOffline` is no substitute: it stalls an open WebSocket and delivers the backlog afterwards, so that a page
  * without any healing looks healed.
@@ -27,6 +28,7 @@ export interface TcpProxy {
   freeze: (only?: RegExp) => void
   halfOpen: () => void
   delay: (ms: number) => void
+  cutAfter: (words: string) => void
   /** How many connections were opened for this path. */
   count: (path: RegExp) => number
   /** How many requests came for this path, over any connection: browsers reuse connections. */
@@ -49,6 +51,7 @@ export async function createProxy(port: number): Promise<TcpProxy> {
   let isCut = false
   let frozen: RegExp | undefined
   let delayMs = 0
+  let lastWords: string | undefined
 
   const listener = createServer(client => {
     if (isCut) return void client.resetAndDestroy()
@@ -74,6 +77,12 @@ export async function createProxy(port: number): Promise<TcpProxy> {
     const onTheWay: Buffer[] = []
     from.on('data', bytes => {
       if (link.state === 'half-open') return
+      const at = from === link.server && lastWords !== undefined ? bytes.indexOf(lastWords) : -1
+      if (at >= 0) {
+        to.write(bytes.subarray(0, at + Buffer.byteLength(lastWords!)))
+        lastWords = undefined
+        return end(link)
+      }
       if (delayMs === 0 && onTheWay.length === 0) return void to.write(bytes)
       onTheWay.push(bytes)
       setTimeout(() => to.write(onTheWay.shift()!), delayMs)
@@ -126,6 +135,9 @@ export async function createProxy(port: number): Promise<TcpProxy> {
     },
     delay: ms => {
       delayMs = ms
+    },
+    cutAfter: words => {
+      lastWords = words
     },
     requests: path => requested.filter(each => path.test(each)).length,
     count: path => paths.filter(each => path.test(each)).length,

@@ -12,7 +12,7 @@
  */
 import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
-import { metaTags, position, streamFrom } from '../backends/typescript/hotcable.ts'
+import { metaTags, position, streamFrom, TURBO_STREAM, wantsTurboStream } from '../backends/typescript/hotcable.ts'
 import { type Answers, streamOf } from './answers.ts'
 import type { Assets } from './assets.ts'
 import { type Board, BoardBroken, BoardLocked } from './board.ts'
@@ -79,23 +79,19 @@ export function createApp({
       ...readCard(new Uint8Array(await c.req.arrayBuffer()), c.req.header('content-type') ?? ''),
       backend: 'typescript',
     })
-    await broadcasts.cardAdded(card)
-    return c.redirect('/', 303)
+    return respond(c, await broadcasts.cardAdded(card, author(c)))
   })
   app.post('/cards/:id{\\d+}/vote', async c => {
     const card = await board.vote(Number(c.req.param('id')))
-    if (card !== undefined) await broadcasts.cardVoted(card)
-    return c.redirect('/', 303)
+    return respond(c, card && (await broadcasts.cardVoted(card, author(c))))
   })
   app.post('/cards/:id{\\d+}/delete', async c => {
     const id = Number(c.req.param('id'))
-    if (await board.remove(id)) await broadcasts.cardDeleted(id)
-    return c.redirect('/', 303)
+    return respond(c, (await board.remove(id)) ? await broadcasts.cardDeleted(id, author(c)) : undefined)
   })
   app.post('/clear', async c => {
     await board.clear()
-    await broadcasts.boardCleared()
-    return c.redirect('/', 303)
+    return respond(c, await broadcasts.boardCleared(author(c)))
   })
   app.get('/compare', c => {
     // Set the cookie here: otherwise each frame would create another visitor.
@@ -159,6 +155,15 @@ export function createApp({
   })
   return app
 }
+
+/** The session of the page that sent the form: it gets the change as its answer, and not as a broadcast. */
+const author = (c: Context): string | undefined => c.req.header('x-socket-id')
+
+/** `change`: the HTML that was broadcast; without it, or without Turbo, the browser loads the page. */
+const respond = (c: Context, change: string | undefined): Response =>
+  change !== undefined && wantsTurboStream(c.req.header('accept'))
+    ? c.body(change, 200, { 'Content-Type': TURBO_STREAM })
+    : c.redirect('/', 303)
 
 /** Answers a browser's navigation with a page, and a script, an image or a health check with one line of text. */
 function absent(c: Context, name: string, status: 502 | 503): Response | Promise<Response> {

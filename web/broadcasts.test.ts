@@ -15,15 +15,16 @@ const card: Card = {
 
 /** Fails `times` times, then works. */
 function setup(failures = 0) {
-  const [sent, lines]: [string[], string[]] = [[], []]
+  const [sent, excluded, lines]: [string[], unknown[], string[]] = [[], [], []]
   const broadcasts = createBroadcasts({
-    send: async html => {
+    send: async (html, exclude) => {
       if (failures-- > 0) throw new Error('no answer')
       sent.push(html)
+      excluded.push(exclude)
     },
     log: line => lines.push(line),
   })
-  return { broadcasts, sent, lines }
+  return { broadcasts, sent, excluded, lines }
 }
 
 test('each verb names its action and its target', async () => {
@@ -44,10 +45,24 @@ test('each verb names its action and its target', async () => {
   assert.match(sent[0]!, /<p class="body" dir="auto">&lt;script&gt;<\/p>/)
 })
 
+test('each verb excludes its author, and resolves with what the others got', async () => {
+  const { broadcasts, sent, excluded } = setup()
+
+  const answers = [
+    await broadcasts.cardAdded(card, 'ada'),
+    await broadcasts.cardVoted(card, 'bob'),
+    await broadcasts.cardDeleted(7),
+    await broadcasts.boardCleared('eve'),
+  ]
+
+  assert.deepEqual(excluded, ['ada', 'bob', undefined, 'eve'])
+  assert.deepEqual(answers, sent)
+})
+
 test('the Board logs a broadcast that fails, and the form succeeds', async () => {
   const { broadcasts, sent, lines } = setup(1)
 
-  await broadcasts.cardDeleted(1)
+  assert.match(await broadcasts.cardDeleted(1), /card_1/)
   await broadcasts.cardDeleted(2)
 
   assert.deepEqual(lines, ['not broadcast: no answer'])

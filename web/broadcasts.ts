@@ -1,5 +1,6 @@
 /**
- * Broadcasts each change of the Board to every open page: one verb per change, and the only file that names a target.
+ * Broadcasts each change of the Board to every open page but its author's: one verb per change, and the only file that names
+ * a target. Each resolves with the HTML, which the author's page gets as its answer.
  *
  *   cardAdded    append   #cards
  *   cardVoted    replace  #card_<id>, morphed, so that focus stays on the button
@@ -15,16 +16,17 @@ import type { Card } from './board.ts'
 import { card as cardView } from './views/card.ts'
 
 export interface BroadcastParts {
-  /** POSTs HTML to the stream; rejects if the cable did not accept it. */
-  send: (html: string) => Promise<void>
+  /** POSTs HTML to the stream, for all sessions but `exclude`; rejects if the cable did not accept it. */
+  send: (html: string, exclude: string | undefined) => Promise<void>
   log: (line: string) => void
 }
 
+/** `author`: the session of the page that made the change. */
 export interface Broadcasts {
-  cardAdded: (card: Card) => Promise<void>
-  cardVoted: (card: Card) => Promise<void>
-  cardDeleted: (id: number) => Promise<void>
-  boardCleared: () => Promise<void>
+  cardAdded: (card: Card, author?: string) => Promise<string>
+  cardVoted: (card: Card, author?: string) => Promise<string>
+  cardDeleted: (id: number, author?: string) => Promise<string>
+  boardCleared: (author?: string) => Promise<string>
   /** Resolves once every broadcast so far is sent or has failed. */
   settled: () => Promise<void>
 }
@@ -35,23 +37,25 @@ const PATIENCE_MS = 2000
 export function createBroadcasts({ send, log }: BroadcastParts): Broadcasts {
   // Keep the order of the commits: a vote that overtakes another would leave the older count on every page.
   let last = Promise.resolve()
-  const tell = (html: string): Promise<void> => {
-    last = last.then(() => deliver(html))
-    return Promise.race([last, pause(PATIENCE_MS, undefined, { ref: false })])
+  const tell = async (author: string | undefined, html: string): Promise<string> => {
+    last = last.then(() => deliver(html, author))
+    await Promise.race([last, pause(PATIENCE_MS, undefined, { ref: false })])
+    return html
   }
-  const deliver = async (html: string): Promise<void> => {
+  const deliver = async (html: string, author: string | undefined): Promise<void> => {
     try {
-      await send(html)
+      await send(html, author)
     } catch (error) {
       log(`not broadcast: ${error instanceof Error ? error.message : error}`)
     }
   }
 
   return {
-    cardAdded: card => tell(turboStream('append', 'cards', html(card))),
-    cardVoted: card => tell(turboStream('replace', `card_${card.id}`, html(card), { method: 'morph' })),
-    cardDeleted: id => tell(turboStream('remove', `card_${id}`)),
-    boardCleared: () => tell(turboStream('refresh')),
+    cardAdded: (card, author) => tell(author, turboStream('append', 'cards', html(card))),
+    cardVoted: (card, author) =>
+      tell(author, turboStream('replace', `card_${card.id}`, html(card), { method: 'morph' })),
+    cardDeleted: (id, author) => tell(author, turboStream('remove', `card_${id}`)),
+    boardCleared: author => tell(author, turboStream('refresh')),
     settled: () => last,
   }
 }

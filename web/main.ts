@@ -41,7 +41,7 @@ const board = await openBoard(env.HOTCABLE_DB || 'data/board.sqlite3').catch(err
 })
 const assets = await createAssets({ watch: argv.includes('--watch') })
 const broadcasts = createBroadcasts({
-  send: html => broadcast(STREAM, html, { timeoutMs: 500, retries: 2 }),
+  send: (html, exclude) => broadcast(STREAM, html, { exclude, timeoutMs: 500, retries: 2 }),
   log: line => console.error(`web: ${line}`),
 })
 const answers = createAnswers({

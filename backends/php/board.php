@@ -19,7 +19,7 @@ use Hotcable;
 const INK = '[^\t-\r \x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}\x{feff}]';
 const TEXT = ['Content-Type: text/plain; charset=utf-8'];
 
-/** Route => method, and handler, which commits a change and then broadcasts each changed row. */
+/** Route => method, and handler, which commits a change, broadcasts each changed row, and answers Turbo with the same. */
 function routes(): array {
     return [
         '/' => ['GET', show(...)],
@@ -29,7 +29,7 @@ function routes(): array {
             'UPDATE cards SET votes = votes + 1 WHERE id = ? RETURNING *', $id))],
         '/cards/([0-9]+)/delete' => ['POST', fn($id) => announce(card_deleted(...), commit(
             'DELETE FROM cards WHERE id = ? RETURNING *', $id))],
-        '/clear' => ['POST', fn() => announce(board_cleared(...), [commit('DELETE FROM cards')])], // all of them: once
+        '/clear' => ['POST', fn() => announce(board_cleared(...), [commit('DELETE FROM cards')])], // all: once
         '/health' => ['GET', fn() => [200, TEXT, 'ok']],
     ];
 }
@@ -168,18 +168,22 @@ function commit(string $statement, string ...$values): array {
     return $query->fetchAll();
 }
 
-/** Broadcasts the change of each row. */
-function announce(callable $happened, array $rows): void {
+/** Broadcasts the change of each row, but not to the page that made it: that page gets the same as its answer. */
+function announce(callable $happened, array $rows): array {
     // Commit first, broadcast after. In the other order a page can lose a card: it asks for its position after the
     // broadcast, and reads its cards before the commit. A cable that is down fails no form: the card is stored, and
     // when the cable is back, it begins a new epoch, and the pages that missed something heal.
-    foreach ($rows as $row) {
+    $streams = array_map($happened, $rows);
+    foreach ($streams as $stream) {
         try {
-            Hotcable\broadcast('board/1', $happened($row), timeout: 0.5, retries: 2);
+            Hotcable\broadcast('board/1', $stream, exclude: $_SERVER['HTTP_X_SOCKET_ID'] ?? null, timeout: 0.5, retries: 2);
         } catch (\Exception $failed) {
             log("not broadcast: {$failed->getMessage()}");
         }
     }
+    return $streams && Hotcable\wants_turbo_stream($_SERVER['HTTP_ACCEPT'] ?? null)
+        ? [200, ['Content-Type: ' . Hotcable\TURBO_STREAM], implode($streams)]
+        : [303, ['Location: ' . prefix() . '/'], ''];
 }
 
 /** An answer, not an error: the reason and the status. */
@@ -197,7 +201,7 @@ function route(string $method, string $path): array {
         if ($method === 'POST') {
             check_site();
         }
-        return $handler(...array_slice($ids, 1)) ?? [303, ['Location: ' . prefix() . '/'], ''];
+        return $handler(...array_slice($ids, 1));
     }
     throw new Refused('not found', 404);
 }

@@ -53,16 +53,16 @@ def show(request):
     return 200, [HTML, ("Cache-Control", "no-store"), *headers], page(request, cards, position, visitor, client)
 
 
-# Route: method, and handler, which commits a change and then broadcasts each changed row.
+# Route: method, and handler, which commits a change, broadcasts each changed row, and answers Turbo with the same.
 ROUTES = {
     "/": ("GET", show),
-    "/cards": ("POST", lambda request: announce(card_added, commit(
+    "/cards": ("POST", lambda request: announce(request, card_added, commit(
         "INSERT INTO cards (body, author, backend) VALUES (?, ?, 'python') RETURNING *", *read_form(request)))),
-    "/cards/([0-9]+)/vote": ("POST", lambda request, card_id: announce(card_voted, commit(
+    "/cards/([0-9]+)/vote": ("POST", lambda request, card_id: announce(request, card_voted, commit(
         "UPDATE cards SET votes = votes + 1 WHERE id = ? RETURNING *", card_id))),
-    "/cards/([0-9]+)/delete": ("POST", lambda request, card_id: announce(card_deleted, commit(
+    "/cards/([0-9]+)/delete": ("POST", lambda request, card_id: announce(request, card_deleted, commit(
         "DELETE FROM cards WHERE id = ? RETURNING *", card_id))),
-    "/clear": ("POST", lambda request: announce(board_cleared, [commit("DELETE FROM cards")])),  # all of them: once
+    "/clear": ("POST", lambda request: announce(request, board_cleared, [commit("DELETE FROM cards")])),  # all: once
     "/health": ("GET", lambda request: (200, [TEXT], "ok")),
 }
 
@@ -163,16 +163,20 @@ def commit(statement, *values):
         return db.execute(statement, values).fetchall()
 
 
-def announce(happened, rows):
-    """Broadcasts the change of each row."""
+def announce(request, happened, rows):
+    """Broadcasts the change of each row, but not to the page that made it: that page gets the same as its answer."""
     # Commit first, broadcast after. In the other order a page can lose a card: it asks for its position after the
     # broadcast, and reads its cards before the commit. A cable that is down fails no form: the card is stored, and
     # when the cable is back, it begins a new epoch, and the pages that missed something heal.
-    for row in rows:
+    streams = [happened(row) for row in rows]
+    for stream in streams:
         try:
-            hotcable.broadcast("board/1", happened(row), timeout=0.5, retries=2)
+            hotcable.broadcast("board/1", stream, exclude=request.get("HTTP_X_SOCKET_ID"), timeout=0.5, retries=2)
         except Exception as failed:
             log(f"not broadcast: {failed}")
+    if streams and hotcable.wants_turbo_stream(request.get("HTTP_ACCEPT")):
+        return 200, [("Content-Type", hotcable.TURBO_STREAM)], "".join(streams)
+    return 303, [("Location", prefix(request) + "/")], ""
 
 
 def is_locked(error): return "locked" in str(error)  # the code is there from Python 3.11 on
@@ -212,7 +216,7 @@ def route(request):
         if match and method == "POST":
             check_site(request)
         if match:
-            return handler(request, *match.groups()) or (303, [("Location", prefix(request) + "/")], "")
+            return handler(request, *match.groups())
     raise Refused(404, "not found")
 
 

@@ -98,7 +98,8 @@ class Card < ActiveRecord::Base
   broadcasts_to ->(_card) { BOARD }
   # …and the page of one to its record, and to an array.
   after_update_commit -> { broadcast_replace_later_to self }
-  after_update_commit -> { broadcast_update_later_to self, :votes, target: "votes", html: votes.to_s }
+  # (This one also to the page that voted: its answer has only the card.)
+  after_update_commit -> { AnyCable::Rails.with_broadcast_options(to_others: false) { broadcast_update_later_to self, :votes, target: "votes", html: votes.to_s } }
   after_destroy_commit -> { broadcast_remove_to self }
 
   # Morphing, so that the focus stays where it is.
@@ -161,7 +162,7 @@ class BoardsController < ActionController::Base
   skip_forgery_protection # no accounts; check_site below refuses forms of other sites
   before_action :check_site, if: -> { request.post? }
   before_action :small
-  # A page sees its change in the answer: an AnyCable page sends its socket's id, and the broadcast excludes it.
+  # A page gets its change as the answer: an AnyCable page sends its socket's id, and the broadcast excludes it.
   around_action { |_, action| AnyCable::Rails.broadcasting_to_others(&action) }
 
   rescue_from ActiveRecord::AdapterError do |error|
@@ -196,25 +197,32 @@ class BoardsController < ActionController::Base
 
   def create
     card = Card.new(params.permit(:body, :author))
-    card.save ? back : refuse(422, "body: 1 to 500 characters; author: 40 at most")
+    return refuse(422, "body: 1 to 500 characters; author: 40 at most") unless card.save
+
+    answer turbo_stream.append("cards", card)
   end
 
   def vote
-    Card.find_by(id: params[:id])&.vote!
-    back
+    return back unless (card = Card.find_by(id: params[:id]))
+
+    card.vote!
+    answer turbo_stream.replace(card, card, method: :morph)
   rescue ActiveRecord::RecordNotFound # deleted just now
     back
   end
 
   def destroy
-    Card.find_by(id: params[:id])&.destroy!
-    back
+    return back unless (card = Card.find_by(id: params[:id]))
+
+    card.destroy!
+    answer turbo_stream.remove(card)
   end
 
   def clear
     Card.delete_all
-    Turbo::StreamsChannel.broadcast_refresh_later_to BOARD
-    back
+    Turbo::StreamsChannel.broadcast_refresh_to BOARD
+    # With its id the page would take the refresh for one that it need not show.
+    answer turbo_stream.refresh(request_id: nil)
   end
 
   private
@@ -244,6 +252,11 @@ class BoardsController < ActionController::Base
   end
 
   def refuse(status, reason) = render(plain: reason, status:)
+
+  # Turbo shows the change; another browser loads the page.
+  def answer(change)
+    Hotcable.wants_turbo_stream(request.headers["Accept"]) ? render(turbo_stream: change) : back
+  end
 
   def back
     prefix = request.headers["X-Forwarded-Prefix"].to_s[%r{\A(/[A-Za-z0-9_-]+)*\z}] # //evil.example would lead to another site

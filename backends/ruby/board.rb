@@ -30,16 +30,16 @@ module Board
   INK = /[^\t-\r \u{85}\u{a0}\u{1680}\u{2000}-\u{200a}\u{2028}\u{2029}\u{202f}\u{205f}\u{3000}\u{feff}]/
   TEXT = { "content-type" => "text/plain; charset=utf-8" }.freeze
 
-  # Route => method, and handler, which commits a change and then broadcasts each changed row.
+  # Route => method, and handler, which commits a change, broadcasts each changed row, and answers Turbo with the same.
   ROUTES = {
     "/" => ["GET", ->(request) { show(request) }],
-    "/cards" => ["POST", lambda { |request| announce(:card_added, commit(
+    "/cards" => ["POST", lambda { |request| announce(request, :card_added, commit(
       "INSERT INTO cards (body, author, backend) VALUES (?, ?, 'ruby') RETURNING *", *read_form(request))) }],
-    "/cards/([0-9]+)/vote" => ["POST", lambda { |_, id| announce(:card_voted, commit(
+    "/cards/([0-9]+)/vote" => ["POST", lambda { |request, id| announce(request, :card_voted, commit(
       "UPDATE cards SET votes = votes + 1 WHERE id = ? RETURNING *", id)) }],
-    "/cards/([0-9]+)/delete" => ["POST", lambda { |_, id| announce(:card_deleted, commit(
+    "/cards/([0-9]+)/delete" => ["POST", lambda { |request, id| announce(request, :card_deleted, commit(
       "DELETE FROM cards WHERE id = ? RETURNING *", id)) }],
-    "/clear" => ["POST", ->(_) { announce(:board_cleared, [commit("DELETE FROM cards")]) }], # all of them: once
+    "/clear" => ["POST", ->(request) { announce(request, :board_cleared, [commit("DELETE FROM cards")]) }], # all: once
     "/health" => ["GET", ->(_) { [200, TEXT, "ok"] }],
   }.freeze
 
@@ -168,17 +168,19 @@ module Board
     database { |db| db.execute(statement, values) }
   end
 
-  # Broadcasts the change of each row.
-  def announce(happened, rows)
+  # Broadcasts the change of each row, but not to the page that made it: that page gets the same as its answer.
+  def announce(request, happened, rows)
     # Commit first, broadcast after. In the other order a page can lose a card: it asks for its position after the
     # broadcast, and reads its cards before the commit. A cable that is down fails no form: the card is stored, and
     # when the cable is back, it begins a new epoch, and the pages that missed something heal.
-    rows.each do |row|
-      Hotcable.broadcast("board/1", send(happened, row), timeout: 0.5, retries: 2)
+    streams = rows.map { |row| send(happened, row) }
+    streams.each do |stream|
+      Hotcable.broadcast("board/1", stream, exclude: request["HTTP_X_SOCKET_ID"], timeout: 0.5, retries: 2)
     rescue StandardError => e
       warn "board.rb: not broadcast: #{e.message}"
     end
-    nil
+    wants = streams.any? && Hotcable.wants_turbo_stream(request["HTTP_ACCEPT"])
+    wants ? [200, { "content-type" => Hotcable::TURBO_STREAM }, streams.join] : [303, { "location" => "#{prefix(request)}/" }, ""]
   end
 
   def call(request)
@@ -207,7 +209,7 @@ module Board
 
       refuse(405, "#{allowed} only", { "allow" => allowed.sub("GET", "GET, HEAD") }) if method != allowed
       check_site(request) if method == "POST"
-      return handler.call(request, *match.captures) || [303, { "location" => "#{prefix(request)}/" }, ""]
+      return handler.call(request, *match.captures)
     end
     refuse(404, "not found")
   end

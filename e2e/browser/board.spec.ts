@@ -4,6 +4,7 @@
 import { expect } from 'playwright/test'
 import {
   addCard,
+  answered,
   CLIENTS,
   card,
   clearBoard,
@@ -12,7 +13,6 @@ import {
   LANGUAGES,
   languages,
   mark,
-  rendered,
   test,
   unique,
 } from './demo.ts'
@@ -50,7 +50,7 @@ for (const client of CLIENTS) {
       ]
       const [stays, goes] = [unique('stays'), unique('goes')]
       for (const body of [stays, goes]) {
-        await rendered(doing, () => addCard(doing, body))
+        await answered(doing, () => addCard(doing, body))
         for (const page of [doing, seeing, elsewhere]) await expect(card(page, body)).toHaveCount(1)
       }
 

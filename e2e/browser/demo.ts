@@ -80,8 +80,8 @@ export async function clearBoard(page: Page): Promise<void> {
   await page.getByRole('button', { name: 'Delete all cards' }).click()
 }
 
-/** Runs it, and waits for the page that follows: Turbo drops a form while it shows the answer to the one before. */
-export const rendered = (page: Page, act: () => Promise<void>): Promise<void> => fires(page, 'turbo:load', act)
+/** Runs it, and waits for the answer to its form: Turbo cancels a form that is not answered when the next one is sent. */
+export const answered = (page: Page, act: () => Promise<void>): Promise<void> => fires(page, 'turbo:submit-end', act)
 
 /** Runs it, and waits for the event that follows in the page. */
 export async function fires(page: Page, event: string, act: () => Promise<void>): Promise<void> {

@@ -1,7 +1,7 @@
 /** The Board by keyboard: whatever a page does, some element of it has the focus. */
 import type { Page } from 'playwright/test'
 import { expect } from 'playwright/test'
-import { CLIENTS, card, languages, openBoard, rendered, test, unique } from './demo.ts'
+import { answered, CLIENTS, card, languages, openBoard, test, unique } from './demo.ts'
 
 async function post(baseURL: string, path: string, body?: string): Promise<void> {
   const form = new URLSearchParams(body === undefined ? {} : { body })
@@ -16,7 +16,7 @@ async function threeCards(page: Page, baseURL: string): Promise<[string, string,
 }
 
 /** Submits the form with the focused button. */
-const enter = (page: Page) => rendered(page, () => page.keyboard.press('Enter'))
+const enter = (page: Page) => answered(page, () => page.keyboard.press('Enter'))
 const vote = (page: Page, body: string) => card(page, body).getByRole('button', { name: 'Vote' })
 const ask = (page: Page, body: string) => card(page, body).getByLabel('Delete this card')
 const field = (page: Page) => page.getByLabel('Card', { exact: true })

@@ -6,6 +6,7 @@ import { expect, type Page } from 'playwright/test'
 import { createProxy } from '../../testing/proxy.ts'
 import {
   addCard,
+  answered,
   CLIENTS,
   type ClientName,
   card,
@@ -15,7 +16,6 @@ import {
   isMarked,
   mark,
   onAnycable,
-  rendered,
   status,
   test,
   unique,
@@ -39,7 +39,7 @@ for (const client of CLIENTS) {
     await card(board, body).getByRole('button', { name: 'Vote' }).click()
     await expect(page.locator('#votes')).toHaveText('1')
     await expect(card(page, body).locator('.votes')).toHaveText('1')
-    await rendered(board, () => addCard(board, other))
+    await answered(board, () => addCard(board, other))
     await deleteCard(card(board, body))
 
     await expect(page.locator('#cards > .card')).toHaveCount(0)

@@ -4,8 +4,8 @@ import { expectCard } from './own.ts'
 
 const AUTHOR = 'hotcable-author'
 
-/** The form that was sent and is not answered yet. */
-let way: { submission: unknown; body: string; fail: () => void } | undefined
+/** The form that was sent last. */
+let way: { submission: unknown; body: string; isLost: boolean; fail: () => void } | undefined
 
 export function watchForm(): void {
   addEventListener('turbo:load', recall)
@@ -13,7 +13,12 @@ export function watchForm(): void {
     const { target, detail } = event as CustomEvent<Submit>
     if (!isAdd(target)) return
     const [body, author] = [field(target, 'body').value, field(target, 'author').value]
-    way = { submission: detail.formSubmission, body, fail: expectCard(body, author) }
+    if (way?.isLost) way.fail()
+    const submission = detail.formSubmission
+    const appeared = () => {
+      if (way?.submission === submission) accept(target, body)
+    }
+    way = { submission, body, isLost: false, fail: expectCard(body, author, appeared) }
   })
   addEventListener('turbo:submit-end', event => {
     const { target, detail } = event as CustomEvent<Submit>
@@ -22,6 +27,11 @@ export function watchForm(): void {
   })
   addEventListener('input', ({ target }) => {
     if (target instanceof HTMLInputElement) target.setCustomValidity('')
+  })
+  // A field that is not valid would keep the browser from sending the form again. (Enter clicks too.)
+  addEventListener('click', ({ target }) => {
+    const form = target instanceof HTMLButtonElement ? target.form : null
+    if (isAdd(form)) field(form, 'body').setCustomValidity('')
   })
   recall()
 }
@@ -38,18 +48,25 @@ const isAdd = (target: EventTarget | null): target is HTMLFormElement =>
 async function submitted(form: HTMLFormElement, { formSubmission, success, fetchResponse }: Submit): Promise<void> {
   // Turbo cancels a form that is not answered when the next one is sent.
   if (way === undefined || way.submission !== formSubmission) return
-  const { body: sent, fail } = way
-  const body = field(form, 'body')
-  if (success) {
-    // Text that was typed meanwhile is the next card.
-    if (body.value === sent) body.value = ''
-    remember(field(form, 'author').value)
-    return
-  }
-  fail()
+  if (success) return accept(form, way.body)
+  way.isLost = fetchResponse === undefined
+  if (way.isLost) return complain(form, 'The Board did not answer. If your card does not appear, try again.')
+  way.fail()
   // Turbo does not show an answer in plain text. Show it at the field, which keeps its text.
-  body.setCustomValidity((await words(fetchResponse?.response)) || 'Not sent: the Board did not answer. Try again.')
-  body.reportValidity()
+  complain(form, (await words(fetchResponse?.response)) || 'Not sent: the Board failed. Try again.')
+}
+
+function accept(form: HTMLFormElement, sent: string): void {
+  const body = field(form, 'body')
+  body.setCustomValidity('')
+  // Text that was typed meanwhile is the next card.
+  if (body.value === sent) body.value = ''
+  remember(field(form, 'author').value)
+}
+
+function complain(form: HTMLFormElement, words: string): void {
+  field(form, 'body').setCustomValidity(words)
+  field(form, 'body').reportValidity()
 }
 
 const field = (form: HTMLFormElement, name: string) => form.elements.namedItem(name) as HTMLInputElement

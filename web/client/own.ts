@@ -13,11 +13,12 @@ let own = recall()
 interface Sent {
   readonly body: string
   readonly author: string
+  readonly appeared: () => void
 }
 
-/** Expects the card of this form. Call the result if the form fails. */
-export function expectCard(body: string, author: string): () => void {
-  const expected: Sent = { body: body.trim(), author: author.trim() || 'anonymous' }
+/** Expects the card of this form, and runs `appeared` when the page has it. Call the result if the form fails. */
+export function expectCard(body: string, author: string, appeared: () => void): () => void {
+  const expected: Sent = { body: body.trim(), author: author.trim() || 'anonymous', appeared }
   sent.push(expected)
   return () => forget(expected)
 }
@@ -29,6 +30,7 @@ export function claim(card: HTMLElement): boolean {
     forget(expected)
     own = new Set([...new Set([...own, ...recall(), key(card)])].slice(-MOST))
     remember()
+    expected.appeared()
   }
   mark(card)
   return expected !== undefined

@@ -5,5 +5,8 @@ declare module 'rails/turbo.min.js' {}
 
 interface Window {
   /** Absent on a page without a client. */
-  readonly Turbo?: { readonly config: { forms: { submitter: 'disabled' | 'aria-disabled' } } }
+  readonly Turbo?: {
+    readonly config: { forms: { submitter: 'disabled' | 'aria-disabled' } }
+    readonly renderStreamMessage: (html: string) => void
+  }
 }

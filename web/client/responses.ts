@@ -1,0 +1,91 @@
+/**
+ * Shows the answers to forms. The cable sends a change to every page but the one that made it: that page gets it as its answer,
+ * and must be right also after one that is cut off or late.
+ *
+ *   the answer                                           the page
+ *   whole                                                shows it
+ *   cut off                                              refreshes itself
+ *   after a newer message about its card, or after       refreshes itself, because the answer may be older than what it
+ *   another rendering of the page                        shows
+ *
+ * A form without any answer is up to the client's script.
+ */
+
+const STREAM = /^text\/vnd\.turbo-stream\.html\b/
+
+/** `<hotcable-status>` repeats this refresh until it succeeds, and keeps what a visitor typed. */
+const REFRESH = '<turbo-stream action="refresh" data-hotcable="heal"></turbo-stream>'
+
+/** The last message about each card since the form was sent. */
+const messages = new Map<string, string>()
+/** Turbo rendered the page since the form was sent. */
+let isRendered = false
+let isVisiting = false
+/** A visit that would have shown a change was cancelled, or may be too old to show it. */
+let isRefreshDue = false
+
+export function watchResponses(): void {
+  addEventListener('turbo:submit-start', () => {
+    messages.clear()
+    isRendered = false
+    // Turbo cancels a visit, such as a refresh, when a form is sent.
+    isRefreshDue ||= isVisiting
+    isVisiting = false
+  })
+  addEventListener('turbo:submit-end', refreshIfDue)
+  addEventListener('turbo:before-stream-render', event => {
+    const { newStream } = (event as CustomEvent<{ newStream: Element }>).detail
+    for (const id of idsIn(newStream)) messages.set(id, changeOf(newStream))
+  })
+  addEventListener('turbo:visit', () => {
+    isVisiting = true
+  })
+  addEventListener('turbo:load', () => {
+    isRendered = true
+    isVisiting = false
+    refreshIfDue()
+  })
+  // Before Turbo, which would not report an answer that is cut off.
+  addEventListener('turbo:before-fetch-response', receive, true)
+}
+
+interface FetchResponse {
+  readonly contentType: string | null
+  readonly responseHTML: Promise<string>
+}
+
+async function receive(event: Event): Promise<void> {
+  const { fetchResponse } = (event as CustomEvent<{ fetchResponse: FetchResponse }>).detail
+  if (!STREAM.test(fetchResponse.contentType ?? '')) return
+  event.preventDefault()
+  event.stopImmediatePropagation()
+  const html = await fetchResponse.responseHTML.catch(() => undefined)
+  if (html !== undefined && canShow(html)) return window.Turbo?.renderStreamMessage(html)
+  isRefreshDue = true
+  refreshIfDue()
+}
+
+function canShow(html: string): boolean {
+  const { content } = Object.assign(document.createElement('template'), { innerHTML: html })
+  return !isRendered && !isVisiting && [...content.children].every(isNewest)
+}
+
+/** A refresh by Turbo is lost when a visitor goes on at once. */
+const isNewest = (stream: Element): boolean =>
+  stream.getAttribute('action') !== 'refresh' &&
+  idsIn(stream).every(id => (messages.get(id) ?? changeOf(stream)) === changeOf(stream))
+
+const changeOf = (stream: Element): string =>
+  `${stream.getAttribute('action')} ${stream.querySelector('template')?.innerHTML ?? ''}`
+
+/** Of the cards that a stream adds or changes, or of the one that it removes. */
+function idsIn(stream: Element): string[] {
+  const cards = stream.querySelector('template')?.content.children ?? []
+  return cards.length > 0 ? [...cards].map(({ id }) => id) : [stream.getAttribute('target') ?? '']
+}
+
+function refreshIfDue(): void {
+  if (!isRefreshDue || isVisiting) return
+  isRefreshDue = false
+  window.Turbo?.renderStreamMessage(REFRESH)
+}
