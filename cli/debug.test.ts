@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { issueToken, metaTags, scriptTag, signStream, streamFrom } from '../backends/typescript/hotcable.ts'
-import { hotcable } from './testing.ts'
+import { folder, hotcable } from './testing.ts'
 
 const secret = 'canary-of-debug'
 const env = { ANYCABLE_SECRET: secret }
@@ -29,6 +31,15 @@ test('debug decodes stdin: a whole page, with a former secret', async () => {
   assert.equal(code, 0)
   assert.match(stdout, /signed with +former secret 1 of tokens/)
   assert.match(stdout, /signed with +former secret 1 of stream names/)
+})
+
+test('debug takes the keys from .env', async t => {
+  const cwd = folder(t)
+  writeFileSync(join(cwd, '.env'), `ANYCABLE_SECRET=${secret}\n`)
+
+  const { stdout } = await hotcable(['debug', signStream('board/1', { secret })], { cwd })
+
+  assert.match(stdout, /signed with +the secret of stream names/)
 })
 
 test('debug fails with the code and the fix of what is wrong', async () => {

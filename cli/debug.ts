@@ -1,14 +1,11 @@
 /** `hotcable debug`: says what a pasted text is, which key signed it, what is wrong with it, and the fix. Sends nothing. */
 import { text as textOf } from 'node:stream/consumers'
-import type { Config } from '../server/config/config.ts'
-import { ConfigInvalid, readConfig } from '../server/config/read.ts'
-import { turboAndEvents } from '../server/config/usual.ts'
 import { decode } from '../server/debug/decode.ts'
 import { isWrong } from '../server/debug/finding.ts'
 import { printFindings } from '../server/debug/print.ts'
 import { guarded, readArguments } from './arguments.ts'
 import type { Io } from './io.ts'
-import { WITHOUT_SECRETS } from './keys.ts'
+import { readHere, readLeniently } from './keys.ts'
 
 export const help = `Usage: hotcable debug <text>
        curl https://app.example/page | hotcable debug
@@ -32,18 +29,9 @@ export const run = (args: string[], io: Io): Promise<number> =>
     if (positionals.length === 0 && io.stdin.isTTY)
       io.stderr.write('Paste the text, then press Ctrl-D in a new line.\n')
     const text = positionals.length > 0 ? positionals.join(' ') : await textOf(io.stdin)
-    const findings = decode(text, { settings: settings(io), now: Date.now() / 1000 })
+    // Without usable settings the text can still be read, but no signature can be checked.
+    const settings = readHere(io)?.config ?? readLeniently({})
+    const findings = decode(text, { settings, now: Date.now() / 1000 })
     io.stdout.write(values.json ? `${JSON.stringify(findings, null, 2)}\n` : printFindings(findings))
     return findings.length === 0 || findings.some(isWrong) ? 1 : 0
   })
-
-/** Without usable settings the text can still be read, but no signature can be checked. */
-function settings({ env, stderr }: Io): Config {
-  try {
-    return readConfig(WITHOUT_SECRETS, env, turboAndEvents)
-  } catch (error) {
-    if (!(error instanceof ConfigInvalid)) throw error
-    for (const problem of error.problems) stderr.write(`hotcable: ${problem}\n`)
-    return readConfig(WITHOUT_SECRETS, {}, turboAndEvents)
-  }
-}

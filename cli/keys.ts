@@ -24,21 +24,13 @@ export interface Keys {
 }
 
 /** Reports what is wrong with the environment, and returns `undefined`, if no cable could start in it. */
-export function readKeys({ env: given, cwd, stderr }: Pick<Io, 'env' | 'cwd' | 'stderr'>): Keys | undefined {
-  let env: NodeJS.ProcessEnv
-  let config: Config
-  try {
-    env = withDotEnv(given, cwd).env
-    config = readConfig(WITHOUT_SECRETS, env, turboAndEvents)
-  } catch (error) {
-    const problems = error instanceof ConfigInvalid ? error.problems : [(error as Error).message]
-    for (const problem of problems) stderr.write(`hotcable: ${problem}\n`)
-    return undefined
-  }
-  const { jwtSecrets, jwtParam, publicTokens, turbo, streamsPurpose, broadcastKeys } = config
+export function readKeys(io: Pick<Io, 'env' | 'cwd' | 'stderr'>): Keys | undefined {
+  const here = readHere(io)
+  if (here === undefined) return undefined
+  const { jwtSecrets, jwtParam, publicTokens, turbo, streamsPurpose, broadcastKeys } = here.config
   const hasProvider = publicTokens !== undefined
   return {
-    env,
+    env: here.env,
     jwt: hasProvider ? undefined : jwtSecrets[0],
     hasProvider,
     jwtParam,
@@ -48,5 +40,17 @@ export function readKeys({ env: given, cwd, stderr }: Pick<Io, 'env' | 'cwd' | '
   }
 }
 
+/** The same, with the whole configuration, and the environment with the variables of .env. */
+export function readHere({ env: given, cwd, stderr }: Pick<Io, 'env' | 'cwd' | 'stderr'>) {
+  try {
+    const { env } = withDotEnv(given, cwd)
+    return { env, config: readLeniently(env) }
+  } catch (error) {
+    const problems = error instanceof ConfigInvalid ? error.problems : [(error as Error).message]
+    for (const problem of problems) stderr.write(`hotcable: ${problem}\n`)
+    return undefined
+  }
+}
+
 /** A cable needs a secret, and not one for development; an app's environment may have none. */
-export const WITHOUT_SECRETS = ['--noauth', '--dev']
+export const readLeniently = (env: NodeJS.ProcessEnv): Config => readConfig(['--noauth', '--dev'], env, turboAndEvents)
