@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { createServer as createHttp } from 'node:http'
+import { createServer as createHttps } from 'node:https'
 import { type AddressInfo, createServer, type Server } from 'node:net'
 import { describe, type TestContext, test } from 'node:test'
 import { WebSocketServer } from 'ws'
@@ -161,7 +163,7 @@ describe('hotcable doctor', { concurrency: 8 }, () => {
 
     const { failed, row } = await examine(cable.url.cable, { ...appOf(cable), ANYCABLE_STREAMS_SECRET: 'canary' })
 
-    assert.deepEqual(failed, ['subscription', 'sse'])
+    assert.deepEqual(failed, ['subscription'])
     assert.match(row('subscription').fix[0]!, /^sign with the same secret/)
   })
 
@@ -292,6 +294,19 @@ describe('hotcable doctor', { concurrency: 8 }, () => {
     assert.equal(row('subscription').saw, 'confirmed, for the name on the page')
     assert.match(row('origin').saw, new RegExp(`^a page of ${page.slice(0, -1)} may connect$`))
     for (const check of ['sse', 'script']) assert.equal(row(check).result, 'ok')
+  })
+
+  test('the doctor names a page with https whose cable has ws', async t => {
+    const [cert, key] = certificate(t)
+    const tags = metaTags({ user: 'ada' }, { secret: SECRET, url: 'ws://127.0.0.1:1/cable' })
+    const server = createHttps({ cert: readFileSync(cert), key: readFileSync(key) }, (_, response) =>
+      response.end(tags),
+    )
+    const url = (await listen(t, server)).replace('ws://127.0.0.1', 'https://localhost')
+
+    const stdout = await start(url, { NODE_EXTRA_CA_CERTS: cert })
+
+    assert.match(stdout, /^FAIL {2}page .*which browsers block\n +set ANYCABLE_WEBSOCKET_URL=wss:/m)
   })
 
   test('the doctor names a page without tags, without a stream, and with a script that is missing', async t => {

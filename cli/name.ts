@@ -1,9 +1,10 @@
 /** `hotcable name`: a signed stream name, or the element with it, made with the environment's secret. */
-import { position } from '../backends/typescript/hotcable.ts'
 import { guarded, Misused, readArguments } from './arguments.ts'
+import { isFailure } from './doctor/ask.ts'
+import { askForPosition, positionIn } from './doctor/position.ts'
 import { seconds } from './duration.ts'
 import type { Io } from './io.ts'
-import { readKeys } from './keys.ts'
+import { type Keys, readKeys } from './keys.ts'
 import { sign } from './sign.ts'
 
 export const help = `Usage: hotcable name <stream> [--expires=1h] [--purpose=<text>] [--html]
@@ -43,10 +44,18 @@ export const run = (args: string[], io: Io): Promise<number> =>
       io.stdout.write(`${signed}\n`)
       return 0
     }
-    const url = keys.env.ANYCABLE_HTTP_BROADCAST_URL || `http://localhost:${keys.broadcast ? 8080 : 8090}/_broadcast`
-    io.stdout.write(`${element(signed, await position(stream, { url, key: keys.broadcast ?? 'none' }))}\n`)
+    io.stdout.write(`${element(signed, await position(keys))}\n`)
     return 0
   })
+
+async function position({ env, broadcast }: Keys): Promise<string> {
+  const port = broadcast === undefined ? 8090 : 8080
+  const url = URL.parse(env.ANYCABLE_HTTP_BROADCAST_URL || `http://localhost:${port}/_broadcast`)
+  if (url === null || !/^https?:$/.test(url.protocol)) return '-'
+  // (The helper waits 250 ms only, because a visitor waits.)
+  const answer = await askForPosition(url, broadcast, 5000)
+  return isFailure(answer) || answer.status !== 200 ? '-' : (positionIn(answer.body) ?? '-')
+}
 
 /** As the helper's stream_from prints it. */
 function element(signed: string, position: string): string {

@@ -3,6 +3,7 @@ import { KEY_MISMATCH } from '../../server/errors.ts'
 import { type Answer, type Failure, isFailure } from './ask.ts'
 import { BUFFERING, IDLE, ROUTE } from './config-lines.ts'
 import type { Seen } from './look.ts'
+import { positionIn } from './position.ts'
 import { duration, fail, ok, quote, skipped, type Verdict, warn } from './verdict.ts'
 
 /** `undefined`: the doctor examines no page. */
@@ -54,17 +55,13 @@ export function sse({ events, options, leftAt, socket }: Seen): Verdict {
 
 const isEvents = ({ headers }: Answer): boolean => /^text\/event-stream\b/.test(headers['content-type'] ?? '')
 
+/** Not every app uses server-sent events, and the rows about the WebSocket say what is wrong with token and name. */
 function refusedEvents({ status, body }: Answer): Verdict {
-  const saw = `HTTP ${status}: ${quote(body)}`
-  if (status === 404)
-    return warn(
-      'not served (HTTP 404)',
-      'if you use server-sent events: --sse (hotcable cable has it), and let the proxy pass /events on',
-    )
-  if (status === 401) return fail(saw, 'the cable refuses the token, see above')
-  return fail(
+  if (status === 400 || status === 401) return skipped(`refused with HTTP ${status}, see token and subscription`)
+  const saw = `HTTP ${status}${body === '' ? '' : `: ${quote(body)}`}`
+  return warn(
     saw,
-    status === 400 ? 'the cable rejects the stream, see subscription' : 'see the log of the cable and of the proxy',
+    'if you use server-sent events: hotcable cable serves them (else --sse), and the proxy must pass /events on',
   )
 }
 
@@ -111,7 +108,7 @@ export function position({ position, options }: Seen): Verdict {
       `HTTP ${status}: pages get no position`,
       'pages may miss what is broadcast while they load; anycable-go has no positions',
     )
-  const known = /^\{"position":"(.*)"\}$/.exec(body)?.[1]
+  const known = positionIn(body)
   if (known === '-')
     return warn('the cable keeps no history', 'pages that lose their connection refresh or stay old: --broker=memory')
   return known === undefined ? fail(`the answer is ${quote(body)}`, 'is that a cable?') : ok(`pages get one: ${known}`)

@@ -2,7 +2,7 @@
  * Looks at a cable from outside, as a browser and a backend would: one WebSocket, one stream of events, a few requests. It
  * judges nothing (checks.ts).
  *
- *   open ─▶ welcome ─▶ subscribe ─▶ broadcast ─▶ ping ─▶ … until the wait is over or the connection ends
+ *   open ─▶ welcome ─▶ subscribe ─▶ broadcast ─▶ ping ─▶ until the wait is over, or the connection ends
  *
  * It listens to a stream that nobody else knows, and to the first one of the page.
  */
@@ -14,6 +14,7 @@ import { type Answer, ask, type Failure } from './ask.ts'
 import type { Conversation } from './conversation.ts'
 import { type EventsVisit, openEvents } from './open-events.ts'
 import { openSocket, type SocketVisit } from './open-socket.ts'
+import { askForPosition, keyHeaders } from './position.ts'
 import type { Target } from './target.ts'
 
 export interface LookOptions {
@@ -75,9 +76,11 @@ export async function look(target: Target, options: LookOptions): Promise<Seen> 
   try {
     const [script, position, broadcast] = await Promise.all([
       askForScript(target, options),
-      askForPosition(options),
+      options.broadcastUrl && askForPosition(options.broadcastUrl, options.broadcastKey, timeoutMs),
       converse(conversation, { identifiers, stream, isListening: ownName !== undefined, events, options }),
     ])
+    if (conversation?.heard[0]?.type === 'welcome')
+      await conversation.until(({ type }) => type === 'ping', STALE_MS + 500)
     if (conversation) await conversation.until(() => false, conversation.openedAt + options.waitMs - Date.now())
     const leftAt = Date.now()
     return { ...target, options, socket, identifiers, events, leftAt, script, position, broadcast }
@@ -89,6 +92,9 @@ export async function look(target: Target, options: LookOptions): Promise<Seen> 
 
 /** The order in which hotcable.js wants them. */
 const PROTOCOLS = ['actioncable-v1-ext-json', 'actioncable-v1-json'] as const
+
+/** Clients that hear nothing for two intervals of pings, 3 s each, reconnect. */
+export const STALE_MS = 6000
 
 interface Talk {
   identifiers: readonly string[]
@@ -111,7 +117,12 @@ async function converse(conversation: Conversation | undefined, talk: Talk): Pro
   }
   if (options.broadcastUrl === undefined) return undefined
   const body = publication(stream, HELLO, { transient: true })
-  const answer = await ask(options.broadcastUrl, { method: 'POST', headers: keyHeaders(options), body, timeoutMs })
+  const answer = await ask(options.broadcastUrl, {
+    method: 'POST',
+    headers: keyHeaders(options.broadcastKey),
+    body,
+    timeoutMs,
+  })
   const confirmed = conversation?.heard.some(
     heard => heard.type === 'confirm_subscription' && heard.identifier === identifiers.at(-1),
   )
@@ -143,16 +154,3 @@ async function askForScript({ cable, page }: Target, { origin, timeoutMs }: Look
   const url = (page?.tags.script && URL.parse(page.tags.script, page.url.href)) || below
   return { url, answer: await ask(url, { headers: { origin, 'accept-encoding': 'gzip' }, timeoutMs }) }
 }
-
-async function askForPosition(options: LookOptions): Promise<Answer | Failure | undefined> {
-  if (options.broadcastUrl === undefined) return undefined
-  const url = new URL(options.broadcastUrl)
-  url.pathname = `${url.pathname.replace(/\/+$/, '')}/position`
-  return await ask(url, { headers: keyHeaders(options), timeoutMs: options.timeoutMs })
-}
-
-const keyHeaders = ({ broadcastKey }: LookOptions): Record<string, string> => ({
-  'content-type': 'application/json',
-  // (Node writes a header as Latin-1; keys are UTF-8.)
-  ...(broadcastKey && { authorization: Buffer.from(`Bearer ${broadcastKey}`).toString('latin1') }),
-})

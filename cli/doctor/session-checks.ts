@@ -3,7 +3,7 @@ import { ENDINGS, REJECTIONS } from '../../server/errors.ts'
 import type { Answer } from './ask.ts'
 import { IDLE } from './config-lines.ts'
 import type { Heard } from './conversation.ts'
-import { answersTo, type Seen, type Token } from './look.ts'
+import { answersTo, type Seen, STALE_MS, type Token } from './look.ts'
 import { duration, fail, ok, quote, skipped, type Verdict, warn } from './verdict.ts'
 
 const NO_SOCKET = skipped('no WebSocket')
@@ -110,18 +110,14 @@ export function ping(seen: Seen): Verdict {
   const gaps = [...pings, until].map((at, index) => at - (pings[index - 1] ?? conversation!.openedAt))
   const longest = Math.max(...gaps)
   const fix = 'clients without a ping for 6 s reconnect: --ping_interval=3, and no proxy that holds messages back'
-  if (pings.length > 0)
-    return longest > STALE_MS
-      ? warn(`${duration(longest)} between two pings`, fix)
-      : ok(`the first after ${duration(gaps[0]!)}`)
-  if (conversation!.end !== undefined) return skipped('the connection ended before the first one')
+  if (pings.length === 0)
+    return conversation!.end === undefined
+      ? fail(`none in ${duration(longest)}`, fix)
+      : skipped('the connection ended before the first one')
   return longest > STALE_MS
-    ? fail(`none in ${duration(longest)}`, fix)
-    : skipped(`none in ${duration(longest)}; use a longer --wait`)
+    ? warn(`${duration(longest)} between two pings`, fix)
+    : ok(`the first after ${duration(gaps[0]!)}`)
 }
-
-/** Two intervals: then Action Cable's clients reconnect. */
-const STALE_MS = 6000
 
 export function idle(seen: Seen): Verdict {
   const conversation = conversationOf(seen)

@@ -13,6 +13,7 @@ import { missing, PROXIES } from '../../backends/harness/toolchain.ts'
 import { freePorts, LOOPBACK } from '../../start/network.ts'
 import { type RunningCable, startCable, withoutSettings } from '../../testing/cable.ts'
 import { end, endsWithUs, healthy } from '../../testing/child.ts'
+import { findAnycable, startAnycable } from '../conformance/servers.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const SECRET = 'canary of the doctor'
@@ -143,6 +144,27 @@ describe('hotcable doctor', { concurrency: 4 }, () => {
     })
   }
 
+  test('the doctor finds AnyCable in the place of the cable healthy, and names what it does not have', {
+    skip: findAnycable() === undefined && 'the real AnyCable is not here: npm run setup -- --reference',
+  }, async t => {
+    const flags = ['--turbo_streams', '--broadcast_adapter=http', '--broker=memory', '--norpc']
+    const anycable = await startAnycable(findAnycable()!)(flags, { ANYCABLE_SECRET: SECRET })
+    t.after(() => anycable.stop())
+
+    const report = await examine(anycable.cable, anycable.broadcast, ['--wait=5'])
+
+    assert.deepEqual(
+      faults(report).map(({ check, result }) => [check, result]),
+      [
+        ['sse', 'warn'],
+        ['position', 'warn'],
+        ['script', 'warn'],
+      ],
+    )
+    assert.equal(report.code, 0)
+    assert.match(report.checks.find(({ check }) => check === 'server')!.saw, /^anycable-go "1\.6\./)
+  })
+
   nginxTest('the doctor names an nginx that refuses the origin of the page', async t => {
     const refusing = `if ($http_origin != "https://app.example.com") { return 403; } ${UPGRADE}`
     const site = await nginx(t, { cable: refusing })
@@ -152,9 +174,11 @@ describe('hotcable doctor', { concurrency: 4 }, () => {
   })
 })
 
+const doctor = (url: string, ...options: string[]): Promise<Report> => examine(url, cable.broadcast, options)
+
 /** Runs the doctor in the environment of an app. */
-function doctor(url: string, ...options: string[]): Promise<Report> {
-  const settings = { ANYCABLE_SECRET: SECRET, ANYCABLE_HTTP_BROADCAST_URL: cable.broadcast }
+function examine(url: string, broadcast: string, options: readonly string[]): Promise<Report> {
+  const settings = { ANYCABLE_SECRET: SECRET, ANYCABLE_HTTP_BROADCAST_URL: broadcast }
   const env = { ...withoutSettings('ANYCABLE_', 'HOTCABLE_'), ...settings }
   const argv = ['cli/main.ts', 'doctor', '--json', ...options, url]
   return new Promise((resolve, reject) => {

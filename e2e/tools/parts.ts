@@ -50,7 +50,7 @@ const ANYCABLE: Tool = {
 }
 
 const UNIT = [
-  'cli/*.test.ts',
+  'cli/**/*.test.ts',
   'client/*.test.ts',
   'server/**/*.test.ts',
   'web/**/*.test.ts',
