@@ -1,12 +1,12 @@
 # Two images for docker-compose.yml: the cable (`docker build .` builds this one), and the Board in TypeScript.
-# The cable's image has no files of the Board, so that a change of the Board does not restart the cable.
 FROM node:24-slim AS base
-ENV NODE_ENV=production NODE_OPTIONS="--disable-warning=ExperimentalWarning --max-semi-space-size=8"
+ENV NODE_ENV=production
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=dev
 
 FROM base AS web
+ENV NODE_OPTIONS="--disable-warning=ExperimentalWarning --max-semi-space-size=8"
 COPY backends/languages.json ./backends/
 COPY backends/typescript ./backends/typescript
 COPY client ./client
@@ -16,8 +16,26 @@ RUN mkdir /data && chown 1000:1000 /data
 USER 1000:1000
 CMD ["node", "web/main.ts"]
 
-FROM base AS cable
+FROM base AS bundle
+COPY LICENSE ./
+COPY backends ./backends
 COPY client ./client
 COPY server ./server
+COPY cli ./cli
+COPY pack ./pack
+RUN node pack/main.ts --files /package && du -sh /package
+
+# It has no files of the Board and of npm, so that a change of the Board does not restart the cable.
+#
+#   docker run -p 8080:8080 --env-file .env hotcable          docker run hotcable secret
+#
+# It writes no files: --read-only works.
+FROM node:24-slim AS cable
+ENV NODE_ENV=production ANYCABLE_HOST=0.0.0.0
+COPY --from=bundle /package /app
 USER 1000:1000
-CMD ["node", "server/main.ts"]
+WORKDIR /app
+EXPOSE 8080
+HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD ["node", "/app/bin/hotcable.js", "health"]
+ENTRYPOINT ["node", "--max-semi-space-size=8", "/app/bin/hotcable.js"]
+CMD ["cable"]

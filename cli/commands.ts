@@ -8,6 +8,7 @@ interface Row {
 
 export const COMMANDS: Readonly<Record<string, Row>> = {
   cable: { summary: 'run the cable', load: () => import('./cable.ts') },
+  health: { summary: 'ask whether the cable is alive', load: () => import('./health.ts') },
   secret: { summary: 'print a new secret: hotcable secret >> .env', load: () => import('./secret.ts') },
   helper: {
     summary: 'print the helper for your language, or save the scripts of pages',

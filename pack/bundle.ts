@@ -27,6 +27,8 @@ export async function bundleCommand(folder: string): Promise<Metafile> {
     format: 'esm',
     platform: 'node',
     target: 'node20.12',
+    // (Without its files: an image does not have them.)
+    tsconfigRaw: '{}',
     // Libraries in CommonJS require Node's modules.
     banner: {
       js: "import { createRequire as __createRequire } from 'node:module'\nconst require = __createRequire(import.meta.url)",

@@ -76,7 +76,7 @@ export const PARTS: Readonly<Record<string, Part>> = {
       ...Object.values<Language>(LANGUAGES).flatMap(checkOf),
     ],
   },
-  package: { steps: [{ tests: ['e2e/package/package.test.ts'] }] },
+  package: { steps: [{ tests: ['e2e/package/package.test.ts', 'e2e/package/image.test.ts'] }] },
   browser: { steps: [{ project: 'board', needs: CHROMIUM }] },
   recipes: { isExtra: true, steps: [{ project: 'recipes', needs: CHROMIUM }] },
   runtimes: {

@@ -183,7 +183,7 @@ test('the cable refuses the development secrets of the samples without --dev', (
 
 test('a cable that no client could connect to does not start', () => {
   for (const argv of [[], ['--secret=none'], ['--turbo_streams_secret=s', '--broadcast_key=k']])
-    assert.match(problems(argv).join(), /^no client can connect: set --secret .* or set --noauth/)
+    assert.match(problems(argv).join(), /^no client can connect: set ANYCABLE_SECRET .* or set --noauth/)
 
   for (const argv of [['--noauth'], ['--public'], ['--secret=s'], ['--jwt_id_key=s'], ['--rails_secret_key_base=s']])
     assert.deepEqual(problems(argv), [])

@@ -42,7 +42,7 @@ const CONTRADICTIONS: readonly MistakeRow[] = [
   },
   {
     when: checked => readsNoTokens(checked) && !checked.config.noauth && !checked.config.enforceJwt,
-    say: 'no client can connect: set --secret (or --jwt_secret), or set --noauth to accept clients without a token',
+    say: 'no client can connect: set ANYCABLE_SECRET (or --jwt_secret), or set --noauth to accept clients without a token',
   },
   {
     when: checked => checked.config.broadcastPort === 'main' && hasOpenBroadcasts(checked) && !isOpen(checked),
