@@ -62,6 +62,7 @@ param = "token"
 force = true
 [streams]
 presence = false
+pubsub_channel = "$pubsub"
 turbo = true
 turbo_secret = "t"
 [ws]
@@ -123,6 +124,13 @@ test('a file of AnyCable means here what it means there', async t => {
   assert.deepEqual(config.warnings.map(withoutFolder), [
     'node_id in anycable.toml has no effect here: no line of the log names the node: --metrics_tags labels metrics',
   ])
+})
+
+test('a port of metrics that is the usual one is no mistake in a file, although nothing serves metrics', async t => {
+  const toml = 'noauth = true\n[server]\nport = 2024\n[metrics]\nport = '
+
+  assert.deepEqual((await load(t, `${toml}2024`)).warnings, [])
+  assert.deepEqual((await load(t, `${toml}2025`)).warnings, ['metrics_port has no effect without --metrics_http'])
 })
 
 test('a flag wins over a variable, a variable over the file, and the file over a preset', async t => {

@@ -97,7 +97,7 @@ function readTable(table: Table, path: string): FileSettings {
     const text = textOf(value)
     if (name === undefined) {
       if (key.startsWith('hotcable.')) problems.push(`${from} is not a setting of this cable`)
-      else if (!OF_ABSENT_PARTS.test(key))
+      else if (!OF_ABSENT_PARTS.test(key) && !isUsualChannel(key, value))
         warnings.push(`${from} is not a setting of this cable, so it has no effect here`)
     } else if (text === undefined) {
       problems.push(`${from} must be a text, a number, true, false, or a list of texts`)
@@ -149,6 +149,9 @@ function inFile(key: string | undefined, value: unknown): unknown {
   if (!Array.isArray(value)) return value
   return key !== undefined && LISTS.has(key) ? value : value.join(',')
 }
+
+/** AnyCable can give the channel of plain streams another name; it prints the usual one. */
+const isUsualChannel = (key: string, value: unknown): boolean => key === 'streams.pubsub_channel' && value === '$pubsub'
 
 /** Ports that are 0 in a file of AnyCable where it takes the default. */
 const MEANS_DEFAULT: ReadonlySet<string> = new Set(['http_broadcast_port', 'api_port', 'metrics_port'])

@@ -124,7 +124,8 @@ const WARNINGS: readonly MistakeRow[] = [
       ['metrics_log_filter', 'metrics_log'],
     ] as const
   ).map(([name, needed]) => ({
-    when: ({ given, values }: Checked) => given.has(name) && !values[needed],
+    // (AnyCable's files name the usual port, too.)
+    when: ({ given, values }: Checked) => given.has(name) && !values[needed] && values[name] !== values.port,
     say: `${name} has no effect without --${needed}`,
   })),
   { when: ({ values }) => values.public, say: 'public: every client may connect, listen and broadcast' },
