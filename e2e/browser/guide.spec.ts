@@ -3,7 +3,8 @@
  * the files, and two pages show that a change on one reaches the other.
  */
 import { execFileSync, spawn } from 'node:child_process'
-import { appendFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { appendFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { type BrowserContext, expect, type Page, test } from 'playwright/test'
 import { type BoardProcess, startBoard } from '../../backends/harness/board-process.ts'
@@ -63,6 +64,14 @@ const KNOWN: Record<string, App> = {
   Go: { needs: LANGUAGES.go, start: async port => `PORT=${port} go run .` },
 }
 
+/** Has a clone with the package, and npm's cache, because another one may hold an older package of that name. */
+const home = mkdtempSync(join(tmpdir(), 'hotcable-home-'))
+test.beforeAll(() => {
+  mkdirSync(join(home, 'hotcable'))
+  execFileSync(process.execPath, ['pack/main.ts', '--into', join(home, 'hotcable')])
+})
+test.afterAll(() => rmSync(home, { recursive: true, maxRetries: 5 }))
+
 test('docs/existing-app.md needs three commands, and at most ten short lines in each app', () => {
   expect(APPS).toEqual(Object.keys(KNOWN))
   expect(COMMANDS).toHaveLength(3)
@@ -82,11 +91,9 @@ for (const [name, known] of Object.entries(KNOWN)) {
     }
     // In tmp, where Express is.
     mkdirSync('tmp', { recursive: true })
-    const parent = mkdtempSync(resolve('tmp/guide-'))
-    const folder = join(parent, 'your-app')
+    const folder = mkdtempSync(resolve('tmp/guide-'))
     if (known.besides) cpSync(join('e2e/browser', known.besides), folder, { recursive: true })
     cpSync(join('e2e/browser/guide', name.toLowerCase()), folder, { recursive: true })
-    symlinkSync(resolve('.'), join(parent, 'hotcable'))
     const [port] = (await freePorts(1)) as [number]
     if (known.env) appendFileSync(join(folder, '.env'), known.env(port))
     const start = await known.start(port)
@@ -110,14 +117,17 @@ for (const [name, known] of Object.entries(KNOWN)) {
     } finally {
       await app?.stop()
       await cable?.stop()
-      rmSync(parent, { recursive: true, maxRetries: 5 })
+      rmSync(folder, { recursive: true, maxRetries: 5 })
     }
   })
 }
 
-/** Of the app's author: no setting of the cable, and only the `.env` of the folder. */
+/** Of the app's author: no setting of the cable, no network, and only the `.env` of the folder. */
 const shell = (): NodeJS.ProcessEnv => ({
-  ...withoutSettings('ANYCABLE_', 'HOTCABLE_'),
+  ...withoutSettings('ANYCABLE_', 'HOTCABLE_', 'npm_'),
+  HOME: home,
+  npm_config_offline: 'true',
+  npm_config_update_notifier: 'false',
   PATH: `${resolve('node_modules/.bin')}:${process.env.PATH}`,
   PYTHONDONTWRITEBYTECODE: '1',
 })

@@ -50,7 +50,7 @@ const SECTIONS: Readonly<Record<string, Tested>> = {
     isExtra: true,
     app: 'Express',
     broadcasts: 'app.js',
-    helper: ['typescript/hotcable.ts', 'hotcable.ts'],
+    helper: ['typescript/hotcable.js', 'hotcable.js'],
     files: ['app.test.js'],
     command: async () => [process.execPath, '--test'],
   },
