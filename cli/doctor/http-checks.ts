@@ -2,7 +2,7 @@
 import { KEY_MISMATCH } from '../../server/errors.ts'
 import { type Answer, type Failure, isFailure } from './ask.ts'
 import { BUFFERING, IDLE, ROUTE } from './config-lines.ts'
-import type { Seen } from './look.ts'
+import { HELLO, type Seen } from './look.ts'
 import { positionIn } from './position.ts'
 import { duration, fail, ok, quote, skipped, type Verdict, warn } from './verdict.ts'
 
@@ -27,7 +27,7 @@ export function page({ page, cable }: Seen): Verdict | undefined {
   return ok(`${at} names the cable${tags.token === undefined ? '' : ', a token'} and a stream`)
 }
 
-export function sse({ events, options, leftAt, socket }: Seen): Verdict {
+export function sse({ events, options, leftAt, socket, broadcast }: Seen): Verdict {
   if (events === undefined)
     return skipped(socket.kind === 'open' ? 'no signed name' : 'no WebSocket, so no session to compare with')
   const { outcome, askedAt, endedAt } = events
@@ -50,6 +50,8 @@ export function sse({ events, options, leftAt, socket }: Seen): Verdict {
   }
   if (endedAt !== undefined && endedAt < leftAt)
     return fail(`the events were cut after ${duration(endedAt - askedAt)}`, ...IDLE)
+  if (broadcast?.arrived && !events.events.some(({ data }) => data.includes(HELLO)))
+    return fail('the first event came, but not the message that the WebSocket got: a proxy buffers them', ...BUFFERING)
   return ok(`the first event after ${duration(took)}`)
 }
 

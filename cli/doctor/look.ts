@@ -116,7 +116,7 @@ async function converse(conversation: Conversation | undefined, talk: Talk): Pro
     await events?.started(timeoutMs)
   }
   if (options.broadcastUrl === undefined) return undefined
-  const body = publication(stream, HELLO, { transient: true })
+  const body = publication(stream, HELLO)
   const answer = await ask(options.broadcastUrl, {
     method: 'POST',
     headers: keyHeaders(options.broadcastKey),
