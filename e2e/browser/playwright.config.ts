@@ -18,15 +18,16 @@ const port = process.env.HOTCABLE_E2E_PORT
 const origin = `http://localhost:${port}`
 const browser = chromiumLaunch()
 
-/** One recipe and one app of the guide (npm test); npm run test:full has them all. */
-const OTHER_RECIPES = /the recipe for (?!Hono:)|an app that stood before in (?!Flask)/
+/** One recipe, one app of the guide and one of the other pages of docs/ (npm test); npm run test:full has them all. */
+const OTHER_RECIPES =
+  /the recipe for (?!Hono:)|an app that stood before in (?!Flask)|docs-(?!forms.*a form is answered)/
 
 export default defineConfig({
   testDir: '.',
   outputDir: '../../test-results',
   projects: [
     { name: 'board', testMatch: '*.spec.ts', testIgnore: 'heal/*', grepInvert: OTHER_RECIPES },
-    { name: 'recipes', testMatch: ['recipes.spec.ts', 'guide.spec.ts'], grep: OTHER_RECIPES },
+    { name: 'recipes', testMatch: ['recipes.spec.ts', 'guide.spec.ts', 'docs-*.spec.ts'], grep: OTHER_RECIPES },
     // The same tests with AnyCable in the place of our cable (npm run e2e:swap).
     { name: 'swap', testMatch: ['board.spec.ts', 'rails.spec.ts', 'trust.spec.ts'] },
     // Each test starts its own servers, breaks them, and mostly waits: together they take minutes (npm run e2e:heal).
