@@ -89,7 +89,7 @@ export function services({ port, cable: other, host, secret, db, languages, port
     `--heal_check=http://${reachable(host)}:${port}/health`,
     '--log_level=warn',
   )
-  const web = node('web/main.ts', ...(watch ? ['--watch'] : []))
+  const web = node('web/main.ts', '--dev', ...(watch ? ['--watch'] : []))
   return [
     ...(other ? [] : [{ ...cable, title: 'The cable', env: shared, health: `${cableUrl}/health` }]),
     {

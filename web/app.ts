@@ -5,6 +5,7 @@
  *   /python/ /php/ …        the same Board in the other languages of backends/languages.json, by proxy
  *   /compare                all of them side by side
  *   /answer                 an answer that streams in
+ *   /debug                  for developers: what the cable does, and what a pasted text is
  *   /assets/…               scripts and styles of the pages
  *   /hotcable.js …          the page's script for other apps, also below /cable, as a cable serves it
  *   /events  (/cable)       the cable; main.ts passes WebSockets on
@@ -18,6 +19,8 @@ import type { Assets } from './assets.ts'
 import { type Board, BoardBroken, BoardLocked } from './board.ts'
 import type { Broadcasts } from './broadcasts.ts'
 import { offersWebSocket } from './cable-proxy.ts'
+import { createDebug, type DebugOptions } from './debug.ts'
+import { debugLink } from './debug-link.ts'
 import { FormRefused, readCard, readQuestion } from './form.ts'
 import { cableUrl } from './origin.ts'
 import { proxy } from './proxy.ts'
@@ -36,6 +39,8 @@ export interface AppParts {
   assets: Pick<Assets, 'handler'>
   /** The cable's URL, for /events: `http://127.0.0.1:8080`. */
   cable: string
+  /** Serves /debug; `undefined`: not in production. */
+  debug?: DebugOptions | undefined
   /** URLs of the other Boards; a Board without a URL is not running here. */
   neighbours?: { readonly [name: string]: string | undefined }
   /** The settings of the helper, in place of the environment. */
@@ -51,6 +56,7 @@ export function createApp({
   answers,
   assets,
   cable,
+  debug,
   neighbours = {},
   hotcable = {},
 }: AppParts): Hono {
@@ -58,6 +64,7 @@ export function createApp({
   const app = new Hono()
   app.use(securityHeaders(hotcable.cableUrl && new URL(hotcable.cableUrl).origin))
   app.all('/events', proxy({ to: cable, unreachable: comeBack }))
+  if (debug !== undefined) app.use(debugLink).route('/debug', createDebug(debug))
   app.use(sameSite, bodyLimit({ maxSize: FORM_MAX_BYTES, onError: c => c.text('The form is too large.\n', 413) }))
 
   const metaTagsOf = (c: Context) =>

@@ -1,7 +1,7 @@
 /**
  * Scripts and styles of the pages, built when the Board starts and kept in memory: there is no build step and no folder.
  *
- *   hotcable.js  hotcable-streams.js  rails.js  rails-gem.js  board.js  retry.js  board.css  icon.svg
+ *   hotcable.js  hotcable-streams.js  rails.js  rails-gem.js  board.js  retry.js  debug.js  board.css  icon.svg
  *
  * No URL has a hash in its name, because pages of all languages name it. Browsers ask each time and get 304 when nothing
  * changed.
@@ -25,7 +25,7 @@ const OPTIONS = {
   ...CLIENT,
   entryPoints: [
     ...ENTRIES,
-    ...['rails.ts', 'rails-gem.ts', 'board.ts', 'retry.ts', 'board.css', 'icon.svg'].map(client),
+    ...['rails.ts', 'rails-gem.ts', 'board.ts', 'retry.ts', 'debug.ts', 'board.css', 'icon.svg'].map(client),
   ],
   // The Board in Rails serves it from its gem.
   alias: { 'rails/turbo.min.js': '/rails/turbo.min.js' },

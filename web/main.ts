@@ -1,5 +1,5 @@
 /**
- * `node web/main.ts`: environment in, the Board out. `--watch` builds the assets anew whenever they change.
+ * `node web/main.ts`: environment in, the Board out. `--watch` builds the assets anew whenever they change; `--dev` serves /debug.
  *
  *   HOST PORT                          the address to listen on: every interface, 3000
  *   HOTCABLE_DB                        the SQLite file of all languages: data/board.sqlite3
@@ -7,7 +7,7 @@
  *   HOTCABLE_BOARD_PYTHON_URL …        the other Boards; a Board without a URL is not running here
  *   ANYCABLE_…                         settings of the helper: secrets, keys, the broadcast URL
  */
-import { broadcast, metaTags, signStream } from '../backends/typescript/hotcable.ts'
+import { broadcast, broadcastKey, metaTags, signStream } from '../backends/typescript/hotcable.ts'
 import { createAnswers } from './answers.ts'
 import { createApp, STREAM } from './app.ts'
 import { createAssets } from './assets.ts'
@@ -58,6 +58,7 @@ const app = createApp({
   answers,
   assets,
   cable,
+  debug: argv.includes('--dev') ? debugOptions() : undefined,
   neighbours: Object.fromEntries(
     NEIGHBOURS.map(({ name }) => [name, env[`HOTCABLE_BOARD_${name.toUpperCase()}_URL`] || undefined]),
   ),
@@ -71,6 +72,12 @@ const server = await serve({ fetch: app.fetch, cable: cableProxy, host: env.HOST
 function end(error: unknown, code = 1): never {
   console.error(`web: ${error instanceof Error ? error.message : error}`)
   process.exit(code)
+}
+
+/** As the helper broadcasts. */
+function debugOptions() {
+  const key = env.ANYCABLE_BROADCAST_KEY || (env.ANYCABLE_SECRET ? broadcastKey() : 'none')
+  return { url: env.ANYCABLE_HTTP_BROADCAST_URL || `${cable}/_broadcast`, key }
 }
 
 let stopping = false

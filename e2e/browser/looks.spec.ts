@@ -52,6 +52,11 @@ for (const [look, options] of Object.entries(LOOKS)) {
         await page.mouse.move(0, 0)
         expect([language, await violations(page)]).toEqual([language, []])
       }
+      await page.goto('/debug')
+      await page.getByLabel('What is this?').fill(await page.content())
+      await page.locator('#findings .finding').first().waitFor()
+      for (const summary of await page.locator('#live summary').all()) await summary.click()
+      expect(['/debug', await violations(page)]).toEqual(['/debug', []])
       for (const path of ['/compare', '/answer', '/nowhere', '/rails/']) {
         await page.goto(path)
         expect([path, await violations(page)]).toEqual([path, []])
