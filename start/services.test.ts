@@ -34,6 +34,10 @@ test('every process finds the cable and the cards, and web finds the others', ()
   }
 })
 
+test('cable and web run for development: they show developers what happens, at /debug', () => {
+  for (const { args } of services(plan).slice(0, 2)) assert.ok(args.includes('--dev'))
+})
+
 test('npm start uses a cable that already runs, and starts no other', () => {
   const cable = { url: 'http://127.0.0.1:8080', broadcastUrl: 'http://127.0.0.1:8090/_broadcast' }
   const [web, python, ruby, ...rest] = services({ ...plan, cable })

@@ -131,10 +131,10 @@ const message = ({ at, message, isHeard, isTransient }: LiveStream['messages'][n
 
 const session = ({ sid, identity, protocol, pending, subscriptions }: LiveSession): Html =>
   html`<li><code>${sid}</code> <bdi class="name">${identity}</bdi> <span>${PROTOCOLS.get(protocol) ?? protocol}</span>${pending === 0 ? '' : html` <span class="mark">${pending} bytes wait</span>`}
-<ul>${subscriptions.map(
-    ({ streams, kind, state, position }) =>
-      html`<li><bdi class="name">${streams.join(', ')}</bdi> <span>${kind}, ${state}${position === undefined ? '' : html`, from <code>${position}</code>`}</span></li>`,
-  )}</ul></li>`
+${subscriptions.length === 0 ? html` <span class="mark">listens to no stream</span>` : html`<ul>${subscriptions.map(subscription)}</ul>`}</li>`
+
+const subscription = ({ streams, kind, state, position }: LiveSession['subscriptions'][number]): Html =>
+  html`<li><bdi class="name">${streams.join(', ')}</bdi> <span>${kind}, ${state}${position === undefined ? '' : html`, from <code>${position}</code>`}</span></li>`
 
 const PROTOCOLS = new Map([
   ['', 'server-sent events'],
