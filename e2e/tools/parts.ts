@@ -70,7 +70,13 @@ export const PARTS: Readonly<Record<string, Part>> = {
   languages: {
     steps: [
       { program: [process.execPath, 'backends/vectors/generate.ts', '--check'] },
-      { tests: ['backends/**/*.test.ts', 'e2e/languages/*.test.ts', 'e2e/conformance/conformance.test.ts'] },
+      {
+        tests: [
+          'backends/**/*.test.ts',
+          'e2e/languages/*.test.ts',
+          'e2e/conformance/{conformance,anycable-file}.test.ts',
+        ],
+      },
       { tests: [FUZZ], env: { HOTCABLE_FUZZ: '300' } },
       { tests: [FUZZ], env: { HOTCABLE_FUZZ: '100', ...LATE } },
       ...Object.values<Language>(LANGUAGES).flatMap(checkOf),

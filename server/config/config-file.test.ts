@@ -126,6 +126,25 @@ test('a file of AnyCable means here what it means there', async t => {
   ])
 })
 
+test("the file that AnyCable's generator writes for Rails without RPC works, but for its secret", async t => {
+  const toml = `secret = "anycable-local-secret"
+presets = ["broker"]
+broadcast_adapters = ["http"]
+[logging]
+debug = true
+[rpc]
+implementation = "none"
+[streams]
+whisper = true
+turbo = true
+`
+  const { turbo, whisper, settings, warnings } = await load(t, toml, [], { ANYCABLE_SECRET: 'own' })
+
+  assert.deepEqual([turbo?.secrets, whisper, settings.log_level, warnings], [['own'], true, 'debug', []])
+  assert.deepEqual((await load(t, toml, ['--dev'])).jwtSecrets, ['anycable-local-secret'])
+  assert.deepEqual(await problemsOf(t, toml), ['--secret is a development secret: make your own, or set --dev'])
+})
+
 test('a port of metrics that is the usual one is no mistake in a file, although nothing serves metrics', async t => {
   const toml = 'noauth = true\n[server]\nport = 2024\n[metrics]\nport = '
 

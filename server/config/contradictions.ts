@@ -29,7 +29,8 @@ const hasOpenApi = ({ config }: Checked): boolean => config.api?.keys.length ===
 
 const NAMES = Object.keys(SETTINGS) as SettingName[]
 
-const DEVELOPMENT = /development|change-?me/i
+/** `anycable-local-secret` is in each anycable.toml that AnyCable's generator for Rails writes. */
+const DEVELOPMENT = /development|change-?me|^anycable-local-secret$/i
 
 const CONTRADICTIONS: readonly MistakeRow[] = [
   {

@@ -109,3 +109,29 @@ test('while --jwks_url is down clients come again, and they connect once it is u
   assert.equal((await listening.next())?.event, 'welcome')
   assert.equal(await refused(cable, 'token_keys_unavailable'), 2)
 })
+
+test('a crowd of clients with unknown keys causes one request, and leaves nothing behind', async t => {
+  let requests = 0
+  const keys = { keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'a' }] }
+  const provider = createServer((_, response) => {
+    requests++
+    response.end(JSON.stringify(keys))
+  })
+  await once(provider.listen(0, '127.0.0.1'), 'listening')
+  t.after(() => provider.close())
+  let now = 0
+  const url = `http://127.0.0.1:${(provider.address() as AddressInfo).port}/`
+  const cable = await startCable(t, [`--jwks_url=${url}`, ...FLAGS], { monotonic: () => now })
+  await cable.welcomed({ query: `?jid=${await sign({})}` })
+  now += 30_000
+
+  const crowd = Array.from({ length: 100 }, async (_, n) => {
+    const client = await cable.connect({ query: `?jid=${await sign({}, `x${n}`)}` })
+    return String((await client.next()).reason)
+  })
+
+  for (const reason of await Promise.all(crowd)) assert.match(reason, /^(?:unauthorized|token_keys_unavailable)$/)
+  assert.equal(requests, 2)
+  assert.equal(await counted(cable, 'arriving_num'), 0)
+  await cable.welcomed({ query: `?jid=${await sign({})}` })
+})
