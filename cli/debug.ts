@@ -30,7 +30,7 @@ export const run = (args: string[], io: Io): Promise<number> =>
       io.stderr.write('Paste the text, then press Ctrl-D in a new line.\n')
     const text = positionals.length > 0 ? positionals.join(' ') : await textOf(io.stdin)
     // Without usable settings the text can still be read, but no signature can be checked.
-    const settings = readHere(io)?.config ?? readLeniently({})
+    const settings = (await readHere(io))?.config ?? readLeniently({})
     const findings = decode(text, { settings, now: Date.now() / 1000 })
     io.stdout.write(values.json ? `${JSON.stringify(findings, null, 2)}\n` : printFindings(findings))
     return findings.length === 0 || findings.some(isWrong) ? 1 : 0

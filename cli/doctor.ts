@@ -41,7 +41,7 @@ export const run = (args: string[], io: Io): Promise<number> =>
     const url = urlOf(positionals)
     const origin = values.origin === undefined ? undefined : originOf(values.origin)
     const [waitMs, timeoutMs] = [inMs('--wait', values.wait), inMs('--timeout', values.timeout)]
-    const keys = readKeys(io)
+    const keys = await readKeys(io)
     if (keys === undefined) return 1
     const given = await givenToken(values.token, keys.env, io.stdin)
 

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type RequestListener } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { certificate } from '../testing/certificate.ts'
 import { settingsIn } from './health.ts'
-import { hotcable } from './testing.ts'
+import { folder, hotcable } from './testing.ts'
 
 const healthy: RequestListener = ({ url }, response) => response.writeHead(url === '/health' ? 200 : 404).end()
 
@@ -18,12 +19,15 @@ async function listen(t: TestContext, server: ReturnType<typeof createServer>): 
   return String((server.address() as AddressInfo).port)
 }
 
-test('health exits with 0 if the cable answers, by flags or by variables', async t => {
+test('health exits with 0 if the cable answers, by flags, by variables or by anycable.toml', async t => {
   const port = await listen(t, createServer(healthy))
 
   assert.deepEqual(await hotcable(['health', '--noauth', `--port=${port}`]), { code: 0, stdout: 'ok\n', stderr: '' })
   const env = { ANYCABLE_SECRET: 'canary', ANYCABLE_HOST: '0.0.0.0', PORT: port }
   assert.equal((await hotcable(['health'], { env })).code, 0)
+  const cwd = folder(t)
+  writeFileSync(join(cwd, 'anycable.toml'), `noauth = true\n[server]\nport = ${port}\n`)
+  assert.equal((await hotcable(['health'], { cwd })).code, 0)
 })
 
 test('health trusts the certificate of the cable, which names another host', async t => {

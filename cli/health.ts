@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs'
 import http from 'node:http'
 import https from 'node:https'
 import type { Config } from '../server/config/config.ts'
+import { readConfigFile } from '../server/config/config-file.ts'
 import { withDotEnv } from '../server/config/dot-env.ts'
 import { ConfigInvalid, readConfig } from '../server/config/read.ts'
 import { turboAndEvents } from '../server/config/usual.ts'
@@ -16,13 +17,15 @@ const TIMEOUT_MS = 3000
 export const help = `Usage: hotcable health [settings]
 
 Exits with 0 if the cable that has these settings answers on its --health-path, and otherwise with 1 and the reason.
-Variables and .env count as in hotcable cable. In a container, without settings, those of its cable count.
+Variables, .env and anycable.toml count as in hotcable cable. In a container, without settings, those of its
+cable count.
 `
 
 export async function run(args: string[], { env, cwd, stdout, stderr }: Io): Promise<number> {
   try {
     const given = args.length > 0 ? args : settingsIn(firstProcess())
-    const url = urlOf(readConfig(given, withDotEnv(env, cwd).env, turboAndEvents))
+    const { settings } = await readConfigFile(given, cwd)
+    const url = urlOf(readConfig(given, withDotEnv(env, cwd).env, turboAndEvents, settings))
     const status = await statusOf(url)
     if (status !== 200) throw new Error(`${url} answers ${status}`)
     stdout.write('ok\n')

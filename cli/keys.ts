@@ -1,6 +1,7 @@
-/** The keys that the environment and .env stand for: those of a cable that starts there. */
+/** The keys that the environment, .env and anycable.toml stand for: those of a cable that starts there. */
 import type { Secret } from '../server/auth/keys.ts'
 import type { Config } from '../server/config/config.ts'
+import { type FileSettings, readConfigFile } from '../server/config/config-file.ts'
 import { withDotEnv } from '../server/config/dot-env.ts'
 import { ConfigInvalid, readConfig } from '../server/config/read.ts'
 import { turboAndEvents } from '../server/config/usual.ts'
@@ -24,8 +25,8 @@ export interface Keys {
 }
 
 /** Reports what is wrong with the environment, and returns `undefined`, if no cable could start in it. */
-export function readKeys(io: Pick<Io, 'env' | 'cwd' | 'stderr'>): Keys | undefined {
-  const here = readHere(io)
+export async function readKeys(io: Pick<Io, 'env' | 'cwd' | 'stderr'>): Promise<Keys | undefined> {
+  const here = await readHere(io)
   if (here === undefined) return undefined
   const { jwtSecrets, jwtParam, publicTokens, turbo, streamsPurpose, broadcastKeys } = here.config
   const hasProvider = publicTokens !== undefined
@@ -41,10 +42,11 @@ export function readKeys(io: Pick<Io, 'env' | 'cwd' | 'stderr'>): Keys | undefin
 }
 
 /** The same, with the whole configuration, and the environment with the variables of .env. */
-export function readHere({ env: given, cwd, stderr }: Pick<Io, 'env' | 'cwd' | 'stderr'>) {
+export async function readHere({ env: given, cwd, stderr }: Pick<Io, 'env' | 'cwd' | 'stderr'>) {
   try {
     const { env } = withDotEnv(given, cwd)
-    return { env, config: readLeniently(env) }
+    const { settings } = await readConfigFile([], cwd)
+    return { env, config: readLeniently(env, settings) }
   } catch (error) {
     const problems = error instanceof ConfigInvalid ? error.problems : [(error as Error).message]
     for (const problem of problems) stderr.write(`hotcable: ${problem}\n`)
@@ -53,4 +55,5 @@ export function readHere({ env: given, cwd, stderr }: Pick<Io, 'env' | 'cwd' | '
 }
 
 /** A cable needs a secret, and not one for development; an app's environment may have none. */
-export const readLeniently = (env: NodeJS.ProcessEnv): Config => readConfig(['--noauth', '--dev'], env, turboAndEvents)
+export const readLeniently = (env: NodeJS.ProcessEnv, file?: FileSettings): Config =>
+  readConfig(['--noauth', '--dev'], env, turboAndEvents, file)

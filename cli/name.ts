@@ -32,7 +32,7 @@ export const run = (args: string[], io: Io): Promise<number> =>
       throw new Misused('needs --expires as a time: 90s, 15m, 12h, 7d')
     const [stream] = positionals
     if (!stream || positionals.length > 1) throw new Misused('needs the name of one stream')
-    const keys = readKeys(io)
+    const keys = await readKeys(io)
     if (keys === undefined) return 1
     if (keys.streams === undefined) {
       io.stderr.write('hotcable: no secret for stream names: set ANYCABLE_SECRET (hotcable secret >> .env)\n')

@@ -55,6 +55,13 @@ test('token takes the secret from .env', async t => {
   assert.equal(read((await hotcable(['token', 'ada'], { cwd })).stdout).identity, '{"user":"ada"}')
 })
 
+test('token takes the secret from anycable.toml, as the cable of that folder does', async t => {
+  const cwd = folder(t)
+  writeFileSync(join(cwd, 'anycable.toml'), 'secret = "other"\n[jwt]\nsecret = "canary"\n')
+
+  assert.equal(read((await hotcable(['token', 'ada'], { cwd })).stdout).identity, '{"user":"ada"}')
+})
+
 test('token says that an identity provider signs the tokens', async () => {
   const env = { ...ENV, HOTCABLE_JWKS_URL: 'https://idp.example/keys', HOTCABLE_JWT_ISSUER: 'https://idp.example' }
 

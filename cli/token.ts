@@ -21,13 +21,13 @@ The token lets its reader in, so hand it on without printing it:
 `
 
 export const run = (args: string[], io: Io): Promise<number> =>
-  guarded('token', io.stderr, () => {
+  guarded('token', io.stderr, async () => {
     const { values, positionals } = readArguments(args, { ttl: { type: 'string' }, ext: { type: 'string' } })
     const ttl = seconds(values.ttl ?? '1h')
     if (ttl === undefined) throw new Misused('needs --ttl as a time: 90s, 15m, 12h, 7d')
     if (positionals.length + (values.ext === undefined ? 0 : 1) !== 1) throw new Misused('needs a user, or --ext')
     const identity = values.ext === undefined ? { user: positionals[0]! } : parseIdentity(values.ext)
-    const keys = readKeys(io)
+    const keys = await readKeys(io)
     if (keys === undefined) return 1
     if (keys.jwt === undefined) {
       io.stderr.write(`hotcable: ${keys.hasProvider ? PROVIDER : NO_SECRET}\n`)

@@ -83,6 +83,9 @@ for (const { version, program } of runtimes()) {
     }
     assert.equal(run('--version').stdout, `${manifest.version}\n`)
     assert.match(run('secret').stdout, /^ANYCABLE_SECRET=/)
+    writeFileSync(join(folder, 'settings.toml'), '[server]\nport = 9100\n')
+    const file = ['--config-path=settings.toml', '--print-config']
+    assert.match(run('cable', '--noauth', ...file).stdout, /^port = 9100$/m)
     assert.equal(run('helper', 'go').stdout, readFileSync('backends/go/hotcable.go', 'utf8'))
   })
 
