@@ -1,0 +1,45 @@
+/** Packages that few cables need are loaded by those alone. */
+import assert from 'node:assert/strict'
+import { generateKeyPairSync } from 'node:crypto'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { startCable } from '../../testing/cable.ts'
+import { connect } from '../../testing/client.ts'
+import { token } from './test-cable.ts'
+
+const HOOK = `
+import { appendFileSync } from 'node:fs'
+import { registerHooks } from 'node:module'
+registerHooks({
+  resolve(specifier, context, next) {
+    appendFileSync(process.env.LOADED, specifier + '\\n')
+    return next(specifier, context)
+  },
+})`
+
+/** Starts a cable, has a client refused or admitted, and returns which of the packages were loaded. */
+async function loaded(t: TestContext, flags: readonly string[]): Promise<string[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'loaded-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const [file, toml] = [join(folder, 'loaded'), join(folder, 'anycable.toml')]
+  writeFileSync(toml, '[sse]\nenabled = true\n')
+  const cable = await startCable(['--http_broadcast_port=0', ...flags.map(flag => flag.replace('FILE', toml))], {
+    settings: { LOADED: file },
+    nodeFlags: [`--import=data:text/javascript,${encodeURIComponent(HOOK)}`],
+  })
+  t.after(() => cable.stop())
+  await (await connect(t, `${cable.url}?jid=${token({ ext: 'ada' })}`)).next()
+  const specifiers = readFileSync(file, 'utf8').split('\n')
+  assert.ok(specifiers.includes('ws'))
+  return ['jose', 'smol-toml'].filter(name => specifiers.includes(name))
+}
+
+test('a cable with a secret and without a file of settings loads neither jose nor the parser of files', async t => {
+  const { publicKey } = generateKeyPairSync('ed25519')
+  const pem = publicKey.export({ type: 'spki', format: 'pem' })
+
+  assert.deepEqual(await loaded(t, ['--secret=canary-qwerty', '--ignore-config-path']), [])
+  assert.deepEqual(await loaded(t, [`--jwt_public_key=${pem}`, '--config-path=FILE']), ['jose', 'smol-toml'])
+})
