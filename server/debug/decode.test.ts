@@ -143,6 +143,49 @@ test('text in which nothing is known gives nothing, and a line of the log what i
   )
 })
 
+/** A linear congruential generator: the same numbers in each run. */
+function randomly(seed: number): (below: number) => number {
+  let state = seed
+  return below => {
+    state = (state * 1103515245 + 12345) % 2147483648
+    return Math.floor((state / 2147483648) * below)
+  }
+}
+
+test('no text makes the decoding fail: 5,000 broken variants of the texts above', () => {
+  const random = randomly(1)
+  const pieces = [
+    '"',
+    '\\',
+    '{',
+    '}',
+    '<',
+    '>',
+    '--',
+    '.',
+    '/',
+    '%',
+    '%zz',
+    '\0',
+    '\ud800',
+    'null',
+    '=',
+    '&',
+    '_rails',
+    '\n',
+    '',
+  ]
+  const from = context(undefined, { position: { offset: 5, epoch: 'aZ3x' } })
+  for (let round = 0; round < 5000; round++) {
+    let [, text] = ROWS[random(ROWS.length)]!
+    for (let changes = 1 + random(4); changes > 0; changes--) {
+      const at = random(text.length)
+      text = text.slice(0, at) + pieces[random(pieces.length)] + text.slice(at + random(6))
+    }
+    assert.doesNotThrow(() => printFindings(decode(text, from)), text)
+  }
+})
+
 const factOf = (finding: Finding | undefined, name: string) => finding?.facts.find(([known]) => known === name)?.[1]
 
 test('a token shows its identity, its dates, and the key that signed it', () => {

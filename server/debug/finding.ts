@@ -44,7 +44,3 @@ export const isWrong = ({ faults, parts }: Finding): boolean =>
 
 /** Elements of a page, or of a list, that are decoded. */
 export const MOST_PARTS = 50
-/** Characters of a fact. */
-const LONGEST = 500
-
-export const shorten = (text: string, most = LONGEST): string => (text.length > most ? `${text.slice(0, most)}…` : text)

@@ -5,7 +5,8 @@ import { createChannels } from '../channels/channels.ts'
 import { SubscriptionRejected } from '../errors.ts'
 import { parsePosition } from '../protocol/position.ts'
 import type { Context } from './context.ts'
-import { addFault, type Finding, finding, shorten } from './finding.ts'
+import { addFault, type Finding, finding } from './finding.ts'
+import { shorten } from './shorten.ts'
 import { CHANNELS, decodeStreamName } from './stream-name.ts'
 
 export function decodeIdentifier(identifier: string, context: Context): Finding {

@@ -8,8 +8,8 @@ import type { Hub } from '../hub/hub.ts'
 import { formatPosition, type Position } from '../protocol/position.ts'
 import type { Session } from '../session/session.ts'
 import type { Subscription } from '../session/subscriptions.ts'
-import { shorten } from './finding.ts'
 import { type Recent, type RecentMessage, type RecentRefusal, SID_SHOWN } from './recent.ts'
+import { shorten } from './shorten.ts'
 
 export interface Live {
   /** Unix time in ms. */

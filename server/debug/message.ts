@@ -1,7 +1,8 @@
 /**
  * Reads the <turbo-stream> elements of a message, and what they need on the page. Pure.
  */
-import { addFault, type Finding, finding, MOST_PARTS, shorten } from './finding.ts'
+import { addFault, type Finding, finding, MOST_PARTS } from './finding.ts'
+import { shorten } from './shorten.ts'
 import { type Tag, tagsOf } from './tags.ts'
 
 const ACTIONS = new Set('append prepend replace update remove before after refresh morph'.split(' '))

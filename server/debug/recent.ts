@@ -7,7 +7,7 @@ import { soon } from '../base/soon.ts'
 import type { Publish } from '../broadcast/backend.ts'
 import type { Log } from '../log.ts'
 import type { Publication } from '../protocol/publication.ts'
-import { shorten } from './finding.ts'
+import { shorten } from './shorten.ts'
 
 export interface RecentRefusal {
   /** Unix time in ms. */

@@ -4,12 +4,12 @@
  *   GET  /_broadcast/debug    what the cable does now
  *   POST /_broadcast/debug    what the body is: see decode.ts
  *
- * Answers are JSON. A cable loads the code that decodes with the first request for it.
+ * Answers are JSON. A cable loads the code behind a route with the first request.
  */
 import type { Hono } from 'hono'
 import { createRoutes, type RouteSettings } from '../http/routes.ts'
 import type { Context } from './context.ts'
-import { type LiveParts, liveOf } from './live.ts'
+import type { LiveParts } from './live.ts'
 
 export interface DebugParts extends LiveParts {
   readonly settings: Context['settings']
@@ -20,7 +20,10 @@ export function createDebugRoutes(routing: RouteSettings, { settings, ...parts }
   const { routes, read } = createRoutes(routing)
   const messages = (stream: string) => recent.messages.get(stream)?.map(({ message }) => message) ?? []
 
-  routes.get(`${routing.path}/debug`, c => c.json(liveOf(parts)))
+  routes.get(`${routing.path}/debug`, async c => {
+    const { liveOf } = await import('./live.ts')
+    return c.json(liveOf(parts))
+  })
   routes.post(`${routing.path}/debug`, async c => {
     const { decode } = await import('./decode.ts')
     return c.json(decode(await read(c), { settings, now: wall() / 1000, position: position(), messages }))

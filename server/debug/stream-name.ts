@@ -4,8 +4,9 @@
 import { type StreamKeys, streamVerifier } from '../auth/streams.ts'
 import { SubscriptionRejected } from '../errors.ts'
 import type { Context } from './context.ts'
-import { addFault, type Finding, finding, shorten } from './finding.ts'
+import { addFault, type Finding, finding } from './finding.ts'
 import { namedKeys, signerOf, strangeSignerOf } from './keys.ts'
+import { shorten } from './shorten.ts'
 import { timeAt } from './time.ts'
 
 /** Field of the settings, and the channel that takes names with its keys. */

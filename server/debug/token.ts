@@ -4,9 +4,10 @@
 import { tokenVerifier } from '../auth/identity.ts'
 import { SessionRefused } from '../errors.ts'
 import type { Context } from './context.ts'
-import { addFault, type Finding, finding, shorten } from './finding.ts'
+import { addFault, type Finding, finding } from './finding.ts'
 import { namedKeys, signerOf, strangeSignerOf } from './keys.ts'
 import { judgePublic } from './public-token.ts'
+import { shorten } from './shorten.ts'
 import { timeAt } from './time.ts'
 
 const DIGESTS = new Map([

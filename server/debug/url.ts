@@ -4,8 +4,9 @@
 import { EventsRefused } from '../errors.ts'
 import { readGet } from '../transport/event-request.ts'
 import type { Context } from './context.ts'
-import { addFault, type Finding, finding, MOST_PARTS, shorten } from './finding.ts'
+import { addFault, type Finding, finding, MOST_PARTS } from './finding.ts'
 import { addPosition, decodeIdentifier } from './identifier.ts'
+import { shorten } from './shorten.ts'
 import { decodeToken } from './token.ts'
 
 const EVENTS = ['turbo_signed_stream_name', 'signed_stream', 'identifier', 'stream', 'channel']
