@@ -47,7 +47,8 @@ export async function startBroadcasts(): Promise<BroadcastQuestions> {
     tries.set(path, [])
     const seen = (answer: ProgramAnswer): ProgramAnswer => {
       const bodies = tries.get(path)!.splice(0)
-      return 'error' in answer ? answer : { result: judged(bodies, ids) }
+      if ('error' in answer) return answer
+      return { result: name === 'broadcast' ? judged(bodies, ids) : bodies.join('\n') }
     }
     return {
       id: String(id),

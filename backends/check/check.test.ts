@@ -79,6 +79,13 @@ const TOLD: Record<string, Record<string, string>> = {
   apostrophes: { turbo_stream: "attributes have ' escaped as &#39;: use ' itself" },
   targets: { turbo_stream: 'target is written as targets' },
   script_ws: { script_tag: 'the URL begins with ws: make it http, and wss https' },
+  source_first: { source_tag: 'the tag has only the first name: it takes all of them' },
+  source_mark: { source_tag: 'a URL that has a query gets another ?: it takes &' },
+  source_raw: { source_tag: 'names and position are not percent-encoded' },
+  wants_case: { wants_turbo_stream: 'capitals count: a type is the same in any case' },
+  wants_contains: { wants_turbo_stream: 'a type that contains it counts: it is the whole type' },
+  wants_any: { wants_turbo_stream: '*/* counts: browsers send it with everything' },
+  wants_no_charset: { wants_turbo_stream: 'TURBO_STREAM has no charset: add ; charset=utf-8' },
   script_beside: { script_tag: 'the script is beside the path: it is below it' },
   no_template: { turbo_stream: 'the content is not in a <template>' },
   remove_template: { turbo_stream: 'remove has a <template>: leave it out' },
@@ -91,12 +98,25 @@ const TOLD: Record<string, Record<string, string>> = {
   refuses: { sign_stream: 'your program answers with an error: not implemented' },
 }
 
-/** The check's words about broadcasts, and the number of cases. */
-const BROADCASTS: Record<string, { says: string; cases: number }> = {
+/** The check's words about what is POSTed, and the number of cases; of `broadcast`, or of the named function. */
+const BROADCASTS: Record<string, { of?: string; says: string; cases: number }> = {
   no_id: { says: 'your broadcasts have no id: add "meta":{"id":"…"}, 16 random bytes in base64url', cases: 32 },
   id_uuid: { says: 'your id is not 16 random bytes in base64url without padding: 22 characters', cases: 32 },
   // The first call rightly has the id.
   id_constant: { says: 'two calls have the same id: make a new one in each call', cases: 31 },
+  no_exclude: { says: 'exclude is ignored: it is exclude_socket in meta', cases: 2 },
+  exclude_null: { says: 'an absent exclude is written as null: leave it out', cases: 30 },
+  exclude_name: { says: 'exclude is written as exclude: its name in meta is exclude_socket', cases: 2 },
+  no_transient: { of: 'publication', says: 'transient is ignored: it is in meta', cases: 2 },
+  transient_false: { of: 'publication', says: 'transient is written when it is false: leave it out', cases: 28 },
+  list_bare: { of: 'publish', says: 'one publication is sent without a list: put [ ] around it too', cases: 2 },
+  list_texts: { of: 'publish', says: 'the list has strings: a publication is JSON already', cases: 3 },
+  identifier_object: {
+    of: 'disconnect',
+    says: 'the identifier is an object: use the JSON of the identity, as a string',
+    cases: 4,
+  },
+  no_reconnect: { of: 'disconnect', says: 'reconnect is left out: write true or false', cases: 4 },
   id_per_try: { says: 'a retry has another id: make it once in each call, and send it in every try', cases: 2 },
 }
 
@@ -169,10 +189,10 @@ describe('the right answers', { concurrency: 4 }, () => {
       for (const { id, question, expected } of cases) assert.equal(RECIPES[name]!.make(question), expected, id)
     })
 
-  test('the recipe of the check makes every vector: publication, broadcast', async t => {
+  test('the recipe of the check makes every vector: publication, broadcast, publish, disconnect', async t => {
     const { families, close } = await startBroadcasts()
     t.after(close)
-    for (const { id, question, expected } of families.slice(0, 2).flatMap(({ cases }) => cases))
+    for (const { id, question, expected } of families.flatMap(({ cases }) => cases))
       assert.equal(RECIPES[question.do]!.make(question), expected, id)
   })
 
@@ -180,7 +200,7 @@ describe('the right answers', { concurrency: 4 }, () => {
     if (absent !== undefined) console.error(`\n!!! ${absent}\n`)
     test(`the helper in ${language} passes`, { skip: process.env.CI !== 'true' && absent }, async () => {
       const { code, stdout } = await run(command())
-      assert.match(stdout, /\n315 passed, 0 failed\n$/)
+      assert.match(stdout, /\n316 passed, 0 failed\n$/)
       assert.equal(stdout.match(/^\w+ +[\w-]+\.json +(\d+) of \1 +passed$/gm)?.length, 13)
       assert.equal(code, 0)
     })
@@ -227,11 +247,11 @@ describe('the check names the mistake of a wrong backend', { concurrency: 4 }, (
     )
   })
 
-  for (const [mistake, { says, cases }] of Object.entries(BROADCASTS))
-    test(`a broadcast: ${mistake}`, async t => {
-      const { family, close } = await startBroadcasts()
+  for (const [mistake, { of = 'broadcast', says, cases }] of Object.entries(BROADCASTS))
+    test(`${of}: ${mistake}`, async t => {
+      const { families, close } = await startBroadcasts()
       t.after(close)
-      const { findings } = await check(family, wrong(mistake))
+      const { findings } = await check(families.find(({ name }) => name === of)!, wrong(mistake))
       assert.deepEqual(
         findings.map(({ says, results }) => [says, results.length]),
         [[says, cases]],

@@ -4,13 +4,16 @@ import type { Case } from './families.ts'
 import type { ProgramAnswer } from './program.ts'
 import { broadcast } from './recipes/broadcast.ts'
 import { broadcastKey } from './recipes/broadcast-key.ts'
+import { disconnect } from './recipes/disconnect.ts'
 import { issueToken } from './recipes/issue-token.ts'
+import { publish } from './recipes/publish.ts'
 import type { Recipe } from './recipes/recipe.ts'
 import { scriptTag } from './recipes/script-tag.ts'
 import { signStream } from './recipes/sign-stream.ts'
 import { sourceTag } from './recipes/source-tag.ts'
 import { streamFrom } from './recipes/stream-from.ts'
 import { turboStream } from './recipes/turbo-stream.ts'
+import { wantsTurboStream } from './recipes/wants-turbo-stream.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: each recipe knows its own question.
 export const RECIPES: Readonly<Record<string, Recipe<any>>> = {
@@ -20,9 +23,12 @@ export const RECIPES: Readonly<Record<string, Recipe<any>>> = {
   source_tag: sourceTag,
   script_tag: scriptTag,
   turbo_stream: turboStream,
+  wants_turbo_stream: wantsTurboStream,
   broadcast_key: broadcastKey,
   publication: broadcast,
   broadcast,
+  publish,
+  disconnect,
 }
 
 export interface Result {

@@ -119,19 +119,26 @@ function streamFrom(ask: Ask): string {
 }
 
 function sourceTag(ask: Ask): string {
-  const names = ask.streams.map(stream => signStream({ ...ask, stream }))
+  const streams = is('source_first') ? ask.streams.slice(0, 1) : ask.streams
+  const names = streams.map(stream => signStream({ ...ask, stream }))
   const query = new URLSearchParams([
     ...names.map(name => ['turbo_signed_stream_name', name] as [string, string]),
     ...Object.entries({ position: ask.position, jid: issueToken(ask) }),
   ])
-  const src = `${ask.url}${ask.url.includes('?') ? '&' : '?'}${query}`
+  const src = `${ask.url}${ask.url.includes('?') && !is('source_mark') ? '&' : '?'}${is('source_raw') ? decodeURIComponent(`${query}`) : query}`
   const id = `source-${names[0]!.split('--').pop()!.slice(0, 8)}-${ask.position.replace(/\//g, '-')}`
   return `<turbo-stream-source id="${escaped(id)}" src="${escaped(src)}"></turbo-stream-source>`
 }
 
 function wantsTurboStream({ accept }: Ask): string {
-  const types = accept.split(',').map(type => type.split(';')[0]!.trim().toLowerCase())
-  return types.includes('text/vnd.turbo-stream.html') ? 'text/vnd.turbo-stream.html; charset=utf-8' : ''
+  const wanted = 'text/vnd.turbo-stream.html'
+  const types = accept.split(',').map(type => type.split(';')[0]!.trim())
+  const has = types.some(type => {
+    const given = is('wants_case') ? type : type.toLowerCase()
+    return given === wanted || (is('wants_contains') && given.includes(wanted)) || (is('wants_any') && given === '*/*')
+  })
+  if (!has) return ''
+  return is('wants_no_charset') ? wanted : `${wanted}; charset=utf-8`
 }
 
 function scriptTag({ url, nonce, drive }: Ask): string {
@@ -182,7 +189,12 @@ async function found(at: string, key: string): Promise<string> {
 const random = () => (is('id_uuid') ? randomUUID() : randomBytes(16).toString('base64url'))
 
 function publication({ stream, html, exclude, transient }: Ask, id = random()): string {
-  const more = { ...(exclude && { exclude_socket: exclude }), ...(transient && { transient }) }
+  const more = {
+    ...(exclude && !is('no_exclude') && { [is('exclude_name') ? 'exclude' : 'exclude_socket']: exclude }),
+    ...(is('exclude_null') && { exclude_socket: exclude ?? null }),
+    ...(transient && !is('no_transient') && { transient }),
+    ...(is('transient_false') && { transient: transient ?? false }),
+  }
   const meta = { ...(is('no_id') ? {} : { id }), ...more }
   return json({ stream, data: json(html), ...(Object.keys(meta).length > 0 && { meta }) })
 }
@@ -193,11 +205,14 @@ async function broadcast(ask: Ask): Promise<string> {
 }
 
 async function publish(ask: Ask): Promise<string> {
-  return await post(ask, () => `[${ask.publications.join(',')}]`)
+  const [first, ...more] = ask.publications
+  if (is('list_bare') && more.length === 0) return await post(ask, () => first!)
+  return await post(ask, () => (is('list_texts') ? json(ask.publications) : `[${ask.publications.join(',')}]`))
 }
 
 async function disconnect(ask: Ask): Promise<string> {
-  const payload = { identifier: json(ask.identity), reconnect: ask.reconnect }
+  const identifier = is('identifier_object') ? ask.identity : json(ask.identity)
+  const payload = { identifier, ...(!is('no_reconnect') && { reconnect: ask.reconnect }) }
   return await post(ask, () => json({ command: 'disconnect', payload }))
 }
 

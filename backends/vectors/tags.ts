@@ -253,6 +253,7 @@ export const tags = {
     answer('text/html,text/vnd.turbo-stream.html', TURBO_STREAM),
     answer('text/html, Text/Vnd.Turbo-Stream.HTML;q=0.9 , */*', TURBO_STREAM),
     answer('text/vnd.turbo-stream.html', TURBO_STREAM),
+    answer('TEXT/VND.TURBO-STREAM.HTML', TURBO_STREAM),
     answer('text/vnd.turbo-stream.html; charset=utf-8', TURBO_STREAM),
     answer('', ''),
     answer('*/*', ''),

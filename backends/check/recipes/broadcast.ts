@@ -25,6 +25,15 @@ const BROADCAST = {
     'your id is not 16 random bytes in base64url without padding: 22 characters': IDS.malformed,
     'two calls have the same id: make a new one in each call': IDS.repeated,
   }),
+  exclude: ways((exclude: string | undefined): object => (exclude ? { exclude_socket: exclude } : {}), {
+    'exclude is ignored: it is exclude_socket in meta': () => ({}),
+    'an absent exclude is written as null: leave it out': exclude => ({ exclude_socket: exclude ?? null }),
+    'exclude is written as exclude: its name in meta is exclude_socket': exclude => (exclude ? { exclude } : {}),
+  }),
+  transient: ways((transient: boolean | undefined): object => (transient ? { transient } : {}), {
+    'transient is ignored: it is in meta': () => ({}),
+    'transient is written when it is false: leave it out': transient => ({ transient: transient ?? false }),
+  }),
   retried: ways((id: string | undefined) => id, {
     'a retry has another id: make it once in each call, and send it in every try': () => IDS.changed,
   }),
@@ -32,8 +41,9 @@ const BROADCAST = {
 
 function bodies(how: Choice<typeof BROADCAST>, { stream, html, exclude, transient, retries = 0 }: Broadcast): string {
   const ids = [how.id, ...Array.from({ length: retries }, () => how.retried(how.id))]
-  const more = { ...(exclude && { exclude_socket: exclude }), ...(transient && { transient }) }
-  const meta = (id: string | undefined) => (id || exclude || transient ? { meta: { ...(id && { id }), ...more } } : {})
+  const more = { ...how.exclude(exclude), ...how.transient(transient) }
+  const meta = (id: string | undefined) =>
+    id || Object.keys(more).length > 0 ? { meta: { ...(id && { id }), ...more } } : {}
   return ids.map(id => how.json({ stream, data: how.json(html), ...meta(id) })).join('\n')
 }
 
