@@ -25,9 +25,10 @@ export const LIBRARIES = {
 
 const EXPRESS = fileURLToPath(new URL('../../tmp/node_modules/express', import.meta.url))
 
-/** Not every Debian has these. Express has many packages, and the project does not depend on them: it is in tmp. */
+/** Not every Debian has these, or only one test needs them. Express has many packages, and the project does not depend on them: it is in tmp. */
 export const EXTRAS = {
   laravel: php('Laravel', 'Illuminate', 'php-laravel-framework'),
+  flaskWtf: { ...python('Flask-WTF', ['flask_wtf'], 'python3-flaskext.wtf'), isExtra: true },
   symfony: php('Symfony', 'Symfony/Bundle/FrameworkBundle', 'php-symfony-framework-bundle'),
   express: {
     title: 'Express',

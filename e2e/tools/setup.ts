@@ -3,7 +3,7 @@
  * says what to install. `--check` only looks; `--reference` adds the real AnyCable, to compare with; `--runtimes` adds Node 20 and 22,
  * `--proxies` nginx, HAProxy and Caddy. Exit code 0: all programs are here, except the extras, which are not available
  * everywhere: the gems of Rails and of AnyCable, which come from RubyGems; Java,
- * Laravel, Symfony and Express.
+ * Laravel, Symfony, Flask-WTF and Express.
  */
 import { spawnSync } from 'node:child_process'
 import { globSync, readFileSync } from 'node:fs'
@@ -46,6 +46,7 @@ const extras = [
   [JAVA, () => installPackages(JAVA)],
   [EXTRAS.laravel, () => installPackages(EXTRAS.laravel)],
   [EXTRAS.symfony, () => installPackages(EXTRAS.symfony)],
+  [EXTRAS.flaskWtf, () => installPackages(EXTRAS.flaskWtf)],
   [EXTRAS.express, installExpress],
 ] as const
 for (const [tool, install] of extras) {
