@@ -57,7 +57,7 @@ const LISTENING = {
     'NAMES',
     choices('none', 'broker', 'fly', 'heroku'),
     [],
-    'Settings for a platform: fly and heroku listen on all interfaces; broker is the default; none. Default: by the platform that the cable finds itself on.',
+    'Bundles of settings, comma-separated: fly and heroku (listen on all interfaces), broker (--broker=memory), or none. Default: by the platform that the cable recognizes.',
   ),
   ssl_cert: setting('FILE', file, '', 'TLS certificate (PEM). With it the cable serves TLS.'),
   ssl_key: setting('FILE', file, '', 'TLS private key of that certificate (PEM).'),
@@ -111,7 +111,7 @@ const TOKENS = {
     public_streams: true,
     broadcast_key: 'none',
   }),
-  norpc: flag('No effect: this cable never calls an RPC server.'),
+  norpc: flag('Always so: this cable never calls an RPC server.'),
   jwt_id_key: older('jwt_secret', ['SECRET', secret, '']),
   jwt_id_param: older('jwt_param', ['NAME', parameter, '']),
   jwt_id_enforce: older('enforce_jwt', ['', bool, false]),
@@ -291,7 +291,7 @@ const PINGS = {
     0,
     'How long an extended client may take to answer a ping; 0: for ever.',
   ),
-  enable_native_pings: flag('No effect: the cable always probes silent connections with WebSocket pings.'),
+  enable_native_pings: flag('Always so: the cable probes silent connections with WebSocket pings.'),
 }
 
 const STOPPING = {

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { test } from 'node:test'
 import type { Every } from '../base/clocks.ts'
-import { METRICS, open, startCable } from '../test/test-cable.ts'
+import { METRICS, startCable } from '../test/test-cable.ts'
 
 test('metrics have their own port and address, and are then not on the port of clients', async t => {
   for (const flags of [['--metrics_port=0'], ['--metrics_host=127.0.0.2', '--metrics_port=0']]) {
@@ -60,7 +60,10 @@ test('the log has the metrics at an interval: gauges as they are, counters since
       .trim()
   }
   const client = await cable.welcomed()
-  for (const stream of ['a', 'b']) await client.confirmed(open(stream))
+  for (const _ of [1, 2]) {
+    client.send({ command: 'ping' })
+    assert.deepEqual(await client.next(), { type: 'pong' })
+  }
 
   assert.equal(logged(), 'INF metrics context=metrics client_msg_total=2 clients_num=1')
   assert.equal(logged(), 'INF metrics context=metrics client_msg_total=0 clients_num=1')
