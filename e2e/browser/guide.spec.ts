@@ -65,8 +65,9 @@ const KNOWN: Record<string, App> = {
 }
 
 /** Has a clone with the package, and npm's cache, because another one may hold an older package of that name. */
-const home = mkdtempSync(join(tmpdir(), 'hotcable-home-'))
+let home: string
 test.beforeAll(() => {
+  home = mkdtempSync(join(tmpdir(), 'hotcable-home-'))
   mkdirSync(join(home, 'hotcable'))
   execFileSync(process.execPath, ['pack/main.ts', '--into', join(home, 'hotcable')])
 })
