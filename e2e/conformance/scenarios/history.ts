@@ -172,10 +172,11 @@ export const history: Scenario[] = [
     title: 'the first subscribe of an extended client, with a time and no streams, is answered',
     flags: OPEN,
     async run(world) {
+      const since = now()
       const stream = world.stream()
       await told(world, stream, 'a')
       const client = await world.welcomed()
-      await client.confirmed(turbo(stream), { history: { since: now() - 1, streams: {} } })
+      await client.confirmed(turbo(stream), { history: { since, streams: {} } })
       const frames = await client.history()
       assert.deepEqual([messages(frames), frames.at(-1)], [['a'], confirmed(turbo(stream))])
     },
@@ -184,11 +185,12 @@ export const history: Scenario[] = [
     title: 'the cable remembers what was broadcast while no client listened',
     flags: OPEN,
     async run(world) {
+      const since = now()
       const stream = world.stream()
       await world.broadcast(stream, 'early')
       await world.fed()
       const client = await world.listening(pubsub(stream))
-      assert.deepEqual(messages(await asked(client, pubsub(stream), { since: now() - 1 })), ['early'])
+      assert.deepEqual(messages(await asked(client, pubsub(stream), { since })), ['early'])
     },
   },
   {
@@ -355,13 +357,14 @@ export const history: Scenario[] = [
 ]
 
 async function excluded(world: World): Promise<unknown[]> {
+  const since = now()
   const stream = world.stream()
   const client = await world.listening(turbo(stream))
   await world.broadcast(stream, 'not for you', { exclude_socket: client.sid })
   await world.broadcast(stream, 'for all')
   await client.next()
   client.command('unsubscribe', turbo(stream))
-  await client.confirmed(turbo(stream), { history: { since: now() - 5 } })
+  await client.confirmed(turbo(stream), { history: { since } })
   return messages(await client.history())
 }
 
