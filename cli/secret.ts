@@ -10,8 +10,8 @@ Prints a line with a new random secret for the cable and your app:
 
   ANYCABLE_SECRET=<64 hex digits>
 
-In a file it is in no command line, where each user of the machine could read it. \`hotcable cable\` reads .env; for other
-programs: set -a; . ./.env; set +a
+In a file it is in no command line, where each user of the machine could read it; chmod 600 .env hides the file too.
+\`hotcable cable\` reads .env; for other programs: set -a; . ./.env; set +a
 `
 
 export function run(args: string[], { stdout, stderr, cwd }: Io): number {
