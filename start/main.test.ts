@@ -200,8 +200,8 @@ test('npm start reports a setting that the cable refuses in one line, and starts
   assert.deepEqual(
     lines.filter(line => !/is not here/.test(line)),
     [
-      'The cable: ANYCABLE_HISTORY_LIMIT must be a whole number from 1 to 100000',
       'The cable: HOTCABLE_HEALL is not a variable of this cable: did you mean HOTCABLE_HEAL?',
+      'The cable: ANYCABLE_HISTORY_LIMIT must be a whole number from 1 to 100000',
     ],
   )
 })

@@ -1,9 +1,7 @@
 /** /debug as a developer uses it: pastes, reads the lists, by mouse and by keyboard; and whatever others sent stays text. */
 import { expect, type Page } from 'playwright/test'
 import { signStream } from '../../backends/typescript/hotcable.ts'
-import { addCard, onAnycable, openBoard, SECRET, test, token, unique } from './demo.ts'
-
-test.skip(onAnycable, 'anycable-go has nothing to show')
+import { addCard, openBoard, SECRET, test, token, unique } from './demo.ts'
 
 const EVIL = '</textarea></pre><img src=x onerror="window.attacked = true"><script>window.attacked = true</script>'
 

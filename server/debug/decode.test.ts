@@ -226,6 +226,11 @@ test('without a secret nothing is checked but what the text itself says', () => 
 
   assert.deepEqual(decoded(token({ ...ADA, exp: 1 }), none).codes, ['keys_unknown', 'token_expired'])
   assert.deepEqual(decoded(NAME, none).codes, ['keys_unknown'])
+  assert.deepEqual(decoded('wss://a.example/cable?jid=none', none).codes, [
+    'token_in_url',
+    'token_invalid',
+    'keys_unknown',
+  ])
   assert.equal(factOf(decoded(NAME, none).findings[0], 'stream'), 'board/1')
 })
 

@@ -44,6 +44,7 @@ export function decodeToken(token: string, context: Context): Finding {
     return found
   }
   if (settings.jwtSecrets.length === 0) {
+    if (header === undefined || claims === undefined) addFault(found, 'token_invalid', reason())
     addFault(found, 'keys_unknown')
     if (typeof claims?.exp === 'number' && claims.exp <= now) addFault(found, 'token_expired')
     return found
