@@ -344,6 +344,18 @@ test('one unusable key spoils none of the others, and a short or a private key v
   assert.equal(await outcome(identify, await sign({}, { kid: 'encryption' }, 'ES384')), 'token_keys_unavailable')
 })
 
+test('a key that cannot be used spoils no other that fits a token without a kid', async t => {
+  const short = jwk(generateKeyPairSync('rsa', { modulusLength: 1024 }), {})
+  const broken = { ...jwk(OTHER, {}), n: '!' }
+  const set = await published(t, { keys: [short, broken, jwk(OTHER, { key_ops: ['sign'] }), jwk(RSA, {})] })
+
+  assert.equal(await outcome(verifier({ keys: set.url }), await sign({})), '{"user":1}')
+  assert.equal(
+    await outcome(verifier({ keys: set.url }), await sign({}, {}, 'RS256', OTHER.privateKey)),
+    'token_invalid',
+  )
+})
+
 test('a token that names no key is tried with the keys that fit, eight at most', async t => {
   const strangers = Array.from({ length: 8 }, () => generateKeyPairSync('ec', { namedCurve: 'P-256' }))
   const keys = [...strangers.slice(1), KEYS.ES256].map((key, n) => jwk(key, { kid: `${n}` }))

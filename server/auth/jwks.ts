@@ -61,7 +61,9 @@ function createVerifier(jose: Jose, { keys, ...expected }: PublicTokens, parts: 
         const options = { ...claims, currentDate: new Date(nowSeconds * 1000) }
         return (await jose.jwtVerify(token, key, options)).payload
       } catch (error) {
-        if (!(error instanceof jose.errors.JWSSignatureVerificationFailed)) throw error
+        // (jose throws a TypeError for a key that it cannot use, such as an RSA key that is too short.)
+        const isOfKey = error instanceof jose.errors.JWSSignatureVerificationFailed || error instanceof TypeError
+        if (!isOfKey) throw error
         reason = error
       }
     }
