@@ -1,5 +1,5 @@
 /**
- * Under --dev: the last refusals, and the last messages of each stream. Bounded in number and in length.
+ * Under --dev: the last refusals, and the last messages of each stream. Bounded in number and in bytes.
  *
  * A refusal is a line of the log with a code, at any level, whether the log shows that level or not.
  */
@@ -57,19 +57,19 @@ export function createRecent(wall: () => number): Recent {
     refusals.push({
       at: wall(),
       code: String(code),
-      text: shorten(text),
+      text: kept(text),
       sid: typeof sid === 'string' ? sid.slice(0, SID_SHOWN) : undefined,
     })
     if (refusals.length > MOST_REFUSALS) refusals.shift()
   }
 
   function keepMessage({ stream, message, transient }: Publication, isHeard: boolean): void {
-    const name = shorten(stream, LONGEST_NAME)
-    const kept = messages.get(name) ?? []
-    kept.push({ at: wall(), message: shorten(message, LONGEST_MESSAGE), isHeard, isTransient: transient })
-    if (kept.length > MOST_MESSAGES) kept.shift()
+    const name = kept(stream, LONGEST_NAME)
+    const last = messages.get(name) ?? []
+    last.push({ at: wall(), message: kept(message, LONGEST_MESSAGE), isHeard, isTransient: transient })
+    if (last.length > MOST_MESSAGES) last.shift()
     messages.delete(name)
-    messages.set(name, kept)
+    messages.set(name, last)
     if (messages.size > MOST_STREAMS) messages.delete(messages.keys().next().value!)
   }
 
@@ -91,3 +91,6 @@ export function createRecent(wall: () => number): Recent {
       }),
   }
 }
+
+/** Shortens the text into a copy: a part of a text would keep the whole text in memory. */
+const kept = (text: string, most?: number): string => Buffer.from(shorten(text, most)).toString()
