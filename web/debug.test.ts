@@ -57,6 +57,34 @@ test('every page links to /debug, and so do those of other Boards; scripts and s
   assert.ok((await get(app, '/debug')).includes('<a href="/debug" aria-current="page">Debug</a>'))
 })
 
+test('a website whose name resolves to this machine can neither read nor ask /debug', async t => {
+  const { app } = await testApp(t, { debug: { url: `${DEAD}/_broadcast`, key: 'none' } })
+  const statuses = (host: string, more: Record<string, string> = {}) =>
+    Promise.all(
+      ['/debug', '/debug/live'].map(async path => (await app.request(path, { headers: { host, ...more } })).status),
+    )
+
+  for (const host of [
+    'evil.example:3000',
+    'localhost.evil.example',
+    '127.0.0.1.evil.example',
+    'evil.example.',
+    '',
+    ' ',
+  ])
+    assert.deepEqual(await statuses(host, { 'x-forwarded-host': 'localhost:3000' }), [403, 403], host)
+  for (const host of [
+    'localhost:3000',
+    '127.0.0.1:3000',
+    '192.168.0.7',
+    '[::1]:3000',
+    'web',
+    'a.localhost',
+    'box.local:80',
+  ])
+    assert.deepEqual(await statuses(host), [200, 200], host)
+})
+
 test('the page decodes with the keys of the cable, with and without its script', async t => {
   const { decode } = await debugged(t, '--dev')
 

@@ -5,7 +5,7 @@
  *   GET  /debug           the page        GET  /debug/live        its live part
  *   POST /debug           with findings   POST /debug/findings    these alone
  */
-import { type Context, Hono } from 'hono'
+import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { sameSite } from './security.ts'
 import type { Html } from './views/card.ts'
@@ -25,7 +25,7 @@ const TIMEOUT_MS = 5000
 export function createDebug(options: DebugOptions): Hono {
   const app = new Hono()
   const tooLarge = (c: Context) => c.html(failure('The text is longer than 1 MiB.'), 413)
-  app.use(sameSite, bodyLimit({ maxSize: MAX_BYTES, onError: tooLarge }), async (c, next) => {
+  app.use(nearby, sameSite, bodyLimit({ maxSize: MAX_BYTES, onError: tooLarge }), async (c, next) => {
     await next()
     c.header('Cache-Control', 'no-store')
   })
@@ -45,6 +45,19 @@ export function createDebug(options: DebugOptions): Hono {
   app.all('/', c => c.text('', 405, { Allow: 'GET, POST' }))
   return app
 }
+
+/**
+ * Any website can let its name resolve to this machine, and its pages may then read what they fetch (DNS rebinding). So we answer
+ * only under addresses, and under names that no public DNS has. (A page can choose X-Forwarded-Host, but not Host.)
+ */
+const nearby: MiddlewareHandler = async (c, next) => {
+  const { hostname } = URL.parse(`http://${c.req.header('host') ?? 'localhost'}`) ?? {}
+  return hostname !== undefined && NEARBY.test(hostname) ? next() : c.text(NOT_NEARBY, 403)
+}
+
+const NEARBY = /^(?:\[[\da-f:]+\]|[\d.]+|[\w-]+|.+\.(?:localhost|local|test|internal))$/
+const NOT_NEARBY =
+  'Open this page as http://localhost, or by the IP address of this machine, with the port of the Board.\n'
 
 class AskFailed extends Error {
   override readonly name = 'AskFailed'

@@ -7,6 +7,7 @@
  * Answers are JSON. A cable loads the code behind a route with the first request.
  */
 import type { Hono } from 'hono'
+import { RequestRefused } from '../errors.ts'
 import { createRoutes, type RouteSettings } from '../http/routes.ts'
 import type { Context } from './context.ts'
 import type { LiveParts } from './live.ts'
@@ -18,6 +19,12 @@ export interface DebugParts extends LiveParts {
 export function createDebugRoutes(routing: RouteSettings, { settings, ...parts }: DebugParts): Hono {
   const { recent, position, wall } = parts
   const { routes, read } = createRoutes(routing)
+  // Without a key a website could let its name resolve to this machine, and its pages could then read the answers.
+  if (routing.keys.length === 0)
+    routes.use(`${routing.path}/debug`, async (c, next) => {
+      if (!isNearby(c.req.header('host'))) throw new RequestRefused('cross_site', NOT_NEARBY)
+      await next()
+    })
   const messages = (stream: string) => recent.messages.get(stream)?.map(({ message }) => message) ?? []
 
   routes.get(`${routing.path}/debug`, async c => {
@@ -30,3 +37,13 @@ export function createDebugRoutes(routing: RouteSettings, { settings, ...parts }
   })
   return routes
 }
+
+/** Whether the Host is an address, or a name that no public DNS has. */
+function isNearby(host = 'localhost'): boolean {
+  const { hostname } = URL.parse(`http://${host}`) ?? {}
+  return hostname !== undefined && NEARBY.test(hostname)
+}
+
+const NEARBY = /^(?:\[[\da-f:]+\]|[\d.]+|[\w-]+|.+\.(?:localhost|local|test|internal))$/
+const NOT_NEARBY =
+  'without a key this answers only to localhost or an IP address, because a web page may ask under its own name'

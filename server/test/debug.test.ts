@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { get } from 'node:http'
 import { test } from 'node:test'
 import type { Finding } from '../debug/finding.ts'
 import type { Live } from '../debug/live.ts'
@@ -33,7 +35,18 @@ test('a web page cannot read a cable without a key', async t => {
 
   assert.equal((await ask(cable, { headers: {} })).status, 200)
   assert.equal((await ask(cable, { headers: { origin: 'https://evil.example' } })).status, 403)
+  for (const host of ['evil.example', 'localhost.evil.example:8090', '127.0.0.1.evil.example', 'evil.example.'])
+    assert.equal(await statusUnder(cable, host), 403, host)
+  for (const host of ['localhost:8090', '127.0.0.1', '[::1]:8090', 'cable:8090', 'box.local'])
+    assert.equal(await statusUnder(cable, host), 200, host)
 })
+
+/** The status for a name that resolves to this machine; fetch would send the Host of the URL. */
+async function statusUnder(cable: TestCable, host: string): Promise<number | undefined> {
+  const [answer] = await once(get(`${cable.url.broadcast}/debug`, { headers: { host } }), 'response')
+  answer.resume()
+  return answer.statusCode
+}
 
 test('the live list has sessions with their subscriptions, of both transports', async t => {
   const cable = await startCable(t, DEV)
