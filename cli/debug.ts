@@ -1,6 +1,5 @@
 /** `hotcable debug`: says what a pasted text is, which key signed it, what is wrong with it, and the fix. Sends nothing. */
-import { text as textOf } from 'node:stream/consumers'
-import { decode } from '../server/debug/decode.ts'
+import { decode, MOST_PASTED } from '../server/debug/decode.ts'
 import { isWrong } from '../server/debug/finding.ts'
 import { printFindings } from '../server/debug/print.ts'
 import { guarded, readArguments } from './arguments.ts'
@@ -28,10 +27,21 @@ export const run = (args: string[], io: Io): Promise<number> =>
     const { values, positionals } = readArguments(args, { json: { type: 'boolean', default: false } })
     if (positionals.length === 0 && io.stdin.isTTY)
       io.stderr.write('Paste the text, then press Ctrl-D in a new line.\n')
-    const text = positionals.length > 0 ? positionals.join(' ') : await textOf(io.stdin)
+    const text = positionals.length > 0 ? positionals.join(' ') : await read(io.stdin)
+    if (text.length > MOST_PASTED) io.stderr.write('The text is longer than 1 MiB: this is what its first MiB holds.\n')
     // Without usable settings the text can still be read, but no signature can be checked.
     const settings = (await readHere(io))?.config ?? readLeniently({})
     const findings = decode(text, { settings, now: Date.now() / 1000 })
     io.stdout.write(values.json ? `${JSON.stringify(findings, null, 2)}\n` : printFindings(findings))
     return findings.length === 0 || findings.some(isWrong) ? 1 : 0
   })
+
+/** Reads a text that may never end, until it is longer than what we decode. */
+async function read(stdin: Io['stdin']): Promise<string> {
+  let text = ''
+  for await (const part of stdin.setEncoding('utf8')) {
+    text += part
+    if (text.length > MOST_PASTED) break
+  }
+  return text
+}

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import LANGUAGES from '../backends/languages.json' with { type: 'json' }
@@ -35,4 +35,14 @@ test('helper script saves the scripts of pages, and names them', async t => {
   const saved = readdirSync(join(cwd, 'public/js'))
   assert.deepEqual(saved, ['hotcable-streams.js', 'hotcable-streams.js.map', 'hotcable.js', 'hotcable.js.map'])
   for (const name of saved) assert.ok(stderr.includes(`saved public/js/${name}\n`))
+})
+
+test('a folder that cannot be made is an error in one line', async t => {
+  const cwd = folder(t)
+  writeFileSync(join(cwd, 'public'), '')
+
+  const { code, stderr } = await hotcable(['helper', 'script', 'public/js'], { cwd })
+
+  assert.equal(code, 1)
+  assert.match(stderr, /^hotcable helper: ENOTDIR: .*\n$/)
 })

@@ -30,8 +30,17 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     io.stdout.write(command.help)
     return 0
   }
-  return await command.run(args, io)
+  try {
+    return await command.run(args, io)
+  } catch (error) {
+    if (!isOfSystem(error)) throw error
+    io.stderr.write(`hotcable ${name}: ${error.message}\n`)
+    return 1
+  }
 }
+
+/** A file or a connection failed; any other error is a bug, and needs its stack. */
+const isOfSystem = (error: unknown): error is NodeJS.ErrnoException => error instanceof Error && 'syscall' in error
 
 const isHelp = (argument: string): boolean => argument === '--help' || argument === '-h'
 

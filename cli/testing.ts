@@ -29,7 +29,7 @@ export async function hotcable(argv: readonly string[], around: Surroundings = {
       written[name] += text
     },
   })
-  const stdin = Readable.from([input])
+  const stdin = Readable.from([Buffer.from(input)])
   const code = await run(argv, { env, stdin, stdout: output('stdout'), stderr: output('stderr'), cwd })
   return { code, ...written }
 }
