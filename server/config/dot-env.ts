@@ -14,9 +14,13 @@ export interface DotEnv {
 
 /** Returns `env` as it is if there is no .env. Throws an Error with a sentence if there is one that cannot be read. */
 export function withDotEnv(env: NodeJS.ProcessEnv, folder: string): DotEnv {
-  const ours = Object.entries(parseEnv(read(join(folder, '.env')))).filter(
+  const text = plain(read(join(folder, '.env')))
+  const ours = Object.entries(parseEnv(text)).filter(
     ([name]) => /^(ANYCABLE|HOTCABLE)_/.test(name) && env[name] === undefined,
   )
+  for (const [, name] of text.matchAll(AMBIGUOUS))
+    if (ours.some(([own]) => own === name))
+      throw new Error(`.env: ${name} has a # in its value, where some programs cut it off: choose a value without it`)
   return { env: { ...Object.fromEntries(ours), ...env }, names: ours.map(([name]) => name) }
 }
 
@@ -30,3 +34,16 @@ function read(path: string): string {
     throw new Error(`.env cannot be read: ${code === 'EACCES' ? 'this user may not read it' : code}`, { cause })
   }
 }
+
+/** parseEnv takes the next line for a value of spaces, and older versions of Node do not know tabs and byte order marks. */
+const plain = (text: string): string =>
+  text
+    .replace(/^\uFEFF/, '')
+    .replaceAll(/[ \t]+(?=\r?$)/gm, '')
+    .replaceAll(/^[ \t]*(export[ \t]+)?/gm, '')
+
+/**
+ * A # right behind another character, outside of quotes: a shell, Docker and Python read it as a part of the value, Node, Ruby and
+ * PHP as the start of a comment. The app and the cable would have different secrets.
+ */
+const AMBIGUOUS = /^(\w+)[ \t]*=[ \t]*[^\s"'`#](?:[^\n#]*[^\s#])?#/gm
