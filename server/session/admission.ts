@@ -191,6 +191,9 @@ export function createAdmission(
 
   function admit(connection: Connection, admitted: Admitted, wishes: Wishes, resumed?: Snapshot): SessionListener {
     checkLimits(admitted)
+    // The token was good before the client had to wait.
+    if (settings.jwt_close_on_expiry && admitted.expires !== undefined && admitted.expires <= now())
+      throw new SessionRefused('token_expired')
     const resumable = connection.protocol === EXTENDED
     const identity = resumed?.identity ?? admitted.identity
     const newcomer = { sid: admitted.sid, identity, anonymous: admitted.anonymous, resumable, connection, resumed }
@@ -234,8 +237,6 @@ export function createAdmission(
     const arrive = async () => {
       const admitted = await found
       const resumed = await (resuming ?? resume(connection, admitted, wishes))
-      if (settings.jwt_close_on_expiry && admitted.expires !== undefined && admitted.expires <= now())
-        throw new SessionRefused('token_expired')
       return arrivals.admit(sid) ? admit(connection, admitted, wishes, resumed) : 'left'
     }
     const beat = { beat: (frame: Buffer) => connection.ping(frame) }

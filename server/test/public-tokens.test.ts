@@ -8,7 +8,16 @@ import { type TestContext, test } from 'node:test'
 import { type JWTPayload, SignJWT } from 'jose'
 import { EXTENDED } from '../../testing/client.ts'
 import { events } from './event-reader.ts'
-import { counted, METRICS, open, refused, token as secretToken, startCable, type TestCable } from './test-cable.ts'
+import {
+  counted,
+  METRICS,
+  open,
+  refused,
+  token as secretToken,
+  startCable,
+  type TestCable,
+  turbo,
+} from './test-cable.ts'
 
 const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 const PEM = publicKey.export({ type: 'spki', format: 'pem' }).toString()
@@ -134,4 +143,73 @@ test('a crowd of clients with unknown keys causes one request, and leaves nothin
   assert.equal(requests, 2)
   assert.equal(await counted(cable, 'arriving_num'), 0)
   await cable.welcomed({ query: `?jid=${await sign({})}` })
+})
+
+/** A cable with a provider that answers when the test lets it. */
+async function startWithSlowProvider(t: TestContext, flags: string[] = []) {
+  const { promise: asked, resolve: ask } = Promise.withResolvers<void>()
+  const { promise: mayAnswer, resolve: answer } = Promise.withResolvers<void>()
+  const keys = { keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'a' }] }
+  const provider = createServer(async (_, response) => {
+    ask()
+    await mayAnswer
+    response.end(JSON.stringify(keys))
+  })
+  await once(provider.listen(0, '127.0.0.1'), 'listening')
+  t.after(() => provider.close())
+  const url = `http://127.0.0.1:${(provider.address() as AddressInfo).port}/`
+  let wall = Date.now()
+  const cable = await startCable(t, [`--jwks_url=${url}`, ...FLAGS, ...flags], { wall: () => wall })
+  const pass = (ms: number) => {
+    wall += ms
+  }
+  return { cable, asked, answer, pass }
+}
+
+test('commands that a client sends while the keys are fetched are executed in order, and signed names still count', async t => {
+  const { cable, asked, answer } = await startWithSlowProvider(t)
+  const client = await cable.connect({ query: `?jid=${await sign({})}` })
+  const identifiers = [...Array.from({ length: 20 }, (_, n) => open(`room/${n}`)), turbo('board/1')]
+  for (const identifier of identifiers) client.command('subscribe', identifier)
+  await asked
+
+  answer()
+
+  assert.equal((await client.next()).type, 'welcome')
+  for (const identifier of identifiers)
+    assert.deepEqual(await client.next(), { type: 'confirm_subscription', identifier })
+})
+
+test('clients that leave while the keys are fetched leave nothing behind', async t => {
+  const { cable, asked, answer } = await startWithSlowProvider(t)
+  const query = `?jid=${await sign({})}`
+  const clients = await Promise.all(Array.from({ length: 10 }, () => cable.connect({ query })))
+  const leaving = new AbortController()
+  const address = `${cable.url.cable.replace('ws', 'http').replace('/cable', '/events')}${query}&stream=room`
+  const reading = assert.rejects(fetch(address, { signal: leaving.signal }))
+  await asked
+
+  for (const [n, { ws }] of clients.entries()) n % 2 === 0 ? ws.terminate() : ws.close()
+  leaving.abort()
+  await reading
+  await cable.until(({ sessions }) => sessions === 0)
+  answer()
+
+  await cable.welcomed({ query })
+  await cable.until(({ sessions, lost_sessions: lost }) => sessions === 1 && lost === 0)
+})
+
+test('a token that expires while the keys are fetched begins no session', async t => {
+  const { cable, asked, answer, pass } = await startWithSlowProvider(t, ['--jwt_close_on_expiry'])
+  const query = `?jid=${await sign({ exp: Math.floor(Date.now() / 1000) + 60 })}`
+  const client = await cable.connect({ query })
+  const reading = events(t, cable, `${query}&stream=room`)
+  await asked
+
+  pass(61_000)
+  answer()
+
+  assert.deepEqual(await client.next(), { type: 'disconnect', reason: 'token_expired', reconnect: false })
+  const { response } = await reading
+  assert.deepEqual([response.status, await response.text()], [401, '{"error":"token_expired"}'])
 })
