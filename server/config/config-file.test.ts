@@ -183,6 +183,18 @@ test('a mistake in a file is a sentence that names the key, and repeats nothing 
       'broadcast_adapters = ["http", "redisx"]',
       'broadcast_adapters in anycable.toml has redisx, which this cable does not have: set it to http',
     ],
+    ...['123', 'true', '["canary"]', '{ canary = "a" }', '1979-05-27', '[[]]'].map(value => [
+      `secret = ${value}`,
+      'secret in anycable.toml must be a text in quotes',
+    ]),
+    [
+      '[hotcable]\njwt_previous_secrets = [1]',
+      'hotcable.jwt_previous_secrets in anycable.toml must be a text in quotes',
+    ],
+    [
+      '[server]\nhost = ["::1"]',
+      'server.host in anycable.toml must be a text, a number, true, false, or a list of texts',
+    ],
     [
       '[server]\nport = 1979-05-27',
       'server.port in anycable.toml must be a text, a number, true, false, or a list of texts',

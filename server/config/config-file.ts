@@ -16,7 +16,7 @@ import { resolve } from 'node:path'
 import { ANYCABLE_FLAGS, isUsual } from './anycable-flags.ts'
 import { FILE_KEYS, LISTS } from './file-keys.ts'
 import { type FileFlag, readFlags } from './flags.ts'
-import { SETTINGS, type SettingName, type Values } from './settings.ts'
+import { isSecret, SETTINGS, type SettingName, type Values } from './settings.ts'
 
 /** Settings as texts, which the readers of flags read. */
 export interface FileSettings {
@@ -80,7 +80,7 @@ async function read(path: string): Promise<FileSettings> {
     const why =
       error instanceof TomlError
         ? `is not TOML: line ${error.line}, column ${error.column}`
-        : `cannot be read: ${(error as NodeJS.ErrnoException).code ?? 'a number is too large'}`
+        : `cannot be read: ${(error as NodeJS.ErrnoException).code ?? 'it is nested too deeply'}`
     return { ...EMPTY, problems: [`${path} ${why}`] }
   }
 }
@@ -94,13 +94,13 @@ function readTable(table: Table, path: string): FileSettings {
   for (const [key, value] of flatten(table, '')) {
     const from = `${key} in ${path}`
     const name = nameOf(key)
-    const text = textOf(value)
+    const text = textOf(name, value)
     if (name === undefined) {
       if (key.startsWith('hotcable.')) problems.push(`${from} is not a setting of this cable`)
       else if (!OF_ABSENT_PARTS.test(key) && !isUsualChannel(key, value))
         warnings.push(`${from} is not a setting of this cable, so it has no effect here`)
     } else if (text === undefined) {
-      problems.push(`${from} must be a text, a number, true, false, or a list of texts`)
+      problems.push(`${from} must be ${isOfSecrets(name) ? IN_QUOTES : A_VALUE}`)
     } else if (isSetting(name)) {
       const isUnset = text.trim() === '' || (text === '0' && MEANS_DEFAULT.has(name) && !key.startsWith('hotcable.'))
       if (!isUnset) texts.set(name, [from, text])
@@ -133,15 +133,26 @@ function nameOf(key: string): string | undefined {
 
 const keyOf = (name: string): string | undefined => [...FILE_KEYS].find(([, flag]) => flag === name)?.[0]
 
-function textOf(value: unknown): string | undefined {
-  if (Array.isArray(value)) return value.every(isScalar) ? value.join(',') : undefined
-  if (isTable(value)) {
+/** `undefined`: the value cannot be that of the setting. */
+function textOf(name: string | undefined, value: unknown): string | undefined {
+  // A number would lose its spelling: 1_000, 0x10.
+  const fits = isOfSecrets(name) ? isText : isScalar
+  if (Array.isArray(value)) return takesList(name) && value.every(fits) ? value.join(',') : undefined
+  if (isTable(value) && name === 'metrics_tags') {
     const pairs = Object.entries(value)
     return pairs.every(([, item]) => isScalar(item)) ? pairs.map(pair => pair.join(':')).join(',') : undefined
   }
-  return isScalar(value) ? String(value) : undefined
+  return fits(value) ? String(value) : undefined
 }
 
+const A_VALUE = 'a text, a number, true, false, or a list of texts'
+const IN_QUOTES = 'a text in quotes'
+
+const isOfSecrets = (name: string | undefined): boolean => name !== undefined && isSetting(name) && isSecret(name)
+/** A flag of AnyCable alone may take one. */
+const takesList = (name = ''): boolean => !isSetting(name) || Array.isArray(SETTINGS[name].fallback)
+
+const isText = (value: unknown): boolean => typeof value === 'string'
 const isScalar = (value: unknown): boolean => ['string', 'number', 'boolean'].includes(typeof value)
 
 function inFile(key: string | undefined, value: unknown): unknown {
