@@ -149,8 +149,8 @@ export async function createProxy(port: number): Promise<TcpProxy> {
   }
 }
 
-/** Node never closes the handle of a socket that is reset after its end, and would not exit. */
-function reset(socket: Socket): void {
+/** Ends a connection with a reset. Node never closes the handle of a socket that is reset after its end, and would not exit. */
+export function reset(socket: Socket): void {
   if (socket.writableEnded) socket.destroy()
   else socket.resetAndDestroy()
 }

@@ -8,6 +8,7 @@ import { createServer, type RequestListener } from 'node:http'
 import type { Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { freePorts } from '../../start/network.ts'
+import { reset } from '../../testing/proxy.ts'
 
 export interface Received {
   authorization: string | undefined
@@ -35,9 +36,13 @@ export interface FakeCable {
 }
 
 export async function startFakeCable(): Promise<FakeCable> {
-  const held = new Set<Socket>()
+  const open = new Set<Socket>()
+  // AnyCable's gem tries again after a reset, but loses its message if the connection just ends, also before its request.
+  const resetAll = () => {
+    for (const socket of open) reset(socket)
+  }
   const listener: RequestListener = async (request, response) => {
-    if (cable.hangs) return void held.add(request.socket)
+    if (cable.hangs) return
     if (cable.onHead) return cable.onHead(request.socket)
     const url = new URL(request.url!, cable.url)
     if (request.method === 'GET' && url.pathname === '/_broadcast/position') {
@@ -53,6 +58,10 @@ export async function startFakeCable(): Promise<FakeCable> {
   }
   const [port] = (await freePorts(1)) as [number]
   const server = createServer(listener).listen(port, '127.0.0.1')
+  server.on('connection', socket => {
+    open.add(socket)
+    socket.on('close', () => open.delete(socket))
+  })
   await once(server, 'listening')
   const cable: FakeCable = {
     url: `http://127.0.0.1:${port}/_broadcast`,
@@ -69,15 +78,12 @@ export async function startFakeCable(): Promise<FakeCable> {
       cable.retryAfter = undefined
       cable.onHead = undefined
       cable.hangs = false
-      // AnyCable's gem tries again after a reset, but loses its message if the connection just ends.
-      for (const socket of held) socket.resetAndDestroy()
-      held.clear()
-      server.closeAllConnections()
+      resetAll()
     },
     die: async () => {
       const closed = once(server, 'close')
       server.close()
-      server.closeAllConnections()
+      resetAll()
       await closed
     },
     live: async () => {
