@@ -310,3 +310,33 @@ for (const [file, decodeOne] of [
       assert.ok(codesOf([judge(vector)]).includes(vector.code), `${vector.id}: ${codesOf([judge(vector)])}`)
   })
 }
+
+test('no value that stands where a text belongs makes it fail', () => {
+  const deep = `${'['.repeat(1e5)}${']'.repeat(1e5)}`
+  const provider = context(['--jwks_url=https://idp.test/keys', '--jwt_audience=app', '--public_streams'])
+  const encode = (json: string) => Buffer.from(json).toString('base64url')
+
+  for (const value of [deep, '{"toString":1}', '{"length":-1}', '[null]', 'null', '-1e400', 'true', '[]', '""'])
+    for (const text of [
+      `${encode(`{"alg":${value}}`)}.${encode(`{"ext":${value},"exp":${value},"aud":${value}}`)}.AA`,
+      `${encode('{"alg":"RS256"}')}.${encode(`{"aud":${value},"exp":${value}}`)}.AA`,
+      `${encode(value)}.${encode(value)}.AA`,
+      `${encode(value)}--${'0'.repeat(64)}`,
+      `${encode(`{"_rails":{"data":${value},"message":${value},"exp":${value},"pur":${value}}}`)}--${'0'.repeat(64)}`,
+      `{"channel":${value},"signed_stream_name":${value}}`,
+      `{"channel":"Turbo::StreamsChannel","position":${value}}`,
+      `{"type":${value},"reason":${value},"code":${value},"identifier":${JSON.stringify(`{"channel":${value}}`)}}`,
+      `{"stream":${value},"data":${value}}`,
+      `{"command":"disconnect","payload":${value}}`,
+    ])
+      for (const from of [context(), provider]) assert.ok(decoded(text, from).printed.length < 5000)
+})
+
+test('of very many claims, and of targets that are not there, fifty are named', () => {
+  const claims = Object.fromEntries(Array.from({ length: 1000 }, (_, n) => [`claim${n}`, n]))
+  const streams = Array.from({ length: 1000 }, (_, n) => `<turbo-stream action="remove" target="t${n}"></turbo-stream>`)
+
+  assert.equal(decoded(token(claims)).printed.match(/claim\d/g)!.length, 50)
+  const { codes } = decoded(`<html><body>${streams.join('')}</body></html>`)
+  assert.equal(codes.filter(code => code === 'message_target_missing').length, 50)
+})

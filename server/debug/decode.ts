@@ -13,7 +13,7 @@ import { addPosition, decodeIdentifier } from './identifier.ts'
 import { namedKeys } from './keys.ts'
 import { decodeMessage } from './message.ts'
 import { decodePage, textOf } from './page.ts'
-import { shorten } from './shorten.ts'
+import { shorten, show } from './shorten.ts'
 import { decodeStreamName } from './stream-name.ts'
 import { decodeToken } from './token.ts'
 import { decodeUrl } from './url.ts'
@@ -118,7 +118,7 @@ function decodeFrame(frame: Frame, context: Context): Finding {
   const found = finding(frame.command === undefined ? 'frame' : 'command')
   for (const name of ['command', 'type', 'reason', 'code'] as const)
     if (typeof frame[name] === 'string') found.facts.push([name, shorten(frame[name])])
-  const code = String(frame.code ?? frame.reason)
+  const code = show(frame.code ?? frame.reason)
   if (isFaultCode(code)) addFault(found, code)
   if (typeof frame.identifier === 'string') found.parts.push(decodeIdentifier(frame.identifier, context))
   if (typeof frame.message === 'string') found.parts.push(...decodeMessage(frame.message))

@@ -6,14 +6,14 @@ import { SubscriptionRejected } from '../errors.ts'
 import { parsePosition } from '../protocol/position.ts'
 import type { Context } from './context.ts'
 import { addFault, type Finding, finding } from './finding.ts'
-import { shorten } from './shorten.ts'
+import { shorten, show } from './shorten.ts'
 import { CHANNELS, decodeStreamName } from './stream-name.ts'
 
 export function decodeIdentifier(identifier: string, context: Context): Finding {
   const found = finding('identifier')
   const params = read(identifier)
   const channel = params.channel
-  found.facts.push(['channel', shorten(typeof channel === 'string' ? channel : JSON.stringify(channel ?? null))])
+  found.facts.push(['channel', show(channel ?? null)])
   const name = channel === 'CableReady::Stream' ? params.identifier : params.signed_stream_name
   const isKnown = CHANNELS.some(([, known]) => known === channel)
   if (typeof name === 'string' && isKnown) found.parts.push(decodeStreamName(name, context, String(channel)))
@@ -32,7 +32,7 @@ export function decodeIdentifier(identifier: string, context: Context): Finding 
 /** Adds the fact and the faults of a page's position; `undefined`: the page sends none. */
 export function addPosition(found: Finding, text: unknown, { position: newest }: Context): void {
   if (text === undefined || text === null) return addFault(found, 'position_missing')
-  found.facts.push(['position', shorten(String(text))])
+  found.facts.push(['position', show(text)])
   const position = parsePosition(text)
   if (position === undefined) addFault(found, 'position_malformed')
   else if (position === 'unknown') addFault(found, 'gap_position_unknown')

@@ -5,6 +5,7 @@ import { constants, type KeyObject, verify } from 'node:crypto'
 import { NBF_LEEWAY } from '../auth/identity.ts'
 import type { PublicTokens } from '../auth/jwks.ts'
 import type { FaultCode } from './faults.ts'
+import { show } from './shorten.ts'
 
 export interface Parsed {
   readonly alg: unknown
@@ -20,16 +21,16 @@ type Reason = readonly [code: FaultCode, detail?: string]
 export function judgePublic({ alg, claims, signed, signature }: Parsed, expected: PublicTokens, now: number): Reason[] {
   const { keys, issuer, audiences, claim } = expected
   const { exp, nbf, iss, aud } = claims
-  const options = OPTIONS.get(String(alg).slice(0, 2))
-  if (options === undefined) return [['token_invalid', `its algorithm is ${String(alg)}; the cable has a public key`]]
+  const options = OPTIONS.get(show(alg).slice(0, 2))
+  if (options === undefined) return [['token_invalid', `its algorithm is ${show(alg)}; the cable has a public key`]]
   const reasons: Reason[] = []
   if (typeof keys === 'string') reasons.push(['keys_published'])
-  else if (!keys.some(key => verifies(String(alg), options, key, signed, signature)))
+  else if (!keys.some(key => verifies(show(alg), options, key, signed, signature)))
     return [['token_invalid', 'the private key of none of the public keys has signed it']]
   if (typeof exp === 'number' && now >= exp) reasons.push(['token_expired'])
   if (typeof nbf === 'number' && now + NBF_LEEWAY < nbf) reasons.push(['token_not_yet_valid'])
   if (issuer !== '' && iss !== issuer) reasons.push(['token_issuer_mismatch', issuer])
-  if (audiences.length > 0 && ![aud].flat().some(one => audiences.includes(String(one))))
+  if (audiences.length > 0 && ![aud].flat().some(one => audiences.includes(one as string)))
     reasons.push(['token_audience_mismatch', audiences.join(' or ')])
   if (typeof claims[claim] !== 'string') reasons.push(['token_identity_missing', claim])
   return reasons

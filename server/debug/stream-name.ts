@@ -6,7 +6,7 @@ import { SubscriptionRejected } from '../errors.ts'
 import type { Context } from './context.ts'
 import { addFault, type Finding, finding } from './finding.ts'
 import { namedKeys, signerOf, strangeSignerOf } from './keys.ts'
-import { shorten } from './shorten.ts'
+import { shorten, show } from './shorten.ts'
 import { timeAt } from './time.ts'
 
 /** Field of the settings, and the channel that takes names with its keys. */
@@ -82,9 +82,9 @@ function open(payload: string): Content {
   const value = decode(payload)
   if (typeof value === 'string') return { stream: value }
   const inner = (value as { _rails?: Record<string, unknown> } | null | undefined)?._rails
-  if (typeof inner !== 'object' || inner === null) return value === undefined ? {} : { stream: JSON.stringify(value) }
+  if (typeof inner !== 'object' || inner === null) return value === undefined ? {} : { stream: show(value) }
   const { data, message, exp, pur } = inner
-  const name = data ?? decode(String(message))
+  const name = data ?? (typeof message === 'string' ? decode(message) : undefined)
   return { stream: typeof name === 'string' ? name : undefined, exp, pur }
 }
 
