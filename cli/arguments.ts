@@ -18,7 +18,7 @@ export function readArguments<const Options extends NonNullable<ParseArgsConfig[
   }
 }
 
-/** Runs a command; if its arguments are {@link Misused}, says so and returns 2. */
+/** Runs a command, and returns its exit code. If it throws {@link Misused}, prints the mistake and returns 2. */
 export async function guarded(name: string, stderr: Output, run: () => number | Promise<number>): Promise<number> {
   try {
     return await run()

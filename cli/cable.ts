@@ -1,4 +1,4 @@
-/** `hotcable cable`: the cable, with Turbo streams and server-sent events on by default, and with the settings of .env. */
+/** `hotcable cable`: the cable, with Turbo streams and server-sent events on by default, and settings from .env. */
 import { type DotEnv, withDotEnv } from '../server/config/dot-env.ts'
 import { help as settings } from '../server/config/help.ts'
 import { turboAndEvents } from '../server/config/usual.ts'
@@ -9,8 +9,8 @@ const OPTIONS: RunOptions = {
   usage: 'hotcable cable [settings]',
   usual: turboAndEvents,
   note: `Server-sent events are on, unless --sse=false. Turbo streams are on once their names have a secret, unless
---turbo_streams=false. ANYCABLE_... and HOTCABLE_... also count from the file .env of this folder; PORT, which an app has
-there for itself, counts from the environment alone.`,
+--turbo_streams=false. The cable also reads ANYCABLE_... and HOTCABLE_... from the file .env in this folder. It reads
+PORT from the environment alone, because the PORT in an app's .env is the port of the app.`,
 }
 
 export const help = settings(OPTIONS.usage, OPTIONS.note)

@@ -15,7 +15,7 @@ from the environment or .env, as for \`hotcable cable\`. Sends nothing, and prin
 
   --json   prints what it found as JSON
 
-A token in a command line can be read by each user of the machine, so let the command read it:
+Other users of the machine can read a command line, so give the command a token on stdin:
 
   hotcable debug < token.txt
 

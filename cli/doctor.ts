@@ -17,16 +17,16 @@ clocks, broadcasts, the page's script. Each check is ok, warn, FAIL (with the fi
 The exit code is 1 if a check failed, else 0.
 
   <url>      the cable, ws:// or wss://, or a page, http:// or https://: its tags name the cable, the token and a stream
-  --origin   the site of the page, if it is another one than the cable's: https://app.example.com
+  --origin   the origin of your pages, if it is not the cable's: https://app.example.com
   --token    reads a token from stdin: hotcable token ada | hotcable doctor --token wss://example.com/cable
   --wait     how many seconds the connection must stay open; more than 60 finds proxies that cut after a minute
   --timeout  how many seconds each step may take
   --json     prints JSON
 
 Start it where your app runs, with the app's environment or .env. It uses
-  HOTCABLE_TOKEN               a token; without it the page's, or a new one
-  ANYCABLE_SECRET …            signs a token and the name of a stream that nobody else knows, as \`hotcable token\` does
-  ANYCABLE_HTTP_BROADCAST_URL  broadcasts one message there, to that stream
+  HOTCABLE_TOKEN               a token; without it the doctor takes the page's, or signs a new one
+  ANYCABLE_SECRET …            to sign a token and the name of a stream of the doctor's own
+  ANYCABLE_HTTP_BROADCAST_URL  to broadcast one message to that stream
 `
 
 export const run = (args: string[], io: Io): Promise<number> =>
@@ -97,7 +97,7 @@ function tokenOf(url: URL, { page }: Target, { jwt }: Keys): Token | undefined {
   return { text, from: "signed with this environment's secret" }
 }
 
-/** As the helpers choose it; but only an app beside its cable may leave it unset. */
+/** As the helpers choose it. Without the variable we know the URL only if the cable is on this machine. */
 function broadcastUrl({ cable }: Target, keys: Keys): URL | undefined {
   const given = keys.env.ANYCABLE_HTTP_BROADCAST_URL
   if (given) {

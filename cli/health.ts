@@ -1,6 +1,6 @@
 /**
- * `hotcable health`: asks the cable with these settings whether it is alive. The image's HEALTHCHECK runs it, without arguments:
- * the flags of the container's cable then count, because a port may be among them.
+ * `hotcable health`: asks the cable with these settings whether it is alive. The image's HEALTHCHECK runs it without arguments.
+ * It then takes the flags of process 1, the container's cable, because they may name another port.
  */
 import { readFileSync } from 'node:fs'
 import http from 'node:http'
@@ -16,9 +16,9 @@ const TIMEOUT_MS = 3000
 
 export const help = `Usage: hotcable health [settings]
 
-Exits with 0 if the cable that has these settings answers on its --health-path, and otherwise with 1 and the reason.
-Variables, .env and anycable.toml count as in hotcable cable. In a container, without settings, those of its
-cable count.
+Asks the cable with these settings at its --health-path. Exit code: 0 if it answers 200, else 1, with the reason.
+Reads variables, .env and anycable.toml as \`hotcable cable\` does. In a container, without arguments, takes the flags of
+the container's cable.
 `
 
 export async function run(args: string[], { env, cwd, stdout, stderr }: Io): Promise<number> {
@@ -57,7 +57,7 @@ function urlOf({ settings, host, tls }: Config): string {
   return `${tls ? 'https' : 'http'}://${reachable}:${settings.port}${settings['health-path']}`
 }
 
-/** The cable's own certificate names another host than this one. */
+/** We do not check the certificate: it names the public host, and not this address. */
 const statusOf = (url: string): Promise<number | undefined> =>
   new Promise((resolve, reject) => {
     const { get } = url.startsWith('https:') ? https : http

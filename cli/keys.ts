@@ -1,4 +1,4 @@
-/** The keys that the environment, .env and anycable.toml stand for: those of a cable that starts there. */
+/** The keys that a cable started here would have: from the environment, .env and anycable.toml. */
 import type { Secret } from '../server/auth/keys.ts'
 import type { Config } from '../server/config/config.ts'
 import { type FileSettings, readConfigFile } from '../server/config/config-file.ts'
@@ -24,7 +24,7 @@ export interface Keys {
   readonly broadcast: string | undefined
 }
 
-/** Reports what is wrong with the environment, and returns `undefined`, if no cable could start in it. */
+/** If the environment has a mistake, reports it and returns `undefined`. */
 export async function readKeys(io: Pick<Io, 'env' | 'cwd' | 'stderr'>): Promise<Keys | undefined> {
   const here = await readHere(io)
   if (here === undefined) return undefined
@@ -41,7 +41,7 @@ export async function readKeys(io: Pick<Io, 'env' | 'cwd' | 'stderr'>): Promise<
   }
 }
 
-/** The same, with the whole configuration, and the environment with the variables of .env. */
+/** Returns the whole configuration, and the environment with the variables of .env; `undefined` as above. */
 export async function readHere({ env: given, cwd, stderr }: Pick<Io, 'env' | 'cwd' | 'stderr'>) {
   try {
     const { env } = withDotEnv(given, cwd)
@@ -54,6 +54,6 @@ export async function readHere({ env: given, cwd, stderr }: Pick<Io, 'env' | 'cw
   }
 }
 
-/** A cable needs a secret, and not one for development; an app's environment may have none. */
+/** Also reads an environment in which a cable would refuse to start: without a secret, or with one for development. */
 export const readLeniently = (env: NodeJS.ProcessEnv, file?: FileSettings): Config =>
   readConfig(['--noauth', '--dev'], env, turboAndEvents, file)

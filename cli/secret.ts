@@ -10,7 +10,7 @@ Prints a line with a new random secret for the cable and your app:
 
   ANYCABLE_SECRET=<64 hex digits>
 
-In a file it is in no command line, where each user of the machine could read it; chmod 600 .env hides the file too.
+Other users of the machine can read a command line, so keep the secret in a file. chmod 600 .env hides that from them.
 \`hotcable cable\` reads .env; for other programs: set -a; . ./.env; set +a
 `
 
@@ -22,7 +22,7 @@ export function run(args: string[], { stdout, stderr, cwd }: Io): number {
   const written = envFile(cwd)
   if (/^(export )?ANYCABLE_SECRET=/m.test(written))
     stderr.write('.env already has an ANYCABLE_SECRET; of two lines the last one counts\n')
-  // A file without a line break at its end would glue the secret to its last line.
+  // If the file does not end with a line break, the secret would continue its last line.
   const separator = stdout.isTTY || written === '' || written.endsWith('\n') ? '' : '\n'
   stdout.write(`${separator}ANYCABLE_SECRET=${randomBytes(32).toString('hex')}\n`)
   return 0

@@ -1,5 +1,5 @@
 /**
- * Signs stream names, with a purpose too, which the helpers do not need.
+ * Signs stream names. Unlike the helpers, it can add a purpose.
  *
  *   "board/1"                                        without purpose and expiry
  *   {"_rails":{"data":"board/1","exp":…,"pur":…}}    Rails' envelope, with either
@@ -9,7 +9,7 @@
 import { createHmac } from 'node:crypto'
 import type { Secret } from '../server/auth/keys.ts'
 
-export interface Grant {
+export interface SignOptions {
   /** Empty: none. */
   readonly purpose?: string
   /** Unix time in ms; `undefined`: never. */
@@ -17,7 +17,7 @@ export interface Grant {
 }
 
 /** Returns the signed name. */
-export function sign(stream: string, secret: Secret, { purpose = '', expires }: Grant = {}): string {
+export function sign(stream: string, secret: Secret, { purpose = '', expires }: SignOptions = {}): string {
   const exp = expires === undefined ? {} : { exp: new Date(expires).toISOString() }
   const envelope = { _rails: { data: stream, ...exp, ...(purpose && { pur: purpose }) } }
   const payload = expires === undefined && purpose === '' ? stream : envelope

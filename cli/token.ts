@@ -15,7 +15,7 @@ Prints a token (a JWT) with which a client may connect. The secret comes from th
   --ext    the identity as a JSON object, for example --ext='{"user":42,"admin":true}'
   --ttl    how long it is valid: 90s, 15m, 12h, 7d; one hour by default
 
-The token lets its reader in, so hand it on without printing it:
+Each client that has the token may connect, so pass it on without printing it:
 
   hotcable token ada | hotcable doctor --token wss://example.com/cable
 `

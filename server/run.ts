@@ -70,7 +70,7 @@ async function start(config: Config, sources: readonly string[]): Promise<number
   for (const warning of config.warnings) log.warn(warning)
 
   const cable = createCable(config, { log })
-  // Before the cable says that it is up: a program that waits for that line may stop it at once.
+  // Handle signals before we log that the cable is up: a program that waits for that line may stop it at once.
   let stopping = false
   const stop = async () => {
     if (stopping) process.exit(0)

@@ -100,11 +100,11 @@ export function broadcast({ broadcast, options }: Seen): Verdict {
   return fail(saw, 'see the log of the cable')
 }
 
-export function position({ position, options }: Seen): Verdict {
+export function position({ position }: Seen): Verdict {
   if (position === undefined) return skipped('ANYCABLE_HTTP_BROADCAST_URL is not set')
   if (isFailure(position)) return skipped('no answer, see broadcast')
   const { status, body } = position
-  if (status === 401) return skipped(`no right key${options.broadcastKey === undefined ? '' : ', see broadcast'}`)
+  if (status === 401) return skipped('the cable refused the key, see broadcast')
   if (status !== 200)
     return warn(
       `HTTP ${status}: pages get no position`,

@@ -4,7 +4,7 @@
  *
  *   open ─▶ welcome ─▶ subscribe ─▶ broadcast ─▶ ping ─▶ until the wait is over, or the connection ends
  *
- * It listens to a stream that nobody else knows, and to the first one of the page.
+ * It listens to a stream with a random name, which no page knows, and to the first stream of the page.
  */
 import { randomBytes } from 'node:crypto'
 import { publication } from '../../backends/typescript/hotcable.ts'
@@ -56,7 +56,7 @@ export interface Seen extends Target {
 
 export interface BroadcastVisit {
   readonly answer: Answer | Failure
-  /** Whether the message arrived at the WebSocket; `undefined`: nobody listened. */
+  /** Whether the message arrived at the WebSocket; `undefined`: the doctor did not listen. */
   readonly arrived: boolean | undefined
 }
 

@@ -1,4 +1,4 @@
-/** Asks a cable, as a backend does, for the position of a page that is made now. */
+/** Asks a cable for its newest position, as a backend does before it renders a page. */
 import { type Answer, ask, type Failure } from './ask.ts'
 
 /** `url` is where the backend broadcasts. */

@@ -37,7 +37,7 @@ export function welcome(seen: Seen): Verdict {
   return fail(`no welcome in ${duration(seen.options.timeoutMs)}`, 'is that a cable? Does the proxy pass messages on?')
 }
 
-/** A client shows "offline" by then. */
+/** By then a page says that it is offline. */
 const SLOW_MS = 2000
 
 export function token(seen: Seen): Verdict {
@@ -181,5 +181,5 @@ const behind = (here: number, there: number): number => Math.floor(here / 1000) 
 /** The precision of pings is a setting of the cable: seconds, ms or ns. */
 const inMs = (time: number): number => (time < 1e11 ? time * 1000 : time < 1e14 ? time : time / 1e6)
 
-/** A cable with --dev says what to do. */
+/** A cable with --dev sends the fix. */
 const fixOf = ({ fix }: Heard): string | undefined => (typeof fix === 'string' ? fix : undefined)

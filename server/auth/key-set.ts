@@ -4,8 +4,8 @@
  *   first token, unknown key ─▶ ask the URL, and wait for its answer      at most every 30 s
  *   keys older than 10 min   ─▶ ask the URL, and use the known keys meanwhile
  *
- * Any client may send a token with an unknown key, so such tokens share one request, and then none goes out for 30 s. While
- * the URL does not answer, or answers without keys, the known keys go on.
+ * Any client may send a token with an unknown key, so such tokens share one request, and the next may follow after 30 s. While
+ * the URL does not answer, or answers without keys, we keep the known keys.
  */
 import type { Log } from '../log.ts'
 
@@ -61,7 +61,7 @@ export class KeySet<Keys> {
       this.#loadedAt = monotonic()
       log.info('the keys of --jwks_url are loaded')
     } catch (error) {
-      const known = this.#keys === undefined ? 'no token can be verified' : 'the known keys go on'
+      const known = this.#keys === undefined ? 'so no token can be verified' : 'so the cable keeps the keys that it has'
       log.warn({ code: 'token_keys_unavailable', reason: reasonOf(error) }, `--jwks_url does not work, ${known}`)
     }
   }

@@ -35,7 +35,7 @@ export interface BackendRouteParts {
   attendance: (stream: string) => Soon<string | undefined>
   streams: () => Iterable<readonly [stream: string, subscriptions: number]>
   stats: () => object
-  /** Makes more routes below the path of broadcasts. */
+  /** With --dev: makes the routes of debugging, below the path of broadcasts. */
   debug?: ((routing: RouteSettings) => Hono) | undefined
   metrics: Metrics
   log: Log

@@ -4,14 +4,13 @@
  *   refused     the start fails: the operator counts on a feature that is not here
  *   no effect   accepted, and the log says so: it tunes a part that this cable does not have
  *
- * A variable, or an entry of anycable.toml, never stops the start: an app's environment has more of them than the cable's
- * part. Pure.
+ * A variable, or an entry of anycable.toml, never stops the start: it may be there for AnyCable's library in the app. Pure.
  */
 
 interface Group {
   readonly how: 'refused' | 'no effect'
   readonly why: string
-  /** Name and AnyCable's default, as text; a boolean is a switch. A flag with its default means nothing. */
+  /** Name and AnyCable's default, as text; a boolean marks a switch. */
   readonly flags: Readonly<Record<string, string | boolean>>
 }
 
@@ -198,7 +197,7 @@ export function judgeFlag(name: string, value: string, { problems, warnings }: J
   else if (!isOff) problems.push(`--${name} is refused: ${why}`)
 }
 
-/** Whether AnyCable would do the same without the value. */
+/** Whether AnyCable would do the same without the value: its default, or `none`. */
 export function isUsual(name: string, value: string): boolean {
   const { usual } = ANYCABLE_FLAGS.get(name)!
   return typeof usual === 'boolean' ? isFalse(value) !== usual : value === usual || value === 'none'

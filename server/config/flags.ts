@@ -16,7 +16,7 @@ export interface Flags {
 
 export type FileFlag = keyof typeof FILE_FLAGS
 
-/** Whether it takes a value. None of them has a variable. */
+/** Whether each takes a value. They have no variables. */
 const FILE_FLAGS = { 'config-path': true, 'ignore-config-path': false, 'print-config': false }
 
 /** Adds mistakes to `problems`, as sentences that repeat no value. */

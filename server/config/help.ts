@@ -10,15 +10,15 @@ export function help(usage: string, note = ''): string {
   const sections = inSections((heading, names) => [`${heading}:`, ...rows(names)].join('\n'))
   return `Usage: ${usage}\n\n${note && `${note}\n\n`}${sections.join('\n\n')}
 
-Each has an environment variable, ANYCABLE_<NAME> or HOTCABLE_<NAME>; .env.example lists them. A flag wins.
-A file of settings has the lowest rank: anycable.toml in this folder or in /etc/anycable, or --config-path=FILE, and none
-with --ignore-config-path. --print-config prints the settings as such a file, with their secrets, and starts nothing.\n`
+Each has an environment variable, ANYCABLE_<NAME> or HOTCABLE_<NAME>; .env.example lists them. A flag wins over a variable,
+and a variable over a file of settings: anycable.toml in this folder or in /etc/anycable, or that of --config-path=FILE.
+--ignore-config-path reads no file. --print-config prints the settings as such a file, with secrets, and starts nothing.\n`
 }
 
 export function envExample(): string {
   const row = (name: SettingName) => `# ${SETTINGS[name].help}\n# ${envNames(name)[0]}=${defaultOf(name)}\n`
   const sections = inSections((heading, names) => `# ── ${heading} ──\n\n${names.map(row).join('\n')}`)
-  return `# Settings of the cable, as environment variables. Everything is optional; what is commented out shows the default.
+  return `# Settings of the cable, as environment variables. Everything is optional; each commented line shows the default.
 # Copy it to .env: \`npm run hotcable -- cable\` and \`npm start\` read it. For other programs: set -a; . ./.env; set +a
 
 ${sections.join('\n')}`

@@ -6,8 +6,8 @@
  *   fly      FLY_APP_NAME
  *   heroku   PORT, with DYNO or HEROKU_APP_ID (which AnyCable reads; Heroku sets it only for apps that ask for it)
  *
- * A platform's router comes from outside, so the cable listens on all interfaces. It has one port: with a secret, backends
- * broadcast to that of the clients.
+ * The platform's router connects from another machine, so the cable listens on all interfaces. A platform opens one port: with
+ * a secret, backends broadcast on the port of the clients.
  */
 import type { Values } from './settings.ts'
 
@@ -18,7 +18,7 @@ const PRESETS: Readonly<Record<string, Partial<Values>>> = {
   heroku: { host: '0.0.0.0' },
 }
 
-/** The presets that the operator names, or those of the platform. `named`: the value of --presets; `none` among it is no preset. */
+/** The presets in `named`, the value of --presets; without it those of the platform. `none` in it names no preset. */
 export function presetsOf(named: readonly string[] | undefined, env: NodeJS.ProcessEnv): readonly string[] {
   return (named ?? inferred(env)).filter(name => name !== 'none')
 }

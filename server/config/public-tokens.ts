@@ -7,7 +7,7 @@ import type { PublicTokens } from '../auth/jwks.ts'
 import { readsPublicTokens } from './config.ts'
 import type { Values } from './settings.ts'
 
-/** Returns `undefined` without a key and URL, or after it reported a problem in a sentence that names the setting. */
+/** Returns `undefined` if no key and no URL is set, or after it passed `problem` a sentence that names the setting. */
 export function readPublicTokens(values: Values, problem: (sentence: string) => void): PublicTokens | undefined {
   if (!readsPublicTokens(values)) return undefined
   try {

@@ -24,7 +24,7 @@ export class ConfigInvalid extends Error {
   }
 }
 
-/** `usual` has other defaults. Throws {@link ConfigInvalid} with every problem. */
+/** `usual`: settings that the command switches on. Throws {@link ConfigInvalid} with every problem. */
 export function readConfig(
   argv: readonly string[],
   env: NodeJS.ProcessEnv,
@@ -42,7 +42,7 @@ export function readConfig(
   return { ...config, tls, publicTokens, presets, warnings: [...noted, ...warnings({ given, values, config })] }
 }
 
-/** The settings alone, which may contradict each other. Throws {@link ConfigInvalid} with every problem of a single one. */
+/** The settings alone, even if they contradict each other. Throws {@link ConfigInvalid} with every value that is wrong. */
 export function readValues(...sources: Parameters<typeof readConfig>): Values {
   const { values, problems } = read(...sources)
   if (problems.length > 0) throw new ConfigInvalid(problems)

@@ -49,7 +49,7 @@ export const choices =
   text =>
     list(text).map(choice(...names))
 
-/** Ways in for broadcasts. An operator that names one of AnyCable's others counts on it. */
+/** Ways in for broadcasts. We refuse AnyCable's other ones by name: an operator that sets one relies on it. */
 export const adapters: Read<'http'[]> = text => {
   const missing = list(text).filter(name => ['redis', 'redisx', 'nats'].includes(name))
   if (missing.length > 0)

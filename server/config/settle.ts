@@ -7,7 +7,7 @@
  */
 import { SETTINGS, type SettingName, type Values } from './settings.ts'
 
-/** The settings that the operator gave, by flag or by variable, under the names that the operator wrote. */
+/** The settings that have a value beside the default: by flag, variable, file, preset or command; also under older names. */
 export type Given = ReadonlyMap<SettingName, unknown>
 
 /** Settings that are on without a flag or a variable, by what the operator gave. */

@@ -1,5 +1,5 @@
 /**
- * What the decoding knows beside the pasted text: the configuration, the time, and what a running cable adds.
+ * What decode() gets besides the pasted text: the configuration, the time, and what a running cable adds.
  */
 import type { Position } from '../protocol/position.ts'
 import type { KeySettings } from './keys.ts'

@@ -1,6 +1,6 @@
 /**
- * Decodes whatever is pasted: a token, a signed stream name, an identifier, a command, a position, a URL, the HTML of a page, a
- * body for /_broadcast, a code or a line of the log. Sends nothing, and returns no secret. Pure.
+ * Decodes a pasted text: a token, a signed stream name, an identifier, a command, a position, a URL, the HTML of a page, a body
+ * for /_broadcast, a code or a line of the log. Sends nothing, and returns no secret. Pure.
  */
 import { RequestRefused } from '../errors.ts'
 import { isTooDeep } from '../protocol/json.ts'
@@ -53,7 +53,7 @@ function decodeWhole(text: string, context: Context): Finding[] | undefined {
   return undefined
 }
 
-/** Something, two dashes, a digest: base64 or its URL form before them, perhaps cut off behind. */
+/** Base64 or its URL form, two dashes, and a digest that may be cut off. */
 const NAME = /^(?:[\w+/=-]|%[0-9A-F]{2})+--[0-9A-Za-z]{8,}$/i
 
 const unescaped = (text: string): string => {

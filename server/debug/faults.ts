@@ -32,18 +32,18 @@ const MISTAKES = {
   source_attribute_missing: 'an attribute of the element is missing: use what stream_from(name, position) returns',
   message_target_missing: 'the message changes nothing: no element of the page has this id',
   message_without_target: 'a <turbo-stream> needs a target or targets, unless its action is refresh',
-  message_without_template: 'the HTML of a <turbo-stream> belongs into a <template> inside it',
+  message_without_template: 'the HTML of a <turbo-stream> must be in a <template> inside it',
 } as const
 
 const DOUBTS = {
   keys_unknown:
-    'no secret is known here, so no signature was checked: ask where ANYCABLE_SECRET is set, or where .env is',
+    'no secret is known here, so no signature was checked: decode it where ANYCABLE_SECRET is set, or where .env is',
   keys_published:
     'the keys at --jwks_url were not fetched, because debugging sends nothing: the signature was not checked',
   token_forever: 'the token has no exp, so it never expires: issue it with a time to live',
   token_in_ms: 'exp and nbf are Unix time in seconds; this seems to be milliseconds',
   token_in_url: 'a token in a URL may be written to logs: the subprotocol anycable-token.<token> keeps it out',
-  url_unencrypted: 'a page of https:// may open wss:// only',
+  url_unencrypted: 'a page with https:// can open only wss://',
   position_missing:
     'without a position the page misses messages between its query and its subscription: pass position() to stream_from',
   position_malformed: 'a position is <offset>/<epoch>, as position() returns it',
@@ -57,18 +57,20 @@ const DOUBTS = {
 
 export type FaultCode = RefusalCode | keyof typeof MISTAKES | keyof typeof DOUBTS
 
+/** For tables whose rows have a `fix`. */
 const fixes = (rows: Record<string, { readonly fix: string }>) =>
   Object.fromEntries(Object.entries(rows).map(([code, { fix }]) => [code, fix]))
 
-const seconds = (rows: Record<string, readonly [unknown, string]>) =>
+/** For tables whose rows are a status and a fix. */
+const fixesOfStatuses = (rows: Record<string, readonly [unknown, string]>) =>
   Object.fromEntries(Object.entries(rows).map(([code, [, fix]]) => [code, fix]))
 
-/** Code → fix. Of a code in two tables of errors.ts the first text counts. */
+/** Code → fix. If a code is in two tables of errors.ts, the upper table's fix counts. */
 export const FAULTS = {
   ...DOUBTS,
   ...MISTAKES,
-  ...seconds(EVENT_REFUSALS),
-  ...seconds(REQUEST_REFUSALS),
+  ...fixesOfStatuses(EVENT_REFUSALS),
+  ...fixesOfStatuses(REQUEST_REFUSALS),
   ...fixes(CUTS),
   ...GAPS,
   ...COMPLAINTS,

@@ -1,7 +1,7 @@
 /**
- * What the cable does now, read from its parts when it is asked: sessions, streams, the last messages and refusals.
+ * The state of a running cable, read from its parts at each request: sessions, streams, the last messages and refusals.
  *
- * Sids are shortened, and no identifier is in it, because it holds a whole signed name.
+ * It holds shortened sids, and no identifiers, because an identifier holds a whole signed name.
  */
 import { nearest } from '../base/nearest.ts'
 import type { Hub } from '../hub/hub.ts'
@@ -62,7 +62,7 @@ export interface LiveParts {
 const MOST = 100
 const MOST_SUBSCRIPTIONS = 20
 const LONGEST_NAME = 200
-/** Names that are compared with how many others, and their length: to compare takes its time. */
+/** Bounds of the search for similar names, which takes time: names searched for, names compared with each, and their length. */
 const MOST_SEARCHED = 10
 const MOST_COMPARED = 200
 const LONGEST_COMPARED = 64

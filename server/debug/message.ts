@@ -26,7 +26,7 @@ function decodeStream({ attributes }: Tag, next: Tag | undefined): Finding {
   return found
 }
 
-/** The ids that a message changes; those that the same message adds first are not among them. */
+/** Returns the ids that a message changes, without ids that the same message adds before. */
 export function targetsOf(html: string): string[] {
   const ids = new Set<string>()
   const targets: string[] = []

@@ -13,7 +13,7 @@ import { decodeUrl } from './url.ts'
 
 const METAS = ['action-cable-url', 'cable-url', 'cable-token']
 
-/** `html` may also be a part of a page: then only what is there is decoded. */
+/** `html` may be a part of a page: then no tag is reported as missing. */
 export function decodePage(html: string, context: Context): Finding {
   const tags = tagsOf(html)
   const isWhole = tags.some(({ name }) => name === 'html' || name === 'body' || name === 'head')
@@ -51,7 +51,7 @@ function addMetas(found: Finding, tags: readonly Tag[], areNeeded: boolean, cont
     const part = decodeUrl(url, context, { isOfPage: true })
     const token = URL.parse(url, 'ws://relative.invalid')?.searchParams.get(context.settings.jwtParam)
     if (token) tokens.add(token)
-    // (The token, which another meta tag repeats, stands below once.)
+    // (Several meta tags repeat one token: it is decoded once, below.)
     found.parts.push({ ...part, kind: `URL in ${name}`, parts: [] })
   }
   const token = metas.get('cable-token')
@@ -104,7 +104,7 @@ function decodeSource({ name, attributes }: Tag, context: Context): Finding {
   return found
 }
 
-/** Looks for the targets of messages on the page: those in the pasted text, and the last ones of its streams. */
+/** Looks on the page for the targets of messages: of those in the pasted text, and of the last ones of the page's streams. */
 function addTargets(found: Finding, html: string, tags: readonly Tag[], { messages }: Context): void {
   const ids = new Set(tags.map(({ attributes }) => attributes.get('id')))
   const streams = found.parts.flatMap(({ parts }) =>

@@ -26,7 +26,7 @@ export function judgePublic({ alg, claims, signed, signature }: Parsed, expected
   const reasons: Reason[] = []
   if (typeof keys === 'string') reasons.push(['keys_published'])
   else if (!keys.some(key => verifies(show(alg), options, key, signed, signature)))
-    return [['token_invalid', 'the private key of none of the public keys has signed it']]
+    return [['token_invalid', 'its signature fits none of the public keys']]
   if (typeof exp === 'number' && now >= exp) reasons.push(['token_expired'])
   if (typeof nbf === 'number' && now + NBF_LEEWAY < nbf) reasons.push(['token_not_yet_valid'])
   if (issuer !== '' && iss !== issuer) reasons.push(['token_issuer_mismatch', issuer])

@@ -1,8 +1,8 @@
 /**
  * Under --dev, below the path of broadcasts and with their key:
  *
- *   GET  /_broadcast/debug    what the cable does now
- *   POST /_broadcast/debug    what the body is: see decode.ts
+ *   GET  /_broadcast/debug    the state of the cable: see live.ts
+ *   POST /_broadcast/debug    decodes the body: see decode.ts
  *
  * Answers are JSON. A cable loads the code behind a route with the first request.
  */

@@ -9,14 +9,14 @@ import { namedKeys, signerOf, strangeSignerOf } from './keys.ts'
 import { shorten, show } from './shorten.ts'
 import { timeAt } from './time.ts'
 
-/** Field of the settings, and the channel that takes names with its keys. */
+/** A field of the settings, and the channel whose names its keys sign. */
 export const CHANNELS = [
   ['turbo', 'Turbo::StreamsChannel'],
   ['streams', '$pubsub'],
   ['cableReady', 'CableReady::Stream'],
 ] as const
 
-/** `channel`: the only one that counts. */
+/** `channel`: judge the name for this channel alone; without it, for all channels. */
 export function decodeStreamName(signed: string, context: Context, channel?: string): Finding {
   const { settings, now } = context
   const keys = namedKeys(settings)

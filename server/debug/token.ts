@@ -16,7 +16,7 @@ const DIGESTS = new Map<unknown, string>([
   ['HS512', 'sha512'],
 ])
 
-/** A time in seconds that is so large is one in milliseconds: the year 5138. */
+/** A larger time must be in milliseconds: as seconds it would be after the year 5138. */
 const MOST_SECONDS = 1e11
 
 export function decodeToken(token: string, context: Context): Finding {

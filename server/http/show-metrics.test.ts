@@ -67,7 +67,7 @@ test('the log has the metrics at an interval: gauges as they are, counters since
 
   assert.equal(logged(), 'INF metrics context=metrics client_msg_total=2 clients_num=1')
   assert.equal(logged(), 'INF metrics context=metrics client_msg_total=0 clients_num=1')
-  assert.match(cable.lines.join(''), /WRN --metrics_log_filter has names .* names=rpc_call_total\n/)
+  assert.match(cable.lines.join(''), /WRN --metrics_log_filter names metrics .* names=rpc_call_total\n/)
   await cable.close()
   assert.equal(
     repeated.some(({ ms }) => ms === 7000),

@@ -1,9 +1,9 @@
 /**
- * The ways out for metrics: Prometheus asks for them (--metrics_http), and the log has them at an interval (--metrics_log).
+ * Shows the metrics: to Prometheus, which asks for them (--metrics_http), and at an interval in the log (--metrics_log).
  *
  *   2026-11-23 06:12:01.123 INF metrics context=metrics clients_num=2 client_msg_total=7
  *
- * In the log a counter, with a name in _total, is the increase since the last line.
+ * In the log a counter, whose name ends in _total, shows its increase since the last line.
  */
 import type { Every } from '../base/clocks.ts'
 import type { Log } from '../log.ts'
@@ -60,9 +60,9 @@ export function showMetrics(
   function logAtIntervals(): () => void {
     let before = metrics.values()
     const unknown = names.filter(name => !Object.hasOwn(before, name))
-    log.info({ context: 'metrics', interval_s: seconds }, 'the log will have the metrics at an interval')
+    log.info({ context: 'metrics', interval_s: seconds }, 'metrics are logged at an interval')
     if (unknown.length > 0)
-      log.warn({ names: unknown.join() }, '--metrics_log_filter has names that this cable does not have')
+      log.warn({ names: unknown.join() }, '--metrics_log_filter names metrics that this cable does not have')
     return every(seconds * 1000, () => {
       const now = metrics.values()
       const shown = Object.keys(now)

@@ -46,7 +46,7 @@ function readStream(history: HistoryReader, stream: string, start: PinnedStreamS
   return 'since' in start ? readSince(history, stream, start, now) : history.after(stream, start)
 }
 
-/** A client's clock may be fast: then the messages that came while the replay waited for its turn are not of its time yet. */
+/** If the client's clock is ahead, `since` is in the future: then the messages that came while the replay waited are after `after`. */
 function readSince(
   history: HistoryReader,
   stream: string,

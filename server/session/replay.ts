@@ -11,13 +11,13 @@ import type { Position } from '../protocol/position.ts'
 import { type Start, type StreamStart, startOf } from './start.ts'
 import type { Subscription } from './subscriptions.ts'
 
-/** `after`: for a time that is not over yet, which is the clock of a client. */
+/** `after`: where to start if `since` is in the future, because the client's clock is ahead. */
 export type PinnedStreamStart = Position | { readonly since: number; readonly after: Position } | 'gap'
 
 /** A start that does not move while it waits. */
 export type PinnedStart = PinnedStreamStart | { readonly each: readonly PinnedStreamStart[] }
 
-/** Pins "now", and a time that is not over yet, to this moment. */
+/** Pins "now", and a time in the future, to this moment. */
 export const pinned = (start: Start, now: Now): PinnedStart =>
   typeof start === 'object' && 'each' in start ? { each: start.each.map(one => pin(one, now)) } : pin(start, now)
 
