@@ -163,7 +163,11 @@ class BoardsController < ActionController::Base
   before_action :check_site, if: -> { request.post? }
   before_action :small
   # A page gets its change as the answer: an AnyCable page sends its socket's id, and the broadcast excludes it.
-  around_action { |_, action| AnyCable::Rails.broadcasting_to_others(&action) }
+  # (A client may send bytes that no JSON can hold; then the card would be stored, and not broadcast.)
+  around_action do |_, action|
+    socket_id = AnyCable::Rails.current_socket_id&.dup&.force_encoding("UTF-8")&.scrub
+    AnyCable::Rails.broadcasting_to_others(socket_id: socket_id, &action)
+  end
 
   rescue_from ActiveRecord::AdapterError do |error|
     if error.cause.is_a?(SQLite3::BusyException)

@@ -110,6 +110,16 @@ eachBoard(backend => {
     assert.deepEqual(excluded(), [undefined])
   })
 
+  test('a socket that is not UTF-8 fails neither the form nor the broadcast', async () => {
+    const type = 'application/x-www-form-urlencoded'
+    const headers = { accept: TURBO, 'content-type': type, 'x-socket-id': 'caf\xe9' }
+    // (With a body of text the headers would be UTF-8, too.)
+    isStream(await board().ask('/cards', { method: 'POST', headers, body: Buffer.from('body=x') }), added())
+
+    await announced(boards, 1)
+    assert.match(excluded()[0]!, /^caf[é\ufffd]$/)
+  })
+
   test('a form about a missing card is sent to the page, which no longer has the card', async () => {
     for (const path of ['/cards/987654321/vote', '/cards/987654321/delete']) isSentTo(await byTurbo(path), '/')
     assert.deepEqual(boards.cable.received, [])
