@@ -41,7 +41,7 @@ const noPresence: Plugin = {
   },
 }
 
-/** The log of cable.ts prints errors only. */
+/** Removes calls of a logger that prints errors only (cable.ts). */
 const noDebugLog: Plugin = {
   name: 'no-debug-log',
   setup(build) {

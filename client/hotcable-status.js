@@ -26,8 +26,8 @@
  *
  *   refresh   Turbo drops a refresh during a visit. The page stays "catching up" and refreshes later. It first waits for
  *             a form that was sent. The cable's refresh keeps what a person typed and opened.
- *   form      A form whose answer is lost may have changed the page, and the cable may keep the change from the page that
- *             sent it. The script refreshes the page.
+ *   form      A form whose answer is lost may have made a change, and the cable may not send it to the page that made it
+ *             (`exclude`). The script refreshes the page.
  *   token     @hotwired/turbo-rails stops for ever when its token expires. The script fetches the page and gives the
  *             client the new token. When another user signs in, the script opens a new connection.
  *   stream    A subscription that met a limit, or timed out, is tried again.

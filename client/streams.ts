@@ -65,7 +65,7 @@ addEventListener('turbo:render', () => {
   }
 })
 
-// The cable keeps a change from the session that a form named. If the form's answer is lost, another session gets the change.
+// A backend excludes the session that a form named. If the form's answer is lost, we open another session, which gets the change.
 addEventListener('turbo:submit-end', event => {
   const cable = connection?.cable
   if (cable === undefined || (event as CustomEvent).detail.fetchResponse) return

@@ -29,7 +29,7 @@ export interface StartOptions {
   /** The only settings in its environment. */
   settings?: Readonly<Record<string, string>>
   nodeFlags?: readonly string[]
-  /** Another cable than that of this clone. */
+  /** The command that starts another cable than this clone's. */
   program?: readonly [command: string, ...args: string[]] | undefined
 }
 

@@ -13,7 +13,7 @@ interface Sent {
   readonly transient: boolean
 }
 
-/** Answers without a pace, and their broadcasts. Whichever of its models waits first says the next piece. */
+/** Answers without pauses, and their broadcasts. `say` gives the next piece to the model that has waited longest. */
 function answersOf(t: TestContext, send: (sent: Sent) => Promise<void> = async () => {}) {
   const sent: Sent[] = []
   const logged: string[] = []
@@ -149,7 +149,7 @@ test('answers are bounded: those under way, and those kept', async t => {
   const first = answers.ask('first')!
   for (let at = 2; at < 20; at++) assert.ok(answers.ask(String(at)))
   assert.equal(answers.ask('one too many'), undefined)
-  // Whichever model takes it: 19 end.
+  // 19 of the models end, and it does not matter which.
   say(...Array.from({ length: 19 }, () => undefined))
   await until(() => sent.length === 19)
   const left = [slow, first].find(({ id }) => answers.get(id)?.state === 'going')

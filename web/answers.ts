@@ -26,7 +26,7 @@ export interface Answers {
   /** Asks the model, which goes on after this returns; `undefined` while too many answers are under way. */
   ask: (question: string) => Answer | undefined
   get: (id: string) => Answer | undefined
-  /** Cuts the answers that are under way; resolves once the cable knows. */
+  /** Cuts the answers that are under way; resolves once their last broadcasts are sent. */
   close: () => Promise<void>
 }
 

@@ -1,4 +1,4 @@
-/** Adds a link to /debug to the header of each page. The Boards in other languages, behind this server, know nothing of it. */
+/** Adds a link to /debug to the header of each page. The Boards in other languages, behind this server, do not print it. */
 import type { MiddlewareHandler } from 'hono'
 
 export const debugLink: MiddlewareHandler = async (c, next) => {

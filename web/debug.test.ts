@@ -96,7 +96,7 @@ test('the page decodes with the keys of the cable, with and without its script',
   }
 })
 
-test('whatever is pasted is shown as text', async t => {
+test('a pasted text is shown as text, even if it is HTML', async t => {
   const { decode } = await debugged(t, '--dev')
   const texts = [
     EVIL,

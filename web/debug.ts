@@ -1,6 +1,6 @@
 /**
- * /debug, for developers: decodes what is pasted, and shows what the cable does. The cable answers both, below the path of
- * broadcasts, if it runs with --dev; this page only asks it. `npm start` serves it, production does not.
+ * /debug, for developers: decodes a pasted text, and shows the state of the cable. This page asks the cable for both, below the
+ * path of broadcasts, which answers only with --dev. `npm start` serves the page; production does not.
  *
  *   GET  /debug           the page        GET  /debug/live        its live part
  *   POST /debug           with findings   POST /debug/findings    these alone
@@ -33,7 +33,7 @@ export function createDebug(options: DebugOptions): Hono {
   const showLive = () => ask<Live>(options).then(live, explain)
   const decode = async (c: Context): Promise<{ text: string; found: Html }> => {
     const { text = '' } = await c.req.parseBody()
-    if (typeof text !== 'string') return { text: '', found: failure('Paste the text, in place of a file.') }
+    if (typeof text !== 'string') return { text: '', found: failure('Paste a text, not a file.') }
     // (A browser sends the line breaks of a form as CR LF.)
     const found = await ask<Finding[]>(options, text.replaceAll('\r\n', '\n')).then(findings, explain)
     return { text, found }
@@ -68,7 +68,7 @@ const explain = (error: unknown): Html => {
   throw error
 }
 
-/** Reads what the cable does, or lets it decode the text. Rejects with {@link AskFailed}. */
+/** Asks the cable for its state, or to decode the text. Rejects with {@link AskFailed}. */
 async function ask<Answer>({ url, key }: DebugOptions, text?: string): Promise<Answer> {
   const headers: Record<string, string> = key === 'none' ? {} : { authorization: `Bearer ${key}` }
   const init = text === undefined ? { headers } : { method: 'POST', headers, body: text }
@@ -82,6 +82,6 @@ async function ask<Answer>({ url, key }: DebugOptions, text?: string): Promise<A
 
 const REFUSALS: Readonly<Record<number, string>> = {
   401: 'The cable has another key for broadcasts than this page: give both the same ANYCABLE_SECRET.',
-  404: 'This cable shows nothing here: it runs without --dev, or it is another server.',
+  404: 'The cable does not show its state: it runs without --dev, or another server answers.',
   413: 'The text is longer than the cable takes: see --max_broadcast_size.',
 }

@@ -74,7 +74,7 @@ function end(error: unknown, code = 1): never {
   process.exit(code)
 }
 
-/** As the helper broadcasts. */
+/** The URL and the key with which the helper broadcasts. */
 function debugOptions() {
   const key = env.ANYCABLE_BROADCAST_KEY || (env.ANYCABLE_SECRET ? broadcastKey() : 'none')
   return { url: env.ANYCABLE_HTTP_BROADCAST_URL || `${cable}/_broadcast`, key }

@@ -1,4 +1,4 @@
-/** /debug as a developer uses it: pastes, reads the lists, by mouse and by keyboard; and whatever others sent stays text. */
+/** /debug as a developer uses it: pastes a text, reads the lists, by mouse and by keyboard. What clients sent stays text. */
 import { expect, type Page } from 'playwright/test'
 import { signStream } from '../../backends/typescript/hotcable.ts'
 import { addCard, openBoard, SECRET, test, token, unique } from './demo.ts'
@@ -52,7 +52,7 @@ test('the lists follow the cable: a session, its stream, and a message', async (
   await expect(stream).toBeFocused()
 })
 
-test('nothing runs that a client sent, or that was pasted', async ({ page }) => {
+test('a script that a client sent, or that was pasted, does not run', async ({ page }) => {
   await page.goto('/debug')
   const identifier = JSON.stringify({
     channel: 'Turbo::StreamsChannel',

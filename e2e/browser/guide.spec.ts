@@ -1,5 +1,5 @@
 /**
- * docs/existing-app.md, applied to apps that stood before (guide/): its commands run in the folder of the app, its lines go into
+ * docs/existing-app.md, applied to existing apps (guide/): its commands run in the folder of the app, its lines go into
  * the files, and two pages show that a change on one reaches the other.
  */
 import { execFileSync, spawn } from 'node:child_process'
@@ -64,7 +64,7 @@ const KNOWN: Record<string, App> = {
   Go: { needs: LANGUAGES.go, start: async port => `PORT=${port} go run .` },
 }
 
-/** Has a clone with the package, and npm's cache, because another one may hold an older package of that name. */
+/** The home folder: with ~/hotcable, where the package is, and a cache of npm, because the usual one may hold an older package. */
 let home: string
 test.beforeAll(() => {
   home = mkdtempSync(join(tmpdir(), 'hotcable-home-'))
@@ -84,7 +84,7 @@ test('docs/existing-app.md needs three commands, and at most ten short lines in 
 })
 
 for (const [name, known] of Object.entries(KNOWN)) {
-  test(`an app that stood before in ${name} gets live updates by docs/existing-app.md`, async ({ context }) => {
+  test(`an existing app in ${name} gets live updates by docs/existing-app.md`, async ({ context }) => {
     if (!(await known.needs.isPresent())) {
       console.error(`\n!!! ${missing(known.needs)}\n`)
       test.skip(process.env.CI !== 'true' || known.isExtra === true, `${name} is not installed`)

@@ -1,6 +1,6 @@
 /**
- * The page that makes a change gets it once, as the answer to its form, and every other page as a broadcast. It is right in the
- * end, whatever becomes of the answer.
+ * The page that makes a change gets it once, as the answer to its form; every other page gets it as a broadcast. The page is right
+ * in the end, even if the answer is late, cut off or lost.
  */
 import { expect, type Page, type Request, type Route } from 'playwright/test'
 import { createProxy } from '../../testing/proxy.ts'
@@ -65,7 +65,10 @@ for (const client of CLIENTS) {
     })
   }
 
-  test(`an answer that is cut off within its stream ends in a true page (${client})`, async ({ browser, baseURL }) => {
+  test(`a page is right after an answer that is cut off within its stream (${client})`, async ({
+    browser,
+    baseURL,
+  }) => {
     const network = await createProxy(Number(new URL(baseURL!).port))
     const page = await (await browser.newContext()).newPage()
     await page.goto(`${network.origin}/?client=${client}`)
@@ -82,7 +85,7 @@ for (const client of CLIENTS) {
     await network.close()
   })
 
-  test(`a form whose answer is lost ends in a true page (${client})`, async ({ visit }) => {
+  test(`a page is right after the answer to its form is lost (${client})`, async ({ visit }) => {
     const page = await visit('typescript', client)
     await page.route(
       '**/cards',

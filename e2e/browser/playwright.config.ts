@@ -19,8 +19,7 @@ const origin = `http://localhost:${port}`
 const browser = chromiumLaunch()
 
 /** One recipe, one app of the guide and one of the other pages of docs/ (npm test); npm run test:full has them all. */
-const OTHER_RECIPES =
-  /the recipe for (?!Hono:)|an app that stood before in (?!Flask)|docs-(?!forms.*a form is answered)/
+const OTHER_RECIPES = /the recipe for (?!Hono:)|an existing app in (?!Flask)|docs-(?!forms.*a form is answered)/
 
 export default defineConfig({
   testDir: '.',

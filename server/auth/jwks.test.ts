@@ -132,7 +132,7 @@ test('the algorithm of a token chooses nothing: neither a secret made of the pub
   assert.equal(set.requests(), 0, 'a token with such an algorithm causes no request')
 })
 
-test('a key is taken from the set alone: a token cannot bring its own, or a place of it', async t => {
+test('only keys of the set verify: a token can bring neither a key nor the URL of one', async t => {
   const set = await published(t, { keys: [jwk(RSA, { kid: 'a' })] })
   const identify = verifier({ keys: set.url })
 
@@ -210,7 +210,7 @@ test('a rotated key verifies at once, and the one that it replaced no longer doe
   assert.equal(set.requests(), 3)
 })
 
-test('a thousand tokens with unknown keys cause one request in 30 s, and known keys go on', async t => {
+test('a thousand tokens with unknown keys cause one request in 30 s, and known keys still verify', async t => {
   const clock = { ms: 0 }
   const set = await published(t, { keys: [jwk(RSA, { kid: 'a' })] })
   const identify = verifier({ keys: set.url }, clock)
@@ -243,7 +243,7 @@ test('keys older than ten minutes are renewed, without a wait', async t => {
   assert.equal(set.requests(), 2)
 })
 
-test('known keys go on while the URL is down, moved, or answers without keys', async t => {
+test('known keys still verify while the URL is down, moved, or answers without keys', async t => {
   const clock = { ms: 0 }
   const set = await published(t, { keys: [jwk(RSA, { kid: 'a' })] })
   const identify = verifier({ keys: set.url }, clock)
@@ -268,7 +268,7 @@ test('known keys go on while the URL is down, moved, or answers without keys', a
   }
 })
 
-test('without keys a client shall come again, and the URL is asked once a second', async t => {
+test('without keys a client is asked to reconnect, and the URL is asked once a second', async t => {
   const clock = { ms: 0 }
   const set = await published(t, {})
   const identify = verifier({ keys: set.url }, clock)
@@ -321,7 +321,7 @@ test('a slow URL holds up only clients with an unknown key', async t => {
   assert.equal(await stranger, 'token_keys_unavailable')
 })
 
-test('one unusable key spoils none of the others, and a short or a private key verifies nothing', async t => {
+test('one unusable key does not disable the others, and a short or a private key verifies nothing', async t => {
   const short = generateKeyPairSync('rsa', { modulusLength: 1024 })
   const set = await published(t, {
     keys: [
@@ -344,7 +344,7 @@ test('one unusable key spoils none of the others, and a short or a private key v
   assert.equal(await outcome(identify, await sign({}, { kid: 'encryption' }, 'ES384')), 'token_keys_unavailable')
 })
 
-test('a key that cannot be used spoils no other that fits a token without a kid', async t => {
+test('an unusable key does not disable another that fits a token without a kid', async t => {
   const short = jwk(generateKeyPairSync('rsa', { modulusLength: 1024 }), {})
   const broken = { ...jwk(OTHER, {}), n: '!' }
   const set = await published(t, { keys: [short, broken, jwk(OTHER, { key_ops: ['sign'] }), jwk(RSA, {})] })

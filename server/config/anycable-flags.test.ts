@@ -121,7 +121,7 @@ for (const { name, why } of ROWS.filter(({ how }) => how === 'refused')) {
   })
 }
 
-test('a way in for broadcasts, or a store, that is not built is refused by its name', () => {
+test('an adapter for broadcasts, or a broker, that this cable does not have is refused by name', () => {
   const problem = (flag: string) => {
     try {
       readConfig(['--noauth', flag], {})

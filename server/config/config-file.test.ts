@@ -104,7 +104,7 @@ rate = 100
 enabled = false
 `
 
-test('a file of AnyCable means here what it means there', async t => {
+test('a file of AnyCable has the same meaning in this cable', async t => {
   const config = await load(t, PRINTED_BY_ANYCABLE)
   const { settings } = config
 
@@ -145,7 +145,7 @@ turbo = true
   assert.deepEqual(await problemsOf(t, toml), ['--secret is a development secret: make your own, or set --dev'])
 })
 
-test('a port of metrics that is the usual one is no mistake in a file, although nothing serves metrics', async t => {
+test('a file may name the usual port of metrics while metrics are off', async t => {
   const toml = 'noauth = true\n[server]\nport = 2024\n[metrics]\nport = '
 
   assert.deepEqual((await load(t, `${toml}2024`)).warnings, [])
@@ -213,7 +213,7 @@ test('a mistake in a file is a sentence that names the key, and repeats nothing 
   }
 })
 
-test('an unknown key is a warning, and so is a part that is not here and switched on', async t => {
+test('an unknown key is a warning, and so is a key that switches on a part that this cable does not have', async t => {
   const toml = `noauth = true
 colour = "red"
 [redis]

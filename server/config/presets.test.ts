@@ -25,7 +25,7 @@ test('on a platform with one port, backends with a key broadcast to the port of 
   assert.deepEqual(warnings, [])
 })
 
-test('--presets stands in place of the platform on which the cable finds itself', () => {
+test('--presets replaces the preset of the platform that the cable recognizes', () => {
   const fly = { FLY_APP_NAME: 'x' }
   const hostAndPresets = (env: Record<string, string>, ...argv: string[]) => {
     const { host, presets } = read(env, ...argv)

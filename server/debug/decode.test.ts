@@ -132,7 +132,7 @@ for (const [title, text, kind, ...codes] of ROWS) {
   })
 }
 
-test('text in which nothing is known gives nothing, and a line of the log what is in it', () => {
+test('an unknown text has no findings, and a line of the log has a finding for each part that is known', () => {
   for (const text of ['', '   ', 'hello', 'a-b--c', '42', 'null', '[]x', '{"a":1}'])
     assert.deepEqual(decode(text, context()), [], text)
 
@@ -214,14 +214,14 @@ for (const [secret, text, reason] of SPELLINGS) {
   })
 }
 
-test('a token and a name that are signed with the secret of each other say so', () => {
+test('a token signed with the secret of names is named as such, and so is a name signed with that of tokens', () => {
   const separate = context(['--jwt_secret=canary-jwt', '--streams_secret=canary-streams'])
 
   assert.match(decoded(token(ADA, 'canary-streams'), separate).printed, /signed with the secret of stream names/)
   assert.match(decoded(sign('a', 'canary-jwt'), separate).printed, /signed with the secret of tokens/)
 })
 
-test('without a secret nothing is checked but what the text itself says', () => {
+test('without a secret only the text itself is checked, and no signature', () => {
   const none = context(['--noauth'])
 
   assert.deepEqual(decoded(token({ ...ADA, exp: 1 }), none).codes, ['keys_unknown', 'token_expired'])

@@ -87,7 +87,7 @@ test('the live list has sessions with their subscriptions, of both transports', 
   )
 })
 
-test('the last messages of each stream are there, and that no client listened, with the name that was meant', async t => {
+test('the live list has the last messages of each stream, and the probable name if no client listened', async t => {
   const cable = await startCable(t, DEV)
   await (await cable.welcomed()).confirmed(turbo('board/1'))
   for (let at = 0; at < 7; at++) await cable.broadcast('board/1', `message ${at}`)
@@ -107,7 +107,7 @@ test('the last messages of each stream are there, and that no client listened, w
   )
 })
 
-test('refusals are there, the newest first, also those that the log does not show', async t => {
+test('the live list has refusals, the newest first, also those that the log does not show', async t => {
   const cable = await startCable(t, [...DEV, '--log_level=error'])
   const refused = await cable.connect({ query: `?jid=${token({ ext: '{}' }, 'other')}` })
   await refused.closed

@@ -1,4 +1,4 @@
-/** Packages that few cables need are loaded by those alone. */
+/** A package that few cables need is loaded only by a cable that needs it. */
 import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'

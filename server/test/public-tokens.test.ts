@@ -47,7 +47,7 @@ test('a client with a token of a provider connects, is this identity, and has it
   for (const client of [byQuery, byHeader]) assert.equal((await client.next()).reason, 'remote')
 })
 
-test('beside a public key neither a token with the secret of the cable nor one without a key connects', async t => {
+test('a cable with a public key refuses a token that is signed with a secret, and a client without a token', async t => {
   const cable = await startWithKey(t)
 
   for (const [options, code] of [
@@ -94,7 +94,7 @@ test('a client resumes its session with a token of a provider, and no other iden
   assert.equal((await connect('ada', String(lost.welcome.sid))).welcome.restored, true)
 })
 
-test('while --jwks_url is down clients come again, and they connect once it is up', async t => {
+test('clients reconnect while --jwks_url is down, and connect once it is up', async t => {
   let status = 500
   const keys = { keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'a' }] }
   const provider = createServer((_, response) => void response.writeHead(status).end(JSON.stringify(keys)))

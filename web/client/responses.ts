@@ -1,6 +1,6 @@
 /**
- * Shows the answers to forms. The cable sends a change to every page but the one that made it: that page gets it as its answer,
- * and must be right also after one that is cut off or late.
+ * Shows the answers to forms. The cable sends a change to every page but the one that made it: that page gets the change as the
+ * answer to its form. The answer may be cut off, or late, and the page must still end up right.
  *
  *   the answer                                           the page
  *   whole                                                shows it
@@ -8,7 +8,7 @@
  *   after a newer message about its card, or after       refreshes itself, because the answer may be older than what it
  *   another rendering of the page                        shows
  *
- * A form without any answer is up to the client's script.
+ * If a form gets no answer at all, the client's script refreshes the page.
  */
 
 const STREAM = /^text\/vnd\.turbo-stream\.html\b/
@@ -18,10 +18,10 @@ const REFRESH = '<turbo-stream action="refresh" data-hotcable="heal"></turbo-str
 
 /** The last message about each card since the form was sent. */
 const messages = new Map<string, string>()
-/** Turbo rendered the page since the form was sent. */
+/** Whether Turbo has rendered the page since the form was sent. */
 let isRendered = false
 let isVisiting = false
-/** A visit that would have shown a change was cancelled, or may be too old to show it. */
+/** Whether the page may lack a change: Turbo cancelled a visit, or we did not show an answer. */
 let isRefreshDue = false
 
 export function watchResponses(): void {
@@ -45,7 +45,7 @@ export function watchResponses(): void {
     isVisiting = false
     refreshIfDue()
   })
-  // Before Turbo, which would not report an answer that is cut off.
+  // We read the answer before Turbo does: Turbo would not report one that is cut off.
   addEventListener('turbo:before-fetch-response', receive, true)
 }
 
@@ -70,7 +70,7 @@ function canShow(html: string): boolean {
   return !isRendered && !isVisiting && [...content.children].every(isNewest)
 }
 
-/** A refresh by Turbo is lost when a visitor goes on at once. */
+/** An answer that asks for a refresh is never shown as it is: Turbo would lose the refresh if the visitor goes on at once. */
 const isNewest = (stream: Element): boolean =>
   stream.getAttribute('action') !== 'refresh' &&
   idsIn(stream).every(id => (messages.get(id) ?? changeOf(stream)) === changeOf(stream))

@@ -14,7 +14,7 @@ export interface AnswerPageParts {
 }
 
 export const answerPage = ({ answer: shown, metaTags, source }: AnswerPageParts): Html => {
-  // Kept by a refresh of this page, and empty on the page of the next answer.
+  // A refresh of this page keeps the field, because it has the same id; the page of the next answer has an empty one.
   const field = `question-${shown?.id ?? 'first'}`
   return plain({
     title: 'Answer',
@@ -35,7 +35,7 @@ ${shown === undefined ? EMPTY : html`<h2 class="question" dir="auto">${shown.que
 
 const EMPTY = html`<p class="empty">Ask a question. A small program in place of a language model answers it, word by word, and needs no key.</p>`
 
-/** Without `#answer_<id>_text` once it has ended, so that an update which comes late finds no target. */
+/** An answer that has ended has no `#answer_<id>_text`, so that a late update finds no target. */
 export const answer = (shown: Answer): Html => {
   const { id, state } = shown
   const text =

@@ -75,7 +75,7 @@ ${text}</textarea>
 </main>`,
   })
 
-/** In place of what the cable would have answered. */
+/** Stands in place of an answer of the cable. */
 export const failure = (text: string): Html => html`<p class="failure">${text}</p>`
 
 export const findings = (found: readonly Finding[]): Html =>
