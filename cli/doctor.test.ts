@@ -339,6 +339,19 @@ describe('hotcable doctor', { concurrency: 8 }, () => {
     })
   }
 
+  test('the doctor ends with a report of a page whose tags name nothing that it can use', async t => {
+    for (const html of [
+      '<meta name="cable-url" content="mailto:x"><script src="data:text/javascript,hotcable.js"></script>',
+      '<meta name="cable-url" content="/cable"><meta name="cable-token" content="é&#10;x: y">',
+    ]) {
+      const { row } = await examine(await serve(t, html), {})
+      assert.equal(row('connect').result, html.includes('mailto') ? 'ok' : 'FAIL')
+    }
+    const moved = createHttp((_, response) => response.writeHead(302, { location: 'mailto:x' }).end())
+    const { failed } = await examine(`${(await listen(t, moved)).replace('ws:', 'http:')}/`, {})
+    assert.ok(failed.includes('upgrade'))
+  })
+
   test('doctor refuses a token on the command line without repeating it', async () => {
     const { code, stderr } = await hotcable(['doctor', 'ws://a', '--token=eyJcanary.canary.canary'])
 

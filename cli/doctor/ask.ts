@@ -28,6 +28,12 @@ export interface Question {
 
 export const isFailure = (value: object): value is Failure => 'message' in value
 
+/** Reads a URL that a page or an answer names. `undefined`: there is no URL, or a request cannot go to it. */
+export function parseUrl(text: string | undefined, base: URL): URL | undefined {
+  const url = text === undefined ? null : URL.parse(text, base.href)
+  return url !== null && /^(https?|wss?):$/.test(url.protocol) ? url : undefined
+}
+
 /** Sends a request, without waiting for anything. `ws:` and `wss:` count as `http:` and `https:`. */
 export function request(url: URL, { method = 'GET', headers = {} }: Omit<Question, 'timeoutMs'>) {
   const at = new URL(url)
@@ -36,7 +42,7 @@ export function request(url: URL, { method = 'GET', headers = {} }: Omit<Questio
 }
 
 export function ask(url: URL, question: Question): Promise<Answer | Failure> {
-  return new Promise(resolve => {
+  return new Promise<Answer | Failure>(resolve => {
     const sent = request(url, question)
     const timer = setTimeout(() => {
       resolve({ code: 'TIMEOUT', message: `no answer in ${question.timeoutMs / 1000} s` })
@@ -49,7 +55,7 @@ export function ask(url: URL, question: Question): Promise<Answer | Failure> {
     sent.on('error', error => settle(failureOf(error)))
     sent.on('response', response => read(response).then(settle, error => settle(failureOf(error))))
     sent.end(question.body)
-  })
+  }).catch(failureOf)
 }
 
 /** Reads a whole answer, or its first part if it is long. */

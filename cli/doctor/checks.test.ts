@@ -24,6 +24,18 @@ const seen = (more: object): Seen =>
     ...more,
   }) as unknown as Seen
 
+/** A WebSocket, what the cable said on it, and how it ended it. */
+const conversation = (heard: object[], close?: object) => ({
+  identifiers: ['{}'],
+  socket: {
+    kind: 'open',
+    connected: { address: '1.2.3.4:443' },
+    answer: answer(101, { 'sec-websocket-protocol': 'actioncable-v1-json' }),
+    isAccepted: true,
+    conversation: { openedAt: NOW, heard, end: { at: NOW + 1000, close } },
+  },
+})
+
 const events = (...heard: string[]) => ({ askedAt: NOW, outcome: answer(200, EVENTS), events: heard.map(event) })
 const row = (name: string, rows: readonly Row[]): Row => rows.find(({ check }) => check === name)!
 
@@ -108,10 +120,31 @@ test('a report has neither the query of the URL nor control characters of an ans
   const rude = seen({
     socket: { kind: 'refused', connected: { address: '1.2.3.4:443' }, answer: answer(500, {}, '\x1b[31m\r\nno\n') },
   })
-  const rows = judge(rude)
+  const farewell = seen(conversation([], { code: 1000, reason: 'bye \x1b[31m\u202e' }))
 
-  for (const report of [table(rude, rows), json(rude, rows)]) {
-    assert.match(report, /wss:\/\/cable\.example\/cable\b/)
-    assert.doesNotMatch(report.replaceAll('\n', ''), /canary|\p{Cc}/u)
+  for (const each of [rude, farewell]) {
+    const rows = judge(each)
+    for (const report of [table(each, rows), json(each, rows)]) {
+      assert.match(report, /wss:\/\/cable\.example\/cable\b/)
+      assert.doesNotMatch(report.replaceAll('\n', ''), /canary|\p{Cc}|\p{Cf}/u)
+    }
   }
+})
+
+test('no value that a server may send makes the doctor fail', () => {
+  const deep = JSON.parse(`${'['.repeat(1e5)}${']'.repeat(1e5)}`)
+  for (const value of [deep, { toString: 1 }, null, 5, [], ''])
+    for (const type of ['welcome', 'disconnect', 'ping', 'confirm_subscription', 'reject_subscription', value]) {
+      const frame = {
+        at: NOW,
+        type,
+        reason: value,
+        code: value,
+        fix: value,
+        message: value,
+        identifier: value,
+        sid: value,
+      }
+      judge(seen(conversation([frame, frame])))
+    }
 })

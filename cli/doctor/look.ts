@@ -10,7 +10,7 @@ import { randomBytes } from 'node:crypto'
 import { publication } from '../../backends/typescript/hotcable.ts'
 import type { Secret } from '../../server/auth/keys.ts'
 import { sign } from '../sign.ts'
-import { type Answer, ask, type Failure } from './ask.ts'
+import { type Answer, ask, type Failure, parseUrl } from './ask.ts'
 import type { Conversation } from './conversation.ts'
 import { type EventsVisit, openEvents } from './open-events.ts'
 import { openSocket, type SocketVisit } from './open-socket.ts'
@@ -137,7 +137,7 @@ export const HELLO = '<!-- hotcable doctor -->'
 export const answersTo =
   (identifier: string) =>
   (heard: { type?: string; identifier?: unknown }): boolean =>
-    heard.identifier === identifier && /^(confirm|reject)_subscription$/.test(heard.type ?? '')
+    heard.identifier === identifier && (heard.type === 'confirm_subscription' || heard.type === 'reject_subscription')
 
 function eventsRequest(
   cable: URL,
@@ -151,6 +151,6 @@ function eventsRequest(
 
 async function askForScript({ cable, page }: Target, { origin, timeoutMs }: LookOptions): Promise<Seen['script']> {
   const below = new URL(`${cable.pathname.replace(/\/+$/, '')}/hotcable.js`, cable)
-  const url = (page?.tags.script && URL.parse(page.tags.script, page.url.href)) || below
+  const url = (page && parseUrl(page.tags.script, page.url)) ?? below
   return { url, answer: await ask(url, { headers: { origin, 'accept-encoding': 'gzip' }, timeoutMs }) }
 }

@@ -43,7 +43,7 @@ export function openSocket(url: URL, { origin, protocols, timeoutMs }: Handshake
     'sec-websocket-key': key,
     'sec-websocket-protocol': protocols.join(', '),
   }
-  return new Promise(resolve => {
+  return new Promise<SocketVisit>(resolve => {
     const sent = request(url, { headers })
     let connected: Connected | undefined
     const fail = (failure: Failure) => {
@@ -81,7 +81,7 @@ export function openSocket(url: URL, { origin, protocols, timeoutMs }: Handshake
       }, fail)
     })
     sent.end()
-  })
+  }).catch(error => ({ kind: 'unreachable', failure: failureOf(error) })) // such as a token that no header can hold
 }
 
 function describe(socket: Socket): Connected {

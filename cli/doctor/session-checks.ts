@@ -1,10 +1,11 @@
 /** Checks of a session on an open WebSocket: welcome, token, subscriptions, pings, clocks. Pure. */
+import { show } from '../../server/debug/shorten.ts'
 import { ENDINGS, REJECTIONS } from '../../server/errors.ts'
 import type { Answer } from './ask.ts'
 import { IDLE } from './config-lines.ts'
 import type { Heard } from './conversation.ts'
 import { answersTo, type Seen, STALE_MS, type Token } from './look.ts'
-import { duration, fail, ok, quote, skipped, type Verdict, warn } from './verdict.ts'
+import { duration, fail, ok, oneLine, quote, skipped, type Verdict, warn } from './verdict.ts'
 
 const NO_SOCKET = skipped('no WebSocket')
 const NO_WELCOME = skipped('no welcome')
@@ -28,10 +29,10 @@ export function welcome(seen: Seen): Verdict {
   if (first?.type === 'disconnect') {
     if (ABOUT_TOKENS.has(first.reason)) return skipped('the cable refused the token')
     const fix = fixOf(first) ?? Object.values(ENDINGS).find(({ tell }) => tell === first.reason)?.fix
-    return fail(`the cable refused the client: ${quote(String(first.reason))}`, fix ?? 'see the log of the cable')
+    return fail(`the cable refused the client: ${quote(show(first.reason))}`, fix ?? 'see the log of the cable')
   }
   if (first !== undefined)
-    return fail(`the first message is ${quote(JSON.stringify({ ...first, at: undefined }))}`, 'is that a cable?')
+    return fail(`the first message is ${quote(show({ ...first, at: undefined }))}`, 'is that a cable?')
   if (conversation.end !== undefined)
     return fail(`no welcome: ${howItEnded(seen)}`, 'see the log of the cable and of the proxy')
   return fail(`no welcome in ${duration(seen.options.timeoutMs)}`, 'is that a cable? Does the proxy pass messages on?')
@@ -57,7 +58,7 @@ export function token(seen: Seen): Verdict {
       'examine a page that has one, start the doctor where ANYCABLE_SECRET is set, or give it one:',
       '  hotcable token ada | hotcable doctor --token <url>',
     )
-  const saw = `refused as ${quote(String(first.reason))}, ${token.from}`
+  const saw = `refused as ${quote(show(first.reason))}, ${token.from}`
   return fail(saw, fixOf(first) ?? faultOf(token, first.at) ?? ENDINGS.token_invalid.fix)
 }
 
@@ -127,7 +128,7 @@ export function idle(seen: Seen): Verdict {
   const bye = find(seen, 'disconnect')
   if (bye !== undefined)
     return fail(
-      `the cable ended the connection after ${after}: ${quote(String(bye.reason))}`,
+      `the cable ended the connection after ${after}: ${quote(show(bye.reason))}`,
       fixOf(bye) ?? 'see the log of the cable',
     )
   return fail(`${howItEnded(seen)} after ${after}`, ...IDLE)
@@ -136,7 +137,7 @@ export function idle(seen: Seen): Verdict {
 function howItEnded(seen: Seen): string {
   const close = conversationOf(seen)?.end?.close
   if (close === undefined) return 'the connection was cut'
-  return `the connection was closed (${`${close.code} ${close.reason}`.trim()})`
+  return `the connection was closed (${`${close.code} ${oneLine(close.reason)}`.trim()})`
 }
 
 export function clock(seen: Seen): Verdict {

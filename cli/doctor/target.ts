@@ -1,7 +1,7 @@
 /**
  * From a URL to what the doctor examines: a cable's URL is the target; a page's URL is fetched, and its tags name the cable.
  */
-import { type Answer, ask, type Failure, isFailure } from './ask.ts'
+import { type Answer, ask, type Failure, isFailure, parseUrl } from './ask.ts'
 import { type PageTags, readPage } from './page.ts'
 
 export interface Target {
@@ -21,8 +21,7 @@ export interface PageVisit {
 export async function findTarget(url: URL, timeoutMs: number): Promise<Target> {
   if (/^wss?:$/.test(url.protocol)) return { cable: withoutToken(url), page: undefined }
   const page = await visit(url, timeoutMs)
-  const named = URL.parse(page.tags.cable ?? '', page.url.href)
-  const cable = named ?? new URL('/cable', page.url)
+  const cable = parseUrl(page.tags.cable, page.url) ?? new URL('/cable', page.url)
   cable.protocol = /^(https|wss):$/.test(cable.protocol) ? 'wss:' : 'ws:'
   return { cable: withoutToken(cable), page }
 }
@@ -33,8 +32,8 @@ async function visit(first: URL, timeoutMs: number): Promise<PageVisit> {
     const answer = await ask(url, { headers: { accept: 'text/html' }, timeoutMs })
     const location =
       isFailure(answer) || answer.status < 300 || answer.status > 399 ? undefined : answer.headers.location
-    const next = location === undefined ? null : URL.parse(location, url.href)
-    if (next === null || redirects === MOST_REDIRECTS)
+    const next = parseUrl(location, url)
+    if (next === undefined || redirects === MOST_REDIRECTS)
       return { url, answer, tags: readPage(isFailure(answer) ? '' : answer.body) }
     url = next
   }

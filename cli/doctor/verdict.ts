@@ -23,10 +23,12 @@ export function duration(ms: number): string {
 }
 
 /** The beginning of a text from the network, on one line, without control characters. */
-export const quote = (text: string): string => {
+export const oneLine = (text: string): string => {
   const line = text
     .replace(/<[^>]*>/g, ' ')
-    .replace(/[\p{Cc}\s]+/gu, ' ')
+    .replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ')
     .trim()
-  return JSON.stringify(line.length > 80 ? `${line.slice(0, 80)}…` : line)
+  return line.length > 80 ? `${line.slice(0, 80)}…` : line
 }
+
+export const quote = (text: string): string => JSON.stringify(oneLine(text))
