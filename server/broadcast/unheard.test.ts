@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { createLog } from '../log.ts'
+import { retained } from '../test/memory.ts'
 import { open, startCable } from '../test/test-cable.ts'
 import { type UnheardParts, withUnheardLogged } from './unheard.ts'
 
@@ -63,4 +65,17 @@ test('publications to many streams are a hundred lines in five minutes, each com
   now += 5 * 60_000 + 1
   publishMany()
   assert.equal(lines.length, 200)
+})
+
+test('a hundred long names leave less than 200 KB', async () => {
+  const hub: UnheardParts['hub'] = { hasListeners: () => false, listeners: () => [] }
+  const log = createLog('error', 'text')
+
+  const bytes = await retained(() => {
+    const publish = withUnheardLogged(list => list, { hub, log, monotonic: () => 0 })
+    for (let n = 0; n < 100; n++) publish([{ stream: `${n} ${'n'.repeat(1e5)}`, message: '1', transient: false }])
+    return publish
+  })
+
+  assert.ok(bytes < 200e3, `${bytes} bytes`)
 })

@@ -7,6 +7,7 @@
  * a hundred streams at most, and a name is compared with 200 others at most.
  */
 import type { Clocks } from '../base/clocks.ts'
+import { copyOf } from '../base/copy-of.ts'
 import { nearest } from '../base/nearest.ts'
 import { soon } from '../base/soon.ts'
 import type { Hub } from '../hub/hub.ts'
@@ -32,7 +33,7 @@ export function withUnheardLogged(publish: Publish, { hub, log, monotonic }: Unh
 
   const look = (name: string): void => {
     if (hub.hasListeners(name)) return
-    const stream = name.slice(0, LONGEST_SAID)
+    const stream = copyOf(name.slice(0, LONGEST_SAID))
     if (monotonic() - forgotten > FORGET_MS) {
       said.clear()
       forgotten = monotonic()

@@ -3,6 +3,7 @@
  *
  * A refusal is a line of the log with a code, at any level, whether the log shows that level or not.
  */
+import { copyOf } from '../base/copy-of.ts'
 import { soon } from '../base/soon.ts'
 import type { Publish } from '../broadcast/backend.ts'
 import type { Log } from '../log.ts'
@@ -92,5 +93,4 @@ export function createRecent(wall: () => number): Recent {
   }
 }
 
-/** Shortens the text into a copy: a part of a text would keep the whole text in memory. */
-const kept = (text: string, most?: number): string => Buffer.from(shorten(text, most)).toString()
+const kept = (text: string, most?: number): string => copyOf(shorten(text, most))
