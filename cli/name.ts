@@ -2,7 +2,7 @@
 import { guarded, Misused, readArguments } from './arguments.ts'
 import { isFailure } from './doctor/ask.ts'
 import { askForPosition, positionIn } from './doctor/position.ts'
-import { seconds } from './duration.ts'
+import { parseDuration } from './duration.ts'
 import type { Io } from './io.ts'
 import { type Keys, readKeys } from './keys.ts'
 import { sign } from './sign.ts'
@@ -27,7 +27,7 @@ export const run = (args: string[], io: Io): Promise<number> =>
       purpose: { type: 'string' },
       html: { type: 'boolean', default: false },
     })
-    const ttl = values.expires === undefined ? undefined : seconds(values.expires)
+    const ttl = values.expires === undefined ? undefined : parseDuration(values.expires)
     if (values.expires !== undefined && ttl === undefined)
       throw new Misused('needs --expires as a time: 90s, 15m, 12h, 7d')
     const [stream] = positionals

@@ -1,7 +1,7 @@
 /** `hotcable token`: a token for a client, signed with the environment's secret. */
 import { issueToken } from '../backends/typescript/hotcable.ts'
 import { guarded, Misused, readArguments } from './arguments.ts'
-import { seconds } from './duration.ts'
+import { parseDuration } from './duration.ts'
 import type { Io } from './io.ts'
 import { readKeys } from './keys.ts'
 
@@ -23,7 +23,7 @@ Each client that has the token may connect, so pass it on without printing it:
 export const run = (args: string[], io: Io): Promise<number> =>
   guarded('token', io.stderr, async () => {
     const { values, positionals } = readArguments(args, { ttl: { type: 'string' }, ext: { type: 'string' } })
-    const ttl = seconds(values.ttl ?? '1h')
+    const ttl = parseDuration(values.ttl ?? '1h')
     if (ttl === undefined) throw new Misused('needs --ttl as a time: 90s, 15m, 12h, 7d')
     if (positionals.length + (values.ext === undefined ? 0 : 1) !== 1) throw new Misused('needs a user, or --ext')
     const identity = values.ext === undefined ? { user: positionals[0]! } : parseIdentity(values.ext)

@@ -12,7 +12,7 @@ const HALF = '--max-semi-space-size=8'
 if (process.argv[2] === 'cable' && process.execve && process.platform !== 'win32' && !process.execArgv.includes(HALF))
   process.execve(process.execPath, [process.execPath, HALF, ...process.execArgv, ...process.argv.slice(1)])
 
-  // (Where Node cannot write, it goes on without.)
+  // (If Node cannot write its cache, it runs without one.)
 ;(await import('node:module')).enableCompileCache?.()
 
 // Node 20 has neither.

@@ -7,7 +7,7 @@ import { build, type Metafile, type Plugin } from 'esbuild'
 
 export const ROOT = fileURLToPath(new URL('..', import.meta.url))
 
-/** The package has the page's scripts as files. Without this it would build them if an app around it has an esbuild. */
+/** The package has the page's scripts as files. It must not build them, even in an app that has esbuild. */
 const noEsbuild: Plugin = {
   name: 'no-esbuild',
   setup(build) {
@@ -27,7 +27,7 @@ export async function bundleCommand(folder: string): Promise<Metafile> {
     format: 'esm',
     platform: 'node',
     target: 'node20.12',
-    // (Without its files: an image does not have them.)
+    // (An image does not have the tsconfig files.)
     tsconfigRaw: '{}',
     // Libraries in CommonJS require Node's modules.
     banner: {
@@ -35,7 +35,7 @@ export async function bundleCommand(folder: string): Promise<Metafile> {
     },
     chunkNames: '[name]-[hash]',
     plugins: [noEsbuild],
-    // licences.ts has them all.
+    // licences.ts writes all licences into one file.
     legalComments: 'none',
     metafile: true,
   })

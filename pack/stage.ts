@@ -15,7 +15,7 @@ import { licences } from './licences.ts'
 
 const TSC = join(ROOT, 'node_modules/typescript/bin/tsc')
 
-/** Into a new folder, or one that another staging has written. */
+/** `folder` is new, or was written by an earlier staging. */
 export async function stage(folder: string): Promise<void> {
   const write = (path: string, contents: string | Uint8Array): void => {
     mkdirSync(dirname(join(folder, path)), { recursive: true })

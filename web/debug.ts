@@ -69,13 +69,13 @@ const explain = (error: unknown): Html => {
 }
 
 /** Asks the cable for its state, or to decode the text. Rejects with {@link AskFailed}. */
-async function ask<Answer>({ url, key }: DebugOptions, text?: string): Promise<Answer> {
+async function ask<Value>({ url, key }: DebugOptions, text?: string): Promise<Value> {
   const headers: Record<string, string> = key === 'none' ? {} : { authorization: `Bearer ${key}` }
   const init = text === undefined ? { headers } : { method: 'POST', headers, body: text }
   const answer = await fetch(`${url}/debug`, { ...init, signal: AbortSignal.timeout(TIMEOUT_MS) }).catch(cause => {
     throw new AskFailed('The cable does not answer. It is probably starting.', { cause })
   })
-  if (answer.ok) return (await answer.json()) as Answer
+  if (answer.ok) return (await answer.json()) as Value
   await answer.body?.cancel()
   throw new AskFailed(REFUSALS[answer.status] ?? `The cable answered ${answer.status}.`)
 }

@@ -37,7 +37,7 @@ export interface FakeCable {
 
 export async function startFakeCable(): Promise<FakeCable> {
   const open = new Set<Socket>()
-  // AnyCable's gem tries again after a reset, but loses its message if the connection just ends, also before its request.
+  // AnyCable's gem tries again after a reset. If the connection just ends, even before its request, it loses the message.
   const resetAll = () => {
     for (const socket of open) reset(socket)
   }

@@ -25,7 +25,7 @@ export const LIBRARIES = {
 
 const EXPRESS = fileURLToPath(new URL('../../tmp/node_modules/express', import.meta.url))
 
-/** Not every Debian has these, or only one test needs them. Express has many packages, and the project does not depend on them: it is in tmp. */
+/** Not every Debian has these, or only one test needs them. Express brings many packages that the project does not need: it is in tmp. */
 export const EXTRAS = {
   laravel: php('Laravel', 'Illuminate', 'php-laravel-framework'),
   flaskWtf: { ...python('Flask-WTF', ['flask_wtf'], 'python3-flaskext.wtf'), isExtra: true },

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Answer, type Failure, failureOf, read, request } from './ask.ts'
 
-export interface Event {
+export interface ReceivedEvent {
   /** This machine's clock, Unix time in ms. */
   readonly at: number
   readonly type: string
@@ -13,7 +13,7 @@ export interface Event {
 export interface EventsVisit {
   readonly askedAt: number
   /** Filled as they arrive. */
-  readonly events: Event[]
+  readonly events: ReceivedEvent[]
   /** Once known: the answer, without its body if it is a stream of events; or why no answer came. */
   outcome: Answer | Failure | undefined
   endedAt: number | undefined
@@ -61,7 +61,7 @@ export function openEvents(url: URL, headers: Readonly<Record<string, string>>):
   return visit
 }
 
-async function* eventsOf(response: IncomingMessage): AsyncGenerator<Event> {
+async function* eventsOf(response: IncomingMessage): AsyncGenerator<ReceivedEvent> {
   let rest = ''
   for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) {
     const blocks = (rest + chunk).split(/\r?\n\r?\n/)

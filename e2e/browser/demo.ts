@@ -80,10 +80,10 @@ export async function clearBoard(page: Page): Promise<void> {
   await page.getByRole('button', { name: 'Delete all cards' }).click()
 }
 
-/** Runs it, and waits for the answer to its form: Turbo cancels a form that is not answered when the next one is sent. */
+/** Runs `act`, and waits for the answer to its form: Turbo cancels an unanswered form when the next one is sent. */
 export const answered = (page: Page, act: () => Promise<void>): Promise<void> => fires(page, 'turbo:submit-end', act)
 
-/** Runs it, and waits for the event that follows in the page. */
+/** Runs `act`, and waits for the event that follows in the page. */
 export async function fires(page: Page, event: string, act: () => Promise<void>): Promise<void> {
   // (A handle is here once the page listens; a promise would be here only after the event.)
   const heard = await page.evaluateHandle(

@@ -100,7 +100,7 @@ test('a refresh skips its author, and a removed member hears nothing of the team
   old.close()
 })
 
-/** Subscribes a copy of a name, as a program can that knows one. */
+/** Subscribes to a copied name, as any program that has the name can. */
 async function listen({ cable }: PageApp, token: string, name: string) {
   const identifier = JSON.stringify({ channel: 'Turbo::StreamsChannel', signed_stream_name: name })
   const socket = new WebSocket(cable.url, ['actioncable-v1-json', `anycable-token.${token}`])

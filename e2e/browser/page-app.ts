@@ -23,7 +23,7 @@ export interface Framework {
   readonly helper: string
   readonly library: Library
   readonly args: (port: number) => string[]
-  /** A folder with what a project of this framework has besides. */
+  /** A folder with the other files that a project of this framework has. */
   readonly besides?: string
 }
 
@@ -54,7 +54,7 @@ export interface PageApp {
   readonly origin: string
   readonly process: BoardProcess
   readonly cable: TurboCable
-  /** Between pages and the cable; the app reaches the cable without it. */
+  /** Between pages and the cable. The app reaches the cable directly. */
   readonly network: TcpProxy
 }
 

@@ -20,12 +20,12 @@ const MORE = [
   '--allowed_origins=a.test,*.b.test',
 ]
 
-/** Resolves with AnyCable's own file for the flags. */
+/** Resolves with the file that AnyCable prints for the flags. */
 async function print(t: TestContext, flags: readonly string[]): Promise<string> {
   const [front, back] = await freePorts(2)
   const folder = mkdtempSync(join(tmpdir(), 'anycable-'))
   t.after(() => rmSync(folder, { recursive: true }))
-  // It prints the file, starts the proxy with the command `true` behind it, and ends with that.
+  // The program prints the file, runs the command `true`, and ends when that ends.
   const child = spawn(PROGRAM!, ['true'], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: {

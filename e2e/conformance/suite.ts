@@ -23,7 +23,7 @@ import { whispers } from './scenarios/whispers.ts'
 import type { CableKind, Server, StartServer } from './servers.ts'
 import { type Difference, type Scenario, World } from './world.ts'
 
-export const SCENARIOS: Readonly<Record<string, readonly Scenario[]>> = {
+const SCENARIOS: Readonly<Record<string, readonly Scenario[]>> = {
   handshake,
   tokens,
   identifiers,

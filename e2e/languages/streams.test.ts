@@ -1,6 +1,6 @@
 /**
- * A form's answer, in every language: Turbo gets the change as a stream, which its page is then not sent as a broadcast; a
- * plain browser is sent to the page.
+ * A form's answer, in every language: Turbo gets the change as a stream, and the cable does not send it to that page again. A
+ * plain browser gets a redirect to the page.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

@@ -1,4 +1,4 @@
-/** The versions of Node that the package must run on, as far as they are here: `npm run setup -- --runtimes` installs them. */
+/** The versions of Node that the package must run on, if they are installed: `npm run setup -- --runtimes` installs them. */
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
@@ -20,7 +20,7 @@ export const MAJORS = [20, 22] as const
 export const versionOf = (program: string): string | undefined =>
   existsSync(program) ? execFileSync(program, ['--version'], { encoding: 'utf8' }).trim() : undefined
 
-/** With the Node that runs this as the last one. */
+/** The last one is the Node that runs this. */
 export const runtimes = (): Runtime[] =>
   [...MAJORS.map(runtime), process.execPath].flatMap(program => {
     const version = versionOf(program)

@@ -89,7 +89,7 @@ const TOKENS = {
     'TEXTS',
     list,
     [],
-    'With a public key: the aud that tokens must have, or several; comma-separated. Default: any.',
+    'With a public key: the values that the aud of a token may have; comma-separated. Default: any.',
   ),
   jwt_identity_claim: ours(
     'CLAIM',
@@ -330,7 +330,7 @@ const OPERATING = {
     [],
     'Labels of every metric in the answer at --metrics_http, as name:value; comma-separated.',
   ),
-  metrics_log: flag('Log the metrics, too.'),
+  metrics_log: flag('Write the metrics to the log.'),
   metrics_rotate_interval: setting('SECONDS', interval, 15, 'Time between two logs of metrics.'),
   metrics_log_interval: older('metrics_rotate_interval', ['SECONDS', interval, -1]),
   metrics_log_filter: setting(

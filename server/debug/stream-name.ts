@@ -79,16 +79,16 @@ interface Content {
 
 /** Reads the content, which need not be valid, or signed. */
 function open(payload: string): Content {
-  const value = decode(payload)
+  const value = parsePayload(payload)
   if (typeof value === 'string') return { stream: value }
   const inner = (value as { _rails?: Record<string, unknown> } | null | undefined)?._rails
   if (typeof inner !== 'object' || inner === null) return value === undefined ? {} : { stream: show(value) }
   const { data, message, exp, pur } = inner
-  const name = data ?? (typeof message === 'string' ? decode(message) : undefined)
+  const name = data ?? (typeof message === 'string' ? parsePayload(message) : undefined)
   return { stream: typeof name === 'string' ? name : undefined, exp, pur }
 }
 
-function decode(payload: string): unknown {
+function parsePayload(payload: string): unknown {
   const text = Buffer.from(payload, 'base64').toString()
   try {
     return JSON.parse(text)

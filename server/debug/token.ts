@@ -21,7 +21,7 @@ const MOST_SECONDS = 1e11
 
 export function decodeToken(token: string, context: Context): Finding {
   const { settings, now } = context
-  const [header, claims] = token.split('.').map(decode)
+  const [header, claims] = token.split('.').map(parseSegment)
   const found = finding('token')
   const { alg } = header ?? {}
   if (alg !== undefined) found.facts.push(['algorithm', show(alg)])
@@ -77,7 +77,7 @@ const NAMES = new Map([
   ['iat', 'issued'],
 ])
 
-function decode(segment: string): Record<string, unknown> | undefined {
+function parseSegment(segment: string): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(Buffer.from(segment, 'base64url').toString())
     return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined

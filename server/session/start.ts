@@ -34,7 +34,7 @@ export interface ClientPositions {
 
 type Streams = readonly string[]
 
-export const subscribeStart = (streams: Streams, page: PagePosition, asked: HistoryRequest | undefined): Start =>
+const subscribeStart = (streams: Streams, page: PagePosition, asked: HistoryRequest | undefined): Start =>
   ofPage(page) ?? ofStreams(streams, asked, ofTime(asked) ?? 'now')
 
 export const historyStart = (streams: Streams, page: PagePosition, asked: HistoryRequest | undefined): Start =>
