@@ -31,11 +31,11 @@ async function examine(url: string, env: NodeJS.ProcessEnv, options: string[] = 
   const { code, stdout, stderr } = await hotcable(['doctor', '--json', WAIT, ...options, url], { env, input })
   assert.equal(stderr, '')
   assert.doesNotMatch(stdout, LEAK)
-  const { ok, checks } = JSON.parse(stdout) as { ok: boolean; checks: Row[] }
+  const { ok, url: examined, checks } = JSON.parse(stdout) as { ok: boolean; url: string; checks: Row[] }
   assert.equal(code, ok ? 0 : 1)
   const failed = checks.filter(({ result }) => result === 'FAIL')
   const row = (name: string) => checks.find(({ check }) => check === name)!
-  return { checks, failed: failed.map(({ check }) => check), row }
+  return { examined, checks, failed: failed.map(({ check }) => check), row }
 }
 
 // Most of their time they wait for pings.
@@ -319,6 +319,7 @@ describe('hotcable doctor', { concurrency: 8 }, () => {
     const scriptless = await examine(await serve(t, `${tags}<script src="/static/hotcable.js"></script>`), {})
 
     assert.equal(bare.failed[0], 'page')
+    assert.match(bare.examined, /^ws:.*\/cable$/)
     assert.match(streamless.row('page').saw, /listens to no stream$/)
     assert.match(streamless.row('script').saw, /the page does not load it$/)
     assert.deepEqual(scriptless.failed, ['script'])

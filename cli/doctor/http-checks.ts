@@ -15,7 +15,7 @@ export function page({ page, cable }: Seen): Verdict | undefined {
   if (tags.cable === undefined)
     return fail(
       `HTTP ${answer.status}: ${at} has no <meta name="cable-url">`,
-      'put meta_tags(identity) into its <head>; if the page needs a session, examine the cable: hotcable doctor wss://…',
+      'put meta_tags(identity) into its <head>; if the page needs a session, examine its cable: hotcable doctor wss://…, and its HTML: hotcable debug < page.html',
     )
   if (url.protocol === 'https:' && /^(ws|http):/.test(tags.cable))
     return fail(
