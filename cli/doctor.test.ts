@@ -142,7 +142,7 @@ describe('hotcable doctor', { concurrency: 8 }, () => {
     for (const { failed } of [none, foreign, old]) assert.deepEqual(failed, ['token'])
     assert.match(none.row('token').fix.join(), /hotcable token ada \| hotcable doctor --token <url>/)
     assert.match(foreign.row('token').saw, /^refused as "unauthorized", from HOTCABLE_TOKEN$/)
-    assert.match(foreign.row('token').fix[0]!, /^sign with/)
+    assert.match(foreign.row('token').fix[0]!, /^give the app and the cable the same ANYCABLE_SECRET/)
     assert.match(old.row('token').fix[0]!, /^it expired 9 min ago/)
     assert.equal(none.row('welcome').result, 'skipped')
   })
@@ -164,7 +164,7 @@ describe('hotcable doctor', { concurrency: 8 }, () => {
     const { failed, row } = await examine(cable.url.cable, { ...appOf(cable), ANYCABLE_STREAMS_SECRET: 'canary' })
 
     assert.deepEqual(failed, ['subscription'])
-    assert.match(row('subscription').fix[0]!, /^sign with the same secret/)
+    assert.match(row('subscription').fix[0]!, /^give the app and the cable the same ANYCABLE_SECRET/)
   })
 
   test('the doctor repeats the code and the fix of a cable with --dev', async t => {

@@ -24,7 +24,7 @@ const unauthorized = (fix: string): Ending => ({ tell: 'unauthorized', reconnect
 export const ENDINGS = {
   token_missing: unauthorized('send ?jid=<token>, an x-jid header or an anycable-token.<token> subprotocol'),
   token_invalid: unauthorized(
-    'sign with HS256, HS384 or HS512 and the secret of the cable (--jwt_secret or --secret), or with the private key of its --jwt_public_key or --jwks_url',
+    'give the app and the cable the same ANYCABLE_SECRET (or --jwt_secret), and sign with HS256, HS384 or HS512; with --jwt_public_key or --jwks_url, sign with the private key that belongs to it',
   ),
   token_not_yet_valid: unauthorized('its nbf is more than 5 s in the future: compare the clocks of both machines'),
   token_ext_invalid: unauthorized('the ext claim must be a string: the identity as JSON, encoded once more'),
@@ -121,7 +121,7 @@ export const REJECTIONS = {
   stream_not_public: 'sign the name, or allow unsigned ones with --public_streams',
   stream_signature_malformed: 'a signed name is <base64 of JSON>--<hex HMAC-SHA256>',
   stream_signature_mismatch:
-    'sign with the same secret as the cable: --turbo_streams_secret, --streams_secret or --secret',
+    'give the app and the cable the same ANYCABLE_SECRET (or --streams_secret, or --turbo_streams_secret)',
   stream_name_expired: 'the signed name has expired: render the page again',
   stream_purpose_mismatch: 'the name was signed for another purpose than --streams_purpose',
   streams_key_missing: 'the cable has no secret to verify signed names: --streams_secret or --secret',

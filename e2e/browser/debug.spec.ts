@@ -92,7 +92,7 @@ test.describe(() => {
     await pasted(page).fill('stream_signature_mismatch')
     await page.getByRole('button', { name: 'Decode' }).click()
 
-    await expect(findings(page)).toContainText('sign with the same secret as the cable')
+    await expect(findings(page)).toContainText('give the app and the cable the same ANYCABLE_SECRET')
     await expect(pasted(page)).toHaveValue('stream_signature_mismatch')
     await expect(live(page)).toContainText('Sessions')
   })
