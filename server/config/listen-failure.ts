@@ -16,7 +16,8 @@ export function listenFailure(config: Config, error: NodeJS.ErrnoException): str
     : { port: settings.port, http_broadcast_port: broadcastPort, api_port: api?.port, metrics_port: metricsPort }
   const ofPort = Object.entries(ports).filter(([, taken]) => taken === port)
   const names = culprit === 'host' ? [isMetrics ? 'metrics_host' : 'host'] : ofPort.map(([name]) => name)
-  return `cannot listen on ${host}:${port} (${names.map(name => `--${name}`).join(', ')}): ${reason}`
+  const fix = code === 'EADDRINUSE' && port === settings.port ? NEW_PORT : ''
+  return `cannot listen on ${host}:${port} (${names.map(name => `--${name}`).join(', ')}): ${reason}${fix}`
 }
 
 interface ListenError extends NodeJS.ErrnoException {
@@ -24,6 +25,10 @@ interface ListenError extends NodeJS.ErrnoException {
   address?: string
   hostname?: string
 }
+
+/** The app has the default port, too. */
+const NEW_PORT =
+  '; with another port, the app needs ANYCABLE_WEBSOCKET_URL and ANYCABLE_HTTP_BROADCAST_URL with that port, in .env as well'
 
 const REASONS: Record<string, readonly [reason: string, culprit: 'host' | 'port']> = {
   EADDRINUSE: ['the port is in use', 'port'],

@@ -139,8 +139,10 @@ test('the cable reports a port in use in one line, which names the settings', as
   t.after(() => taken.close())
   await once(taken, 'listening')
   const { port } = taken.address() as { port: number }
-  for (const [flags, names] of [
-    [[`--port=${port}`], '--port'],
+  const appNeeds =
+    '; with another port, the app needs ANYCABLE_WEBSOCKET_URL and ANYCABLE_HTTP_BROADCAST_URL with that port, in .env as well'
+  for (const [flags, names, fix = ''] of [
+    [[`--port=${port}`], '--port', appNeeds],
     [['--port=0', `--http_broadcast_port=${port}`], '--http_broadcast_port'],
     [['--port=0', '--http_broadcast_port=0', `--api_port=${port}`], '--api_port'],
     [['--port=0', `--http_broadcast_port=${port}`, `--api_port=${port}`], '--http_broadcast_port, --api_port'],
@@ -150,7 +152,7 @@ test('the cable reports a port in use in one line, which names the settings', as
     const code = await ended
 
     assert.equal(code, 1)
-    assert.equal(output(), `cable: cannot listen on 127.0.0.1:${port} (${names}): the port is in use\n`)
+    assert.equal(output(), `cable: cannot listen on 127.0.0.1:${port} (${names}): the port is in use${fix}\n`)
   }
 })
 
