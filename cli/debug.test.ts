@@ -46,7 +46,10 @@ test('debug fails with the code and the fix of what is wrong', async () => {
   const { code, stdout } = await hotcable(['debug', issueToken(ADA, { secret: 'other' })], { env })
 
   assert.equal(code, 1)
-  assert.match(stdout, /✗ token_invalid: sign with .* \(no key that we know has signed it\)\n/)
+  assert.match(
+    stdout,
+    /✗ token_invalid: give the app and the cable the same ANYCABLE_SECRET .* \(no key that we know has signed it\)\n/,
+  )
 })
 
 test('debug without a secret reads the text, and says that no signature was checked', async () => {
@@ -81,4 +84,14 @@ test('debug of a text without anything of the cable fails, and says what can be 
 
   assert.equal(code, 1)
   assert.match(stdout, /paste a token/)
+})
+
+test('debug says how to read a file, if its argument names one', async t => {
+  const cwd = folder(t)
+  writeFileSync(join(cwd, 'page.html'), 'hello')
+
+  const { code, stderr } = await hotcable(['debug', 'page.html'], { env, cwd })
+
+  assert.equal(code, 1)
+  assert.equal(stderr, 'hotcable debug reads a file on stdin: hotcable debug < page.html\n')
 })

@@ -1,4 +1,6 @@
 /** `hotcable debug`: says what a pasted text is, which key signed it, what is wrong with it, and the fix. Sends nothing. */
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { decode, MOST_PASTED } from '../server/debug/decode.ts'
 import { isWrong } from '../server/debug/finding.ts'
 import { printFindings } from '../server/debug/print.ts'
@@ -10,8 +12,8 @@ export const help = `Usage: hotcable debug <text>
        curl https://app.example/page | hotcable debug
 
 Decodes a token, a signed stream name, an identifier, a command, a position, a URL, the HTML of a whole page, a body for
-/_broadcast, a code, or a line of the cable's log. Says which key signed it, what is wrong, and the fix. The keys come
-from the environment or .env, as for \`hotcable cable\`. Sends nothing, and prints no secret.
+/_broadcast, a code, or a line of the cable's log with a code. Says which key signed it, what is wrong, and the fix. The
+keys come from the environment or .env, as for \`hotcable cable\`. Sends nothing, and prints no secret.
 
   --json   prints what it found as JSON
 
@@ -33,6 +35,8 @@ export const run = (args: string[], io: Io): Promise<number> =>
     const settings = (await readHere(io))?.config ?? readLeniently({})
     const findings = decode(text, { settings, now: Date.now() / 1000 })
     io.stdout.write(values.json ? `${JSON.stringify(findings, null, 2)}\n` : printFindings(findings))
+    if (findings.length === 0 && positionals.length === 1 && existsSync(resolve(io.cwd, text)))
+      io.stderr.write(`hotcable debug reads a file on stdin: hotcable debug < ${text}\n`)
     return findings.length === 0 || findings.some(isWrong) ? 1 : 0
   })
 

@@ -22,8 +22,20 @@ test('helper names the languages if it does not know one', async () => {
 
   assert.deepEqual([code, stdout], [2, ''])
   assert.match(stderr, /^hotcable helper needs one of .*python.*; did you mean python\?\n$/)
-  assert.equal((await hotcable(['helper'])).code, 2)
   assert.equal((await hotcable(['helper', 'python', 'hotcable.py'])).code, 2)
+})
+
+test('helper without a language names the languages, and means none of them', async () => {
+  const { code, stderr } = await hotcable(['helper'])
+
+  assert.equal(code, 2)
+  assert.match(stderr, /, go, script\n$/)
+})
+
+test('helper takes the ending of a file for its language', async () => {
+  const { stderr } = await hotcable(['helper', 'js'])
+
+  assert.match(stderr, /; did you mean javascript\?\n$/)
 })
 
 test('helper script saves the scripts of pages, and names them', async t => {

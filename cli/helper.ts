@@ -36,7 +36,8 @@ export async function run([name = '', folder = '.', ...rest]: string[], { stdout
   const file = Object.hasOwn(FILES, name) ? FILES[name] : undefined
   if (file === undefined || folder !== '.') {
     const names = [...Object.keys(FILES), 'script']
-    const meant = file === undefined && nearest(name, names)
+    const ofEnding = names.find(each => FILES[each]?.endsWith(`.${name}`))
+    const meant = file === undefined && name !== '' && (ofEnding ?? nearest(name, names))
     stderr.write(`hotcable helper needs one of ${names.join(', ')}${meant ? `; did you mean ${meant}?` : ''}\n`)
     return 2
   }

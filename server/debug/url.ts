@@ -33,7 +33,8 @@ export function decodeUrl(text: string, context: Context, { isOfPage = false } =
   }
   if (isRelative) addFault(found, 'url_relative')
   else if (isOfEvents && !isHttp) addFault(found, 'url_of_events')
-  else if (!isOfEvents && !/^wss?:$/.test(protocol)) addFault(found, 'url_scheme', `this one begins with ${protocol}//`)
+  else if (!isOfEvents && !/^wss?:$/.test(protocol))
+    addFault(found, 'url_scheme', `this one begins with ${protocol}//; to examine a page, give its HTML`)
   if (!isOfEvents && !settings.path.includes(pathname))
     addFault(found, 'url_path_unknown', `it serves ${settings.path.join(' and ')}`)
   const isLocal = /^(localhost|127\.|\[::1\])/.test(hostname)
