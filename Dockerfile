@@ -25,7 +25,7 @@ COPY cli ./cli
 COPY pack ./pack
 RUN node pack/main.ts --files /package && du -sh /package
 
-# It has no files of the Board, so that a change of the Board does not restart the cable, and no packages of npm.
+# It has no files of the Board, so that a change of the Board does not restart the cable, and no node_modules.
 #
 #   docker run -p 8080:8080 --env-file .env hotcable          docker run hotcable secret
 #

@@ -1,2 +1,2 @@
-/** A copy of a text, for a part of a longer one that we keep: V8 makes such a part a view, which keeps the whole in memory. */
+/** Copies a part of a longer text, so that we can keep the part alone: V8's slice would keep the whole text in memory. */
 export const copyOf = (part: string): string => Buffer.from(part).toString()

@@ -133,7 +133,7 @@ function nameOf(key: string): string | undefined {
 
 const keyOf = (name: string): string | undefined => [...FILE_KEYS].find(([, flag]) => flag === name)?.[0]
 
-/** `undefined`: the value cannot be that of the setting. */
+/** `undefined`: the setting takes no value of this type. */
 function textOf(name: string | undefined, value: unknown): string | undefined {
   // A number would lose its spelling: 1_000, 0x10.
   const fits = isOfSecrets(name) ? isText : isScalar
@@ -149,7 +149,7 @@ const A_VALUE = 'a text, a number, true, false, or a list of texts'
 const IN_QUOTES = 'a text in quotes'
 
 const isOfSecrets = (name: string | undefined): boolean => name !== undefined && isSetting(name) && isSecret(name)
-/** A flag of AnyCable alone may take one. */
+/** A flag that only AnyCable has may take a list. */
 const takesList = (name = ''): boolean => !isSetting(name) || Array.isArray(SETTINGS[name].fallback)
 
 const isText = (value: unknown): boolean => typeof value === 'string'

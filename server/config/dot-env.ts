@@ -35,7 +35,7 @@ function read(path: string): string {
   }
 }
 
-/** parseEnv takes the next line for a value of spaces, and older versions of Node do not know tabs and byte order marks. */
+/** If a value is only spaces, parseEnv reads the next line as the value. Older versions of Node fail on tabs and byte order marks. */
 const plain = (text: string): string =>
   text
     .replace(/^\uFEFF/, '')

@@ -311,7 +311,7 @@ for (const [file, decodeOne] of [
   })
 }
 
-test('no value that stands where a text belongs makes it fail', () => {
+test('a value of JSON in place of a text does not make the decoding fail', () => {
   const deep = `${'['.repeat(1e5)}${']'.repeat(1e5)}`
   const provider = context(['--jwks_url=https://idp.test/keys', '--jwt_audience=app', '--public_streams'])
   const encode = (json: string) => Buffer.from(json).toString('base64url')
@@ -332,7 +332,7 @@ test('no value that stands where a text belongs makes it fail', () => {
       for (const from of [context(), provider]) assert.ok(decoded(text, from).printed.length < 5000)
 })
 
-test('of very many claims, and of targets that are not there, fifty are named', () => {
+test('the decoding names at most fifty claims, and at most fifty missing targets', () => {
   const claims = Object.fromEntries(Array.from({ length: 1000 }, (_, n) => [`claim${n}`, n]))
   const streams = Array.from({ length: 1000 }, (_, n) => `<turbo-stream action="remove" target="t${n}"></turbo-stream>`)
 

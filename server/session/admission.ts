@@ -191,7 +191,7 @@ export function createAdmission(
 
   function admit(connection: Connection, admitted: Admitted, wishes: Wishes, resumed?: Snapshot): SessionListener {
     checkLimits(admitted)
-    // The token was good before the client had to wait.
+    // The token may have expired while the client waited.
     if (settings.jwt_close_on_expiry && admitted.expires !== undefined && admitted.expires <= now())
       throw new SessionRefused('token_expired')
     const resumable = connection.protocol === EXTENDED
