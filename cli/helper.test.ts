@@ -22,7 +22,8 @@ test('helper names the languages if it does not know one', async () => {
 
   assert.deepEqual([code, stdout], [2, ''])
   assert.match(stderr, /^hotcable helper needs one of .*python.*; did you mean python\?\n$/)
-  assert.equal((await hotcable(['helper', 'python', 'hotcable.py'])).code, 2)
+  for (const rest of [['hotcable.py'], ['.', 'hotcable.py']])
+    assert.equal((await hotcable(['helper', 'python', ...rest])).code, 2)
 })
 
 test('helper without a language names the languages, and means none of them', async () => {

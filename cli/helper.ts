@@ -34,7 +34,7 @@ export async function run([name = '', folder = '.', ...rest]: string[], { stdout
     return 0
   }
   const file = Object.hasOwn(FILES, name) ? FILES[name] : undefined
-  if (file === undefined || folder !== '.') {
+  if (file === undefined || folder !== '.' || rest.length > 0) {
     const names = [...Object.keys(FILES), 'script']
     const ofEnding = names.find(each => FILES[each]?.endsWith(`.${name}`))
     const meant = file === undefined && name !== '' && (ofEnding ?? nearest(name, names))

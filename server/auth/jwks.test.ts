@@ -210,6 +210,25 @@ test('a rotated key verifies at once, and the one that it replaced no longer doe
   assert.equal(set.requests(), 3)
 })
 
+test('a rotated key without a name verifies at once, and a forged token causes one request in 30 s', async t => {
+  const clock = { ms: 0 }
+  const set = await published(t, { keys: [jwk(RSA, {})] })
+  const identify = verifier({ keys: set.url }, clock)
+  const fresh = await sign({}, {}, 'RS256', OTHER.privateKey)
+  assert.equal(await outcome(identify, await sign({})), '{"user":1}')
+
+  set.body = { keys: [jwk(OTHER, {})] }
+  assert.equal(await outcome(identify, fresh), 'token_invalid')
+  assert.equal(set.requests(), 1)
+  clock.ms += 30_000
+  assert.equal(await outcome(identify, fresh), '{"user":1}')
+
+  clock.ms += 30_000
+  const forged = await Promise.all(Array.from({ length: 50 }, async () => outcome(identify, await sign({}))))
+  assert.deepEqual(new Set(forged), new Set(['token_invalid']))
+  assert.equal(set.requests(), 3)
+})
+
 test('a thousand tokens with unknown keys cause one request in 30 s, and known keys still verify', async t => {
   const clock = { ms: 0 }
   const set = await published(t, { keys: [jwk(RSA, { kid: 'a' })] })

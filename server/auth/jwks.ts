@@ -56,7 +56,7 @@ function createVerifier(jose: Jose, { keys, ...expected }: PublicTokens, parts: 
     // Before we look for a key: a token with another algorithm must cause no request.
     if (!ALGORITHMS.some(algorithm => algorithm === header.alg)) throw new SessionRefused('token_invalid')
     let reason: unknown
-    for (const key of await findKeys(header)) {
+    for await (const key of findKeys(header)) {
       try {
         const options = { ...claims, currentDate: new Date(nowSeconds * 1000) }
         return (await jose.jwtVerify(token, key, options)).payload
@@ -83,12 +83,15 @@ function createVerifier(jose: Jose, { keys, ...expected }: PublicTokens, parts: 
   }
 }
 
-type FindKeys = (header: JWSHeaderParameters) => Promise<readonly CryptoKey[]>
+/** The keys that may have signed a token with this header. */
+type FindKeys = (header: JWSHeaderParameters) => AsyncIterable<CryptoKey>
 
 /** These keys have no names, so we try each that fits the algorithm. */
 function givenKeys(jose: Jose, keys: readonly KeyObject[]): FindKeys {
   const set = jose.createLocalJWKSet({ keys: keys.map(key => key.export({ format: 'jwk' }) as { kty: string }) })
-  return ({ alg }) => fitting(jose, set, { alg: alg! })
+  return async function* ({ alg }) {
+    yield* await fitting(jose, set, { alg: alg! })
+  }
 }
 
 function publishedKeys(jose: Jose, url: string, parts: PublicTokenParts): FindKeys {
@@ -98,18 +101,22 @@ function publishedKeys(jose: Jose, url: string, parts: PublicTokenParts): FindKe
     return set
   }
   const published = new KeySet(url, { ...parts, parse })
-  return async header => {
+  return async function* (header) {
     const known = await published.known()
     if (known === undefined) throw new SessionRefused('token_keys_unavailable')
+    let cause: unknown
     try {
-      return await fitting(jose, known, header)
+      yield* await fitting(jose, known, header)
+      // A token that names no key may have been signed with a new one.
+      if (header.kid !== undefined) return
     } catch (error) {
       if (!(error instanceof jose.errors.JWKSNoMatchingKey)) throw error
-      const renewed = await published.renewed(known)
-      // The provider may have a new key by now, so the client shall try again.
-      if (renewed === undefined) throw new SessionRefused('token_keys_unavailable', { cause: error })
-      return await fitting(jose, renewed, header)
+      cause = error
     }
+    const renewed = await published.renewed(known)
+    if (renewed !== undefined) yield* await fitting(jose, renewed, header)
+    // The provider may have a new key by now, so the client shall try again.
+    else if (cause !== undefined) throw new SessionRefused('token_keys_unavailable', { cause })
   }
 }
 
