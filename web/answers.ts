@@ -38,6 +38,8 @@ const MOST_GOING = 20
 export function createAnswers({ model, send, log, paceMs = 100 }: AnswersParts): Answers {
   const kept = new Map<string, Answer>()
   const going = new Set<Promise<void>>()
+  /** Ends the wait for the next piece of an answer. */
+  const cuts = new Set<() => void>()
   let isClosed = false
 
   const tell = (answer: Answer, html: string, transient: boolean): Promise<void> =>
@@ -51,17 +53,24 @@ export function createAnswers({ model, send, log, paceMs = 100 }: AnswersParts):
         update = undefined
       })
     }
+    const { promise: isCut, resolve } = Promise.withResolvers<undefined>()
+    const cut = () => resolve(undefined)
+    cuts.add(cut)
     try {
-      for await (const piece of model(answer.question)) {
-        if (isClosed) break
-        answer.text += piece
+      const pieces = model(answer.question)[Symbol.asyncIterator]()
+      for (;;) {
+        // (A model may hang, and must not keep the app from stopping.)
+        const next = await Promise.race([isCut, pieces.next()])
+        answer.state = next === undefined ? 'cut' : next.done ? 'whole' : 'going'
+        if (next === undefined || next.done) break
+        answer.text += next.value
         update ??= show()
       }
-      answer.state = isClosed ? 'cut' : 'whole'
     } catch (error) {
       log(`the model failed: ${error}`)
       answer.state = 'cut'
     }
+    cuts.delete(cut)
     // No update may overtake the end.
     await update
     const html = turboStream('replace', `answer_${answer.id}`, String(answerView(answer)), { method: 'morph' })
@@ -82,6 +91,7 @@ export function createAnswers({ model, send, log, paceMs = 100 }: AnswersParts):
     get: id => kept.get(id),
     close: async () => {
       isClosed = true
+      for (const cut of cuts) cut()
       await Promise.all(going)
     },
   }
