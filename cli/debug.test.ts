@@ -86,6 +86,13 @@ test('debug of a text without anything of the cable fails, and says what can be 
   assert.match(stdout, /paste a token/)
 })
 
+test('debug says that a text is empty, as that of a failed curl', async () => {
+  const { code, stderr } = await hotcable(['debug'], { env, input: '\n' })
+
+  assert.equal(code, 1)
+  assert.match(stderr, /^The text is empty\. .*\n$/)
+})
+
 test('debug says how to read a file, if its argument names one', async t => {
   const cwd = folder(t)
   writeFileSync(join(cwd, 'page.html'), 'hello')

@@ -35,7 +35,8 @@ export const run = (args: string[], io: Io): Promise<number> =>
     const settings = (await readHere(io))?.config ?? readLeniently({})
     const findings = decode(text, { settings, now: Date.now() / 1000 })
     io.stdout.write(values.json ? `${JSON.stringify(findings, null, 2)}\n` : printFindings(findings))
-    if (findings.length === 0 && positionals.length === 1 && existsSync(resolve(io.cwd, text)))
+    if (text.trim() === '') io.stderr.write('The text is empty. Did the command before hotcable debug fail?\n')
+    else if (findings.length === 0 && positionals.length === 1 && existsSync(resolve(io.cwd, text)))
       io.stderr.write(`hotcable debug reads a file on stdin: hotcable debug < ${text}\n`)
     return findings.length === 0 || findings.some(isWrong) ? 1 : 0
   })
