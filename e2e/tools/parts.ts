@@ -58,6 +58,7 @@ const UNIT = [
   'bench/**/*.test.ts',
   'lint/*.test.ts',
   'testing/*.test.ts',
+  'e2e/tools/*.test.ts',
 ]
 const FUZZ = 'e2e/conformance/fuzz.test.ts'
 /** With this variable all cables have a broker that answers later; its number seeds the delays. */

@@ -100,6 +100,8 @@ async function nodeTests({
     `--test-concurrency=${Math.max(2, availableParallelism())}`,
     '--test-reporter=dot',
     '--test-reporter-destination=stdout',
+    '--test-reporter=./e2e/tools/crashes.ts',
+    '--test-reporter-destination=stderr',
     '--test-reporter=./e2e/tools/tally.ts',
     `--test-reporter-destination=${tally}`,
     ...(only === undefined ? [] : [`--test-name-pattern=${only}`]),
