@@ -100,15 +100,17 @@ async function nodeTests({
     `--test-concurrency=${Math.max(2, availableParallelism())}`,
     '--test-reporter=dot',
     '--test-reporter-destination=stdout',
-    '--test-reporter=./e2e/tools/crashes.ts',
-    '--test-reporter-destination=stderr',
     '--test-reporter=./e2e/tools/tally.ts',
     `--test-reporter-destination=${tally}`,
     ...(only === undefined ? [] : [`--test-name-pattern=${only}`]),
     ...(skip === undefined ? [] : [`--test-skip-pattern=${skip}`]),
   ]
   const { code } = await run(node, [...args, ...tests], env)
-  return settle(() => JSON.parse(readFileSync(tally, 'utf8')), code)
+  return settle(() => {
+    const { crashes, ...count } = JSON.parse(readFileSync(tally, 'utf8')) as Count & { crashes: string[] }
+    for (const crash of crashes) console.log(LEAK.test(crash) ? crash.split('\n', 1)[0] : crash)
+    return count
+  }, code)
 }
 
 async function playwright(project: string, extra?: Step['env']): Promise<Count> {
