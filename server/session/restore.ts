@@ -2,7 +2,10 @@
  * Restores the subscriptions of a session that its client resumes.
  *
  *   welcome with the restored identifiers ─▶ [history command] ─▶ replay ─▶ live
- *                                         ╰▶ 2 s without one ──▶ replay from where the session was lost
+ *                                         ╰▶ none in time ─────▶ replay from where the session was lost
+ *
+ * A client that asks too late gets messages twice, so a slow network should not make it late: its time begins with the first
+ * message that it sends after the welcome.
  */
 import { guarded } from '../base/failure.ts'
 import type { StreamGrant } from '../channels/channels.ts'
@@ -27,11 +30,21 @@ export interface Restored {
   fail: (error: unknown) => void
 }
 
-/** Time that a restored subscription waits for the client's own position. */
+/** Time that a restored subscription waits for the client's own position, after the client's first message. */
 const GRACE_MS = 2_000
+/** The same, after the welcome of a client that sends nothing. */
+const SILENT_GRACE_MS = 10_000
 
-/** Welcomes the client. Returns a function that ends its grace. */
-export function restore(session: Restored, { identifiers, position }: Snapshot, parts: SessionParts): () => void {
+/** The time in which restored subscriptions wait for their client. */
+export interface Grace {
+  /** Call it when the client sends a message. */
+  heard: () => void
+  /** Cancels what would follow. */
+  end: () => void
+}
+
+/** Welcomes the client. */
+export function restore(session: Restored, { identifiers, position }: Snapshot, parts: SessionParts): Grace {
   const restored: Subscription[] = []
   for (const identifier of identifiers) {
     const grant = resolveAgain(identifier, parts)
@@ -48,10 +61,22 @@ export function restore(session: Restored, { identifiers, position }: Snapshot, 
       if (subscription.state === 'waiting' && !session.catchUp.isPending(subscription))
         session.catchUp.from(position ?? 'now', subscription, false)
   }
-  return parts.later(
-    GRACE_MS,
-    guarded(resume, error => session.fail(error)),
-  )
+  const after = (ms: number) =>
+    parts.later(
+      ms,
+      guarded(resume, error => session.fail(error)),
+    )
+  let end = after(SILENT_GRACE_MS)
+  let isHeard = false
+  return {
+    heard() {
+      if (isHeard) return
+      isHeard = true
+      end()
+      end = after(GRACE_MS)
+    },
+    end: () => end(),
+  }
 }
 
 /** Returns `undefined` if we reject the identifier now: its signed name may have expired. */

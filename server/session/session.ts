@@ -19,7 +19,7 @@ import { COMMANDS, join, type Speaker } from './commands.ts'
 import { type Ended, endAfter, endWith } from './ending.ts'
 import type { Behind } from './replaying.ts'
 import { reportIgnored, reportRejection } from './reports.ts'
-import { type Restored, restore } from './restore.ts'
+import { type Grace, type Restored, restore } from './restore.ts'
 import type { Snapshot } from './resumables.ts'
 import type { Newcomer, SessionParts, Stored } from './session-parts.ts'
 import type { ClientPositions } from './start.ts'
@@ -32,7 +32,6 @@ const REMEMBERED_SIDS = 8
 /** The client has not shown a sign of life since it may have missed messages of any stream. */
 const NEVER = -1
 
-const nothing = (): void => {}
 const NO_SIDS: readonly string[] = []
 
 // There are very many sessions: they hold no closures, and no copies of shared parts.
@@ -47,7 +46,8 @@ export class Session implements Addressee, Behind, Speaker, Subscribing, Restore
   readonly #formerSids: readonly string[]
   readonly subscriptions = new Subscriptions()
   readonly catchUp: CatchUp
-  #endGrace = nothing
+  /** Set while a resumed client may still say which messages it has. */
+  #grace: Grace | undefined
   /** The history's offset at the client's last sign of life: later messages may never have reached it. */
   #heardAt = 0
   #ended = false
@@ -73,11 +73,11 @@ export class Session implements Addressee, Behind, Speaker, Subscribing, Restore
     const { position } = resumed
     const isOfThisEpoch = typeof position === 'object' && position.epoch === this.#parts.history?.epoch
     this.#heardAt = isOfThisEpoch ? position.offset : NEVER
-    this.#endGrace = restore(this, resumed, this.#parts)
+    this.#grace = restore(this, resumed, this.#parts)
   }
 
   restored(): void {
-    this.#endGrace = nothing
+    this.#grace = undefined
   }
 
   /** Once true, the session ignores commands and delivers nothing. */
@@ -121,14 +121,14 @@ export class Session implements Addressee, Behind, Speaker, Subscribing, Restore
 
   /** The client lives, and has read all but our latest frames. */
   heard(): void {
-    const isInGrace = this.#endGrace !== nothing
-    if (this.connection.isOpen && !isInGrace) this.#heardAt = this.#parts.history?.seen ?? 0
+    if (this.connection.isOpen && this.#grace === undefined) this.#heardAt = this.#parts.history?.seen ?? 0
   }
 
   /** Handles one message of the client; `undefined` is a message that is not text. */
   receive(text: string | undefined): Outcome {
     if (this.#ended) return 'free'
     this.heard()
+    this.#grace?.heard()
     const command = text === undefined ? undefined : parseCommand(text)
     if (command === undefined) {
       this.#complain(text !== undefined && isTooDeep(text) ? 'command_too_deep' : 'command_malformed')
@@ -168,7 +168,7 @@ export class Session implements Addressee, Behind, Speaker, Subscribing, Restore
   end(): Snapshot | undefined {
     if (this.#ended) return undefined
     this.#ended = true
-    this.#endGrace()
+    this.#grace?.end()
     const left = this.snapshot()
     const { presence, heal, failed } = this.#parts
     for (const subscription of this.subscriptions) this.#leave(subscription)

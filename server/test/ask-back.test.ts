@@ -84,6 +84,7 @@ test('a client that does not ask for history after it resumed is asked to come b
 
   const again = await cable.welcomed({ protocols: EXTENDED, query: `?sid=${client.welcome.sid}` })
   assert.deepEqual(again.welcome.restored_ids, [open('a')])
+  again.send({ command: 'pong' })
   assert.deepEqual(
     [await again.next(), await again.next()],
     [{ type: 'reject_history', identifier: open('a') }, DISCONNECT],

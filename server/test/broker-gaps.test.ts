@@ -121,6 +121,7 @@ for (const [about, isLostBefore] of [
       const next = await cable.connect({ protocols: EXTENDED, query: `?sid=${client.welcome.sid}` })
       assert.deepEqual((await next.next()).restored_ids, [turbo('a')])
       if (history !== undefined) next.command('history', turbo('a'), { history })
+      else next.send({ command: 'pong' })
       const { type, message } = await next.next()
       assert.match(String(type ?? message), expected)
     })

@@ -54,6 +54,7 @@ test('a resuming client gets the missed messages even if it asks for no history'
   await cable.broadcast('a', 'missed')
   const second = await connect(cable, `${jid()}&sid=${first.welcome.sid}`)
   await cable.broadcast('a', 'during')
+  second.send({ command: 'pong' })
 
   assert.deepEqual([(await second.next()).message, (await second.next()).message], ['missed', 'during'])
 })
@@ -69,6 +70,7 @@ test('a client that loses its connection twice, and asks for no history, gets wh
   assert.equal((await second.next()).type, 'pong')
   await lose(cable, second)
   const third = await connect(cable, `${jid()}&sid=${second.welcome.sid}`)
+  third.send({ command: 'pong' })
 
   assert.equal((await third.next()).message, 'missed')
 })

@@ -103,6 +103,7 @@ testSeeds(
     assert.equal((await here.cable.post([own, missed])).status, 201)
     const second = await back(there, first)
     assert.deepEqual(second.welcome.restored_ids, [open('a')])
+    second.send({ command: 'pong' })
 
     assert.equal((await second.next()).message, 'missed')
     assert.equal((await here.cable.post([own, { stream: 'a', data: '"live"' }])).status, 201)
