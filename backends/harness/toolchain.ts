@@ -36,6 +36,17 @@ export const JAVA: Tool = {
   isPresent: () => probe('javac', ['--release', '16', '--version']),
 }
 
+/** Only tests need it: they start servers of their own. */
+export const REDIS: Tool = {
+  title: 'Redis',
+  needs: 'redis-server and redis-sentinel 7.0, or newer',
+  packages: ['redis-server', 'redis-sentinel'],
+  isPresent: async () => {
+    const found = await Promise.all(['redis-server', 'redis-sentinel'].map(name => probe(name, ['--version'])))
+    return found.every(Boolean)
+  },
+}
+
 /** Reverse proxies that apps run behind. Only tests need them. */
 export const PROXIES = {
   nginx: proxy('nginx', 'nginx'),
