@@ -16,6 +16,7 @@ export const COMMANDS: Readonly<Record<string, Row>> = {
   },
   token: { summary: 'print a token for a client', load: () => import('./token.ts') },
   name: { summary: 'print a signed stream name, or the element with it', load: () => import('./name.ts') },
+  outbox: { summary: 'print or make the table of an outbox', load: () => import('./outbox.ts') },
   debug: { summary: 'say what is wrong with a token, a name, a URL or a page', load: () => import('./debug.ts') },
   doctor: { summary: 'examine a cable from outside, and name what is wrong', load: () => import('./doctor.ts') },
 }

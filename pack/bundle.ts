@@ -1,7 +1,6 @@
 /**
  * Bundles the command `hotcable` for plain Node: JavaScript modules, one for each part that is loaded lazily.
  */
-import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build, type Metafile, type Plugin } from 'esbuild'
 
@@ -19,7 +18,8 @@ const noEsbuild: Plugin = {
 /** Writes main.js and its parts into `folder`. Returns esbuild's list of what is in them. */
 export async function bundleCommand(folder: string): Promise<Metafile> {
   const { metafile } = await build({
-    entryPoints: [join(ROOT, 'cli/main.ts')],
+    // (A thread begins with a file.)
+    entryPoints: { main: 'cli/main.ts', 'outbox-sqlite-thread': 'server/broadcast/outbox-sqlite-thread.ts' },
     absWorkingDir: ROOT,
     outdir: folder,
     bundle: true,

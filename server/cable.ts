@@ -11,6 +11,7 @@ import { newSid, randomLetters } from './base/random.ts'
 import { soon } from './base/soon.ts'
 import { createBackend } from './broadcast/backend.ts'
 import { createDisconnect } from './broadcast/disconnect.ts'
+import { outboxOf } from './broadcast/outbox.ts'
 import { addBackendRoutes } from './broadcast/routes.ts'
 import { withUnheardLogged } from './broadcast/unheard.ts'
 import { withUnpublishedHealed } from './broadcast/unpublished.ts'
@@ -99,7 +100,7 @@ export function createCable(
   const sessions = new Sessions({ resumables, arrivals, signal: broker.signal, later, failed })
   const pace = createRefreshPace(settings, { later, monotonic })
   let draining = false
-  const isDraining = () => draining
+  const whyClosed = () => (draining ? 'draining' : outbox?.isElsewhere ? 'outbox_elsewhere' : undefined)
 
   const counted = (): Counted => ({ sessions, arrivals, hub, broker, ...stores.memory, webSockets, pace })
   const metrics = createMetrics(gaugesOf(counted), settings.metrics_tags)
@@ -122,7 +123,8 @@ export function createCable(
   })
   const { ports, listener, webSockets } = createClients(config, {
     bundle: bundleClient,
-    ...{ admission, sessions, broker, isDraining, metrics, turn, failed, log },
+    waysIn: () => outbox?.conditions ?? [],
+    ...{ admission, sessions, broker, whyClosed, metrics, turn, failed, log },
   })
 
   broker.start(
@@ -136,8 +138,15 @@ export function createCable(
   const published = withUnpublishedHealed({ publish: broker.publish, forget: broker.forget, later })
   const publish = recent?.published(withUnheardLogged(published, { hub, log, monotonic }), hub) ?? published
   const forget = (identity: string) => resumables.forget(identity)
+  const backend = createBackend({ publish, disconnect: createDisconnect({ signal: broker.signal, forget }), metrics })
+  const outbox = outboxOf(settings, {
+    publish: backend.publish,
+    lost: () => void sessions.stopSome(Number.POSITIVE_INFINITY),
+    missed: () => broker.forget('all'),
+    ...{ pause, metrics, failed, log },
+  })
   const urls = addBackendRoutes(config, {
-    backend: createBackend({ publish, disconnect: createDisconnect({ signal: broker.signal, forget }), metrics }),
+    backend,
     position: () => (history === undefined ? '-' : soon(history.position(), pagePosition)),
     attendance: stream => presence && soon(presence.present(stream), printAttendance),
     streams: () => hub.listeners(),
@@ -159,6 +168,7 @@ export function createCable(
     async listen() {
       try {
         await ports.listen(config.host)
+        outbox?.start()
       } catch (error) {
         await end(0)
         throw error
@@ -166,6 +176,7 @@ export function createCable(
     },
     async close() {
       draining = true
+      await outbox?.stop()
       await shutDown(settings, { sessions, pause, monotonic, end })
     },
     get url() {

@@ -182,6 +182,7 @@ export const CUTS = {
   host_malformed: { status: 400, fix: 'the Host header must be a host, with or without a port' },
   origin_not_allowed: { status: 403, fix: "add the origin's host to --allowed_origins" },
   draining: { status: 503, fix: 'the cable is stopping: /ready tells a balancer to send clients elsewhere' },
+  outbox_elsewhere: { status: 503, fix: 'another cable consumes the outbox, and admits its clients: /ready says so' },
   websocket_version: {
     status: 426,
     fix: 'this cable speaks one version of WebSocket: Sec-WebSocket-Version: 13',
@@ -244,6 +245,8 @@ export type RejectionCode = keyof typeof REJECTIONS
 export type ComplaintCode = keyof typeof COMPLAINTS
 export type GapCode = keyof typeof GAPS
 export type CutCode = keyof typeof CUTS
+/** Why the cable refuses new clients for a while. */
+export type ClosedCode = Extract<CutCode, 'draining' | 'outbox_elsewhere'>
 export type RequestRefusalCode = keyof typeof REQUEST_REFUSALS
 export type EventRefusalCode = keyof typeof EVENT_REFUSALS
 export type RefusalCode =

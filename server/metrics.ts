@@ -16,6 +16,8 @@ const COUNTERS = {
   broadcast_msg_total: 'Messages broadcast.',
   repeated_broadcast_msg_total:
     'Messages that the cable did not broadcast again, because it had already published their id.',
+  outbox_rows_total: 'Rows of the outbox that were published.',
+  outbox_refused_rows_total: 'Rows of the outbox that the cable set aside, because it could not publish them.',
   remote_commands_total: 'Remote disconnects.',
   server_msg_total: 'Frames sent to clients.',
   disconnected_slow_clients_total: 'Sessions cut because they read too slowly.',

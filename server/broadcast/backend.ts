@@ -4,13 +4,13 @@
 import { type Soon, soon } from '../base/soon.ts'
 import type { Broker, Disconnect } from '../broker.ts'
 import type { Metrics } from '../metrics.ts'
-import { parseRequest } from '../protocol/publication.ts'
+import { type Publication, parseRequest } from '../protocol/publication.ts'
 
 export type Publish = Broker['publish']
 
 export interface Backend {
-  /** Applies the whole body of a broadcast or none of it. Throws RequestRefused. */
-  publish: (body: string) => Soon<void>
+  /** Applies the whole body or none of it; `name` becomes the id of a publication without one. Throws RequestRefused. */
+  publish: (body: string, name?: string) => Soon<void>
   /** Returns how many sessions it ended. */
   disconnect: (request: Disconnect) => Soon<number>
 }
@@ -28,8 +28,9 @@ export function createBackend({ publish, disconnect: end, metrics }: BackendPart
     return end(request)
   }
   return {
-    publish(body) {
+    publish(body, name) {
       const request = parseRequest(body)
+      if (name !== undefined && 'publications' in request) nameAll(request.publications, name)
       metrics.publications_total++
       if ('disconnect' in request) return soon(disconnect(request.disconnect), () => {})
       const asked = request.publications.length
@@ -40,4 +41,11 @@ export function createBackend({ publish, disconnect: end, metrics }: BackendPart
     },
     disconnect,
   }
+}
+
+/** Publications of one body get different ids, the same in each retry. */
+function nameAll(publications: readonly Publication[], name: string): void {
+  publications.forEach((publication, at) => {
+    publication.id ??= publications.length === 1 ? name : `${name}:${at}`
+  })
 }

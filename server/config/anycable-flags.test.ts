@@ -136,7 +136,7 @@ test('an adapter for broadcasts, or a broker, that this cable does not have is r
     '--broadcast_adapter has redis and redisx, which this cable does not have: set it to http',
   )
   assert.match(problem('--broadcast_adapter=nats'), /has nats, which/)
-  assert.equal(problem('--broadcast_adapter=http,smoke'), '--broadcast_adapter must be one of http')
+  assert.equal(problem('--broadcast_adapter=http,smoke'), '--broadcast_adapter must be one of http, outbox')
   assert.equal(problem('--broadcast_adapter=http'), '')
   assert.match(problem('--broker=redis'), /^--broker must be one of memory, none$/)
 })

@@ -66,6 +66,14 @@ const CONTRADICTIONS: readonly MistakeRow[] = [
     say: `--${name} needs --jwt_public_key or --jwks_url`,
   })),
   {
+    when: ({ values }) => values.broadcast_adapter.includes('outbox') && values.outbox === '',
+    say: '--broadcast_adapter has outbox, which needs --outbox: its database',
+  },
+  {
+    when: ({ values }) => !values.broadcast_adapter.includes('outbox') && values.outbox !== '',
+    say: '--outbox needs --broadcast_adapter=http,outbox',
+  },
+  {
     when: ({ values }) => (values.ssl_cert === '') !== (values.ssl_key === ''),
     say: '--ssl_cert and --ssl_key need each other: set both',
   },

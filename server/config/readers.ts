@@ -50,11 +50,17 @@ export const choices =
     list(text).map(choice(...names))
 
 /** Ways in for broadcasts. We refuse AnyCable's other ones by name: an operator that sets one relies on it. */
-export const adapters: Read<'http'[]> = text => {
+export const adapters: Read<('http' | 'outbox')[]> = text => {
   const missing = list(text).filter(name => ['redis', 'redisx', 'nats'].includes(name))
   if (missing.length > 0)
     throw new Error(`has ${missing.join(' and ')}, which this cable does not have: set it to http`)
-  return choices('http')(text)
+  return choices('http', 'outbox')(text)
+}
+
+/** The database of an outbox. */
+export const outbox: Read<string> = text => {
+  if (!/^sqlite:./s.test(text)) throw new Error('must be sqlite:PATH')
+  return text
 }
 
 /** `none` switches a secret off, as in AnyCable. */

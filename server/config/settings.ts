@@ -15,6 +15,7 @@ import {
   host,
   list,
   origins,
+  outbox,
   parameter,
   path,
   paths,
@@ -160,7 +161,8 @@ const STREAMS = {
 }
 
 const BACKENDS = {
-  broadcast_adapter: setting('NAMES', adapters, ['http'], 'Ways in for broadcasts: http.'),
+  broadcast_adapter: setting('NAMES', adapters, ['http'], 'Ways in for broadcasts: http, outbox; comma-separated.'),
+  outbox: ours('DATABASE', outbox, '', 'Database with the table of the outbox: sqlite:PATH.'),
   broadcast_key: setting('KEY', text, '', 'Bearer key of broadcasts; none: no key. Default: derived from --secret.'),
   broadcast_previous_keys: ours('KEYS', secrets, [], 'Former broadcast keys that still work; comma-separated.'),
   http_broadcast_port: setting(
@@ -404,5 +406,6 @@ const EXAMPLES: Record<string, string> = {
   SECONDS: '10',
   HOSTS: 'app.example.com',
   FILE: '/etc/ssl/cable.pem',
+  DATABASE: 'sqlite:/var/lib/app/app.sqlite',
   URL: 'http://127.0.0.1:3000/health',
 }

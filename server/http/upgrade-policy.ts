@@ -1,9 +1,9 @@
 /**
- * Which WebSockets we open: well-formed handshakes from allowed origins, but none while the cable drains.
+ * Which WebSockets we open: well-formed handshakes from allowed origins, but none while the cable is closed to new clients.
  */
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { CUTS, type CutCode, describeCut } from '../errors.ts'
+import { type ClosedCode, CUTS, type CutCode, describeCut } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { originAllowed } from '../protocol/negotiate.ts'
 import { refuseUpgrade } from './listener.ts'
@@ -11,7 +11,7 @@ import { handshakeFault, isCurrentVersion, type Upgrade } from './upgrade.ts'
 
 export interface UpgradePolicyParts {
   allowedOrigins: readonly string[]
-  isDraining: () => boolean
+  whyClosed: () => ClosedCode | undefined
   refused: (code: CutCode) => void
   log: Log
   open: Upgrade['take']
@@ -25,8 +25,8 @@ export interface UpgradePolicy {
 }
 
 export function createUpgradePolicy(parts: UpgradePolicyParts): UpgradePolicy {
-  const { allowedOrigins, isDraining, refused, log, open } = parts
-  const refuse = (code: 'draining' | ReturnType<typeof handshakeFault>, socket: Duplex, reason?: string) => {
+  const { allowedOrigins, whyClosed, refused, log, open } = parts
+  const refuse = (code: ClosedCode | ReturnType<typeof handshakeFault>, socket: Duplex, reason?: string) => {
     refused(code)
     log.debug({ code }, describeCut(code))
     refuseUpgrade(socket, CUTS[code].status, reason)
@@ -38,7 +38,8 @@ export function createUpgradePolicy(parts: UpgradePolicyParts): UpgradePolicy {
   return {
     refuse: refuseMalformed,
     take(request, socket, head) {
-      if (isDraining()) return refuse('draining', socket)
+      const closed = whyClosed()
+      if (closed !== undefined) return refuse(closed, socket)
       const { origin } = request.headers
       if (!originAllowed(origin, allowedOrigins)) {
         const code = 'origin_not_allowed'

@@ -2,7 +2,7 @@
  * The clients' side of the cable: their port, WebSockets, server-sent events, and the routes beside them.
  */
 import type { ReportFailure } from '../base/failure.ts'
-import { type CutCode, describeCut } from '../errors.ts'
+import { type ClosedCode, type CutCode, describeCut } from '../errors.ts'
 import { addClientRoutes, type ClientRouteParts, type ClientRouteSettings } from '../http/client-routes.ts'
 import { type ClientScriptParts, createClientScripts } from '../http/client-scripts.ts'
 import type { HttpListener, Tls } from '../http/listener.ts'
@@ -38,7 +38,9 @@ export interface ClientsParts {
   broker: ClientRouteParts['broker']
   /** Builds the pages' scripts. */
   bundle: ClientScriptParts['build']
-  isDraining: () => boolean
+  /** Why the cable refuses new clients now. */
+  whyClosed: () => ClosedCode | undefined
+  waysIn: ClientRouteParts['waysIn']
   metrics: Metrics
   turn: Turn
   failed: ReportFailure
@@ -54,7 +56,7 @@ export interface Clients {
 
 export function createClients(config: ClientsSettings, parts: ClientsParts): Clients {
   const { settings, tls } = config
-  const { admission, sessions, broker, bundle, isDraining, metrics, turn, failed, log } = parts
+  const { admission, sessions, broker, bundle, whyClosed, waysIn, metrics, turn, failed, log } = parts
   const { refused } = metrics
   const cut = (code: CutCode) => {
     refused(code)
@@ -67,7 +69,7 @@ export function createClients(config: ClientsSettings, parts: ClientsParts): Cli
   const upgrades = createUpgradePolicy({
     allowedOrigins: settings.allowed_origins,
     open: (request, socket, head) => webSockets.open(request, socket, head),
-    ...{ isDraining, refused, log },
+    ...{ whyClosed, refused, log },
   })
   const webSockets = createWebSockets(
     {
@@ -94,9 +96,9 @@ export function createClients(config: ClientsSettings, parts: ClientsParts): Cli
     },
   )
   const listener = ports.serve(settings.port)
-  addClientRoutes(listener.app, settings, { isDraining, broker })
+  addClientRoutes(listener.app, settings, { whyClosed, broker, waysIn })
   if (settings.client_js === 'on') listener.app.route('/', createClientScripts(settings.path, { build: bundle, log }))
   if (settings.sse)
-    listener.handlers.set(settings.sse_path, createEventHandler(config, { admission, metrics, turn, sent, isDraining }))
+    listener.handlers.set(settings.sse_path, createEventHandler(config, { admission, metrics, turn, sent, whyClosed }))
   return { ports, listener, webSockets }
 }

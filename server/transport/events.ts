@@ -8,6 +8,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import {
+  type ClosedCode,
   ENDINGS,
   type EndingCode,
   EVENT_REFUSALS,
@@ -35,8 +36,8 @@ export interface EventParts {
   metrics: Metrics
   turn: Turn
   sent: (bytes: number, frames: number) => void
-  /** Whether the cable is stopping, and refuses new clients. */
-  isDraining: () => boolean
+  /** Why the cable refuses new clients now. */
+  whyClosed: () => ClosedCode | undefined
 }
 
 export interface EventSettings {
@@ -72,7 +73,7 @@ export function createEventHandler({ settings, jwtParam }: EventSettings, parts:
       // A pipelined answer has no socket until the one before it ends, which may be never. So a connection has one session
       // at most, and ends with it.
       if (response.socket === null) throw new EventsRefused('events_pipelined')
-      if (parts.isDraining()) return askToReconnect(response, cors)
+      if (parts.whyClosed() !== undefined) return askToReconnect(response, cors)
       const caller = { url: request.url ?? '', headers: request.headers }
       const identified = admission.authenticate(caller, left => response.once('close', left))
       const admitted = identified instanceof Promise ? await identified : identified
@@ -82,7 +83,7 @@ export function createEventHandler({ settings, jwtParam }: EventSettings, parts:
       const asked = await post(request)
       // While we read the body, the client may have left, and others may have come.
       if (request.socket.destroyed) return
-      if (parts.isDraining()) return askToReconnect(response, cors)
+      if (parts.whyClosed() !== undefined) return askToReconnect(response, cors)
       begin(response, admitted, asked).open(cors)
     } catch (error) {
       if (error instanceof SessionRefused) {

@@ -1,0 +1,212 @@
+/**
+ * The thread that reads an outbox in SQLite.
+ *
+ * We look every 20 ms whether another connection has committed: SQLite keeps a number for that in memory. (A watch on the
+ * file fires before a commit is visible.) We read rows after the last one that we returned, and delete them at most once a
+ * second, without waiting for a writer of the app.
+ *
+ * A lock on a file beside the database lets one cable at a time consume it. The system frees the lock of a process that dies.
+ */
+import { statSync } from 'node:fs'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { setTimeout as pause } from 'node:timers/promises'
+import { parentPort, workerData } from 'node:worker_threads'
+import type { Call, Reply, ThreadData } from './outbox-sqlite.ts'
+import { type Claim, MAX_READ_BYTES, MAX_READ_ROWS, type RefusedRow, type Row } from './outbox-table.ts'
+
+const POLL_MS = 20
+const DELETE_MS = 1_000
+const WAIT_MS = 2_000
+/** How long a read may wait: without a write-ahead log, a commit keeps readers out. */
+const READ_MS = 2_000
+/** How long the last deletion may wait for a writer of the app. */
+const LAST_MS = 500
+
+const { path, maxBytes } = workerData as ThreadData
+
+interface Opened {
+  readonly database: DatabaseSync
+  readonly file: number
+  readonly version: StatementSync
+  readonly rows: StatementSync
+  readonly sequence: StatementSync
+  readonly named: StatementSync
+}
+
+let lock: DatabaseSync | undefined
+let opened: Opened | undefined
+/** The last row that we returned. */
+let last = 0
+let lastName: string | undefined
+/** The number of the last commit that {@link read} saw. */
+let seen: unknown
+let published = 0
+let deleted = 0
+let refused: RefusedRow[] = []
+let deletedAt = 0
+let isReadOnly = false
+let isClosing = false
+
+/** A file with the same path may be another one: the app has replaced it, and its rows begin anew. */
+const fileOf = (): number => statSync(path).ino
+
+function open(): Claim {
+  if (!claim()) return 'other'
+  opened?.database.close()
+  opened = undefined
+  // (statSync throws if there is no file: a mistyped path must not make an empty database.)
+  const file = fileOf()
+  const database = new DatabaseSync(path, { timeout: READ_MS })
+  try {
+    // After a power cut a row may be here again; the app's own commits are as durable as before.
+    database.exec('PRAGMA synchronous = NORMAL')
+    opened = { database, file, ...prepared(database) }
+  } catch (error) {
+    database.close()
+    throw error
+  }
+  ;[last, published, deleted, seen, refused] = [0, 0, 0, undefined, []]
+  return 'alone'
+}
+
+const prepared = (database: DatabaseSync) => ({
+  version: database.prepare('PRAGMA data_version'),
+  rows: database.prepare(
+    `SELECT id, name, CASE WHEN typeof(publication) = 'text' AND octet_length(publication) <= ? THEN publication END AS publication
+     FROM hotcable_outbox WHERE id > ? AND refused IS NULL ORDER BY id LIMIT ${MAX_READ_ROWS}`,
+  ),
+  named: database.prepare('SELECT name FROM hotcable_outbox WHERE id = ? AND refused IS NULL'),
+  sequence: database.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'hotcable_outbox'"),
+})
+
+/** Returns false if another process has the lock. */
+function claim(): boolean {
+  if (lock !== undefined) return true
+  let candidate: DatabaseSync | undefined
+  try {
+    candidate = new DatabaseSync(`${path}-outbox-lock`, { timeout: 0 })
+    candidate.exec('BEGIN EXCLUSIVE')
+  } catch (error) {
+    candidate?.close()
+    if (isBusy(error)) return false
+    // A folder that we may not write to: then each cable reads all rows, and deletes none.
+    if (isUnwritable(error)) return true
+    throw error
+  }
+  lock = candidate
+  return true
+}
+
+function read(): Row[] {
+  const { version, rows } = opened!
+  seen = numberOf(version)
+  if (beganAnew()) [last, published, deleted] = [0, 0, 0]
+  const found: Row[] = []
+  let bytes = 0
+  for (const row of rows.iterate(maxBytes, last)) {
+    const { id, name, publication } = row as { id: number; name: unknown; publication: string | null }
+    if (publication !== null) bytes += publication.length
+    if (bytes > MAX_READ_BYTES && found.length > 0) break
+    found.push({ id: `${id}`, name: `${name}`, publication: publication ?? undefined })
+  }
+  last = Number(found.at(-1)?.id ?? last)
+  lastName = found.at(-1)?.name ?? lastName
+  return found
+}
+
+/** Whether the app has emptied the table, and its ids began anew. */
+function beganAnew(): boolean {
+  if (last === 0) return false
+  const { sequence, named } = opened!
+  if (((sequence.get() as { seq: number } | undefined)?.seq ?? 0) < last) return true
+  const { name } = (named.get(last) as { name: string } | undefined) ?? {}
+  return name !== undefined && (name !== lastName || deleted >= last)
+}
+
+function settle(ids: readonly string[], rows: readonly RefusedRow[]): void {
+  published = Math.max(published, ...ids.map(Number))
+  refused.push(...rows)
+  for (const { id } of rows) published = Math.max(published, Number(id))
+  sweep(DELETE_MS)
+}
+
+/** Deletes what was published, unless we did so less than `everyMs` ago, or the app writes for more than `waitMs`. */
+function sweep(everyMs: number, waitMs = 0): void {
+  if (published === deleted || performance.now() - deletedAt < everyMs) return
+  const { database } = opened!
+  deletedAt = performance.now()
+  try {
+    database.exec(`PRAGMA busy_timeout = ${waitMs}`)
+    database.exec('BEGIN IMMEDIATE')
+    try {
+      const set = database.prepare(`UPDATE hotcable_outbox SET refused = datetime('now'), reason = ? WHERE id = ?`)
+      for (const { id, reason } of refused) set.run(reason, Number(id))
+      database.prepare('DELETE FROM hotcable_outbox WHERE id <= ? AND refused IS NULL').run(published)
+      database.exec('COMMIT')
+    } catch (error) {
+      database.exec('ROLLBACK')
+      throw error
+    }
+    refused = []
+    deleted = published
+    isReadOnly = false
+  } catch (error) {
+    if (isUnwritable(error)) isReadOnly = true
+    else if (!isBusy(error)) throw error
+  } finally {
+    database.exec(`PRAGMA busy_timeout = ${READ_MS}`)
+  }
+}
+
+async function changed(): Promise<void> {
+  const until = performance.now() + WAIT_MS
+  while (performance.now() < until && !isClosing) {
+    if (numberOf(opened!.version) !== seen) return
+    sweep(DELETE_MS)
+    await pause(POLL_MS)
+  }
+  if (!isClosing && fileOf() !== opened!.file) throw new Error('another file has taken its place')
+}
+
+const numberOf = (version: StatementSync): unknown => (version.get() as { data_version: number }).data_version
+
+function close(): void {
+  try {
+    if (opened !== undefined) sweep(0, LAST_MS)
+  } finally {
+    opened?.database.close()
+    lock?.close()
+    opened = lock = undefined
+  }
+}
+
+/** SQLite's codes; their lower byte is the kind. */
+const codeOf = (error: unknown): number => ((error as { errcode?: number }).errcode ?? 0) & 0xff
+const isBusy = (error: unknown): boolean => [5, 6].includes(codeOf(error))
+/** READONLY, PERM, CANTOPEN, FULL, IOERR: rows can still be read, perhaps. */
+const isUnwritable = (error: unknown): boolean => [8, 3, 14, 13].includes(codeOf(error))
+
+const answers = {
+  open,
+  read,
+  changed,
+  close,
+  settle: ({ published, refused }: Extract<Call, { name: 'settle' }>) => settle(published, refused as RefusedRow[]),
+} satisfies Record<Call['name'], (call: never) => unknown>
+
+let turn: Promise<unknown> = Promise.resolve()
+
+async function answer(call: Call): Promise<void> {
+  let reply: Omit<Reply, 'isReadOnly'>
+  try {
+    reply = { value: await answers[call.name](call as never) }
+  } catch (error) {
+    reply = { error: `${path}: ${(error as Error).message}` }
+  }
+  parentPort!.postMessage({ ...reply, isReadOnly } satisfies Reply)
+}
+
+parentPort!.on('message', (call: Call) => {
+  if (call.name === 'close') isClosing = true
+  turn = turn.then(() => answer(call))
+})
