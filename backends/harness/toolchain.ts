@@ -36,7 +36,7 @@ export const JAVA: Tool = {
   isPresent: () => probe('javac', ['--release', '16', '--version']),
 }
 
-/** Only tests need it: they start servers of their own. */
+/** Only tests need it, and they start it themselves. */
 export const REDIS: Tool = {
   title: 'Redis',
   needs: 'redis-server and redis-sentinel 7.0, or newer',
