@@ -21,11 +21,21 @@ const browser = chromiumLaunch()
 /** One recipe, one app of the guide and one of the other pages of docs/ (npm test); npm run test:full has them all. */
 const OTHER_RECIPES = /the recipe for (?!Hono:)|an existing app in (?!Flask)|docs-(?!forms.*a form is answered)/
 
+/** Tests that repeat another one with the other client script, or in another language; those of `boards` (npm run test:full). */
+const REPEATED = new RegExp(
+  [
+    String.raw`(board|keyboard|own-changes)\.spec\.ts .*\(rails\)$`,
+    String.raw`(csrf|events|keyboard|looks|news|own-changes)\.spec\.ts .* in (python|php|ruby|rails)( \(anycable\))?$`,
+    String.raw`board\.spec\.ts .*(stays text|plain forms).* in (python|php|ruby|rails)$`,
+  ].join('|'),
+)
+
 export default defineConfig({
   testDir: '.',
   outputDir: '../../test-results',
   projects: [
-    { name: 'board', testMatch: '*.spec.ts', testIgnore: 'heal/*', grepInvert: OTHER_RECIPES },
+    { name: 'board', testMatch: '*.spec.ts', testIgnore: 'heal/*', grepInvert: [OTHER_RECIPES, REPEATED] },
+    { name: 'boards', testMatch: '*.spec.ts', testIgnore: 'heal/*', grep: REPEATED },
     { name: 'recipes', testMatch: ['recipes.spec.ts', 'guide.spec.ts', 'docs-*.spec.ts'], grep: OTHER_RECIPES },
     // The same tests with AnyCable in the place of our cable (npm run e2e:swap).
     { name: 'swap', testMatch: ['board.spec.ts', 'rails.spec.ts', 'trust.spec.ts'] },

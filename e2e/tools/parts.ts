@@ -85,6 +85,7 @@ export const PARTS: Readonly<Record<string, Part>> = {
   },
   package: { steps: [{ tests: ['e2e/package/package.test.ts', 'e2e/package/image.test.ts'] }] },
   browser: { steps: [{ project: 'board', needs: CHROMIUM }] },
+  boards: { isExtra: true, steps: [{ project: 'boards', needs: CHROMIUM }] },
   recipes: { isExtra: true, steps: [{ project: 'recipes', needs: CHROMIUM }] },
   runtimes: {
     isExtra: true,

@@ -1,10 +1,13 @@
 /**
- * `npm test`: runs one test of each kind, in order; prints a table with the time of each step, and one line with the result.
+ * `npm test`: runs one test of each kind; prints a table with the time of each step, and one line with the result.
  *
  *   node e2e/tools/test.ts                 the usual parts
  *   node e2e/tools/test.ts full            all of them: npm run test:full
  *   node e2e/tools/test.ts unit swap       these: parts.ts has their names
  *   node e2e/tools/test.ts usual heal      the usual ones, and one more
+ *
+ * Two steps run at a time: one with a browser, and one without, because both mostly wait. Then we print what each printed
+ * when it ends.
  *
  * It installs nothing. It skips the tests of a missing program and says how to install it; with CI=true that is a failure.
  */
@@ -20,6 +23,9 @@ interface Count {
   failed: number
   skipped: number
 }
+
+/** Prints what a step prints. */
+type Print = (to: NodeJS.WriteStream, text: string | Buffer) => void
 
 const scratch = mkdtempSync(join(tmpdir(), 'hotcable-test-'))
 const tally = join(scratch, 'tally.json')
@@ -43,17 +49,14 @@ const leaks: string[] = []
 const isIncomplete = spawnSync(process.execPath, ['e2e/tools/setup.ts', '--check'], { stdio: 'inherit' }).status !== 0
 const total: Count = { passed: 0, failed: 0, skipped: 0 }
 const table: string[] = []
-for (const part of wanted) {
-  for (const step of PARTS[part]!.steps) {
-    const from = performance.now()
-    const count = await take(step)
-    for (const key of ['passed', 'failed', 'skipped'] as const) total[key] += count[key]
-    const seconds = ((performance.now() - from) / 1000).toFixed(0)
-    table.push(`${part.padEnd(10)} ${seconds.padStart(5)} s   ${told(count).padEnd(40)} ${titleOf(step)}`)
-  }
-}
+const steps = [...wanted].flatMap(part => PARTS[part]!.steps.map(step => ({ part, step })))
+const lanes = [steps.filter(({ step }) => 'project' in step), steps.filter(({ step }) => !('project' in step))].filter(
+  lane => lane.length > 0,
+)
+const from = performance.now()
+await Promise.all(lanes.map(runAll))
 rmSync(scratch, { recursive: true })
-console.log(`\n${table.join('\n')}`)
+console.log(`\n${table.join('\n')}\n${'all'.padEnd(10)} ${secondsSince(from)} s`)
 const rest = all.filter(part => !wanted.has(part))
 if (rest.length > 0) console.log(`\nNot run: ${rest.join(', ')} (npm run test:full runs all)`)
 if (isIncomplete) console.log('\nSomething that the tests need is missing (see above): npm run setup installs it.')
@@ -61,6 +64,25 @@ for (const leak of leaks) console.log(`\nA secret, a token or a signed name was 
 total.failed += leaks.length
 console.log(`\n${told(total)}`)
 process.exit(total.failed > 0 || total.passed === 0 ? 1 : 0)
+
+async function runAll(lane: typeof steps): Promise<void> {
+  for (const { part, step } of lane) {
+    const from = performance.now()
+    const printed: (() => void)[] = []
+    // One lane prints as it goes; of two, the words of each step stay together.
+    const print: Print =
+      lanes.length === 1 ? (to, text) => void to.write(text) : (to, text) => printed.push(() => to.write(text))
+    if (lanes.length > 1) console.log(`\n${titleOf(step)} begins`)
+    const count = await take(step, print)
+    for (const write of printed) write()
+    for (const key of ['passed', 'failed', 'skipped'] as const) total[key] += count[key]
+    table.push(`${part.padEnd(10)} ${secondsSince(from)} s   ${told(count).padEnd(40)} ${titleOf(step)}`)
+  }
+}
+
+function secondsSince(from: number): string {
+  return ((performance.now() - from) / 1000).toFixed(0).padStart(5)
+}
 
 function told({ passed, failed, skipped }: Count): string {
   return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`
@@ -72,25 +94,23 @@ function titleOf(step: Step): string {
   return step.program.join(' ').replace(process.execPath, 'node')
 }
 
-async function take(step: Step): Promise<Count> {
+async function take(step: Step, print: Print): Promise<Count> {
   const { needs } = step
-  console.log(`\n${titleOf(step)}`)
+  const say = (text: string) => print(process.stdout, `\n${text}\n`)
+  say(titleOf(step))
   if (needs !== undefined && !(await needs.isPresent())) {
-    console.log(`\n!!! ${missing(needs)}\n`)
+    say(`!!! ${missing(needs)}`)
     return env.CI === 'true' ? { passed: 0, failed: 1, skipped: 0 } : { passed: 0, failed: 0, skipped: 1 }
   }
-  if ('project' in step) return await playwright(step.project, step.env)
-  if ('tests' in step) return await nodeTests(step)
-  return await program(step.program, step.asOne)
+  if ('project' in step) return await playwright(step.project, print, step.env)
+  if ('tests' in step) return await nodeTests(step, print)
+  return await program(step.program, print, step.asOne)
 }
 
-async function nodeTests({
-  node = process.execPath,
-  tests,
-  only,
-  skip,
-  env,
-}: Extract<Step, { tests: unknown }>): Promise<Count> {
+async function nodeTests(
+  { node = process.execPath, tests, only, skip, env }: Extract<Step, { tests: unknown }>,
+  print: Print,
+): Promise<Count> {
   rmSync(tally, { force: true })
   const args = [
     '--test',
@@ -105,19 +125,20 @@ async function nodeTests({
     ...(only === undefined ? [] : [`--test-name-pattern=${only}`]),
     ...(skip === undefined ? [] : [`--test-skip-pattern=${skip}`]),
   ]
-  const { code } = await run(node, [...args, ...tests], env)
+  const { code } = await run(node, [...args, ...tests], print, env)
   return settle(() => {
     const { crashes, ...count } = JSON.parse(readFileSync(tally, 'utf8')) as Count & { crashes: string[] }
-    for (const crash of crashes) console.log(LEAK.test(crash) ? crash.split('\n', 1)[0] : crash)
+    for (const crash of crashes) print(process.stdout, `${LEAK.test(crash) ? crash.split('\n', 1)[0] : crash}\n`)
     return count
   }, code)
 }
 
-async function playwright(project: string, extra?: Step['env']): Promise<Count> {
+async function playwright(project: string, print: Print, extra?: Step['env']): Promise<Count> {
   const report = join(scratch, 'playwright.json')
   const { code } = await run(
     process.execPath,
     ['node_modules/playwright/cli.js', 'test', '--config', 'e2e/browser/playwright.config.ts', '--project', project],
+    print,
     { PLAYWRIGHT_JSON_OUTPUT_FILE: report, ...extra },
   )
   return settle(() => {
@@ -126,8 +147,12 @@ async function playwright(project: string, extra?: Step['env']): Promise<Count> 
   }, code)
 }
 
-async function program([command, ...args]: readonly [string, ...string[]], asOne = false): Promise<Count> {
-  const { code, output } = await run(command, args)
+async function program(
+  [command, ...args]: readonly [string, ...string[]],
+  print: Print,
+  asOne = false,
+): Promise<Count> {
+  const { code, output } = await run(command, args, print)
   if (asOne) return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0 }
   return settle(() => {
     const [, passed, failed] = [...output.matchAll(/^(\d+) passed, (\d+) failed$/gm)].at(-1)!
@@ -148,6 +173,7 @@ function settle(read: () => Count, code: number): Count {
 async function run(
   command: string,
   args: readonly string[],
+  print: Print,
   extra: Step['env'] = {},
 ): Promise<{ code: number; output: string }> {
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...env, ...extra } })
@@ -158,7 +184,7 @@ async function run(
   for (const stream of [child.stdout, child.stderr]) {
     let line = ''
     stream.on('data', data => {
-      ;(stream === child.stdout ? process.stdout : process.stderr).write(data)
+      print(stream === child.stdout ? process.stdout : process.stderr, data)
       output = (output + data).slice(-10_000)
       line += data
       const [leak] = LEAK.exec(line) ?? []
@@ -168,7 +194,7 @@ async function run(
   }
   return await new Promise(resolve => {
     child.on('error', () => {
-      console.log(`${command} is not installed`)
+      print(process.stdout, `${command} is not installed\n`)
       resolve({ code: 127, output })
     })
     child.on('close', (code, signal) => {
