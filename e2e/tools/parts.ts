@@ -102,6 +102,7 @@ export const PARTS: Readonly<Record<string, Part>> = {
     steps: [
       { tests: ['e2e/conformance/conformance.test.ts'], env: LATE },
       { tests: [FUZZ], env: { HOTCABLE_FUZZ: '1000', ...LATE } },
+      { program: [...SOAK, '--minutes=1'], asOne: true, env: LATE },
     ],
   },
   heal: { isExtra: true, steps: [{ project: 'heal', needs: CHROMIUM }] },

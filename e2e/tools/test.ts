@@ -104,7 +104,7 @@ async function take(step: Step, print: Print): Promise<Count> {
   }
   if ('project' in step) return await playwright(step.project, print, step.env)
   if ('tests' in step) return await nodeTests(step, print)
-  return await program(step.program, print, step.asOne)
+  return await program(step, print)
 }
 
 async function nodeTests(
@@ -148,11 +148,10 @@ async function playwright(project: string, print: Print, extra?: Step['env']): P
 }
 
 async function program(
-  [command, ...args]: readonly [string, ...string[]],
+  { program: [command, ...args], asOne, env }: Extract<Step, { program: unknown }>,
   print: Print,
-  asOne = false,
 ): Promise<Count> {
-  const { code, output } = await run(command, args, print)
+  const { code, output } = await run(command, args, print, env)
   if (asOne) return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0 }
   return settle(() => {
     const [, passed, failed] = [...output.matchAll(/^(\d+) passed, (\d+) failed$/gm)].at(-1)!
