@@ -157,6 +157,7 @@ export function createCable(
   const shown = showMetrics(config, { ports, metrics, every, log })
 
   const end = async (timeoutMs: number) => {
+    await outbox?.stop()
     heartbeat.stop()
     webSockets.stop()
     metrics.stop()
@@ -167,8 +168,8 @@ export function createCable(
   return {
     async listen() {
       try {
+        await outbox?.start()
         await ports.listen(config.host)
-        outbox?.start()
       } catch (error) {
         await end(0)
         throw error

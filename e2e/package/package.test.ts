@@ -5,7 +5,9 @@ import { createHmac } from 'node:crypto'
 import { globSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { stripTypeScriptTypes } from 'node:module'
 import { dirname, join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { type TestContext, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { type RunningCable, startCable } from '../../testing/cable.ts'
 import { connect } from '../../testing/client.ts'
 import { openRaw } from '../../testing/raw.ts'
@@ -108,6 +110,28 @@ for (const { version, program } of runtimes()) {
     ask(`await helper.broadcast('a', helper.turboStream('append', 'cards', '<li>Hello</li>'))`)
 
     assert.match(String((await client.next()).message), /<template><li>Hello<\/li><\/template>/)
+  })
+
+  const hasSqlite = version >= 'v22.13'
+
+  test(`Node ${version}: the package ${hasSqlite ? 'publishes the rows of an outbox in SQLite' : 'says that an outbox in SQLite needs a newer Node'}`, async t => {
+    const outbox = `--outbox=sqlite:${join(folder, `${version}.sqlite`)}`
+    const { status, stderr } = run('outbox', '--apply', outbox)
+    if (!hasSqlite) {
+      assert.equal(status, 1)
+      return assert.match(stderr, /SQLite needs Node 22\.13 or later; this is v/)
+    }
+    assert.deepEqual([status, stderr.replaceAll(/^.*(ExperimentalWarning|--trace-warnings).*\n/gm, '')], [0, ''])
+    const cable = await start(t, '--public_streams', '--broadcast_adapter=http,outbox', outbox)
+    while ((await (await fetch(`${http(cable)}/ready`)).text()) !== 'ready') await pause(20)
+    const client = await connect(t, cable.url)
+    assert.equal((await client.next()).type, 'welcome')
+    await client.subscribe(JSON.stringify({ channel: '$pubsub', stream_name: 'a' }))
+    const database = new DatabaseSync(outbox.replace('--outbox=sqlite:', ''))
+    database.exec(`INSERT INTO hotcable_outbox (publication) VALUES ('{"stream":"a","data":"1"}')`)
+    database.close()
+
+    assert.equal((await client.next()).message, 1)
   })
 
   test(`Node ${version}: the cable of the package serves every route to a client that offers HTTP/2`, async t => {

@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Client, Frame } from '../../testing/client.ts'
+import { startCable as startProcess } from '../../testing/cable.ts'
+import { type Client, connect, type Frame } from '../../testing/client.ts'
 import { startCable, type TestCable, turbo } from '../test/test-cable.ts'
 import { open } from './outbox-sqlite.ts'
 
@@ -198,4 +199,35 @@ test('the app may empty the table, and let its ids begin anew', async t => {
     assert.equal((await client.next()).message, wanted)
     app.database.exec("DELETE FROM hotcable_outbox; DELETE FROM sqlite_sequence WHERE name = 'hotcable_outbox'")
   }
+})
+
+test('a cable that is killed again and again loses no row', async t => {
+  const app = await startApp(t)
+  const got = new Set<string>()
+  let [written, kills] = [0, 0]
+  const writing = setInterval(() => app.insert(publication(`row ${written++}`)), 3)
+  t.after(() => clearInterval(writing))
+  while (kills < 6) {
+    const cable = await startProcess(['--secret=canary-outbox', '--public_streams', ...app.flags])
+    t.after(() => cable.stop('SIGKILL'))
+    // (Rows that waited are in the history: it keeps a hundred.)
+    const client = await connect(t, cable.url)
+    const identifier = JSON.stringify({ channel: '$pubsub', stream_name: 'a' })
+    client.command('subscribe', identifier, { history: { since: 1 } })
+    for (let frames = 0; frames < 60; ) {
+      const { message } = await client.next()
+      if (typeof message !== 'string') continue
+      frames++
+      got.add(message)
+    }
+    await cable.stop('SIGKILL')
+    kills++
+  }
+  clearInterval(writing)
+  for (const { publication } of app.rows()) got.add(JSON.parse(publication).data)
+
+  assert.deepEqual(
+    Array.from({ length: written }, (_, n) => `row ${n}`).filter(row => !got.has(row)),
+    [],
+  )
 })

@@ -43,13 +43,17 @@ export interface Outbox {
   readonly isElsewhere: boolean
   /** For /ready. */
   readonly conditions: readonly { readonly says: string; readonly isReady: boolean }[]
-  start: () => void
+  /** Resolves when we know whether clients may come, or in two seconds. */
+  start: () => Promise<unknown>
   /** Gives the table up; resolves when another cable may consume it. */
   stop: () => Promise<void>
 }
 
 /** Time until we try again, after the database, or the broker, was away. */
 const RETRY_MS = 1_000
+const START_MS = 2_000
+/** A stuck database must not delay a shutdown for longer. */
+const STOP_MS = 2_000
 /** A database that takes longer counts as away until it answers. */
 const SLOW_MS = 5_000
 
@@ -77,12 +81,17 @@ export function createOutbox({ load, publish, lost, missed, pause, metrics, fail
   const stopped = new Promise<void>(resolve => {
     wake = resolve
   })
+  let known = () => {}
+  const isKnown = new Promise<void>(resolve => {
+    known = resolve
+  })
   /** Rows that we are done with, and that may still be in the table: the reason of each that we refused. */
   const done = new Map<string, string | undefined>()
 
   const become = (next: OutboxState, why?: string) => {
     if (next === state) return
     state = next
+    if (next === 'waiting' || next === 'away') known()
     const line = why === undefined ? LINES[next] : `${LINES[next]}: ${why}`
     if (next === 'well') log.info(line)
     else log.warn(line)
@@ -107,10 +116,10 @@ export function createOutbox({ load, publish, lost, missed, pause, metrics, fail
         table ??= await load()
         await consume(table)
       } catch (error) {
-        if (error instanceof OutboxAway) become('away', error.message)
-        else failed(error)
         // A cable that starts while the database is away would else admit no clients until it is back.
         if (!isClaimed) isElsewhere = false
+        if (error instanceof OutboxAway) become('away', error.message)
+        else failed(error)
         await rest(RETRY_MS)
       }
     }
@@ -135,6 +144,7 @@ export function createOutbox({ load, publish, lost, missed, pause, metrics, fail
       // Rows that waited are published: a client that comes now gets all later ones.
       if (rows.length === 0) isElsewhere = false
       become(table.isReadOnly ? 'read-only' : 'well')
+      if (!isElsewhere) known()
       if (!isWell) await rest(RETRY_MS)
       else if (rows.length === 0) await Promise.race([table.changed(), stopped])
     }
@@ -182,11 +192,12 @@ export function createOutbox({ load, publish, lost, missed, pause, metrics, fail
     },
     start() {
       running = run()
+      return Promise.race([isKnown, rest(START_MS)])
     },
     async stop() {
       isStopping = true
       wake()
-      await running
+      await Promise.race([running, pause(STOP_MS)])
     },
   }
 }
