@@ -11,10 +11,10 @@ import { newSid, randomLetters } from './base/random.ts'
 import { soon } from './base/soon.ts'
 import { createBackend } from './broadcast/backend.ts'
 import { createDisconnect } from './broadcast/disconnect.ts'
-import { outboxOf } from './broadcast/outbox.ts'
 import { addBackendRoutes } from './broadcast/routes.ts'
 import { withUnheardLogged } from './broadcast/unheard.ts'
 import { withUnpublishedHealed } from './broadcast/unpublished.ts'
+import { createWaysIn } from './broadcast/ways-in.ts'
 import { createChannels, type Resolve } from './channels/channels.ts'
 import type { Config } from './config/config.ts'
 import { createRecent } from './debug/recent.ts'
@@ -100,7 +100,7 @@ export function createCable(
   const sessions = new Sessions({ resumables, arrivals, signal: broker.signal, later, failed })
   const pace = createRefreshPace(settings, { later, monotonic })
   let draining = false
-  const whyClosed = () => (draining ? 'draining' : outbox?.isElsewhere ? 'outbox_elsewhere' : undefined)
+  const whyClosed = () => (draining ? 'draining' : waysIn.closed)
 
   const counted = (): Counted => ({ sessions, arrivals, hub, broker, ...stores.memory, webSockets, pace })
   const metrics = createMetrics(gaugesOf(counted), settings.metrics_tags)
@@ -123,7 +123,7 @@ export function createCable(
   })
   const { ports, listener, webSockets } = createClients(config, {
     bundle: bundleClient,
-    waysIn: () => outbox?.conditions ?? [],
+    waysIn: () => waysIn.conditions,
     ...{ admission, sessions, broker, whyClosed, metrics, turn, failed, log },
   })
 
@@ -139,11 +139,11 @@ export function createCable(
   const publish = recent?.published(withUnheardLogged(published, { hub, log, monotonic }), hub) ?? published
   const forget = (identity: string) => resumables.forget(identity)
   const backend = createBackend({ publish, disconnect: createDisconnect({ signal: broker.signal, forget }), metrics })
-  const outbox = outboxOf(settings, {
+  const waysIn = createWaysIn(config, {
     publish: backend.publish,
     lost: () => void sessions.stopSome(Number.POSITIVE_INFINITY),
     missed: () => broker.forget('all'),
-    ...{ pause, metrics, failed, log },
+    ...{ pause, monotonic, metrics, failed, log },
   })
   const urls = addBackendRoutes(config, {
     backend,
@@ -157,7 +157,7 @@ export function createCable(
   const shown = showMetrics(config, { ports, metrics, every, log })
 
   const end = async (timeoutMs: number) => {
-    await outbox?.stop()
+    await waysIn.stop()
     heartbeat.stop()
     webSockets.stop()
     metrics.stop()
@@ -168,7 +168,7 @@ export function createCable(
   return {
     async listen() {
       try {
-        await outbox?.start()
+        await waysIn.start()
         await ports.listen(config.host)
       } catch (error) {
         await end(0)
@@ -177,7 +177,7 @@ export function createCable(
     },
     async close() {
       draining = true
-      await outbox?.stop()
+      await waysIn.stop()
       await shutDown(settings, { sessions, pause, monotonic, end })
     },
     get url() {

@@ -183,6 +183,10 @@ export const CUTS = {
   origin_not_allowed: { status: 403, fix: "add the origin's host to --allowed_origins" },
   draining: { status: 503, fix: 'the cable is stopping: /ready tells a balancer to send clients elsewhere' },
   outbox_elsewhere: { status: 503, fix: 'another cable consumes the outbox, and admits its clients: /ready says so' },
+  redisx_elsewhere: {
+    status: 503,
+    fix: 'another cable reads the Redis stream, and admits its clients: /ready says so',
+  },
   websocket_version: {
     status: 426,
     fix: 'this cable speaks one version of WebSocket: Sec-WebSocket-Version: 13',
@@ -246,7 +250,7 @@ export type ComplaintCode = keyof typeof COMPLAINTS
 export type GapCode = keyof typeof GAPS
 export type CutCode = keyof typeof CUTS
 /** Why the cable refuses new clients for a while. */
-export type ClosedCode = Extract<CutCode, 'draining' | 'outbox_elsewhere'>
+export type ClosedCode = Extract<CutCode, 'draining' | 'outbox_elsewhere' | 'redisx_elsewhere'>
 export type RequestRefusalCode = keyof typeof REQUEST_REFUSALS
 export type EventRefusalCode = keyof typeof EVENT_REFUSALS
 export type RefusalCode =

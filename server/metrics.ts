@@ -18,6 +18,9 @@ const COUNTERS = {
     'Messages that the cable did not broadcast again, because it had already published their id.',
   outbox_rows_total: 'Rows of the outbox that were published.',
   outbox_refused_rows_total: 'Rows of the outbox that the cable set aside, because it could not publish them.',
+  redis_msg_total: 'Broadcasts from Redis that were published.',
+  redis_refused_msg_total:
+    'Broadcasts from Redis that the cable could not publish; it set those of --redisx_stream aside.',
   remote_commands_total: 'Remote disconnects.',
   server_msg_total: 'Frames sent to clients.',
   disconnected_slow_clients_total: 'Sessions cut because they read too slowly.',

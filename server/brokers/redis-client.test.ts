@@ -15,7 +15,7 @@ const at = (url: string, more: Partial<RedisServer> = {}): RedisServer => ({
 
 async function connected(t: TestContext, server: RedisServer) {
   const connection = await connectRedis(server, 'hotcable-test')
-  t.after(connection.end)
+  t.after(() => connection.end())
   return connection
 }
 

@@ -33,10 +33,12 @@ export type RedisClient = ReturnType<typeof createClient>
 
 export interface RedisConnection {
   readonly client: RedisClient
+  /** Sends a command; texts in its answer are Buffers. */
+  bytes: (command: readonly string[]) => Promise<unknown>
   /** Resolves with the reason when the connection has ended. */
   readonly ended: Promise<RedisAway>
   /** Ends the connection; commands without an answer reject. */
-  end: () => void
+  end: (why?: string) => void
 }
 
 /** Redis does not answer. The message says which server and why, and holds no password. */
@@ -86,7 +88,7 @@ function withAddress({ protocol, username, password, pathname }: URL, host: stri
 }
 
 async function connect(url: string, tls: RedisTls, name: string): Promise<RedisConnection> {
-  const { createClient } = await import('redis')
+  const { createClient, RESP_TYPES } = await import('redis')
   const socket = { connectTimeout: CONNECT_MS, reconnectStrategy: false } as const
   const client: RedisClient = createClient({
     url,
@@ -114,7 +116,13 @@ async function connect(url: string, tls: RedisTls, name: string): Promise<RedisC
     clearTimeout(patience)
   }
   pings = pingAtIntervals(client, fail)
-  return { client, ended, end: () => fail('we ended the connection') }
+  const typeMapping = { [RESP_TYPES.BLOB_STRING]: Buffer }
+  return {
+    client,
+    bytes: command => client.sendCommand(command, { typeMapping }),
+    ended,
+    end: (why = 'we ended the connection') => fail(why),
+  }
 }
 
 /** A machine that vanished, or a frozen Redis, closes no connection. */

@@ -14,16 +14,10 @@ interface Group {
   readonly flags: Readonly<Record<string, string | boolean>>
 }
 
-const NO_REDIS = 'this cable has no Redis yet: backends broadcast by HTTP, and it runs as one process'
 const NO_NATS = 'this cable has no NATS: backends broadcast by HTTP, and it runs as one process'
 const NO_RPC = 'this cable calls no RPC server: clients come with tokens and signed stream names'
 
 const GROUPS: readonly Group[] = [
-  {
-    how: 'refused',
-    why: NO_REDIS,
-    flags: { redis_url: 'redis://localhost:6379', redis_sentinels: '' },
-  },
   {
     how: 'refused',
     why: 'this cable runs as one process, so it passes broadcasts to no other',
@@ -31,19 +25,11 @@ const GROUPS: readonly Group[] = [
   },
   {
     how: 'no effect',
-    why: NO_REDIS,
+    why: 'the cable asks the Sentinels whenever it connects, pings Redis every second, and caches nothing of it',
     flags: {
-      redis_channel: '__anycable__',
       redis_sentinel_discovery_interval: '30',
       redis_keepalive_interval: '30',
-      redis_tls_verify: false,
-      redis_tls_ca_cert_path: '',
-      redis_tls_client_cert_path: '',
-      redis_tls_client_key_path: '',
       redis_disable_cache: false,
-      redisx_stream: '__anycable__',
-      redisx_group: 'bx',
-      redisx_read_block_milliseconds: '2000',
     },
   },
   {

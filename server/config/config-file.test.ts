@@ -180,8 +180,8 @@ test('a mistake in a file is a sentence that names the key, and repeats nothing 
   for (const [toml, expected] of [
     ['[server]\nport = "canary"', 'server.port in anycable.toml must be a whole number from 0 to 65535'],
     [
-      'broadcast_adapters = ["http", "redisx"]',
-      'broadcast_adapters in anycable.toml has redisx, which this cable does not have: set it to http',
+      'broadcast_adapters = ["http", "nats"]',
+      'broadcast_adapters in anycable.toml has nats, which this cable does not have: set it to http',
     ],
     ...['123', 'true', '["canary"]', '{ canary = "a" }', '1979-05-27', '[[]]'].map(value => [
       `secret = ${value}`,
@@ -216,8 +216,8 @@ test('a mistake in a file is a sentence that names the key, and repeats nothing 
 test('an unknown key is a warning, and so is a key that switches on a part that this cable does not have', async t => {
   const toml = `noauth = true
 colour = "red"
-[redis]
-url = "redis://canary@redis:6379"
+[nats]
+servers = "nats://canary@nats:4222"
 [metrics]
 statsd.host = "localhost:8125"
 [streams]
@@ -235,7 +235,7 @@ secret = "canary"
     warnings.map(warning => /^(\S+) in \S+ (is not a setting|has no effect)/.exec(warning)?.slice(1)),
     [
       ['colour', 'is not a setting'],
-      ['redis.url', 'has no effect'],
+      ['nats.servers', 'has no effect'],
       ['metrics.statsd.host', 'has no effect'],
       ['streams.pubsub_channel', 'is not a setting'],
       ['__proto__.port', 'is not a setting'],

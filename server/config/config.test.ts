@@ -288,7 +288,7 @@ test('a misspelt variable of ours is an error that names the right one', () => {
     ['HOTCABLE_SECRET', 'did you mean ANYCABLE_SECRET?'],
     ['HOTCABLE_PORT', 'did you mean ANYCABLE_PORT?'],
     ['HOTCABLE_COLOUR_OF_LOG', 'remove it from the environment'],
-    ['HOTCABLE_REDIS_URL', 'remove it from the environment'],
+    ['HOTCABLE_REDIS_URL', 'did you mean ANYCABLE_REDIS_URL?'],
   ] as const)
     assert.deepEqual(problems(['--noauth'], { [name]: 'x' }), [`${name} is not a variable of this cable: ${advice}`])
 

@@ -3,6 +3,7 @@
  */
 import type { PublicTokens } from '../auth/jwks.ts'
 import { deriveKey, railsTurboKeys, type Secret } from '../auth/keys.ts'
+import type { RedisServer } from '../brokers/redis-client.ts'
 import type { ChannelSettings, Signed } from '../channels/channels.ts'
 import type { Tls } from '../http/listener.ts'
 import type { Values } from './settings.ts'
@@ -30,6 +31,8 @@ export interface Config extends ChannelSettings {
   readonly metricsHost: string | undefined
   /** `undefined`: plain HTTP. */
   readonly tls: Tls | undefined
+  /** Where Redis is, for the ways in and the broker that use it. */
+  readonly redis: RedisServer
   /** The presets in force. */
   readonly presets: readonly string[]
   readonly warnings: readonly string[]
@@ -50,6 +53,8 @@ const RESOLVED = [
   ...['broadcast_key', 'broadcast_previous_keys', 'http_broadcast_port'],
   ...['metrics_port', 'metrics_host'],
   ...['api_port', 'api_secret', 'api_previous_secrets'],
+  ...['redis_url', 'redis_sentinels', 'redis_tls_verify'],
+  ...['redis_tls_ca_cert_path', 'redis_tls_client_cert_path', 'redis_tls_client_key_path'],
   'debug',
 ] as const satisfies (keyof Values)[]
 
@@ -57,7 +62,7 @@ const RESOLVED = [
 export type Settings = Readonly<Omit<Values, (typeof RESOLVED)[number]>>
 
 /** The part of a configuration that depends on the settings only. */
-export type Resolved = Omit<Config, 'tls' | 'publicTokens' | 'presets' | 'warnings'>
+export type Resolved = Omit<Config, 'tls' | 'redis' | 'publicTokens' | 'presets' | 'warnings'>
 
 /** Resolves fallbacks. */
 export function resolve(values: Values): Resolved {

@@ -27,6 +27,12 @@ const isOpen = ({ values, config }: Checked): boolean => values.public || (value
 const hasOpenBroadcasts = ({ config }: Checked): boolean => config.broadcastKeys.length === 0
 const hasOpenApi = ({ config }: Checked): boolean => config.api?.keys.length === 0
 
+const readsRedis = ({ broadcast_adapter }: Checked['values']): boolean =>
+  broadcast_adapter.some(name => name === 'redis' || name === 'redisx')
+
+const isTls = ({ redis_url, redis_sentinels }: Checked['values']): boolean =>
+  [redis_url, ...redis_sentinels].some(url => url.startsWith('rediss:'))
+
 const NAMES = Object.keys(SETTINGS) as SettingName[]
 
 /** `anycable-local-secret` is in each anycable.toml that AnyCable's generator for Rails writes. */
@@ -72,6 +78,10 @@ const CONTRADICTIONS: readonly MistakeRow[] = [
   {
     when: ({ values }) => !values.broadcast_adapter.includes('outbox') && values.outbox !== '',
     say: '--outbox needs --broadcast_adapter=http,outbox',
+  },
+  {
+    when: ({ values }) => (values.redis_tls_client_cert_path === '') !== (values.redis_tls_client_key_path === ''),
+    say: '--redis_tls_client_cert_path and --redis_tls_client_key_path need each other: set both',
   },
   {
     when: ({ values }) => (values.ssl_cert === '') !== (values.ssl_key === ''),
@@ -137,6 +147,25 @@ const WARNINGS: readonly MistakeRow[] = [
     when: ({ given, values }: Checked) => given.has(name) && !values[needed] && values[name] !== values.port,
     say: `${name} has no effect without --${needed}`,
   })),
+  {
+    when: ({ given, values }) =>
+      given.has('redis_url') && values.redis_url !== SETTINGS.redis_url.fallback && !readsRedis(values),
+    say: 'redis_url has no effect: for broadcasts from Redis set --broadcast_adapter=http,redis, which is the default of AnyCable',
+  },
+  ...(
+    [
+      ['redis_channel', 'redis'],
+      ['redisx_stream', 'redisx'],
+      ['redisx_group', 'redisx'],
+    ] as const
+  ).map(([name, adapter]) => ({
+    when: ({ given, values }: Checked) => given.has(name) && !values.broadcast_adapter.includes(adapter),
+    say: `${name} has no effect: it needs --broadcast_adapter=http,${adapter}`,
+  })),
+  {
+    when: ({ values }) => readsRedis(values) && isTls(values) && !values.redis_tls_verify,
+    say: 'redis_tls_verify is off: a machine on the way to Redis could read the password and all broadcasts',
+  },
   { when: ({ values }) => values.public, say: 'public: every client may connect, listen and broadcast' },
   {
     when: checked => hasOpenBroadcasts(checked) && isReachable(checked),

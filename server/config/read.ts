@@ -10,6 +10,7 @@ import { contradictions, warnings } from './contradictions.ts'
 import { readFlags } from './flags.ts'
 import { presetsOf, presetValues } from './presets.ts'
 import { readPublicTokens } from './public-tokens.ts'
+import { readRedis } from './redis.ts'
 import { envNames, SETTINGS, type SettingName, type Values } from './settings.ts'
 import { type Given, settle, type Usual } from './settle.ts'
 import { readTls } from './tls.ts'
@@ -38,8 +39,9 @@ export function readConfig(
   if (isWhole) problems.push(...contradictions({ given, values, config }))
   const problem = (sentence: string) => problems.push(sentence)
   const [tls, publicTokens] = [readTls(values, problem), readPublicTokens(values, problem)]
+  const redis = readRedis(values, problem)
   if (problems.length > 0) throw new ConfigInvalid(problems)
-  return { ...config, tls, publicTokens, presets, warnings: [...noted, ...warnings({ given, values, config })] }
+  return { ...config, tls, publicTokens, redis, presets, warnings: [...noted, ...warnings({ given, values, config })] }
 }
 
 /** The settings alone, even if they contradict each other. Throws {@link ConfigInvalid} with every value that is wrong. */

@@ -49,12 +49,10 @@ export const choices =
   text =>
     list(text).map(choice(...names))
 
-/** Ways in for broadcasts. We refuse AnyCable's other ones by name: an operator that sets one relies on it. */
-export const adapters: Read<('http' | 'outbox')[]> = text => {
-  const missing = list(text).filter(name => ['redis', 'redisx', 'nats'].includes(name))
-  if (missing.length > 0)
-    throw new Error(`has ${missing.join(' and ')}, which this cable does not have: set it to http`)
-  return choices('http', 'outbox')(text)
+/** Ways in for broadcasts. We refuse AnyCable's other one by name: an operator that sets it relies on it. */
+export const adapters: Read<('http' | 'redis' | 'redisx' | 'outbox')[]> = text => {
+  if (list(text).includes('nats')) throw new Error('has nats, which this cable does not have: set it to http')
+  return choices('http', 'redis', 'redisx', 'outbox')(text)
 }
 
 /** The database of an outbox. */
@@ -116,6 +114,30 @@ export const url: Read<string> = text => {
   const { protocol = '', username, password } = URL.parse(text) ?? {}
   if (!/^https?:$/.test(protocol) || username || password) throw new Error('must be an http(s) URL without a user name')
   return text
+}
+
+/** Returns the URL with its scheme, which AnyCable lets operators leave out. */
+export const redisUrl: Read<string> = text => {
+  const whole = text.includes('://') ? text : `redis://${text}`
+  const { protocol = '', hostname, pathname = '', username = '', password = '' } = URL.parse(whole) ?? {}
+  if (!/^rediss?:$/.test(protocol) || !hostname || hostname.includes(',') || !/^\/?\d*$/.test(pathname))
+    throw new Error(A_REDIS_URL)
+  try {
+    decodeURIComponent(username + password)
+  } catch (cause) {
+    throw new Error(A_REDIS_URL, { cause })
+  }
+  return whole
+}
+
+const A_REDIS_URL =
+  'must be one URL, redis://[[user]:password@]host[:port][/database], or rediss:// for TLS, with odd characters of the password as %40 (Redis Cluster is not supported)'
+
+/** Sentinels: URLs, or host:port. */
+export const sentinels: Read<string[]> = text => {
+  const entries = list(text)
+  for (const entry of entries) redisUrl(entry)
+  return entries
 }
 
 export const file: Read<string> = text => {

@@ -19,8 +19,10 @@ import {
   parameter,
   path,
   paths,
+  redisUrl,
   secret,
   secrets,
+  sentinels,
   tags,
   text,
   url,
@@ -161,7 +163,12 @@ const STREAMS = {
 }
 
 const BACKENDS = {
-  broadcast_adapter: setting('NAMES', adapters, ['http'], 'Ways in for broadcasts: http, outbox; comma-separated.'),
+  broadcast_adapter: setting(
+    'NAMES',
+    adapters,
+    ['http'],
+    'Ways in for broadcasts: http, redis, redisx, outbox; comma-separated.',
+  ),
   outbox: ours('DATABASE', outbox, '', 'Database with the table of the outbox: sqlite:PATH.'),
   broadcast_key: setting('KEY', text, '', 'Bearer key of broadcasts; none: no key. Default: derived from --secret.'),
   broadcast_previous_keys: ours('KEYS', secrets, [], 'Former broadcast keys that still work; comma-separated.'),
@@ -183,6 +190,56 @@ const BACKENDS = {
     'Bearer key of the REST API; none: no key. Default: derived from --secret. Without a key the API needs --api_port.',
   ),
   api_previous_secrets: ours('KEYS', secrets, [], 'Former keys of the REST API that still work; comma-separated.'),
+}
+
+const REDIS = {
+  redis_url: {
+    ...setting(
+      'URL',
+      redisUrl,
+      'redis://localhost:6379',
+      'Redis or Valkey: redis://[[user]:password@]host[:port][/database], or rediss:// for TLS. With Sentinels the host is the name of the master.',
+    ),
+    otherVariable: 'REDIS_URL',
+  },
+  redis_sentinels: setting(
+    'HOSTS',
+    sentinels,
+    [],
+    'Sentinels, as host:port or as URLs with their own user, password and TLS; comma-separated.',
+  ),
+  redis_tls_verify: {
+    ...flag('Verify the certificate of Redis and its Sentinels; on, unless you set it to false.'),
+    fallback: true,
+  },
+  redis_tls_ca_cert_path: setting(
+    'FILE',
+    file,
+    '',
+    'CA of these certificates (PEM). Default: the CAs that Node trusts.',
+  ),
+  redis_tls_client_cert_path: setting(
+    'FILE',
+    file,
+    '',
+    'Certificate of the cable, for a Redis that asks for one (PEM).',
+  ),
+  redis_tls_client_key_path: setting('FILE', file, '', 'Private key of that certificate (PEM).'),
+  redis_channel: setting('NAME', text, '__anycable__', 'With redis: the Pub/Sub channel where backends publish.'),
+  redisx_stream: setting('NAME', text, '__anycable__', 'With redisx: the stream to which backends add entries.'),
+  redisx_group: setting('NAME', text, 'bx', 'With redisx: the consumer group that reads the stream.'),
+  redisx_read_block_milliseconds: setting(
+    'N',
+    whole(1),
+    2000,
+    'With redisx: how long one read waits for an entry, at most 4000.',
+  ),
+  redis_prefix: ours(
+    'TEXT',
+    text,
+    'hotcable:',
+    'Beginning of the names of all keys that the cable itself makes in Redis.',
+  ),
 }
 
 const EVENTS = {
@@ -352,6 +409,7 @@ export const SECTIONS: Readonly<Record<string, Readonly<Record<string, Setting<u
   'Tokens of clients': TOKENS,
   'Streams and channels': STREAMS,
   'Broadcasts and the REST API': BACKENDS,
+  Redis: REDIS,
   'Server-sent events': EVENTS,
   'History and healing': HISTORY,
   'Lost sessions and presence': SESSIONS,
@@ -366,6 +424,7 @@ export const SETTINGS = {
   ...TOKENS,
   ...STREAMS,
   ...BACKENDS,
+  ...REDIS,
   ...EVENTS,
   ...HISTORY,
   ...SESSIONS,

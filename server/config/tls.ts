@@ -33,12 +33,13 @@ export function readTls(
   }
 }
 
-function readPem(name: string, file: string): string {
+/** Throws a sentence. `named`: how it names the file. */
+export function readPem(name: string, file: string, named = ` ${file}`): string {
   try {
     return readFileSync(file, 'utf8')
   } catch (cause) {
     const { code = '' } = cause as NodeJS.ErrnoException
-    throw new Error(`--${name} ${file} cannot be read: ${REASONS[code] ?? code}`, { cause })
+    throw new Error(`--${name}${named} cannot be read: ${REASONS[code] ?? code}`, { cause })
   }
 }
 

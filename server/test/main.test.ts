@@ -203,7 +203,7 @@ test('--print-config prints a file that starts the same cable, and flags of AnyC
 test('a flag of AnyCable that counts on an absent part stops the start with its reason, beside every other mistake', async t => {
   const { ended, output } = run(t, [
     '--noauth',
-    '--redis_url=redis://canary',
+    '--nats_servers=nats://canary',
     '--statsd_host=x',
     '--config-path=/nope.toml',
   ])
@@ -214,7 +214,7 @@ test('a flag of AnyCable that counts on an absent part stops the start with its 
       .trim()
       .split('\n')
       .map(line => /^cable: (\S+ \w+ \w+)/.exec(line)?.[1]),
-    ['/nope.toml cannot be', '--redis_url is refused', '--statsd_host is refused'],
+    ['/nope.toml cannot be', '--nats_servers is refused', '--statsd_host is refused'],
   )
 })
 
