@@ -12,10 +12,11 @@ export function licences(files: readonly string[]): string {
 
 function licenceOf(folder: string): string {
   const path = join(ROOT, folder)
-  const { name, version, license, author } = JSON.parse(readFileSync(join(path, 'package.json'), 'utf8'))
+  const { name, version, license, author, repository } = JSON.parse(readFileSync(join(path, 'package.json'), 'utf8'))
   const file = readdirSync(path).find(file => /^licen[cs]e/i.test(file))
   if (file === undefined && license !== 'MIT') throw new Error(`${name} has no file with its licence, ${license}`)
-  const text = file === undefined ? mit(author.name ?? author) : readFileSync(join(path, file), 'utf8')
+  const owner = author?.name ?? author ?? `the authors of ${repository.url}`
+  const text = file === undefined ? mit(owner) : readFileSync(join(path, file), 'utf8')
   return `${name} ${version} (${license})\n\n${text.trim()}\n`
 }
 

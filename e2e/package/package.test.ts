@@ -11,6 +11,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { type RunningCable, startCable } from '../../testing/cable.ts'
 import { connect } from '../../testing/client.ts'
 import { openRaw } from '../../testing/raw.ts'
+import { NO_REDIS, startRedis } from '../../testing/redis.ts'
 import { installPackage } from './installed.ts'
 import { runtimes } from './nodes.ts'
 
@@ -132,6 +133,17 @@ for (const { version, program } of runtimes()) {
     database.close()
 
     assert.equal((await client.next()).message, 1)
+  })
+
+  test(`Node ${version}: the package reads broadcasts from Redis`, { skip: NO_REDIS }, async t => {
+    const redis = await startRedis(t)
+    const cable = await start(t, '--public_streams', '--broadcast_adapter=http,redis', `--redis_url=${redis.url}`)
+    const client = await connect(t, cable.url)
+    assert.equal((await client.next()).type, 'welcome')
+    await client.subscribe(JSON.stringify({ channel: '$pubsub', stream_name: 'a' }))
+    await redis.cli('PUBLISH', '__anycable__', '{"stream":"a","data":"\\"Hello\\""}')
+
+    assert.equal((await client.next()).message, 'Hello')
   })
 
   test(`Node ${version}: the cable of the package serves every route to a client that offers HTTP/2`, async t => {

@@ -1,5 +1,5 @@
 /**
- * Connections to Redis or Valkey. The only file that imports `redis`, and it does so at the first connection.
+ * Connections to Redis or Valkey. The only file that imports `@redis/client`, and it does so at the first connection.
  *
  *   redis://[[user]:password@]host[:port][/database]      rediss:// for TLS
  *
@@ -8,7 +8,7 @@
  * A connection never connects again by itself: at the same address another Redis may answer, with other data, and the users
  * of a connection must notice. Without a connection a command fails at once, instead of waiting in a queue.
  */
-import type { createClient } from 'redis'
+import type { createClient } from '@redis/client'
 
 export interface RedisServer {
   readonly url: string
@@ -88,7 +88,8 @@ function withAddress({ protocol, username, password, pathname }: URL, host: stri
 }
 
 async function connect(url: string, tls: RedisTls, name: string): Promise<RedisConnection> {
-  const { createClient, RESP_TYPES } = await import('redis')
+  // (In a bundle a module in CommonJS has only its default.)
+  const { createClient, RESP_TYPES } = (await import('@redis/client')).default
   const socket = { connectTimeout: CONNECT_MS, reconnectStrategy: false } as const
   const client: RedisClient = createClient({
     url,

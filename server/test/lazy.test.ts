@@ -33,16 +33,16 @@ async function loaded(t: TestContext, flags: readonly string[]): Promise<string[
   await (await connect(t, `${cable.url}?jid=${token({ ext: 'ada' })}`)).next()
   const specifiers = readFileSync(file, 'utf8').split('\n')
   assert.ok(specifiers.includes('ws'))
-  return ['jose', 'smol-toml', 'redis'].filter(name => specifiers.includes(name))
+  return ['jose', 'smol-toml', '@redis/client'].filter(name => specifiers.includes(name))
 }
 
-test('a cable with a secret, without a file of settings and without Redis loads neither jose nor the parser of files nor redis', async t => {
+test('a cable with a secret, without a file of settings and without Redis loads neither jose nor the parser of files nor the client of Redis', async t => {
   const { publicKey } = generateKeyPairSync('ed25519')
   const pem = publicKey.export({ type: 'spki', format: 'pem' })
 
   assert.deepEqual(await loaded(t, ['--secret=canary-qwerty', '--ignore-config-path']), [])
   assert.deepEqual(
     await loaded(t, [`--jwt_public_key=${pem}`, '--config-path=FILE', '--broadcast_adapter=redis', '--redis_url=x:1']),
-    ['jose', 'smol-toml', 'redis'],
+    ['jose', 'smol-toml', '@redis/client'],
   )
 })
