@@ -271,7 +271,12 @@ const HISTORY = {
     5,
     'How long the cable waits after its start before it asks pages to refresh.',
   ),
-  heal_check: ours('URL', url, '', 'Ask pages to refresh only while this URL answers with a status below 500.'),
+  heal_check: ours(
+    'URL',
+    url,
+    '',
+    'Ask pages to refresh only while this URL answers with a status below 500, but not 429.',
+  ),
 }
 
 const SESSIONS = {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import { test } from 'node:test'
-import { answersBelow500, createPace, type PaceSettings } from './pace.ts'
+import { createPace, isWell, type PaceSettings } from './pace.ts'
 
 function clockwork() {
   const timers: { at: number; then: () => void }[] = []
@@ -157,15 +157,15 @@ test('no job runs while the app fails, and all run when it answers again', async
   assert.equal(done.length, 3)
 })
 
-test('an app is well when it answers below 500', async t => {
+test('an app is well when it answers below 500, but not with 429', async t => {
   let status = 200
   const app = createServer((_, response) => response.writeHead(status).end('x')).listen(0, '127.0.0.1')
   t.after(() => app.close())
   await new Promise(resolve => app.once('listening', resolve))
-  const check = answersBelow500(`http://127.0.0.1:${(app.address() as { port: number }).port}/`)
+  const check = isWell(`http://127.0.0.1:${(app.address() as { port: number }).port}/`)
   const seen = []
-  for (status of [200, 303, 404, 500, 502]) seen.push(await check())
+  for (status of [200, 303, 404, 429, 500, 502]) seen.push(await check())
 
-  assert.deepEqual(seen, [true, true, true, false, false])
-  assert.equal(await answersBelow500('http://127.0.0.1:1/')(), false)
+  assert.deepEqual(seen, [true, true, true, false, false, false])
+  assert.equal(await isWell('http://127.0.0.1:1/')(), false)
 })

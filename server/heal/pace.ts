@@ -119,12 +119,13 @@ export function createPace({ rate, notBefore, monotonic, later, check }: PaceSet
   }
 }
 
-/** Whether an app answers below 500; no answer in 2 s counts as a 500. */
-export const answersBelow500 = (url: string) => async (): Promise<boolean> => {
+/** Whether an app answers, in 2 s, and with neither 429 nor 5xx. */
+export const isWell = (url: string) => async (): Promise<boolean> => {
   try {
     const { status, body } = await fetch(url, { redirect: 'manual', signal: AbortSignal.timeout(2_000) })
     await body?.cancel()
-    return status < 500
+    // An app that limits requests (429) would answer refreshes so as well, and its answer replaces the page.
+    return status < 500 && status !== 429
   } catch {
     return false
   }
@@ -150,7 +151,7 @@ export function createRefreshPace(
   return createPace({
     rate: settings.heal_rate,
     notBefore: monotonic() + settings.heal_delay * 1000,
-    check: settings.heal_check === '' ? undefined : answersBelow500(settings.heal_check),
+    check: settings.heal_check === '' ? undefined : isWell(settings.heal_check),
     later,
     monotonic,
   })
