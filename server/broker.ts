@@ -69,7 +69,11 @@ export interface Broker {
   readonly well: boolean
   /** Returns the position of a page that is rendered now. Changes nothing. */
   position: () => Soon<Position>
-  /** Takes all publications, or none. Returns those that it published: it skips ids that it took before. */
+  /**
+   * Takes all publications, or none. Returns those that it published: it skips ids that it took before. A `key` removes older
+   * messages of the stream from the history, at once with the new one: those with the same key and, if the new one has an
+   * `exclude`, with the same one. No position becomes a gap by that.
+   */
   publish: (publications: readonly Publication[]) => Soon<readonly Publication[]>
   /** Returns the messages after the position, the oldest first; `gap` if some of them are gone. */
   after: (stream: string, from: Position) => Soon<readonly Entry[] | 'gap'>

@@ -1,5 +1,5 @@
 /** What a page tells its browser about the cable: meta tags, the script, the first signed name. Pure. */
-import { type Tag, tagsOf } from '../../server/debug/tags.ts'
+import { type Tag, tagsOf } from '../../server/protocol/tags.ts'
 
 export interface PageTags {
   /** The cable's URL, as written: `cable-url`, else `action-cable-url`. */

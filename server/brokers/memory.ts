@@ -27,10 +27,10 @@ export interface MemoryBrokerParts {
 
 export function createMemoryBroker({ history, ids }: MemoryBrokerParts): SyncBroker {
   let feed: Feed
-  const take = ({ stream, message, exclude, type, transient, id }: Publication): boolean => {
+  const take = ({ stream, message, exclude, type, transient, id, key }: Publication): boolean => {
     if (id !== undefined && ids.has(id)) return false
     if (history === undefined || transient) feed.live(stream, { message, exclude, type, fromClient: false })
-    else feed.entry(history.append(stream, message, exclude, type))
+    else feed.entry(history.append(stream, message, exclude, type, key))
     // Last: if a line above throws, the backend's retry must not look like a repetition.
     if (id !== undefined) ids.add(id)
     return true

@@ -1,9 +1,10 @@
 /**
  * Reads the <turbo-stream> elements of a message, and what they need on the page. Pure.
  */
+
+import { type Tag, tagsOf } from '../protocol/tags.ts'
 import { addFault, type Finding, finding, MOST_PARTS } from './finding.ts'
 import { shorten } from './shorten.ts'
-import { type Tag, tagsOf } from './tags.ts'
 
 const ACTIONS = new Set('append prepend replace update remove before after refresh morph'.split(' '))
 const WITHOUT_TEMPLATE = new Set(['remove', 'refresh'])

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { metaTags, scriptTag, sourceTag, streamFrom, turboStream } from '../../backends/typescript/hotcable.ts'
 import { readConfig } from '../config/read.ts'
+import { tagsOf } from '../protocol/tags.ts'
 import { LEAK } from '../test/test-cable.ts'
 import type { Context } from './context.ts'
 import { decode } from './decode.ts'
 import type { Finding } from './finding.ts'
 import { printFindings } from './print.ts'
-import { tagsOf } from './tags.ts'
 
 const secret = 'canary-qwerty'
 const now = 1_800_000_000

@@ -1,13 +1,14 @@
 /**
  * Decodes the HTML of a page: meta tags, scripts, stream sources, and whether the messages find their targets. Pure.
  */
+
+import { type Tag, tagsOf } from '../protocol/tags.ts'
 import type { Context } from './context.ts'
 import { addFault, type Finding, finding, MOST_PARTS } from './finding.ts'
 import { addPosition } from './identifier.ts'
 import { decodeMessage, targetsOf } from './message.ts'
 import { shorten } from './shorten.ts'
 import { decodeStreamName } from './stream-name.ts'
-import { type Tag, tagsOf } from './tags.ts'
 import { decodeToken } from './token.ts'
 import { decodeUrl } from './url.ts'
 

@@ -14,8 +14,11 @@ export interface History {
   readonly epoch: string
   /** The last offset given out. */
   readonly offset: number
-  /** Takes a message and gives it its offset. `message` is JSON text. */
-  append: (stream: string, message: string, exclude?: string, type?: string) => Entry
+  /**
+   * Takes a message and gives it its offset. `message` is JSON text. With `key` it removes the older messages of the stream
+   * with that key which all get this one instead; every position stays valid.
+   */
+  append: (stream: string, message: string, exclude?: string, type?: string, key?: string) => Entry
   /** Returns the messages after the position, oldest first; `gap` if some of them are gone. */
   after: (stream: string, position: Position) => readonly Entry[] | 'gap'
   /** Returns the messages since a time, Unix seconds, inclusive, as far as it keeps them. */

@@ -3,6 +3,7 @@
  *
  *   oldest ◀─▶ … ◀─▶ newest        all entries, in order, for age and bytes
  *   stream ─▶ entries, horizon     the kept entries of one stream, and the offset of the last dropped one
+ *          ╰▶ newest               its entries with a key: a newer one replaces older ones, which is no gap
  *   forgotten                      the highest horizon of the streams that we have forgotten
  *
  * A position is valid while we have dropped nothing after it: its offset is at or past the stream's horizon. We remember
@@ -14,6 +15,7 @@ import { sizeOf } from '../base/size.ts'
 import type { Entry } from '../broker.ts'
 import type { Position } from '../protocol/position.ts'
 import type { History } from './history.ts'
+import { NewestEntries } from './newest-entries.ts'
 
 export interface MemorySettings {
   epoch: string
@@ -43,6 +45,7 @@ interface Kept extends Entry {
   readonly at: number
   /** Seconds of the monotonic clock. */
   readonly keptAt: number
+  readonly key: string | undefined
   older: Kept | undefined
   newer: Kept | undefined
 }
@@ -50,12 +53,15 @@ interface Kept extends Entry {
 interface Stream {
   readonly name: string
   readonly entries: Kept[]
+  /** `undefined`: no entry has a key. */
+  newest: NewestEntries<Kept> | undefined
   horizon: number
   touched: number
 }
 
-/** Bytes that an entry and a stream take beside their text, an upper estimate: see memory.test.ts. */
+/** Bytes that an entry, its key and a stream take beside their text, an upper estimate: see memory.test.ts. */
 const ENTRY = 200
+const KEY = 250
 const STREAM = 400
 
 export function createMemoryHistory({
@@ -78,18 +84,19 @@ export function createMemoryHistory({
   let evicted = 0
   const seconds = (clock: () => number) => Math.floor(clock() / 1000)
 
-  function append(name: string, message: string, exclude?: string, type?: string): Entry {
+  function append(name: string, message: string, exclude?: string, type?: string, key?: string): Entry {
     const home = streamOf(name)
     const entry: Kept = {
       home,
       stream: home.name,
       offset: ++offset,
       message,
-      size: ENTRY + sizeOf(message) + sizeOf(type ?? ''),
+      size: ENTRY + sizeOf(message) + sizeOf(type ?? '') + (key === undefined ? 0 : KEY + sizeOf(key)),
       exclude,
       type,
       at: seconds(wall),
       keptAt: home.touched,
+      key,
       older: newest,
       newer: undefined,
     }
@@ -98,6 +105,7 @@ export function createMemoryHistory({
     oldest ??= entry
     home.entries.push(entry)
     bytes += entry.size
+    if (key !== undefined) replaceOlder(entry, key)
     if (home.entries.length > limit) drop(home.entries[0]!)
     while (bytes > maxBytes && dropOldest());
     return entry
@@ -107,7 +115,7 @@ export function createMemoryHistory({
   function streamOf(name: string): Stream {
     let stream = latest
     if (stream?.name !== name) {
-      stream = streams.get(name) ?? { name, entries: [], horizon: forgotten, touched: 0 }
+      stream = streams.get(name) ?? { name, entries: [], newest: undefined, horizon: forgotten, touched: 0 }
       if (!streams.delete(name)) bytes += STREAM + sizeOf(name)
       streams.set(name, stream)
       latest = stream
@@ -116,10 +124,26 @@ export function createMemoryHistory({
     return stream
   }
 
+  function replaceOlder(entry: Kept, key: string): void {
+    const { home } = entry
+    home.newest ??= new NewestEntries()
+    for (const older of home.newest.add(key, entry)) {
+      home.entries.splice(home.entries.lastIndexOf(older), 1)
+      unlink(older)
+    }
+  }
+
+  /** Drops the oldest entry of its stream: earlier positions become a gap. */
   function drop(entry: Kept): void {
-    const { home, older, newer } = entry
+    const { home, key } = entry
     home.entries.shift()
     home.horizon = entry.offset
+    if (key !== undefined && home.newest?.delete(key, entry)) home.newest = undefined
+    unlink(entry)
+  }
+
+  function unlink(entry: Kept): void {
+    const { older, newer } = entry
     if (older === undefined) oldest = newer
     else older.newer = newer
     if (newer === undefined) newest = older

@@ -1,7 +1,7 @@
 /**
  * Reads the body that a backend POSTs: one publication, many, or a command.
  *
- *   {"stream":"board/1","data":"\"<turbo-stream …>\"","meta":{"exclude_socket":"<sid>","id":"<random>"}}
+ *   {"stream":"board/1","data":"\"<turbo-stream …>\"","meta":{"exclude_socket":"<sid>","id":"<random>","key":"bar"}}
  *   [{"stream":…,"data":…},…]                     we apply all, or none if one is invalid
  *   {"command":"disconnect","payload":{"identifier":"{\"user_id\":42}","reconnect":true}}
  *
@@ -13,6 +13,7 @@
  * array, as absent where an object belongs. Pure.
  */
 import { RequestRefused } from '../errors.ts'
+import { historyKey } from './publication-key.ts'
 
 export interface Publication {
   stream: string
@@ -26,6 +27,8 @@ export interface Publication {
   transient: boolean
   /** The name of this publication, the same in every retry: the cable publishes it once. */
   id?: string
+  /** The history removes older messages of the stream with the same key. It is not what the backend wrote: see publication-key.ts. */
+  key?: string
 }
 
 export interface RemoteDisconnect {
@@ -57,9 +60,10 @@ function publication(value: unknown, at: string): Publication {
   const exclude = optionalText(meta.exclude_socket, `${at}.meta.exclude_socket`)
   const type = optionalText(meta.broadcast_type, `${at}.meta.broadcast_type`)
   const transient = flag(meta.transient, `${at}.meta.transient`)
-  const id = isAbsent(meta.id) ? {} : { id: publicationId(meta.id, `${at}.meta.id`) }
+  const id = isAbsent(meta.id) ? {} : { id: name(meta.id, `${at}.meta.id`) }
   const message = toMessage(data)
-  return { stream, message, transient, ...(exclude ? { exclude } : {}), ...(type ? { type } : {}), ...id }
+  const key = isAbsent(meta.key) ? {} : { key: publicationKey(meta.key, message, type, `${at}.meta.key`) }
+  return { stream, message, transient, ...(exclude ? { exclude } : {}), ...(type ? { type } : {}), ...id, ...key }
 }
 
 function command({ command, payload }: Record<string, unknown>): RemoteDisconnect {
@@ -92,8 +96,14 @@ function optionalText(value: unknown, at: string): string | undefined {
   return value
 }
 
-/** Bounded, because the cable remembers ids. */
-function publicationId(value: unknown, at: string): string {
+function publicationKey(value: unknown, message: string, type: string | undefined, at: string): string {
+  const key = historyKey(name(value, at), message, type)
+  if (typeof key === 'string') return key
+  throw malformed(`${at} goes with the actions replace and update alone, not with ${JSON.stringify(key.action ?? '')}`)
+}
+
+/** Bounded, because the cable remembers it. */
+function name(value: unknown, at: string): string {
   if (typeof value !== 'string' || !/^.{1,64}$/su.test(value))
     throw malformed(`${at} must be a string of 1 to 64 characters`)
   return value
