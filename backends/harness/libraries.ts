@@ -3,7 +3,7 @@
  * each line is tested if its library is here.
  */
 import { execFile } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { Tool } from './toolchain.ts'
 
@@ -39,6 +39,18 @@ export const EXTRAS = {
     isPresent: async () => existsSync(EXPRESS),
   },
 } as const satisfies Record<string, Library>
+
+const GEMS = fileURLToPath(new URL('../../tmp/gems', import.meta.url))
+
+/** AnyCable's gem broadcasts by Redis with it. Nothing fails without it. */
+export const RUBY_REDIS: Tool & { readonly gem: string } = {
+  title: 'The redis gem',
+  needs: 'the gem redis 5 in tmp/gems',
+  packages: [],
+  gem: 'redis:~> 5.0',
+  isPresent: async () =>
+    existsSync(`${GEMS}/gems`) && readdirSync(`${GEMS}/gems`).some(name => /^redis-5\./.test(name)),
+}
 
 function python(title: string, modules: string[], ...packages: string[]): Library {
   return library(title, packages, false, 'python3', ['-c', `import ${modules}`], `Python with ${modules.join(' and ')}`)

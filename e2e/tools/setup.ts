@@ -9,7 +9,7 @@ import { spawnSync } from 'node:child_process'
 import { globSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { LANGUAGES, type Language } from '../../backends/harness/languages.ts'
-import { EXTRAS, LIBRARIES } from '../../backends/harness/libraries.ts'
+import { EXTRAS, LIBRARIES, RUBY_REDIS } from '../../backends/harness/libraries.ts'
 import { CHROMIUM, JAVA, missing, PROXIES, REDIS, type Tool } from '../../backends/harness/toolchain.ts'
 import { MAJORS, runtime, runtimeFolder, versionOf } from '../package/nodes.ts'
 
@@ -43,6 +43,7 @@ if (absent.length === 0) {
 
 const extras = [
   [LANGUAGES.rails, installRails],
+  [RUBY_REDIS, () => installGems('Redis in Rails', [RUBY_REDIS.gem])],
   [JAVA, () => installPackages(JAVA)],
   [EXTRAS.laravel, () => installPackages(EXTRAS.laravel)],
   [EXTRAS.symfony, () => installPackages(EXTRAS.symfony)],
