@@ -45,6 +45,11 @@ export interface TakeOver {
 /** An order to every node, which no broker stores. */
 export type Signal = Disconnect | TakeOver
 
+export interface Told {
+  /** How many nodes it told. */
+  readonly told: number
+}
+
 /** The messages from a broker to this node. */
 export interface Feed {
   /** Offsets rise. */
@@ -88,17 +93,24 @@ export interface Broker {
   unlisten?: (stream: string) => void
   /** Tells the nodes that listen to the stream. */
   tell: (stream: string, live: Live) => Soon<void>
-  /** Tells every node. Returns how many sessions it ended, of all nodes. */
-  signal: (signal: Signal) => Soon<number>
+  /** Tells every node. Returns how many sessions it ended, of all nodes, if it can know that. */
+  signal: (signal: Signal) => Soon<number | Told>
   /** Makes every position so far a gap, of these streams or of all, and tells every node. */
   forget: (streams: readonly string[] | 'all') => Soon<void>
-  /** Begins the feed. */
+  /** Begins the feed. Rejects {@link BrokerRefused}. */
   start: (to: Feed) => Soon<void>
+  /** Ends the feed, after what was asked. `undefined`: there is nothing to end. */
+  stop?: () => Soon<void>
 }
 
 /** The broker is away, and took nothing: a backend tries again later, and a replay waits. */
 export class BrokerUnavailable extends Error {
   override readonly name = 'BrokerUnavailable'
+}
+
+/** The broker is not fit for its work, as the message says. The cable must not start. */
+export class BrokerRefused extends Error {
+  override readonly name = 'BrokerRefused'
 }
 
 /** Reports the failure of an answer for which nothing waits, unless the broker is away. */

@@ -15,6 +15,7 @@ import { addBackendRoutes } from './broadcast/routes.ts'
 import { withUnheardLogged } from './broadcast/unheard.ts'
 import { withUnpublishedHealed } from './broadcast/unpublished.ts'
 import { createWaysIn } from './broadcast/ways-in.ts'
+import { createRedisStores } from './brokers/redis-stores.ts'
 import { createChannels, type Resolve } from './channels/channels.ts'
 import type { Config } from './config/config.ts'
 import { createRecent } from './debug/recent.ts'
@@ -92,7 +93,8 @@ export function createCable(
   const dropped = () => {
     metrics.live_msg_dropped_total++
   }
-  const stores = createStores(settings, { wall, monotonic, dropped, failed, ...wraps })
+  const shared = createRedisStores(config, { later, failed, log })
+  const stores = createStores(settings, { wall, monotonic, dropped, failed, ...shared, ...wraps })
   const { broker, history, tell, presence, resumables } = stores
   const endUpkeep = every(UPKEEP_MS, stores.expire)
   const heartbeat = new Heartbeat(wall, failed)
@@ -127,14 +129,12 @@ export function createCable(
     ...{ admission, sessions, broker, whyClosed, metrics, turn, failed, log },
   })
 
-  broker.start(
-    createFeed({
-      signal: request => sessions.signalled(request),
-      gap: streams => sessions.gap(streams),
-      took: metrics.broadcastTook,
-      ...{ broker, hub, turn, monotonic },
-    }),
-  )
+  const feed = createFeed({
+    signal: request => sessions.signalled(request),
+    gap: streams => sessions.gap(streams),
+    took: metrics.broadcastTook,
+    ...{ broker, hub, turn, monotonic },
+  })
   const published = withUnpublishedHealed({ publish: broker.publish, forget: broker.forget, later })
   const publish = recent?.published(withUnheardLogged(published, { hub, log, monotonic }), hub) ?? published
   const forget = (identity: string) => resumables.forget(identity)
@@ -166,10 +166,12 @@ export function createCable(
     shown.stop()
     endUpkeep()
     await ports.close(timeoutMs)
+    await broker.stop?.()
   }
   return {
     async listen() {
       try {
+        await broker.start(feed)
         await waysIn.start()
         await ports.listen(config.host)
       } catch (error) {

@@ -4,6 +4,7 @@
  * SIGTERM and SIGINT stop it properly, with exit code 0; a second signal ends it at once.
  */
 import { readFileSync } from 'node:fs'
+import { BrokerRefused } from './broker.ts'
 import { createCable } from './cable.ts'
 import type { Config } from './config/config.ts'
 import { printConfigFile, readConfigFile } from './config/config-file.ts'
@@ -84,7 +85,8 @@ async function start(config: Config, sources: readonly string[]): Promise<number
   try {
     await cable.listen()
   } catch (error) {
-    console.error(`cable: ${listenFailure(config, error as NodeJS.ErrnoException)}`)
+    const why = error instanceof BrokerRefused ? error.message : listenFailure(config, error as NodeJS.ErrnoException)
+    console.error(`cable: ${why}`)
     process.exit(1)
   }
   log.info({ pid: process.pid }, `clients connect to ${cable.url.cable}`)

@@ -32,8 +32,9 @@ export interface Frame {
   [key: string]: unknown
 }
 
-/** With this variable all cables have a broker that answers later (cable.ts). */
-export const BROKER_ANSWERS_LATER = process.env.HOTCABLE_TEST_SEED !== undefined
+/** With one of these variables all cables have a broker that answers later (cable.ts). */
+export const BROKER_ANSWERS_LATER =
+  process.env.HOTCABLE_TEST_SEED !== undefined || process.env.HOTCABLE_TEST_REDIS !== undefined
 
 interface ReadOptions {
   /** Whether `next` shows pings. */

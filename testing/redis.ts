@@ -12,7 +12,6 @@ import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { createInterface } from 'node:readline'
-import type { TestContext } from 'node:test'
 import { promisify } from 'node:util'
 import { end, endsWithUs } from './child.ts'
 
@@ -45,7 +44,7 @@ export interface TestRedis {
 }
 
 export async function startRedis(
-  t: TestContext,
+  t: { after: (end: () => Promise<void>) => void },
   { config = [], cliOptions = [], program = 'redis-server', tls }: RedisOptions = {},
 ): Promise<TestRedis> {
   const folder = mkdtempSync(join(tmpdir(), 'hotcable-redis-'))

@@ -2,7 +2,7 @@
  * Requests of backends, over any transport: publications and remote disconnects.
  */
 import { type Soon, soon } from '../base/soon.ts'
-import type { Broker, Disconnect } from '../broker.ts'
+import type { Broker, Disconnect, Told } from '../broker.ts'
 import type { Metrics } from '../metrics.ts'
 import { type Publication, parseRequest } from '../protocol/publication.ts'
 
@@ -11,14 +11,13 @@ export type Publish = Broker['publish']
 export interface Backend {
   /** Applies the whole body or none of it; `name` becomes the id of a publication without one. Throws RequestRefused. */
   publish: (body: string, name?: string) => Soon<void>
-  /** Returns how many sessions it ended. */
-  disconnect: (request: Disconnect) => Soon<number>
+  /** Returns how many sessions it ended, or how many nodes it told. */
+  disconnect: (request: Disconnect) => Soon<number | Told>
 }
 
 export interface BackendParts {
   publish: Publish
-  /** Returns how many sessions it ended. */
-  disconnect: (request: Disconnect) => Soon<number>
+  disconnect: Backend['disconnect']
   metrics: Metrics
 }
 

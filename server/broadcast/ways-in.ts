@@ -5,11 +5,24 @@ import type { WayIn, WayInParts } from './way-in.ts'
 
 export interface WaysInSettings extends RedisSettings {
   /** By their names. */
-  readonly settings: RedisSettings['settings'] & OutboxSettings
+  readonly settings: RedisSettings['settings'] & OutboxSettings & { readonly broker: string }
 }
 
 /** All ways in of the settings as one. */
-export function createWaysIn(config: WaysInSettings, parts: WayInParts): WayIn {
+export const createWaysIn = (config: WaysInSettings, parts: WayInParts): WayIn =>
+  config.settings.broker === 'redis'
+    ? forAll(createEach(config, { ...parts, lost() {}, missed() {} }))
+    : createEach(config, parts)
+
+/** With a shared broker all clients get what any cable publishes, so it does not matter which one reads. */
+const forAll = (way: WayIn): WayIn => ({
+  ...{ start: way.start, stop: way.stop, closed: undefined },
+  get conditions() {
+    return way.conditions.map(({ says }) => ({ says, isReady: true }))
+  },
+})
+
+function createEach(config: WaysInSettings, parts: WayInParts): WayIn {
   const ways: readonly WayIn[] = [...outboxes(config, parts), ...redisWaysIn(config, parts)]
   return {
     get closed() {

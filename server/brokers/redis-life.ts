@@ -7,7 +7,7 @@
  * begins anew.
  */
 import { randomLetters } from '../base/random.ts'
-import { BrokerUnavailable } from '../broker.ts'
+import { BrokerRefused, BrokerUnavailable } from '../broker.ts'
 import { connectRedis, type RedisConnection, type RedisServer } from './redis-client.ts'
 import { FUNCTIONS, type FunctionName } from './redis-lua.ts'
 
@@ -26,12 +26,7 @@ export interface Life {
 
 export type Subscriber = Pick<RedisConnection['client'], 'subscribe' | 'unsubscribe'>
 
-/** Redis is not fit to be a broker, as the message says; more time does not help. */
-export class RedisRefused extends Error {
-  override readonly name = 'RedisRefused'
-}
-
-/** Rejects with {@link BrokerUnavailable} or {@link RedisRefused}. */
+/** Rejects with {@link BrokerUnavailable} or {@link BrokerRefused}. */
 export async function beginLife(server: RedisServer, prefix: string): Promise<Life> {
   let commands: RedisConnection | undefined
   let feed: RedisConnection | undefined
@@ -53,7 +48,7 @@ export async function beginLife(server: RedisServer, prefix: string): Promise<Li
   } catch (error) {
     commands?.end()
     feed?.end()
-    throw error instanceof RedisRefused ? error : new BrokerUnavailable((error as Error).message, { cause: error })
+    throw error instanceof BrokerRefused ? error : new BrokerUnavailable((error as Error).message, { cause: error })
   }
 }
 
@@ -99,18 +94,18 @@ const ENDS: ReadonlySet<string> = new Set(['EPOCH', 'READONLY', 'NOSCRIPT', 'LOA
 const field = (info: string, name: string): string | undefined =>
   new RegExp(`^${name}:([^\\r\\n]*)`, 'm').exec(info)?.[1]
 
-/** Throws {@link RedisRefused} if this Redis would lose messages, or lacks what we use. */
+/** Throws {@link BrokerRefused} if this Redis would lose messages, or lacks what we use. */
 function refuseUnfit(info: string): void {
   const [major = 0, minor = 0] = (field(info, 'redis_version') ?? '').split('.').map(Number)
   if (major < 6 || (major === 6 && minor < 2))
-    throw new RedisRefused('--broker=redis needs Redis 6.2 or newer, or Valkey')
+    throw new BrokerRefused('--broker=redis needs Redis 6.2 or newer, or Valkey')
   if (field(info, 'cluster_enabled') === '1')
-    throw new RedisRefused(
+    throw new BrokerRefused(
       '--broker=redis does not work with Redis Cluster: use one Redis, with Sentinels if it must not fail',
     )
   const policy = field(info, 'maxmemory_policy')
   if (policy !== undefined && policy !== 'noeviction')
-    throw new RedisRefused(
+    throw new BrokerRefused(
       `--broker=redis needs maxmemory-policy noeviction, not ${policy}: Redis would drop messages that pages still miss`,
     )
 }

@@ -8,14 +8,14 @@
  */
 import type { ReportFailure } from '../base/failure.ts'
 import { randomLetters } from '../base/random.ts'
-import { type Broker, BrokerUnavailable, type Entry, type Feed, type Signal } from '../broker.ts'
+import { type Broker, BrokerRefused, BrokerUnavailable, type Entry, type Feed, type Signal } from '../broker.ts'
 import type { Log } from '../log.ts'
 import type { Position } from '../protocol/position.ts'
 import type { Publication } from '../protocol/publication.ts'
 import { createChannels, type Settle } from './redis-channels.ts'
 import type { RedisServer } from './redis-client.ts'
 import { RedisFeed } from './redis-feed.ts'
-import { beginLife, type Life, RedisRefused } from './redis-life.ts'
+import { beginLife, type Life } from './redis-life.ts'
 import { entryOf, printLive, printSignal, printStored } from './redis-messages.ts'
 
 export interface RedisBrokerParts {
@@ -33,12 +33,15 @@ export interface RedisBrokerParts {
 export interface RedisBroker extends Broker {
   listen: (stream: string) => Promise<number>
   unlisten: (stream: string) => void
-  /** Resolves once it is connected, or after two seconds. Rejects {@link RedisRefused}. */
+  /** Asks Redis. Rejects {@link BrokerUnavailable}, also if the epoch changes before the answer is here. */
+  ask: <T>(ask: (life: Life) => Promise<T>) => Promise<T>
+  /** Resolves once it is connected, or after two seconds. Rejects {@link BrokerRefused}. */
   start: (to: Feed) => Promise<void>
-  stop: () => void
+  stop: () => Promise<void>
 }
 
 const START_MS = 2_000
+const STOP_MS = 1_000
 const RETRY_MS = 1_000
 const TICK_MS = 1_000
 /** Ticks in a row without one from the feed, after which it counts as dead. */
@@ -71,7 +74,6 @@ export function createRedisBroker(parts: RedisBrokerParts): RedisBroker {
     if (joined === undefined) throw new BrokerUnavailable('Redis is away')
     return joined
   }
-  /** Rejects, too, if the epoch changes before the answer is here. */
   const asked = async <T>(ask: (life: Life) => Promise<T>): Promise<T> => {
     const { life } = connected()
     const answer = await ask(life)
@@ -80,7 +82,7 @@ export function createRedisBroker(parts: RedisBrokerParts): RedisBroker {
   }
   const rest = (ms: number) => Promise.race([new Promise<void>(resolve => later(ms, resolve)), stopped])
 
-  async function run(first: (refused?: RedisRefused) => void): Promise<void> {
+  async function run(first: (refused?: BrokerRefused) => void): Promise<void> {
     while (!isStopped) {
       try {
         const life = await beginLife(server, prefix)
@@ -95,7 +97,7 @@ export function createRedisBroker(parts: RedisBrokerParts): RedisBroker {
           life.end('it could not catch up')
         }
       } catch (error) {
-        if (error instanceof RedisRefused) first(error)
+        if (error instanceof BrokerRefused) first(error)
         if (!isExpected(error)) failed(error)
         become((error as Error).message)
       }
@@ -164,6 +166,7 @@ export function createRedisBroker(parts: RedisBrokerParts): RedisBroker {
   }
 
   return {
+    ask: asked,
     get epoch() {
       return feed.epoch
     },
@@ -200,7 +203,8 @@ export function createRedisBroker(parts: RedisBrokerParts): RedisBroker {
     },
     tell: (stream, live) =>
       asked(life => life.tell(`${prefix}:${life.epoch}:s:${stream}`, printLive(live))).then(() => {}),
-    signal: (signal: Signal) => asked(life => life.tell(`${prefix}:${life.epoch}:all`, printSignal(signal))),
+    signal: (signal: Signal) =>
+      asked(async life => ({ told: await life.tell(`${prefix}:${life.epoch}:all`, printSignal(signal)) })),
     forget: async streams => {
       if (streams.length === 0) return
       const names = streams === 'all' ? [] : streams
@@ -213,14 +217,16 @@ export function createRedisBroker(parts: RedisBrokerParts): RedisBroker {
         void run(refused => (refused === undefined ? resolve() : reject(refused)))
       })
     },
-    stop() {
+    async stop() {
       isStopped = true
+      // (Redis answers in order, so it has taken what we sent before.)
+      await Promise.race([joined?.life.call('position').catch(() => {}), rest(STOP_MS)])
       stop()
     },
   }
 }
 
-const isExpected = (error: unknown): boolean => error instanceof RedisRefused || error instanceof BrokerUnavailable
+const isExpected = (error: unknown): boolean => error instanceof BrokerRefused || error instanceof BrokerUnavailable
 
 const argumentsOf = ({ stream, message, exclude, type, transient, id = '' }: Publication): string[] => [
   ...[stream, id],

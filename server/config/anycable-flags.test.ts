@@ -146,7 +146,7 @@ test('an adapter for broadcasts, or a broker, that this cable does not have is r
     '--broadcast_adapter must be one of http, redis, redisx, outbox',
   )
   assert.equal(problem('--broadcast_adapter=http'), '')
-  assert.match(problem('--broker=redis'), /^--broker must be one of memory, none$/)
+  assert.match(problem('--broker=nats'), /^--broker must be one of memory, redis, none$/)
 })
 
 test('--max-conn limits sessions if it is lower than --max_sessions', () => {

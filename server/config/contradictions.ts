@@ -27,8 +27,8 @@ const isOpen = ({ values, config }: Checked): boolean => values.public || (value
 const hasOpenBroadcasts = ({ config }: Checked): boolean => config.broadcastKeys.length === 0
 const hasOpenApi = ({ config }: Checked): boolean => config.api?.keys.length === 0
 
-const readsRedis = ({ broadcast_adapter }: Checked['values']): boolean =>
-  broadcast_adapter.some(name => name === 'redis' || name === 'redisx')
+const readsRedis = ({ broker, broadcast_adapter }: Checked['values']): boolean =>
+  broker === 'redis' || broadcast_adapter.some(name => name === 'redis' || name === 'redisx')
 
 const isTls = ({ redis_url, redis_sentinels }: Checked['values']): boolean =>
   [redis_url, ...redis_sentinels].some(url => url.startsWith('rediss:'))
@@ -78,6 +78,10 @@ const CONTRADICTIONS: readonly MistakeRow[] = [
   {
     when: ({ values }) => !values.broadcast_adapter.includes('outbox') && values.outbox !== '',
     say: '--outbox needs --broadcast_adapter=http,outbox',
+  },
+  {
+    when: ({ values }) => values.broker === 'redis' && values.broadcast_adapter.includes('redis'),
+    say: '--broadcast_adapter=redis with --broker=redis: every cable would publish each broadcast again; use redisx instead, which one cable reads for all',
   },
   {
     when: ({ values }) => (values.redis_tls_client_cert_path === '') !== (values.redis_tls_client_key_path === ''),

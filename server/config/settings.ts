@@ -250,9 +250,9 @@ const EVENTS = {
 const HISTORY = {
   broker: setting(
     'NAME',
-    choice('memory', 'none'),
+    choice('memory', 'redis', 'none'),
     'memory',
-    'Store of history, presence and lost sessions; none: the cable keeps none of them.',
+    'Store of history, presence and lost sessions. memory: this process; redis: --redis_url, for several cables; none: the cable keeps none of them.',
   ),
   history_limit: setting('N', whole(1, 100_000), 100, 'Messages that the history keeps for each stream.'),
   history_ttl: setting('SECONDS', whole(1, 86_400), 300, 'How long the history keeps a message.'),

@@ -11,7 +11,7 @@
  */
 import type { Hono } from 'hono'
 import type { Soon } from '../base/soon.ts'
-import type { Disconnect } from '../broker.ts'
+import type { Disconnect, Told } from '../broker.ts'
 import { RequestRefused } from '../errors.ts'
 import { parseDisconnect } from '../protocol/publication.ts'
 import { createRoutes, type RouteSettings } from './routes.ts'
@@ -23,8 +23,8 @@ export interface ApiParts {
   attendance: (stream: string) => Soon<string | undefined>
   streams: () => Iterable<readonly [stream: string, subscriptions: number]>
   stats: () => object
-  /** Returns how many sessions there were. */
-  disconnect: (request: Disconnect) => Soon<number>
+  /** Returns how many sessions there were, or how many nodes were told. */
+  disconnect: (request: Disconnect) => Soon<number | Told>
 }
 
 export function createApi(
@@ -50,9 +50,10 @@ export function createApi(
     c.json({ streams: Array.from(streams(), ([stream, subscriptions]) => ({ stream, subscriptions })) }),
   )
   routes.get(`${path}/stats`, c => c.json(stats()))
-  routes.post(`${path}/disconnect`, async c =>
-    c.json({ disconnected: await disconnect(parseDisconnect(await read(c))) }),
-  )
+  routes.post(`${path}/disconnect`, async c => {
+    const done = await disconnect(parseDisconnect(await read(c)))
+    return c.json(typeof done === 'number' ? { disconnected: done } : done)
+  })
   routes.all(`${path}/*`, c => {
     throw new RequestRefused(
       ['publish', 'streams', 'stats', 'disconnect'].includes(c.req.path.slice(path.length + 1))

@@ -10,7 +10,7 @@ export interface Counted {
   readonly resumables: { readonly size: number; readonly bytes: number; readonly evicted: number }
   /** `undefined`: the cable keeps no history. */
   readonly history: History | undefined
-  readonly broker: { readonly well: boolean }
+  readonly broker: { readonly well: boolean; readonly epoch: string; readonly seen: number }
   readonly ids: { readonly count: number; readonly evicted: number }
   readonly presence: { readonly bytes: number; readonly evicted: number; readonly truncated: number } | undefined
   readonly webSockets: { readonly count: number }
@@ -22,8 +22,6 @@ interface History {
   readonly bytes: number
   readonly streams: number
   readonly evicted: number
-  readonly epoch: string
-  readonly offset: number
 }
 
 interface StatsRow {
@@ -86,8 +84,8 @@ const ROWS: readonly StatsRow[] = [
     stat: ['history', 'streams'],
     read: of => of.history?.streams,
   },
-  { stat: ['history', 'epoch'], read: of => of.history?.epoch },
-  { stat: ['history', 'offset'], read: of => of.history?.offset },
+  { stat: ['history', 'epoch'], read: of => of.history && of.broker.epoch },
+  { stat: ['history', 'offset'], read: of => of.history && of.broker.seen },
   { gauge: 'publication_ids_num', help: 'Ids of publications that the cable remembers.', read: of => of.ids.count },
   {
     gauge: 'publication_ids_evicted_total',

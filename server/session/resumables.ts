@@ -24,7 +24,7 @@ export interface Snapshot {
 
 /** Each method may reject BrokerUnavailable. */
 export interface Resumables {
-  /** Stores the present state of a session. A store that nodes share does so only if it still has the session. */
+  /** Stores a session that lost its connection. A store that nodes share does so only if it still has the session. */
   keep: (snapshot: Snapshot) => Soon<void>
   /** Removes and returns the session of that sid; `undefined` unless it is the caller's. */
   take: (sid: string, caller: Owner) => Soon<Snapshot | undefined>
@@ -34,6 +34,8 @@ export interface Resumables {
   readonly connected?: {
     /** Stores a session whose client was welcomed. */
     add: (snapshot: Snapshot) => Soon<void>
+    /** Stores the present state of a session, if the store still has it. */
+    update: (snapshot: Snapshot) => Soon<void>
     /** Forgets a session that ended on purpose. */
     delete: (sid: string) => Soon<void>
   }

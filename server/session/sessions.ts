@@ -81,12 +81,14 @@ export class Sessions {
 
   #storeSoon(session: Stored): void {
     const { later, resumables, failed } = this.#parts
+    const { connected } = resumables
+    if (connected === undefined) return
     this.#outOfDate.add(session)
     if (this.#outOfDate.size > 1) return
     later(STORE_MS, () => {
       const sessions = [...this.#outOfDate].filter(({ ended, resumable }) => resumable && !ended)
       this.#outOfDate.clear()
-      for (const session of sessions) unawaited(resumables.keep(session.snapshot()), failed)
+      for (const session of sessions) unawaited(connected.update(session.snapshot()), failed)
     })
   }
 

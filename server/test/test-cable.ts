@@ -4,7 +4,7 @@
  * Each takes the test's `t` and tears itself down.
  */
 import assert from 'node:assert/strict'
-import { createHmac } from 'node:crypto'
+import { createHmac, randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { env } from 'node:process'
 import { Writable } from 'node:stream'
@@ -17,11 +17,15 @@ import { type Cable, type CableParts, createCable } from '../cable.ts'
 import { readConfig } from '../config/read.ts'
 import { createLog, type Log } from '../log.ts'
 import { createDelayingBroker } from './delaying-broker.ts'
+import { sharedStores } from './shared-stores.ts'
 
 export const SECRET = 'canary-qwerty'
 
-/** With this variable all cables of a test have a broker that answers later. */
-const SEED = env.HOTCABLE_TEST_SEED
+/** With one of these variables all cables of a test have a broker that answers later: in Redis, at this URL, or with random delays. */
+const { HOTCABLE_TEST_SEED: SEED, HOTCABLE_TEST_REDIS: REDIS } = env
+
+/** The cables of these tests have --broker=redis. */
+export const IN_REDIS = REDIS !== undefined
 
 /** No log line may match: a secret of these tests, a token, a query, a whole signed name. */
 export const LEAK = /canary|eyJ[\w-]{10,}\.[\w-]{10,}\.|[\w+/=-]{8,}--[0-9a-f]{64}|[?&]jid=\w/i
@@ -49,6 +53,8 @@ export interface Stats {
   sessions: number
   lost_sessions: number
   streams: number
+  /** The newest offset that reached the cable. */
+  history: { offset: number }
 }
 
 /** A cable on free ports; `--secret`, Turbo and --noauth unless `flags` says otherwise. */
@@ -64,12 +70,16 @@ export async function startCable(
     settled = broker.settled
     return broker
   }
-  const config = readConfig(
-    [`--secret=${SECRET}`, '--turbo_streams', '--port=0', '--shutdown_timeout=2', '--heal_delay=0', ...flags],
-    {},
-  )
+  const own = [`--secret=${SECRET}`, '--turbo_streams', '--port=0', '--shutdown_timeout=2', '--heal_delay=0']
+  const shared = REDIS && [`--redis_url=${REDIS}`, `--redis_prefix=${randomUUID()}:`]
+  const isInRedis = shared && parts.wrapBroker === undefined && !flags.some(flag => flag.startsWith('--broker='))
+  const config = readConfig([...own, ...(isInRedis ? ['--broker=redis', ...shared] : []), ...flags], {})
+  const log = capture(lines)
+  const stores = isInRedis ? sharedStores(config, log) : undefined
+  if (stores !== undefined) settled = stores.settled
   const cable = createCable(config, {
-    log: capture(lines),
+    log,
+    ...stores?.wraps,
     // (Without a history the broker is always the one in this process.)
     ...(SEED === undefined || config.settings.broker === 'none' ? {} : { wrapBroker }),
     ...parts,
@@ -91,6 +101,10 @@ export async function startCable(
       body: typeof body === 'string' ? body : JSON.stringify(body),
       ...init,
     })
+  const position = async () => {
+    const answer = await fetch(`${broadcast}/position?stream=any`, { headers: { authorization: `Bearer ${key}` } })
+    return ((await answer.json()) as { position: string }).position
+  }
   return {
     ...cable,
     url: cable.url,
@@ -103,11 +117,11 @@ export async function startCable(
       const { status } = await post({ stream, data: JSON.stringify(html), meta })
       if (status !== 201) throw new Error(`broadcast: ${status}`)
       await settled()
+      if (!isInRedis) return
+      const offset = Number.parseInt(await position(), 10)
+      while ((await stats()).history.offset < offset) await setImmediate()
     },
-    async position() {
-      const answer = await fetch(`${broadcast}/position?stream=any`, { headers: { authorization: `Bearer ${key}` } })
-      return ((await answer.json()) as { position: string }).position
-    },
+    position,
     stats,
     async until(matches) {
       while (!matches(await stats())) await setImmediate()

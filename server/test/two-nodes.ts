@@ -105,10 +105,7 @@ const presenceOf = (presence: Presence, { call }: Way): Presence => ({
 })
 
 const resumablesOf = (sessions: Map<string, Snapshot>, { call }: Way): Resumables => ({
-  keep: snapshot =>
-    call(() => {
-      if (sessions.has(snapshot.sids[0]!)) sessions.set(snapshot.sids[0]!, snapshot)
-    }),
+  keep: snapshot => call(() => store(sessions, snapshot)),
   take: (sid, caller) =>
     call(() => {
       const snapshot = sessions.get(sid)
@@ -122,6 +119,11 @@ const resumablesOf = (sessions: Map<string, Snapshot>, { call }: Way): Resumable
     }),
   connected: {
     add: snapshot => call(() => void sessions.set(snapshot.sids[0]!, snapshot)),
+    update: snapshot => call(() => store(sessions, snapshot)),
     delete: sid => call(() => void sessions.delete(sid)),
   },
 })
+
+function store(sessions: Map<string, Snapshot>, snapshot: Snapshot): void {
+  if (sessions.has(snapshot.sids[0]!)) sessions.set(snapshot.sids[0]!, snapshot)
+}

@@ -1,0 +1,45 @@
+/** What the cable keeps with --broker=redis. */
+import type { ReportFailure } from '../base/failure.ts'
+import type { Log } from '../log.ts'
+import { createRedisBroker, type RedisBroker } from './redis.ts'
+import type { RedisServer } from './redis-client.ts'
+import { createRedisSessions, type RedisSessions, type Snapshot } from './redis-sessions.ts'
+
+export interface RedisStoresSettings {
+  readonly redis: RedisServer
+  /** By their names. */
+  readonly settings: {
+    readonly broker: string
+    readonly redis_prefix: string
+    readonly history_limit: number
+    readonly history_ttl: number
+    readonly sessions_ttl: number
+  }
+}
+
+export interface RedisStoresParts {
+  later: (ms: number, then: () => void) => () => void
+  failed: ReportFailure
+  log: Log
+}
+
+export interface RedisStores {
+  wrapBroker: () => RedisBroker
+  /** `undefined`: no session can be resumed. */
+  wrapResumables: (<S extends Snapshot>() => RedisSessions<S>) | undefined
+}
+
+/** Returns `undefined` unless the settings say that nodes share a broker. */
+export function createRedisStores(
+  { redis: server, settings }: RedisStoresSettings,
+  parts: RedisStoresParts,
+): RedisStores | undefined {
+  if (settings.broker !== 'redis') return undefined
+  const { history_limit, history_ttl, redis_prefix } = settings
+  const broker = createRedisBroker({ server, prefix: `${redis_prefix}broker`, history_limit, history_ttl, ...parts })
+  const sessions = { broker, ttlSeconds: settings.sessions_ttl, ...parts }
+  return {
+    wrapBroker: () => broker,
+    wrapResumables: settings.sessions_ttl === 0 ? undefined : () => createRedisSessions(sessions),
+  }
+}
