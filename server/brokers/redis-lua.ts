@@ -2,8 +2,9 @@
  * The functions of the Redis broker that must be one step. They are Lua, which Redis runs without anything in between.
  *
  *   <prefix>:life               epoch, run (the run_id of its Redis), evicted, offset (the counter), forgotten (a horizon)
- *   <prefix>:<epoch>:s:<stream> its entries: a Redis stream whose ids are our offsets; a (Unix seconds), e (the text)
+ *   <prefix>:<epoch>:s:<stream> its entries: a Redis stream whose ids are our offsets; a (Unix seconds), e (the text), k (a key)
  *   <prefix>:<epoch>:h:<stream> h, the horizon, and l, the last offset; it outlives the entries
+ *   <prefix>:<epoch>:k:<stream> its entries with a key: key ─▶ JSON of [[offset, exclude], …]
  *   <prefix>:<epoch>:ids        ids of recent publications, by Unix seconds
  *   <prefix>:<epoch>:marks      which offset the counter had when: o
  *   <prefix>:<epoch>:r:<sid>    a session: i (identity), a (1: anonymous), s (JSON)
@@ -79,34 +80,51 @@ redis.call('PUBLISH', mine .. ':all', 't ' .. life[2] .. ' ' .. node)`,
 
   /**
    * Takes all publications, or none: 1 for each that it published, 0 for each whose id it took before. ARGV: epoch,
-   * --history_limit, --history_ttl, how many ids to keep, and for each: stream, id, 1 to store it, text.
+   * --history_limit, --history_ttl, how many ids to keep, and for each: stream, id, 1 to store it, text,
+   * key, exclude.
    */
   publish: `
 ${EXPECT}
 ${MARK}
 local limit, ttl, most = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local ids = mine .. ':ids'
-local function store(stream, text)
+local function forgetKey(keys, key, offset)
+  local kept = {}
+  for _, one in ipairs(cjson.decode(redis.call('HGET', keys, key) or '[]')) do
+    if one[1] ~= offset then kept[#kept + 1] = one end
+  end
+  if #kept == 0 then redis.call('HDEL', keys, key) else redis.call('HSET', keys, key, cjson.encode(kept)) end
+end
+local function replaceOlder(entries, keys, key, exclude, offset)
+  local kept = {}
+  for _, one in ipairs(cjson.decode(redis.call('HGET', keys, key) or '[]')) do
+    if exclude == '' or one[2] == exclude then redis.call('XDEL', entries, one[1] .. '-0') else kept[#kept + 1] = one end
+  end
+  kept[#kept + 1] = {offset, exclude}
+  redis.call('HSET', keys, key, cjson.encode(kept))
+  redis.call('EXPIRE', keys, ttl)
+end
+local function store(stream, text, key, exclude)
   local entries, horizon = mine .. ':s:' .. stream, mine .. ':h:' .. stream
   local offset = redis.call('HINCRBY', prefix .. ':life', 'offset', 1)
   if redis.call('HSETNX', horizon, 'h', mark(10 * ttl)) == 0 and redis.call('EXISTS', entries) == 0 then
     redis.call('HSET', horizon, 'h', redis.call('HGET', horizon, 'l'))
   end
-  redis.call('XADD', entries, offset .. '-0', 'a', now, 'e', text)
-  local over = redis.call('XLEN', entries) - limit
-  local dropped
-  if over > 0 then
-    local first = redis.call('XRANGE', entries, '-', '+', 'COUNT', over)
-    dropped = first[#first][1]
-    redis.call('XTRIM', entries, 'MAXLEN', limit)
+  local keys = mine .. ':k:' .. stream
+  if key == '' then redis.call('XADD', entries, offset .. '-0', 'a', now, 'e', text)
+  else
+    replaceOlder(entries, keys, key, exclude, offset)
+    redis.call('XADD', entries, offset .. '-0', 'a', now, 'e', text, 'k', key)
   end
+  local over, dropped = redis.call('XLEN', entries) - limit, nil
   while true do
     local first = redis.call('XRANGE', entries, '-', '+', 'COUNT', 1)[1]
-    if not first or tonumber(first[2][2]) >= now - ttl then break end
-    dropped = first[1]
-    redis.call('XDEL', entries, dropped)
+    if not first or (over <= 0 and tonumber(first[2][2]) >= now - ttl) then break end
+    over, dropped = over - 1, string.match(first[1], '%d+')
+    redis.call('XDEL', entries, first[1])
+    if first[2][6] then forgetKey(keys, first[2][6], tonumber(dropped)) end
   end
-  if dropped then redis.call('HSET', horizon, 'h', string.match(dropped, '%d+')) end
+  if dropped then redis.call('HSET', horizon, 'h', dropped) end
   redis.call('HSET', horizon, 'l', offset)
   redis.call('EXPIRE', entries, ttl)
   redis.call('EXPIRE', horizon, 10 * ttl)
@@ -115,11 +133,11 @@ end
 -- If Redis is out of memory, this fails, before anything is published.
 redis.call('HINCRBY', prefix .. ':life', 'offset', 0)
 local published = {}
-for at = 5, #ARGV, 4 do
+for at = 5, #ARGV, 6 do
   local stream, id, isStored, text = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
   local isRepeated = id ~= '' and redis.call('ZSCORE', ids, id)
   if not isRepeated then
-    if isStored == '1' then store(stream, text)
+    if isStored == '1' then store(stream, text, ARGV[at + 4], ARGV[at + 5])
     else redis.call('PUBLISH', mine .. ':s:' .. stream, 'l\\n' .. text) end
     if id ~= '' then redis.call('ZADD', ids, now, id) end
   end
@@ -172,7 +190,7 @@ local offset = redis.call('HINCRBY', prefix .. ':life', 'offset', 1)
 if #ARGV == 3 then redis.call('HSET', prefix .. ':life', 'forgotten', offset) end
 for at = 4, #ARGV do
   local horizon = mine .. ':h:' .. ARGV[at]
-  redis.call('DEL', mine .. ':s:' .. ARGV[at])
+  redis.call('DEL', mine .. ':s:' .. ARGV[at], mine .. ':k:' .. ARGV[at])
   redis.call('HSET', horizon, 'h', offset, 'l', offset)
   redis.call('EXPIRE', horizon, 10 * ttl)
 end

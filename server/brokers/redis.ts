@@ -228,10 +228,10 @@ export function createRedisBroker(parts: RedisBrokerParts): RedisBroker {
 
 const isExpected = (error: unknown): boolean => error instanceof BrokerRefused || error instanceof BrokerUnavailable
 
-const argumentsOf = ({ stream, message, exclude, type, transient, id = '' }: Publication): string[] => [
-  ...[stream, id],
-  ...(transient ? ['0', printStored({ exclude, type }, message)] : ['1', printStored({ exclude, type }, message)]),
-]
+function argumentsOf({ stream, message, exclude, type, transient, id = '', key = '' }: Publication): string[] {
+  const text = printStored({ exclude, type }, message)
+  return [stream, id, transient ? '0' : '1', text, key, exclude ?? '']
+}
 
 function entriesOf(stream: string, found: readonly string[] | 'gap'): Entry[] | 'gap' {
   if (found === 'gap') return found

@@ -23,7 +23,7 @@ export interface ApiParts {
   attendance: (stream: string) => Soon<string | undefined>
   streams: () => Iterable<readonly [stream: string, subscriptions: number]>
   stats: () => object
-  /** Returns how many sessions there were, or how many nodes were told. */
+  /** Returns how many sessions there were, or how many nodes the broker told. */
   disconnect: (request: Disconnect) => Soon<number | Told>
 }
 

@@ -36,7 +36,7 @@ export async function subscribed(redis: TestRedis, cable: TestCable, stream: str
   return client
 }
 
-/** Waits until the stored state of a session is so; the text is empty if there is none. */
+/** Waits until `isRight` returns true for the stored state of a session, which is '' for a session that Redis does not have. */
 export async function stored(redis: TestRedis, sid: string, isRight: (text: string) => boolean): Promise<void> {
   for (;;) {
     const epoch = await redis.cli('HGET', 'hotcable:broker:life', 'epoch')
