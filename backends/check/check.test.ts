@@ -100,15 +100,17 @@ const TOLD: Record<string, Record<string, string>> = {
 
 /** The check's words about what is POSTed, and the number of cases; of `broadcast`, or of the named function. */
 const BROADCASTS: Record<string, { of?: string; says: string; cases: number }> = {
-  no_id: { says: 'your broadcasts have no id: add "meta":{"id":"…"}, 16 random bytes in base64url', cases: 32 },
-  id_uuid: { says: 'your id is not 16 random bytes in base64url without padding: 22 characters', cases: 32 },
+  no_id: { says: 'your broadcasts have no id: add "meta":{"id":"…"}, 16 random bytes in base64url', cases: 35 },
+  id_uuid: { says: 'your id is not 16 random bytes in base64url without padding: 22 characters', cases: 35 },
   // The first call rightly has the id.
-  id_constant: { says: 'two calls have the same id: make a new one in each call', cases: 31 },
-  no_exclude: { says: 'exclude is ignored: it is exclude_socket in meta', cases: 2 },
-  exclude_null: { says: 'an absent exclude is written as null: leave it out', cases: 30 },
-  exclude_name: { says: 'exclude is written as exclude: its name in meta is exclude_socket', cases: 2 },
-  no_transient: { of: 'publication', says: 'transient is ignored: it is in meta', cases: 2 },
-  transient_false: { of: 'publication', says: 'transient is written when it is false: leave it out', cases: 28 },
+  id_constant: { says: 'two calls have the same id: make a new one in each call', cases: 34 },
+  no_exclude: { says: 'exclude is ignored: it is exclude_socket in meta', cases: 3 },
+  exclude_null: { says: 'an absent exclude is written as null: leave it out', cases: 32 },
+  exclude_name: { says: 'exclude is written as exclude: its name in meta is exclude_socket', cases: 3 },
+  no_transient: { of: 'publication', says: 'transient is ignored: it is in meta', cases: 3 },
+  no_latest: { of: 'publication', says: 'latest is ignored: it is key in meta', cases: 3 },
+  latest_name: { says: 'latest is written as latest: its name in meta is key', cases: 3 },
+  transient_false: { of: 'publication', says: 'transient is written when it is false: leave it out', cases: 30 },
   list_bare: { of: 'publish', says: 'one publication is sent without a list: put [ ] around it too', cases: 2 },
   list_texts: { of: 'publish', says: 'the list has strings: a publication is JSON already', cases: 3 },
   identifier_object: {
@@ -200,7 +202,7 @@ describe('the right answers', { concurrency: 4 }, () => {
     if (absent !== undefined) console.error(`\n!!! ${absent}\n`)
     test(`the helper in ${language} passes`, { skip: process.env.CI !== 'true' && absent }, async () => {
       const { code, stdout } = await run(command())
-      assert.match(stdout, /\n316 passed, 0 failed\n$/)
+      assert.match(stdout, /\n322 passed, 0 failed\n$/)
       assert.equal(stdout.match(/^\w+ +[\w-]+\.json +(\d+) of \1 +passed$/gm)?.length, 13)
       assert.equal(code, 0)
     })

@@ -66,6 +66,7 @@ interface Ask {
   drive?: boolean
   exclude?: string
   transient?: boolean
+  latest?: string
   accept: string
   publications: string[]
   reconnect: boolean
@@ -188,12 +189,13 @@ async function found(at: string, key: string): Promise<string> {
 
 const random = () => (is('id_uuid') ? randomUUID() : randomBytes(16).toString('base64url'))
 
-function publication({ stream, html, exclude, transient }: Ask, id = random()): string {
+function publication({ stream, html, exclude, transient, latest }: Ask, id = random()): string {
   const more = {
     ...(exclude && !is('no_exclude') && { [is('exclude_name') ? 'exclude' : 'exclude_socket']: exclude }),
     ...(is('exclude_null') && { exclude_socket: exclude ?? null }),
     ...(transient && !is('no_transient') && { transient }),
     ...(is('transient_false') && { transient: transient ?? false }),
+    ...(latest && !is('no_latest') && { [is('latest_name') ? 'latest' : 'key']: latest }),
   }
   const meta = { ...(is('no_id') ? {} : { id }), ...more }
   return json({ stream, data: json(html), ...(Object.keys(meta).length > 0 && { meta }) })

@@ -36,6 +36,7 @@ type Case struct {
 	Hex, Post, Get           string
 	Streams, Publications    []string
 	Accept, Type, Exclude    string
+	Latest                   string
 	Transient, Reconnect     bool
 	Nonce                    string
 	Drive                    *bool
@@ -119,7 +120,7 @@ func TestRequests(t *testing.T) {
 	for _, c := range vectors(t, "broadcasts", "produce") {
 		check(t, "body: "+c.ID, func(t *testing.T) {
 			cable.says(201, "")
-			given := []Option{Exclude(c.Exclude), Transient(c.Transient), URL(cable.url)}
+			given := []Option{Exclude(c.Exclude), Transient(c.Transient), Latest(c.Latest), URL(cable.url)}
 			one, err := Publication(c.Stream, c.HTML, given...)
 			same(t, c.Body, ids.ReplaceAllString(one, ID), err)
 			two, err := Publication(c.Stream, c.HTML, given...)
@@ -182,6 +183,7 @@ func TestRequests(t *testing.T) {
 			same(t, nil, Broadcast("board/1", text, URL(cable.url)), nil)
 			same(t, "POST /_broadcast application/json  "+c.Body, cable.last(), nil)
 			failure(t, Broadcast(text, "x", URL(cable.url)))
+			failure(t, Broadcast("x", "x", Latest(text), URL(cable.url)))
 			_, signing := SignStream(text, Secret("s"))
 			_, issuing := IssueToken(map[string]string{"name": text}, Secret("s"))
 			same(t, true, signing != nil && issuing != nil, nil)

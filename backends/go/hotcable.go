@@ -57,6 +57,7 @@ type options struct {
 		ID        string `json:"id"`
 		Exclude   string `json:"exclude_socket,omitempty"`
 		Transient bool   `json:"transient,omitempty"`
+		Latest    string `json:"key,omitempty"`
 	}
 }
 
@@ -72,6 +73,7 @@ func Timeout(timeout time.Duration) Option { return func(o *options) { o.timeout
 func Retries(retries int) Option           { return func(o *options) { o.retries = retries } }
 func Exclude(socketID string) Option       { return func(o *options) { o.meta.Exclude = text(socketID) } }
 func Transient(transient bool) Option      { return func(o *options) { o.meta.Transient = transient } }
+func Latest(name string) Option            { return func(o *options) { o.meta.Latest = name } }
 
 // IssueToken makes a JWT with the client's identity, for an hour or TTL from Now. The fields of a struct keep their
 // order, the keys of a map are sorted. An error without a secret, or if text is not UTF-8. Options: Secret, TTL, Now.
@@ -196,13 +198,8 @@ func ScriptTag(given ...Option) string {
 // TurboStream makes a <turbo-stream> tag, as ("append", "cards", "<li>Hi</li>"); attributes are names and values by
 // turns. html goes in as it is: escape typed text.
 func TurboStream(action, target, html string, attributes ...string) string {
-	template := "<template>" + text(html) + "</template>"
-	if action == "remove" || action == "refresh" {
-		template = ""
-	}
-	if action == "refresh" {
-		target = None
-	}
+	template := map[bool]string{false: "<template>" + text(html) + "</template>"}[action == "remove" || action == "refresh"]
+	target = map[bool]string{true: None, false: target}[action == "refresh"]
 	pairs := append(append([]string{}, attributes...), "action", action, "target", target)
 	return tag("turbo-stream", pairs...) + template + "</turbo-stream>"
 }
@@ -221,7 +218,7 @@ func BroadcastKey(given ...Option) (string, error) {
 }
 
 // Publication returns the JSON text of a broadcast, with a new id: for Publish, or an outbox. An error if the name is
-// not UTF-8. Options: Exclude, Transient.
+// not UTF-8. Options: Exclude, Transient, Latest.
 func Publication(stream, html string, given ...Option) (string, error) {
 	o := read(given)
 	random := make([]byte, 16)
@@ -229,17 +226,19 @@ func Publication(stream, html string, given ...Option) (string, error) {
 		return "", err
 	}
 	o.meta.ID = base64url(string(random))
-	name, err := stringify(stream)
 	data, _ := stringify(text(html))
-	quoted, _ := stringify(data)
-	about, _ := stringify(o.meta)
-	return `{"stream":` + name + `,"data":` + quoted + `,"meta":` + about + `}`, err
+	return stringify(struct {
+		Stream string `json:"stream"`
+		Data   string `json:"data"`
+		Meta   any    `json:"meta"`
+	}{stream, data, o.meta})
 }
 
 // Broadcast sends HTML to all subscribers but the client whose X-Socket-ID is Exclude, in 5 s or Timeout. Commit first.
-// The cable does not replay a Transient one. Returns BroadcastFailed, and no other error, if the cable did not take it.
-// Without an answer, or after a 5xx, it tries again Retries times, after 0.1, 0.3, 0.9 and then every 2 s, not before
-// the answer's Retry-After, with the same id. Options: URL, Key, Timeout, Retries, Exclude, Transient.
+// The cable replays none that is Transient, and only the newest of those with one name in Latest. Returns
+// BroadcastFailed, and no other error, if the cable did not take it. Without an answer, or after a 5xx, it tries again
+// Retries times, after 0.1, 0.3, 0.9 and then every 2 s, not before the answer's Retry-After, with the same id.
+// Options: URL, Key, Timeout, Retries, Exclude, Transient, Latest.
 func Broadcast(stream, html string, given ...Option) error {
 	body, err := Publication(stream, html, given...)
 	return read(given).post(body, err)

@@ -88,7 +88,7 @@ check('the socket ID of a client never keeps a broadcast back', function () {
 });
 foreach ($broadcasts['produce'] as $c) {
     check("broadcasts: $c[id]", function () use ($c) {
-        $given = array_intersect_key($c, ['exclude' => 0, 'transient' => 0]);
+        $given = array_intersect_key($c, ['exclude' => 0, 'transient' => 0, 'latest' => 0]);
         $made = [publication($c, $given), publication($c, $given)];
         same([$c['body'], $c['body']], array_map('without_id', $made));
         same(false, $made[0] === $made[1]);
@@ -104,6 +104,7 @@ foreach ($broadcasts['not_utf8'] as $c) {
         Hotcable\broadcast('board/1', $text, url: answering(201, ''));
         same($c['body'], asked()['body']);
         failure(fn() => Hotcable\broadcast($text, 'x', url: answering(201, '')));
+        failure(fn() => Hotcable\broadcast('x', 'x', url: answering(201, ''), latest: $text));
         failure(fn() => Hotcable\sign_stream($text, 's'), JsonException::class);
         failure(fn() => Hotcable\issue_token(['name' => $text], 's'), JsonException::class);
     });

@@ -120,19 +120,19 @@ function broadcast_key(#[Hidden] ?string $secret = null): string {
 
 /** The JSON text of a broadcast, with a new id: for publish, or an outbox. Throws if the name is not UTF-8. */
 function publication(string|\Stringable $stream, string|\Stringable $html, ?string $exclude = null,
-    bool $transient = false): string {
+    bool $transient = false, ?string $latest = null): string {
     $meta = ['id' => base64url(random_bytes(16))] + ($exclude ? ['exclude_socket' => text($exclude)] : [])
-        + ($transient ? ['transient' => true] : []);
+        + ($transient ? ['transient' => true] : []) + (($latest ?? '') === '' ? [] : ['key' => $latest]);
     return json(['stream' => "$stream", 'data' => json(text("$html")), 'meta' => $meta]);
 }
 
 /** Sends HTML to all subscribers but the client whose X-Socket-ID is $exclude, in $timeout seconds. Commit first. The
- *  cable does not replay a $transient one. Throws BroadcastFailed, and no other error (so the arguments have no types),
- *  if the cable did not take it. Without an answer, or after a 5xx, tries $retries times more, after 0.1, 0.3, 0.9 and
- *  then every 2 s, not before the answer's Retry-After, with the same id, which only AnyCable may publish twice. */
+ *  cable replays none that is $transient, and only the newest of those with one name in $latest. Throws
+ *  BroadcastFailed, and no other error (so the arguments have no types), if the cable did not take it. Without an answer, or after a
+ *  5xx, tries $retries times more, after 0.1, 0.3, 0.9 and then every 2 s, not before Retry-After, with the same id. */
 function broadcast($stream, $html, $url = null, #[Hidden] $key = null, $timeout = 5, $retries = 0, $exclude = null,
-    $transient = false): void {
-    post(fn() => publication($stream, $html, $exclude, $transient), $url, $key, $timeout, $retries);
+    $transient = false, $latest = null): void {
+    post(fn() => publication($stream, $html, $exclude, $transient, $latest), $url, $key, $timeout, $retries);
 }
 
 /** Sends publications in one request: all of them or none. Fails and tries again as broadcast does. */

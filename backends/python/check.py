@@ -134,7 +134,7 @@ for file, cases, body in PRODUCED:
 
 def is_body(self, case):
     Cable.answer = (201, "")
-    given = {key: case[key] for key in ("exclude", "transient") if key in case}
+    given = {key: case[key] for key in ("exclude", "transient", "latest") if key in case}
     made = [hotcable.publication(case["stream"], case["html"], **given) for _ in range(2)]
     self.assertEqual([without_id(text) for text in made], [case["body"]] * 2)
     self.assertNotEqual(*made)
@@ -150,6 +150,8 @@ def is_mended(self, case, text):
     Cable.asked.clear()
     with self.assertRaises(hotcable.BroadcastFailed):
         hotcable.broadcast(text, "x", url=CABLE)
+    with self.assertRaises(hotcable.BroadcastFailed):
+        hotcable.broadcast("x", "x", latest=text, url=CABLE)
     with self.assertRaises(ValueError):
         hotcable.sign_stream(text, secret="s")
     with self.assertRaises(ValueError):

@@ -76,8 +76,7 @@ def stream_from(stream: str, position: str, *, secret: str | None = None, expire
 
 
 def source_tag(streams: str | Sequence[str], position: str, identity: dict, *, url: str | None = None,
-               secret: str | None = None, ttl: int = 3600, expires_in: int | None = None,
-               now: int | None = None) -> str:
+               secret: str | None = None, ttl: int = 3600, expires_in: int | None = None, now: int | None = None) -> str:
     """The tag that subscribes a page to one stream or several by server-sent events, for which Turbo needs no other
     script. `url` is by default /events on the cable's host; `secret` is for names and token. ValueError without."""
     streams = [streams] if isinstance(streams, str) else streams
@@ -127,20 +126,22 @@ def broadcast_key(*, secret: str | None = None) -> str:
     return hmac.digest(_secret(secret, "ANYCABLE_SECRET"), b"broadcast-cable", "sha256").hex()
 
 
-def publication(stream: str, html: str, *, exclude: str | None = None, transient: bool = False) -> str:
+def publication(stream: str, html: str, *, exclude: str | None = None, transient: bool = False,
+                latest: str | None = None) -> str:
     """The JSON text of a broadcast, with a new id: for publish, or an outbox. ValueError if the name is not UTF-8."""
-    meta = {"id": secrets.token_urlsafe(16), "exclude_socket": _text(exclude or ""), "transient": bool(transient)}
-    meta = {name: value for name, value in meta.items() if value}
+    meta = {"exclude_socket": _text(exclude or ""), "transient": bool(transient), "key": latest}
+    meta = {"id": secrets.token_urlsafe(16), **{name: value for name, value in meta.items() if value}}
     return _json({"stream": stream, "data": _json(_text(html)), "meta": meta}).encode().decode()
 
 
-def broadcast(stream: str, html: str, *, exclude: str | None = None, transient: bool = False, url: str | None = None,
-              key: str | None = None, timeout: float = 5, retries: int = 0) -> None:
+def broadcast(stream: str, html: str, *, exclude: str | None = None, transient: bool = False, latest: str | None = None,
+              url: str | None = None, key: str | None = None, timeout: float = 5, retries: int = 0) -> None:
     """Sends HTML to all subscribers but the client whose X-Socket-ID is `exclude`, in `timeout` seconds. Commit first.
-    The cable does not replay it if it is `transient`. Raises BroadcastFailed, and no other error, if the cable did not
-    take it. Without an answer, or after a 5xx, tries again `retries` times, after 0.1, 0.3, 0.9 and then every 2 s, not
-    before the answer's Retry-After, with the same id: the cable publishes it once, AnyCable perhaps twice."""
-    _post(lambda: publication(stream, html, exclude=exclude, transient=transient), url, key, timeout, retries)
+    The cable replays none that is `transient`, and only the newest of those with one name in `latest`. Raises
+    BroadcastFailed, and no other error, if the cable did not take it. Without an answer, or after a 5xx, tries again
+    `retries` times, after 0.1, 0.3, 0.9 and then every 2 s, not before the answer's Retry-After, with the same id."""
+    _post(lambda: publication(stream, html, exclude=exclude, transient=transient, latest=latest), url, key, timeout,
+          retries)
 
 
 def publish(*publications: str, url: str | None = None, key: str | None = None, timeout: float = 5,
@@ -245,10 +246,9 @@ def _request(method: str, path: str, query: str, body: bytes | None, url: str | 
                     answers.append((status, answers[0][1], after))
                     text = response.read(65536).decode(errors="replace")  # a reason is shorter
                     answers.append((status, text, after))
-        except InvalidURL:  # it would show the query
-            answers.append(("nothing", f"{shown}: not a URL", -1))
-        except Exception as error:
-            answers.append((status, f"{shown}: {error!r}", after))
+        except Exception as error:  # InvalidURL would show the query
+            why = "not a URL" if isinstance(error, InvalidURL) else repr(error)
+            answers.append((status, f"{shown}: {why}", after))
 
     # In a thread, because nothing interrupts the wait for a silent name server.
     (thread := threading.Thread(target=ask, daemon=True)).start()

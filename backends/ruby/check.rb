@@ -122,7 +122,7 @@ class Check < Minitest::Test
   broadcasts = vectors("broadcasts")
   broadcasts["produce"].each do |c|
     check "broadcasts: #{c["id"]}" do
-      given = c.slice("exclude", "transient").transform_keys(&:to_sym)
+      given = c.slice("exclude", "transient", "latest").transform_keys(&:to_sym)
       made = Array.new(2) { Hotcable.publication(c["stream"], c["html"], **given) }
       assert_equal [c["body"]] * 2, made.map { |text| without_id(text) }
       refute_equal(*made)
@@ -166,6 +166,7 @@ class Check < Minitest::Test
         Hotcable.broadcast("board/1", text, url: CABLE.url)
         assert_equal [c["body"]], CABLE.asked.map(&:last)
         assert_raises(Hotcable::BroadcastFailed) { Hotcable.broadcast(text, "x", url: CABLE.url) }
+        assert_raises(Hotcable::BroadcastFailed) { Hotcable.broadcast("x", "x", latest: text, url: CABLE.url) }
         assert_raises(JSON::GeneratorError) { Hotcable.sign_stream(text, secret: "s") }
         assert_raises(JSON::GeneratorError) { Hotcable.issue_token({ name: text }, secret: "s") }
         assert_equal 1, CABLE.asked.size

@@ -117,18 +117,18 @@ module Hotcable
     end
 
     # The JSON text of a broadcast, with a new id: for publish, or an outbox. An error if the name is not UTF-8.
-    def publication(stream, html, exclude: nil, transient: false)
+    def publication(stream, html, exclude: nil, transient: false, latest: nil)
       meta = { id: SecureRandom.urlsafe_base64(16), exclude_socket: first_of(text(exclude)) }
-      meta[:transient] = true if transient
+      meta.update(transient: transient ? true : nil, key: first_of(latest))
       JSON.generate({ stream: utf8(stream), data: JSON.generate(text(html)), meta: meta.compact })
     end
 
     # Sends HTML to all subscribers but the client whose X-Socket-ID is exclude, in timeout seconds. Commit first. The
-    # cable does not replay it if it is transient. Raises BroadcastFailed, and no other error, if the cable did not take
-    # it. Without an answer, or after a 5xx, tries again retries times, after 0.1, 0.3, 0.9 and then every 2 s, not
-    # before the answer's Retry-After, with the same id: the cable publishes it once, AnyCable perhaps twice.
-    def broadcast(stream, html, exclude: nil, transient: false, url: nil, key: nil, timeout: 5, retries: 0)
-      post(url, key, timeout, retries) { publication(stream, html, exclude: exclude, transient: transient) }
+    # cable replays none that is transient, and only the newest of those with one name in latest. Raises
+    # BroadcastFailed, and no other error, if the cable did not take it. Without an answer, or after a 5xx, tries again
+    # retries times, after 0.1, 0.3, 0.9 and then every 2 s, not before the answer's Retry-After, with the same id.
+    def broadcast(stream, html, exclude: nil, transient: false, latest: nil, url: nil, key: nil, timeout: 5, retries: 0)
+      post(url, key, timeout, retries) { publication(stream, html, exclude: exclude, transient: transient, latest: latest) }
     end
 
     # Sends publications in one request: all of them or none. Fails and tries again as broadcast does.

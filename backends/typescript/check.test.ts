@@ -131,12 +131,12 @@ describe('broadcasts', () => {
     )
   })
 
-  for (const { id, stream, html, exclude, transient, body } of broadcasts.produce)
+  for (const { id, stream, html, exclude, transient, latest, body } of broadcasts.produce)
     test(`broadcast sends the body: ${id}`, async () => {
-      const made = [1, 2].map(() => publication(stream, html, { exclude, transient }))
+      const made = [1, 2].map(() => publication(stream, html, { exclude, transient, latest }))
       assert.deepEqual(made.map(withoutId), [body, body])
       assert.notEqual(made[0], made[1])
-      await broadcast(stream, html, { exclude, transient, url })
+      await broadcast(stream, html, { exclude, transient, latest, url })
       const expected = { method: 'POST', path: '/_broadcast', type: 'application/json', authorization: undefined, body }
       assert.deepEqual(asked, [expected])
     })
@@ -147,6 +147,7 @@ describe('broadcasts', () => {
       assert.equal(turboStream('append', lone, lone), html)
       await broadcast('board/1', lone, { url })
       await failure(broadcast(lone, 'x', { url }))
+      await failure(broadcast('x', 'x', { latest: lone, url }))
       assert.throws(() => signStream(lone, { secret: 's' }), TypeError)
       assert.throws(() => issueToken({ name: lone }, { secret: 's' }), TypeError)
       assert.deepEqual(

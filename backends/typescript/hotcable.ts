@@ -24,7 +24,7 @@ type StreamOptions = { secret?: string; expiresIn?: number; now?: number }
 type ScriptOptions = { url?: string; nonce?: string; drive?: boolean }
 type CableOptions = { url?: string; key?: string }
 type SourceOptions = TokenOptions & StreamOptions & { url?: string }
-type PublicationOptions = { exclude?: string | null | undefined; transient?: boolean }
+type PublicationOptions = { exclude?: string | null | undefined; transient?: boolean; latest?: string }
 type PostOptions = CableOptions & { timeoutMs?: number; retries?: number }
 type BroadcastOptions = PublicationOptions & PostOptions
 type DisconnectOptions = PostOptions & { reconnect?: boolean }
@@ -134,15 +134,16 @@ export function broadcastKey({ secret }: { secret?: string } = {}): string {
 /** The JSON text of a broadcast, with a new id: for publish, or an outbox. Throws if the name is not UTF-8. */
 export function publication(stream: string, html: string, options: PublicationOptions = {}): string {
   const exclude_socket = options.exclude ? text(options.exclude) : undefined
-  const meta = { id: randomBytes(16).toString('base64url'), exclude_socket, transient: options.transient || undefined }
+  const kept = { transient: options.transient || undefined, key: options.latest || undefined }
+  const meta = { id: randomBytes(16).toString('base64url'), exclude_socket, ...kept }
   const data = JSON.stringify(JSON.stringify(html.toWellFormed()))
   return `{"stream":${json(stream)},"data":${data},"meta":${json(meta)}}`
 }
 
 /** Sends HTML to all subscribers but the client whose X-Socket-ID is `exclude`, in `timeoutMs`. Commit first. The cable
- *  does not replay it if it is `transient`. Rejects with BroadcastFailed, and no other error, if the cable did not take
- *  it. Without an answer, or after a 5xx, tries again `retries` times, after 0.1, 0.3, 0.9 and then every 2 s, not
- *  before the answer's Retry-After, with the same id: the cable publishes it once, AnyCable perhaps twice. */
+ *  replays none that is `transient`, and only the newest of those with one name in `latest`. Rejects with
+ *  BroadcastFailed, and no other error, if the cable did not take it. Without an answer, or after a 5xx, tries again
+ *  `retries` times, after 0.1, 0.3, 0.9 and then every 2 s, not before the answer's Retry-After, with the same id. */
 export async function broadcast(stream: string, html: string, options: BroadcastOptions = {}): Promise<void> {
   await post(() => publication(stream, html, options), options)
 }

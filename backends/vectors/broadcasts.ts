@@ -3,7 +3,7 @@ import { hex, SECRET, TEXTS } from './sign.ts'
 
 const FLAGS = {
   not_utf8:
-    'Not UTF-8: in HTML, U+FFFD replaces each incomplete character and each stray byte; the helper refuses a stream name or an identity.',
+    'Not UTF-8: in HTML, U+FFFD replaces each incomplete character and each stray byte; the helper refuses a stream name, `latest` or an identity.',
   target: 'A broadcast goes to the unchanged URL. For a position, the path ends with /position, and the stream names are added to the query.',
   not_201: 'Only 201 means that the cable took the broadcast; a 200 may come from a proxy, a login page or another server.',
   not_200: 'Only 200 has a position. AnyCable, which has no such route, answers 404.',
@@ -18,13 +18,19 @@ const body = (
   id: string,
   stream: string,
   html: string,
-  { exclude = '', transient = false }: { exclude?: string; transient?: boolean } = {},
+  { exclude = '', transient = false, latest = '' }: { exclude?: string; transient?: boolean; latest?: string } = {},
 ) => {
-  const meta = { id: 'ID', ...(exclude && { exclude_socket: exclude }), ...(transient && { transient }) }
+  const meta = {
+    id: 'ID',
+    ...(exclude && { exclude_socket: exclude }),
+    ...(transient && { transient }),
+    ...(latest && { key: latest }),
+  }
   return {
     ...{ id, stream, html },
     ...(exclude && { exclude }),
     ...(transient && { transient }),
+    ...(latest && { latest }),
     body: JSON.stringify({ stream, data: JSON.stringify(html), meta }),
   }
 }
@@ -72,12 +78,12 @@ const tag = (html: string) => `<turbo-stream action="append" target="cards"><tem
 
 export const broadcasts = {
   about:
-    'Broadcasts. produce: the body that broadcast(stream, html, exclude, transient) must POST, and publication must return; ID in a body stands for the ' +
+    'Broadcasts. produce: the body that broadcast(stream, html, exclude, transient, latest) must POST, and publication must return; ID in a body stands for the ' +
     'random id of the call, 22 characters of A-Z a-z 0-9 - and _. lists: the body that publish(publications) must POST. disconnects: the body that ' +
     'disconnect(identity, reconnect) must POST. keys: the broadcast key derived from a secret. accept: answers from which ' +
     'position() must return position. refuse: answers after which position() must return "-", unknown; those with the flag not_201 are ' +
     'answers to broadcast(), which must raise its error with the status in the message. not_utf8: bytes (hex); broadcast("board/1", bytes) must POST body, ' +
-    'turbo_stream("append", bytes, bytes) must return html, where text stands for the bytes, and all that takes a name or an identity must raise. targets: the path ' +
+    'turbo_stream("append", bytes, bytes) must return html, where text stands for the bytes, and all that takes a name, also in `latest`, or an identity must raise. targets: the path ' +
     'and query to which broadcast() with a URL that ends with url must POST, and from which position(streams) must GET.',
   notes: { ...NOTES, ...FLAGS },
   produce: [
@@ -87,6 +93,9 @@ export const broadcasts = {
     body('not for the page that made the change', 'board/1', tag('x'), { exclude: 'V1StGXR8_Z5jdHi6B-myT' }),
     body('not kept in the history', 'board/1', tag('x'), { transient: true }),
     body('both', 'board/1', tag('x'), { exclude: 'é"\\/🦄', transient: true }),
+    body('only the newest is kept', 'board/1', tag('x'), { latest: 'export/7' }),
+    body('the newest of a name that looks like nothing', 'board/1', tag('x'), { latest: '0' }),
+    body('all options', 'board/1', tag('x'), { exclude: 'a', transient: true, latest: '</é"\\🦄>' }),
     ...Object.entries(TEXTS).map(([id, text]) => body(`text: ${id}`, text, tag(text))),
   ],
   lists: [

@@ -1,6 +1,6 @@
 /**
- * What every helper sends, as a real cable understands it: not to the page that made the change, not into the history,
- * several at once, the end of an identity's connections; and a page that listens without a cable client.
+ * What every helper sends, as a real cable understands it: not to the page that made the change, not into the history, only the
+ * newest into it, several at once, the end of an identity's connections; and a page that listens without a cable client.
  */
 import assert from 'node:assert/strict'
 import { after, before, type TestContext, test } from 'node:test'
@@ -38,6 +38,14 @@ describeHelpers('a helper', helper => {
     for (const stream of streams) await client.confirmed(turboIdentifier(await signed({ do: 'sign_stream', stream })))
     return client
   }
+  /** A page that subscribes long after it was rendered. */
+  const late = async (t: TestContext, stream: string, position: string) => {
+    const client = await listen(t, [])
+    const name = JSON.parse(turboIdentifier(await signed({ do: 'sign_stream', stream })))
+    client.send({ command: 'subscribe', identifier: JSON.stringify({ ...name, position }) })
+    assert.equal((await client.next()).type, 'confirm_subscription')
+    return client
+  }
   const messages = async (client: Client, count: number) => {
     const told: unknown[] = []
     while (told.length < count) told.push((await client.next()).message)
@@ -64,11 +72,19 @@ describeHelpers('a helper', helper => {
     await broadcast(stream, 'kept')
 
     assert.deepEqual(await messages(present, 2), ['typing', 'kept'])
-    const late = await listen(t, [])
-    const name = JSON.parse(turboIdentifier(await signed({ do: 'sign_stream', stream })))
-    late.send({ command: 'subscribe', identifier: JSON.stringify({ ...name, position }) })
-    assert.equal((await late.next()).type, 'confirm_subscription')
-    assert.deepEqual(await messages(late, 1), ['kept'])
+    assert.deepEqual(await messages(await late(t, stream, position), 1), ['kept'])
+  })
+
+  test('sends messages with one name, of which a page that comes later gets the newest', async t => {
+    const stream = streamOf(t, 'a')
+    const position = await positionOf([stream])
+    const present = await listen(t, [stream])
+
+    for (const percent of ['25', '50', '75']) await broadcast(stream, percent, { latest: 'export/7 é"' })
+    await broadcast(stream, 'last')
+
+    assert.deepEqual(await messages(present, 4), ['25', '50', '75', 'last'])
+    assert.deepEqual(await messages(await late(t, stream, position), 2), ['75', 'last'])
   })
 
   test('publishes several messages in one request, and none of them if the cable refuses one', async t => {

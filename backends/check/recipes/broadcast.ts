@@ -15,6 +15,7 @@ interface Broadcast {
   html: string
   exclude?: string
   transient?: boolean
+  latest?: string
   retries?: number
 }
 
@@ -34,14 +35,21 @@ const BROADCAST = {
     'transient is ignored: it is in meta': () => ({}),
     'transient is written when it is false: leave it out': transient => ({ transient: transient ?? false }),
   }),
+  latest: ways((latest: string | undefined): object => (latest ? { key: latest } : {}), {
+    'latest is ignored: it is key in meta': () => ({}),
+    'latest is written as latest: its name in meta is key': latest => (latest ? { latest } : {}),
+  }),
   retried: ways((id: string | undefined) => id, {
     'a retry has another id: make it once in each call, and send it in every try': () => IDS.changed,
   }),
 } satisfies Steps
 
-function bodies(how: Choice<typeof BROADCAST>, { stream, html, exclude, transient, retries = 0 }: Broadcast): string {
+function bodies(
+  how: Choice<typeof BROADCAST>,
+  { stream, html, exclude, transient, latest, retries = 0 }: Broadcast,
+): string {
   const ids = [how.id, ...Array.from({ length: retries }, () => how.retried(how.id))]
-  const more = { ...how.exclude(exclude), ...how.transient(transient) }
+  const more = { ...how.exclude(exclude), ...how.transient(transient), ...how.latest(latest) }
   const meta = (id: string | undefined) =>
     id || Object.keys(more).length > 0 ? { meta: { ...(id && { id }), ...more } } : {}
   return ids.map(id => how.json({ stream, data: how.json(html), ...meta(id) })).join('\n')

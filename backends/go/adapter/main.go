@@ -16,7 +16,7 @@ type question struct {
 	Do, Stream, Position, Action, HTML, URL, Key, Secret string
 	Nonce                                                string
 	Drive                                                *bool
-	Accept, Exclude                                      string
+	Accept, Exclude, Latest                              string
 	Transient, Reconnect                                 bool
 	Target                                               *string
 	Streams, Publications                                []string
@@ -48,6 +48,7 @@ func main() {
 func (ask question) answer() (string, error) {
 	options := []hotcable.Option{hotcable.Secret(ask.Secret), hotcable.URL(ask.URL), hotcable.Key(ask.Key),
 		hotcable.Retries(ask.Retries), hotcable.Exclude(ask.Exclude), hotcable.Transient(ask.Transient),
+		hotcable.Latest(ask.Latest),
 		hotcable.Timeout(time.Duration(ask.Timeout * float64(time.Second)))}
 	if ask.Now != nil {
 		options = append(options, hotcable.Now(time.Unix(*ask.Now, 0)))
