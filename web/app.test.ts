@@ -83,7 +83,7 @@ test('the Board redirects a form for a missing card and broadcasts nothing, what
 test('the Board answers a form although the cable does not answer', async t => {
   const lines: string[] = []
   const broadcasts = createBroadcasts({
-    send: async () => {
+    post: async () => {
       throw new Error('dead')
     },
     log: line => lines.push(line),

@@ -13,11 +13,18 @@
  */
 import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
-import { metaTags, position, streamFrom, TURBO_STREAM, wantsTurboStream } from '../backends/typescript/hotcable.ts'
+import {
+  metaTags,
+  position,
+  publication,
+  streamFrom,
+  TURBO_STREAM,
+  wantsTurboStream,
+} from '../backends/typescript/hotcable.ts'
 import { type Answers, streamOf } from './answers.ts'
 import type { Assets } from './assets.ts'
-import { type Board, BoardBroken, BoardLocked } from './board.ts'
-import type { Broadcasts } from './broadcasts.ts'
+import { type Board, BoardBroken, BoardLocked, type Tell } from './board.ts'
+import { type Broadcasts, boardCleared, cardAdded, cardDeleted, cardVoted } from './broadcasts.ts'
 import { offersWebSocket } from './cable-proxy.ts'
 import { createDebug, type DebugOptions } from './debug.ts'
 import { debugLink } from './debug-link.ts'
@@ -34,7 +41,8 @@ import { client, visitor } from './visitor.ts'
 
 export interface AppParts {
   board: Board
-  broadcasts: Broadcasts
+  /** `undefined`: the cable reads broadcasts from the Board's outbox. */
+  broadcasts?: Broadcasts | undefined
   answers: Answers
   assets: Pick<Assets, 'handler'>
   /** The cable's URL, for /events: `http://127.0.0.1:8080`. */
@@ -81,25 +89,37 @@ export function createApp({
     c.header('Content-Type', 'text/html; charset=utf-8')
     return c.body(String(page({ cards, metaTags: tags, source, client: client(c) })))
   })
-  app.post('/cards', async c => {
-    const card = await board.add({
-      ...readCard(new Uint8Array(await c.req.arrayBuffer()), c.req.header('content-type') ?? ''),
-      backend: 'typescript',
+  /** Makes a change, and broadcasts what happened to all pages but its author's, which gets the same as its answer. */
+  const announce = async <Changed>(
+    c: Context,
+    happened: (changed: Changed) => string,
+    change: (tell: Tell<Changed>) => Promise<unknown>,
+  ): Promise<Response> => {
+    let html: string | undefined
+    await change(changed => {
+      html = happened(changed)
+      return publication(STREAM, html, { exclude: author(c) })
     })
-    return respond(c, await broadcasts.cardAdded(card, author(c)))
+    if (html === undefined) return c.redirect('/', 303)
+    await broadcasts?.send(html, author(c))
+    return wantsTurboStream(c.req.header('accept'))
+      ? c.body(html, 200, { 'Content-Type': TURBO_STREAM })
+      : c.redirect('/', 303)
+  }
+  app.post('/cards', async c => {
+    const form = readCard(new Uint8Array(await c.req.arrayBuffer()), c.req.header('content-type') ?? '')
+    return announce(c, cardAdded, tell => board.add({ ...form, backend: 'typescript' }, tell))
   })
-  app.post('/cards/:id{\\d+}/vote', async c => {
-    const card = await board.vote(Number(c.req.param('id')))
-    return respond(c, card && (await broadcasts.cardVoted(card, author(c))))
-  })
-  app.post('/cards/:id{\\d+}/delete', async c => {
+  app.post('/cards/:id{\\d+}/vote', c => announce(c, cardVoted, tell => board.vote(Number(c.req.param('id')), tell)))
+  app.post('/cards/:id{\\d+}/delete', c => {
     const id = Number(c.req.param('id'))
-    return respond(c, (await board.remove(id)) ? await broadcasts.cardDeleted(id, author(c)) : undefined)
+    return announce(
+      c,
+      () => cardDeleted(id),
+      tell => board.remove(id, tell),
+    )
   })
-  app.post('/clear', async c => {
-    await board.clear()
-    return respond(c, await broadcasts.boardCleared(author(c)))
-  })
+  app.post('/clear', c => announce(c, boardCleared, board.clear))
   app.get('/compare', c => {
     // Set the cookie here: otherwise each frame would create another visitor.
     visitor(c)
@@ -165,12 +185,6 @@ export function createApp({
 
 /** The session of the page that sent the form: it gets the change as its answer, and not as a broadcast. */
 const author = (c: Context): string | undefined => c.req.header('x-socket-id')
-
-/** `change`: the HTML that was broadcast; without it, or without Turbo, the browser loads the page. */
-const respond = (c: Context, change: string | undefined): Response =>
-  change !== undefined && wantsTurboStream(c.req.header('accept'))
-    ? c.body(change, 200, { 'Content-Type': TURBO_STREAM })
-    : c.redirect('/', 303)
 
 /** Answers a browser's navigation with a page, and a script, an image or a health check with one line of text. */
 function absent(c: Context, name: string, status: 502 | 503): Response | Promise<Response> {

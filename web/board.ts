@@ -3,6 +3,8 @@
  *
  *   cards(id, body, author, backend, votes, created_at)
  *
+ *   hotcable_outbox(publication, …)       docs/outbox.md; a change stores its broadcast in its own transaction
+ *
  * WAL lets the others read while one writes. A change tries again, with pauses, while another writer holds the lock: if
  * SQLite waited, it would stop this process and its proxies. No id is used twice (AUTOINCREMENT), so an id names one card.
  */
@@ -22,16 +24,22 @@ export interface Card {
   readonly createdAt: string
 }
 
-/** All reject with {@link BoardLocked} or {@link BoardBroken}. Changes run in the order of their calls. */
+/** Returns the publication of a change. Called in its transaction, and again if that has to be repeated. */
+export type Tell<Changed> = (changed: Changed) => string
+
+/**
+ * All reject with {@link BoardLocked} or {@link BoardBroken}. Changes run in the order of their calls. A change that finds
+ * its card calls `tell`, and stores the result if the Board has an outbox.
+ */
 export interface Board {
   /** All cards, oldest first. */
   cards: () => Promise<Card[]>
-  add: (card: Pick<Card, 'body' | 'author' | 'backend'>) => Promise<Card>
+  add: (card: Pick<Card, 'body' | 'author' | 'backend'>, tell?: Tell<Card>) => Promise<Card>
   /** Adds one vote; `undefined` if the card does not exist. */
-  vote: (id: number) => Promise<Card | undefined>
+  vote: (id: number, tell?: Tell<Card>) => Promise<Card | undefined>
   /** `false` if the card did not exist. */
-  remove: (id: number) => Promise<boolean>
-  clear: () => Promise<void>
+  remove: (id: number, tell?: Tell<true>) => Promise<boolean>
+  clear: (tell?: Tell<true>) => Promise<void>
   close: () => void
 }
 
@@ -45,8 +53,18 @@ export class BoardBroken extends Error {
   override readonly name = 'BoardBroken'
 }
 
+export interface BoardOptions {
+  /** How long a change waits for another writer. */
+  patienceMs?: number
+  /** The database has the table hotcable_outbox, which the cable reads. */
+  hasOutbox?: boolean
+}
+
 /** Opens the file at `path`, or creates it. Rejects with {@link BoardLocked} or {@link BoardBroken}. */
-export async function openBoard(path: string, { patienceMs = 5000 } = {}): Promise<Board> {
+export async function openBoard(
+  path: string,
+  { patienceMs = 5000, hasOutbox = false }: BoardOptions = {},
+): Promise<Board> {
   const patiently = createPatience(path, patienceMs)
   const db = await patiently(() => {
     mkdirSync(dirname(path), { recursive: true })
@@ -62,18 +80,37 @@ export async function openBoard(path: string, { patienceMs = 5000 } = {}): Promi
   const remove = db.prepare('DELETE FROM cards WHERE id = ?')
 
   let last: Promise<unknown> = Promise.resolve()
-  const change = <T>(operation: () => T): Promise<T> => {
-    const changed = patiently(operation, last)
+  const change = <T>(operation: () => T, tell?: Tell<NonNullable<T>>): Promise<T> => {
+    const changed = patiently(() => {
+      // After a plain BEGIN a change could fail at once, although another writer is about to finish.
+      db.exec('BEGIN IMMEDIATE')
+      try {
+        const result = operation()
+        const publication = result === undefined ? undefined : tell?.(result as NonNullable<T>)
+        // (Prepared here: the Board has its cards also where the table is missing.)
+        if (publication !== undefined && hasOutbox) db.prepare(STORE).run(publication)
+        db.exec('COMMIT')
+        return result
+      } catch (error) {
+        if (db.isTransaction) db.exec('ROLLBACK')
+        throw error
+      }
+    }, last)
     last = changed.catch(() => {})
     return changed
   }
 
   return {
     cards: () => patiently(() => all.all() as unknown as Card[]),
-    add: ({ body, author, backend }) => change(() => insert.get(body, author, backend) as unknown as Card),
-    vote: id => change(() => vote.get(id) as unknown as Card | undefined),
-    remove: id => change(() => remove.run(id).changes > 0),
-    clear: () => change(() => db.exec('DELETE FROM cards')),
+    add: ({ body, author, backend }, tell) => change(() => insert.get(body, author, backend) as unknown as Card, tell),
+    vote: (id, tell) => change(() => vote.get(id) as unknown as Card | undefined, tell),
+    remove: async (id, tell) => (await change(() => remove.run(id).changes > 0 || undefined, tell)) === true,
+    clear: async tell => {
+      await change(() => {
+        db.exec('DELETE FROM cards')
+        return true as const
+      }, tell)
+    },
     close: () => db.close(),
   }
 }
@@ -83,6 +120,8 @@ const COLUMNS = 'id, body, author, backend, votes, created_at AS createdAt'
 const SCHEMA = `CREATE TABLE IF NOT EXISTS cards (
   id INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL, author TEXT NOT NULL, backend TEXT NOT NULL,
   votes INTEGER NOT NULL DEFAULT 0, created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now')))`
+
+const STORE = 'INSERT INTO hotcable_outbox (publication) VALUES (?)'
 
 /** Pause between two attempts to get the lock. */
 const PAUSE_MS = 10

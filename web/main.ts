@@ -3,6 +3,7 @@
  *
  *   HOST PORT                          the address to listen on: every interface, 3000
  *   HOTCABLE_DB                        the SQLite file of all languages: data/board.sqlite3
+ *   HOTCABLE_OUTBOX                    if it is set, the cable reads broadcasts from that file; else this process POSTs them
  *   HOTCABLE_CABLE_URL                 the cable's URL for this process: http://127.0.0.1:8080
  *   HOTCABLE_BOARD_PYTHON_URL …        the other Boards; a Board without a URL is not running here
  *   ANYCABLE_…                         settings of the helper: secrets, keys, the broadcast URL
@@ -34,14 +35,15 @@ try {
 } catch (error) {
   console.error(`web: ${(error as Error).message}`) // and go on: the Boards behind this proxy may not need it
 }
-const board = await openBoard(env.HOTCABLE_DB || 'data/board.sqlite3').catch(error => {
+const hasOutbox = Boolean(env.HOTCABLE_OUTBOX)
+const board = await openBoard(env.HOTCABLE_DB || 'data/board.sqlite3', { hasOutbox }).catch(error => {
   if (error instanceof BoardBroken) return end(error, MISCONFIGURED)
   if (error instanceof BoardLocked) return end(error)
   throw error
 })
 const assets = await createAssets({ watch: argv.includes('--watch') })
-const broadcasts = createBroadcasts({
-  send: (html, exclude) => broadcast(STREAM, html, { exclude, timeoutMs: 500, retries: 2 }),
+const posts = createBroadcasts({
+  post: (html, exclude) => broadcast(STREAM, html, { exclude, timeoutMs: 500, retries: 2 }),
   log: line => console.error(`web: ${line}`),
 })
 const answers = createAnswers({
@@ -54,7 +56,7 @@ const answers = createAnswers({
 const cableProxy = createCableProxy({ to: cable })
 const app = createApp({
   board,
-  broadcasts,
+  broadcasts: hasOutbox ? undefined : posts,
   answers,
   assets,
   cable,
@@ -85,7 +87,7 @@ const stop = async () => {
   if (stopping) process.exit(0)
   stopping = true
   cableProxy.close()
-  await Promise.all([server.close(), broadcasts.settled(), answers.close(), assets.close()])
+  await Promise.all([server.close(), posts.settled(), answers.close(), assets.close()])
   board.close()
   process.exit(0)
 }

@@ -31,7 +31,7 @@ export async function testApp(t: TestContext, parts: Partial<AppParts> = {}) {
   const board = await openBoard(boardPath(t))
   t.after(() => board.close())
   const sent: string[] = []
-  const broadcasts = createBroadcasts({ send: async html => void sent.push(html), log: () => {} })
+  const broadcasts = createBroadcasts({ post: async html => void sent.push(html), log: () => {} })
   const answers = createAnswers({
     model: async function* () {
       yield 'Yes.'

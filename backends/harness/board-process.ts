@@ -38,8 +38,8 @@ export interface BoardProcess {
   raw: (bytes: string, ms?: number) => Promise<string>
   /** Its stderr so far. */
   said: () => string
-  /** Sends SIGTERM to its process group; resolves with how it ended. */
-  stop: () => Promise<ChildExit & { ms: number }>
+  /** Sends SIGTERM, or another signal, to its process group; resolves with how it ended. */
+  stop: (signal?: NodeJS.Signals) => Promise<ChildExit & { ms: number }>
 }
 
 /** Starts a Board in `cwd`, on a free port unless it has one. Resolves when it answers at `path`; rejects with its stderr if it does not. */
@@ -77,9 +77,9 @@ export async function startBoard(
       }),
     raw: (bytes, ms = 3000) => rawPort(port, bytes, ms),
     said: () => said,
-    stop: async () => {
+    stop: async signal => {
       const from = performance.now()
-      return { ...(await end(child)), ms: performance.now() - from }
+      return { ...(await end(child, signal)), ms: performance.now() - from }
     },
   }
 }

@@ -8,15 +8,16 @@
  * its tests are always skipped if its gems are missing.
  */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, before, beforeEach, describe, test } from 'node:test'
 import type { CardRow } from './board-page.ts'
 import { type BoardProcess, startBoard } from './board-process.ts'
 import { type FakeCable, startFakeCable } from './fake-cable.ts'
-import { type BoardLanguage, BOARDS as LIST } from './languages.ts'
+import { type BoardLanguage, BOARDS as LIST, ROOT } from './languages.ts'
 import { missing } from './toolchain.ts'
 
 export const SECRET = 'canary boards s3cЯeT'
@@ -41,8 +42,8 @@ export interface Boards {
   cards: () => CardRow[]
 }
 
-/** Each test begins with an empty Board, and with a cable that accepts everything. */
-export function startBoards(): Boards {
+/** Each test begins with an empty Board, and with a cable that accepts everything. With `outbox` the Boards do not POST to it. */
+export function startBoards({ outbox = false } = {}): Boards {
   const scratch = mkdtempSync(join(tmpdir(), 'hotcable-boards-'))
   const database = join(scratch, 'new', 'board.sqlite3')
   const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(ANYCABLE|HOTCABLE)_/.test(name)))
@@ -54,6 +55,11 @@ export function startBoards(): Boards {
   before(async () => {
     cable = await startFakeCable()
     env = { ...clean, ANYCABLE_SECRET: SECRET, ANYCABLE_HTTP_BROADCAST_URL: cable.url, HOTCABLE_DB: database }
+    if (outbox) {
+      mkdirSync(dirname(database))
+      env.HOTCABLE_OUTBOX = `sqlite:${database}`
+      execFileSync(process.execPath, ['cli/main.ts', 'outbox', '--apply'], { cwd: ROOT, env })
+    }
     const neighbours = present.filter(([backend]) => backend !== 'typescript')
     const started = await Promise.all(neighbours.map(([, { board }]) => startBoard(board, env)))
     const urls = started.map(({ port }, at) => [

@@ -19,17 +19,17 @@ use Hotcable;
 const INK = '[^\t-\r \x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}\x{feff}]';
 const TEXT = ['Content-Type: text/plain; charset=utf-8'];
 
-/** Route => method, and handler, which commits a change, broadcasts each changed row, and answers Turbo with the same. */
+/** Route => method, and handler, which makes a change, broadcasts each changed row, and answers Turbo with the same. */
 function routes(): array {
     return [
         '/' => ['GET', show(...)],
-        '/cards' => ['POST', fn() => announce(card_added(...), commit(
+        '/cards' => ['POST', fn() => announce(card_added(...), change(
             "INSERT INTO cards (body, author, backend) VALUES (?, ?, 'php') RETURNING *", ...read_form()))],
-        '/cards/([0-9]+)/vote' => ['POST', fn($id) => announce(card_voted(...), commit(
+        '/cards/([0-9]+)/vote' => ['POST', fn($id) => announce(card_voted(...), change(
             'UPDATE cards SET votes = votes + 1 WHERE id = ? RETURNING *', $id))],
-        '/cards/([0-9]+)/delete' => ['POST', fn($id) => announce(card_deleted(...), commit(
+        '/cards/([0-9]+)/delete' => ['POST', fn($id) => announce(card_deleted(...), change(
             'DELETE FROM cards WHERE id = ? RETURNING *', $id))],
-        '/clear' => ['POST', fn() => announce(board_cleared(...), [commit('DELETE FROM cards')])], // all: once
+        '/clear' => ['POST', fn() => announce(board_cleared(...), fn($db) => [$db->query('DELETE FROM cards')->fetchAll()])], // all: once
         '/health' => ['GET', fn() => [200, TEXT, 'ok']],
     ];
 }
@@ -161,22 +161,32 @@ function database(): \PDO {
     return $db;
 }
 
-/** One statement, committed; the rows it changed. An id stays text: SQLite compares it as a number of any size. */
-function commit(string $statement, string ...$values): array {
-    $query = database()->prepare($statement);
-    $query->execute($values);
-    return $query->fetchAll();
+/** What one statement does; the rows it changes. An id stays text: SQLite compares it as a number of any size. */
+function change(string $statement, string ...$values): \Closure {
+    return function (\PDO $db) use ($statement, $values): array {
+        $query = $db->prepare($statement);
+        $query->execute($values);
+        return $query->fetchAll();
+    };
 }
 
 /** Broadcasts the change of each row, but not to the page that made it: that page gets the same as its answer. */
-function announce(callable $happened, array $rows): array {
-    // Commit first, broadcast after. In the other order a page can lose a card: it asks for its position after the
-    // broadcast, and reads its cards before the commit. A cable that is down fails no form: the card is stored, and
-    // when the cable is back, it begins a new epoch, and the pages that missed something heal.
-    $streams = array_map($happened, $rows);
-    foreach ($streams as $stream) {
+function announce(callable $happened, \Closure $change): array {
+    [$db, $outbox, $exclude] = [database(), (bool) getenv('HOTCABLE_OUTBOX'), $_SERVER['HTTP_X_SOCKET_ID'] ?? null];
+    $db->exec('BEGIN IMMEDIATE'); // after a plain BEGIN, as by beginTransaction(), SQLite does not wait for another writer
+    $streams = array_map($happened, $change($db));
+    // In the transaction of its change a broadcast is not lost, and arrives in the order of the commits.
+    foreach ($outbox ? $streams : [] as $stream) {
+        $row = Hotcable\publication('board/1', $stream, exclude: $exclude);
+        $db->prepare('INSERT INTO hotcable_outbox (publication) VALUES (?)')->execute([$row]);
+    }
+    $db->exec('COMMIT');
+    // Without an outbox: commit first, broadcast after. In the other order a page can lose a card: it asks for its
+    // position after the broadcast, and reads its cards before the commit. A cable that is down fails no form: the card
+    // is stored, and when the cable is back, it begins a new epoch, and the pages that missed something heal.
+    foreach ($outbox ? [] : $streams as $stream) {
         try {
-            Hotcable\broadcast('board/1', $stream, exclude: $_SERVER['HTTP_X_SOCKET_ID'] ?? null, timeout: 0.5, retries: 2);
+            Hotcable\broadcast('board/1', $stream, exclude: $exclude, timeout: 0.5, retries: 2);
         } catch (\Exception $failed) {
             log("not broadcast: {$failed->getMessage()}");
         }

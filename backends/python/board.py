@@ -31,6 +31,8 @@ try:
 except FileNotFoundError:  # copied alone
     NAMES = {"python": "Python"}
 DATABASE = os.environ.get("HOTCABLE_DB") or "data/board.sqlite3"
+# With HOTCABLE_OUTBOX the cable reads broadcasts from this database; else the Board POSTs them.
+OUTBOX = bool(os.environ.get("HOTCABLE_OUTBOX"))
 # Unicode's White_Space, and U+FEFF: languages define a space differently.
 BLANK = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
 HTML, TEXT = ("Content-Type", "text/html; charset=utf-8"), ("Content-Type", "text/plain; charset=utf-8")
@@ -53,16 +55,16 @@ def show(request):
     return 200, [HTML, ("Cache-Control", "no-store"), *headers], page(request, cards, position, visitor, client)
 
 
-# Route: method, and handler, which commits a change, broadcasts each changed row, and answers Turbo with the same.
+# Route: method, and handler, which makes a change, broadcasts each changed row, and answers Turbo with the same.
 ROUTES = {
     "/": ("GET", show),
-    "/cards": ("POST", lambda request: announce(request, card_added, commit(
+    "/cards": ("POST", lambda request: announce(request, card_added, change(
         "INSERT INTO cards (body, author, backend) VALUES (?, ?, 'python') RETURNING *", *read_form(request)))),
-    "/cards/([0-9]+)/vote": ("POST", lambda request, card_id: announce(request, card_voted, commit(
+    "/cards/([0-9]+)/vote": ("POST", lambda request, card_id: announce(request, card_voted, change(
         "UPDATE cards SET votes = votes + 1 WHERE id = ? RETURNING *", card_id))),
-    "/cards/([0-9]+)/delete": ("POST", lambda request, card_id: announce(request, card_deleted, commit(
+    "/cards/([0-9]+)/delete": ("POST", lambda request, card_id: announce(request, card_deleted, change(
         "DELETE FROM cards WHERE id = ? RETURNING *", card_id))),
-    "/clear": ("POST", lambda request: announce(request, board_cleared, [commit("DELETE FROM cards")])),  # all: once
+    "/clear": ("POST", lambda request: announce(request, board_cleared, lambda db: [db.execute("DELETE FROM cards")])),  # all: once
     "/health": ("GET", lambda request: (200, [TEXT], "ok")),
 }
 
@@ -157,21 +159,28 @@ def database():
         yield db
 
 
-def commit(statement, *values):
-    """One statement, committed; the rows it changed. An id stays text: SQLite compares it as a number of any size."""
-    with database() as db:
-        return db.execute(statement, values).fetchall()
+def change(statement, *values):
+    """What one statement does; the rows it changes. An id stays text: SQLite compares it as a number of any size."""
+    return lambda db: db.execute(statement, values).fetchall()
 
 
-def announce(request, happened, rows):
+def announce(request, happened, change):
     """Broadcasts the change of each row, but not to the page that made it: that page gets the same as its answer."""
-    # Commit first, broadcast after. In the other order a page can lose a card: it asks for its position after the
-    # broadcast, and reads its cards before the commit. A cable that is down fails no form: the card is stored, and
-    # when the cable is back, it begins a new epoch, and the pages that missed something heal.
-    streams = [happened(row) for row in rows]
-    for stream in streams:
+    exclude = request.get("HTTP_X_SOCKET_ID")
+    with database() as db:
+        db.execute("BEGIN IMMEDIATE")  # after a plain BEGIN, SQLite does not wait for another writer
+        streams = [happened(row) for row in change(db)]
+        # In the transaction of its change a broadcast is not lost, and arrives in the order of the commits.
+        for stream in streams if OUTBOX else ():
+            row = hotcable.publication("board/1", stream, exclude=exclude)
+            db.execute("INSERT INTO hotcable_outbox (publication) VALUES (?)", (row,))
+        db.execute("COMMIT")
+    # Without an outbox: commit first, broadcast after. In the other order a page can lose a card: it asks for its
+    # position after the broadcast, and reads its cards before the commit. A cable that is down fails no form: the card
+    # is stored, and when the cable is back, it begins a new epoch, and the pages that missed something heal.
+    for stream in () if OUTBOX else streams:
         try:
-            hotcable.broadcast("board/1", stream, exclude=request.get("HTTP_X_SOCKET_ID"), timeout=0.5, retries=2)
+            hotcable.broadcast("board/1", stream, exclude=exclude, timeout=0.5, retries=2)
         except Exception as failed:
             log(f"not broadcast: {failed}")
     if streams and hotcable.wants_turbo_stream(request.get("HTTP_ACCEPT")):

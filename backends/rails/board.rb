@@ -50,6 +50,8 @@ begin
   FileUtils.mkdir_p(File.dirname(DATABASE))
 rescue SystemCallError # opening the database reports the problem
 end
+# With it the cable reads broadcasts from this database; else AnyCable's gem POSTs them.
+OUTBOX = setting("HOTCABLE_OUTBOX")
 ENV["DATABASE_URL"] = "sqlite3:#{URI::DEFAULT_PARSER.escape(DATABASE)}?pool=10"
 
 class BoardApp < Rails::Application
@@ -80,6 +82,13 @@ BoardApp.initialize!
 # Answers a body that is not a form with 422, as the other languages do.
 ActionDispatch::ExceptionWrapper.rescue_responses.transform_values! { |status| status == :bad_request ? :unprocessable_entity : status }
 
+class Outbox < AnyCable::BroadcastAdapters::Base
+  def raw_broadcast(publication)
+    ActiveRecord::Base.connection.exec_update("INSERT INTO hotcable_outbox (publication) VALUES (?)", "Outbox", [publication])
+  end
+end
+AnyCable.broadcast_adapter = Outbox.new if OUTBOX
+
 class Card < ActiveRecord::Base
   NAMES = JSON.parse(File.read("#{__dir__}/../languages.json", encoding: "UTF-8")).select { |_, row| row["board"] }.transform_values { |row| row["title"] }.freeze
 
@@ -94,7 +103,17 @@ class Card < ActiveRecord::Base
   validates :author, length: { maximum: 40 }
   before_save { self.author = author.presence || "anonymous" }
 
-  # All of it after the commit: append, replace, remove. A page of all cards listens to a string…
+  # Turbo broadcasts after the commit. Rows of an outbox belong in the transaction of their change: there a broadcast is not
+  # lost, and arrives in the order of the commits.
+  if OUTBOX
+    class << self
+      def after_create_commit(...) = after_create(...)
+      def after_update_commit(...) = after_update(...)
+      def after_destroy_commit(...) = after_destroy(...)
+    end
+  end
+
+  # All of it: append, replace, remove. A page of all cards listens to a string…
   broadcasts_to ->(_card) { BOARD }
   # …and the page of one to its record, and to an array.
   after_update_commit -> { broadcast_replace_later_to self }
@@ -112,6 +131,14 @@ class Card < ActiveRecord::Base
       Card.update_counters(id, votes: 1) # by the database: votes that are given at once all count
       reload.votes_will_change!
       save!
+    end
+  end
+
+  def self.clear!
+    transaction do |transaction|
+      delete_all
+      refresh = -> { Turbo::StreamsChannel.broadcast_refresh_to BOARD }
+      OUTBOX ? refresh.call : transaction.after_commit(&refresh)
     end
   end
 
@@ -223,8 +250,7 @@ class BoardsController < ActionController::Base
   end
 
   def clear
-    Card.delete_all
-    Turbo::StreamsChannel.broadcast_refresh_to BOARD
+    Card.clear!
     # With its id the page would take the refresh for one that it need not show.
     answer turbo_stream.refresh(request_id: nil)
   end
@@ -348,6 +374,14 @@ ActiveRecord::ConnectionAdapters::SQLite3Adapter.prepend(Module.new do
     @raw_connection.busy_handler { |tries| sleep(0.01) && tries < 500 }
     super
   end
+
+  # In a plain transaction SQLite does not wait for another writer.
+  def begin_db_transaction
+    with_raw_connection(allow_retry: true, materialize_transactions: false) do |connection|
+      connection.transaction(:immediate)
+      verified!
+    end
+  end
 end)
 
 begin
@@ -377,4 +411,4 @@ rescue SystemCallError, SocketError => e
   abort "board.rb: #{HOST}:#{PORT}: #{e.message}"
 end
 # Sends the broadcasts that still wait, for at most as long as a restart may take.
-Thread.new { AnyCable.broadcast_adapter.shutdown }.join(3)
+Thread.new { AnyCable.broadcast_adapter.try(:shutdown) }.join(3)

@@ -30,16 +30,16 @@ module Board
   INK = /[^\t-\r \u{85}\u{a0}\u{1680}\u{2000}-\u{200a}\u{2028}\u{2029}\u{202f}\u{205f}\u{3000}\u{feff}]/
   TEXT = { "content-type" => "text/plain; charset=utf-8" }.freeze
 
-  # Route => method, and handler, which commits a change, broadcasts each changed row, and answers Turbo with the same.
+  # Route => method, and handler, which makes a change, broadcasts each changed row, and answers Turbo with the same.
   ROUTES = {
     "/" => ["GET", ->(request) { show(request) }],
-    "/cards" => ["POST", lambda { |request| announce(request, :card_added, commit(
+    "/cards" => ["POST", lambda { |request| announce(request, :card_added, change(
       "INSERT INTO cards (body, author, backend) VALUES (?, ?, 'ruby') RETURNING *", *read_form(request))) }],
-    "/cards/([0-9]+)/vote" => ["POST", lambda { |request, id| announce(request, :card_voted, commit(
+    "/cards/([0-9]+)/vote" => ["POST", lambda { |request, id| announce(request, :card_voted, change(
       "UPDATE cards SET votes = votes + 1 WHERE id = ? RETURNING *", id)) }],
-    "/cards/([0-9]+)/delete" => ["POST", lambda { |request, id| announce(request, :card_deleted, commit(
+    "/cards/([0-9]+)/delete" => ["POST", lambda { |request, id| announce(request, :card_deleted, change(
       "DELETE FROM cards WHERE id = ? RETURNING *", id)) }],
-    "/clear" => ["POST", ->(request) { announce(request, :board_cleared, [commit("DELETE FROM cards")]) }], # all: once
+    "/clear" => ["POST", ->(request) { announce(request, :board_cleared, ->(db) { [db.execute("DELETE FROM cards")] }) }], # all: once
     "/health" => ["GET", ->(_) { [200, TEXT, "ok"] }],
   }.freeze
 
@@ -163,19 +163,27 @@ module Board
     db&.close
   end
 
-  # One statement, committed; the rows it changed. An id stays text: SQLite compares it as a number of any size.
-  def commit(statement, *values)
-    database { |db| db.execute(statement, values) }
-  end
+  # What one statement does; the rows it changes. An id stays text: SQLite compares it as a number of any size.
+  def change(statement, *values) = ->(db) { db.execute(statement, values) }
 
   # Broadcasts the change of each row, but not to the page that made it: that page gets the same as its answer.
-  def announce(request, happened, rows)
-    # Commit first, broadcast after. In the other order a page can lose a card: it asks for its position after the
-    # broadcast, and reads its cards before the commit. A cable that is down fails no form: the card is stored, and
-    # when the cable is back, it begins a new epoch, and the pages that missed something heal.
-    streams = rows.map { |row| send(happened, row) }
-    streams.each do |stream|
-      Hotcable.broadcast("board/1", stream, exclude: request["HTTP_X_SOCKET_ID"], timeout: 0.5, retries: 2)
+  def announce(request, happened, change)
+    streams, outbox, exclude = [], !setting("HOTCABLE_OUTBOX", "").empty?, request["HTTP_X_SOCKET_ID"]
+    database do |db|
+      db.transaction(:immediate) do # in a plain transaction SQLite does not wait for another writer
+        streams = change.call(db).map { |row| send(happened, row) }
+        # In the transaction of its change a broadcast is not lost, and arrives in the order of the commits.
+        (outbox ? streams : []).each do |stream|
+          row = Hotcable.publication("board/1", stream, exclude: exclude)
+          db.execute("INSERT INTO hotcable_outbox (publication) VALUES (?)", [row])
+        end
+      end
+    end
+    # Without an outbox: commit first, broadcast after. In the other order a page can lose a card: it asks for its
+    # position after the broadcast, and reads its cards before the commit. A cable that is down fails no form: the card
+    # is stored, and when the cable is back, it begins a new epoch, and the pages that missed something heal.
+    (outbox ? [] : streams).each do |stream|
+      Hotcable.broadcast("board/1", stream, exclude: exclude, timeout: 0.5, retries: 2)
     rescue StandardError => e
       warn "board.rb: not broadcast: #{e.message}"
     end
