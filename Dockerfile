@@ -29,10 +29,12 @@ RUN node pack/main.ts --files /package && du -sh /package
 #
 #   docker run -p 8080:8080 --env-file .env hotcable          docker run hotcable secret
 #
-# It writes no files: --read-only works.
+# It writes no files, except for an outbox in SQLite: --read-only works. The database of that may be in a volume at /data.
 FROM node:24-slim AS cable
 ENV NODE_ENV=production ANYCABLE_HOST=0.0.0.0
 COPY --from=bundle /package /app
+# As in the other images: whichever container comes first gives a new volume its owner.
+RUN mkdir /data && chown 1000:1000 /data
 USER 1000:1000
 WORKDIR /app
 EXPOSE 8080

@@ -206,6 +206,16 @@ test('npm start reports a setting that the cable refuses in one line, and starts
   )
 })
 
+test('npm start reports a database that it cannot use in one line, and starts no process', async t => {
+  const { ended, lines } = await start(t, { PATH: '/nowhere', HOTCABLE_DB: fileURLToPath(import.meta.url) })
+
+  assert.equal(await ended, 1)
+  assert.deepEqual(
+    lines.filter(line => !/is not here/.test(line)),
+    [`The Board cannot use its database: ${fileURLToPath(import.meta.url)}: file is not a database`],
+  )
+})
+
 test('npm run dev restarts a Board when its sources change', async t => {
   const { env, says } = fakePython(t, 'exec sleep 1000')
   const { lines, child } = await start(t, env, [process.execPath, 'start/main.ts', '--watch'])

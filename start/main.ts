@@ -5,16 +5,19 @@
  *   HOTCABLE_DB        its SQLite file: data/board.sqlite3
  *   ANYCABLE_SECRET    one secret for all; default: a random one for this run
  *   HOTCABLE_CABLE_URL, ANYCABLE_HTTP_BROADCAST_URL
- *                      a cable that runs already, with that secret, ours or anycable-go; and where it takes broadcasts
+ *                      a cable that runs already, with that secret, ours or anycable-go; and where it takes broadcasts.
+ *                      Without it the Boards store their broadcasts in their database, and the cable reads them there
  *   SIGUSR2            kills the cable and keeps it away for ten seconds: `npm run demo:outage`
  *   .env               ANYCABLE_… and HOTCABLE_… also count from this file; PORT and HOST do not
  *   --watch            `npm run dev`: restarts processes when their sources change
  */
 import { randomBytes } from 'node:crypto'
-import { join } from 'node:path'
+import { mkdirSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { NEIGHBOURS, type NeighbourName } from '../backends/harness/languages.ts'
 import { missing } from '../backends/harness/toolchain.ts'
+import { openOutboxDatabase } from '../server/broadcast/outbox-databases.ts'
 import { withDotEnv } from '../server/config/dot-env.ts'
 import { ConfigInvalid, readConfig } from '../server/config/read.ts'
 import { onChange } from './changes.ts'
@@ -23,7 +26,7 @@ import { createGuard } from './guard.ts'
 import { untilHealthy } from './health.ts'
 import { freePorts, isFree, isLoopback, isWildcard, LOOPBACK, lanAddress } from './network.ts'
 import { announce, databaseFile } from './running.ts'
-import { portsNeeded, reachable, type Service, services } from './services.ts'
+import { outboxIn, portsNeeded, reachable, type Service, services } from './services.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const READY_MS = 5000
@@ -68,7 +71,10 @@ const plan = services({
 const core = plan.slice(0, env.HOTCABLE_CABLE_URL ? 1 : 2)
 const web = core.at(-1)!
 const ours = core.find(service => service !== web)
-if (ours) checkSettings(ours)
+if (ours) {
+  checkSettings(ours)
+  await makeOutbox()
+}
 
 const { onGroup } = createGuard()
 const children: Child[] = []
@@ -129,6 +135,16 @@ function checkSettings({ args, env: extra }: Service): void {
     if (!(error instanceof ConfigInvalid)) throw error
     for (const problem of error.problems) say(`The cable: ${problem}`)
     process.exit(1)
+  }
+}
+
+/** Makes the table before the first process needs it. */
+async function makeOutbox(): Promise<void> {
+  try {
+    mkdirSync(dirname(db), { recursive: true })
+    await (await openOutboxDatabase(outboxIn(db))).apply()
+  } catch (error) {
+    fail(`The Board cannot use its database: ${(error as Error).message}`)
   }
 }
 

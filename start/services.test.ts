@@ -34,17 +34,27 @@ test('every process finds the cable and the cards, and web finds the others', ()
   }
 })
 
+test('the cable reads the outbox that the Boards write to', () => {
+  const [cable, ...boards] = services(plan)
+
+  assert.ok(cable!.args.includes('--broadcast_adapter=http,outbox'))
+  for (const { env } of [cable!, ...boards]) assert.equal(env.HOTCABLE_OUTBOX, 'sqlite:/tmp/x.sqlite3')
+})
+
 test('cable and web run for development: they show developers what happens, at /debug', () => {
   for (const { args } of services(plan).slice(0, 2)) assert.ok(args.includes('--dev'))
 })
 
-test('npm start uses a cable that already runs, and starts no other', () => {
+test('npm start uses a cable that already runs, by POST, and starts no other', () => {
   const cable = { url: 'http://127.0.0.1:8080', broadcastUrl: 'http://127.0.0.1:8090/_broadcast' }
   const [web, python, ruby, ...rest] = services({ ...plan, cable })
 
   assert.deepEqual([web!.title, python!.title, ruby!.title, rest], ['TypeScript', 'Python', 'Ruby', []])
   assert.equal(web!.env.HOTCABLE_CABLE_URL, cable.url)
-  for (const { env } of [web!, python!, ruby!]) assert.equal(env.ANYCABLE_HTTP_BROADCAST_URL, cable.broadcastUrl)
+  for (const { env } of [web!, python!, ruby!]) {
+    assert.equal(env.ANYCABLE_HTTP_BROADCAST_URL, cable.broadcastUrl)
+    assert.equal(env.HOTCABLE_OUTBOX, '')
+  }
 })
 
 test('only web is reachable from the network, and only if the host says so', () => {

@@ -45,6 +45,8 @@ export interface Plan {
 export const portsNeeded = (languages: readonly NeighbourName[]): number => languages.length + 1
 
 const at = (port: number): string => `http://${LOOPBACK}:${port}`
+/** The cable's setting for an outbox in the Board's database. */
+export const outboxIn = (db: string): string => `sqlite:${db}`
 /** An address by which this machine reaches `host`. */
 export const reachable = (host: string): string =>
   isWildcard(host) ? LOOPBACK : host.includes(':') ? `[${host}]` : host
@@ -52,7 +54,13 @@ export const reachable = (host: string): string =>
 export function services({ port, cable: other, host, secret, db, languages, ports, watch }: Plan): Service[] {
   const [cablePort, ...boardPorts] = ports as [number, ...number[]]
   const { url: cableUrl, broadcastUrl } = other ?? { url: at(cablePort), broadcastUrl: `${at(cablePort)}/_broadcast` }
-  const shared = { ANYCABLE_SECRET: secret, ANYCABLE_HTTP_BROADCAST_URL: broadcastUrl, HOTCABLE_DB: db }
+  const shared = {
+    ANYCABLE_SECRET: secret,
+    ANYCABLE_HTTP_BROADCAST_URL: broadcastUrl,
+    HOTCABLE_DB: db,
+    // The Boards store broadcasts for our cable in their database. Another cable may not read it, so they POST.
+    HOTCABLE_OUTBOX: other ? '' : outboxIn(db),
+  }
   const node = (script: string, ...args: string[]): ToolCommand => ({
     command: process.execPath,
     args: [
@@ -83,7 +91,7 @@ export function services({ port, cable: other, host, secret, db, languages, port
     `--host=${LOOPBACK}`,
     `--port=${cablePort}`,
     '--turbo_streams',
-    '--broadcast_adapter=http',
+    '--broadcast_adapter=http,outbox',
     '--sse',
     // The cable asks pages to refresh only while web answers.
     `--heal_check=http://${reachable(host)}:${port}/health`,

@@ -50,6 +50,25 @@ test('docker-compose.yml runs each Board that has a Dockerfile on its port, and 
   }
 })
 
+test('docker-compose.yml gives the cable the outbox that the Boards write to', () => {
+  const compose = read('docker-compose.yml')
+  const [, path] = /^ {2}HOTCABLE_DB: (.+)$/m.exec(compose)!
+  assert.match(compose, new RegExp(`^  HOTCABLE_OUTBOX: &outbox sqlite:${path}$`, 'm'))
+  for (const name of ['outbox', 'cable']) {
+    const service = compose.split(new RegExp(`^  ${name}:$`, 'm'))[1]!.split(/^ {2}\w/m)[0]!
+    assert.match(service, /^ {4}<<: \*cable$/m)
+    assert.match(service, /^ {6}HOTCABLE_OUTBOX: \*outbox$/m)
+  }
+  assert.match(compose, /^ {6}- --broadcast_adapter=http,outbox$/m)
+  // The first container gives the volume its owner.
+  for (const file of ['Dockerfile', ...globSync('backends/*/Dockerfile')]) {
+    const [users, owners] = [/^USER 1000:1000$/gm, /chown 1000:1000 \/data$/gm].map(
+      line => read(file).match(line)?.length,
+    )
+    assert.equal(owners, users, file)
+  }
+})
+
 test('each Board listens on its port', () => {
   for (const { name, port } of boards) {
     const sources = name === 'typescript' ? ['web/main.ts'] : globSync(`backends/${name}/board.*`)
