@@ -1,4 +1,5 @@
 /** The scripts under /assets on pages that are not the Board's, and on lists that the Board never renders. */
+import { isDeepStrictEqual } from 'node:util'
 import type { Page } from 'playwright/test'
 import { expect } from 'playwright/test'
 import { CLIENTS, fires, streamFrom, test, token } from './demo.ts'
@@ -102,43 +103,51 @@ for (const client of CLIENTS) {
       { length: 400, streams: 1, costs: [] as number[][] },
       { length: 400, streams: 8, costs: [] as number[][] },
     ]
-    // Each page three times: on a slow machine one may connect in another order, which costs a call or two.
-    for (const { length, streams, costs } of [...pages, ...pages, ...pages]) {
-      const list = Array.from({ length }, (_, at) => item(String(1000 + at)))
-      await open(
-        page,
-        SCRIPTS[client],
-        `${metas(baseURL!)}<hotcable-status></hotcable-status><ul id="cards">${list.join('')}</ul>`,
-      )
-      for (let stream = 1; stream <= streams; stream++) await add(`s${stream}`)
-      await expect(page.locator('turbo-cable-stream-source[connected]')).toHaveCount(streams)
-      await expect(pill).toHaveText('live')
-      // The timer that looks for clients which attach late has rung.
-      await page.evaluate(() => new Promise(then => setTimeout(then, 1000)))
+    const least = () =>
+      pages.map(({ costs }) => costs[0]!.map((_, change) => Math.min(...costs.map(page => page[change]!)))) as [
+        number[],
+        number[],
+        number[],
+      ]
+    const isEven = () => isDeepStrictEqual(least()[0], least()[1])
+    // At least three times each: on a slow machine a page may connect in another order, which costs a call or two.
+    for (let round = 0; round < 3 || (round < 9 && !isEven()); round++)
+      for (const { length, streams, costs } of pages) {
+        const list = Array.from({ length }, (_, at) => item(String(1000 + at)))
+        await open(
+          page,
+          SCRIPTS[client],
+          `${metas(baseURL!)}<hotcable-status></hotcable-status><ul id="cards">${list.join('')}</ul>`,
+        )
+        for (let stream = 1; stream <= streams; stream++) await add(`s${stream}`)
+        await expect(page.locator('turbo-cable-stream-source[connected]')).toHaveCount(streams)
+        await expect(pill).toHaveText('live')
+        // The timer that looks for clients which attach late has rung.
+        await page.evaluate(() => new Promise(then => setTimeout(then, 1000)))
 
-      costs.push([
-        await leastCost(page, list => list.insertAdjacentHTML('beforeend', '<li><b>new</b></li>')),
-        await leastCost(page, list => list.children[7]!.replaceChildren('changed')),
-        await leastCost(page, list => list.children[8]!.remove()),
-        await leastCost(page, () => document.querySelector('turbo-cable-stream-source')!.setAttribute('connected', '')),
-        await leastCost(page, () => document.querySelector('hotcable-status')!.replaceChildren()),
-      ])
-      const words = await pill.evaluate(async pill => {
-        pill.replaceChildren()
-        await Promise.resolve()
-        return pill.textContent
-      })
-      expect(words, 'an empty status is filled at once').toBe('live')
-      await fires(page, 'hotcable:connected', () => add('late'))
-      await page.locator('turbo-cable-stream-source').evaluateAll(sources => {
-        for (const source of sources) source.remove()
-      })
-      await expect(pill, 'no source is left').toBeHidden()
-    }
+        costs.push([
+          await leastCost(page, list => list.insertAdjacentHTML('beforeend', '<li><b>new</b></li>')),
+          await leastCost(page, list => list.children[7]!.replaceChildren('changed')),
+          await leastCost(page, list => list.children[8]!.remove()),
+          await leastCost(page, () =>
+            document.querySelector('turbo-cable-stream-source')!.setAttribute('connected', ''),
+          ),
+          await leastCost(page, () => document.querySelector('hotcable-status')!.replaceChildren()),
+        ])
+        const words = await pill.evaluate(async pill => {
+          pill.replaceChildren()
+          await Promise.resolve()
+          return pill.textContent
+        })
+        expect(words, 'an empty status is filled at once').toBe('live')
+        await fires(page, 'hotcable:connected', () => add('late'))
+        await page.locator('turbo-cable-stream-source').evaluateAll(sources => {
+          for (const source of sources) source.remove()
+        })
+        await expect(pill, 'no source is left').toBeHidden()
+      }
 
-    const [short, long, many] = pages.map(({ costs }) =>
-      costs[0]!.map((_, change) => Math.min(...costs.map(page => page[change]!))),
-    ) as [number[], number[], number[]]
+    const [short, long, many] = least()
     expect(long).toEqual(short)
     expect(many.slice(0, 3), 'only a change of a source makes the script read other sources').toEqual(short.slice(0, 3))
   })

@@ -24,6 +24,9 @@ interface Count {
   skipped: number
 }
 
+/** No test is silent for longer, even on a busy machine. */
+const SILENT_MS = 10 * 60_000
+
 /** Prints what a step prints. */
 type Print = (to: NodeJS.WriteStream, text: string | Buffer) => void
 
@@ -178,11 +181,21 @@ async function run(
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...env, ...extra } })
   // A signal that stops the runner also stops its children.
   const stop = () => child.kill('SIGTERM')
+  // Node's time-out ends a test, but not a loop that it left behind.
+  let isStuck = false
+  const ends = () => {
+    isStuck = true
+    print(process.stdout, `\n!!! ended, because it printed nothing for ${SILENT_MS / 60_000} minutes\n`)
+    stop()
+  }
+  let silence = setTimeout(ends, SILENT_MS)
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop)
   let output = ''
   for (const stream of [child.stdout, child.stderr]) {
     let line = ''
     stream.on('data', data => {
+      clearTimeout(silence)
+      silence = setTimeout(ends, SILENT_MS)
       print(stream === child.stdout ? process.stdout : process.stderr, data)
       output = (output + data).slice(-10_000)
       line += data
@@ -197,9 +210,10 @@ async function run(
       resolve({ code: 127, output })
     })
     child.on('close', (code, signal) => {
+      clearTimeout(silence)
       for (const name of ['SIGINT', 'SIGTERM'] as const) process.off(name, stop)
-      if (signal !== null) process.exit(1)
-      resolve({ code: code ?? 1, output })
+      if (signal !== null && !isStuck) process.exit(1)
+      resolve({ code: isStuck ? 1 : (code ?? 1), output })
     })
   })
 }
