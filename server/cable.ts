@@ -141,6 +141,8 @@ export function createCable(
   const backend = createBackend({ publish, disconnect: createDisconnect({ signal: broker.signal, forget }), metrics })
   const waysIn = createWaysIn(config, {
     publish: backend.publish,
+    // (A broker in this process sends us all streams.)
+    isShared: broker.listen !== undefined,
     lost: () => void sessions.stopSome(Number.POSITIVE_INFINITY),
     missed: () => broker.forget('all'),
     ...{ pause, monotonic, metrics, failed, log },

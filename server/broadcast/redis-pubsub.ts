@@ -3,21 +3,37 @@
  *
  * Redis keeps nothing for a cable that is away, so each message comes at most once. But we know when we were away: pages
  * then refresh, and so show what they missed.
+ *
+ * Redis sends a message to each subscriber. If cables share a broker, only one of them may publish it there: the holder of a
+ * lease.
  */
-import type { Use } from './redis-link.ts'
+import { createLease } from './redis-lease.ts'
+import type { LinkParts, Use } from './redis-link.ts'
 import type { Take } from './redis-messages.ts'
 
-export interface PubSubParts {
+export interface PubSubParts extends Pick<LinkParts, 'pause'> {
   channel: string
+  /** The beginning of the lease's key. */
+  prefix: string
+  /** A random name of this cable. */
+  holder: string
   take: Take
+  /** Whether what one cable publishes reaches the clients of all. */
+  isShared: boolean
   /** Makes all pages refresh; resolves once the broker has taken that. */
   missed: () => Promise<void>
+  monotonic: () => number
 }
 
 /** Bytes that may wait for the broker. Then we end the connection, as Redis would, and the pages refresh. */
 const MOST_WAITING = 16 << 20
+/** A cable that hangs this long loses the lease. */
+const LEASE_MS = 5_000
+const LOOK_MS = 1_000
 
-export function createPubSub({ channel, take, missed }: PubSubParts): Use {
+export function createPubSub({ channel, prefix, holder, take, isShared, missed, pause, monotonic }: PubSubParts): Use {
+  const key = `${prefix}reader:${channel}`
+
   return async ({ client, end, ended }, { become, wasAway, stop }) => {
     let waiting = 0
     let last: Promise<unknown> | undefined
@@ -39,10 +55,20 @@ export function createPubSub({ channel, take, missed }: PubSubParts): Use {
       })
       last = done
     }
+    const lease = isShared ? createLease(client, { key, holder, ms: LEASE_MS, monotonic }) : undefined
+    while (lease && !(await lease.holds())) {
+      become('waiting')
+      await Promise.race([pause(LOOK_MS), stop.asked])
+      if (stop.isAsked) return
+    }
     await client.subscribe(channel, receive, true)
-    if (wasAway) await missed()
+    if (wasAway || lease?.wasOurs === false) await missed()
     become('well')
-    const reason = await Promise.race([ended, stop.asked])
-    if (reason) throw reason
+    while (!stop.isAsked) {
+      const reason = await Promise.race([ended, stop.asked, ...(lease ? [pause(LOOK_MS)] : [])])
+      if (reason instanceof Error) throw reason
+      if (!stop.isAsked && lease && !(await lease.holds())) throw new Error('another cable reads now')
+    }
+    await lease?.release()
   }
 }

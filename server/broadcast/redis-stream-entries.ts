@@ -3,7 +3,6 @@
  */
 import type { RedisConnection } from '../brokers/redis-client.ts'
 import type { RequestRefused } from '../errors.ts'
-import { LEASE, PARK, RELEASE } from './redis-stream-lua.ts'
 
 /** Settings, by their names. */
 export interface StreamSettings {
@@ -21,9 +20,6 @@ export interface StreamEntry {
 }
 
 export interface Entries {
-  /** Takes or renews the lease. Returns which cable had it. */
-  lease: (holder: string, ms: number) => Promise<'ours' | 'none' | 'other'>
-  release: (holder: string) => Promise<void>
   /** Names one life of Redis. */
   runId: () => Promise<string>
   /** Returns false if the group exists. `$`: it begins with the next entry; `0`: with the first. */
@@ -47,10 +43,13 @@ const CONSUMER = 'hotcable'
 /** A longer wait would look like a dead connection. */
 const LONGEST_BLOCK_MS = 4_000
 
+/** How long one read waits. */
+export const blockMsOf = (settings: StreamSettings): number =>
+  Math.min(settings.redisx_read_block_milliseconds, LONGEST_BLOCK_MS)
+
 export function createEntries(settings: StreamSettings, { client, bytes }: RedisConnection): Entries {
   const { redisx_stream: stream, redisx_group: group, redis_prefix: prefix } = settings
-  const lease = `${prefix}reader:${stream}:${group}`
-  const blockMs = Math.min(settings.redisx_read_block_milliseconds, LONGEST_BLOCK_MS)
+  const blockMs = blockMsOf(settings)
 
   const read = async (...from: readonly string[]): Promise<StreamEntry[]> => {
     const answer = await bytes(['XREADGROUP', 'GROUP', group, CONSUMER, 'COUNT', String(BATCH), ...from])
@@ -58,13 +57,6 @@ export function createEntries(settings: StreamSettings, { client, bytes }: Redis
     return found.flat().map(entryOf)
   }
   return {
-    async lease(holder, ms) {
-      const had = await client.eval(LEASE, { keys: [lease], arguments: [holder, String(ms + blockMs)] })
-      return (['other', 'none', 'ours'] as const)[had as 0 | 1 | 2]
-    },
-    async release(holder) {
-      await client.eval(RELEASE, { keys: [lease], arguments: [holder] })
-    },
     async runId() {
       return /run_id:(\w+)/.exec(await client.info('server'))?.[1] ?? ''
     },
@@ -106,3 +98,25 @@ function entryOf([id, fields]: RawEntry): StreamEntry {
   const at = (fields ?? []).findIndex((field, index) => index % 2 === 0 && String(field) === 'payload')
   return { id: String(id), isDeleted: fields === null, payload: at < 0 ? undefined : fields?.[at + 1] }
 }
+
+/**
+ * Moves an entry to the stream of refused ones, which keeps 1,000 entries and the first 64 KiB of each. KEYS: stream, refused
+ * ones. ARGV: group, id, code, reason. Returns 0 if it could only delete it: the memory of Redis may be full of what waits
+ * behind it.
+ */
+const PARK = `
+local found = redis.call('XRANGE', KEYS[1], ARGV[2], ARGV[2])[1]
+local parked = 1
+if found then
+  local row = {'XADD', KEYS[2], 'MAXLEN', '1000', '*', 'id', ARGV[2], 'code', ARGV[3], 'reason', ARGV[4]}
+  for at = 1, #found[2], 2 do
+    if found[2][at] == 'payload' then
+      row[#row + 1] = 'payload'
+      row[#row + 1] = string.sub(found[2][at + 1], 1, 65536)
+    end
+  end
+  if redis.pcall(unpack(row)).err then parked = 0 end
+end
+redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
+redis.call('XDEL', KEYS[1], ARGV[2])
+return parked`

@@ -144,6 +144,29 @@ test('while the broker is away entries wait in Redis, and afterwards come once a
   assert.equal(await counted(cable, 'redis_refused_msg_total'), 0)
 })
 
+test(
+  'a cable that starts while the broker is away publishes what waited in order, and holds one batch',
+  skip,
+  async t => {
+    const redis = await unfinished(t, 'hotcable', ['0', '1'])
+    const names = Array.from({ length: 100 }, (_, n) => `${n}`)
+    for (const name of names.slice(2)) await send.redisx(redis, message(name))
+    let broker: DelayingBroker | undefined
+    const wrapBroker = (memory: SyncBroker) => {
+      broker = createDelayingBroker(memory, { seed: 1, maxMs: 5 })
+      broker.isAway = true
+      return broker
+    }
+    const cable = await redisCable(t, 'redisx', redis.url, { parts: { wrapBroker } })
+    while ((await refused(cable, 'broker_unavailable')) < 3) await setImmediate()
+    assert.ok((await pending(redis)) <= 32)
+    broker!.isAway = false
+    await isEmpty(redis)
+
+    assert.deepEqual(await published(cable), names)
+  },
+)
+
 test('a group that is gone is made again, and pages refresh', skip, async t => {
   const redis = await startRedis(t)
   const { client } = await listening(t, 'redisx', redis)

@@ -8,63 +8,57 @@
  * published twice reaches pages once: its name is the id of its publication.
  */
 import type { RequestRefused } from '../errors.ts'
+import { createLease } from './redis-lease.ts'
 import type { LinkParts, Use } from './redis-link.ts'
 import type { Take } from './redis-messages.ts'
-import { BATCH, createEntries, type StreamEntry, type StreamSettings } from './redis-stream-entries.ts'
+import { BATCH, blockMsOf, createEntries, type StreamEntry, type StreamSettings } from './redis-stream-entries.ts'
 
 export interface StreamParts extends Pick<LinkParts, 'pause' | 'log'> {
   /** A random name of this cable. */
   holder: string
   take: Take
+  /** Whether broadcasts that another cable reads reach our clients, too. */
+  isShared: boolean
   /** Makes all pages refresh; resolves once the broker has taken that. */
   missed: () => Promise<void>
-  /** Another cable has begun to read, so broadcasts reach its clients, and not ours. */
+  /** Another cable reads, and broadcasts reach its clients, not ours. */
   lost: () => void
   monotonic: () => number
 }
 
-/** A cable that hangs this long, or whose connection does, loses the lease. */
+/** A cable that hangs this long between two reads, or whose connection does, loses the lease. */
 const LEASE_MS = 5_000
-const RENEW_MS = 1_000
 const RETRY_MS = 1_000
 /** How often we look for entries that a consumer of another program read, and did not finish. */
 const RECLAIM_MS = 5_000
 
 export function createStreamReader(settings: StreamSettings, parts: StreamParts): Use {
-  const { holder, take, missed, lost, pause, monotonic, log } = parts
+  const { holder, take, isShared, missed, lost, pause, monotonic, log } = parts
+  const { redisx_stream: stream, redisx_group: group, redis_prefix: prefix } = settings
+  const key = `${prefix}reader:${stream}:${group}`
   /** The Redis that we read last; `undefined` before the first. */
   let lastRun: string | undefined
 
   return async (connection, { become, stop }) => {
     const entries = createEntries(settings, connection)
-    const never = Number.NEGATIVE_INFINITY
-    let [leasedAt, reclaimedAt] = [never, never]
-    let isOurs = false
+    const lease = createLease(connection.client, { key, holder, ms: LEASE_MS + blockMsOf(settings), monotonic })
+    let reclaimedAt = Number.NEGATIVE_INFINITY
+    const goesOn = async () => !stop.isAsked && (await lease.holds())
 
-    /** Renews the lease in time. Returns whether we have it. */
-    async function holds(): Promise<boolean> {
-      const now = monotonic()
-      if (now - leasedAt < RENEW_MS) return true
-      const had = await entries.lease(holder, LEASE_MS)
-      isOurs = had === 'ours'
-      leasedAt = had === 'other' ? never : now
-      return had !== 'other'
-    }
-
-    /** Whether broadcasts may be gone: this is another Redis, or it has lost its data, or another cable may have read some. */
+    /** Whether our clients may miss broadcasts: this is another Redis, or it lost its data, or another cable may have read some. */
     async function isAnother(): Promise<boolean> {
       const run = await entries.runId()
       const isFirst = lastRun === undefined
       // A group that we create at first begins with what comes now, as AnyCable's does.
       const isCreated = await entries.createGroup(isFirst ? '$' : '0')
-      const isOther = !isFirst && (isCreated || !isOurs || run !== lastRun)
+      const isOther = !isFirst && (isCreated || run !== lastRun || !(isShared || lease.wasOurs))
       lastRun = run
       return isOther
     }
 
     async function reclaim(): Promise<void> {
       await entries.claim(RECLAIM_MS)
-      while (!stop.isAsked && (await holds())) {
+      while (await goesOn()) {
         const unfinished = await entries.unfinished()
         if (unfinished.length === 0) break
         await handle(unfinished)
@@ -72,9 +66,14 @@ export function createStreamReader(settings: StreamSettings, parts: StreamParts)
       reclaimedAt = monotonic()
     }
 
+    async function reclaimInTime(): Promise<void> {
+      if (monotonic() - reclaimedAt > RECLAIM_MS) await reclaim()
+    }
+
     /** Publishes what came before the clients do: their pages show it already. */
     async function catchUp(): Promise<void> {
-      while (!stop.isAsked && (await holds())) {
+      while (await goesOn()) {
+        await reclaimInTime()
         const batch = await entries.waiting()
         await handle(batch)
         if (batch.length < BATCH) break
@@ -84,14 +83,14 @@ export function createStreamReader(settings: StreamSettings, parts: StreamParts)
     async function handle(batch: readonly StreamEntry[]): Promise<void> {
       const done: string[] = []
       for (const { id, isDeleted, payload } of batch) {
-        if (stop.isAsked || !(await holds())) break
-        const refusal = isDeleted ? undefined : await take(payload, `${settings.redisx_stream}:${id}`)
+        if (!(await goesOn())) break
+        const refusal = isDeleted ? undefined : await take(payload, `${stream}:${id}`)
         if (refusal === undefined) done.push(id)
         else if (refusal.code !== 'broker_unavailable') await park(id, refusal)
         else {
           // We find the rest again, among the unfinished ones.
           await Promise.race([pause(RETRY_MS), stop.asked])
-          reclaimedAt = never
+          reclaimedAt = Number.NEGATIVE_INFINITY
           break
         }
       }
@@ -104,22 +103,21 @@ export function createStreamReader(settings: StreamSettings, parts: StreamParts)
     }
 
     while (!stop.isAsked) {
-      if (!(await holds())) {
+      if (!(await lease.holds())) {
         become('waiting')
-        if (lastRun !== undefined) lost()
+        if (!isShared) lost()
         await Promise.race([pause(RETRY_MS), stop.asked])
         continue
       }
       if (await isAnother()) await missed()
-      await reclaim()
       await catchUp()
       become('well')
-      while (!stop.isAsked && (await holds())) {
-        if (monotonic() - reclaimedAt > RECLAIM_MS) await reclaim()
+      while (await goesOn()) {
+        await reclaimInTime()
         const next = await Promise.race([entries.next(), stop.asked])
         if (next) await handle(next)
       }
     }
-    await entries.release(holder)
+    await lease.release()
   }
 }

@@ -2,11 +2,13 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import { certificate } from '../../testing/certificate.ts'
 import { createProxy } from '../../testing/proxy.ts'
 import { NO_REDIS, startRedis } from '../../testing/redis.ts'
 import { listening, message, redisCable, says, send } from '../test/redis-cable.ts'
-import { counted, refused, token, turbo } from '../test/test-cable.ts'
+import { counted, METRICS, refused, token, turbo } from '../test/test-cable.ts'
+import { startNodes } from '../test/two-nodes.ts'
 
 const skip = { skip: NO_REDIS }
 
@@ -110,6 +112,38 @@ for (const adapter of ['redis', 'redisx'] as const) {
     await send[adapter](redis, message('after'))
 
     await client.until(frame => frame.message === 'after')
+  })
+}
+
+for (const adapter of ['redis', 'redisx'] as const) {
+  test(`of two cables that share a broker one reads by ${adapter}, and both admit clients`, skip, async t => {
+    const redis = await startRedis(t)
+    const flags = ['--noauth', METRICS, `--broadcast_adapter=http,${adapter}`, `--redis_url=${redis.url}`]
+    const nodes = await startNodes(t, 1, flags)
+    const clients = await Promise.all(
+      nodes.map(async ({ cable }) => {
+        await says(cable, /^200 ready$/)
+        const client = await cable.welcomed()
+        await client.confirmed(turbo('a'))
+        return client
+      }),
+    )
+    const both = async (text: string) => {
+      await send[adapter](redis, message(text))
+      for (const client of clients) await client.until(frame => frame.message === text)
+    }
+    await both('one')
+    await both('two')
+    // The frames in between are refreshes: messages would come twice right after each other.
+    for (const client of clients) assert.deepEqual(await client.answers(), [])
+    const [first, second] = nodes
+    const [reader, other] = (await counted(first.cable, 'redis_msg_total')) > 0 ? [first, second] : [second, first]
+    assert.equal(await counted(other.cable, 'redis_msg_total'), 0)
+    await reader.cable.close()
+    while (!other.cable.lines.some(line => / is connected$/m.test(line))) await setImmediate()
+    await send[adapter](redis, message('three'))
+
+    await clients[nodes.indexOf(other)]!.until(frame => frame.message === 'three')
   })
 }
 

@@ -24,7 +24,8 @@ export interface RedisSettings {
 const RETRY_MS = 1_000
 
 export function redisWaysIn({ redis, settings }: RedisSettings, parts: WayInParts): WayIn[] {
-  const { pause, lost, monotonic, log } = parts
+  const { isShared, pause, lost, monotonic, log } = parts
+  const { broadcast_adapter: names, redis_channel: channel, redisx_stream: stream, redis_prefix: prefix } = settings
   const take = createTake({ ...parts, maxSize: settings.max_broadcast_size })
   const missed = async () => {
     for (;;) {
@@ -36,28 +37,27 @@ export function redisWaysIn({ redis, settings }: RedisSettings, parts: WayInPart
       }
     }
   }
-  const way = (title: string, use: LinkParts['use'], isShared: boolean): WayIn => {
+  /** `isAlone`: clients of a cable that does not read get no broadcasts. */
+  const way = (title: string, use: LinkParts['use'], isAlone = false): WayIn => {
     const link = createRedisLink({ title, connect: () => connectRedis(redis, 'hotcable'), use, pause, log })
     return {
       get closed() {
-        return !isShared && ELSEWHERE.includes(link.state) ? 'redisx_elsewhere' : undefined
+        return isAlone && ELSEWHERE.includes(link.state) ? 'redisx_elsewhere' : undefined
       },
       get conditions() {
         const { state, says } = link
-        return state === 'well' ? [] : [{ says, isReady: false }]
+        return state === 'well' || (state === 'waiting' && !isAlone) ? [] : [{ says, isReady: false }]
       },
       start: link.start,
       stop: link.stop,
     }
   }
-  const { broadcast_adapter: names, redis_channel: channel, redisx_stream: stream } = settings
-  const reader = () =>
-    createStreamReader(settings, { holder: randomLetters(12), take, missed, lost, pause, monotonic, log })
+  const shared = { holder: randomLetters(12), take, isShared, missed, pause, monotonic }
   return [
-    ...(names.includes('redis')
-      ? [way(`Redis channel ${channel}`, createPubSub({ channel, take, missed }), true)]
+    ...(names.includes('redis') ? [way(`Redis channel ${channel}`, createPubSub({ channel, prefix, ...shared }))] : []),
+    ...(names.includes('redisx')
+      ? [way(`Redis stream ${stream}`, createStreamReader(settings, { lost, log, ...shared }), !isShared)]
       : []),
-    ...(names.includes('redisx') ? [way(`Redis stream ${stream}`, reader(), false)] : []),
   ]
 }
 

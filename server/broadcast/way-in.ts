@@ -22,6 +22,8 @@ export interface WayIn {
 
 export interface WayInParts extends Pick<Clocks, 'monotonic'> {
   publish: Backend['publish']
+  /** Whether what one cable publishes reaches the clients of all. */
+  isShared: boolean
   /** Ends all sessions: another cable gets the broadcasts. */
   lost: () => void
   /** Makes all pages refresh: they may have missed broadcasts. */
