@@ -5,6 +5,7 @@
 import { execFile } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { LANGUAGES } from './languages.ts'
 import type { Tool } from './toolchain.ts'
 
 export interface Library extends Tool {
@@ -18,10 +19,17 @@ export const LIBRARIES = {
   pyjwt: python('PyJWT', ['jwt'], 'python3-jwt'),
   flask: python('Flask', ['flask'], 'python3-flask'),
   django: python('Django', ['django'], 'python3-django'),
+  sqlalchemy: python('SQLAlchemy', ['sqlalchemy'], 'python3-sqlalchemy'),
   fastapi: python('FastAPI', ['fastapi', 'uvicorn'], 'python3-fastapi', 'python3-uvicorn'),
   rubyJwt: ruby('The jwt gem', ['jwt'], 'ruby-jwt'),
+  sequel: ruby('Sequel', ['sequel', 'sqlite3'], 'ruby-sequel', 'ruby-sqlite3'),
   sinatra: ruby('Sinatra', ['sinatra/base', 'puma'], 'ruby-sinatra', 'puma'),
 } as const satisfies Record<string, Library>
+
+/** Where Debian has the packages of Go: not modules, but folders of a GOPATH. */
+export const GO_PATH = '/usr/share/gocode'
+
+const GO_SQLITE = `${GO_PATH}/src/github.com/mattn/go-sqlite3`
 
 const EXPRESS = fileURLToPath(new URL('../../tmp/node_modules/express', import.meta.url))
 
@@ -30,6 +38,14 @@ export const EXTRAS = {
   laravel: php('Laravel', 'Illuminate', 'php-laravel-framework'),
   flaskWtf: { ...python('Flask-WTF', ['flask_wtf'], 'python3-flaskext.wtf'), isExtra: true },
   symfony: php('Symfony', 'Symfony/Bundle/FrameworkBundle', 'php-symfony-framework-bundle'),
+  goSqlite: {
+    title: 'go-sqlite3',
+    needs: `Go, a C compiler and ${GO_SQLITE}`,
+    packages: ['golang-go', 'gcc', 'libc6-dev', 'golang-github-mattn-go-sqlite3-dev'],
+    isExtra: true,
+    interpreter: async () => (existsSync(GO_SQLITE) ? 'go' : undefined),
+    isPresent: async () => existsSync(GO_SQLITE),
+  },
   express: {
     title: 'Express',
     needs: 'Express 5 in tmp/node_modules',
@@ -50,6 +66,22 @@ export const RUBY_REDIS: Tool & { readonly gem: string } = {
   gem: 'redis:~> 5.0',
   isPresent: async () =>
     existsSync(`${GEMS}/gems`) && readdirSync(`${GEMS}/gems`).some(name => /^redis-5\./.test(name)),
+}
+
+const RECIPE_GEMS = fileURLToPath(new URL('../../tmp/recipe-gems', import.meta.url))
+
+/** Where Ruby finds the gems of the recipes, of Rails, and of the system. */
+export const GEM_PATH = [RECIPE_GEMS, GEMS, ''].join(':')
+
+/** For a setting of ActiveRecord that Debian's gem does not know. Not in tmp/gems: the Board must work with Debian's. */
+export const RUBY_SQLITE: Tool & { readonly gem: string; readonly into: string; readonly isExtra: boolean } = {
+  title: 'The sqlite3 gem 1.7',
+  needs: 'the gems of Rails, and sqlite3 1.7 in tmp/recipe-gems',
+  packages: [],
+  gem: 'sqlite3:~> 1.7',
+  into: RECIPE_GEMS,
+  isExtra: true,
+  isPresent: async () => existsSync(`${RECIPE_GEMS}/gems`) && (await LANGUAGES.rails.isPresent()),
 }
 
 function python(title: string, modules: string[], ...packages: string[]): Library {

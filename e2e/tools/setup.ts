@@ -3,13 +3,13 @@
  * says what to install. `--check` only looks; `--reference` adds the real AnyCable, to compare with; `--runtimes` adds Node 20 and 22,
  * `--proxies` nginx, HAProxy and Caddy. Exit code 0: all programs are here, except the extras, which are not available
  * everywhere: the gems of Rails and of AnyCable, which come from RubyGems; Java,
- * Laravel, Symfony, Flask-WTF and Express.
+ * Laravel, Symfony, Flask-WTF, go-sqlite3 and Express.
  */
 import { spawnSync } from 'node:child_process'
 import { globSync, readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { relative, resolve } from 'node:path'
 import { LANGUAGES, type Language } from '../../backends/harness/languages.ts'
-import { EXTRAS, LIBRARIES, RUBY_REDIS } from '../../backends/harness/libraries.ts'
+import { EXTRAS, LIBRARIES, RUBY_REDIS, RUBY_SQLITE } from '../../backends/harness/libraries.ts'
 import { CHROMIUM, JAVA, missing, PROXIES, REDIS, type Tool } from '../../backends/harness/toolchain.ts'
 import { MAJORS, runtime, runtimeFolder, versionOf } from '../package/nodes.ts'
 
@@ -44,10 +44,12 @@ if (absent.length === 0) {
 const extras = [
   [LANGUAGES.rails, installRails],
   [RUBY_REDIS, () => installGems('Redis in Rails', [RUBY_REDIS.gem])],
+  [RUBY_SQLITE, () => installGems('ActiveRecord with SQLite', [RUBY_SQLITE.gem], RUBY_SQLITE.into)],
   [JAVA, () => installPackages(JAVA)],
   [EXTRAS.laravel, () => installPackages(EXTRAS.laravel)],
   [EXTRAS.symfony, () => installPackages(EXTRAS.symfony)],
   [EXTRAS.flaskWtf, () => installPackages(EXTRAS.flaskWtf)],
+  [EXTRAS.goSqlite, () => installPackages(EXTRAS.goSqlite)],
   [EXTRAS.express, installExpress],
 ] as const
 for (const [tool, install] of extras) {
@@ -113,15 +115,15 @@ async function installProxies(): Promise<void> {
 }
 
 /** Installs gems into a folder of ours. */
-function installGems(what: string, gems: readonly string[]): void {
+function installGems(what: string, gems: readonly string[], into = GEMS): void {
   const from = performance.now()
   // The empty entry at the end of the path is the system's own gems, which need not be installed again.
-  const env = { ...process.env, GEM_HOME: GEMS, GEM_PATH: `${GEMS}:` }
+  const env = { ...process.env, GEM_HOME: into, GEM_PATH: `${into}:` }
   const args = ['install', '--no-document', '--conservative', '--minimal-deps', ...gems]
   const { status, stderr, error } = spawnSync('gem', args, { env, encoding: 'utf8', timeout: 300_000 })
   if (status === 0) {
     console.log(
-      `setup: ${what}: installed its gems into tmp/gems in ${Math.round((performance.now() - from) / 1000)} s`,
+      `setup: ${what}: installed its gems into ${relative('', into)} in ${Math.round((performance.now() - from) / 1000)} s`,
     )
     return
   }
