@@ -39,7 +39,9 @@ test('pages hear of a change after its commit, and never of one that was rolled 
     await writer.getByLabel('Card').fill(body)
     await writer.getByRole('button', { name: 'Add' }).click()
     await expect(cards(reader).last()).toHaveText(body)
+    // The answer brings the card, and an empty field with it.
     await expect(cards(writer).last()).toHaveText(body)
+    await expect(writer.getByLabel('Card')).toHaveValue('')
   }
   await writer.getByLabel('Card').fill('Four')
   await writer.getByRole('button', { name: 'Add' }).click()
@@ -89,6 +91,8 @@ test('a refresh skips its author, and a removed member hears nothing of the team
 
   await ada.getByRole('button', { name: 'Remove bob' }).click()
   await expect(bob.locator('body')).toContainText('You are not in this team.')
+  // The answer empties the field.
+  await expect(ada.getByRole('button', { name: 'Remove bob' })).toHaveCount(0)
   const token = (await bob.locator('meta[name="cable-token"]').getAttribute('content'))!
   const old = await listen(app, token, name)
   await ada.getByLabel('Note').fill('Two')
