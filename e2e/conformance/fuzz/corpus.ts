@@ -87,6 +87,8 @@ export const BAD_BROADCASTS: readonly string[] = [
   '{"stream":"a","data":"x","meta":{"id":""}}',
   '{"stream":"a","data":"x","meta":{"id":7}}',
   JSON.stringify({ stream: 'a', data: 'x', meta: { id: 'x'.repeat(65) } }),
+  '{"stream":"a","data":"x","meta":{"key":""}}',
+  JSON.stringify({ stream: 'a', data: '<turbo-stream action="append" target="x">', meta: { key: 'k' } }),
   '{"command":"fly"}',
   '{"command":"disconnect","payload":{}}',
 ]
@@ -104,4 +106,6 @@ export const BACKEND_BODIES = [...BODIES, nested(64), nested(5_000), long(60_000
 export const WHISPERS = [...BACKEND_BODIES, new Text('null'), long(16_384), long(16_385)]
 /** The longest is as long as a member may be: id and info have 4,096 bytes together. */
 export const IDS = ['x', 'x', 'y', 'y', 'z', 'é"\u0000', 'x'.repeat(4_000), 'x'.repeat(5_000)]
+/** Of publications. */
+export const KEYS = ['k', 'é"\u0000', '🔑'.repeat(64)]
 export const INFOS = [...NUMBERS, nested(62), nested(63), nested(5_000), long(96), long(4_095), long(4_097), undefined]

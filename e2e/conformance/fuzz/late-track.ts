@@ -1,7 +1,7 @@
 /**
  * A subscription on one connection to a cable whose broker answers later: what must come, what may, and what came.
  *
- *   start ─▶ stored messages: in order, none missing, none twice
+ *   start ─▶ stored messages: in order, none missing, none twice; a replay may lack those that a newer one has replaced
  *          ╰ answers to requests for history, each behind all that was stored when it was asked for
  *          ╰ all other messages: those that are owed once, those that may come at most once
  */
@@ -130,7 +130,7 @@ export class Track {
     }
     if (again) {
       if (isForgotten && again.next === again.from) return
-      assert.ok(this.#from(again.next) >= this.first!, `confirmed before ${this.messages[again.next]?.body}`)
+      assert.ok(this.#from(again.next, true) >= this.first!, `confirmed before ${this.messages[again.next]?.body}`)
       this.first = Math.min(this.first!, again.from)
     } else if (this.next !== undefined && !this.free) {
       assert.ok(this.#from(this.next) >= stored, `confirmed before ${this.messages[this.next]?.body}`)
@@ -150,9 +150,9 @@ export class Track {
     assert.deepEqual(frame, { ...type, identifier, message: message.body, stream_id: stream })
     learn(message, offset, epoch)
     if (again) {
-      assert.equal(at, this.#from(again.next), `not the next of its replay: ${about}`)
+      assert.ok(this.#follows(again.next, at, true), `not the next of its replay: ${about}`)
       again.next = at + 1
-    } else if (this.next !== undefined && at === this.#from(this.next)) this.#take(at)
+    } else if (this.next !== undefined && this.#follows(this.next, at)) this.#take(at)
     else if (this.free && at >= this.free.from && at <= this.#from(this.free.to)) {
       this.first = at
       this.#take(at)
@@ -179,11 +179,20 @@ export class Track {
     this.#latest.set(origin, seq)
   }
 
-  /** The first message from `at` on that is not kept from this session. */
-  #from(at: number): number {
+  /** The first message from `at` on that must come. */
+  #from(at: number, isReplay = !this.isLive): number {
     let next = Math.min(at, this.messages.length)
-    while (next < this.messages.length && this.#isExcluded(this.messages[next]!)) next++
+    while (next < this.messages.length && this.#mayLack(this.messages[next]!, isReplay)) next++
     return next
+  }
+
+  /** Whether the message may come where the one at `next` is expected. */
+  #follows(next: number, at: number, isReplay = !this.isLive): boolean {
+    return at >= next && this.messages.slice(next, at).every(message => this.#mayLack(message, isReplay))
+  }
+
+  #mayLack(message: Message, isReplay: boolean): boolean {
+    return this.#isExcluded(message) || (isReplay && message.isReplaced === true)
   }
 
   #isExcluded({ exclude }: Message): boolean {

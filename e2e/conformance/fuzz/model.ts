@@ -18,6 +18,10 @@ export interface Message {
   readonly exclude?: string | undefined
   /** The cable publishes an id once. */
   readonly id?: string | undefined
+  /** The history keeps only the newest. */
+  readonly key?: string | undefined
+  /** A newer one with its key has taken its place in the history. */
+  isReplaced?: boolean
   /** Learned. */
   offset?: number
   epoch?: string
@@ -204,7 +208,10 @@ export class Room {
       if (this.#published.has(id)) return false
       this.#published.add(id)
     }
-    if (!transient) this.messages(stream).push(message)
+    if (!transient) {
+      for (const older of this.messages(stream)) if (replaces(message, older)) older.isReplaced = true
+      this.messages(stream).push(message)
+    }
     this.tell(
       stream,
       identifier => ({
@@ -255,6 +262,7 @@ export class Room {
     for (let at = start; at < until; at++) {
       oweLate(at)
       const message = messages[at]!
+      if (message.isReplaced) continue
       if (message.exclude !== undefined && listener.sids.includes(message.exclude)) continue
       const type = message.type ? { type: message.type } : {}
       listener.ears.owe({ frame: { ...type, identifier, message: message.body, stream_id: stream }, message })
@@ -338,6 +346,10 @@ export class Room {
     }
   }
 }
+
+/** All that get the older one get the newer one, and both mean the same. */
+const replaces = ({ key, type, exclude }: Message, older: Message): boolean =>
+  key !== undefined && key === older.key && type === older.type && (exclude === undefined || exclude === older.exclude)
 
 export function learn(message: Message, offset: number | undefined, epoch: string | undefined): void {
   assert.ok(Number.isSafeInteger(offset) && epoch, `no position: ${JSON.stringify(message)}`)

@@ -11,7 +11,18 @@ import { encode } from '../raw.ts'
 import { cableReady, derived, jwt, now, pubsub, sign } from '../signing.ts'
 import type { World } from '../world.ts'
 import { Actor, write } from './actor.ts'
-import { BACKEND_BODIES, BAD_BROADCASTS, FATAL, GARBAGE, IDS, INFOS, NUMBERS, REJECTED, WHISPERS } from './corpus.ts'
+import {
+  BACKEND_BODIES,
+  BAD_BROADCASTS,
+  FATAL,
+  GARBAGE,
+  IDS,
+  INFOS,
+  KEYS,
+  NUMBERS,
+  REJECTED,
+  WHISPERS,
+} from './corpus.ts'
 import { isTooDeep, long, nested, parseFrame, print, Text } from './json.ts'
 import { LateEars, LateRoom } from './late-model.ts'
 import { type Asked, type Member, type Message, type Place, PromptEars, Room, type Subscription } from './model.ts'
@@ -434,7 +445,8 @@ export class Sequence {
     const actor = random.pick(this.#actors)
     const exclude = random.chance(0.2) ? random.pick([...actor.sids, 'nobody']) : undefined
     const id = random.chance(0.5) ? this.#id() : undefined
-    return { stream, message: { body, type, exclude, id }, transient }
+    const key = random.chance(0.4) ? random.pick(KEYS) : undefined
+    return { stream, message: { body, type, exclude, id, key }, transient }
   }
 
   /** Backends broadcast to a stream while the cable reads a replay of it. */
@@ -449,10 +461,10 @@ export class Sequence {
   }
 
   async #publish(batch: readonly Publication[]): Promise<void> {
-    const wire = batch.map(({ stream, message: { body, type, exclude, id }, transient }) => ({
+    const wire = batch.map(({ stream, message: { body, type, exclude, id, key }, transient }) => ({
       stream,
       data: body,
-      meta: { transient, broadcast_type: type, exclude_socket: exclude, id },
+      meta: { transient, broadcast_type: type, exclude_socket: exclude, id, key },
     }))
     this.#note(undefined, JSON.stringify(wire))
     const answer = await this.#world.post(wire.length === 1 ? wire[0] : wire)

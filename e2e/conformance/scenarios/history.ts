@@ -27,6 +27,15 @@ const asked = async (client: Client, identifier: string, history: unknown): Prom
   return await client.history()
 }
 
+/** 200 steps of a progress bar, with other messages in between. */
+async function progress(world: World, stream: string): Promise<void> {
+  for (let percent = 1; percent <= 200; percent++) {
+    if (percent === 150) await world.broadcast(stream, 'between')
+    await world.broadcast(stream, percent, { key: 'export/7' })
+  }
+  await world.broadcast(stream, 'last')
+}
+
 export const history: Scenario[] = [
   {
     title: 'a client gets the messages since a time, in order, then a confirmation',
@@ -49,6 +58,31 @@ export const history: Scenario[] = [
       await told(world, stream, 'a')
       const client = await world.listening(pubsub(stream))
       assert.deepEqual(await asked(client, pubsub(stream), { since: now() + 60 }), [confirmed(pubsub(stream))])
+    },
+  },
+  {
+    title:
+      'of the messages with one key a client gets the newest, at its place, also from an offset before all of them',
+    flags: OPEN,
+    async run(world) {
+      const stream = world.stream()
+      const [first] = await told(world, stream, 'first')
+      await progress(world, stream)
+      const client = await world.listening(pubsub(stream))
+      const frames = await asked(client, pubsub(stream), at(first!))
+      assert.deepEqual(messages(frames), ['between', 200, 'last'])
+      assert.deepEqual(frames.at(-1), confirmed(pubsub(stream)))
+    },
+    differs: {
+      anycable: 'ignores the key, and has lost the first messages of so many',
+      why: 'choice: a page that comes back needs the newest step of a progress bar alone',
+      async run(world) {
+        const stream = world.stream()
+        const [first] = await told(world, stream, 'first')
+        await progress(world, stream)
+        const client = await world.listening(pubsub(stream))
+        assert.deepEqual(await asked(client, pubsub(stream), at(first!)), [rejected(pubsub(stream))])
+      },
     },
   },
   {

@@ -48,6 +48,10 @@ const malformed: Scenario[] = (
     ['an id that is empty', '{"stream":"a","data":"1","meta":{"id":""}}'],
     ['an id that is a number', '{"stream":"a","data":"1","meta":{"id":1}}'],
     ['an id of 65 letters', `{"stream":"a","data":"1","meta":{"id":"${'x'.repeat(65)}"}}`],
+    ['a key that is empty', '{"stream":"a","data":"1","meta":{"key":""}}'],
+    ['a key that is a list', '{"stream":"a","data":"1","meta":{"key":["a"]}}'],
+    ['a key of 65 letters', `{"stream":"a","data":"1","meta":{"key":"${'x'.repeat(65)}"}}`],
+    ['a key of HTML that appends', '{"stream":"a","data":"<turbo-stream action=append>","meta":{"key":"k"}}'],
     ['an unknown command', '{"command":"fly","payload":{}}'],
     ['a disconnect without a payload', '{"command":"disconnect"}'],
     ['a disconnect without an identity', '{"command":"disconnect","payload":{}}'],
@@ -164,7 +168,7 @@ const broadcasts: Scenario[] = [
     async run(world) {
       const stream = world.stream()
       const client = await world.listening(turbo(stream))
-      for (const meta of [null, { exclude_socket: null, broadcast_type: null, transient: null }])
+      for (const meta of [null, { exclude_socket: null, broadcast_type: null, transient: null, key: null }])
         assert.equal((await world.post({ stream, data: '1', meta, command: null, payload: null })).status, 201)
       assert.deepEqual([(await client.next()).message, (await client.next()).message], [1, 1])
     },
