@@ -24,6 +24,17 @@ test('hotcable outbox prints the table as SQL that SQLite executes, and --apply 
   assert.deepEqual(table(printed), table(applied))
 })
 
+test('hotcable outbox prints the table of PostgreSQL, in the schema of its URL, without a connection', async () => {
+  const { code, stdout } = await hotcable([
+    'outbox',
+    '--print-schema',
+    '--outbox=postgresql://me:canary@h/app?schema=my',
+  ])
+  assert.equal(code, 0)
+  assert.match(stdout, /CREATE TABLE IF NOT EXISTS "my"\.hotcable_outbox \(/)
+  assert.doesNotMatch(stdout, /canary/)
+})
+
 for (const [args, message] of [
   [['--apply'], /needs --outbox/],
   [['--outbox=sqlite:x'], /needs --print-schema or --apply/],
@@ -37,10 +48,11 @@ for (const [args, message] of [
   })
 }
 
-for (const url of ['mysql://host/app', 'sqlite:/no/such/folder/app.sqlite']) {
+for (const url of ['mysql://host/app', 'sqlite:/no/such/folder/app.sqlite', 'postgres://me:canary@127.0.0.1:1/app']) {
   test(`hotcable outbox --apply --outbox=${url} fails in one line`, async () => {
     const { code, stderr } = await hotcable(['outbox', '--apply', `--outbox=${url}`])
     assert.equal(code, 1)
     assert.match(stderr, /^hotcable outbox: .*\n$/)
+    assert.doesNotMatch(stderr, /canary/)
   })
 }

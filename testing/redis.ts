@@ -6,14 +6,13 @@
  *   await redis.kill(); await redis.start()          // the same port, and the data that it saved
  */
 import { execFile, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { accessSync, constants, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { end, endsWithUs } from './child.ts'
+import { freePort } from './ports.ts'
 
 const run = promisify(execFile)
 
@@ -91,15 +90,6 @@ export async function startRedis(
     start,
     signal: name => void child.kill(name),
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 function has(program: string): boolean {

@@ -4,6 +4,7 @@
  */
 import { execFile } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
+import { POSTGRES_FOLDER } from '../../testing/postgres.ts'
 
 export interface ToolCommand {
   readonly command: string
@@ -45,6 +46,14 @@ export const REDIS: Tool = {
     const found = await Promise.all(['redis-server', 'redis-sentinel'].map(name => probe(name, ['--version'])))
     return found.every(Boolean)
   },
+}
+
+/** Only tests need it, and they start it themselves. */
+export const POSTGRES: Tool = {
+  title: 'PostgreSQL',
+  needs: 'PostgreSQL 15 or newer',
+  packages: ['postgresql'],
+  isPresent: async () => POSTGRES_FOLDER !== undefined,
 }
 
 /** Reverse proxies that apps run behind. Only tests need them. */

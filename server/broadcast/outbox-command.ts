@@ -21,7 +21,8 @@ Prints the SQL of the table hotcable_outbox, for your migrations, or makes the t
 
   --print-schema      print the SQL
   --apply             execute it
-  --outbox=DATABASE   sqlite:PATH; by default HOTCABLE_OUTBOX
+  --outbox=DATABASE   sqlite:PATH, or postgres://user:password@host:port/database?schema=public;
+                      by default HOTCABLE_OUTBOX, which keeps the password out of the list of processes
 
 The cable publishes the rows of this table with --broadcast_adapter=http,outbox --outbox=DATABASE.
 `

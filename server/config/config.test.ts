@@ -377,3 +377,16 @@ test('metrics on the host of all other ports share their listeners, and not on a
   for (const tags of ['a', 'a:', ':b', '1a:b', '__name__:x', 'le:1', 'code:x', 'a b:c'])
     assert.match(problems(['--noauth', `--metrics_tags=${tags}`]).join(), /^--metrics_tags must be name:value/, tags)
 })
+
+test('the database of an outbox is a file of SQLite or a URL of PostgreSQL, and a refusal does not repeat it', () => {
+  const flags = (url: string) => ['--noauth', '--broadcast_adapter=http,outbox', `--outbox=${url}`]
+  for (const url of [
+    'sqlite:a b',
+    'postgres://u:p@h:5/d?sslmode=require',
+    'postgresql:///d',
+    'postgres://u@/d?host=/run',
+  ])
+    assert.deepEqual(problems(flags(url)), [])
+  for (const url of ['sqlite:', 'postgres:', 'postgres://', 'mysql://u:canary@h/d', 'postgres://u:canary@h:port/d'])
+    assert.match(problems(flags(url))[0]!, /^--outbox must be sqlite:PATH, or postgres:[^%]*%40$/)
+})

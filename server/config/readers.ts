@@ -55,9 +55,11 @@ export const adapters: Read<('http' | 'redis' | 'redisx' | 'outbox')[]> = text =
   return choices('http', 'redis', 'redisx', 'outbox')(text)
 }
 
-/** The database of an outbox. */
+/** The database of an outbox. (`postgres://user@/app?host=/run/postgresql` has no host, so it is no URL for Node.) */
 export const outbox: Read<string> = text => {
-  if (!/^sqlite:./s.test(text)) throw new Error('must be sqlite:PATH')
+  const isPostgres = /^postgres(?:ql)?:\/\/./.test(text) && URL.canParse(text.replace('@/', '@socket/'))
+  if (!isPostgres && !/^sqlite:./s.test(text))
+    throw new Error('must be sqlite:PATH, or postgres://user:password@host:port/database, with odd characters as %40')
   return text
 }
 

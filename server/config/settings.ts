@@ -169,7 +169,7 @@ const BACKENDS = {
     ['http'],
     'Ways in for broadcasts: http, redis, redisx, outbox; comma-separated.',
   ),
-  outbox: ours('DATABASE', outbox, '', 'Database with the table of the outbox: sqlite:PATH.'),
+  outbox: ours('DATABASE', outbox, '', 'Database with the table of the outbox: sqlite:PATH or postgres://…'),
   broadcast_key: setting('KEY', text, '', 'Bearer key of broadcasts; none: no key. Default: derived from --secret.'),
   broadcast_previous_keys: ours('KEYS', secrets, [], 'Former broadcast keys that still work; comma-separated.'),
   http_broadcast_port: setting(
