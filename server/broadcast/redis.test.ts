@@ -115,7 +115,30 @@ for (const adapter of ['redis', 'redisx'] as const) {
   })
 }
 
+test('without http among the ways in a POST is refused, with a reason', skip, async t => {
+  const redis = await startRedis(t)
+  const flags = ['--broadcast_adapter=redis', '--broadcast_key=none', '--host=0.0.0.0', '--http_broadcast_port=0']
+  const cable = await redisCable(t, 'redis', redis.url, { flags })
+  const answer = await cable.post(message('one'))
+
+  assert.equal(answer.status, 404)
+  assert.match(await answer.text(), /add http to --broadcast_adapter/)
+})
+
 for (const adapter of ['redis', 'redisx'] as const) {
+  test(`with --broker=redis a broadcast by ${adapter} reaches the clients of both cables once`, skip, async t => {
+    const redis = await startRedis(t)
+    const options = { flags: ['--broker=redis'] }
+    const clients = [
+      (await listening(t, adapter, redis, options)).client,
+      (await listening(t, adapter, redis, options)).client,
+    ]
+    for (const text of ['one', 'two', 'three']) {
+      await send[adapter](redis, message(text))
+      for (const client of clients) assert.equal((await client.next()).message, text)
+    }
+  })
+
   test(`of two cables that share a broker one reads by ${adapter}, and both admit clients`, skip, async t => {
     const redis = await startRedis(t)
     const flags = ['--noauth', METRICS, `--broadcast_adapter=http,${adapter}`, `--redis_url=${redis.url}`]

@@ -46,7 +46,7 @@ export function redisWaysIn({ redis, settings }: RedisSettings, parts: WayInPart
       },
       get conditions() {
         const { state, says } = link
-        return state === 'well' || (state === 'waiting' && !isAlone) ? [] : [{ says, isReady: false }]
+        return state === 'well' || (state === 'waiting' && !isAlone) ? [] : [{ says, isReady: isShared }]
       },
       start: link.start,
       stop: link.stop,

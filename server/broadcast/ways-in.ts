@@ -5,24 +5,11 @@ import type { WayIn, WayInParts } from './way-in.ts'
 
 export interface WaysInSettings extends RedisSettings {
   /** By their names. */
-  readonly settings: RedisSettings['settings'] & OutboxSettings & { readonly broker: string }
+  readonly settings: RedisSettings['settings'] & OutboxSettings
 }
 
 /** All ways in of the settings as one. */
-export const createWaysIn = (config: WaysInSettings, parts: WayInParts): WayIn =>
-  config.settings.broker === 'redis'
-    ? forAll(createEach(config, { ...parts, lost() {}, missed() {} }))
-    : createEach(config, parts)
-
-/** With a shared broker all clients get what any cable publishes, so it does not matter which one reads. */
-const forAll = (way: WayIn): WayIn => ({
-  ...{ start: way.start, stop: way.stop, closed: undefined },
-  get conditions() {
-    return way.conditions.map(({ says }) => ({ says, isReady: true }))
-  },
-})
-
-function createEach(config: WaysInSettings, parts: WayInParts): WayIn {
+export function createWaysIn(config: WaysInSettings, parts: WayInParts): WayIn {
   const ways: readonly WayIn[] = [...outboxes(config, parts), ...redisWaysIn(config, parts)]
   return {
     get closed() {
@@ -41,15 +28,17 @@ function createEach(config: WaysInSettings, parts: WayInParts): WayIn {
 }
 
 function outboxes({ settings }: WaysInSettings, parts: WayInParts): WayIn[] {
-  const outbox = outboxOf(settings, parts)
+  const { isShared } = parts
+  // With a shared broker all clients get what any cable publishes, so it does not matter which one consumes.
+  const outbox = outboxOf(settings, isShared ? { ...parts, lost() {}, missed() {} } : parts)
   if (outbox === undefined) return []
   return [
     {
       get closed() {
-        return outbox.isElsewhere ? 'outbox_elsewhere' : undefined
+        return outbox.isElsewhere && !isShared ? 'outbox_elsewhere' : undefined
       },
       get conditions() {
-        return outbox.conditions
+        return outbox.conditions.map(({ says, isReady }) => ({ says, isReady: isReady || isShared }))
       },
       start: outbox.start,
       stop: outbox.stop,

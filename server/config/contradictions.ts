@@ -24,7 +24,8 @@ const isCleartext = ({ config: { turbo, cableReady } }: Checked): boolean =>
 /** Whether the operator has opened the clients' port: clients need no token there. */
 const isOpen = ({ values, config }: Checked): boolean => values.public || (values.noauth && !config.enforceJwt)
 
-const hasOpenBroadcasts = ({ config }: Checked): boolean => config.broadcastKeys.length === 0
+const hasOpenBroadcasts = ({ config, values }: Checked): boolean =>
+  config.broadcastKeys.length === 0 && values.broadcast_adapter.includes('http')
 const hasOpenApi = ({ config }: Checked): boolean => config.api?.keys.length === 0
 
 const readsRedis = ({ broker, broadcast_adapter }: Checked['values']): boolean =>
@@ -78,10 +79,6 @@ const CONTRADICTIONS: readonly MistakeRow[] = [
   {
     when: ({ values }) => !values.broadcast_adapter.includes('outbox') && values.outbox !== '',
     say: '--outbox needs --broadcast_adapter=http,outbox',
-  },
-  {
-    when: ({ values }) => values.broker === 'redis' && values.broadcast_adapter.includes('redis'),
-    say: '--broadcast_adapter=redis with --broker=redis: every cable would publish each broadcast again; use redisx instead, which one cable reads for all',
   },
   {
     when: ({ values }) => (values.redis_tls_client_cert_path === '') !== (values.redis_tls_client_key_path === ''),
