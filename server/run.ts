@@ -90,10 +90,11 @@ async function start(config: Config, sources: readonly string[]): Promise<number
     process.exit(1)
   }
   log.info({ pid: process.pid }, `clients connect to ${cable.url.cable}`)
-  log.info(
-    { authorization: config.broadcastKeys.length === 0 ? 'none' : 'required' },
-    `backends broadcast to ${cable.url.broadcast}`,
-  )
+  if (settings.broadcast_adapter.includes('http'))
+    log.info(
+      { authorization: config.broadcastKeys.length === 0 ? 'none' : 'required' },
+      `backends broadcast to ${cable.url.broadcast}`,
+    )
   if (cable.url.metrics !== undefined) log.info(`Prometheus reads metrics at ${cable.url.metrics}`)
   return 0
 }

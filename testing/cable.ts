@@ -33,7 +33,7 @@ export interface StartOptions {
   program?: readonly [command: string, ...args: string[]] | undefined
 }
 
-/** On a free port unless `flags` name one; resolves when clients can connect. The flags must let it log `info`. */
+/** On a free port unless `flags` name one; resolves when clients can connect. The flags must let it log `info`, and take HTTP. */
 export async function startCable(
   flags: readonly string[],
   { settings = {}, nodeFlags = [], program }: StartOptions = {},

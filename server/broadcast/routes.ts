@@ -3,7 +3,7 @@
  */
 import type { Hono } from 'hono'
 import type { Soon } from '../base/soon.ts'
-import type { RequestRefused } from '../errors.ts'
+import { RequestRefused } from '../errors.ts'
 import { createApi } from '../http/api.ts'
 import type { Ports } from '../http/ports.ts'
 import type { RouteSettings } from '../http/routes.ts'
@@ -20,6 +20,7 @@ export interface BackendRouteSettings {
   readonly api: { readonly keys: readonly string[]; readonly port: number | 'main' } | undefined
   /** By their names. */
   readonly settings: {
+    readonly broadcast_adapter: readonly string[]
     readonly max_broadcast_size: number
     readonly http_broadcast_path: string
     readonly api_path: string
@@ -63,7 +64,7 @@ export function addBackendRoutes(config: BackendRouteSettings, parts: BackendRou
   })
   const backends = ports.serve(config.broadcastPort)
   const broadcast = secured('broadcast', settings.http_broadcast_path, config.broadcastKeys)
-  backends.handlers.set(broadcast.path, createBroadcastHandler(broadcast, backend.publish))
+  backends.handlers.set(broadcast.path, createBroadcastHandler(broadcast, takesHttp(config) ? backend.publish : refuse))
   backends.app.route('/', createPositionRoutes(broadcast, position))
   if (debug) backends.app.route('/', debug(broadcast))
   const operators = ports.serve(config.api?.port ?? 'main')
@@ -79,4 +80,11 @@ export function addBackendRoutes(config: BackendRouteSettings, parts: BackendRou
       return operators.origin + settings.api_path
     },
   }
+}
+
+/** Whether backends may broadcast by HTTP. */
+const takesHttp = ({ settings }: BackendRouteSettings): boolean => settings.broadcast_adapter.includes('http')
+
+function refuse(): never {
+  throw new RequestRefused('not_found', 'this cable takes no broadcasts by HTTP: add http to --broadcast_adapter')
 }

@@ -242,6 +242,7 @@ test('a warning names each port without a key that other machines may reach', ()
   )
   assert.match(warned('--host=0.0.0.0', '--noauth', '--http_broadcast_port=8080'), /^broadcasts .* on 0.0.0.0:8080:/)
   for (const host of ['localhost', '127.0.0.1', '127.1.2.3', '::1']) assert.equal(warned(`--host=${host}`), '')
+  assert.equal(warned('--host=0.0.0.0', '--broadcast_adapter=redis'), '')
   assert.equal(readConfig(['--secret=s', '--host=0.0.0.0', '--api_port=1'], {}).warnings.join(), '')
 })
 

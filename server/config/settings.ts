@@ -167,7 +167,7 @@ const BACKENDS = {
     'NAMES',
     adapters,
     ['http'],
-    'Ways in for broadcasts: http, redis, redisx, outbox; comma-separated.',
+    'Ways in for broadcasts: http, redis, redisx, outbox; comma-separated. Without http, POST is refused.',
   ),
   outbox: ours('DATABASE', outbox, '', 'Database with the table of the outbox: sqlite:PATH or postgres://…'),
   broadcast_key: setting('KEY', text, '', 'Bearer key of broadcasts; none: no key. Default: derived from --secret.'),

@@ -42,7 +42,12 @@ test('a cable with a secret, without a file of settings and without Redis loads 
 
   assert.deepEqual(await loaded(t, ['--secret=canary-qwerty', '--ignore-config-path']), [])
   assert.deepEqual(
-    await loaded(t, [`--jwt_public_key=${pem}`, '--config-path=FILE', '--broadcast_adapter=redis', '--redis_url=x:1']),
+    await loaded(t, [
+      `--jwt_public_key=${pem}`,
+      '--config-path=FILE',
+      '--broadcast_adapter=http,redis',
+      '--redis_url=x:1',
+    ]),
     ['jose', 'smol-toml', '@redis/client'],
   )
 })
