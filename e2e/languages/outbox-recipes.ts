@@ -6,20 +6,8 @@
  */
 import { LANGUAGES } from '../../backends/harness/languages.ts'
 import { EXTRAS, GEM_PATH, GO_PATH, LIBRARIES, RUBY_SQLITE } from '../../backends/harness/libraries.ts'
-import type { Tool } from '../../backends/harness/toolchain.ts'
-
-export interface Program {
-  readonly needs: Tool & { readonly isExtra: boolean }
-  /** The file with the blocks that name no other. */
-  readonly file: string
-  /** `from` is in backends/; `to` is a folder of the program. */
-  readonly helper: { readonly from: string; readonly to?: string }
-  /** Before the blocks, and after them. */
-  readonly start: string
-  readonly end: string
-  readonly command: (folder: string) => Promise<readonly [string, ...string[]]>
-  readonly env?: (folder: string) => NodeJS.ProcessEnv
-}
+import { POSTGRES } from '../../backends/harness/toolchain.ts'
+import type { Program } from './outbox-program.ts'
 
 const PYTHON_VOTES = `
 import sys
@@ -46,6 +34,13 @@ rescue RuntimeError => error
   puts "refused: #{error.message}"
 end
 vote(second)
+`
+
+const JS_VOTES = `
+const [first, second] = process.argv.slice(2).map(Number)
+for (let n = 0; n < 3; n++) await vote(first)
+try { await vote(first) } catch (error) { console.log('refused:', error.message) }
+await vote(second)
 `
 
 const python = { from: 'python/hotcable.py' }
@@ -141,12 +136,7 @@ class Card < ActiveRecord::Base; end
     file: 'node-sqlite.mjs',
     helper: { from: 'typescript/hotcable.js' },
     start: '',
-    end: `
-const [first, second] = process.argv.slice(2).map(Number)
-for (let n = 0; n < 3; n++) vote(first)
-try { vote(first) } catch (error) { console.log('refused:', error.message) }
-vote(second)
-`,
+    end: JS_VOTES,
     command: async () => [process.execPath, '--disable-warning=ExperimentalWarning', 'node-sqlite.mjs'],
   },
   "Go's database/sql": {
@@ -190,3 +180,14 @@ func main() {
     env: folder => ({ GO111MODULE: 'off', GOPATH: `${folder}:${GO_PATH}` }),
   },
 }
+
+/** With PostgreSQL at `url`. */
+export const nodePostgres = (url: string): Program => ({
+  needs: { ...POSTGRES, isExtra: false },
+  file: 'node-postgres.mjs',
+  helper: { from: 'typescript/hotcable.js' },
+  start: '',
+  end: `${JS_VOTES}await pool.end()\n`,
+  command: async () => [process.execPath, 'node-postgres.mjs'],
+  env: () => ({ DATABASE_URL: url }),
+})
