@@ -44,12 +44,12 @@ FOR EACH STATEMENT EXECUTE FUNCTION ${at}.hotcable_outbox_notify();
 `
 }
 
-/**
- * PostgreSQL ends our session, and with it the lock, when we send nothing for 10 s, or take nothing that it sends. After a
- * crash deleted rows may be here again; commits of the app are as durable as before.
- */
+/** PostgreSQL ends our session, and with it the lock, when we send nothing for 10 s, or take nothing that it sends. */
 export const SESSION = `SET idle_session_timeout = '10s'; SET tcp_user_timeout = '10s'; SET statement_timeout = '5s';
-SET lock_timeout = '2s'; SET synchronous_commit = off; SET client_min_messages = error; LISTEN ${NOTIFICATION}`
+SET lock_timeout = '2s'; SET client_min_messages = error; LISTEN ${NOTIFICATION}`
+
+/** After a crash deleted rows may be here again, but not the former consumer. Commits of the app are as durable as before. */
+export const CLAIMED = 'SET synchronous_commit = off'
 
 /** Ends older sessions of this cable, whose ends did not reach the database, and with them their lock. */
 export const END_OLDER = `SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity

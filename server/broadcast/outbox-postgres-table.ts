@@ -4,7 +4,7 @@
  * It is never idle in a transaction: PostgreSQL could not drop old notifications then, and an app's COMMIT would fail in the end.
  */
 import { randomBytes } from 'node:crypto'
-import { END_OLDER, LOCK, SESSION, type Statements, statementsOf, UNLOCK } from './outbox-postgres-sql.ts'
+import { CLAIMED, END_OLDER, LOCK, SESSION, type Statements, statementsOf, UNLOCK } from './outbox-postgres-sql.ts'
 import { type Claim, OutboxAway, type OutboxTable, type RefusedRow, type Row } from './outbox-table.ts'
 
 /** A session in the database. */
@@ -88,6 +88,7 @@ export function createPostgresTable({ openSession, schema, maxBytes }: PostgresT
     if (!mine) return 'other'
     const [last] = await current.query<{ former: string }>(statements.claim, [consumer])
     if (last === undefined) throw new OutboxAway('hotcable_outbox_consumer has no row: use the command outbox --apply')
+    await current.query(CLAIMED)
     pid = await pidOf(current)
     isLocked = true
     const isAgain = mayHaveClients && last.former !== consumer
