@@ -1,7 +1,7 @@
 /**
  * The thread that reads an outbox in SQLite.
  *
- * We look every 20 ms whether another connection has committed: SQLite keeps a number for that in memory. (A watch on the
+ * We look every 40 ms whether another connection has committed: SQLite keeps a number for that in memory. (A watch on the
  * file fires before a commit is visible.) We read rows after the last one that we returned, and delete them at most once a
  * second, without waiting for a writer of the app.
  *
@@ -14,7 +14,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import type { Call, Reply, ThreadData } from './outbox-sqlite.ts'
 import { type Claim, MAX_READ_BYTES, MAX_READ_ROWS, type RefusedRow, type Row } from './outbox-table.ts'
 
-const POLL_MS = 20
+const POLL_MS = 40
 const DELETE_MS = 1_000
 const WAIT_MS = 2_000
 /** How long a read may wait: without a write-ahead log, a commit keeps readers out. */
