@@ -1,6 +1,6 @@
 /** For tests: starts a real cable as a separate process, as `npm run cable` does. */
 import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process'
-import { createHmac } from 'node:crypto'
+import { createHmac, randomUUID } from 'node:crypto'
 import { resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
@@ -8,8 +8,11 @@ import { type ChildExit, end, endsWithUs } from './child.ts'
 
 const ROOT = resolve(import.meta.dirname, '..')
 
-/** With this variable the broker of every cable answers later, with delays from this seed. */
-const { HOTCABLE_TEST_SEED: SEED } = process.env
+/**
+ * With one of these variables the broker of every cable answers later: with delays from this seed, or in Redis at this URL,
+ * where each cable has its own data.
+ */
+const { HOTCABLE_TEST_SEED: SEED, HOTCABLE_TEST_REDIS: REDIS } = process.env
 
 export interface RunningCable {
   readonly child: ChildProcess
@@ -44,6 +47,8 @@ export async function startCable(
   const [command, ...args] = program ?? [process.execPath, ...nodeFlags, main]
   const seed = SEED === undefined ? {} : { HOTCABLE_TEST_SEED: SEED }
   const env = { ...withoutSettings('ANYCABLE_', 'HOTCABLE_'), ...seed, ...settings }
+  if (REDIS !== undefined && program === undefined && !flags.includes('--broker=none'))
+    flags = [...flags, '--broker=redis', `--redis_url=${REDIS}`, `--redis_prefix=${randomUUID()}:`]
   return listening(
     spawn(command, [...args, '--port=0', ...flags], { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'inherit'] }),
   )

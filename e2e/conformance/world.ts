@@ -24,6 +24,8 @@ export interface Scenario {
   flags?: readonly string[]
   /** The scenario needs a cable for itself, because it stops or counts it. */
   alone?: boolean
+  /** Why the scenario does not hold for a cable that keeps everything in Redis. */
+  inMemory?: string
   run: (world: World) => Promise<void>
   differs?: Difference
   /** Our cable does not do this yet: the scenario runs, and may fail. */

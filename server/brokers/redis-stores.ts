@@ -1,8 +1,11 @@
 /** What the cable keeps with --broker=redis. */
 import type { ReportFailure } from '../base/failure.ts'
+import { randomLetters } from '../base/random.ts'
 import type { Log } from '../log.ts'
+import type { Presence } from '../presence/presence.ts'
 import { createRedisBroker, type RedisBroker } from './redis.ts'
 import type { RedisServer } from './redis-client.ts'
+import { createRedisPresence } from './redis-presence.ts'
 import { createRedisSessions, type RedisSessions, type Snapshot } from './redis-sessions.ts'
 
 export interface RedisStoresSettings {
@@ -14,6 +17,8 @@ export interface RedisStoresSettings {
     readonly history_limit: number
     readonly history_ttl: number
     readonly sessions_ttl: number
+    readonly presence_ttl: number
+    readonly max_presence_answer_size: number
   }
 }
 
@@ -25,6 +30,7 @@ export interface RedisStoresParts {
 
 export interface RedisStores {
   wrapBroker: () => RedisBroker
+  wrapPresence: () => Presence
   /** `undefined`: no session can be resumed. */
   wrapResumables: (<S extends Snapshot>() => RedisSessions<S>) | undefined
 }
@@ -40,6 +46,11 @@ export function createRedisStores(
   const sessions = { broker, ttlSeconds: settings.sessions_ttl, ...parts }
   return {
     wrapBroker: () => broker,
+    wrapPresence: () =>
+      createRedisPresence({
+        ...{ broker, node: randomLetters(8), ttlSeconds: settings.presence_ttl, ...parts },
+        maxAnswerBytes: settings.max_presence_answer_size,
+      }),
     wrapResumables: settings.sessions_ttl === 0 ? undefined : () => createRedisSessions(sessions),
   }
 }

@@ -233,6 +233,7 @@ export const presence: Scenario[] = [
   {
     title: 'presence is bounded in bytes: the oldest member leaves, and its stream gets the event',
     flags: BOUNDED,
+    inMemory: 'Redis has a bound for all of its data',
     alone: true,
     async run(world) {
       const stream = world.stream()

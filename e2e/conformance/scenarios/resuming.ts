@@ -248,6 +248,7 @@ export const resuming: Scenario[] = [
   {
     title: 'lost sessions are bounded in bytes: the oldest gives way, and its client subscribes again',
     flags: BOUNDED,
+    inMemory: 'Redis has a bound for all of its data',
     alone: true,
     async run(world) {
       const long = (stream: string) => pubsub(stream, { x: 'x'.repeat(3000) })
