@@ -63,6 +63,10 @@ const UNIT = [
 const FUZZ = 'e2e/conformance/fuzz.test.ts'
 /** With this variable all cables have a broker that answers later; its number seeds the delays. */
 const LATE = { HOTCABLE_TEST_SEED: '1' }
+/** Suites of the server that hold for a cable that keeps everything in Redis. */
+const IN_REDIS = ['history', 'gaps', 'broadcasts', 'several-streams', 'publication-ids', 'messages', 'presence'].map(
+  name => `server/test/${name}.test.ts`,
+)
 const JDK = "^the JDK's client"
 const SOAK = [process.execPath, 'e2e/soak/main.ts'] as const
 
@@ -103,6 +107,17 @@ export const PARTS: Readonly<Record<string, Part>> = {
       { tests: ['e2e/conformance/conformance.test.ts'], env: LATE },
       { tests: [FUZZ], env: { HOTCABLE_FUZZ: '1000', ...LATE } },
       { program: [...SOAK, '--minutes=1'], asOne: true, env: LATE },
+    ],
+  },
+  redis: {
+    isExtra: true,
+    steps: [
+      {
+        program: [
+          ...[process.execPath, 'testing/with-redis.ts', process.execPath, '--test', '--test-timeout=300000'],
+          ...['e2e/conformance/conformance.test.ts', ...IN_REDIS],
+        ],
+      },
     ],
   },
   heal: { isExtra: true, steps: [{ project: 'heal', needs: CHROMIUM }] },

@@ -1,9 +1,12 @@
 /** The broker that nodes share, in a real Redis. */
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { NO_REDIS, startRedis } from '../../testing/redis.ts'
 import { publication, startNode, texts } from '../test/redis-node.ts'
+import { createRedisPresence } from './redis-presence.ts'
+import { createRedisSessions } from './redis-sessions.ts'
 
 const REAL = { skip: NO_REDIS }
 
@@ -175,6 +178,34 @@ test('two databases of one Redis, and two prefixes, know nothing of each other',
     assert.deepEqual(got, [`a 1 ${n}`])
   }
   assert.equal(new Set(nodes.map(({ broker }) => broker.epoch)).size, 3)
+})
+
+test('the user of Redis that docs/operating.md describes may do all that a node does', REAL, async t => {
+  const guide = readFileSync(new URL('../../docs/operating.md', import.meta.url), 'utf8')
+  const [, rights] = /A user of Redis needs\s`([^`]+)`/.exec(guide)!
+  const redis = await startRedis(t, { config: [`user cable on >qwerty ${rights}`] })
+  const { broker, until, lines } = await startNode(
+    t,
+    { url: redis.url.replace('//', '//cable:qwerty@') },
+    { prefix: 'hotcable:broker' },
+  )
+  assert.deepEqual(lines, [])
+  await broker.listen('a')
+  await broker.publish([publication('a', '1', { id: 'x', key: 'k' })])
+  await broker.tell('a', { message: '2', fromClient: true })
+  await broker.signal({ identity: 'ada', reconnect: true })
+  broker.unlisten('a')
+  await broker.forget('all')
+  const part = { broker, ttlSeconds: 10, later: () => {}, failed: (error: unknown) => assert.fail(String(error)) }
+  const presence = createRedisPresence({ ...part, node: 'node', maxAnswerBytes: 1e6 })
+  await presence.join('a', 'sid', 'ada', undefined)
+  await presence.leave('a', 'sid')
+  const sessions = createRedisSessions(part)
+  const snapshot = { identity: 'ada', anonymous: false, sids: ['sid'] }
+  await sessions.connected.add(snapshot)
+
+  assert.deepEqual(await sessions.take('sid', snapshot), snapshot)
+  await until('gap all')
 })
 
 test('a Redis that may drop keys, or that is a cluster, is refused in words', REAL, async t => {

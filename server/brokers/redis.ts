@@ -1,5 +1,5 @@
 /**
- * The broker that nodes share: --broker=redis. Its rules: docs/operating.md, *Several nodes*.
+ * The broker that nodes share: --broker=redis. What it means for pages: docs/operating.md, *Several nodes*.
  *
  *   publish ─▶ Lua: counter, history, PUBLISH ─▶ Pub/Sub ─▶ feed of every node that listens
  *
