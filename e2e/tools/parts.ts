@@ -114,7 +114,8 @@ export const PARTS: Readonly<Record<string, Part>> = {
     steps: [
       {
         program: [
-          ...[process.execPath, 'testing/with-redis.ts', process.execPath, '--test', '--test-timeout=300000'],
+          process.execPath,
+          ...['testing/with-redis.ts', process.execPath, '--test', '--test-timeout=300000'],
           ...['e2e/conformance/conformance.test.ts', ...IN_REDIS],
         ],
       },
