@@ -136,7 +136,9 @@ export function createCable(
     ...{ broker, hub, turn, monotonic },
   })
   const published = withUnpublishedHealed({ publish: broker.publish, forget: broker.forget, later })
-  const publish = recent?.published(withUnheardLogged(published, { hub, log, monotonic }), hub) ?? published
+  const publish =
+    recent?.published(withUnheardLogged(published, { hub, log, monotonic }), { hub, newest: () => broker.seen }) ??
+    published
   const forget = (identity: string) => resumables.forget(identity)
   const backend = createBackend({ publish, disconnect: createDisconnect({ signal: broker.signal, forget }), metrics })
   const waysIn = createWaysIn(config, {

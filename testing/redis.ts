@@ -38,7 +38,7 @@ export interface TestRedis {
   kill: (signal?: NodeJS.Signals) => Promise<void>
   /** Starts it again at the same port. Resolves once it answers. */
   start: () => Promise<void>
-  /** Stops its process, or lets it go on. */
+  /** Stops its process, as a machine that hangs, or continues it. */
   signal: (name: 'SIGSTOP' | 'SIGCONT') => void
 }
 

@@ -19,6 +19,6 @@ export interface Context {
   readonly now: number
   /** The newest position of the running cable; `undefined`: none runs here, or it keeps no history. */
   readonly position?: Position | undefined
-  /** The last messages of a stream, as JSON text. */
-  readonly messages?: (stream: string) => readonly string[]
+  /** The last messages of a stream, as JSON text; if `after` is given, those after it. */
+  readonly messages?: (stream: string, after: Position | undefined) => readonly string[]
 }

@@ -119,6 +119,23 @@ test('the last messages of the streams of a page are compared with its elements'
   )
 })
 
+test('the messages of a stream are those after the position of the page', () => {
+  const asked: unknown[] = []
+  const messages = (...call: unknown[]) => {
+    asked.push(call)
+    return []
+  }
+  decode(page(HEAD, stream() + cards), context({ messages }))
+  const events = sourceTag('board/1', '1/aZ3x', ADA, { url: 'https://a.example/events', secret, now })
+  decode(page(script, events), context({ messages }))
+  decode(page(HEAD, stream().replace(/ data-position="[^"]*"/, '') + cards), context({ messages }))
+
+  assert.deepEqual(
+    asked.map(call => (call as [string, { offset: number } | undefined])[1]?.offset),
+    [Number(/data-position="(\d+)/.exec(stream())![1]), 1, undefined],
+  )
+})
+
 test('tags: attributes of each spelling, comments and scripts as text, and an end that is missing', () => {
   const html = `<!-- <a> --><A Href=x b='&lt;&#39;"' c = "1>2" d><script>"<b>"</script><c/><e f="1`
 

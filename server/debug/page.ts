@@ -2,6 +2,7 @@
  * Decodes the HTML of a page: meta tags, scripts, stream sources, and whether the messages find their targets. Pure.
  */
 
+import { parsePosition } from '../protocol/position.ts'
 import { type Tag, tagsOf } from '../protocol/tags.ts'
 import type { Context } from './context.ts'
 import { addFault, type Finding, finding, MOST_PARTS } from './finding.ts'
@@ -24,13 +25,15 @@ export function decodePage(html: string, context: Context): Finding {
   const isOfEvents = sources.length > 0 && sources.every(({ name }) => name === 'turbo-stream-source')
   addMetas(found, tags, isWhole && !isOfEvents, context)
   addScripts(found, tags, isWhole && !isOfEvents)
-  found.parts.push(...sources.map(source => decodeSource(source, context)))
+  const decoded = sources.map(source => decodeSource(source, context))
+  found.parts.push(...decoded)
   const names = sources.flatMap(source => nameOf(source) ?? [])
   if (new Set(names).size < names.length) addFault(found, 'page_stream_twice')
   if (isWhole && sources.length === 0) addFault(found, 'page_streams_missing')
   if (ESCAPED.test(html)) addFault(found, 'page_escaped')
   found.parts.push(...decodeMessage(html))
-  if (isWhole) addTargets(found, html, tags, context)
+  const sent = sources.flatMap((source, at) => sentSince(source, decoded[at]!, context))
+  if (isWhole) addTargets(found, tags, [...targetsOf(html), ...sent.flatMap(message => targetsOf(textOf(message)))])
   return found
 }
 
@@ -105,14 +108,23 @@ function decodeSource({ name, attributes }: Tag, context: Context): Finding {
   return found
 }
 
-/** Looks on the page for the targets of messages: of those in the pasted text, and of the last ones of the page's streams. */
-function addTargets(found: Finding, html: string, tags: readonly Tag[], { messages }: Context): void {
+/** The last messages of a source's streams that came after the page was made: it may have older ones already, or what followed them. */
+function sentSince({ attributes }: Tag, decoded: Finding, { messages }: Context): readonly string[] {
+  const url = URL.parse(attributes.get('src') ?? '', 'http://relative.invalid')
+  const position = parsePosition(attributes.get('data-position') ?? url?.searchParams.get('position') ?? undefined)
+  const after = typeof position === 'object' ? position : undefined
+  return streamsOf(decoded).flatMap(stream => messages?.(stream, after) ?? [])
+}
+
+const streamsOf = ({ facts, parts }: Finding): string[] => [
+  ...facts.flatMap(([name, value]) => (name === 'stream' ? [value] : [])),
+  ...parts.flatMap(streamsOf),
+]
+
+/** Looks on the page for the targets of messages. */
+function addTargets(found: Finding, tags: readonly Tag[], targets: readonly string[]): void {
   const ids = new Set(tags.map(({ attributes }) => attributes.get('id')))
-  const streams = found.parts.flatMap(({ parts }) =>
-    parts.flatMap(({ facts }) => facts.filter(([name]) => name === 'stream')),
-  )
-  const sent = streams.flatMap(([, stream]) => messages?.(stream) ?? []).flatMap(message => targetsOf(textOf(message)))
-  const missing = [...new Set([...targetsOf(html), ...sent])].filter(target => !ids.has(target))
+  const missing = [...new Set(targets)].filter(target => !ids.has(target))
   for (const target of missing.slice(0, MOST_PARTS)) addFault(found, 'message_target_missing', shorten(target, 80))
 }
 

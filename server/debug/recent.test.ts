@@ -11,7 +11,7 @@ const nobody = { hasListeners: () => false }
 test('200 messages of 250 KB, with long names and refusals, leave less than 2 MB', async () => {
   const bytes = await retained(() => {
     const recent = createRecent(() => 0)
-    const publish = recent.published(published, nobody)
+    const publish = recent.published(published, { hub: nobody, newest: () => 0 })
     const log = recent.logged(createLog('error', 'text'))
     for (let n = 0; n < 200; n++) {
       const message = JSON.stringify(`${n} ${'x'.repeat(250e3)}`)

@@ -22,11 +22,19 @@ export interface RecentRefusal {
 export interface RecentMessage {
   /** Unix time in ms. */
   readonly at: number
+  /** The newest offset of all streams, just after it was published. */
+  readonly offset: number
   /** JSON text, shortened. */
   readonly message: string
   /** Whether a session listened. */
   readonly isHeard: boolean
   readonly isTransient: boolean
+}
+
+export interface PublishedParts {
+  hub: { hasListeners: (stream: string) => boolean }
+  /** The newest offset, of all streams. */
+  newest: () => number
 }
 
 export interface Recent {
@@ -37,7 +45,7 @@ export interface Recent {
   /** Logs as `log` does, and keeps refusals. */
   logged: (log: Log) => Log
   /** Publishes as `publish` does, and keeps the messages. */
-  published: (publish: Publish, hub: { hasListeners: (stream: string) => boolean }) => Publish
+  published: (publish: Publish, parts: PublishedParts) => Publish
 }
 
 const MOST_REFUSALS = 100
@@ -64,10 +72,17 @@ export function createRecent(wall: () => number): Recent {
     if (refusals.length > MOST_REFUSALS) refusals.shift()
   }
 
-  function keepMessage({ stream, message, transient }: Publication, isHeard: boolean): void {
+  function keepMessage({ stream, message, transient }: Publication, { hub, newest }: PublishedParts): void {
     const name = kept(stream, LONGEST_NAME)
     const last = messages.get(name) ?? []
-    last.push({ at: wall(), message: kept(message, LONGEST_MESSAGE), isHeard, isTransient: transient })
+    const isHeard = hub.hasListeners(stream)
+    last.push({
+      at: wall(),
+      offset: newest(),
+      message: kept(message, LONGEST_MESSAGE),
+      isHeard,
+      isTransient: transient,
+    })
     if (last.length > MOST_MESSAGES) last.shift()
     messages.delete(name)
     messages.set(name, last)
@@ -85,9 +100,9 @@ export function createRecent(wall: () => number): Recent {
         }) as Log[keyof Log]
       return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
     },
-    published: (publish, hub) => publications =>
+    published: (publish, parts) => publications =>
       soon(publish(publications), published => {
-        for (const publication of published) keepMessage(publication, hub.hasListeners(publication.stream))
+        for (const publication of published) keepMessage(publication, parts)
         return published
       }),
   }

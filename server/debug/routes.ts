@@ -25,7 +25,10 @@ export function createDebugRoutes(routing: RouteSettings, { settings, ...parts }
       if (!isNearby(c.req.header('host'))) throw new RequestRefused('cross_site', NOT_NEARBY)
       await next()
     })
-  const messages = (stream: string) => recent.messages.get(stream)?.map(({ message }) => message) ?? []
+  const messages: Context['messages'] = (stream, after) =>
+    (recent.messages.get(stream) ?? [])
+      .filter(({ offset }) => after === undefined || after.epoch !== position()?.epoch || offset > after.offset)
+      .map(({ message }) => message)
 
   routes.get(`${routing.path}/debug`, async c => {
     const { liveOf } = await import('./live.ts')

@@ -152,6 +152,8 @@ test('a running cable decodes with its keys, its position and its messages', asy
   const [name] = await decode(cable, sign('board/1'))
   const [position] = await decode(cable, '1/of-another-start')
   const [page] = await decode(cable, `<html><body>${source}</body></html>`)
+  // A page that was made after the message does not have the removed card, and lacks nothing.
+  const [later] = await decode(cable, `<html><body>${source.replace(at, await cable.position())}</body></html>`)
   const [secret] = await decode(cable, SECRET)
 
   assert.deepEqual(name!.facts[0], ['stream', 'board/1'])
@@ -160,6 +162,7 @@ test('a running cable decodes with its keys, its position and its messages', asy
     ['gap_restarted'],
   )
   assert.ok(page!.faults.some(({ code, fix }) => code === 'message_target_missing' && fix.endsWith('(card_1)')))
+  assert.ok(!later!.faults.some(({ code }) => code === 'message_target_missing'))
   assert.doesNotMatch(JSON.stringify(secret), LEAK)
   assert.deepEqual(await decode(cable, ''), [])
 })
