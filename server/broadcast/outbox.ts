@@ -7,46 +7,22 @@
  * publication, so pages get it once. With a broker in this process only our own clients get what we publish. Therefore a cable
  * admits no clients while another one consumes the table.
  */
-import type { ReportFailure } from '../base/failure.ts'
-import type { Soon } from '../base/soon.ts'
 import { RequestRefused } from '../errors.ts'
-import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import { openOutboxDatabase } from './outbox-databases.ts'
 import { OutboxAway, type OutboxTable, type Row } from './outbox-table.ts'
+import type { WayIn, WayInParts } from './way-in.ts'
 
 /**
  * `starting`: the table was never opened. `waiting`: another cable consumes it. `away`: the database does not answer.
  * `read-only`: we publish rows, and cannot delete them.
  */
-export type OutboxState = 'starting' | 'waiting' | 'away' | 'read-only' | 'well'
+type OutboxState = 'starting' | 'waiting' | 'away' | 'read-only' | 'well'
 
-export interface OutboxParts {
+export interface OutboxParts extends Pick<WayInParts, 'publish' | 'lost' | 'missed' | 'pause' | 'failed' | 'log'> {
   /** Makes the table's object. */
   load: () => Promise<OutboxTable>
-  /** Applies a body. Publications without an id get one that begins with `name`. Rejects with {@link RequestRefused}. */
-  publish: (body: string, name: string) => Soon<void>
-  /** Another cable has begun to consume the table: our clients must leave. */
-  lost: () => void
-  /** Another cable has published rows that our clients did not get. */
-  missed: () => Soon<void>
-  /** Resolves after so many ms. */
-  pause: (ms: number) => Promise<unknown>
   metrics: Pick<Metrics, 'outbox_rows_total' | 'outbox_refused_rows_total' | 'refused'>
-  failed: ReportFailure
-  log: Log
-}
-
-export interface Outbox {
-  readonly state: OutboxState
-  /** Whether another cable may consume the table, so that our clients would miss messages. */
-  readonly isElsewhere: boolean
-  /** For /ready. */
-  readonly conditions: readonly { readonly says: string; readonly isReady: boolean }[]
-  /** Resolves when we know whether clients may come, or in two seconds. */
-  start: () => Promise<unknown>
-  /** Gives the table up; resolves when another cable may consume it. */
-  stop: () => Promise<void>
 }
 
 /** Time until we try again, after the database, or the broker, was away. */
@@ -64,14 +40,15 @@ export interface OutboxSettings {
 }
 
 /** Returns the outbox of the settings; `undefined` if they have none. */
-export function outboxOf(settings: OutboxSettings, parts: Omit<OutboxParts, 'load'>): Outbox | undefined {
+export function outboxOf(settings: OutboxSettings, parts: Omit<OutboxParts, 'load'>): WayIn | undefined {
   if (settings.outbox === '') return undefined
   const load = async () => (await openOutboxDatabase(settings.outbox)).table({ maxBytes: settings.max_broadcast_size })
   return createOutbox({ load, ...parts })
 }
 
-export function createOutbox({ load, publish, lost, missed, pause, metrics, failed, log }: OutboxParts): Outbox {
+export function createOutbox({ load, publish, lost, missed, pause, metrics, failed, log }: OutboxParts): WayIn {
   let state: OutboxState = 'starting'
+  /** Whether another cable may consume the table, so that our clients would miss messages. */
   let isElsewhere = true
   /** Whether we have ever heard which cable consumes the table. */
   let isClaimed = false
@@ -181,14 +158,11 @@ export function createOutbox({ load, publish, lost, missed, pause, metrics, fail
   }
 
   return {
+    get closed() {
+      return isElsewhere ? 'outbox_elsewhere' : undefined
+    },
     get conditions() {
       return state === 'well' ? [] : [{ says: LINES[state], isReady: state === 'read-only' }]
-    },
-    get state() {
-      return state
-    },
-    get isElsewhere() {
-      return isElsewhere
     },
     start() {
       running = run()

@@ -10,7 +10,8 @@ export interface WaysInSettings extends RedisSettings {
 
 /** All ways in of the settings as one. */
 export function createWaysIn(config: WaysInSettings, parts: WayInParts): WayIn {
-  const ways: readonly WayIn[] = [...outboxes(config, parts), ...redisWaysIn(config, parts)]
+  const outbox = outboxOf(config.settings, parts)
+  const ways: readonly WayIn[] = [...(outbox ? [outbox] : []), ...redisWaysIn(config, parts)]
   return {
     get closed() {
       return ways.map(({ closed }) => closed).find(code => code !== undefined)
@@ -25,23 +26,4 @@ export function createWaysIn(config: WaysInSettings, parts: WayInParts): WayIn {
       await Promise.all(ways.map(way => way.stop()))
     },
   }
-}
-
-function outboxes({ settings }: WaysInSettings, parts: WayInParts): WayIn[] {
-  const { isShared } = parts
-  // With a shared broker all clients get what any cable publishes, so it does not matter which one consumes.
-  const outbox = outboxOf(settings, isShared ? { ...parts, lost() {}, missed() {} } : parts)
-  if (outbox === undefined) return []
-  return [
-    {
-      get closed() {
-        return outbox.isElsewhere && !isShared ? 'outbox_elsewhere' : undefined
-      },
-      get conditions() {
-        return outbox.conditions.map(({ says, isReady }) => ({ says, isReady: isReady || isShared }))
-      },
-      start: outbox.start,
-      stop: outbox.stop,
-    },
-  ]
 }
