@@ -5,55 +5,16 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Random } from '../../e2e/conformance/fuzz/random.ts'
 import { NO_REDIS } from '../../testing/redis.ts'
-import { back, connect, jid, startRedisNodes, stored, subscribed } from './redis-nodes.ts'
-import { open, type TestCable } from './test-cable.ts'
+import { back, jid, startRedisNodes, stored, subscribed } from './redis-nodes.ts'
+import { roamAll } from './roaming.ts'
+import { open } from './test-cable.ts'
 
 const REAL = { skip: NO_REDIS }
 
 test('clients that roam between nodes miss nothing, and get nothing twice or out of order', REAL, async t => {
   const { nodes } = await startRedisNodes(t)
-  const random = new Random(7)
-  let restored = 0
-  const roaming = Array.from({ length: 6 }, async () => {
-    restored += await roam(nodes, random)
-  })
-  for (let n = 1; n <= 60; n++)
-    assert.equal((await random.pick(nodes).post({ stream: 'a', data: `"${n}"` })).status, 201)
-  await Promise.all(roaming)
-
-  assert.ok(restored > 0, 'some sessions were restored')
+  await roamAll(nodes, new Random(7))
 })
-
-/** Reads all messages as a stock client does. Returns how many of its sessions were restored. */
-async function roam(nodes: readonly TestCable[], random: Random): Promise<number> {
-  const got: number[] = []
-  let sid = ''
-  let restored = 0
-  let epoch = (await nodes[0]!.position()).split(/[/-]/)[1]
-  for (;;) {
-    const client = await connect(random.pick(nodes), `${jid()}&sid=${sid}`)
-    sid = client.welcome.sid!
-    const history = { streams: { a: { epoch, offset: got.at(-1) ?? 0 } } }
-    const isRestored = client.welcome.restored_ids?.includes(open('a')) ?? false
-    if (isRestored) restored++
-    client.command(isRestored ? 'history' : 'subscribe', open('a'), { history })
-    for (let left = 1 + random.below(15); left > 0; ) {
-      const frame = await client.next()
-      if (frame.offset === undefined) continue
-      left--
-      epoch = frame.epoch
-      got.push(frame.offset)
-      if (frame.offset < 60) continue
-      assert.deepEqual(
-        got,
-        Array.from({ length: 60 }, (_, n) => n + 1),
-      )
-      return restored
-    }
-    // Half of the time the old node does not notice before the new one restores the session.
-    if (random.chance(0.5)) await client.drop()
-  }
-}
 
 test('a session that is still connected is restored on another node once, and ends where it was', REAL, async t => {
   const { redis, nodes } = await startRedisNodes(t)

@@ -7,6 +7,7 @@ import { setImmediate } from 'node:timers/promises'
 import { Random } from '../../e2e/conformance/fuzz/random.ts'
 import { EXTENDED } from '../../testing/client.ts'
 import { testSeeds } from './delayed-cable.ts'
+import { roamAll } from './roaming.ts'
 import { counted, METRICS, open, refused, token } from './test-cable.ts'
 import { startNodes, type TestNode } from './two-nodes.ts'
 
@@ -34,47 +35,12 @@ testSeeds(
   async (t, seed) => {
     const random = new Random(seed)
     const nodes = await startNodes(t, seed, FLAGS)
-    let restored = 0
-    const roaming = Array.from({ length: 4 }, async () => {
-      restored += await roam(nodes, random)
-    })
-    for (let n = 1; n <= 60; n++) {
-      const { status } = await random.pick(nodes).cable.post({ stream: 'a', data: `"${n}"` })
-      assert.equal(status, 201)
-    }
-    await Promise.all(roaming)
-    assert.ok(restored > 0, 'some sessions were restored')
+    await roamAll(
+      nodes.map(({ cable }) => cable),
+      random,
+    )
   },
 )
-
-/** Reads all messages as a stock client does. Returns how many of its sessions were restored. */
-async function roam(nodes: readonly TestNode[], random: Random): Promise<number> {
-  const got: number[] = []
-  let sid = ''
-  let restored = 0
-  for (;;) {
-    const client = await connect(random.pick(nodes), `${jid()}&sid=${sid}`)
-    sid = client.welcome.sid!
-    const history = { streams: { a: { epoch: 'shared', offset: got.at(-1) ?? 0 } } }
-    const isRestored = client.welcome.restored_ids?.includes(open('a')) ?? false
-    if (isRestored) restored++
-    client.command(isRestored ? 'history' : 'subscribe', open('a'), { history })
-    for (let left = 1 + random.below(15); left > 0; ) {
-      const { offset } = await client.next()
-      if (offset === undefined) continue
-      left--
-      got.push(offset)
-      if (offset < 60) continue
-      assert.deepEqual(
-        got,
-        Array.from({ length: 60 }, (_, n) => n + 1),
-      )
-      return restored
-    }
-    // Half of the time the old node does not notice before the new one restores the session.
-    if (random.chance(0.5)) await client.drop()
-  }
-}
 
 testSeeds(
   'a session that is still connected is restored on the other node once, and ends on its own',
