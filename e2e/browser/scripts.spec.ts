@@ -103,14 +103,14 @@ for (const client of CLIENTS) {
       { length: 400, streams: 1, costs: [] as number[][] },
       { length: 400, streams: 8, costs: [] as number[][] },
     ]
-    const least = () =>
-      pages.map(({ costs }) => costs[0]!.map((_, change) => Math.min(...costs.map(page => page[change]!)))) as [
+    const usual = () =>
+      pages.map(({ costs }) => costs[0]!.map((_, change) => medianOf(costs.map(page => page[change]!)))) as [
         number[],
         number[],
         number[],
       ]
-    const isEven = () => isDeepStrictEqual(least()[0], least()[1])
-    // At least three times each: on a slow machine a page may connect in another order, which costs a call or two.
+    const isEven = () => isDeepStrictEqual(usual()[0], usual()[1])
+    // At least three pages each, and their median: one may connect in another order, and then a change costs a call more or less.
     for (let round = 0; round < 3 || (round < 9 && !isEven()); round++)
       for (const { length, streams, costs } of pages) {
         const list = Array.from({ length }, (_, at) => item(String(1000 + at)))
@@ -147,7 +147,7 @@ for (const client of CLIENTS) {
         await expect(pill, 'no source is left').toBeHidden()
       }
 
-    const [short, long, many] = least()
+    const [short, long, many] = usual()
     expect(long).toEqual(short)
     expect(many.slice(0, 3), 'only a change of a source makes the script read other sources').toEqual(short.slice(0, 3))
   })
@@ -209,3 +209,6 @@ function countCalls(): void {
     }
   }
 }
+
+const medianOf = (numbers: readonly number[]): number =>
+  numbers.toSorted((a, b) => a - b)[Math.floor((numbers.length - 1) / 2)]!
