@@ -26,6 +26,8 @@ const REPEATED = new RegExp(
   [
     String.raw`(board|keyboard|own-changes)\.spec\.ts .*\(rails\)$`,
     String.raw`(csrf|events|keyboard|looks|news|own-changes)\.spec\.ts .* in (python|php|ruby|rails)( \(anycable\))?$`,
+    String.raw`written in (?<writer>typescript|php|ruby) appears on a page of (?!\k<writer> )(typescript|python|php|ruby) `,
+    'written in python appears on a page of (php|ruby) ',
     String.raw`board\.spec\.ts .*(stays text|plain forms).* in (python|php|ruby|rails)$`,
   ].join('|'),
 )

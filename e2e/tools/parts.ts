@@ -12,6 +12,8 @@ export type Step = { readonly needs?: Tool; readonly env?: Readonly<Record<strin
   | {
       readonly tests: readonly string[]
       readonly node?: string
+      /** A program that starts the tests as its command. */
+      readonly within?: string
       /** Beginnings of test titles. */
       readonly only?: string
       readonly skip?: string
@@ -52,7 +54,7 @@ const ANYCABLE: Tool = {
 const UNIT = [
   'cli/**/*.test.ts',
   'client/*.test.ts',
-  'server/**/*.test.ts',
+  'server/**/!(redis-*|outbox-postgres-*).test.ts',
   'web/**/*.test.ts',
   'start/**/*.test.ts',
   'bench/**/*.test.ts',
@@ -111,16 +113,9 @@ export const PARTS: Readonly<Record<string, Part>> = {
   },
   redis: {
     isExtra: true,
-    steps: [
-      {
-        program: [
-          process.execPath,
-          ...['testing/with-redis.ts', process.execPath, '--test', '--test-timeout=300000'],
-          ...['e2e/conformance/conformance.test.ts', ...IN_REDIS],
-        ],
-      },
-    ],
+    steps: [{ tests: ['e2e/conformance/conformance.test.ts', ...IN_REDIS], within: 'testing/with-redis.ts' }],
   },
+  stores: { isExtra: true, steps: [{ tests: ['server/**/@(redis|outbox-postgres)-*.test.ts'] }] },
   heal: { isExtra: true, steps: [{ project: 'heal', needs: CHROMIUM }] },
   swap: {
     isExtra: true,

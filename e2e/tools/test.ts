@@ -111,7 +111,7 @@ async function take(step: Step, print: Print): Promise<Count> {
 }
 
 async function nodeTests(
-  { node = process.execPath, tests, only, skip, env }: Extract<Step, { tests: unknown }>,
+  { node = process.execPath, within, tests, only, skip, env }: Extract<Step, { tests: unknown }>,
   print: Print,
 ): Promise<Count> {
   rmSync(tally, { force: true })
@@ -128,7 +128,7 @@ async function nodeTests(
     ...(only === undefined ? [] : [`--test-name-pattern=${only}`]),
     ...(skip === undefined ? [] : [`--test-skip-pattern=${skip}`]),
   ]
-  const { code } = await run(node, [...args, ...tests], print, env)
+  const { code } = await run(node, [...(within === undefined ? [] : [within, node]), ...args, ...tests], print, env)
   return settle(() => {
     const { crashes, ...count } = JSON.parse(readFileSync(tally, 'utf8')) as Count & { crashes: string[] }
     for (const crash of crashes) print(process.stdout, `${LEAK.test(crash) ? crash.split('\n', 1)[0] : crash}\n`)
