@@ -17,6 +17,7 @@ const REFUSED: readonly Example[] = [
   ['server/hub/a.ts', load('../broadcast/publish.ts'), LAYERS],
   ['server/base/a.ts', load('../auth/keys.ts'), LAYERS],
   ['server/http/a.ts', load('../cable.ts'), LAYERS],
+  ['server/rpc/a.ts', load('../session/session.ts'), LAYERS],
   ['server/config/c.ts', load('../debug/decode.ts'), LAYERS],
   ['server/session/d.ts', load('../debug/decode.ts'), LAYERS],
   ['server/history/a.ts', load('../../web/app.ts'), BORDERS],
@@ -59,6 +60,7 @@ test('the linter refuses an example of everything that the design forbids', t =>
 test('the linter accepts an example of everything that the design allows', t => {
   const allowed: Example[] = [
     ['server/session/a.ts', load('../hub/hub.ts'), ''],
+    ['server/session/b.ts', load('../rpc/controller.ts'), ''],
     ['server/session/a.test.ts', load('../transport/socket.ts'), ''],
     ['server/transport/websocket.ts', load('ws'), ''],
     ['server/brokers/redis-client.ts', load('@redis/client'), ''],
