@@ -14,6 +14,7 @@ import { createDisconnect } from './broadcast/disconnect.ts'
 import { addBackendRoutes } from './broadcast/routes.ts'
 import { withUnheardLogged } from './broadcast/unheard.ts'
 import { withUnpublishedHealed } from './broadcast/unpublished.ts'
+import type { WayIn, WayInParts } from './broadcast/way-in.ts'
 import { createWaysIn } from './broadcast/ways-in.ts'
 import { createRedisStores } from './brokers/redis-stores.ts'
 import { createChannels, type Resolve } from './channels/channels.ts'
@@ -22,9 +23,9 @@ import { createRecent } from './debug/recent.ts'
 import { createDebugRoutes } from './debug/routes.ts'
 import { GAPS, type GapCode } from './errors.ts'
 import { createHeal } from './heal/heal.ts'
-import { createRefreshPace } from './heal/pace.ts'
+import { createRefreshPace, type Pace } from './heal/pace.ts'
 import { showMetrics } from './http/show-metrics.ts'
-import { type Counted, gaugesOf, statsOf } from './http/stats.ts'
+import { type Counted, gaugesOf, type Numbers, type OwnCounts, statsOf } from './http/stats.ts'
 import { createFeed } from './hub/feed.ts'
 import { Hub } from './hub/hub.ts'
 import { createListening } from './hub/listening.ts'
@@ -66,6 +67,15 @@ export interface CableParts extends Partial<Clocks>, Wraps {
   wrapResolve?: (channels: Resolve) => Resolve
   /** Asks the app for the identity of a caller without a token. */
   connect?: Connect
+  /** The process that does a part of the work for this one (--workers). */
+  primary?: Primary
+}
+
+export interface Primary {
+  pace: Pace
+  waysIn: (parts: Pick<WayInParts, 'lost'>) => WayIn
+  /** Returns the numbers of all processes. */
+  numbers: (own: OwnCounts) => Numbers
 }
 
 export function createCable(
@@ -77,6 +87,7 @@ export function createCable(
     every = repeat,
     wrapResolve,
     connect,
+    primary,
     ...wraps
   }: CableParts,
 ): Cable {
@@ -100,7 +111,8 @@ export function createCable(
   const heartbeat = new Heartbeat(wall, failed)
   const arrivals = new Arrivals({ later })
   const sessions = new Sessions({ resumables, arrivals, signal: broker.signal, later, failed })
-  const pace = createRefreshPace(settings, { later, monotonic })
+  const ownPace = createRefreshPace(settings, { later, monotonic })
+  const pace = ownPace && (primary?.pace ?? ownPace)
   let draining = false
   const whyClosed = () => (draining ? 'draining' : waysIn.closed)
 
@@ -141,24 +153,28 @@ export function createCable(
     published
   const forget = (identity: string) => resumables.forget(identity)
   const backend = createBackend({ publish, disconnect: createDisconnect({ signal: broker.signal, forget }), metrics })
-  const waysIn = createWaysIn(config, {
-    publish: backend.publish,
-    // (A broker in this process sends us all streams.)
-    isShared: broker.listen !== undefined,
-    lost: () => void sessions.stopSome(Number.POSITIVE_INFINITY),
-    missed: () => broker.forget('all'),
-    ...{ pause, monotonic, metrics, failed, log },
-  })
+  const lost = () => void sessions.stopSome(Number.POSITIVE_INFINITY)
+  const waysIn =
+    primary?.waysIn({ lost }) ??
+    createWaysIn(config, {
+      publish: backend.publish,
+      // (A broker in this process sends us all streams.)
+      isShared: broker.listen !== undefined,
+      lost,
+      missed: () => broker.forget('all'),
+      ...{ pause, monotonic, metrics, failed, log },
+    })
+  const own: OwnCounts = { stats: () => statsOf(counted()), streams: () => hub.listeners(), metrics }
+  const numbers = primary?.numbers(own) ?? { ...own, text: metrics.text }
   const urls = addBackendRoutes(config, {
     backend,
     position: () => (history === undefined ? '-' : soon(history.position(), pagePosition)),
     attendance: stream => presence && soon(presence.present(stream), printAttendance),
-    streams: () => hub.listeners(),
-    stats: () => statsOf(counted()),
+    numbers,
     debug: recent && (to => createDebugRoutes(to, { settings: config, recent, sessions, hub, position, wall })),
     ...{ ports, metrics, log },
   })
-  const shown = showMetrics(config, { ports, metrics, every, log })
+  const shown = showMetrics(config, { ports, metrics, numbers, every, log })
 
   const end = async (timeoutMs: number) => {
     await waysIn.stop()

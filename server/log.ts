@@ -17,6 +17,9 @@ import { createFloods } from './base/flood.ts'
 
 export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>
 
+/** A log that can name the process in each line. */
+export type ProcessLog = Log & { child: (fields: object) => Log }
+
 const LEVELS: Record<number, string> = { 20: 'DBG', 30: 'INF', 40: 'WRN', 50: 'ERR' }
 
 /** UTF-16 units of a message, or of one field. */
@@ -26,7 +29,7 @@ const MAX_STACK = 4_000
 /** UTF-16 units that may wait for a slow log. */
 const MAX_WAITING = 1024 * 1024
 
-export function createLog(level: string, format: string, out: Writable = process.stdout): Log {
+export function createLog(level: string, format: string, out: Writable = process.stdout): ProcessLog {
   let lost = 0
   const written = (error?: Error | null) => {
     if (error) lost++

@@ -4,7 +4,7 @@
  * The hot path adds to plain numbers; Prometheus reads them when it asks (--metrics_http).
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { Counter, Gauge, type Metric, Registry } from 'prom-client'
+import { Counter, Gauge, type Metric, type MetricObjectWithValues, type MetricValue, Registry } from 'prom-client'
 import type { RefusalCode } from './errors.ts'
 
 const COUNTERS = {
@@ -48,14 +48,18 @@ export interface Metrics extends Counts {
   values: () => Record<string, number>
   /** Prometheus' text. */
   text: () => Promise<string>
+  /** The same as objects. */
+  json: () => Promise<MetricJson[]>
   stop: () => void
 }
 
+export type MetricJson = MetricObjectWithValues<MetricValue<string>>
+
+/** A number: its help text, its present value, and what the one of several processes is. By default that is the sum. */
+export type Gauges = Record<string, readonly [help: string, read: () => number, together?: 'min' | undefined]>
+
 /** Reads `gauges` at each scrape; those with a name in _total only rise. `tags` are labels of every metric. */
-export function createMetrics(
-  gauges: Record<string, [help: string, read: () => number]>,
-  tags: readonly (readonly [name: string, value: string])[] = [],
-): Metrics {
+export function createMetrics(gauges: Gauges, tags: readonly (readonly [name: string, value: string])[] = []): Metrics {
   const registry = new Registry()
   registry.setDefaultLabels(Object.fromEntries(tags))
   const counts = Object.fromEntries(Object.keys(COUNTERS).map(name => [name, 0])) as Counts
@@ -71,8 +75,8 @@ export function createMetrics(
       },
     })
   }
-  for (const [name, [help, read]] of Object.entries(gauges)) {
-    const options = { name: PREFIX + name, help, registers: [registry] }
+  for (const [name, [help, read, together]] of Object.entries(gauges)) {
+    const options = { name: PREFIX + name, help, registers: [registry], aggregator: together ?? ('sum' as const) }
     if (name.endsWith('_total')) {
       new Counter({
         ...options,
@@ -129,6 +133,7 @@ export function createMetrics(
     name: `${PREFIX}event_loop_lag_seconds`,
     help: 'Lag of the event loop since the last scrape, 99th percentile.',
     registers: [registry],
+    aggregator: 'max',
     collect() {
       this.set(Math.max(0, delay.percentile(99) - 20e6) / 1e9)
       delay.reset()
@@ -149,6 +154,7 @@ export function createMetrics(
       ...Object.fromEntries(Object.entries(gauges).map(([name, [, read]]) => [name, read()])),
     }),
     text: () => registry.metrics(),
+    json: () => registry.getMetricsAsJSON(),
     stop: () => delay.disable(),
   })
 }

@@ -5,7 +5,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { BrokerRefused } from './broker.ts'
-import { createCable } from './cable.ts'
+import { type Cable, createCable } from './cable.ts'
 import type { Config } from './config/config.ts'
 import { printConfigFile, readConfigFile } from './config/config-file.ts'
 import { help } from './config/help.ts'
@@ -13,6 +13,8 @@ import { listenFailure } from './config/listen-failure.ts'
 import { ConfigInvalid, readConfig, readValues } from './config/read.ts'
 import type { Usual } from './config/settle.ts'
 import { createLog } from './log.ts'
+import type { createClustered } from './workers/clustered.ts'
+import { countOf } from './workers/count.ts'
 
 export interface RunOptions {
   /** The command and its arguments, as --help names them. */
@@ -66,11 +68,11 @@ async function start(config: Config, sources: readonly string[]): Promise<number
   // Node and libraries write warnings to stderr. As with the log, a failed write must not end the cable.
   process.stderr.on('error', () => {})
   const log = createLog(settings.log_level, settings.log_format)
+  const cable = countOf(settings.workers) === 1 ? createCable(config, { log }) : await createWorkers(config, { log })
+  if (cable === undefined) return 0
   for (const source of sources) log.info(source)
   if (config.presets.length > 0) log.info({ presets: config.presets.join() }, 'presets are in force')
   for (const warning of config.warnings) log.warn(warning)
-
-  const cable = createCable(config, { log })
   // Handle signals before we log that the cable is up: a program that waits for that line may stop it at once.
   let stopping = false
   const stop = async () => {
@@ -97,4 +99,10 @@ async function start(config: Config, sources: readonly string[]): Promise<number
     )
   if (cable.url.metrics !== undefined) log.info(`Prometheus reads metrics at ${cable.url.metrics}`)
   return 0
+}
+
+/** Most cables have one process, and need nothing of this. */
+async function createWorkers(...args: Parameters<typeof createClustered>): Promise<Cable | undefined> {
+  const clustered = await import('./workers/clustered.ts')
+  return clustered.createClustered(...args)
 }

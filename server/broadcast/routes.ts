@@ -7,6 +7,7 @@ import { RequestRefused } from '../errors.ts'
 import { createApi } from '../http/api.ts'
 import type { Ports } from '../http/ports.ts'
 import type { RouteSettings } from '../http/routes.ts'
+import type { Numbers } from '../http/stats.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Backend } from './backend.ts'
@@ -34,8 +35,7 @@ export interface BackendRouteParts {
   position: () => Soon<string>
   /** The members of a stream as JSON text; `undefined` if the cable keeps no presence. */
   attendance: (stream: string) => Soon<string | undefined>
-  streams: () => Iterable<readonly [stream: string, subscriptions: number]>
-  stats: () => object
+  numbers: Numbers
   /** With --dev: makes the routes of debugging, below the path of broadcasts. */
   debug?: ((routing: RouteSettings) => Hono) | undefined
   metrics: Metrics
@@ -50,7 +50,7 @@ export interface BackendUrls {
 
 export function addBackendRoutes(config: BackendRouteSettings, parts: BackendRouteParts): BackendUrls {
   const { settings } = config
-  const { ports, backend, position, attendance, streams, stats, debug, metrics, log } = parts
+  const { ports, backend, position, attendance, numbers, debug, metrics, log } = parts
   const secured = (kind: 'broadcast' | 'api', path: string, keys: readonly string[]): RouteSettings => ({
     path,
     keys,
@@ -70,7 +70,7 @@ export function addBackendRoutes(config: BackendRouteSettings, parts: BackendRou
   const operators = ports.serve(config.api?.port ?? 'main')
   if (config.api !== undefined) {
     const api = secured('api', settings.api_path, config.api.keys)
-    operators.app.route('/', createApi(api, { ...backend, attendance, streams, stats }))
+    operators.app.route('/', createApi(api, { ...backend, attendance, numbers }))
   }
   return {
     get broadcast() {

@@ -24,6 +24,9 @@ export const whole =
     return number
   }
 
+/** Processes. */
+export const workers: Read<number | 'auto'> = text => (text === 'auto' ? text : whole(1, 256)(text))
+
 /** Bytes that we hold as one string. ws misreads limits beyond 2^31, and V8 has no strings beyond 2^29. */
 export const bytesAtOnce = whole(1, 1 << 28)
 

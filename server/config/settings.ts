@@ -27,6 +27,7 @@ import {
   text,
   url,
   whole,
+  workers,
 } from './readers.ts'
 import { flag, older, ourFlag, ours, type Setting, setting } from './setting.ts'
 
@@ -300,6 +301,12 @@ const SESSIONS = {
 }
 
 const LIMITS = {
+  workers: ours(
+    'N',
+    workers,
+    1,
+    'Processes that serve clients, each on a core; auto: as many as the machine has cores. Limits of sessions and connections are shared out.',
+  ),
   max_unauthenticated: ours('N', whole(1), 10_000, 'Connections that are not sessions (yet).'),
   handshake_timeout: ours(
     'SECONDS',

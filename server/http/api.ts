@@ -15,22 +15,19 @@ import type { Disconnect, Told } from '../broker.ts'
 import { RequestRefused } from '../errors.ts'
 import { parseDisconnect } from '../protocol/publication.ts'
 import { createRoutes, type RouteSettings } from './routes.ts'
+import type { Numbers } from './stats.ts'
 
 export interface ApiParts {
   /** Applies a broadcast's body. */
   publish: (body: string) => Soon<void>
   /** The members of a stream as JSON text; `undefined` where the cable keeps no presence. */
   attendance: (stream: string) => Soon<string | undefined>
-  streams: () => Iterable<readonly [stream: string, subscriptions: number]>
-  stats: () => object
+  numbers: Pick<Numbers, 'streams' | 'stats'>
   /** Returns how many sessions there were, or how many nodes the broker told. */
   disconnect: (request: Disconnect) => Soon<number | Told>
 }
 
-export function createApi(
-  settings: RouteSettings,
-  { publish, attendance, streams, stats, disconnect }: ApiParts,
-): Hono {
+export function createApi(settings: RouteSettings, { publish, attendance, numbers, disconnect }: ApiParts): Hono {
   const { path } = settings
   const { routes, read } = createRoutes(settings)
 
@@ -46,10 +43,10 @@ export function createApi(
     if (members === undefined) throw new RequestRefused('presence_unsupported')
     return c.body(members, 200, { 'content-type': 'application/json' })
   })
-  routes.get(`${path}/streams`, c =>
-    c.json({ streams: Array.from(streams(), ([stream, subscriptions]) => ({ stream, subscriptions })) }),
+  routes.get(`${path}/streams`, async c =>
+    c.json({ streams: Array.from(await numbers.streams(), ([stream, subscriptions]) => ({ stream, subscriptions })) }),
   )
-  routes.get(`${path}/stats`, c => c.json(stats()))
+  routes.get(`${path}/stats`, async c => c.json(await numbers.stats()))
   routes.post(`${path}/disconnect`, async c => {
     const done = await disconnect(parseDisconnect(await read(c)))
     return c.json(typeof done === 'number' ? { disconnected: done } : done)

@@ -1,6 +1,25 @@
 /**
  * The numbers of a running cable: one table for Prometheus (gauges, --metrics_http) and /api/stats.
  */
+import type { Soon } from '../base/soon.ts'
+import type { Gauges, Metrics } from '../metrics.ts'
+
+/** The numbers of this process. */
+export interface OwnCounts {
+  readonly stats: () => Stats
+  readonly streams: () => Iterable<readonly [stream: string, subscriptions: number]>
+  readonly metrics: Metrics
+}
+
+/** The numbers that operators see: those of this process, or of all processes that share its ports. */
+export interface Numbers {
+  readonly stats: () => Soon<object>
+  readonly streams: () => Soon<Iterable<readonly [stream: string, subscriptions: number]>>
+  /** Prometheus' text. */
+  readonly text: () => Promise<string>
+}
+
+export type Stats = Record<string, unknown>
 
 /** The parts from which we read the numbers. */
 export interface Counted {
@@ -28,6 +47,7 @@ interface StatsRow {
   /** Its name for Prometheus, without AnyCable's prefix. */
   readonly gauge?: string
   readonly help?: string
+  readonly together?: 'min'
   /** Its place in /api/stats. */
   readonly stat?: string | readonly [group: string, name: string]
   /** `undefined`: the cable runs without that part. */
@@ -70,6 +90,7 @@ const ROWS: readonly StatsRow[] = [
   {
     gauge: 'broker_well',
     help: '1 while the broker answers, else 0.',
+    together: 'min',
     read: of => Number(of.broker.well),
   },
   { gauge: 'history_bytes', help: 'Bytes of history.', stat: ['history', 'bytes'], read: of => of.history?.bytes },
@@ -111,20 +132,17 @@ const ROWS: readonly StatsRow[] = [
   { gauge: 'mem_sys_bytes', help: 'Resident memory.', read: () => process.memoryUsage.rss() },
 ]
 
-/** A number for Prometheus: its help text, and its present value. */
-export type Gauges = Record<string, [help: string, read: () => number]>
-
 /** We call `counted` at each scrape. */
 export const gaugesOf = (counted: () => Counted): Gauges =>
   Object.fromEntries(
-    ROWS.flatMap(({ gauge, help = '', read }) =>
-      gauge === undefined ? [] : [[gauge, [help, () => Number(read(counted()) ?? 0)]]],
+    ROWS.flatMap(({ gauge, help = '', read, together }) =>
+      gauge === undefined ? [] : [[gauge, [help, () => Number(read(counted()) ?? 0), together] as const]],
     ),
   )
 
 /** The answer of /api/stats. */
-export function statsOf(counted: Counted): object {
-  const stats: Record<string, unknown> = {}
+export function statsOf(counted: Counted): Stats {
+  const stats: Stats = {}
   for (const { stat, read } of ROWS) {
     const value = read(counted)
     if (stat === undefined || value === undefined) continue
