@@ -43,9 +43,7 @@ export function createRemote({ primary, state }: RemoteParts): Remote {
 
   const isWell = () => missed < MOST_MISSED && primary.waiting < MAX_WAITING
   const ask: typeof primary.ask = (name, ...args) =>
-    isWell()
-      ? primary.ask(name, ...args)
-      : Promise.reject(new BrokerUnavailable('the primary does not answer'))
+    isWell() ? primary.ask(name, ...args) : Promise.reject(new BrokerUnavailable('the primary does not answer'))
 
   return {
     broker: {

@@ -1,0 +1,91 @@
+/** For tests: a real cable of several processes. */
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createHmac } from 'node:crypto'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import type { TestContext } from 'node:test'
+import { end, endsWithUs } from '../../testing/child.ts'
+import { type Client, type ConnectOptions, connect, type Frame } from '../../testing/client.ts'
+import { LEAK, SECRET } from './test-cable.ts'
+
+const MAIN = new URL('../main.ts', import.meta.url).pathname
+const key = (of: string) => createHmac('sha256', SECRET).update(`${of}-cable`).digest('hex')
+
+export interface WorkerCable {
+  readonly primary: ChildProcess
+  /** Where clients connect, broadcasts arrive, and operators ask. */
+  readonly url: { readonly cable: string; readonly broadcast: string; readonly http: string }
+  /** Every line of its log. */
+  readonly lines: readonly string[]
+  /** The present process of a worker, by number. */
+  readonly pids: ReadonlyMap<number, number>
+  /** Resolves once the log has a line that matches. */
+  logged: (pattern: RegExp) => Promise<void>
+  /** Resolves once so many workers have started, with those that took the place of others. */
+  started: (count: number) => Promise<void>
+  /** POSTs a broadcast of a text. */
+  broadcast: (stream: string, text: string, meta?: object) => Promise<void>
+  /** Reads or POSTs below /api. */
+  api: <T>(path: string, body?: object) => Promise<T>
+  /** A client with the extended protocol. */
+  client: (options?: ConnectOptions) => Promise<Client & { welcome: Frame }>
+  stop: () => Promise<number | null>
+}
+
+export async function startWorkers(t: TestContext, flags: readonly string[]): Promise<WorkerCable> {
+  const all = [`--secret=${SECRET}`, '--turbo_streams', '--port=0', '--heal_delay=0', ...flags]
+  const primary = endsWithUs(
+    spawn(process.execPath, [MAIN, ...all], { env: { PATH: process.env.PATH }, stdio: ['ignore', 'pipe', 'inherit'] }),
+  )
+  const lines: string[] = []
+  const pids = new Map<number, number>()
+  let starts = 0
+  let more = Promise.withResolvers<void>()
+  createInterface({ input: primary.stdout }).on('line', line => {
+    lines.push(line)
+    const [, worker, pid] = /a worker serves clients worker=(\d+) pid=(\d+)/.exec(line) ?? []
+    if (worker !== undefined) {
+      starts++
+      pids.set(Number(worker), Number(pid))
+    }
+    more.resolve()
+    more = Promise.withResolvers()
+  })
+  const until = async (isSo: () => boolean) => {
+    while (!isSo()) await more.promise
+  }
+  const logged = (pattern: RegExp) => until(() => lines.some(line => pattern.test(line)))
+  t.after(async () => {
+    await end(primary, 'SIGKILL')
+    assert.doesNotMatch(lines.join('\n'), LEAK)
+  })
+  await Promise.race([logged(/backends broadcast to/), once(primary, 'exit')])
+  const found = (pattern: RegExp) => pattern.exec(lines.join('\n'))![1]!
+  const url = { cable: found(/clients connect to (\S+)/), broadcast: found(/backends broadcast to (\S+)/) }
+  const http = new URL(url.cable.replace('ws', 'http')).origin
+  return {
+    primary,
+    url: { ...url, http },
+    lines,
+    pids,
+    logged,
+    started: count => until(() => starts >= count),
+    async broadcast(stream, text, meta) {
+      const body = JSON.stringify({ stream, data: JSON.stringify(text), meta })
+      const { status } = await fetch(url.broadcast, { method: 'POST', headers: bearer('broadcast'), body })
+      assert.equal(status, 201)
+    },
+    async api<T>(path: string, body?: object) {
+      const post = body && { method: 'POST', body: JSON.stringify(body) }
+      return (await (await fetch(`${http}/api/${path}`, { headers: bearer('api'), ...post })).json()) as T
+    },
+    async client(options) {
+      const client = await connect(t, url.cable, { protocols: 'actioncable-v1-ext-json', ...options })
+      return Object.assign(client, { welcome: await client.welcomed() })
+    },
+    stop: async () => (await end(primary)).code,
+  }
+}
+
+const bearer = (of: string) => ({ authorization: `Bearer ${key(of)}` })
