@@ -20,6 +20,8 @@ const REFUSED: readonly Example[] = [
   ['server/rpc/a.ts', load('../session/session.ts'), LAYERS],
   ['server/config/c.ts', load('../debug/decode.ts'), LAYERS],
   ['server/session/d.ts', load('../debug/decode.ts'), LAYERS],
+  ['server/transport/b.ts', load('../workers/peer.ts'), LAYERS],
+  ['server/workers/a.ts', load('../../web/app.ts'), BORDERS],
   ['server/history/a.ts', load('../../web/app.ts'), BORDERS],
   ['server/cable.ts', load('../backends/typescript/hotcable.ts'), BORDERS],
   ['server/config/a.ts', load('../../testing/raw.ts'), BORDERS],

@@ -81,6 +81,14 @@ const CONTRADICTIONS: readonly MistakeRow[] = [
     say: '--outbox needs --broadcast_adapter=http,outbox',
   },
   {
+    when: ({ values }) => values.workers !== 1 && values.broker === 'redis',
+    say: '--workers does not work with --broker=redis: start several cables instead, each with its own port',
+  },
+  {
+    when: ({ values }) => values.workers !== 1 && values.dev,
+    say: '--workers does not work with --dev, which shows and explains what one process does',
+  },
+  {
     when: ({ values }) => (values.redis_tls_client_cert_path === '') !== (values.redis_tls_client_key_path === ''),
     say: '--redis_tls_client_cert_path and --redis_tls_client_key_path need each other: set both',
   },

@@ -24,8 +24,12 @@ export const whole =
     return number
   }
 
-/** Processes. */
-export const workers: Read<number | 'auto'> = text => (text === 'auto' ? text : whole(1, 256)(text))
+/** Number of processes. */
+export const workers: Read<number | 'auto'> = text => {
+  if (text === 'auto') return text
+  if (!/^[1-9]\d{0,2}$/.test(text)) throw new Error('must be auto, or a number from 1 to 999')
+  return Number(text)
+}
 
 /** Bytes that we hold as one string. ws misreads limits beyond 2^31, and V8 has no strings beyond 2^29. */
 export const bytesAtOnce = whole(1, 1 << 28)

@@ -29,7 +29,7 @@ export interface PrimaryOffers {
   lost: (sid: string) => void
   present: (stream: string, maxBytes: number | undefined) => Soon<Attendance>
   addSession: (snapshot: Snapshot) => void
-  changeSession: (snapshot: Snapshot) => void
+  updateSession: (snapshot: Snapshot) => void
   keepSession: (snapshot: Snapshot) => void
   deleteSession: (sid: string) => void
   takeSession: (sid: string, caller: Owner) => Soon<Snapshot | undefined>

@@ -1,7 +1,7 @@
 /**
  * One end of the pipe between the primary and a worker: asks and tells the other end, and answers it.
  *
- *   frame   length (4 bytes) · what V8 serializes: [id, name, …arguments] or [id, outcome, value]
+ *   frame   length (4 bytes) · what V8 serializes: [id, name, …arguments] or [-id, outcome, value]
  *
  * The pipe keeps the order: an answer that is known at once arrives before everything that this end says later.
  */
@@ -47,7 +47,6 @@ interface Asked {
 
 /** The id of a frame that wants no answer. */
 const UNASKED = 0
-const ANSWERS = ['answer', 'away', 'failed']
 
 export function createPeer<Ours extends Offers<Ours>, Theirs extends Offers<Theirs>>(
   pipe: Duplex,
@@ -72,7 +71,7 @@ export function createPeer<Ours extends Offers<Ours>, Theirs extends Offers<Thei
     pipe.write(frame)
   }
   const answer = (id: number, outcome: string, value: unknown) => {
-    if (id !== UNASKED) write(encode([id, outcome, value]))
+    if (id !== UNASKED) write(encode([-id, outcome, value]))
   }
   const refuse = (id: number, error: unknown) => {
     if (error instanceof BrokerUnavailable) return answer(id, 'away', error.message)
@@ -96,9 +95,9 @@ export function createPeer<Ours extends Offers<Ours>, Theirs extends Offers<Thei
   function take(frame: Frame): void {
     heard()
     const [id, outcome, value] = frame
-    if (!ANSWERS.includes(outcome)) return obey(frame)
-    const asked = waiting.get(id)!
-    waiting.delete(id)
+    if (id >= UNASKED) return obey(frame)
+    const asked = waiting.get(-id)!
+    waiting.delete(-id)
     if (outcome === 'answer') asked.resolve(value as never)
     else asked.reject(outcome === 'away' ? new BrokerUnavailable(value as string) : new Error(value as string))
   }

@@ -82,7 +82,7 @@ export function createRemote({ primary, state }: RemoteParts): Remote {
       forget: identity => ask('forgetSessions', identity),
       connected: {
         add: snapshot => tell('addSession', snapshot),
-        update: snapshot => tell('changeSession', snapshot),
+        update: snapshot => tell('updateSession', snapshot),
         delete: sid => tell('deleteSession', sid),
       },
     },

@@ -120,7 +120,7 @@ export function createSeats({ stores: { broker, presence, memory }, pace }: Seat
         },
         present: (stream, maxBytes) => presence!.present(stream, maxBytes),
         addSession: snapshot => sessions.add(seat, snapshot),
-        changeSession: snapshot => sessions.change(seat, snapshot),
+        updateSession: snapshot => sessions.update(seat, snapshot),
         keepSession: snapshot => sessions.keep(seat, snapshot),
         deleteSession: sid => sessions.delete(sid),
         takeSession: (sid, caller) => sessions.take(sid, caller),

@@ -28,7 +28,7 @@ export class SharedSessions {
   }
 
   /** Its state is another. */
-  change(home: object, snapshot: Snapshot): void {
+  update(home: object, snapshot: Snapshot): void {
     if (this.#isAt(home, snapshot)) this.add(home, snapshot)
   }
 
