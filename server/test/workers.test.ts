@@ -234,6 +234,7 @@ test('metrics are sums of all workers, also after one was replaced, and those of
   assert.equal(before('anycable_go_clients_num'), clients.length)
   assert.equal(before('anycable_go_broadcast_msg_total'), 1)
   assert.equal(before('anycable_go_broker_well'), 1)
+  assert.equal(before('anycable_go_workers_num'), 2)
   const each = [1, 2].map(worker => before(`hotcable_worker_clients_num{worker="${worker}"}`))
   assert.equal(each[0]! + each[1]!, clients.length)
 
