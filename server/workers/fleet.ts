@@ -56,6 +56,8 @@ export function createFleet({ count, seat: newSeat, state, numbers, left, failed
   let isStopping = false
   const { promise: started, resolve: ready, reject: broken } = Promise.withResolvers<Urls>()
   const listening = new Set<number>()
+  // Else the primary accepts connections, and those on their way to a worker that dies stay open without an answer.
+  cluster.schedulingPolicy = cluster.SCHED_NONE
   // The last of these is the pipe.
   cluster.setupPrimary({ stdio: ['ignore', 'inherit', 'inherit', 'ipc', 'pipe'] })
 
