@@ -8,6 +8,8 @@ import { type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { startCable as startProcess } from '../../testing/cable.ts'
 import { type Client, connect, type Frame } from '../../testing/client.ts'
+import { NO_REDIS, startRedis } from '../../testing/redis.ts'
+import { startRedisCable } from '../test/redis-nodes.ts'
 import { startCable, type TestCable, turbo } from '../test/test-cable.ts'
 import { open } from './outbox-sqlite.ts'
 
@@ -154,6 +156,24 @@ test('one cable consumes the table, admits clients and is ready; the next one ta
   app.insert(publication('two'))
   assert.equal((await next.next()).message, 'two')
   await closed
+})
+
+test('of cables that share a broker one consumes the table, and all admit clients, also while it changes', {
+  skip: NO_REDIS,
+}, async t => {
+  const app = await startApp(t)
+  const redis = await startRedis(t)
+  const first = await startRedisCable(t, redis, app.flags)
+  await becomes(first, /^ready/)
+  const second = await startRedisCable(t, redis, app.flags)
+  const client = await listener(second)
+  app.insert(publication('one'))
+  assert.equal((await client.next()).message, 'one')
+
+  await first.close()
+  app.insert(publication('two'))
+  assert.equal((await client.next()).message, 'two')
+  assert.equal(await ready(second), 'ready')
 })
 
 test('while the database has no table, or is gone, /ready says so; then the cable goes on', async t => {

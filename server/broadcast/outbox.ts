@@ -4,8 +4,8 @@
  *   open ─▶ read ─▶ publish each ─▶ settle (delete, or set aside) ─▶ read …
  *
  * A row leaves the table only after the broker took it, so a row may be published twice, but its name is the id of its
- * publication, so pages get it once. With a broker in this process only our own clients get what we publish. Therefore a cable
- * admits no clients while another one consumes the table.
+ * publication, so pages get it once. With a broker in this process only our own clients get what we publish. Therefore such a
+ * cable admits no clients while another one consumes the table.
  */
 import { RequestRefused } from '../errors.ts'
 import type { Metrics } from '../metrics.ts'
@@ -19,7 +19,8 @@ import type { WayIn, WayInParts } from './way-in.ts'
  */
 type OutboxState = 'starting' | 'waiting' | 'away' | 'read-only' | 'well'
 
-export interface OutboxParts extends Pick<WayInParts, 'publish' | 'lost' | 'missed' | 'pause' | 'failed' | 'log'> {
+export interface OutboxParts
+  extends Pick<WayInParts, 'publish' | 'isShared' | 'lost' | 'missed' | 'pause' | 'failed' | 'log'> {
   /** Makes the table's object. */
   load: () => Promise<OutboxTable>
   metrics: Pick<Metrics, 'outbox_rows_total' | 'outbox_refused_rows_total' | 'refused'>
@@ -46,10 +47,11 @@ export function outboxOf(settings: OutboxSettings, parts: Omit<OutboxParts, 'loa
   return createOutbox({ load, ...parts })
 }
 
-export function createOutbox({ load, publish, lost, missed, pause, metrics, failed, log }: OutboxParts): WayIn {
+export function createOutbox({ load, metrics, ...parts }: OutboxParts): WayIn {
+  const { publish, isShared, lost, missed, pause, failed, log } = parts
   let state: OutboxState = 'starting'
   /** Whether another cable may consume the table, so that our clients would miss messages. */
-  let isElsewhere = true
+  let isElsewhere = !isShared
   /** Whether we have ever heard which cable consumes the table. */
   let isClaimed = false
   let isStopping = false
@@ -108,12 +110,12 @@ export function createOutbox({ load, publish, lost, missed, pause, metrics, fail
     isClaimed = true
     if (claim === 'other') {
       become('waiting')
-      if (!isElsewhere) lost()
-      isElsewhere = true
+      if (!isElsewhere && !isShared) lost()
+      isElsewhere = !isShared
       await rest(RETRY_MS)
       return
     }
-    if (claim === 'again') await missed()
+    if (claim === 'again' && !isShared) await missed()
     while (!isStopping) {
       const rows = await answered(table.read())
       const isWell = await publishAll(rows)
@@ -162,7 +164,8 @@ export function createOutbox({ load, publish, lost, missed, pause, metrics, fail
       return isElsewhere ? 'outbox_elsewhere' : undefined
     },
     get conditions() {
-      return state === 'well' ? [] : [{ says: LINES[state], isReady: state === 'read-only' }]
+      if (state === 'well' || (state === 'waiting' && isShared)) return []
+      return [{ says: LINES[state], isReady: isShared || state === 'read-only' }]
     },
     start() {
       running = run()
