@@ -14,6 +14,10 @@ const rows = Object.entries<Row>(LIST)
 const boards = rows.flatMap(([name, { board }]) => (board === undefined ? [] : [{ name, port: board.port }]))
 const read = (path: string): string => readFileSync(path, 'utf8')
 
+/** The lines of a service in docker-compose.yml. */
+const serviceOf = (compose: string, name: string): string =>
+  compose.split(new RegExp(`^  ${name}:.*$`, 'm'))[1]!.split(/^ {2}\w/m)[0]!
+
 test('the style sheet has the colours of each language', () => {
   const css = read('web/client/styles/base.css')
 
@@ -42,7 +46,7 @@ test('docker-compose.yml runs each Board that has a Dockerfile on its port, and 
   )
   assert.ok(compose.includes(`depends_on: [cable, ${names.join(', ')}]`))
   for (const { name, port } of contained) {
-    const service = compose.split(new RegExp(`^  ${name}:$`, 'm'))[1]!.split(/^ {2}\w/m)[0]!
+    const service = serviceOf(compose, name)
     assert.match(service, new RegExp(`127\\.0\\.0\\.1:${port}/health`))
     const dockerfile = read(`backends/${name}/Dockerfile`)
     assert.match(dockerfile, /^COPY languages\.json \/$/m)
@@ -55,7 +59,7 @@ test('docker-compose.yml gives the cable the outbox that the Boards write to', (
   const [, path] = /^ {2}HOTCABLE_DB: (.+)$/m.exec(compose)!
   assert.match(compose, new RegExp(`^  HOTCABLE_OUTBOX: &outbox sqlite:${path}$`, 'm'))
   for (const name of ['outbox', 'cable']) {
-    const service = compose.split(new RegExp(`^  ${name}:$`, 'm'))[1]!.split(/^ {2}\w/m)[0]!
+    const service = serviceOf(compose, name)
     assert.match(service, /^ {4}<<: \*cable$/m)
     assert.match(service, /^ {6}HOTCABLE_OUTBOX: \*outbox$/m)
   }
@@ -67,6 +71,19 @@ test('docker-compose.yml gives the cable the outbox that the Boards write to', (
     )
     assert.equal(owners, users, file)
   }
+})
+
+test('in the profile scale each Board runs once more, under its name', () => {
+  const compose = read('docker-compose.yml')
+  const contained = boards.filter(({ name }) => existsSync(`backends/${name}/Dockerfile`)).map(({ name }) => name)
+
+  for (const name of [...contained, 'web']) {
+    assert.match(compose, new RegExp(`^  ${name}: &${name}$`, 'm'))
+    const service = serviceOf(compose, `scale-${name}`)
+    assert.match(service, new RegExp(`^    <<: \\[\\*scale, \\*${name}\\]$`, 'm'))
+    assert.match(service, new RegExp(`^    networks: \\{ scale: \\{ aliases: \\[${name}\\] \\} \\}$`, 'm'))
+  }
+  assert.ok(compose.includes(`depends_on: [caddy, ${contained.map(name => `scale-${name}`).join(', ')}]`))
 })
 
 test('each Board listens on its port', () => {
