@@ -1,20 +1,23 @@
 /**
  * The thread that reads an outbox in SQLite.
  *
- * We look every 40 ms whether another connection has committed: SQLite keeps a number for that in memory. (A watch on the
- * file fires before a commit is visible.) We read rows after the last one that we returned, and delete them at most once a
- * second, without waiting for a writer of the app.
+ * We look every 40 ms whether another connection has committed, and every 10 ms after rows came: SQLite keeps a number for that
+ * in memory. (A watch on the file fires before a commit is visible.) In between the thread blocks, because a timer of the event
+ * loop costs more than the look itself. We read rows after the last one that we returned, and delete them at most once a second,
+ * without waiting for a writer of the app.
  *
  * A lock on a file beside the database lets one cable at a time consume it. The system frees the lock of a process that dies.
  */
 import { statSync } from 'node:fs'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
-import { setTimeout as pause } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Call, Reply, ThreadData } from './outbox-sqlite.ts'
 import { type Claim, MAX_READ_BYTES, MAX_READ_ROWS, type RefusedRow, type Row } from './outbox-table.ts'
 
 const POLL_MS = 40
+/** The same, while rows come. */
+const BUSY_POLL_MS = 10
+const BUSY_MS = 5_000
 const DELETE_MS = 1_000
 const WAIT_MS = 2_000
 /** How long a read may wait: without a write-ahead log, a commit keeps readers out. */
@@ -22,13 +25,14 @@ const READ_MS = 2_000
 /** How long the last deletion may wait for a writer of the app. */
 const LAST_MS = 500
 
-const { path, maxBytes } = workerData as ThreadData
+const { path, maxBytes, bell } = workerData as ThreadData
 
 interface Opened {
   readonly database: DatabaseSync
   readonly file: number
   readonly version: StatementSync
   readonly rows: StatementSync
+  readonly hasRows: StatementSync
   readonly sequence: StatementSync
   readonly named: StatementSync
 }
@@ -44,8 +48,8 @@ let published = 0
 let deleted = 0
 let refused: RefusedRow[] = []
 let deletedAt = 0
+let cameAt = Number.NEGATIVE_INFINITY
 let isReadOnly = false
-let isClosing = false
 
 /** A file with the same path may be another one: the app has replaced it, and its rows begin anew. */
 const fileOf = (): number => statSync(path).ino
@@ -75,6 +79,7 @@ const prepared = (database: DatabaseSync) => ({
     `SELECT id, name, CASE WHEN typeof(publication) = 'text' AND octet_length(publication) <= ? THEN publication END AS publication
      FROM hotcable_outbox WHERE id > ? AND refused IS NULL ORDER BY id LIMIT ${MAX_READ_ROWS}`,
   ),
+  hasRows: database.prepare('SELECT 1 FROM hotcable_outbox WHERE id > ? AND refused IS NULL LIMIT 1'),
   named: database.prepare('SELECT name FROM hotcable_outbox WHERE id = ? AND refused IS NULL'),
   sequence: database.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'hotcable_outbox'"),
 })
@@ -109,6 +114,7 @@ function read(): Row[] {
     if (bytes > MAX_READ_BYTES && found.length > 0) break
     found.push({ id: `${id}`, name: `${name}`, publication: publication ?? undefined })
   }
+  if (found.length > 0) cameAt = performance.now()
   last = Number(found.at(-1)?.id ?? last)
   lastName = found.at(-1)?.name ?? lastName
   return found
@@ -144,7 +150,7 @@ function sweep(everyMs: number, waitMs = 0): void {
       database.prepare('DELETE FROM hotcable_outbox WHERE id <= ? AND refused IS NULL').run(published)
       database.exec('COMMIT')
     } catch (error) {
-      database.exec('ROLLBACK')
+      rollBack(database)
       throw error
     }
     refused = []
@@ -158,14 +164,30 @@ function sweep(everyMs: number, waitMs = 0): void {
   }
 }
 
-async function changed(): Promise<void> {
-  const until = performance.now() + WAIT_MS
-  while (performance.now() < until && !isClosing) {
-    if (numberOf(opened!.version) !== seen) return
-    sweep(DELETE_MS)
-    await pause(POLL_MS)
+/** On a full disk SQLite has rolled back already, and says so by an error. */
+function rollBack(database: DatabaseSync): void {
+  try {
+    database.exec('ROLLBACK')
+  } catch {
+    // No transaction is open.
   }
-  if (!isClosing && fileOf() !== opened!.file) throw new Error('another file has taken its place')
+}
+
+/** Returns when rows may wait, in {@link WAIT_MS} at the latest, or when the parent rings. */
+function changed(): void {
+  const { version, hasRows, file } = opened!
+  const until = performance.now() + WAIT_MS
+  for (let now = performance.now(); now < until; now = performance.now()) {
+    const number = numberOf(version)
+    if (number !== seen) {
+      // The app also commits to its other tables.
+      if (beganAnew() || hasRows.get(last) !== undefined) return
+      seen = number
+    }
+    sweep(DELETE_MS)
+    if (Atomics.wait(bell, 0, 0, now - cameAt < BUSY_MS ? BUSY_POLL_MS : POLL_MS) !== 'timed-out') return
+  }
+  if (fileOf() !== file) throw new Error('another file has taken its place')
 }
 
 const numberOf = (version: StatementSync): unknown => (version.get() as { data_version: number }).data_version
@@ -184,7 +206,7 @@ function close(): void {
 const codeOf = (error: unknown): number => ((error as { errcode?: number }).errcode ?? 0) & 0xff
 const isBusy = (error: unknown): boolean => [5, 6].includes(codeOf(error))
 /** READONLY, PERM, CANTOPEN, FULL, IOERR: rows can still be read, perhaps. */
-const isUnwritable = (error: unknown): boolean => [8, 3, 14, 13].includes(codeOf(error))
+const isUnwritable = (error: unknown): boolean => [8, 3, 14, 13, 10].includes(codeOf(error))
 
 const answers = {
   open,
@@ -194,19 +216,12 @@ const answers = {
   settle: ({ published, refused }: Extract<Call, { name: 'settle' }>) => settle(published, refused as RefusedRow[]),
 } satisfies Record<Call['name'], (call: never) => unknown>
 
-let turn: Promise<unknown> = Promise.resolve()
-
-async function answer(call: Call): Promise<void> {
+parentPort!.on('message', (call: Call) => {
   let reply: Omit<Reply, 'isReadOnly'>
   try {
-    reply = { value: await answers[call.name](call as never) }
+    reply = { value: answers[call.name](call as never) }
   } catch (error) {
     reply = { error: `${path}: ${(error as Error).message}` }
   }
   parentPort!.postMessage({ ...reply, isReadOnly } satisfies Reply)
-}
-
-parentPort!.on('message', (call: Call) => {
-  if (call.name === 'close') isClosing = true
-  turn = turn.then(() => answer(call))
 })

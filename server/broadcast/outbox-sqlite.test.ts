@@ -221,6 +221,30 @@ test('the app may empty the table, and let its ids begin anew', async t => {
   }
 })
 
+test('commits of the app to its other tables do not wake the cable', async t => {
+  const app = await startApp(t)
+  const table = open(`sqlite:${app.path}`).table({ maxBytes: 1_000 })
+  t.after(() => table.close())
+  await table.open()
+  await table.read()
+  let isOver = false
+  const writing = (async () => {
+    app.database.exec('CREATE TABLE cards (votes)')
+    for (let n = 0; n < 20; n++) {
+      app.database.exec('INSERT INTO cards VALUES (1)')
+      await pause(50)
+    }
+    isOver = true
+    app.insert(publication('one'))
+  })()
+  let wakes = 0
+  for (; (await table.read()).length === 0; await table.changed()) if (!isOver) wakes++
+  await writing
+
+  // (It also wakes every two seconds.)
+  assert.ok(wakes < 5, `${wakes} times`)
+})
+
 test('a cable that is killed again and again loses no row', async t => {
   const app = await startApp(t)
   const got = new Set<string>()

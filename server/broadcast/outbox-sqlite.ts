@@ -15,6 +15,8 @@ export type Call =
 export interface ThreadData {
   readonly path: string
   readonly maxBytes: number
+  /** The thread blocks on it while it waits for rows: not 0 ends that. */
+  readonly bell: Int32Array<SharedArrayBuffer>
 }
 
 /** `value` is the result of the call, unless there is an `error`: why the database is away. */
@@ -51,7 +53,7 @@ export function open(url: string): OutboxDatabase {
         throw new OutboxAway(`${path}: ${(error as Error).message}`, { cause: error })
       }
     },
-    table: ({ maxBytes }) => createTable({ path, maxBytes }),
+    table: ({ maxBytes }) => createTable(path, maxBytes),
   }
 }
 
@@ -67,13 +69,16 @@ function sqlite(): typeof import('node:sqlite') {
 /** The package has a bundle for the thread beside the main one. */
 const THREAD = new URL(`./outbox-sqlite-thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url)
 
-function createTable(workerData: ThreadData): OutboxTable {
+function createTable(path: string, maxBytes: number): OutboxTable {
+  const bell = new Int32Array(new SharedArrayBuffer(4))
+  const workerData: ThreadData = { path, maxBytes, bell }
   let thread: Worker | undefined
   let isReadOnly = false
   /** The calls that wait for their reply, in their order. */
   const waiting: { resolve: (value: never) => void; reject: (error: Error) => void }[] = []
 
   function start(): Worker {
+    Atomics.store(bell, 0, 0)
     const started = new Worker(THREAD, { workerData, execArgv: ['--disable-warning=ExperimentalWarning'] })
     const failed = (error: Error) => {
       if (thread === started) thread = undefined
@@ -112,6 +117,8 @@ function createTable(workerData: ThreadData): OutboxTable {
     changed: () => call({ name: 'changed' }),
     async close() {
       if (thread === undefined) return
+      Atomics.store(bell, 0, 1)
+      Atomics.notify(bell, 0)
       await call({ name: 'close' }).catch(() => {})
       await thread?.terminate()
     },

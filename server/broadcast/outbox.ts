@@ -185,6 +185,6 @@ const LINES: Readonly<Record<OutboxState, string>> = {
   starting: 'the outbox starts',
   waiting: 'another cable consumes the outbox',
   away: 'the outbox is away',
-  'read-only': 'the outbox is read-only: the cable publishes its new rows, and cannot delete them',
+  'read-only': 'the outbox is read-only, or its disk is full: the cable publishes its rows, and cannot delete them',
   well: 'the outbox is open',
 }
