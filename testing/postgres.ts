@@ -8,7 +8,17 @@
  * PostgreSQL refuses to run as root: then it runs as the user postgres, or nobody.
  */
 import { execFile, execFileSync, spawn } from 'node:child_process'
-import { accessSync, chmodSync, chownSync, constants, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  accessSync,
+  chmodSync,
+  chownSync,
+  constants,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -40,41 +50,94 @@ export interface TestPostgres {
   start: () => Promise<void>
 }
 
-/** `t`: a test, or `{ after }` of node:test for all tests of a file. `settings`: lines of its configuration. */
-export async function startPostgres(
-  t: { after: (end: () => Promise<void>) => void },
-  { settings = [] }: { settings?: readonly string[] } = {},
-): Promise<TestPostgres> {
-  if (POSTGRES_FOLDER === undefined) throw new Error('PostgreSQL (initdb) is not here: npm run setup')
-  const as = unprivileged()
-  const folder = mkdtempSync(join(tmpdir(), 'hotcable-pg-'))
-  const data = join(folder, 'data')
-  const passwordFile = join(folder, 'password')
-  writeFileSync(passwordFile, PASSWORD)
-  for (const path of [folder, passwordFile]) if (as !== undefined) chownSync(path, as.uid, as.gid)
-  chmodSync(folder, 0o755)
-  const options = { ...as, cwd: folder, env: { ...process.env, LC_ALL: 'C' } }
+/** `t`: a test, or `{ after }` of node:test for all tests of a file. */
+type Test = { after: (end: () => Promise<void>) => void }
+
+export interface PostgresOptions {
+  /** Lines of its configuration. */
+  readonly settings?: readonly string[]
+  /** The files of its certificate. Then it also accepts TLS. */
+  readonly tls?: { readonly cert: string; readonly key: string }
+}
+
+export async function startPostgres(t: Test, { settings = [], tls }: PostgresOptions = {}): Promise<TestPostgres> {
+  const home = makeHome()
+  const { folder, data, options } = home
+  const passwordFile = fileFor(home, 'password', PASSWORD)
   const usual = ['--auth-local=trust', '--auth-host=scram-sha-256', '--no-sync', '--encoding=UTF8']
-  await run(join(POSTGRES_FOLDER, 'initdb'), [data, '--username=owner', `--pwfile=${passwordFile}`, ...usual], options)
+  await run(program('initdb'), [data, '--username=owner', `--pwfile=${passwordFile}`, ...usual], options)
+  const files = tls && {
+    cert: fileFor(home, 'cert.pem', readFileSync(tls.cert)),
+    key: fileFor(home, 'key.pem', readFileSync(tls.key)),
+  }
+  const secured = files ? ['ssl=on', `ssl_cert_file=${files.cert}`, `ssl_key_file=${files.key}`] : []
+  const postgres = await serve(t, home, [...secured, ...settings])
+  await run(program('createdb'), ['-h', folder, '-p', `${postgres.port}`, '-U', 'owner', 'app'], options)
+  return postgres
+}
+
+export interface TestStandby extends TestPostgres {
+  /** Makes it a primary. Resolves once it takes writes. */
+  promote: () => Promise<void>
+}
+
+/** A standby of `primary`: it has the same data, and refuses writes. */
+export async function startStandby(t: Test, primary: TestPostgres): Promise<TestStandby> {
+  const home = makeHome()
+  const { folder, data, options } = home
+  const from = ['-h', primary.socket, '-p', `${primary.port}`, '-U', 'owner']
+  await run(program('pg_basebackup'), ['-D', data, ...from, '--write-recovery-conf', '--checkpoint=fast'], options)
+  const standby = await serve(t, home, [])
+  const promote = async () => {
+    const sql = ['-h', folder, '-p', `${standby.port}`, '-U', 'owner', '-c', 'SELECT pg_promote()', 'app']
+    await run(program('psql'), sql, options)
+  }
+  return { ...standby, promote }
+}
+
+interface Home {
+  readonly folder: string
+  readonly data: string
+  /** How to run its programs. */
+  readonly options: { uid?: number; gid?: number; cwd: string; env: NodeJS.ProcessEnv }
+}
+
+function makeHome(): Home {
+  const folder = mkdtempSync(join(tmpdir(), 'hotcable-pg-'))
+  const as = unprivileged()
+  if (as !== undefined) chownSync(folder, as.uid, as.gid)
+  chmodSync(folder, 0o755)
+  return { folder, data: join(folder, 'data'), options: { ...as, cwd: folder, env: { ...process.env, LC_ALL: 'C' } } }
+}
+
+/** Writes a file that only PostgreSQL may read. */
+function fileFor({ folder, options: { uid, gid } }: Home, name: string, content: string | Buffer): string {
+  const path = join(folder, name)
+  writeFileSync(path, content, { mode: 0o600 })
+  if (uid !== undefined && gid !== undefined) chownSync(path, uid, gid)
+  return path
+}
+
+function program(name: string): string {
+  if (POSTGRES_FOLDER === undefined) throw new Error('PostgreSQL (initdb) is not here: npm run setup')
+  return join(POSTGRES_FOLDER, name)
+}
+
+async function serve(t: Test, { folder, data, options }: Home, settings: readonly string[]): Promise<TestPostgres> {
   const port = await freePort()
   const flags = [
     ...['listen_addresses=127.0.0.1', `port=${port}`, `unix_socket_directories=${folder}`, 'fsync=off'],
     ...['max_connections=20', 'shared_buffers=16MB', 'autovacuum_naptime=5s', ...settings],
   ].flatMap(setting => ['-c', setting])
   const launch = () =>
-    endsWithUs(
-      spawn(join(POSTGRES_FOLDER!, 'postgres'), ['-D', data, ...flags], {
-        ...options,
-        stdio: ['ignore', 'ignore', 'pipe'],
-      }),
-    )
+    endsWithUs(spawn(program('postgres'), ['-D', data, ...flags], { ...options, stdio: ['ignore', 'ignore', 'pipe'] }))
   let child: ReturnType<typeof launch>
   const startOnce = async (): Promise<string | undefined> => {
     child = launch()
     const lines: string[] = []
     for await (const line of createInterface({ input: child.stderr })) {
       lines.push(line)
-      if (!line.includes('ready to accept connections')) continue
+      if (!/ready to accept (read-only )?connections/.test(line)) continue
       child.stderr.resume()
       return undefined
     }
@@ -93,11 +156,11 @@ export async function startPostgres(
     rmSync(folder, { recursive: true, maxRetries: 5 })
   })
   await start()
-  await run(join(POSTGRES_FOLDER, 'createdb'), ['-h', folder, '-p', `${port}`, '-U', 'owner', 'app'], options)
   return { port, url: `postgres://owner:${PASSWORD}@127.0.0.1:${port}/app`, socket: folder, kill, start }
 }
 
-function unprivileged(): { uid: number; gid: number } | undefined {
+/** The user as which PostgreSQL runs, if we are root. */
+export function unprivileged(): { uid: number; gid: number } | undefined {
   if (process.getuid?.() !== 0) return undefined
   for (const user of ['postgres', 'nobody']) {
     try {

@@ -12,12 +12,18 @@ export interface SmallDisk {
   free: () => void
 }
 
+export interface SmallDiskOptions {
+  readonly kib: number
+  /** The user to whom it belongs. */
+  readonly owner?: { readonly uid: number; readonly gid: number }
+}
+
 /** The option `skip` of a test that needs one. */
 export const NO_SMALL_DISK = canMount() ? false : 'a small disk is not here: only root may mount one, on Linux'
 
-export function mountSmallDisk(t: { after: (end: () => void) => void }, { kib }: { kib: number }): SmallDisk {
+export function mountSmallDisk(t: { after: (end: () => void) => void }, { kib, owner }: SmallDiskOptions): SmallDisk {
   const folder = mkdtempSync(join(tmpdir(), 'hotcable-disk-'))
-  if (!mount(folder, kib)) throw new Error('cannot mount a small disk')
+  if (!mount(folder, kib, owner)) throw new Error('cannot mount a small disk')
   t.after(() => {
     // A program that ends may still hold a file.
     spawnSync('umount', ['--lazy', folder])
@@ -53,7 +59,7 @@ function canMount(): boolean {
   return isMounted
 }
 
-function mount(folder: string, kib: number): boolean {
-  const options = `size=${kib}k,mode=755`
+function mount(folder: string, kib: number, owner: SmallDiskOptions['owner'] = { uid: 0, gid: 0 }): boolean {
+  const options = `size=${kib}k,mode=755,uid=${owner.uid},gid=${owner.gid}`
   return spawnSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', folder]).status === 0
 }

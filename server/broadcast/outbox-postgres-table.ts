@@ -119,10 +119,11 @@ export function createPostgresTable({ openSession, schema, maxBytes }: PostgresT
       return rows.flatMap(rowOf)
     },
     async settle(published, refused) {
+      // First what needs no space on the disk.
+      if (published.length > 0) await session!.query(statements.remove, keysOf(published))
       if (refused.length > 0) {
         await session!.query(statements.setAside, [...keysOf(refused.map(({ id }) => id)), reasonsOf(refused)])
       }
-      if (published.length > 0) await session!.query(statements.remove, keysOf(published))
     },
     async changed() {
       if (session!.ended === undefined && !isNotified) {

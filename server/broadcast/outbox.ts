@@ -131,6 +131,7 @@ export function createOutbox({ load, metrics, ...parts }: OutboxParts): WayIn {
 
   /** Returns whether the broker took all of them. */
   async function publishAll(rows: readonly Row[]): Promise<boolean> {
+    if (done.size > 0) forgetAllBut(rows)
     for (const { id, name, publication } of rows) {
       if (isStopping) return true
       if (done.has(id)) continue
@@ -150,6 +151,12 @@ export function createOutbox({ load, metrics, ...parts }: OutboxParts): WayIn {
       }
     }
     return true
+  }
+
+  /** After a settlement that failed, perhaps in part. */
+  function forgetAllBut(rows: readonly Row[]): void {
+    const waiting = new Set(rows.map(({ id }) => id))
+    for (const id of done.keys()) if (!waiting.has(id)) done.delete(id)
   }
 
   async function settle(table: OutboxTable): Promise<void> {
