@@ -4,6 +4,7 @@
  */
 import { execFile } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
+import { PGBOUNCER_PROGRAM } from '../../testing/pgbouncer.ts'
 import { POSTGRES_FOLDER } from '../../testing/postgres.ts'
 
 export interface ToolCommand {
@@ -54,6 +55,14 @@ export const POSTGRES: Tool = {
   needs: 'PostgreSQL 15 or newer',
   packages: ['postgresql'],
   isPresent: async () => POSTGRES_FOLDER !== undefined,
+}
+
+/** Only a test needs it, and starts it itself. */
+export const PGBOUNCER: Tool = {
+  title: 'PgBouncer',
+  needs: 'pgbouncer',
+  packages: ['pgbouncer'],
+  isPresent: async () => PGBOUNCER_PROGRAM !== undefined,
 }
 
 /** Reverse proxies that apps run behind. Only tests need them. */

@@ -6,16 +6,19 @@ import { globSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync
 import { stripTypeScriptTypes } from 'node:module'
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { type TestContext, test } from 'node:test'
+import { after, type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import pg from 'pg'
 import { type RunningCable, startCable } from '../../testing/cable.ts'
 import { connect } from '../../testing/client.ts'
+import { NO_POSTGRES, startPostgres } from '../../testing/postgres.ts'
 import { openRaw } from '../../testing/raw.ts'
 import { NO_REDIS, startRedis } from '../../testing/redis.ts'
 import { installPackage } from './installed.ts'
 import { runtimes } from './nodes.ts'
 
 const { folder, root, bin, tarball } = installPackage()
+const postgres = NO_POSTGRES ? undefined : await startPostgres({ after })
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const SECRET = 'canary-package'
 const KEY = createHmac('sha256', SECRET).update('broadcast-cable').digest('hex')
@@ -133,6 +136,24 @@ for (const { version, program } of runtimes()) {
     database.close()
 
     assert.equal((await client.next()).message, 1)
+  })
+
+  test(`Node ${version}: the package publishes the rows of an outbox in PostgreSQL`, { skip: NO_POSTGRES }, async t => {
+    const client = new pg.Client(postgres!.url)
+    await client.connect()
+    t.after(() => client.end())
+    await client.query(`CREATE SCHEMA "${version}"`)
+    const outbox = `--outbox=${postgres!.url}?schema=${version}`
+    const { status, stderr } = run('outbox', '--apply', outbox)
+    assert.deepEqual([status, stderr], [0, ''])
+    const cable = await start(t, '--public_streams', '--broadcast_adapter=http,outbox', outbox)
+    while ((await (await fetch(`${http(cable)}/ready`)).text()) !== 'ready') await pause(20)
+    const page = await connect(t, cable.url)
+    assert.equal((await page.next()).type, 'welcome')
+    await page.subscribe(JSON.stringify({ channel: '$pubsub', stream_name: 'a' }))
+    await client.query(`INSERT INTO "${version}".hotcable_outbox (publication) VALUES ('{"stream":"a","data":"1"}')`)
+
+    assert.equal((await page.next()).message, 1)
   })
 
   test(`Node ${version}: the package reads broadcasts from Redis`, { skip: NO_REDIS }, async t => {

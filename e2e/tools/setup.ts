@@ -10,11 +10,20 @@ import { globSync, readFileSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
 import { LANGUAGES, type Language } from '../../backends/harness/languages.ts'
 import { EXTRAS, LIBRARIES, RUBY_REDIS, RUBY_SQLITE } from '../../backends/harness/libraries.ts'
-import { CHROMIUM, JAVA, missing, POSTGRES, PROXIES, REDIS, type Tool } from '../../backends/harness/toolchain.ts'
+import {
+  CHROMIUM,
+  JAVA,
+  missing,
+  PGBOUNCER,
+  POSTGRES,
+  PROXIES,
+  REDIS,
+  type Tool,
+} from '../../backends/harness/toolchain.ts'
 import { MAJORS, runtime, runtimeFolder, versionOf } from '../package/nodes.ts'
 
 const usual = Object.values<Language>(LANGUAGES).filter(({ isExtra }) => !isExtra)
-const TOOLS: readonly Tool[] = [...usual, ...Object.values(LIBRARIES), CHROMIUM, REDIS, POSTGRES]
+const TOOLS: readonly Tool[] = [...usual, ...Object.values(LIBRARIES), CHROMIUM, REDIS, POSTGRES, PGBOUNCER]
 
 const GEMS = resolve('tmp/gems')
 
