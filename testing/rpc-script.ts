@@ -59,7 +59,7 @@ export interface RpcCall {
 export type Fault = 'hang' | 'drop' | 'garbage' | 'unavailable' | 'exhausted' | 'unauthorized' | 'refused' | 'crash'
 
 export interface RpcOptions {
-  /** The key that the cable must send. (Over gRPC there is none.) */
+  /** The key that the cable must send. (Over gRPC the cable sends no key.) */
   secret?: string
   /** PEM: gRPC over TLS. */
   tls?: { cert: string; key: string }

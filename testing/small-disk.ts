@@ -14,7 +14,7 @@ export interface SmallDisk {
 
 export interface SmallDiskOptions {
   readonly kib: number
-  /** The user to whom it belongs. */
+  /** The user that owns it. */
   readonly owner?: { readonly uid: number; readonly gid: number }
 }
 
