@@ -54,7 +54,7 @@ const ANYCABLE: Tool = {
 const UNIT = [
   'cli/**/*.test.ts',
   'client/*.test.ts',
-  'server/**/!(redis-*|outbox-postgres-*).test.ts',
+  'server/**/!(redis-*|outbox-postgres-*|broker-races|broker-gaps|delaying-broker).test.ts',
   'web/**/*.test.ts',
   'start/**/*.test.ts',
   'bench/**/*.test.ts',
@@ -70,10 +70,26 @@ const IN_REDIS = ['history', 'gaps', 'broadcasts', 'several-streams', 'publicati
   name => `server/test/${name}.test.ts`,
 )
 const JDK = "^the JDK's client"
+/** Beginnings of titles: tests of a kind that another one in `npm test` stands for, and that take seconds of a core. */
+const REPEATS = `^(${[
+  'SIGTERM ends everything',
+  'a misconfigured web app',
+  'an intended outage',
+  'npm start goes on',
+  'npm start names a language',
+  'npm start reports a misconfigured Board',
+  'only this machine reaches the Board',
+  'the port opens after 5 s',
+  'a connection that freezes is given up',
+  'a cable that is killed again and again',
+  'of two cables that share a broker one reads',
+  'the right answers the helper in (?!ruby)',
+  'a Board reports (?!no secret)',
+].join('|')})`
 const SOAK = [process.execPath, 'e2e/soak/main.ts'] as const
 
 export const PARTS: Readonly<Record<string, Part>> = {
-  unit: { steps: [{ tests: UNIT, skip: JDK }] },
+  unit: { steps: [{ tests: UNIT, skip: `${JDK}|${REPEATS}` }] },
   languages: {
     steps: [
       { program: [process.execPath, 'backends/vectors/generate.ts', '--check'] },
@@ -83,6 +99,7 @@ export const PARTS: Readonly<Record<string, Part>> = {
           'e2e/languages/*.test.ts',
           'e2e/conformance/{conformance,anycable-file}.test.ts',
         ],
+        skip: REPEATS,
       },
       { tests: [FUZZ], env: { HOTCABLE_FUZZ: '300' } },
       { tests: [FUZZ], env: { HOTCABLE_FUZZ: '100', ...LATE } },
@@ -101,11 +118,26 @@ export const PARTS: Readonly<Record<string, Part>> = {
       { tests: ['web/http2.test.ts'], only: JDK, needs: JAVA },
     ],
   },
+  repeats: {
+    isExtra: true,
+    steps: [
+      {
+        tests: [
+          'start/main.test.ts',
+          'server/broadcast/{redis,outbox-sqlite}.test.ts',
+          'backends/check/check.test.ts',
+          'e2e/languages/{database,start}.test.ts',
+        ],
+        only: REPEATS,
+      },
+    ],
+  },
   proxies: { isExtra: true, steps: [{ tests: ['e2e/proxies/*.test.ts'] }] },
   fuzz: { isExtra: true, steps: [{ tests: [FUZZ], env: { HOTCABLE_FUZZ: '3000' } }] },
   late: {
     isExtra: true,
     steps: [
+      { tests: ['server/test/{broker-races,broker-gaps,delaying-broker}.test.ts'] },
       { tests: ['e2e/conformance/conformance.test.ts'], env: LATE },
       { tests: [FUZZ], env: { HOTCABLE_FUZZ: '1000', ...LATE } },
       { program: [...SOAK, '--minutes=1'], asOne: true, env: LATE },

@@ -93,7 +93,7 @@ function told({ passed, failed, skipped }: Count): string {
 
 function titleOf(step: Step): string {
   if ('project' in step) return `playwright ${step.project}`
-  if ('tests' in step) return [...step.tests, step.only].join(' ').trim()
+  if ('tests' in step) return step.tests.join(' ')
   return step.program.join(' ').replace(process.execPath, 'node')
 }
 
