@@ -17,7 +17,7 @@ import { withUnpublishedHealed } from './broadcast/unpublished.ts'
 import type { WayIn, WayInParts } from './broadcast/way-in.ts'
 import { createWaysIn } from './broadcast/ways-in.ts'
 import { createRedisStores } from './brokers/redis-stores.ts'
-import { createChannels, type Resolve } from './channels/channels.ts'
+import { type Channels, createChannels, type Resolve } from './channels/channels.ts'
 import type { Config } from './config/config.ts'
 import { createRecent } from './debug/recent.ts'
 import { createDebugRoutes } from './debug/routes.ts'
@@ -64,7 +64,7 @@ export interface CableParts extends Partial<Clocks>, Wraps {
   /** Repeats upkeep, so that a test can run it. */
   every?: Every
   /** Puts another meaning of identifiers in front of the channels. */
-  wrapResolve?: (channels: Resolve) => Resolve
+  wrapResolve?: (channels: Channels) => Resolve
   /** Asks the app for the identity of a caller without a token. */
   connect?: Connect
   /** The process that does a part of the work for this one (--workers). */

@@ -8,6 +8,7 @@
  */
 import type { Secret } from '../auth/keys.ts'
 import { streamVerifier } from '../auth/streams.ts'
+import type { Soon } from '../base/soon.ts'
 import { SubscriptionRejected } from '../errors.ts'
 import { isTooDeep } from '../protocol/json.ts'
 import { type Position, parsePosition } from '../protocol/position.ts'
@@ -30,8 +31,24 @@ export interface StreamGrant {
   readonly position: Position | 'unknown' | undefined
 }
 
+/** The client that subscribes. */
+export interface Subscriber {
+  readonly identity: string
+  /** The request with which it came; `undefined`: no part of this cable needs it. */
+  readonly request: ClientRequest | undefined
+}
+
+export interface ClientRequest {
+  /** http:// or https://, with the query. */
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+}
+
 /** Throws {@link SubscriptionRejected}. */
-export type Resolve = (identifier: string) => StreamGrant
+export type Channels = (identifier: string) => StreamGrant
+
+/** Throws, or rejects with, {@link SubscriptionRejected}. While an answer is due, the later commands of the session wait. */
+export type Resolve = (identifier: string, subscriber: Subscriber) => Soon<StreamGrant>
 
 /** How the names of a channel are signed. */
 export interface Signed {
@@ -62,7 +79,7 @@ export interface ChannelParts {
   verified: (key: number) => void
 }
 
-export function createChannels(settings: ChannelSettings, { wall, verified }: ChannelParts): Resolve {
+export function createChannels(settings: ChannelSettings, { wall, verified }: ChannelParts): Channels {
   const { streamsSecrets, streamsPurpose: purpose, publicStreams, whisper, presence, turbo, cableReady } = settings
   const verifier = (secrets: readonly Secret[]) => {
     const verify = streamVerifier({ secrets, purpose })

@@ -23,6 +23,8 @@ export interface Connection extends Subscriber {
   congested: (size: number) => boolean
   /** Bytes that wait to be written. */
   pending: () => number
+  /** Lets further messages of the client wait, or hands them out. */
+  hold: (isHeld: boolean) => void
   /** Closes with the ending's code, after it has sent everything before. */
   close: (code: EndingCode) => void
 }

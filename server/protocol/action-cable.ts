@@ -29,6 +29,8 @@ export interface Command {
   history?: HistoryRequest
   /** `info` is JSON text, as the client sent it. */
   presence?: { id: string; info: string | undefined }
+  /** When it came, if it had to wait; by the session's clock, ms. */
+  cameAt?: number
 }
 
 /** Returns `undefined` for a text that is not a command, or is nested too deep. */

@@ -13,6 +13,7 @@ import { tokenVerifier, type Verified } from '../auth/identity.ts'
 import { type PublicTokens, publicTokenVerifier } from '../auth/jwks.ts'
 import { atTime, type Clocks } from '../base/clocks.ts'
 import type { Soon } from '../base/soon.ts'
+import type { ClientRequest } from '../channels/channels.ts'
 import { AUTH_FAILED, ENDINGS, SessionRefused } from '../errors.ts'
 import type { Connection, ConnectionListener, WaitingClient } from '../hub/connection.ts'
 import type { Metrics } from '../metrics.ts'
@@ -39,9 +40,10 @@ export interface AdmissionParts
   ping: (beat: Beat, rhythm: Rhythm) => Slot<Beat> | undefined
   /** Calls `missing` if a client is silent after a ping; `undefined`: it may be. */
   watchPongs: ((missing: () => void) => PongWatch) | undefined
+  /** Returns what a session keeps of its request; `undefined`: nothing. */
+  requestOf?: ((caller: Caller) => ClientRequest) | undefined
   metrics: Metrics
   wall: Clocks['wall']
-  monotonic: Clocks['monotonic']
 }
 
 export interface AdmissionSettings {
@@ -80,6 +82,7 @@ export interface Caller {
 /** A caller that may have a session. */
 export interface Admitted extends Identity {
   readonly sid: string
+  readonly request: ClientRequest | undefined
 }
 
 /** Calls `then` when the client has left. */
@@ -102,7 +105,7 @@ export interface Admission {
 
 export function createAdmission(
   config: AdmissionSettings,
-  { sessions, arrivals, connect, newSid, ping, watchPongs, metrics, wall, monotonic, ...parts }: AdmissionParts,
+  { sessions, arrivals, connect, newSid, ping, watchPongs, requestOf, metrics, wall, ...parts }: AdmissionParts,
 ): Admission {
   const { settings, jwtSecrets, publicTokens, noauth, enforceJwt } = config
   const shared: SessionParts = {
@@ -117,6 +120,7 @@ export function createAdmission(
     },
   }
 
+  const { monotonic } = parts
   const listenerParts = { sessions, metrics, monotonic }
   const verify: (token: string, nowSeconds: number) => Soon<Verified> =
     publicTokens === undefined
@@ -128,33 +132,40 @@ export function createAdmission(
   /** Throws or rejects with {@link SessionRefused}. */
   function identify(caller: Caller, sid: string): Soon<Admitted> {
     const token = readToken(caller.url, caller.headers, config.jwtParam)
+    const request = requestOf?.(caller)
     // Refuse a bad token even if the cable needs none: a client that sends a token wants that identity.
     if (token !== '' && readsTokens) {
       const verified = verify(token, now())
       if (verified instanceof Promise)
         return identified(
-          verified.then(late => proven(late, sid)),
+          verified.then(late => proven(late, sid, request)),
           sid,
         )
-      return proven(verified, sid)
+      return proven(verified, sid, request)
     }
-    if (noauth && !enforceJwt) return { sid, identity: JSON.stringify({ sid }), expires: undefined, anonymous: true }
+    if (noauth && !enforceJwt)
+      return { sid, identity: JSON.stringify({ sid }), expires: undefined, anonymous: true, request }
     if (connect !== undefined && !enforceJwt) {
       const answer = connect(caller, sid)
-      return answer instanceof Promise ? identified(answer, sid) : { ...answer, sid }
+      return answer instanceof Promise
+        ? identified(
+            answer.then(late => ({ ...late, sid, request })),
+            sid,
+          )
+        : { ...answer, sid, request }
     }
     throw new SessionRefused(readsTokens ? 'token_missing' : 'nobody_can_connect')
   }
 
-  function proven({ identity, expires, key }: Verified, sid: string): Admitted {
+  function proven({ identity, expires, key }: Verified, sid: string, request: Admitted['request']): Admitted {
     metrics.verified('jwt', key)
-    return { sid, identity, expires, anonymous: false }
+    return { sid, identity, expires, anonymous: false, request }
   }
 
-  async function identified(answer: Promise<Identity>, sid: string): Promise<Admitted> {
+  async function identified(answer: Promise<Admitted>, sid: string): Promise<Admitted> {
     const admitted = await answer
     arrivals.identify(sid, admitted.identity)
-    return { ...admitted, sid }
+    return admitted
   }
 
   function authenticate(caller: Caller, whenLeft: WhenLeft): Soon<Admitted | 'left'> {
@@ -196,7 +207,8 @@ export function createAdmission(
       throw new SessionRefused('token_expired')
     const resumable = connection.protocol === EXTENDED
     const identity = resumed?.identity ?? admitted.identity
-    const newcomer = { sid: admitted.sid, identity, anonymous: admitted.anonymous, resumable, connection, resumed }
+    const { sid, anonymous, request } = admitted
+    const newcomer = { sid, identity, anonymous, resumable, connection, request, resumed }
     const session = new Session(newcomer, shared)
     const listener = new SessionListener(session, listenerParts)
     if (resumable) listener.pongs = watchPongs?.(() => session.disconnect('no_pong'))

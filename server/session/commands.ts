@@ -40,7 +40,11 @@ type Answer = Soon<Complaint>
 
 /** A command about the session, or about a subscription that it has. */
 type Row =
-  | { readonly about: 'session'; readonly act: (session: Speaker, command: Command, held?: Subscription) => Complaint }
+  | {
+      readonly about: 'session'
+      readonly isFree?: undefined
+      readonly act: (session: Speaker, command: Command, held?: Subscription) => Complaint
+    }
   | {
       readonly about: 'subscription'
       readonly act: (session: Speaker, command: Command, held: Subscription, parts: CommandParts) => Answer

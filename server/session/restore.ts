@@ -8,7 +8,7 @@
  * message that it sends after the welcome.
  */
 import { guarded } from '../base/failure.ts'
-import type { StreamGrant } from '../channels/channels.ts'
+import type { StreamGrant, Subscriber } from '../channels/channels.ts'
 import { SubscriptionRejected } from '../errors.ts'
 import type { Connection } from '../hub/connection.ts'
 import { restoredWelcome } from '../protocol/extended.ts'
@@ -18,7 +18,7 @@ import type { SessionParts } from './session-parts.ts'
 import type { Subscription } from './subscriptions.ts'
 
 /** The part of a session that restoring uses. */
-export interface Restored {
+export interface Restored extends Subscriber {
   readonly sid: string
   readonly connection: Pick<Connection, 'send'>
   readonly catchUp: CatchUp
@@ -47,7 +47,7 @@ export interface Grace {
 export function restore(session: Restored, { identifiers, position }: Snapshot, parts: SessionParts): Grace {
   const restored: Subscription[] = []
   for (const identifier of identifiers) {
-    const grant = resolveAgain(identifier, parts)
+    const grant = resolveAgain(identifier, session, parts)
     if (grant === undefined) continue
     const subscription = session.add(identifier, grant)
     session.catchUp.wait(subscription)
@@ -79,10 +79,20 @@ export function restore(session: Restored, { identifiers, position }: Snapshot, 
   }
 }
 
-/** Returns `undefined` if we reject the identifier now: its signed name may have expired. */
-function resolveAgain(identifier: string, { resolve, count }: SessionParts): StreamGrant | undefined {
+/**
+ * Returns `undefined` if we reject the identifier now: its signed name may have expired. The welcome does not wait for a
+ * grant that comes later either: a client subscribes again to what its welcome does not name.
+ */
+function resolveAgain(
+  identifier: string,
+  session: Subscriber,
+  { resolve, count }: SessionParts,
+): StreamGrant | undefined {
   try {
-    return resolve(identifier)
+    const grant = resolve(identifier, session)
+    if (!(grant instanceof Promise)) return grant
+    grant.catch(() => {})
+    return undefined
   } catch (error) {
     if (!(error instanceof SubscriptionRejected)) throw error
     count(error.code)

@@ -114,7 +114,7 @@ export class SessionListener implements ConnectionListener, Beat {
       this.pings?.delete(this)
       this.pongs?.stop()
       this.stopClock?.()
-      this.#parts.sessions.lost(this.session)
+      this.session.left(() => this.#parts.sessions.lost(this.session))
     } catch (error) {
       this.session.fail(error)
     }

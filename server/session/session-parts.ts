@@ -1,6 +1,6 @@
 /** The parts of a session. */
 import type { ReportFailure } from '../base/failure.ts'
-import type { Resolve } from '../channels/channels.ts'
+import type { ClientRequest, Resolve } from '../channels/channels.ts'
 import type { ComplaintCode, EndingCode, RejectionCode } from '../errors.ts'
 import type { Heal } from '../heal/heal.ts'
 import type { Connection } from '../hub/connection.ts'
@@ -17,6 +17,7 @@ export interface SessionParts extends CatchUpParts, CommandParts {
   heal: Heal
   /** Calls `then` after so many ms. Returns a function that cancels the call. */
   later: (ms: number, then: () => void) => () => void
+  monotonic: () => number
   failed: ReportFailure
   /** Counts a rejected subscription, or an ended session. */
   count: (code: RejectionCode | EndingCode) => void
@@ -45,5 +46,7 @@ export interface Newcomer {
   /** Whether the client may resume the session. */
   resumable: boolean
   connection: Connection
+  /** `undefined`: no part of this cable needs it. */
+  request?: ClientRequest | undefined
   resumed?: Snapshot | undefined
 }

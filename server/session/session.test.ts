@@ -36,6 +36,7 @@ function start(pattern: RegExp, { history }: { history: MemoryHistory | undefine
     ping: nothing,
     congested: () => false,
     pending: () => 0,
+    hold: nothing,
     close: code => done.push(`close ${code}`),
   }
   const presence: Presence = {
@@ -59,6 +60,7 @@ function start(pattern: RegExp, { history }: { history: MemoryHistory | undefine
       },
       heal: { fate: () => undefined, missed: () => done.push('missed'), left: nothing },
       later: () => nothing,
+      monotonic: () => 0,
       failed: error => done.push(String(error)),
       count: nothing,
       ignored: nothing,

@@ -8,8 +8,8 @@
 
 import type { Soon } from '../base/soon.ts'
 import { BrokerUnavailable, unawaited } from '../broker.ts'
-import type { StreamGrant } from '../channels/channels.ts'
-import type { ComplaintCode, EndingCode, GapCode, RejectionCode, SubscriptionRejected } from '../errors.ts'
+import type { ClientRequest, StreamGrant } from '../channels/channels.ts'
+import type { ComplaintCode, EndingCode, GapCode, SubscriptionRejected } from '../errors.ts'
 import type { Connection, Outcome } from '../hub/connection.ts'
 import type { Addressee } from '../hub/hub.ts'
 import { type Command, parseCommand, type RefreshFate, rejectSubscription, welcome } from '../protocol/action-cable.ts'
@@ -23,14 +23,18 @@ import { type Grace, type Restored, restore } from './restore.ts'
 import type { Snapshot } from './resumables.ts'
 import type { Newcomer, SessionParts, Stored } from './session-parts.ts'
 import type { ClientPositions } from './start.ts'
-import { type Subscribing, subscribe } from './subscribe.ts'
+import { type Subscribed, type Subscribing, subscribe } from './subscribe.ts'
 import { type Subscription, Subscriptions } from './subscriptions.ts'
+import { WaitingCommands } from './waiting-commands.ts'
 
 /** Former sids that we remember, so that a broadcast that excludes one does not reach this session. */
 const REMEMBERED_SIDS = 8
 
 /** The client has not shown a sign of life since it may have missed messages of any stream. */
 const NEVER = -1
+
+/** How long the commands of a client that has left may wait for answers. */
+const LAST_MS = 5_000
 
 const NO_SIDS: readonly string[] = []
 
@@ -41,6 +45,7 @@ export class Session implements Addressee, Behind, Speaker, Subscribing, Restore
   readonly resumable: boolean
   readonly sid: string
   readonly connection: Connection
+  readonly request: ClientRequest | undefined
   readonly #parts: SessionParts
   /** The sids of the sessions that it resumed, the latest first. */
   readonly #formerSids: readonly string[]
@@ -52,13 +57,18 @@ export class Session implements Addressee, Behind, Speaker, Subscribing, Restore
   #heardAt = 0
   #ended = false
   #rejections = 0
+  /** Set while the answer to a command is due. */
+  #waiting: WaitingCommands | undefined
+  /** Set once the client has left, until its last commands are executed. */
+  #leaving: (() => void) | undefined
 
-  constructor({ sid, identity, anonymous, resumable, connection, resumed }: Newcomer, parts: SessionParts) {
+  constructor({ sid, identity, anonymous, resumable, connection, request, resumed }: Newcomer, parts: SessionParts) {
     this.sid = sid
     this.identity = identity
     this.anonymous = anonymous
     this.resumable = resumable
     this.connection = connection
+    this.request = request
     connection.session = this
     this.#formerSids = resumed?.sids.slice(0, REMEMBERED_SIDS) ?? NO_SIDS
     this.#parts = parts
@@ -134,7 +144,52 @@ export class Session implements Addressee, Behind, Speaker, Subscribing, Restore
       this.#complain(text !== undefined && isTooDeep(text) ? 'command_too_deep' : 'command_malformed')
       return 'malformed'
     }
-    return this.#obey(command)
+    return this.#waiting === undefined ? this.#obey(command) : this.#queue(this.#waiting, command, text!.length)
+  }
+
+  #queue(waiting: WaitingCommands, command: Command, length: number): Outcome {
+    command.cameAt = this.#parts.monotonic()
+    if (!waiting.add(command, length)) this.#complain('already_subscribed')
+    if (waiting.isFull) this.connection.hold(true)
+    return COMMANDS.get(command.command)?.isFree ? 'free' : 'done'
+  }
+
+  /** Lets later commands wait for the answer to this one. */
+  #waitFor(answer: Promise<unknown>, command: Command): void {
+    this.#waiting ??= new WaitingCommands(command)
+    this.#waiting.isDue = true
+    answer.then(() => this.#goOn()).catch(error => this.fail(error))
+  }
+
+  #goOn(): void {
+    const waiting = this.#waiting
+    if (waiting === undefined) return // (the session has ended)
+    waiting.isDue = false
+    while (!waiting.isDue) {
+      const command = waiting.next()
+      if (command === undefined) return this.#caughtUp()
+      const isUseless = this.#leaving !== undefined && command.command === 'subscribe'
+      if (!isUseless) this.#obey(command)
+      if (this.#ended) return
+    }
+    if (!waiting.isFull) this.connection.hold(false)
+  }
+
+  #caughtUp(): void {
+    this.#waiting = undefined
+    this.connection.hold(false)
+    this.#leaving?.()
+  }
+
+  /** The client has left. Calls `then` after its last commands, or when they have waited for 5 s. */
+  left(then: () => void): void {
+    if (this.#waiting?.areSubscribes ?? true) return then()
+    const cancel = this.#parts.later(LAST_MS, () => this.#leaving?.())
+    this.#leaving = () => {
+      this.#leaving = undefined
+      cancel()
+      then()
+    }
   }
 
   #obey(command: Command): Outcome {
@@ -169,12 +224,17 @@ export class Session implements Addressee, Behind, Speaker, Subscribing, Restore
     if (this.#ended) return undefined
     this.#ended = true
     this.#grace?.end()
+    if (this.#waiting !== undefined) {
+      this.#waiting = undefined
+      this.connection.hold(false)
+    }
     const left = this.snapshot()
     const { presence, heal, failed } = this.#parts
     for (const subscription of this.subscriptions) this.#leave(subscription)
     this.subscriptions.clear()
     heal.left(this)
     unawaited(presence?.lost(this.sid), failed)
+    this.#leaving?.()
     return left
   }
 
@@ -192,9 +252,11 @@ export class Session implements Addressee, Behind, Speaker, Subscribing, Restore
     }
   }
 
-  /** Answers the client, and returns the subscription, or the code that rejected it: see subscribe.ts. */
-  subscribe(command: Command, positions?: ClientPositions): Subscription | RejectionCode {
-    return subscribe(this, command, this.#parts, positions)
+  /** Answers the client, and returns the result: see subscribe.ts. */
+  subscribe(command: Command, positions?: ClientPositions): Soon<Subscribed> {
+    const subscribed = subscribe(this, command, this.#parts, positions)
+    if (subscribed instanceof Promise) this.#waitFor(subscribed, command)
+    return subscribed
   }
 
   join(command: Command, subscription: Subscription): void {

@@ -1,7 +1,8 @@
 /**
  * Subscribing: a grant or a rejection, then the confirmation, then the replay.
  */
-import type { StreamGrant } from '../channels/channels.ts'
+import { type Soon, soon } from '../base/soon.ts'
+import type { StreamGrant, Subscriber } from '../channels/channels.ts'
 import { type RejectionCode, SubscriptionRejected } from '../errors.ts'
 import type { Connection } from '../hub/connection.ts'
 import { type Command, confirmSubscription, type RefreshFate } from '../protocol/action-cable.ts'
@@ -11,7 +12,7 @@ import { allowed, asksForHistory, type ClientPositions, eventStart } from './sta
 import type { Subscription, Subscriptions } from './subscriptions.ts'
 
 /** The part of a session that subscribing uses. */
-export interface Subscribing {
+export interface Subscribing extends Subscriber {
   readonly connection: Pick<Connection, 'send'>
   readonly catchUp: CatchUp
   readonly subscriptions: Subscriptions
@@ -23,18 +24,35 @@ export interface Subscribing {
   join: (command: Command, subscription: Subscription) => void
 }
 
+/** A subscription, the code that rejected it, or `over`: the session ended before the answer came. */
+export type Subscribed = Subscription | RejectionCode | 'over'
+
 /**
- * Answers the client, and returns the subscription, or the code that rejected it. A client of server-sent events has
- * `positions`. It cannot ask for history later, so we answer every start but "now" with confirm_history or reject_history.
+ * Answers the client, and returns the result. A client of server-sent events has `positions`. It cannot ask for history
+ * later, so we answer every start but "now" with confirm_history or reject_history.
  */
 export function subscribe(
   session: Subscribing,
-  { identifier, history, presence }: Command,
+  command: Command,
   parts: SessionParts,
   positions?: ClientPositions,
-): Subscription | RejectionCode {
-  const subscription = session.subscriptions.get(identifier) ?? grantTo(session, identifier, parts)
-  if (typeof subscription === 'string') return subscription
+): Soon<Subscribed> {
+  const subscription = session.subscriptions.get(command.identifier) ?? grantTo(session, command.identifier, parts)
+  return soon(subscription, subscription => {
+    if (typeof subscription === 'string') return subscription
+    confirm(session, subscription, command, parts, positions)
+    return subscription
+  })
+}
+
+/** Confirms the subscription, and begins its replay. */
+function confirm(
+  session: Subscribing,
+  subscription: Subscription,
+  { identifier, history, presence }: Command,
+  parts: SessionParts,
+  positions: ClientPositions | undefined,
+): void {
   const { grant, state } = subscription
   const asked = allowed(history, parts.historySince)
   subscription.confirmed = true
@@ -53,20 +71,21 @@ export function subscribe(
   if (presence !== undefined && !session.ended) {
     session.join({ command: 'join', identifier, presence }, subscription)
   }
-  return subscription
 }
 
-function grantTo(
-  session: Subscribing,
-  identifier: string,
-  { resolve, limits }: SessionParts,
-): Subscription | RejectionCode {
-  try {
-    session.subscriptions.check(identifier, limits)
-    return session.add(identifier, resolve(identifier))
-  } catch (error) {
+function grantTo(session: Subscribing, identifier: string, { resolve, limits }: SessionParts): Soon<Subscribed> {
+  const reject = (error: unknown) => {
     if (!(error instanceof SubscriptionRejected)) throw error
+    if (session.ended) return 'over'
     session.reject(identifier, error)
     return error.code
+  }
+  try {
+    session.subscriptions.check(identifier, limits)
+    const grant = resolve(identifier, session)
+    if (!(grant instanceof Promise)) return session.add(identifier, grant)
+    return grant.then(grant => (session.ended ? 'over' : session.add(identifier, grant)), reject)
+  } catch (error) {
+    return reject(error)
   }
 }

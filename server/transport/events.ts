@@ -7,6 +7,7 @@
  * We admit the client, then read the whole request, then subscribe. A request that we refuse at any step leaves nothing behind.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Soon } from '../base/soon.ts'
 import {
   type ClosedCode,
   ENDINGS,
@@ -26,6 +27,7 @@ import type { Metrics } from '../metrics.ts'
 import { originAllowed, queryOf, type Wishes } from '../protocol/negotiate.ts'
 import type { Admission, Admitted } from '../session/admission.ts'
 import type { Session } from '../session/session.ts'
+import type { Subscribed } from '../session/subscribe.ts'
 import type { Subscription } from '../session/subscriptions.ts'
 import { type EventRequest, readGet, readPost } from './event-request.ts'
 import { LargeEvents } from './large-events.ts'
@@ -79,12 +81,12 @@ export function createEventHandler({ settings, jwtParam }: EventSettings, parts:
       const admitted = identified instanceof Promise ? await identified : identified
       if (admitted === 'left') return
       admission.checkLimits(admitted)
-      if (request.method === 'GET') return begin(response, admitted, get(request)).open(cors)
+      if (request.method === 'GET') return await begin(response, admitted, get(request), cors)
       const asked = await post(request)
       // While we read the body, the client may have left, and others may have come.
       if (request.socket.destroyed) return
       if (parts.whyClosed() !== undefined) return askToReconnect(response, cors)
-      begin(response, admitted, asked).open(cors)
+      await begin(response, admitted, asked, cors)
     } catch (error) {
       if (error instanceof SessionRefused) {
         admission.report(error)
@@ -113,35 +115,72 @@ export function createEventHandler({ settings, jwtParam }: EventSettings, parts:
     return readPost(queryOf(url), headers['last-event-id']?.toString(), body, settings.max_subscriptions)
   }
 
-  /** Throws the refusal, and leaves no session behind. */
-  function begin(response: ServerResponse, admitted: Admitted, asked: EventRequest): EventStream {
+  /** Throws, or rejects with, the refusal, and leaves no session behind. */
+  function begin(response: ServerResponse, admitted: Admitted, asked: EventRequest, cors: Headers): Soon<void> {
     const connection = createEventStream(response, asked.format, streams)
     const listener = admission.admit(connection, admitted, WISHES)
-    try {
-      subscribe(listener.session, connection, asked)
-    } catch (error) {
-      listener.closed()
+    const close = () => listener.closed()
+    const open = () => {
+      response.off('close', close)
+      connection.listen(listener)
+      connection.open(cors)
+    }
+    const refuse = (error: unknown): never => {
+      response.off('close', close)
+      close()
       throw error
     }
-    connection.listen(listener)
-    return connection
+    try {
+      const subscribed = subscribe(listener.session, connection, asked)
+      if (subscribed === undefined) return open()
+      response.once('close', close)
+      return subscribed
+        .then(() => {
+          if (connection.isOpen && !listener.session.ended) return open()
+          close()
+          askToReconnect(response, cors)
+        })
+        .catch(refuse)
+    } catch (error) {
+      return refuse(error)
+    }
   }
 
-  function subscribe(session: Session, connection: EventStream, asked: EventRequest): void {
+  /** Returns nothing if all answers are here at once. */
+  function subscribe(session: Session, connection: EventStream, asked: EventRequest): Promise<void> | undefined {
     const { commands, positions, sharesId } = asked
     const subscriptions: Subscription[] = []
     const isCaughtUp = () =>
       subscriptions.length === commands.length && subscriptions.every(({ state }) => state !== 'waiting')
     // Replays come one stream after the other. Only after them does the id of a message stand for all messages before it.
     if (sharesId) connection.withholdIds(isCaughtUp)
-    for (const { presence: _, ...command } of commands) {
-      metrics.client_msg_total++
-      const started = performance.now()
-      const subscription = session.subscribe(command, positions)
-      metrics.commandTook(performance.now() - started)
-      if (typeof subscription === 'string') throw new SubscriptionRejected(subscription)
-      subscriptions.push(subscription)
+    const took = (subscribed: Subscribed) => {
+      if (typeof subscribed !== 'string') subscriptions.push(subscribed)
+      else if (subscribed !== 'over') throw new SubscriptionRejected(subscribed)
     }
+    const goOn = (): Promise<void> | undefined => {
+      while (subscriptions.length < commands.length && !session.ended) {
+        const { presence: _, ...command } = commands[subscriptions.length]!
+        metrics.client_msg_total++
+        const started = performance.now()
+        const subscribed = session.subscribe(command, positions)
+        metrics.commandTook(performance.now() - started)
+        if (subscribed instanceof Promise) return subscribed.then(took).then(goOn)
+        took(subscribed)
+      }
+      if (!session.ended) subscribedToAll(session, connection, asked, subscriptions, isCaughtUp)
+      return undefined
+    }
+    return goOn()
+  }
+
+  function subscribedToAll(
+    session: Session,
+    connection: EventStream,
+    { commands, sharesId }: EventRequest,
+    subscriptions: readonly Subscription[],
+    isCaughtUp: () => boolean,
+  ): void {
     // A join is announced to its stream, so the client joins only after we granted all subscriptions.
     commands.forEach((command, at) => {
       if (command.presence !== undefined) session.join(command, subscriptions[at]!)

@@ -41,6 +41,7 @@ export class Inbox extends Bucket {
   #waiting: (string | undefined)[] | undefined
   /** `undefined` while messages wait for {@link release}. */
   #timer: NodeJS.Timeout | undefined
+  #isHeld = false
   #malformed: Bucket | undefined
   /** When the last message must have been handled. `undefined`: the connection is open. */
   #deadline: number | undefined
@@ -52,11 +53,16 @@ export class Inbox extends Bucket {
 
   /** Lets all messages wait until {@link release}, however long. Reading goes on until the first one, so that we notice a close. */
   hold(): void {
-    this.#waiting = []
+    this.#isHeld = true
+    this.#waiting ??= []
+    clearTimeout(this.#timer)
+    this.#timer = undefined
   }
 
   /** Handles the messages that waited, and those to come. */
   release(): void {
+    if (!this.#isHeld) return
+    this.#isHeld = false
     this.#work()
   }
 
@@ -93,7 +99,7 @@ export class Inbox extends Bucket {
     const now = performance.now()
     this.#deadline = now + MAX_WAIT_MS
     if (this.#waiting === undefined) return this.#owner.ended()
-    if (this.#timer === undefined) return this.#drop() // (there will be no session)
+    if (this.#isHeld) return this.#drop() // (there is no session, or it has enough messages)
     clearTimeout(this.#timer)
     this.#sleep(this.wait(this.#owner.rate, now))
   }
@@ -121,7 +127,7 @@ export class Inbox extends Bucket {
   }
 
   #work(): void {
-    while (this.#waiting !== undefined) {
+    while (this.#waiting !== undefined && !this.#isHeld) {
       const now = performance.now()
       const ms = this.wait(this.#owner.rate, now)
       if (ms > 0) return this.#sleep(ms)
@@ -129,7 +135,7 @@ export class Inbox extends Bucket {
       const text = this.#waiting.shift()
       this.#handle(text, text === undefined ? 0 : Buffer.byteLength(text), now)
     }
-    if (this.#waiting === undefined) return // (a message made the session stop the inbox)
+    if (this.#waiting === undefined || this.#isHeld) return // (a message made the session stop the inbox, or hold it)
     this.#waiting = undefined
     if (this.#deadline === undefined) this.#owner.resume()
     else this.#owner.ended()

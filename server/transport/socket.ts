@@ -165,6 +165,11 @@ export class ClientSocket extends Backlog implements Connection, InboxOwner {
     return this.#socket.writableLength
   }
 
+  hold(isHeld: boolean): void {
+    if (isHeld) this.#inbox?.hold()
+    else this.#inbox?.release()
+  }
+
   close(code: EndingCode): void {
     this.#refuses = true
     const [status, text] = ENDINGS[code].close

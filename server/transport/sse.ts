@@ -79,6 +79,11 @@ export function createEventStream(
     if (state === 'held') {
       held.push(event)
       heldSize += size
+      // (An answer to one of its subscribes may take its time.)
+      if (maxPendingSize > 0 && heldSize > 4 * maxPendingSize) {
+        state = 'closed'
+        held = []
+      }
     } else if (isTooSlow(size)) {
       state = 'closed'
       listener?.tooSlow()
@@ -119,6 +124,7 @@ export function createEventStream(
       return waits >= maxPendingSize / 2
     },
     pending: () => response.writableLength,
+    hold() {}, // (it has no messages)
     sendLastEventId(stream, position) {
       // After a gap the client must keep its old id, so that the gap comes again if it reconnects before it has healed.
       if (!held.some(event => String(event).startsWith('event: reject_history\n')))
