@@ -1,5 +1,5 @@
 /**
- * For tests: an application with Action Cable's channels, which a cable calls over HTTP. The client writes its script:
+ * For tests: an application with Action Cable's channels, which a cable calls over HTTP or over gRPC. The client writes its script:
  * an answer stands in what the client sends, and the app returns it.
  *
  *   const app = await startRpcApp(t, 'http', { secret })
@@ -40,10 +40,12 @@ export interface RpcApp {
   start: () => Promise<void>
 }
 
-export type Transport = 'http'
+export type Transport = 'http' | 'grpc'
 
 const TRANSPORTS: Record<Transport, { listen: () => Promise<Listen>; host: (port: number) => string }> = {
   http: { listen: async () => listenHttp, host: port => `http://127.0.0.1:${port}/_anycable` },
+  // (Most tests of HTTP need no Protocol Buffers.)
+  grpc: { listen: async () => (await import('./rpc-grpc.ts')).listenGrpc, host: port => `127.0.0.1:${port}` },
 }
 
 export async function startRpcApp(
@@ -62,7 +64,8 @@ export async function startRpcApp(
     else unread.set(call.method, [...(unread.get(call.method) ?? []), call])
     return (await app.before(call)) ?? ANSWERS[call.method](call)
   }
-  let listening = await listen(handle, 0, options)
+  const address = { host: '127.0.0.1', port: 0 }
+  let listening = await listen(handle, { ...address, ...options })
   const { port } = listening
   const app: RpcApp = {
     host: host(port),
@@ -76,7 +79,7 @@ export async function startRpcApp(
     before: () => undefined,
     stop: () => listening.close(),
     async start() {
-      listening = await listen(handle, port, options)
+      listening = await listen(handle, { ...address, ...options, port })
     },
   }
   t.after(() => listening.close())

@@ -13,7 +13,7 @@ const STATUSES: Partial<Record<Fault, number>> = {
   crash: 500,
 }
 
-export const listenHttp: Listen = async (handle, port, { secret }) => {
+export const listenHttp: Listen = async (handle, { host, port, secret }) => {
   const server = createServer(async (request, response) => {
     const path = /^\/_anycable\/(connect|command|disconnect)$/.exec(request.url ?? '')
     if (request.method !== 'POST' || !path) return void response.writeHead(404).end()
@@ -33,7 +33,7 @@ export const listenHttp: Listen = async (handle, port, { secret }) => {
     if (typeof answer === 'string') return void response.writeHead(STATUSES[answer]!).end()
     response.setHeader('content-type', 'application/json').end(JSON.stringify(answer))
   })
-  server.listen(port, '127.0.0.1')
+  server.listen(port, host)
   await once(server, 'listening')
   return {
     port: (server.address() as AddressInfo).port,

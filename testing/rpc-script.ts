@@ -59,6 +59,10 @@ export interface RpcCall {
 export type Fault = 'hang' | 'drop' | 'garbage' | 'unavailable' | 'exhausted' | 'unauthorized' | 'refused' | 'crash'
 
 export interface RpcOptions {
+  /** 127.0.0.1 by default. */
+  host?: string
+  /** A free one by default. */
+  port?: number
   /** The key that the cable must send. (Over gRPC the cable sends no key.) */
   secret?: string
   /** PEM: gRPC over TLS. */
@@ -91,7 +95,10 @@ export interface Listening {
   close: () => Promise<void>
 }
 
-export type Listen = (handle: Handle, port: number, options: RpcOptions) => Promise<Listening>
+export type Listen = (
+  handle: Handle,
+  options: Required<Pick<RpcOptions, 'host' | 'port'>> & RpcOptions,
+) => Promise<Listening>
 
 /** An identifier that has a script for its subscription, and one for its end. `more` makes it another identifier. */
 export const channel = (
