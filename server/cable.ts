@@ -18,6 +18,7 @@ import type { WayIn, WayInParts } from './broadcast/way-in.ts'
 import { createWaysIn } from './broadcast/ways-in.ts'
 import { createRedisStores } from './brokers/redis-stores.ts'
 import { type Channels, createChannels, type Resolve } from './channels/channels.ts'
+import { withPermits } from './channels/permitted.ts'
 import type { Config } from './config/config.ts'
 import { createRecent } from './debug/recent.ts'
 import { createDebugRoutes } from './debug/routes.ts'
@@ -34,6 +35,7 @@ import type { Log } from './log.ts'
 import { createMetrics } from './metrics.ts'
 import { printAttendance } from './presence/presence.ts'
 import { formatPosition, type Position } from './protocol/position.ts'
+import { loadAuthority } from './rpc/load-authority.ts'
 import { type Connect, createAdmission } from './session/admission.ts'
 import { Arrivals } from './session/arrivals.ts'
 import { shutDown } from './session/drain.ts'
@@ -107,7 +109,10 @@ export function createCable(
   const shared = createRedisStores(config, { later, failed, log })
   const stores = createStores(settings, { wall, monotonic, dropped, failed, ...shared, ...wraps })
   const { broker, history, tell, presence, resumables } = stores
-  const endUpkeep = every(UPKEEP_MS, stores.expire)
+  const endUpkeep = every(UPKEEP_MS, () => {
+    stores.expire()
+    authority?.expire()
+  })
   const heartbeat = new Heartbeat(wall, failed)
   const arrivals = new Arrivals({ later })
   const sessions = new Sessions({ resumables, arrivals, signal: broker.signal, later, failed })
@@ -116,7 +121,7 @@ export function createCable(
   let draining = false
   const whyClosed = () => (draining ? 'draining' : waysIn.closed)
 
-  const counted = (): Counted => ({ sessions, arrivals, hub, broker, ...stores.memory, webSockets, pace })
+  const counted = (): Counted => ({ sessions, arrivals, hub, broker, ...stores.memory, webSockets, pace, authority })
   const metrics = createMetrics(gaugesOf(counted), settings.metrics_tags)
   const count = (code: GapCode) => {
     metrics.refused(code)
@@ -125,8 +130,16 @@ export function createCable(
   const position = () => history && { offset: history.seen, epoch: history.epoch }
   const maxStreams = limitsOf(settings).maxSubscriptions
   const channels = createChannels(config, { wall, verified: key => metrics.verified('streams', key) })
+  const authority =
+    config.authority &&
+    loadAuthority(config.authority, {
+      concurrency: settings.subscribe_concurrency,
+      random: Math.random,
+      ...{ wall, later, metrics, log },
+    })
+  const permitted = authority === undefined ? channels : withPermits(channels, authority)
   const admission = createAdmission(config, {
-    resolve: wrapResolve?.(channels) ?? channels,
+    resolve: wrapResolve?.(channels) ?? permitted,
     heal: createHeal({ count, metrics, maxStreams, explain: settings.dev, position, monotonic, later, pace }),
     ping: (beat, rhythm) => heartbeat.add(beat, rhythm),
     watchPongs: createPongWatches(settings.pong_timeout),
@@ -142,7 +155,10 @@ export function createCable(
   })
 
   const feed = createFeed({
-    signal: request => sessions.signalled(request),
+    signal(request) {
+      if ('identity' in request) authority?.forget(request.identity)
+      return sessions.signalled(request)
+    },
     gap: streams => sessions.gap(streams),
     took: metrics.broadcastTook,
     ...{ broker, hub, turn, monotonic },
@@ -180,6 +196,7 @@ export function createCable(
     await waysIn.stop()
     heartbeat.stop()
     webSockets.stop()
+    authority?.stop()
     metrics.stop()
     shown.stop()
     endUpkeep()

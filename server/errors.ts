@@ -58,6 +58,18 @@ export const ENDINGS = {
     close: [1013, 'Try again later'],
     fix: 'the cable waited 5 s to hear whether it may admit the client: from the app, or from the broker',
   },
+  subscribe_unavailable: {
+    tell: 'subscribe_unavailable',
+    reconnect: true,
+    close: [1013, 'Try again later'],
+    fix: 'the app at --subscribe_url did not say within 8 s whether the client may subscribe',
+  },
+  permission_ended: {
+    tell: 'permission_ended',
+    reconnect: true,
+    close: [1000, 'Permission ended'],
+    fix: "the app's permission for a stream has ended: the client connects again, and the cable asks again",
+  },
   remote: {
     tell: 'remote',
     reconnect: false,
@@ -124,6 +136,7 @@ export const REJECTIONS = {
     'give the app and the cable the same ANYCABLE_SECRET (or --streams_secret, or --turbo_streams_secret)',
   stream_name_expired: 'the signed name has expired: render the page again',
   stream_purpose_mismatch: 'the name was signed for another purpose than --streams_purpose',
+  stream_refused: 'the app at --subscribe_url refuses this stream to this identity',
   streams_key_missing: 'the cable has no secret to verify signed names: --streams_secret or --secret',
 } as const
 

@@ -21,6 +21,9 @@ const COUNTERS = {
   redis_msg_total: 'Broadcasts from Redis that were published.',
   redis_refused_msg_total:
     'Broadcasts from Redis that the cable could not publish; it set those of --redisx_stream aside.',
+  authorize_call_total: 'Questions to --subscribe_url, each attempt counted.',
+  authorize_error_total: 'Questions to --subscribe_url without an answer.',
+  authorize_retries_total: 'Questions to --subscribe_url that the cable repeated.',
   remote_commands_total: 'Remote disconnects.',
   server_msg_total: 'Frames sent to clients.',
   disconnected_slow_clients_total: 'Sessions cut because they read too slowly.',

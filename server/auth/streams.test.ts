@@ -56,6 +56,7 @@ test('a former secret still verifies, and the result names its index', () => {
     stream,
     key: 2,
     forever: true,
+    isAsked: false,
   })
 })
 
@@ -71,8 +72,8 @@ test('a verifier that remembers names still refuses forged and expired ones', ()
   ]
 
   for (let n = 0; n < 2; n++) {
-    assert.deepEqual(verify(forever, NOW), { stream: 'board/1', key: 0, forever: true })
-    assert.deepEqual(verify(expiring, NOW), { stream: 'board/2', key: 0, forever: false })
+    assert.deepEqual(verify(forever, NOW), { stream: 'board/1', key: 0, forever: true, isAsked: false })
+    assert.deepEqual(verify(expiring, NOW), { stream: 'board/2', key: 0, forever: false, isAsked: false })
     assert.throws(() => verify(`${forever.slice(0, -1)}${forever.endsWith('0') ? 1 : 0}`, NOW), {
       code: 'stream_signature_mismatch',
     })

@@ -19,6 +19,8 @@ export interface StreamKeys {
   readonly secrets: readonly Secret[]
   /** The purpose that a signed name must have; empty: it must have none. */
   readonly purpose: string
+  /** Another purpose that it may have: then the app has to permit it as well. Empty: no other. */
+  readonly askedPurpose?: string
 }
 
 export interface VerifiedStream {
@@ -27,6 +29,8 @@ export interface VerifiedStream {
   readonly key: number
   /** Whether the name never expires. */
   readonly forever: boolean
+  /** Whether its purpose says that the app has to permit it. */
+  readonly isAsked: boolean
 }
 
 /** Returns the stream that a signed name grants. `nowSeconds` is Unix time. Throws {@link SubscriptionRejected}. */
@@ -36,7 +40,7 @@ export type VerifyStream = (signed: string, nowSeconds: number) => VerifiedStrea
 const REMEMBERED = 1000
 
 /** Remembers the names verified last, if they never expire: a herd of clients asks for a few names, thousands of times. */
-export function streamVerifier({ secrets, purpose }: StreamKeys): VerifyStream {
+export function streamVerifier({ secrets, purpose, askedPurpose = '' }: StreamKeys): VerifyStream {
   const keys = secrets.map(secret => (secret === '' ? undefined : new Hmac('sha256', secret)))
   const known = new Map<string, VerifiedStream>()
 
@@ -46,7 +50,7 @@ export function streamVerifier({ secrets, purpose }: StreamKeys): VerifyStream {
     if (!payload || !digest || rest.length > 0) throw new SubscriptionRejected('stream_signature_malformed')
     const key = DIGEST.test(digest) ? keys.findIndex(key => key?.verifies(payload, digest, 'hex')) : -1
     if (key < 0) throw new SubscriptionRejected('stream_signature_mismatch')
-    return { ...open(decode(payload), purpose, nowSeconds), key }
+    return { ...open(decode(payload), { purpose, askedPurpose }, nowSeconds), key }
   }
 
   return (signed, nowSeconds) => {
@@ -66,7 +70,11 @@ export function streamVerifier({ secrets, purpose }: StreamKeys): VerifyStream {
  * expires or has a purpose: {"_rails":{"data":"chat/42","exp":"2026-11-23T08:00:00.000Z","pur":"…"}}, and before Rails 7.1
  * {"_rails":{"message":"<base64 of JSON>",…}}. As in Rails, the purposes must be equal, or both absent.
  */
-function open(value: unknown, purpose: string, nowSeconds: number): Pick<VerifiedStream, 'stream' | 'forever'> {
+function open(
+  value: unknown,
+  { purpose, askedPurpose }: Required<Omit<StreamKeys, 'secrets'>>,
+  nowSeconds: number,
+): Omit<VerifiedStream, 'key'> {
   const { data, message, exp, pur } = typeof value === 'string' ? ({ data: value } as Envelope) : envelope(value)
   const forever = exp === undefined || exp === null
   if (!forever) {
@@ -74,10 +82,11 @@ function open(value: unknown, purpose: string, nowSeconds: number): Pick<Verifie
     if (Number.isNaN(expires)) throw new SubscriptionRejected('stream_name_not_a_string')
     if (nowSeconds * 1000 >= expires) throw new SubscriptionRejected('stream_name_expired')
   }
-  if ((pur ?? '') !== purpose) throw new SubscriptionRejected('stream_purpose_mismatch')
+  const isAsked = askedPurpose !== '' && pur === askedPurpose
+  if (!isAsked && (pur ?? '') !== purpose) throw new SubscriptionRejected('stream_purpose_mismatch')
   const name = data === undefined && typeof message === 'string' && STANDARD.test(message) ? decode(message) : data
   if (typeof name !== 'string') throw new SubscriptionRejected('stream_name_not_a_string')
-  return { stream: name, forever }
+  return { stream: name, forever, isAsked }
 }
 
 type Envelope = Record<'data' | 'message' | 'exp' | 'pur', unknown>

@@ -7,11 +7,12 @@
  * here. Pure.
  */
 import type { Secret } from '../auth/keys.ts'
-import { streamVerifier } from '../auth/streams.ts'
+import { streamVerifier, type VerifiedStream } from '../auth/streams.ts'
 import type { Soon } from '../base/soon.ts'
 import { SubscriptionRejected } from '../errors.ts'
 import { isTooDeep } from '../protocol/json.ts'
 import { type Position, parsePosition } from '../protocol/position.ts'
+import type { Permit } from '../rpc/authority.ts'
 
 export interface StreamGrant {
   /** The subscription listens to all of them. Each is there once. */
@@ -29,6 +30,8 @@ export interface StreamGrant {
   readonly events: boolean
   /** The position at which the page was rendered, if it sends one. */
   readonly position: Position | 'unknown' | undefined
+  /** The permission of the app; `due`: the cable has to ask for it first. `undefined`: the stream needs none. */
+  readonly permit?: Permit | 'due'
 }
 
 /** The client that subscribes. */
@@ -47,7 +50,10 @@ export interface ClientRequest {
 /** Throws {@link SubscriptionRejected}. */
 export type Channels = (identifier: string) => StreamGrant
 
-/** Throws, or rejects with, {@link SubscriptionRejected}. While an answer is due, the later commands of the session wait. */
+/**
+ * Throws, or rejects with, {@link SubscriptionRejected}, or a SessionRefused that ends the session. While an answer is due,
+ * the later commands of the session wait.
+ */
 export type Resolve = (identifier: string, subscriber: Subscriber) => Soon<StreamGrant>
 
 /** How the names of a channel are signed. */
@@ -67,10 +73,26 @@ export interface ChannelSettings {
   /** How to read the names of `Turbo::StreamsChannel` and `CableReady::Stream`; `undefined`: the cable does not serve it. */
   readonly turbo: Signed | undefined
   readonly cableReady: Signed | undefined
+  /** `undefined`: the app permits every stream. */
+  readonly asked: AskedStreams | undefined
+}
+
+/** The streams for which the app has to permit each subscription. */
+export interface AskedStreams {
+  /** Names, or their beginnings with `*` behind. */
+  readonly streams: readonly string[]
+  /** The purpose in the signed names of other streams; empty: no such names. */
+  readonly purpose: string
 }
 
 type Params = Record<string, unknown>
-type Granted = Omit<StreamGrant, 'position' | 'events'>
+
+/** What a channel grants; `isAsked`: a signed name says that the app has to permit it. */
+interface Granted extends Omit<StreamGrant, 'position' | 'events' | 'permit'> {
+  readonly isAsked: boolean
+}
+
+type Verified = Pick<VerifiedStream, 'stream' | 'isAsked'>
 
 export interface ChannelParts {
   /** Unix time in ms. */
@@ -80,12 +102,21 @@ export interface ChannelParts {
 }
 
 export function createChannels(settings: ChannelSettings, { wall, verified }: ChannelParts): Channels {
-  const { streamsSecrets, streamsPurpose: purpose, publicStreams, whisper, presence, turbo, cableReady } = settings
+  const {
+    streamsSecrets,
+    streamsPurpose: purpose,
+    publicStreams,
+    whisper,
+    presence,
+    turbo,
+    cableReady,
+    asked,
+  } = settings
   const verifier = (secrets: readonly Secret[]) => {
-    const verify = streamVerifier({ secrets, purpose })
-    return (signed: string) => {
-      const { stream, key } = verify(signed, wall() / 1000)
-      verified(key)
+    const verify = streamVerifier({ secrets, purpose, askedPurpose: asked?.purpose ?? '' })
+    return (signed: string): Verified => {
+      const stream = verify(signed, wall() / 1000)
+      verified(stream.key)
       return stream
     }
   }
@@ -95,33 +126,44 @@ export function createChannels(settings: ChannelSettings, { wall, verified }: Ch
     if (signed) return ofData(ofPubsub(name(signed)), whisper, presence)
     const stream = name(open)
     if (!publicStreams) throw new SubscriptionRejected('stream_not_public')
-    return ofData(stream, true, true)
+    return ofData({ stream, isAsked: false }, true, true)
   })
   const html = (kind: 'turbo' | 'html', field: string, { secrets, cleartext }: Signed) => {
-    const verify = cleartext ? (stream: string) => stream : verifier(secrets)
+    const verify = cleartext ? (stream: string): Verified => ({ stream, isAsked: false }) : verifier(secrets)
     return (params: Params) => {
-      const streams = [verify(name(params[field]))]
-      return { streams, kind, whisper: undefined, presence: undefined }
+      const { stream, isAsked } = verify(name(params[field]))
+      return { streams: [stream], kind, whisper: undefined, presence: undefined, isAsked }
     }
   }
   if (turbo) channels.set('Turbo::StreamsChannel', html('turbo', 'signed_stream_name', turbo))
   if (cableReady) channels.set('CableReady::Stream', html('html', 'identifier', cableReady))
 
+  const isDue = asked === undefined ? undefined : matcher(asked.streams)
+
   return identifier => {
     const params = parse(identifier)
     const grant = channels.get(params.channel)
     if (grant === undefined) throw new SubscriptionRejected('channel_unknown')
-    const { streams, kind, whisper, presence } = grant(params)
+    const { streams, kind, whisper, presence, isAsked } = grant(params)
     const events = kind === 'turbo' && params.events !== undefined
-    return { streams, kind, whisper, presence, events, position: parsePosition(params.position) }
+    const granted = { streams, kind, whisper, presence, events, position: parsePosition(params.position) }
+    return isAsked || isDue?.(streams[0]!) ? { ...granted, permit: 'due' } : granted
   }
 }
 
-const ofData = (stream: string, whisper: boolean, presence: boolean): Granted => ({
+/** Returns whether a stream is one of these names. Not only signed names count: a client must not go around the question. */
+function matcher(names: readonly string[]): (stream: string) => boolean {
+  const exact = new Set(names.filter(name => !name.endsWith('*')))
+  const beginnings = names.filter(name => name.endsWith('*')).map(name => name.slice(0, -1))
+  return stream => exact.has(stream) || beginnings.some(beginning => stream.startsWith(beginning))
+}
+
+const ofData = ({ stream, isAsked }: Verified, whisper: boolean, presence: boolean): Granted => ({
   streams: [stream],
   kind: 'data',
   whisper: whisper ? stream : undefined,
   presence: presence ? stream : undefined,
+  isAsked,
 })
 
 function name(value: unknown): string {

@@ -6,6 +6,7 @@ import { deriveKey, railsTurboKeys, type Secret } from '../auth/keys.ts'
 import type { RedisServer } from '../brokers/redis-client.ts'
 import type { ChannelSettings, Signed } from '../channels/channels.ts'
 import type { Tls } from '../http/listener.ts'
+import type { AppSettings } from '../rpc/ask-app.ts'
 import type { Values } from './settings.ts'
 
 /** The configuration of a cable, with fallbacks resolved. */
@@ -21,6 +22,8 @@ export interface Config extends ChannelSettings {
   readonly noauth: boolean
   /** Empty: broadcasts need no key. */
   readonly broadcastKeys: readonly string[]
+  /** The app that permits subscriptions to the streams in `asked`. */
+  readonly authority: AppSettings | undefined
   /** `main`: the clients' port. */
   readonly broadcastPort: number | 'main'
   /** `undefined`: the API is off. */
@@ -48,6 +51,7 @@ const RESOLVED = [
   ...['jwt_public_key', 'jwks_url', 'jwt_issuer', 'jwt_audience', 'jwt_identity_claim'],
   ...['streams_secret', 'streams_previous_secrets', 'streams_purpose', 'public_streams'],
   ...['streams_whisper', 'streams_presence'],
+  ...['subscribe_url', 'subscribe_streams', 'subscribe_purpose', 'subscribe_key'],
   ...['turbo_streams', 'turbo_streams_secret', 'turbo_rails_cleartext', 'rails_secret_key_base'],
   ...['cable_ready', 'cable_ready_secret', 'cable_ready_cleartext'],
   ...['broadcast_key', 'broadcast_previous_keys', 'http_broadcast_port'],
@@ -104,6 +108,7 @@ export function resolve(values: Values): Resolved {
       derived: [],
       cleartext: values.cable_ready_cleartext,
     }),
+    ...permission(values),
     broadcastKeys: rotation(broadcastKey, values.broadcast_previous_keys),
     broadcastPort: broadcastPort(values, broadcastKey),
     api: api(values, apiKey),
@@ -140,6 +145,14 @@ function withoutResolved(values: Values): Settings {
 /** A key that was not given derives from the secret. `none` means no key. */
 const keyOf = (given: string, secret: string, purpose: string): string =>
   given === 'none' ? '' : given || (secret === '' ? '' : deriveKey(secret, purpose))
+
+/** Where the cable asks for permission to subscribe, and for which streams. */
+function permission(values: Values): Pick<Config, 'asked' | 'authority'> {
+  const { subscribe_url: url, subscribe_streams: streams, subscribe_purpose: purpose } = values
+  if (url === '') return { asked: undefined, authority: undefined }
+  const key = keyOf(values.subscribe_key, values.secret, 'subscribe-cable')
+  return { asked: { streams, purpose }, authority: { url, key } }
+}
 
 /** Without a present secret, former secrets open nothing. */
 const rotation = (present: string, former: readonly string[]): readonly string[] =>

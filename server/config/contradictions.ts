@@ -72,6 +72,18 @@ const CONTRADICTIONS: readonly MistakeRow[] = [
     when: ({ given, values }: Checked) => given.has(name) && !readsPublicTokens(values),
     say: `--${name} needs --jwt_public_key or --jwks_url`,
   })),
+  ...(['subscribe_streams', 'subscribe_purpose', 'subscribe_key'] as const).map(name => ({
+    when: ({ given, values }: Checked) => given.has(name) && values.subscribe_url === '',
+    say: `--${name} needs --subscribe_url: without it the cable asks no app`,
+  })),
+  {
+    when: ({ config: { asked } }) => asked?.streams.length === 0 && asked.purpose === '',
+    say: '--subscribe_url needs --subscribe_streams or --subscribe_purpose: the streams to ask for',
+  },
+  {
+    when: ({ config: { authority } }) => authority?.key === '',
+    say: '--subscribe_url needs --secret or --subscribe_key: the app must recognize the cable',
+  },
   {
     when: ({ values }) => values.broadcast_adapter.includes('outbox') && values.outbox === '',
     say: '--broadcast_adapter has outbox, which needs --outbox: its database',

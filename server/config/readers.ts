@@ -70,6 +70,14 @@ export const outbox: Read<string> = text => {
   return text
 }
 
+/** Names of streams, or their beginnings with `*` behind. */
+export const streamNames: Read<string[]> = text => {
+  const entries = list(text)
+  if (entries.some(entry => entry.slice(0, -1).includes('*')))
+    throw new Error('must be names of streams, or their beginnings with * behind; comma-separated')
+  return entries
+}
+
 /** `none` switches a secret off, as in AnyCable. */
 export const secret: Read<string> = value => (value === 'none' ? '' : value)
 

@@ -25,6 +25,8 @@ export type Stats = Record<string, unknown>
 export interface Counted {
   readonly sessions: { readonly count: number; readonly identities: number; readonly pending: number }
   readonly arrivals: { readonly count: number }
+  /** `undefined`: the cable asks no app whether clients may subscribe. */
+  readonly authority: { readonly pending: number } | undefined
   readonly hub: { readonly size: number }
   readonly resumables: { readonly size: number; readonly bytes: number; readonly evicted: number }
   /** `undefined`: the cable keeps no history. */
@@ -66,6 +68,11 @@ const ROWS: readonly StatsRow[] = [
     gauge: 'arriving_num',
     help: 'Clients that wait until the app or the broker answers whether to admit them.',
     read: of => of.arrivals.count,
+  },
+  {
+    gauge: 'authorize_pending_num',
+    help: 'Questions to --subscribe_url that wait for their answer.',
+    read: of => of.authority?.pending,
   },
   {
     gauge: 'broadcast_streams_num',

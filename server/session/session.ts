@@ -274,6 +274,7 @@ export class Session implements Addressee, Behind, Speaker, Subscribing, Restore
   /** Adds a subscription that waits for its replay. */
   add(identifier: string, grant: StreamGrant): Subscription {
     const subscription = this.subscriptions.add(identifier, grant)
+    if (typeof grant.permit === 'object') grant.permit.hold(this)
     this.catchUp.enter(subscription)
     return subscription
   }
@@ -292,6 +293,7 @@ export class Session implements Addressee, Behind, Speaker, Subscribing, Restore
     if (state === 'live')
       for (const stream of grant.streams) this.#parts.hub.unsubscribe(stream, identifier, this.connection)
     this.catchUp.leave(subscription)
+    if (typeof grant.permit === 'object') grant.permit.release()
     subscription.state = 'over'
   }
 

@@ -3,7 +3,7 @@
  */
 import { type Soon, soon } from '../base/soon.ts'
 import type { StreamGrant, Subscriber } from '../channels/channels.ts'
-import { type RejectionCode, SubscriptionRejected } from '../errors.ts'
+import { type EndingCode, type RejectionCode, SessionRefused, SubscriptionRejected } from '../errors.ts'
 import type { Connection } from '../hub/connection.ts'
 import { type Command, confirmSubscription, type RefreshFate } from '../protocol/action-cable.ts'
 import type { CatchUp } from './catch-up.ts'
@@ -19,6 +19,7 @@ export interface Subscribing extends Subscriber {
   readonly ended: boolean
   add: (identifier: string, grant: StreamGrant) => Subscription
   reject: (identifier: string, rejection: SubscriptionRejected) => void
+  disconnect: (code: EndingCode) => void
   /** The action that follows a gap of this subscription. */
   fate: (subscription: Subscription) => RefreshFate | undefined
   join: (command: Command, subscription: Subscription) => void
@@ -75,6 +76,10 @@ function confirm(
 
 function grantTo(session: Subscribing, identifier: string, { resolve, limits }: SessionParts): Soon<Subscribed> {
   const reject = (error: unknown) => {
+    if (error instanceof SessionRefused) {
+      session.disconnect(error.code)
+      return 'over'
+    }
     if (!(error instanceof SubscriptionRejected)) throw error
     if (session.ended) return 'over'
     session.reject(identifier, error)

@@ -115,6 +115,7 @@ const NO_CLIENTS = {
   hub: { size: 0 },
   webSockets: { count: 0 },
   pace: undefined,
+  authority: undefined,
 }
 
 const repeat = (ms: number, then: () => void) => {

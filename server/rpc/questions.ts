@@ -1,0 +1,155 @@
+/**
+ * The questions that the app has not answered yet.
+ *
+ *   ask ─▶ [slot] ─▶ app ─▶ answer
+ *     ▲                ╰▶ none: again after a while, for as long as a caller waits
+ *     ╰ equal questions share one
+ */
+import type { Log } from '../log.ts'
+import { type Answer, type AskApp, type Question, reasonOf } from './ask-app.ts'
+import { Slots } from './slots.ts'
+
+export interface QuestionParts {
+  askApp: AskApp
+  /** Questions that the app gets at once. */
+  concurrency: number
+  /** Calls `then` after so many ms. Returns a function that cancels the call. */
+  later: (ms: number, then: () => void) => () => void
+  /** From 0 to 1. */
+  random: () => number
+  /** Takes each answer, before its callers get it. */
+  answered: (question: Question, answer: Answer) => void
+  metrics: { authorize_call_total: number; authorize_error_total: number; authorize_retries_total: number }
+  log: Pick<Log, 'warn'>
+}
+
+/** The app gave no answer in time, or the question has become void. */
+export class AnswerMissing extends Error {
+  override readonly name = 'AnswerMissing'
+}
+
+interface Open {
+  readonly identity: string
+  callers: number
+  readonly answer: Promise<Answer>
+  readonly abort: AbortController
+}
+
+/** Time for one attempt. */
+const ATTEMPT_MS = 4_000
+/** Questions that wait for a slot, for each slot. */
+const WAITING_PER_SLOT = 200
+/** Pause after the first failure, and the longest one. */
+const PAUSES_MS = [200, 2_000] as const
+
+export class Questions {
+  readonly #parts: QuestionParts
+  readonly #slots: Slots
+  readonly #open = new Map<string, Open>()
+
+  constructor(parts: QuestionParts) {
+    this.#parts = parts
+    this.#slots = new Slots(parts.concurrency, WAITING_PER_SLOT * parts.concurrency)
+  }
+
+  get count(): number {
+    return this.#open.size
+  }
+
+  /** Rejects with {@link AnswerMissing} after so many ms. */
+  async ask(question: Question, patienceMs: number): Promise<Answer> {
+    const key = keyOf(question)
+    const open = this.#open.get(key) ?? this.#begin(key, question)
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>()
+    const cancel = this.#parts.later(patienceMs, () => reject(new AnswerMissing()))
+    open.callers++
+    open.answer.then(resolve, reject)
+    try {
+      return await promise
+    } finally {
+      cancel()
+      if (--open.callers === 0) this.#end(key, open)
+    }
+  }
+
+  /** Ends the questions about an identity: the app may have answered them before it changed its mind. */
+  forget(identity: string): void {
+    for (const [key, open] of this.#open) if (open.identity === identity) this.#end(key, open)
+  }
+
+  stop(): void {
+    for (const [key, open] of this.#open) this.#end(key, open)
+  }
+
+  #end(key: string, open: Open): void {
+    if (this.#open.get(key) === open) this.#open.delete(key)
+    open.abort.abort(new AnswerMissing())
+  }
+
+  #begin(key: string, question: Question): Open {
+    const abort = new AbortController()
+    const answer = this.#run(question, abort.signal).then(answer => {
+      abort.signal.throwIfAborted()
+      this.#parts.answered(question, answer)
+      return answer
+    })
+    answer.catch(() => {}) // (its callers may have gone)
+    const open = { identity: question.identity, callers: 0, answer, abort }
+    this.#open.set(key, open)
+    return open
+  }
+
+  async #run(question: Question, signal: AbortSignal): Promise<Answer> {
+    const { metrics, log } = this.#parts
+    for (let failures = 0; ; failures++) {
+      if (this.#slots.isFull) throw new AnswerMissing()
+      await this.#slots.take(signal)
+      try {
+        return await this.#attempt(question, signal)
+      } catch (error) {
+        signal.throwIfAborted()
+        metrics.authorize_error_total++
+        const about = { code: 'subscribe_unavailable', reason: reasonOf(error) }
+        log.warn(about, 'the app at --subscribe_url did not say whether a client may subscribe')
+      } finally {
+        this.#slots.free()
+      }
+      await this.#pause(failures, signal)
+      metrics.authorize_retries_total++
+    }
+  }
+
+  async #attempt(question: Question, signal: AbortSignal): Promise<Answer> {
+    signal.throwIfAborted()
+    this.#parts.metrics.authorize_call_total++
+    const attempt = new AbortController()
+    const end = () => attempt.abort(signal.reason)
+    const cancel = this.#parts.later(ATTEMPT_MS, () => attempt.abort(new DOMException('', 'TimeoutError')))
+    signal.addEventListener('abort', end, { once: true })
+    try {
+      return await this.#parts.askApp(question, attempt.signal)
+    } finally {
+      cancel()
+      signal.removeEventListener('abort', end)
+    }
+  }
+
+  /** At random, so that an app that comes back does not get all questions at once. */
+  async #pause(failures: number, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
+    const [first, longest] = PAUSES_MS
+    const ms = Math.min(first * 2 ** failures, longest) * (0.5 + this.#parts.random() / 2)
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const cancel = this.#parts.later(ms, resolve)
+    const end = () => reject(signal.reason)
+    signal.addEventListener('abort', end, { once: true })
+    try {
+      await promise
+    } finally {
+      cancel()
+      signal.removeEventListener('abort', end)
+    }
+  }
+}
+
+export const keyOf = ({ identity, stream }: Question): string => `${identity.length} ${identity}${stream}`
