@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { BrokerUnavailable } from '../broker.ts'
+import type { Job, Pace } from '../heal/pace.ts'
 import { createStores } from '../session/stores.ts'
 import type { WorkerOffers } from './offers.ts'
 import type { Peer } from './peer.ts'
@@ -12,14 +14,14 @@ const SETTINGS = {
 }
 
 /** The primary, with a worker that reads nothing: `waiting` is what it leaves unread. */
-function primary(waiting = 0) {
+function primary(waiting = 0, pace?: Pace) {
   const monotonic = () => 0
   const stores = createStores(SETTINGS, { wall: () => 0, monotonic, dropped() {}, failed: assert.fail })
-  const seats = createSeats({ stores, pace: undefined })
+  const seats = createSeats({ stores, pace })
   let offers: StoreOffers | undefined
   let written = 0
   let killed = 0
-  const peer = { waiting, write: () => written++ } as unknown as Peer<WorkerOffers>
+  const peer = { waiting, write: () => written++, tell() {} } as unknown as Peer<WorkerOffers>
   const connect = (given: StoreOffers): Seat['peer'] => {
     offers = given
     return peer
@@ -57,6 +59,36 @@ test('a replay that is too large for one answer is a gap', () => {
   assert.equal(offers.after('a', { offset: 0, epoch }), 'gap')
   assert.equal((offers.after('a', { offset: 30, epoch }) as unknown[]).length, 4)
   assert.ok((offers.since('a', 0) as unknown[]).length <= 33)
+})
+
+test('while a worker leaves 8 MiB unread, its replays ask again later, and a question about members gets their number', () => {
+  const { offers } = primary((8 << 20) + 1)
+  offers.join('a', '1', 'ada', undefined)
+
+  assert.throws(() => offers.since('a', 0), BrokerUnavailable)
+  assert.throws(() => offers.after('a', { offset: 0, epoch: '' }), BrokerUnavailable)
+  assert.deepEqual(offers.present('a', undefined), { total: 1, records: [] })
+})
+
+test('a dead worker leaves its place in the pace, and nothing is left of the refreshes that it got', () => {
+  const waiting: Job[] = []
+  const left: string[] = []
+  const pace = {
+    ask(owner: string, job: Job) {
+      if (owner === 'ada') job()
+      else waiting.push(job)
+      return () => left.push(owner)
+    },
+    waiting: 0,
+  }
+  const { seat, offers } = primary(0, pace)
+  for (const [turn, owner] of ['ada', 'bob', 'eve', 'sue'].entries()) offers.wantTurn(turn, owner)
+  waiting[0]!()
+  offers.leaveTurn(2)
+
+  seat.left()
+
+  assert.deepEqual(left, ['eve', 'sue'])
 })
 
 test('the sessions of a dead worker are lost, and their clients can resume each once', () => {

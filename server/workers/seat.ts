@@ -7,7 +7,7 @@
  */
 import { soon } from '../base/soon.ts'
 import type { WayIn } from '../broadcast/way-in.ts'
-import type { Entry, Feed, Live, Signal } from '../broker.ts'
+import { BrokerUnavailable, type Entry, type Feed, type Live, type Signal } from '../broker.ts'
 import type { Pace } from '../heal/pace.ts'
 import type { Stores } from '../session/stores.ts'
 import type { Found, PrimaryOffers, PrimaryState, WorkerOffers } from './offers.ts'
@@ -18,6 +18,8 @@ import { SharedSessions } from './shared-sessions.ts'
 const MAX_WAITING = 64 << 20
 /** Bytes of the messages of one answer. No client may have as many in its queue. */
 const MAX_ANSWER = 32 << 20
+/** While more bytes wait for a worker, its replays ask again later, and it gets no members: many clients may come back at once. */
+const MAX_WAITING_TO_ANSWER = 8 << 20
 
 /** A worker that is connected. */
 export interface Seat {
@@ -99,12 +101,22 @@ export function createSeats({ stores: { broker, presence, memory }, pace }: Seat
       /** The sids that joined a stream. */
       const joined = new Set<string>()
       const turns = new Map<number, () => void>()
+      const isBusy = () => seat.peer.waiting > MAX_WAITING_TO_ANSWER
+      const refuseIfBusy = () => {
+        if (isBusy()) throw new BrokerUnavailable('the worker has much to read')
+      }
       const offers: StoreOffers = {
         position: () => broker.position(),
         publish: publications =>
           soon(broker.publish(publications), done => publications.map(one => done.includes(one))),
-        after: (stream, from) => soon(broker.after(stream, from), answerable),
-        since: (stream, seconds) => soon(broker.since(stream, seconds), newest),
+        after(stream, from) {
+          refuseIfBusy()
+          return soon(broker.after(stream, from), answerable)
+        },
+        since(stream, seconds) {
+          refuseIfBusy()
+          return soon(broker.since(stream, seconds), newest)
+        },
         listen: stream => listen(stream, seat),
         unlisten: stream => unlisten(stream, seat),
         live: (stream: string, live: Live) => void broker.tell(stream, live),
@@ -118,7 +130,7 @@ export function createSeats({ stores: { broker, presence, memory }, pace }: Seat
         lost(sid) {
           if (joined.delete(sid)) void presence?.lost(sid)
         },
-        present: (stream, maxBytes) => presence!.present(stream, maxBytes),
+        present: (stream, maxBytes) => presence!.present(stream, isBusy() ? 0 : maxBytes),
         addSession: snapshot => sessions.add(seat, snapshot),
         updateSession: snapshot => sessions.update(seat, snapshot),
         keepSession: snapshot => sessions.keep(seat, snapshot),
@@ -126,12 +138,14 @@ export function createSeats({ stores: { broker, presence, memory }, pace }: Seat
         takeSession: (sid, caller) => sessions.take(sid, caller),
         forgetSessions: identity => sessions.forget(identity),
         wantTurn(turn, owner) {
-          const takeBack = pace?.ask(owner, () => {
+          let waits = true
+          const takeBack = pace!.ask(owner, () => {
+            waits = false
             turns.delete(turn)
             seat.peer.tell('turn', turn)
             return true
           })
-          if (takeBack !== undefined) turns.set(turn, takeBack)
+          if (waits) turns.set(turn, takeBack)
         },
         leaveTurn(turn) {
           turns.get(turn)?.()
