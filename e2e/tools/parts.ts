@@ -54,7 +54,7 @@ const ANYCABLE: Tool = {
 const UNIT = [
   'cli/**/*.test.ts',
   'client/*.test.ts',
-  'server/**/!(redis-*|outbox-postgres-*|broker-races|broker-gaps|delaying-broker).test.ts',
+  'server/**/!(redis-*|outbox-postgres-*|workers-*|broker-races|broker-gaps|delaying-broker).test.ts',
   'web/**/*.test.ts',
   'start/**/*.test.ts',
   'bench/**/*.test.ts',
@@ -148,6 +148,7 @@ export const PARTS: Readonly<Record<string, Part>> = {
     steps: [{ tests: ['e2e/conformance/conformance.test.ts', ...IN_REDIS], within: 'testing/with-redis.ts' }],
   },
   stores: { isExtra: true, steps: [{ tests: ['server/**/@(redis|outbox-postgres)-*.test.ts'] }] },
+  workers: { isExtra: true, steps: [{ tests: ['server/**/workers-*.test.ts'] }] },
   heal: { isExtra: true, steps: [{ project: 'heal', needs: CHROMIUM }] },
   swap: {
     isExtra: true,

@@ -1,33 +1,24 @@
 /** A cable of several processes: no client notices on which one it is. */
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
-import { once } from 'node:events'
-import { createServer } from 'node:net'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Frame } from '../../testing/client.ts'
+import { open as openOutbox } from '../broadcast/outbox-sqlite.ts'
 import { open, token } from './test-cable.ts'
-import { startWorkers, type WorkerCable } from './worker-cable.ts'
-
-const OPEN = ['--noauth', '--public_streams', '--workers=2']
-
-interface Stats {
-  sessions: number
-  lost_sessions: number
-  history: { epoch: string; offset: number }
-  workers: { worker: number; sessions: number }[]
-}
-
-const stats = (cable: WorkerCable) => cable.api<Stats>('stats')
-
-/** Connects clients until each of two workers has some. */
-async function clientsOfBoth(cable: WorkerCable, least: number) {
-  const clients = await Promise.all(Array.from({ length: least }, () => cable.client()))
-  while ((await stats(cable)).workers.some(({ sessions }) => sessions === 0)) clients.push(await cable.client())
-  return clients
-}
-
-const texts = (frames: readonly Frame[]) => frames.flatMap(({ message }) => (message === undefined ? [] : [message]))
+import {
+  broadcastOn,
+  clientsOfBoth,
+  follow,
+  isAlive,
+  listens,
+  OPEN,
+  startWorkers,
+  stats,
+  texts,
+} from './worker-cable.ts'
 
 test('a broadcast to any worker reaches the clients of all of them, each once and in order', async t => {
   const cable = await startWorkers(t, OPEN)
@@ -57,7 +48,7 @@ test('whispers and presence reach the other worker', async t => {
   const cable = await startWorkers(t, [...OPEN, '--streams_whisper'])
   const clients = await clientsOfBoth(cable, 2)
   const identifier = open('a')
-  await Promise.all(clients.map(client => client.confirmed(identifier)))
+  await Promise.all(clients.map(client => listens(client, identifier)))
   const [first, ...others] = clients
 
   first!.command('whisper', identifier, { data: 'psst' })
@@ -95,112 +86,18 @@ test('no client misses a message when a worker is killed: it resumes on another,
   const cable = await startWorkers(t, OPEN)
   const clients = await clientsOfBoth(cable, 40)
   await Promise.all(clients.map(client => client.confirmed(open('a'))))
-  const sent: string[] = []
-  let isOver = false
-  const sending = (async () => {
-    for (let at = 0; !isOver; at++) {
-      // (A broadcast on its way through the dead worker fails; its backend tries again.)
-      const text = `message ${at}`
-      sent.push(text)
-      for (;;) {
-        const done = await cable.broadcast('a', text, { id: text }).catch((error: Error) => error)
-        if (done === undefined) break
-      }
-    }
-  })()
-
-  const received = clients.map(async client => {
-    const got: Frame[] = []
-    for (let current = client, restored = 0; ; ) {
-      try {
-        for (;;) {
-          const frame = await current.next()
-          if (frame.message !== undefined) got.push(frame)
-          if (frame.message === 'the end') return { got, restored }
-        }
-      } catch {
-        const last = got.at(-1)
-        current = await again(cable, current.sid)
-        restored++
-        if (last !== undefined)
-          current.command('history', open('a'), {
-            history: { streams: { a: { epoch: last.epoch, offset: last.offset } } },
-          })
-      }
-    }
-  })
+  const talk = broadcastOn(cable, 'a')
+  const received = clients.map(client => follow(cable, client, 'a'))
   await pause(200)
   process.kill(cable.pids.get(1)!, 'SIGKILL')
   await cable.started(3)
-  isOver = true
-  await sending
-  await cable.broadcast('a', 'the end')
+  const sent = await talk.end()
 
   const all = await Promise.all(received)
   assert.ok(all.some(({ restored }) => restored > 0))
-  for (const { got } of all) assert.deepEqual(texts(got), [...sent, 'the end'])
+  for (const { got } of all) assert.deepEqual(got, sent)
   await cable.logged(/a worker ended unexpectedly.* worker=1 ended=SIGKILL/)
 })
-
-/** Connects again, although the connection may go to a process that is dying. */
-async function again(cable: WorkerCable, sid: string) {
-  for (let attempts = 0; ; attempts++) {
-    try {
-      const client = await cable.client({ query: `?sid=${sid}` })
-      assert.equal(client.welcome.restored, true)
-      return client
-    } catch (error) {
-      if (attempts === 20 || cable.primary.exitCode !== null) throw error
-    }
-  }
-}
-
-test('presence of a killed worker ends as that of any lost session', async t => {
-  const cable = await startWorkers(t, [...OPEN, '--presence_ttl=1'])
-  const clients = await clientsOfBoth(cable, 8)
-  const identifier = open('a')
-  await Promise.all(clients.map(client => client.confirmed(identifier)))
-  clients.forEach((client, at) => {
-    client.command('join', identifier, { presence: { id: `member ${at}` } })
-  })
-  const total = async () => (await cable.api<{ total: number }>('presence/a/users')).total
-  while ((await total()) < clients.length) await pause(20)
-
-  process.kill(cable.pids.get(2)!, 'SIGKILL')
-  const gone = (await Promise.all(clients.map(isGone))).filter(Boolean).length
-
-  while ((await total()) !== clients.length - gone) await pause(50)
-  assert.ok(gone > 0 && gone < clients.length)
-})
-
-/** Whether its connection is closed; asks its worker, if that lives. */
-const isGone = async (client: Awaited<ReturnType<WorkerCable['client']>>): Promise<boolean> => {
-  try {
-    await client.answers()
-    return false
-  } catch {
-    return true
-  }
-}
-
-test('a killed primary takes its workers with it', async t => {
-  const cable = await startWorkers(t, OPEN)
-  const client = await cable.client()
-
-  cable.primary.kill('SIGKILL')
-
-  await client.closed
-  for (const pid of cable.pids.values()) while (isAlive(pid)) await pause(20)
-})
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
-}
 
 test('on SIGTERM, also to the whole group, all workers tell their clients to come back, and the cable ends with 0', async t => {
   const cable = await startWorkers(t, [...OPEN, '--shutdown_timeout=2'])
@@ -246,32 +143,23 @@ test('metrics are sums of all workers, also after one was replaced, and those of
   assert.equal(after('anycable_go_workers_replaced_total'), 1)
 })
 
-test('a port that is taken is a line on stderr, and the cable does not start', async t => {
-  const taken = createServer().listen(0, '127.0.0.1')
-  t.after(() => taken.close())
-  await once(taken, 'listening')
-  const { port } = taken.address() as { port: number }
+test('the primary alone reads the outbox: clients of all workers get each row once, and the metrics count it once', async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'hotcable-workers-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const url = `sqlite:${join(folder, 'app.sqlite')}`
+  await openOutbox(url).apply()
+  const flags = ['--broadcast_adapter=http,outbox', `--outbox=${url}`, '--metrics_log', '--metrics_rotate_interval=1']
+  const cable = await startWorkers(t, [...OPEN, ...flags])
+  const clients = await clientsOfBoth(cable, 4)
+  await Promise.all(clients.map(client => client.confirmed(open('a'))))
+  const database = new DatabaseSync(join(folder, 'app.sqlite'))
+  t.after(() => database.close())
+  const insert = database.prepare('INSERT INTO hotcable_outbox (publication) VALUES (?)')
+  const sent = ['one', 'two', 'three']
 
-  assert.throws(
-    () =>
-      execFileSync(process.execPath, ['server/main.ts', '--secret=canary', '--workers=2', `--port=${port}`], {
-        encoding: 'utf8',
-        stdio: 'pipe',
-        timeout: 60_000,
-      }),
-    { status: 1, stderr: /^cable: cannot listen on 127\.0\.0\.1:\d+ \(--port.*\): the port is in use/ },
-  )
-})
+  for (const text of sent) insert.run(JSON.stringify({ stream: 'a', data: JSON.stringify(text) }))
 
-test('workers share out the limit of sessions', async t => {
-  const cable = await startWorkers(t, [...OPEN, '--max_sessions=2'])
-  const attempt = () =>
-    cable.client().then(
-      () => 1,
-      () => 0,
-    )
-  let admitted = 0
-  while (admitted < 2) admitted += await attempt()
-
-  for (let more = 0; more < 8; more++) assert.equal(await attempt(), 0)
+  for (const client of clients) assert.deepEqual(texts(await client.until(({ message }) => message === 'three')), sent)
+  await cable.logged(/ metrics .*broadcast_msg_total=3 .*workers_num=2/)
+  assert.equal(cable.lines.filter(line => /the outbox is open/.test(line)).length, 1)
 })
