@@ -74,8 +74,10 @@ export interface CableParts extends Partial<Clocks>, Wraps {
 }
 
 export interface Primary {
-  pace: Pace
-  waysIn: (parts: Pick<WayInParts, 'lost'>) => WayIn
+  /** `undefined`: this process has its own. */
+  pace?: Pace
+  /** `undefined`: this process has its own. */
+  waysIn?: (parts: Pick<WayInParts, 'lost'>) => WayIn
   /** Returns the numbers of all processes. */
   numbers: (own: OwnCounts) => Numbers
 }
@@ -171,7 +173,7 @@ export function createCable(
   const backend = createBackend({ publish, disconnect: createDisconnect({ signal: broker.signal, forget }), metrics })
   const lost = () => void sessions.stopSome(Number.POSITIVE_INFINITY)
   const waysIn =
-    primary?.waysIn({ lost }) ??
+    primary?.waysIn?.({ lost }) ??
     createWaysIn(config, {
       publish: backend.publish,
       // (A broker in this process sends us all streams.)

@@ -4,7 +4,6 @@
  * SIGTERM and SIGINT stop it properly, with exit code 0; a second signal ends it at once.
  */
 import { readFileSync } from 'node:fs'
-import { BrokerRefused } from './broker.ts'
 import { type Cable, createCable } from './cable.ts'
 import type { Config } from './config/config.ts'
 import { printConfigFile, readConfigFile } from './config/config-file.ts'
@@ -87,7 +86,8 @@ async function start(config: Config, sources: readonly string[]): Promise<number
   try {
     await cable.listen()
   } catch (error) {
-    const why = error instanceof BrokerRefused ? error.message : listenFailure(config, error as NodeJS.ErrnoException)
+    const { code, message } = error as NodeJS.ErrnoException
+    const why = code === undefined ? message : listenFailure(config, error as NodeJS.ErrnoException)
     console.error(`cable: ${why}`)
     process.exit(1)
   }

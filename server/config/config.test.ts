@@ -320,14 +320,13 @@ test('the error for a flag without a value gives an example', () => {
   assert.deepEqual(readConfig(['--secret', '-dashed'], {}).jwtSecrets, ['-dashed'])
 })
 
-test('several workers have neither a broker in Redis nor --dev, and their number is a number or auto', () => {
+test('several workers do not have --dev, and their number is a number or auto', () => {
   const found = (...flags: string[]) => problems(['--secret=qwerty', ...flags]).join()
 
   assert.equal(found('--workers=4'), '')
   assert.equal(found('--workers=auto'), '')
   assert.match(found('--workers=0'), /^--workers must be /)
   assert.match(found('--workers=2', '--dev'), /^--workers does not work with --dev/)
-  assert.match(found('--workers=auto', '--broker=redis'), /^--workers does not work with --broker=redis/)
 })
 
 test('two routes do not share a path of a port', () => {

@@ -93,10 +93,6 @@ const CONTRADICTIONS: readonly MistakeRow[] = [
     say: '--outbox needs --broadcast_adapter=http,outbox',
   },
   {
-    when: ({ values }) => values.workers !== 1 && values.broker === 'redis',
-    say: '--workers does not work with --broker=redis: start several cables instead, each with its own port',
-  },
-  {
     when: ({ values }) => values.workers !== 1 && values.dev,
     say: '--workers does not work with --dev, which shows and explains what one process does',
   },

@@ -13,6 +13,10 @@ export interface FleetNumbersParts {
   workers: () => ReadonlyMap<number, Pick<Seat, 'peer'>>
   /** The primary's. */
   own: Pick<OwnCounts, 'stats' | 'metrics'>
+  /** Whether the workers have stores elsewhere. */
+  isNode: boolean
+  /** Calls `then` after so many ms. Returns a function that cancels the call. */
+  later: (ms: number, then: () => void) => () => void
   failed: ReportFailure
 }
 
@@ -22,40 +26,58 @@ export interface FleetNumbers extends Pick<PrimaryOffers, 'stats' | 'streams' | 
   left: (worker: number) => void
 }
 
-export function createFleetNumbers({ workers, own, failed }: FleetNumbersParts): FleetNumbers {
+/** Of a worker that does not answer in time, we show the last numbers. Prometheus waits for 10 s. */
+const ANSWER_MS = 2_000
+
+export function createFleetNumbers({ workers, own, isNode, later, failed }: FleetNumbersParts): FleetNumbers {
   const last = new Map<number, OwnNumbers>()
-  let departed: MetricJson[] = []
+  let departed: Promise<MetricJson[]> = Promise.resolve([])
   const departedValues: Record<string, number> = {}
 
+  const ask = (worker: number, peer: Seat['peer']) =>
+    new Promise<OwnNumbers | undefined>(resolve => {
+      const cancel = later(ANSWER_MS, () => resolve(last.get(worker)))
+      peer.ask('numbers').then(
+        numbers => {
+          cancel()
+          last.set(worker, numbers)
+          resolve(numbers)
+        },
+        () => {
+          cancel()
+          resolve(undefined)
+        },
+      )
+    })
   const gather = async (): Promise<OwnNumbers[]> => {
-    const asked = [...workers().values()].map(({ peer }) => peer.ask('numbers').catch(() => undefined))
-    const found = (await Promise.all(asked)).filter(numbers => numbers !== undefined)
-    for (const numbers of found) last.set(numbers.worker, numbers)
-    return found
+    const found = await Promise.all(Array.from(workers(), ([worker, { peer }]) => ask(worker, peer)))
+    return found.filter(numbers => numbers !== undefined)
   }
   const primary = async () => ({
     stats: own.stats(),
-    values: addAll(own.metrics.values(), departedValues),
+    values: own.metrics.values(),
     metrics: await own.metrics.json(),
   })
 
   return {
-    stats: async () => sumStats(await primary(), await gather()),
+    stats: async () => sumStats({ stats: own.stats() }, await gather(), isNode),
     streams: async () => sumStreams(await gather()),
-    metrics: async () => printMetrics(await primary(), await gather(), departed),
-    values: async () => sumValues(await primary(), await gather()),
+    async metrics() {
+      const [ours, theirs] = await Promise.all([primary(), gather()])
+      return printMetrics(ours, theirs, await departed)
+    },
+    async values() {
+      const [ours, theirs] = await Promise.all([primary(), gather()])
+      return sumValues(ours, theirs, departedValues)
+    },
     left(worker) {
       const numbers = last.get(worker)
       if (numbers === undefined) return
       last.delete(worker)
       for (const [name, value] of Object.entries(numbers.values))
         if (name.endsWith('_total')) departedValues[name] = (departedValues[name] ?? 0) + value
-      addUp([departed, numbers.metrics]).then(sums => {
-        departed = sums
-      }, failed)
+      departed = departed.then(sums => addUp([sums, numbers.metrics]))
+      departed.catch(failed)
     },
   }
 }
-
-const addAll = (values: Readonly<Record<string, number>>, more: Readonly<Record<string, number>>) =>
-  Object.fromEntries(Object.entries(values).map(([name, value]) => [name, value + (more[name] ?? 0)]))

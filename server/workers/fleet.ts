@@ -36,8 +36,9 @@ export interface Fleet {
   stop: (timeoutMs: number) => Promise<void>
 }
 
-/** Ticks in a row that a worker may leave without an answer. */
+/** Ticks in a row that a worker may leave without an answer; and those that its start may take. */
 const MOST_UNANSWERED = 10
+const TICKS_TO_START = 50
 /** A worker that lives for a shorter time makes the next one wait longer. */
 const SHORT_LIFE_MS = 10_000
 const FIRST_WAIT_MS = 100
@@ -80,10 +81,9 @@ export function createFleet({ count, seat: newSeat, state, numbers, left, failed
             log.info({ worker, pid: process.process.pid }, 'a worker serves clients')
             if (listening.size === count) ready(urls)
           },
-          cannotListen({ message, ...rest }) {
-            const why = Object.assign(new Error(message), rest)
-            if (!isStarted) return broken(why)
-            log.error({ worker, code: rest.code }, `a worker cannot listen: ${message}`)
+          cannotListen(why) {
+            if (!isStarted) return broken(Object.assign(new Error(), why))
+            log.error({ worker, code: why.code }, `a worker cannot listen: ${why.message}`)
             process.process.kill('SIGKILL')
           },
         },
@@ -97,7 +97,7 @@ export function createFleet({ count, seat: newSeat, state, numbers, left, failed
         failed,
       })
     const seat = newSeat(connect, kill)
-    const member: Member = { seat, process, unanswered: 0 }
+    const member: Member = { seat, process, unanswered: -TICKS_TO_START }
     members.set(worker, member)
     seat.peer.tell('begin', worker, state())
     process.once('exit', (code, signal) => {

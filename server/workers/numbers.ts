@@ -19,8 +19,9 @@ export interface OwnNumbers {
 
 type Own = Pick<OwnNumbers, 'stats' | 'metrics' | 'values'>
 
-/** Adds what the workers know to the primary's. */
-export function sumStats({ stats }: Own, workers: readonly OwnNumbers[]): object {
+/** Adds the sessions of all workers. All else is the primary's, or with a broker elsewhere any worker's. */
+export function sumStats({ stats: own }: Pick<Own, 'stats'>, workers: readonly OwnNumbers[], isNode: boolean): object {
+  const stats = (isNode ? workers[0]?.stats : undefined) ?? own
   const sum = (name: 'sessions' | 'identities' | 'streams') =>
     workers.reduce((sum, { stats }) => sum + Number(stats[name]), 0)
   return {
@@ -39,11 +40,16 @@ export function sumStreams(workers: readonly OwnNumbers[]): [stream: string, sub
   return [...sums]
 }
 
-export const sumValues = ({ values }: Own, workers: readonly OwnNumbers[]): Record<string, number> =>
+/** `departed`: the counters of workers that are gone. */
+export const sumValues = (
+  { values }: Own,
+  workers: readonly OwnNumbers[],
+  departed: Readonly<Record<string, number>>,
+): Record<string, number> =>
   Object.fromEntries(
     Object.entries(values).map(([name, value]) => [
       name,
-      workers.reduce((sum, { values }) => sum + (values[name] ?? 0), value),
+      workers.reduce((sum, { values }) => sum + (values[name] ?? 0), value + (departed[name] ?? 0)),
     ]),
   )
 

@@ -43,7 +43,7 @@ export interface PrimaryOffers {
   metrics: () => Promise<string>
   /** The worker has clients' connections. */
   listening: (urls: Urls) => void
-  /** The worker cannot bind a port. */
+  /** The worker cannot serve clients. */
   cannotListen: (why: ListenError) => void
   /** Answers a tick. */
   alive: () => void

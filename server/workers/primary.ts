@@ -3,7 +3,8 @@
  *
  *   clients, backends ──▶ workers ◀──pipe──▶ primary ◀── outbox, Redis
  *
- * Its life is the epoch. A worker has connections and sessions, and nothing that another one would miss.
+ * Its life is the epoch. A worker has connections and sessions, and nothing that another one would miss. With --broker=redis
+ * each worker asks Redis instead, as any cable on another machine, and the primary has nothing but the workers.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { createFailureReporter, guarded } from '../base/failure.ts'
@@ -18,7 +19,7 @@ import { type Counted, gaugesOf, statsOf } from '../http/stats.ts'
 import type { Log } from '../log.ts'
 import { createMetrics } from '../metrics.ts'
 import { createStores } from '../session/stores.ts'
-import { countOf } from './count.ts'
+import { countOf, isNode } from './count.ts'
 import { createFleet, type Fleet } from './fleet.ts'
 import { createFleetNumbers } from './fleet-numbers.ts'
 import type { Urls } from './offers.ts'
@@ -53,19 +54,22 @@ export function createPrimary(config: Config, { log }: { log: Log }): Cable {
   const seats = createSeats({ stores, pace: createRefreshPace(settings, { later, monotonic }) })
   const disconnect = createDisconnect({ signal: seats.signal, forget: seats.forgetSessions })
   const backend = createBackend({ publish: broker.publish, disconnect, metrics })
-  const waysIn = createWaysIn(config, {
-    publish: backend.publish,
-    isShared: false,
-    // (The state is another only after this call.)
-    lost: () => void setImmediate(() => fleet.tick()),
-    missed: () => broker.forget('all'),
-    ...{ pause, monotonic, metrics, failed, log },
-  })
-  seats.waysIn = waysIn
+  const waysIn = isNode(config)
+    ? undefined
+    : createWaysIn(config, {
+        publish: backend.publish,
+        isShared: false,
+        // (The state is another only after this call.)
+        lost: () => void setImmediate(() => fleet.tick()),
+        missed: () => broker.forget('all'),
+        ...{ pause, monotonic, metrics, failed, log },
+      })
+  if (waysIn !== undefined) seats.waysIn = waysIn
   const numbers = createFleetNumbers({
     workers: () => fleet.workers,
     own: { stats: () => statsOf(counted()), metrics },
-    failed,
+    isNode: isNode(config),
+    ...{ later, failed },
   })
   const fleet: Fleet = createFleet({
     count: countOf(settings.workers),
@@ -85,7 +89,7 @@ export function createPrimary(config: Config, { log }: { log: Log }): Cable {
 
   const end = async (timeoutMs: number) => {
     stopLog()
-    await waysIn.stop()
+    await waysIn?.stop()
     await fleet.stop(timeoutMs)
     clearInterval(upkeep)
     metrics.stop()
@@ -93,7 +97,7 @@ export function createPrimary(config: Config, { log }: { log: Log }): Cable {
   return {
     async listen() {
       try {
-        await waysIn.start()
+        await waysIn?.start()
         urls = await fleet.start()
       } catch (error) {
         await end(0)

@@ -1,5 +1,5 @@
 /**
- * A worker: a cable whose stores are in the primary. It ends when it loses the primary.
+ * A worker: a cable whose stores are in the primary, or with --broker=redis in Redis. It ends when it loses the primary.
  */
 import { Socket } from 'node:net'
 import { createFailureReporter } from '../base/failure.ts'
@@ -7,7 +7,7 @@ import { type Cable, createCable } from '../cable.ts'
 import type { Config } from '../config/config.ts'
 import type { OwnCounts } from '../http/stats.ts'
 import type { Log, ProcessLog } from '../log.ts'
-import { countOf } from './count.ts'
+import { countOf, isNode } from './count.ts'
 import type { PrimaryOffers, PrimaryState, WorkerOffers } from './offers.ts'
 import { createPeer, type Peer } from './peer.ts'
 import { createRemote } from './remote.ts'
@@ -25,7 +25,11 @@ export function runWorker(config: Config, log: ProcessLog): void {
   process.on('SIGINT', () => {})
   const offers: Partial<WorkerOffers> = {
     begin(worker, state) {
-      Object.assign(offers, start(share, { primary, state, worker, log: log.child({ worker }) }))
+      try {
+        Object.assign(offers, start(share, { primary, state, worker, log: log.child({ worker }) }))
+      } catch (error) {
+        cannotListen(error, primary)
+      }
     },
   }
   const primary = createPeer<WorkerOffers, PrimaryOffers>(new Socket({ fd: PIPE }), {
@@ -45,15 +49,14 @@ interface WorkerParts {
 
 function start(config: Config, { primary, state, worker, log }: WorkerParts): Omit<WorkerOffers, 'begin'> {
   let own: OwnCounts
-  const remote = createRemote({ primary, state })
+  const gone = () => process.exit(1)
+  const remote = createRemote({ primary, state, gone })
+  const { wraps, pace, waysIn } = remote
   const cable = createCable(config, {
     log,
-    wrapBroker: () => remote.broker,
-    wrapPresence: () => remote.presence,
-    wrapResumables: () => remote.resumables,
+    ...(isNode(config) ? {} : wraps),
     primary: {
-      pace: remote.pace,
-      waysIn: remote.waysIn,
+      ...(isNode(config) ? {} : { pace, waysIn }),
       numbers(counts) {
         own = counts
         return {
@@ -87,9 +90,13 @@ async function listen(cable: Cable, primary: Peer<PrimaryOffers>): Promise<void>
     await cable.listen()
     primary.tell('listening', { ...cable.url })
   } catch (error) {
-    const { message, code, port } = error as NodeJS.ErrnoException & { port?: number }
-    primary.tell('cannotListen', { message, code, port })
+    cannotListen(error, primary)
   }
+}
+
+function cannotListen(error: unknown, primary: Peer<PrimaryOffers>): void {
+  const { message, code, port } = error as NodeJS.ErrnoException & { port?: number }
+  primary.tell('cannotListen', { message, code, port })
 }
 
 /** The part of the limits that one worker has. The primary logs the metrics of all. */
