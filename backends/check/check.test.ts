@@ -95,6 +95,12 @@ const TOLD: Record<string, Record<string, string>> = {
   key_message: { broadcast_key: 'the message is broadcast_cable: use broadcast-cable' },
   'no_padding+upper_hex': { sign_stream: 'your base64 has no padding; and the digest is upper case' },
   number_result: { broadcast_key: 'a result is a string, not 64' },
+  ask_message: { answer_subscribe: 'the message of the key is broadcast-cable: use subscribe-cable' },
+  ask_bearer: { answer_subscribe: 'the key is taken without Bearer' },
+  ask_any_key: { answer_subscribe: 'any key is taken: compare Authorization with Bearer and the key' },
+  ask_400: { answer_subscribe: 'a body that is no question is answered with 400: use 422' },
+  ask_past: { answer_subscribe: 'a time that has passed is allowed: it is a refusal' },
+  ask_text: { answer_subscribe: 'the identity is text: decode it if it is an object in JSON' },
   refuses: { sign_stream: 'your program answers with an error: not implemented' },
 }
 

@@ -2,6 +2,7 @@
 import { difference, localise } from './difference.ts'
 import type { Case } from './families.ts'
 import type { ProgramAnswer } from './program.ts'
+import { answerSubscribe } from './recipes/answer-subscribe.ts'
 import { broadcast } from './recipes/broadcast.ts'
 import { broadcastKey } from './recipes/broadcast-key.ts'
 import { disconnect } from './recipes/disconnect.ts'
@@ -29,6 +30,7 @@ export const RECIPES: Readonly<Record<string, Recipe<any>>> = {
   broadcast,
   publish,
   disconnect,
+  answer_subscribe: answerSubscribe,
 }
 
 export interface Result {

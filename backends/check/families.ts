@@ -27,11 +27,22 @@ export function families(): Family[] {
     family('turbo_stream', 'tags', made('turbo_stream'), 'html'),
     family('wants_turbo_stream', 'tags', ({ answers }) => answers, 'type'),
     family('broadcast_key', 'broadcasts', ({ keys }) => keys, 'key'),
+    answers(),
   ]
 }
 
 type Row = Record<string, unknown>
-type Lists = 'sign' | 'refuse' | 'produce' | 'keys' | 'accept' | 'targets' | 'answers' | 'lists' | 'disconnects'
+type Lists =
+  | 'sign'
+  | 'refuse'
+  | 'produce'
+  | 'keys'
+  | 'accept'
+  | 'targets'
+  | 'answers'
+  | 'lists'
+  | 'disconnects'
+  | 'questions'
 type Rows = Record<Lists, Row[]>
 
 export function vectors(file: string): Rows & { readonly secret: string } {
@@ -57,6 +68,16 @@ function family(name: string, file: string, rows: (vectors: Rows) => Row[], answ
     }
   })
   return { name, file: `${file}.json`, cases }
+}
+
+function answers(): Family {
+  const { questions, secret } = vectors('subscribes')
+  const cases = questions.map(({ id, answer, ...row }) => ({
+    id: String(id),
+    question: { do: 'answer_subscribe', secret, ...row },
+    expected: String(answer),
+  }))
+  return { name: 'answer_subscribe', file: 'subscribes.json', cases }
 }
 
 /** The cable refuses a name that has expired, but a program writes it like any other. */

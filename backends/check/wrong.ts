@@ -70,6 +70,9 @@ interface Ask {
   accept: string
   publications: string[]
   reconnect: boolean
+  authorization: string
+  body: string
+  allow: boolean | number
 }
 
 function signStream({ stream, secret, expires_in: expires, now }: Ask): string {
@@ -218,6 +221,29 @@ async function disconnect(ask: Ask): Promise<string> {
   return await post(ask, () => json({ command: 'disconnect', payload }))
 }
 
+function answerSubscribe(ask: Ask): string {
+  const key = ask.key || hex(digest(ask.secret, is('ask_message') ? 'broadcast-cable' : 'subscribe-cable'))
+  const given = is('ask_bearer') ? ask.authorization.replace(/^Bearer /, '') : ask.authorization
+  if (!is('ask_any_key') && given !== `${is('ask_bearer') ? '' : 'Bearer '}${key}`)
+    return '401 {"error":"unauthorized"}'
+  const asked = objectIn(ask.body)
+  const { identity, stream, headers = {} } = asked ?? {}
+  if (typeof identity !== 'string' || typeof stream !== 'string')
+    return `${is('ask_400') ? 400 : 422} {"error":"malformed"}`
+  const isLater = typeof ask.allow === 'number' && (ask.allow > ask.now || is('ask_past'))
+  const answer = isLater ? { allowed: true, until: ask.allow } : { allowed: ask.allow === true }
+  return `200 ${json(answer)} ${json([is('ask_text') ? identity : (objectIn(identity) ?? identity), stream, headers])}`
+}
+
+function objectIn(text: string): Record<string, unknown> | undefined {
+  try {
+    const value = JSON.parse(text)
+    return typeof value === 'object' && !Array.isArray(value) ? (value ?? undefined) : undefined
+  } catch {
+    return undefined
+  }
+}
+
 async function post({ url, key, retries }: Ask, make: (tried: number) => string): Promise<string> {
   for (let tried = 0; ; tried++) {
     const body = make(tried)
@@ -245,6 +271,7 @@ const ANSWERS: Record<string, (ask: Ask) => unknown> = {
   broadcast_key: broadcastKey,
   position,
   broadcast,
+  answer_subscribe: answerSubscribe,
 }
 
 const say = (answer: unknown): void => void process.stdout.write(`${JSON.stringify(answer)}\n`)

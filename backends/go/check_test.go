@@ -40,6 +40,8 @@ type Case struct {
 	Transient, Reconnect     bool
 	Nonce                    string
 	Drive                    *bool
+	Authorization            string
+	Allow                    any
 }
 
 var passed, failed int
@@ -107,6 +109,30 @@ func TestBytes(t *testing.T) {
 			same(t, c.Type == TurboStreamType, WantsTurboStream(c.Accept), nil)
 		})
 	}
+	for _, c := range vectors(t, "subscribes", "questions") {
+		check(t, c.ID, func(t *testing.T) {
+			var seen string
+			allow := func(identity any, stream string, headers map[string]string) (bool, time.Time, error) {
+				if headers == nil {
+					headers = map[string]string{}
+				}
+				asked, _ := stringify([]any{identity, stream, headers})
+				seen = " " + asked
+				if seconds, is := c.Allow.(float64); is {
+					return true, time.Unix(int64(seconds), 0), nil
+				}
+				return c.Allow == true, time.Time{}, nil
+			}
+			status, body, err := AnswerSubscribe(c.Authorization, c.Body, allow, c.secret(), Key(c.Key), Now(time.Unix(c.Now, 0)))
+			same(t, c.Answer, fmt.Sprintf("%d %s%s", status, body, seen), err)
+		})
+	}
+	check(t, "an error of allow is no answer", func(t *testing.T) {
+		c := vectors(t, "subscribes", "questions")[0]
+		fails := func(any, string, map[string]string) (bool, time.Time, error) { return true, time.Time{}, io.EOF }
+		status, body, err := AnswerSubscribe(c.Authorization, c.Body, fails, c.secret())
+		same(t, "500  EOF", fmt.Sprint(status, " ", body, " ", err), nil)
+	})
 	for _, c := range vectors(t, "broadcasts", "keys") {
 		check(t, c.ID, func(t *testing.T) {
 			key, err := BroadcastKey(c.secret())
@@ -243,6 +269,10 @@ func TestSettings(t *testing.T) {
 				same(t, *c.Result, strings.Split(tags, "\n")[1], err)
 			case "script_tag":
 				same(t, *c.Result, ScriptTag(), nil)
+			case "answer_subscribe":
+				allow := func(any, string, map[string]string) (bool, time.Time, error) { return true, time.Time{}, nil }
+				status, _, err := AnswerSubscribe("Bearer "+*c.Result, `{"identity":"","stream":""}`, allow)
+				same(t, 200, status, err)
 			default:
 				cable.says(201, "")
 				same(t, nil, Broadcast("x", "y", URL(cable.url)), nil)

@@ -16,6 +16,7 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -210,11 +211,7 @@ func WantsTurboStream(accept string) bool { return turboType.MatchString(accept)
 // BroadcastKey is the key for broadcasts that the cable derives from its secret. An error without a secret.
 // Options: Secret.
 func BroadcastKey(given ...Option) (string, error) {
-	secret, err := read(given).secretOf(nil, "ANYCABLE_SECRET")
-	if err != nil {
-		return "", err
-	}
-	return fmt.Sprintf("%x", digest(secret, "broadcast-cable")), nil
+	return read(given).derived("broadcast-cable")
 }
 
 // Publication returns the JSON text of a broadcast, with a new id: for Publish, or an outbox. An error if the name is
@@ -259,6 +256,43 @@ func Disconnect(identity any, reconnect bool, given ...Option) error {
 	return read(given).post(body, err)
 }
 
+// Allow says whether a client may listen to a stream, and until when; the zero time means for ever. The identity is a
+// map[string]any, or a string if it is not an object in JSON.
+type Allow func(identity any, stream string, headers map[string]string) (allowed bool, until time.Time, err error)
+
+// AnswerSubscribe returns the answer to a cable that asks whether a client may listen to a stream (--subscribe_url):
+// status and JSON. An error, without a key or a secret or of allow, is your answer 500: the cable asks again.
+// Options: Key, Secret, Now.
+func AnswerSubscribe(authorization, body string, allow Allow, given ...Option) (int, string, error) {
+	o := read(given)
+	key, err := first(o.key, os.Getenv("HOTCABLE_SUBSCRIBE_KEY")), error(nil)
+	if key == "" {
+		key, err = o.derived("subscribe-cable")
+	}
+	var asked struct {
+		Identity, Stream *string
+		Headers          map[string]string
+	}
+	if err != nil {
+		return 500, "", err
+	} else if subtle.ConstantTimeCompare([]byte(authorization), []byte("Bearer "+key)) != 1 {
+		return 401, `{"error":"unauthorized"}`, nil
+	} else if json.Unmarshal([]byte(body), &asked) != nil || asked.Identity == nil || asked.Stream == nil {
+		return 422, `{"error":"malformed"}`, nil
+	}
+	var identity any = *asked.Identity
+	if object := (map[string]any)(nil); json.Unmarshal([]byte(*asked.Identity), &object) == nil && object != nil {
+		identity = object
+	}
+	allowed, until, err := allow(identity, *asked.Stream, asked.Headers)
+	if err != nil {
+		return 500, "", err
+	} else if allowed && !until.IsZero() && until.Unix() > o.now.Unix() {
+		return 200, fmt.Sprintf(`{"allowed":true,"until":%d}`, until.Unix()), nil
+	}
+	return 200, fmt.Sprintf(`{"allowed":%t}`, allowed && until.IsZero()), nil
+}
+
 func (o *options) post(body string, err error) error {
 	if err != nil {
 		return BroadcastFailed("the cable was not asked: " + err.Error())
@@ -294,6 +328,14 @@ func (o *options) secretOf(err error, names ...string) (secret string, _ error) 
 		err = errors.New("no secret: set " + strings.Join(names, " or "))
 	}
 	return secret, err
+}
+
+func (o *options) derived(phrase string) (string, error) {
+	secret, err := o.secretOf(nil, "ANYCABLE_SECRET")
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%x", digest(secret, phrase)), nil
 }
 
 func first(values ...string) string {

@@ -70,6 +70,25 @@ $broadcasts = vectors('broadcasts');
 foreach ($tags['answers'] as $c) {
     check($c['id'], fn() => same($c['type'], Hotcable\wants_turbo_stream($c['accept']) ? Hotcable\TURBO_STREAM : ''));
 }
+$subscribes = vectors('subscribes');
+$ask = fn(array $c, callable $allow) => Hotcable\answer_subscribe($c['authorization'], $c['body'], $allow,
+    $c['key'] ?? null, $c['secret'] ?? $subscribes['secret'], $c['now']);
+foreach ($subscribes['questions'] as $c) {
+    check("asked: $c[id]", function () use ($c, $ask) {
+        $seen = [];
+        $answer = $ask($c, function (array|string $identity, string $stream, array $headers) use ($c, &$seen) {
+            $seen[] = Hotcable\json([is_array($identity) ? (object) $identity : $identity, $stream, (object) $headers]);
+            return $c['allow'];
+        });
+        same($c['answer'], implode(' ', [...$answer, ...$seen]));
+    });
+}
+check('an error of $allow, and what is neither a boolean nor a time, is no answer', function () use ($subscribes, $ask) {
+    foreach ([null, 'true', 1.5] as $wrong) {
+        failure(fn() => $ask($subscribes['questions'][0], fn() => $wrong), TypeError::class);
+    }
+    failure(fn() => $ask($subscribes['questions'][0], fn() => intdiv(1, 0)), DivisionByZeroError::class);
+});
 foreach ($broadcasts['lists'] as $c) {
     check("lists: $c[id]", fn() => same([null, $c['body']], [
         Hotcable\publish($c['publications'], answering(201, '')), asked()['body'],
@@ -167,6 +186,8 @@ foreach (vectors('settings')['produce'] as $c) {
         'issue_token' => same($c['result'], Hotcable\issue_token(['visitor' => '7'], now: 1700000000)),
         'meta_tags' => same(true, in_array($c['result'], explode("\n", Hotcable\meta_tags([])), true)),
         'script_tag' => same($c['result'], Hotcable\script_tag()),
+        'answer_subscribe' => same([200, '{"allowed":true}'], Hotcable\answer_subscribe(
+            "Bearer $c[result]", '{"identity":"","stream":""}', fn() => true)),
         'broadcast' => same([null, $c['result']], [
             Hotcable\broadcast('x', 'y', answering(201, '')), asked()['headers']['authorization'] ?? null,
         ]),

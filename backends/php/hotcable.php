@@ -115,7 +115,7 @@ function wants_turbo_stream(?string $accept): bool {
 
 /** The key for broadcasts that the cable derives from its secret. Throws without a secret. */
 function broadcast_key(#[Hidden] ?string $secret = null): string {
-    return hash_hmac('sha256', 'broadcast-cable', secret($secret, 'ANYCABLE_SECRET'));
+    return derived('broadcast-cable', $secret);
 }
 
 /** The JSON text of a broadcast, with a new id: for publish, or an outbox. Throws if the name is not UTF-8. */
@@ -148,6 +148,27 @@ function disconnect($identity, $reconnect = true, $url = null, #[Hidden] $key = 
     post(fn() => json(['command' => 'disconnect', 'payload' => $payload()]), $url, $key, $timeout, $retries);
 }
 
+/** The answer to a cable that asks whether a client may listen to a stream (--subscribe_url): status and JSON. $allow gets
+ *  identity, stream and headers, and returns true, false, or the Unix time until which it may. An error of $allow is your
+ *  answer 500: the cable asks again. Throws without a key or a secret. */
+function answer_subscribe(?string $authorization, string $body, callable $allow, #[Hidden] ?string $key = null,
+    #[Hidden] ?string $secret = null, ?int $now = null): array {
+    $right = 'Bearer ' . ($key ?: setting('HOTCABLE_SUBSCRIBE_KEY') ?? derived('subscribe-cable', $secret));
+    if (!hash_equals($right, $authorization ?? '')) {
+        return [401, '{"error":"unauthorized"}'];
+    }
+    $asked = json_decode($body);
+    [$identity, $stream] = [$asked->identity ?? null, $asked->stream ?? null];
+    if (!is_string($identity) || !is_string($stream)) {
+        return [422, '{"error":"malformed"}'];
+    }
+    $object = json_decode($identity);
+    $allowed = $allow(is_object($object) ? (array) $object : $identity, $stream, (array) ($asked->headers ?? []));
+    is_bool($allowed) || is_int($allowed) || throw new \TypeError('$allow must return true, false or a time');
+    $is_later = is_int($allowed) && $allowed > ($now ?? time());
+    return [200, json(['allowed' => $allowed === true || $is_later] + ($is_later ? ['until' => $allowed] : []))];
+}
+
 function post(\Closure $make, $url, #[Hidden] $key, $timeout, $retries): void {
     try {
         $body = $make();
@@ -166,6 +187,10 @@ function post(\Closure $make, $url, #[Hidden] $key, $timeout, $retries): void {
 function secret(#[Hidden] ?string $secret, string ...$names): string {
     $secret ??= setting(...$names) ?? ''; // an empty key protects nothing
     return $secret !== '' ? $secret : throw new \InvalidArgumentException('no secret: set ' . implode(' or ', $names));
+}
+
+function derived(string $phrase, #[Hidden] ?string $secret): string {
+    return hash_hmac('sha256', $phrase, secret($secret, 'ANYCABLE_SECRET'));
 }
 
 function setting(string ...$names): ?string {

@@ -251,10 +251,27 @@ def is_setting(self, case):
             self.assertIn(case["result"], hotcable.meta_tags({}).split("\n"))
         elif case["call"] == "script_tag":
             self.assertEqual(hotcable.script_tag(), case["result"])
+        elif case["call"] == "answer_subscribe":
+            body = '{"identity":"","stream":""}'
+            self.assertEqual(hotcable.answer_subscribe("Bearer " + case["result"], body, lambda *_: True)[0], 200)
         else:
             Cable.answer = (201, "")
             hotcable.broadcast("x", "y", url=CABLE)
             self.assertEqual(Cable.asked.pop()[2].get("authorization"), case["result"])
+
+
+def is_answer(self, case, secret):
+    seen = []
+    given = {name: case[name] for name in ("key", "now") if name in case}
+    status, answer = hotcable.answer_subscribe(
+        case["authorization"], case["body"], lambda *asked: seen.append(asked) or case["allow"], secret=secret, **given)
+    texts = [json.dumps(asked, ensure_ascii=False, separators=(",", ":")) for asked in seen]
+    self.assertEqual(" ".join([str(status), answer, *texts]), case["answer"])
+
+
+def is_no_answer(self, case, secret, allow, error):
+    with self.assertRaises(error):
+        hotcable.answer_subscribe(case["authorization"], case["body"], allow, secret=secret)
 
 
 def is_refused(self, case):
@@ -265,6 +282,11 @@ def is_refused(self, case):
         self.assertRegex(str(raised.exception), rf"\b{name}\b")
 
 
+subscribes = vectors("subscribes.json")
+for case in subscribes["questions"]:
+    check(f"asked: {case['id']}", is_answer, case, case.get("secret", subscribes["secret"]))
+for wrong, error in ((lambda *_: 1 / 0, ZeroDivisionError), (lambda *_: None, TypeError)):
+    check(f"asked: no answer after {error.__name__}", is_no_answer, subscribes["questions"][0], subscribes["secret"], wrong, error)
 for case in vectors("settings.json")["produce"]:
     check(f"settings: {case['id']}", is_setting, case)
 for case in vectors("settings.json")["refuse"]:

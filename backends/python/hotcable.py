@@ -123,7 +123,7 @@ def wants_turbo_stream(accept: str | None) -> bool:
 
 def broadcast_key(*, secret: str | None = None) -> str:
     """The key for broadcasts that the cable derives from its secret. ValueError without a secret."""
-    return hmac.digest(_secret(secret, "ANYCABLE_SECRET"), b"broadcast-cable", "sha256").hex()
+    return _derived(b"broadcast-cable", secret)
 
 
 def publication(stream: str, html: str, *, exclude: str | None = None, transient: bool = False,
@@ -158,6 +158,27 @@ def disconnect(identity: dict, *, reconnect: bool = True, url: str | None = None
           url, key, timeout, retries)
 
 
+def answer_subscribe(authorization: str | None, body: str | bytes, allow: Callable, *, key: str | None = None,
+                     secret: str | None = None, now: int | None = None) -> tuple[int, str]:
+    """The answer to a cable that asks whether a client may listen to a stream (--subscribe_url): status and JSON. `allow`
+    gets identity, stream and headers, and returns True, False, or the Unix time until which it may. An error of
+    `allow` is your answer 500: the cable asks again. ValueError without a key or a secret."""
+    right = "Bearer " + (key or _setting("HOTCABLE_SUBSCRIBE_KEY") or _derived(b"subscribe-cable", secret))
+    if not hmac.compare_digest((authorization or "").encode(errors="replace"), right.encode(errors="replace")):
+        return 401, '{"error":"unauthorized"}'
+    asked = _object(body) or {}
+    identity, stream = asked.get("identity"), asked.get("stream")
+    if not isinstance(identity, str) or not isinstance(stream, str):
+        return 422, '{"error":"malformed"}'
+    found = _object(identity)
+    allowed = allow(identity if found is None else found, stream, asked.get("headers", {}))
+    if isinstance(allowed, bool):
+        return 200, _json({"allowed": allowed})
+    until = int(allowed)
+    return 200, _json({"allowed": True, "until": until} if until > (time.time() if now is None else now) else
+                      {"allowed": False})
+
+
 def _post(make: Callable[[], str], url: str | None, key: str | None, timeout: float, retries: int) -> None:
     try:
         body = make().encode()
@@ -179,6 +200,17 @@ def _secret(secret: str | None, *names: str) -> bytes:
     if not secret:  # an empty key protects nothing
         raise ValueError(f"no secret: set {' or '.join(names)}")
     return secret.encode("utf-8", "surrogateescape")
+
+
+def _derived(phrase: bytes, secret: str | None) -> str:
+    return hmac.digest(_secret(secret, "ANYCABLE_SECRET"), phrase, "sha256").hex()
+
+
+def _object(text: str | bytes) -> dict | None:
+    with suppress(ValueError):
+        value = json.loads(text)
+        return value if isinstance(value, dict) else None
+    return None
 
 
 def _setting(*names: str) -> str | None:

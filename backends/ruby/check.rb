@@ -138,6 +138,28 @@ class Check < Minitest::Test
     end
   end
 
+  subscribes = vectors("subscribes")
+  ask = lambda do |c, allow|
+    Hotcable.answer_subscribe(c["authorization"], c["body"], allow, key: c["key"], now: c["now"],
+                                                                    secret: c["secret"] || subscribes["secret"])
+  end
+  subscribes["questions"].each do |c|
+    check "asked: #{c["id"]}" do
+      seen = []
+      answer = ask.call(c, lambda { |*asked|
+        seen << JSON.generate(asked)
+        c["allow"]
+      })
+      assert_equal c["answer"], [*answer, *seen].join(" ")
+    end
+  end
+
+  check "an error of allow, and what is neither a boolean nor a time, is no answer" do
+    question = subscribes["questions"].first
+    [nil, "true", :allowed].each { |wrong| assert_raises(ArgumentError, TypeError) { ask.call(question, ->(*) { wrong }) } }
+    assert_raises(ZeroDivisionError) { ask.call(question, ->(*) { 1 / 0 }) }
+  end
+
   broadcasts["lists"].each do |c|
     check "lists: #{c["id"]}" do
       Hotcable.publish(*c["publications"], url: CABLE.url)
@@ -232,6 +254,9 @@ class Check < Minitest::Test
         when "issue_token" then assert_equal c["result"], Hotcable.issue_token({ visitor: "7" }, now: 1_700_000_000)
         when "meta_tags" then assert_includes Hotcable.meta_tags({}).lines(chomp: true), c["result"]
         when "script_tag" then assert_equal c["result"], Hotcable.script_tag
+        when "answer_subscribe"
+          answer = Hotcable.answer_subscribe("Bearer #{c["result"]}", '{"identity":"","stream":""}', ->(*) { true })
+          assert_equal 200, answer.first
         else
           Hotcable.broadcast("x", "y", url: CABLE.url)
           c["result"] ? assert_equal(c["result"], authorization) : assert_nil(authorization)

@@ -113,7 +113,7 @@ module Hotcable
 
     # The key for broadcasts that the cable derives from its secret. ArgumentError without a secret.
     def broadcast_key(secret: nil)
-      OpenSSL::HMAC.hexdigest("SHA256", secret(secret, "ANYCABLE_SECRET"), "broadcast-cable")
+      derived("broadcast-cable", secret)
     end
 
     # The JSON text of a broadcast, with a new id: for publish, or an outbox. An error if the name is not UTF-8.
@@ -144,7 +144,36 @@ module Hotcable
       end
     end
 
+    # The answer to a cable that asks whether a client may listen to a stream (--subscribe_url): status and JSON. allow,
+    # a lambda, gets identity, stream and headers, and returns true, false, or the Unix time until which it may. An error
+    # of allow is your answer 500: the cable asks again. ArgumentError without a key or a secret.
+    def answer_subscribe(authorization, body, allow, key: nil, secret: nil, now: nil)
+      right = "Bearer #{first_of(key, ENV["HOTCABLE_SUBSCRIBE_KEY"]) || derived("subscribe-cable", secret)}"
+      given, expected = [utf8(authorization), right].map { |text| OpenSSL::Digest::SHA256.digest(text) }
+      return [401, '{"error":"unauthorized"}'] unless OpenSSL.fixed_length_secure_compare(given, expected)
+
+      asked = object_in(utf8(body))
+      identity, stream = asked&.values_at("identity", "stream")
+      return [422, '{"error":"malformed"}'] unless identity.is_a?(String) && stream.is_a?(String)
+
+      allowed = allow.call(object_in(identity) || identity, stream, asked["headers"] || {})
+      return [200, JSON.generate({ allowed: allowed })] if [true, false].include?(allowed)
+
+      until_time = Integer(allowed)
+      is_later = until_time > (now || Time.now).to_i
+      [200, JSON.generate(is_later ? { allowed: true, until: until_time } : { allowed: false })]
+    end
+
     private
+
+    def derived(phrase, secret) = OpenSSL::HMAC.hexdigest("SHA256", secret(secret, "ANYCABLE_SECRET"), phrase)
+
+    def object_in(text)
+      value = JSON.parse(text)
+      value if value.is_a?(Hash)
+    rescue JSON::ParserError
+      nil
+    end
 
     def post(url, key, timeout, retries)
       status, reason = nil

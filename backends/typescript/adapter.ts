@@ -19,6 +19,19 @@ const ANSWERS: Record<string, (ask: any) => string | Promise<unknown>> = {
   publication: ({ stream, html, ...rest }) => hotcable.publication(stream, html, rest),
   broadcast: ({ stream, html, ...rest }) => hotcable.broadcast(stream, html, inMs(rest)),
   publish: ({ publications, ...rest }) => hotcable.publish(publications, inMs(rest)),
+  answer_subscribe: async ({ authorization, body, allow, ...rest }) => {
+    let seen = ''
+    const answer = await hotcable.answerSubscribe(
+      authorization,
+      body,
+      (...given) => {
+        seen = ` ${JSON.stringify(given)}`
+        return allow
+      },
+      rest,
+    )
+    return answer.join(' ') + seen
+  },
   disconnect: ({ identity, ...rest }) => hotcable.disconnect(identity, inMs(rest)),
 }
 

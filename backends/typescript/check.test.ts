@@ -10,6 +10,7 @@ import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { after, beforeEach, describe, test } from 'node:test'
 import { known, within } from '../harness/within.ts'
 import {
+  answerSubscribe,
   BroadcastFailed,
   broadcast,
   disconnect,
@@ -33,6 +34,7 @@ const streams = vectors('signed-streams')
 const tags = vectors('tags')
 const broadcasts = vectors('broadcasts')
 const settings = vectors('settings')
+const subscribes = vectors('subscribes')
 
 for (const name of Object.keys(process.env)) if (name.startsWith('ANYCABLE_')) delete process.env[name]
 
@@ -110,6 +112,32 @@ describe('bytes', () => {
 describe('broadcasts', () => {
   for (const { id, accept, type } of tags.answers)
     test(id, () => assert.equal(wantsTurboStream(accept) ? TURBO_STREAM : '', type))
+
+  for (const { id, authorization, body, allow, answer, ...given } of subscribes.questions)
+    test(`the answer to a cable that asks: ${id}`, async () => {
+      let seen: unknown[] = []
+      const ask = async (...asked: unknown[]) => {
+        seen = asked
+        return allow
+      }
+      const [status, json] = await answerSubscribe(authorization, body, ask, { secret: subscribes.secret, ...given })
+      assert.equal([status, json, ...(seen.length > 0 ? [JSON.stringify(seen)] : [])].join(' '), answer)
+    })
+
+  test('an error of allow, and what is neither a boolean nor a time, is no answer', async () => {
+    const [{ authorization, body }] = subscribes.questions
+    const answer = (allow: () => unknown) =>
+      answerSubscribe(authorization, body, allow as () => boolean, { secret: subscribes.secret })
+    const fails = () => {
+      throw new Error('no database')
+    }
+    await assert.rejects(answer(fails), { message: 'no database' })
+    for (const wrong of [undefined, null, 'true', Number.NaN])
+      await assert.rejects(
+        answer(() => wrong),
+        TypeError,
+      )
+  })
 
   for (const { id, publications, body } of broadcasts.lists)
     test(`publish sends the body: ${id}`, async () => {
@@ -244,7 +272,9 @@ describe('settings', () => {
   for (const { id, call, env, result } of settings.produce)
     test(id, async t => {
       setEnv(t, env)
-      assert.equal(await calls[call]!(), result)
+      if (call !== 'answer_subscribe') return assert.equal(await calls[call]!(), result)
+      const [status] = await answerSubscribe(`Bearer ${result}`, '{"identity":"","stream":""}', () => true)
+      assert.equal(status, 200)
     })
 
   for (const { id, call, env, secret, names } of settings.refuse)

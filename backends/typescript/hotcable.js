@@ -11,7 +11,7 @@
  *
  *     await broadcast('board/1', turboStream('append', 'cards', '<li>Hello</li>'))
  */
-import { createHmac, randomBytes } from 'node:crypto'
+import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import http from 'node:http'
 import https from 'node:https'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -114,7 +114,7 @@ export function wantsTurboStream(accept) {
 
 /** The key for broadcasts that the cable derives from its secret. Throws without a secret. */
 export function broadcastKey({ secret } = {}) {
-  return createHmac('sha256', secretOf(secret, 'ANYCABLE_SECRET')).update('broadcast-cable').digest('hex')
+  return derived('broadcast-cable', secret)
 }
 
 /** The JSON text of a broadcast, with a new id: for publish, or an outbox. Throws if the name is not UTF-8. */
@@ -146,6 +146,21 @@ export async function disconnect(identity, options = {}) {
   await post(() => json({ command: 'disconnect', payload: { identifier: json(identity), reconnect } }), options)
 }
 
+/** The answer to a cable that asks whether a client may listen to a stream (--subscribe_url): status and JSON. `allow` gets
+ *  identity, stream and headers, and returns true, false, or the Unix time until which it may. An error of `allow` is
+ *  your answer 500: the cable asks again. Rejects without a key or a secret. */
+export async function answerSubscribe(authorization, body, allow, { key, secret, now = Date.now() / 1000 } = {}) {
+  const right = `Bearer ${key || setting('HOTCABLE_SUBSCRIBE_KEY') || derived('subscribe-cable', secret)}`
+  const [given, expected] = [authorization ?? '', right].map(text => createHash('sha256').update(text).digest())
+  if (!timingSafeEqual(given, expected)) return [401, '{"error":"unauthorized"}']
+  const { identity, stream, headers = {} } = objectIn(body) ?? {}
+  if (typeof identity !== 'string' || typeof stream !== 'string') return [422, '{"error":"malformed"}']
+  const allowed = await allow(objectIn(identity) ?? identity, stream, headers)
+  if (typeof allowed === 'boolean') return [200, json({ allowed })]
+  if (!Number.isFinite(allowed)) throw new TypeError('allow must return true, false or a time')
+  return [200, json(allowed > now ? { allowed: true, until: Math.floor(allowed) } : { allowed: false })]
+}
+
 async function post(make, options) {
   const [status, reason] = await (async () => {
     const { timeoutMs = 5000, retries = 0 } = options
@@ -170,6 +185,18 @@ function secretOf(secret, ...names) {
   return found
 }
 
+const derived = (phrase, secret) =>
+  createHmac('sha256', secretOf(secret, 'ANYCABLE_SECRET')).update(phrase).digest('hex')
+
+function objectIn(text) {
+  try {
+    const value = JSON.parse(text)
+    return typeof value === 'object' && !Array.isArray(value) ? (value ?? undefined) : undefined
+  } catch {
+    return undefined
+  }
+}
+
 function setting(...names) {
   return names.map(name => process.env[name]).find(Boolean)
 }
@@ -191,8 +218,8 @@ function tag(name, attributes) {
 
 /** Not fetch: it may use the environment's proxy, or a kept socket to a cable that has restarted since. */
 async function request(method, path, query, call) {
-  const derived = setting('ANYCABLE_SECRET') ? broadcastKey() : 'none'
-  const key = call.key || setting('ANYCABLE_BROADCAST_KEY') || derived
+  const usual = setting('ANYCABLE_SECRET') ? broadcastKey() : 'none'
+  const key = call.key || setting('ANYCABLE_BROADCAST_KEY') || usual
   if (/[\r\n]/.test(key)) return ['nothing', 'the broadcast key has a line break in it', -1]
   const port = key === 'none' ? 8090 : 8080
   const given = call.url || setting('ANYCABLE_HTTP_BROADCAST_URL')

@@ -11,7 +11,7 @@
  *
  *     await broadcast('board/1', turboStream('append', 'cards', '<li>Hello</li>'))
  */
-import { createHmac, randomBytes } from 'node:crypto'
+import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import http, { type IncomingMessage } from 'node:http'
 import https from 'node:https'
 import type { Socket } from 'node:net'
@@ -28,7 +28,11 @@ type PublicationOptions = { exclude?: string | null | undefined; transient?: boo
 type PostOptions = CableOptions & { timeoutMs?: number; retries?: number }
 type BroadcastOptions = PublicationOptions & PostOptions
 type DisconnectOptions = PostOptions & { reconnect?: boolean }
+type AnswerOptions = { key?: string; secret?: string; now?: number }
 type Names = string | readonly string[]
+type Headers = Record<string, string>
+type Allow = (identity: Identity | string, stream: string, headers: Headers) => Allowed | Promise<Allowed>
+type Allowed = boolean | number
 
 export const TURBO_STREAM = 'text/vnd.turbo-stream.html; charset=utf-8' // the type of an answer of turboStream tags
 
@@ -128,7 +132,7 @@ export function wantsTurboStream(accept?: string | null): boolean {
 
 /** The key for broadcasts that the cable derives from its secret. Throws without a secret. */
 export function broadcastKey({ secret }: { secret?: string } = {}): string {
-  return createHmac('sha256', secretOf(secret, 'ANYCABLE_SECRET')).update('broadcast-cable').digest('hex')
+  return derived('broadcast-cable', secret)
 }
 
 /** The JSON text of a broadcast, with a new id: for publish, or an outbox. Throws if the name is not UTF-8. */
@@ -160,6 +164,26 @@ export async function disconnect(identity: Identity, options: DisconnectOptions 
   await post(() => json({ command: 'disconnect', payload: { identifier: json(identity), reconnect } }), options)
 }
 
+/** The answer to a cable that asks whether a client may listen to a stream (--subscribe_url): status and JSON. `allow` gets
+ *  identity, stream and headers, and returns true, false, or the Unix time until which it may. An error of `allow` is
+ *  your answer 500: the cable asks again. Rejects without a key or a secret. */
+export async function answerSubscribe(
+  authorization: string | null | undefined,
+  body: string,
+  allow: Allow,
+  { key, secret, now = Date.now() / 1000 }: AnswerOptions = {},
+): Promise<[status: number, json: string]> {
+  const right = `Bearer ${key || setting('HOTCABLE_SUBSCRIBE_KEY') || derived('subscribe-cable', secret)}`
+  const [given, expected] = [authorization ?? '', right].map(text => createHash('sha256').update(text).digest())
+  if (!timingSafeEqual(given!, expected!)) return [401, '{"error":"unauthorized"}']
+  const { identity, stream, headers = {} } = objectIn(body) ?? {}
+  if (typeof identity !== 'string' || typeof stream !== 'string') return [422, '{"error":"malformed"}']
+  const allowed = await allow((objectIn(identity) as Identity) ?? identity, stream, headers as Headers)
+  if (typeof allowed === 'boolean') return [200, json({ allowed })]
+  if (!Number.isFinite(allowed)) throw new TypeError('allow must return true, false or a time')
+  return [200, json(allowed > now ? { allowed: true, until: Math.floor(allowed) } : { allowed: false })]
+}
+
 async function post(make: () => string, options: PostOptions): Promise<void> {
   const [status, reason] = await (async () => {
     const { timeoutMs = 5000, retries = 0 } = options
@@ -183,6 +207,18 @@ function secretOf(secret: string | undefined, ...names: string[]): string {
   const found = secret ?? setting(...names)
   if (!found) throw new TypeError(`no secret: set ${names.join(' or ')}`) // an empty key protects nothing
   return found
+}
+
+const derived = (phrase: string, secret?: string): string =>
+  createHmac('sha256', secretOf(secret, 'ANYCABLE_SECRET')).update(phrase).digest('hex')
+
+function objectIn(text: string): Record<string, unknown> | undefined {
+  try {
+    const value = JSON.parse(text)
+    return typeof value === 'object' && !Array.isArray(value) ? (value ?? undefined) : undefined
+  } catch {
+    return undefined
+  }
 }
 
 function setting(...names: string[]): string | undefined {
@@ -209,8 +245,8 @@ type Call = CableOptions & { timeoutMs: number; body?: string }
 
 /** Not fetch: it may use the environment's proxy, or a kept socket to a cable that has restarted since. */
 async function request(method: string, path: string, query: string, call: Call): Promise<Answer> {
-  const derived = setting('ANYCABLE_SECRET') ? broadcastKey() : 'none'
-  const key = call.key || setting('ANYCABLE_BROADCAST_KEY') || derived
+  const usual = setting('ANYCABLE_SECRET') ? broadcastKey() : 'none'
+  const key = call.key || setting('ANYCABLE_BROADCAST_KEY') || usual
   if (/[\r\n]/.test(key)) return ['nothing', 'the broadcast key has a line break in it', -1]
   const port = key === 'none' ? 8090 : 8080
   const given = call.url || setting('ANYCABLE_HTTP_BROADCAST_URL')

@@ -11,6 +11,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { broadcasts } from './broadcasts.ts'
 import { settings } from './settings.ts'
 import { signedStreams } from './signed-streams.ts'
+import { subscribes } from './subscribes.ts'
 import { tags } from './tags.ts'
 import { tokens } from './tokens.ts'
 
@@ -31,6 +32,7 @@ const FILES: Record<string, Vectors> = {
   'tags.json': tags,
   'broadcasts.json': broadcasts,
   'settings.json': settings,
+  'subscribes.json': subscribes,
 }
 
 const check = process.argv.includes('--check')

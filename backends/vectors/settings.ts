@@ -46,6 +46,7 @@ const key = (id: string, key: string | null, env: Env) => ({
   env,
   result: key && `Bearer ${key}`,
 })
+const asked = (id: string, key: string, env: Env) => ({ id, call: 'answer_subscribe', env, result: key })
 const derived = (secret: string) => hex(secret, 'broadcast-cable')
 const refuse = (id: string, flag: keyof typeof FLAGS, call: string, env: Env, secret?: string) => ({
   id,
@@ -59,7 +60,8 @@ const refuse = (id: string, flag: keyof typeof FLAGS, call: string, env: Env, se
 export const settings = {
   about:
     'Settings. produce: with only these ANYCABLE_ variables set, sign_stream("board/1") and issue_token({"visitor":"7"}, now = 1700000000) are result, ' +
-    'meta_tags has the line result, script_tag() is result, broadcast sends Authorization: result (null: does not send it). refuse: the call raises an error that has all of names.',
+    'meta_tags has the line result, script_tag() is result, broadcast sends Authorization: result (null: does not send it), ' +
+    'answer_subscribe takes the key result. refuse: the call raises an error that has all of names.',
   notes: FLAGS,
   produce: [
     stream('streams: one secret is enough', 'main', { ANYCABLE_SECRET: 'main' }),
@@ -104,6 +106,12 @@ export const settings = {
     key('key: an empty one does not count', derived('main'), { ANYCABLE_SECRET: 'main', ANYCABLE_BROADCAST_KEY: '' }),
     key('key: switched off', null, { ANYCABLE_SECRET: 'main', ANYCABLE_BROADCAST_KEY: 'none' }),
     key('key: UTF-8 on the wire', CYRILLIC, { ANYCABLE_BROADCAST_KEY: CYRILLIC }),
+    asked('answer: derived', hex('main', 'subscribe-cable'), { ANYCABLE_SECRET: 'main' }),
+    asked('answer: its own wins', 'key', { ANYCABLE_SECRET: 'main', HOTCABLE_SUBSCRIBE_KEY: 'key' }),
+    asked('answer: an empty one does not count', hex('main', 'subscribe-cable'), {
+      ANYCABLE_SECRET: 'main',
+      HOTCABLE_SUBSCRIBE_KEY: '',
+    }),
   ],
   refuse: [
     refuse('streams without a secret', 'no_secret', 'sign_stream', {}),

@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"strconv"
+	"strings"
 	"time"
 
 	"hotcable"
@@ -16,7 +18,8 @@ type question struct {
 	Do, Stream, Position, Action, HTML, URL, Key, Secret string
 	Nonce                                                string
 	Drive                                                *bool
-	Accept, Exclude, Latest                              string
+	Accept, Exclude, Latest, Authorization, Body         string
+	Allow                                                any
 	Transient, Reconnect                                 bool
 	Target                                               *string
 	Streams, Publications                                []string
@@ -98,8 +101,30 @@ func (ask question) answer() (string, error) {
 		return "", hotcable.Publish(ask.Publications, options...)
 	case "disconnect":
 		return "", hotcable.Disconnect(ask.Identity, ask.Reconnect, options...)
+	case "answer_subscribe":
+		var seen string
+		status, answer, err := hotcable.AnswerSubscribe(ask.Authorization, ask.Body, func(identity any, stream string,
+			headers map[string]string) (bool, time.Time, error) {
+			if headers == nil {
+				headers = map[string]string{}
+			}
+			seen = " " + text([]any{identity, stream, headers})
+			if seconds, is := ask.Allow.(float64); is {
+				return true, time.Unix(int64(seconds), 0), nil
+			}
+			return ask.Allow == true, time.Time{}, nil
+		}, options...)
+		return strconv.Itoa(status) + " " + answer + seen, err
 	}
 	return "", errors.New("do what?")
+}
+
+func text(value any) string {
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	encoder.Encode(value)
+	return strings.TrimSpace(out.String())
 }
 
 // Names and values by turns, in the order given; null stands for None.
