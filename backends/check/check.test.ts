@@ -208,8 +208,8 @@ describe('the right answers', { concurrency: 4 }, () => {
     if (absent !== undefined) console.error(`\n!!! ${absent}\n`)
     test(`the helper in ${language} passes`, { skip: process.env.CI !== 'true' && absent }, async () => {
       const { code, stdout } = await run(command())
-      assert.match(stdout, /\n322 passed, 0 failed\n$/)
-      assert.equal(stdout.match(/^\w+ +[\w-]+\.json +(\d+) of \1 +passed$/gm)?.length, 13)
+      assert.match(stdout, /\n364 passed, 0 failed\n$/)
+      assert.equal(stdout.match(/^\w+ +[\w-]+\.json +(\d+) of \1 +passed$/gm)?.length, 14)
       assert.equal(code, 0)
     })
   }

@@ -79,16 +79,16 @@ const HELPERS: Record<string, () => Signature[]> = {
 }
 
 const MOST_LINES = {
-  'typescript/hotcable.ts': 260,
-  'python/hotcable.py': 260,
-  'ruby/hotcable.rb': 260,
-  'php/hotcable.php': 300,
-  'go/hotcable.go': 420,
+  'typescript/hotcable.ts': 300,
+  'python/hotcable.py': 295,
+  'ruby/hotcable.rb': 290,
+  'php/hotcable.php': 330,
+  'go/hotcable.go': 465,
 }
 
 describe('the helpers are parallel', () => {
-  test('the contract documents fourteen functions', () => {
-    assert.equal(DOCUMENTED.length, 14)
+  test('the contract documents fifteen functions', () => {
+    assert.equal(DOCUMENTED.length, 15)
   })
 
   for (const [path, most] of Object.entries(MOST_LINES))
