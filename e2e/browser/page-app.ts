@@ -12,6 +12,7 @@ import { type BoardProcess, startBoard } from '../../backends/harness/board-proc
 import { EXTRAS, LIBRARIES, type Library } from '../../backends/harness/libraries.ts'
 import { missing, type ToolCommand } from '../../backends/harness/toolchain.ts'
 import { startTurboCable, type TurboCable } from '../../testing/cable.ts'
+import { freePort } from '../../testing/ports.ts'
 import { createProxy, type TcpProxy } from '../../testing/proxy.ts'
 
 const SECRET = 'canary of docs, 32 bytes and some more'
@@ -69,20 +70,27 @@ function filesOf(page: string, heading: string, main: string): Map<string, strin
   return files
 }
 
-type Start = (page: string, heading: string, framework: Framework) => Promise<PageApp>
+/** `flags` are more flags of the cable, which may name the app. */
+type Start = (
+  page: string,
+  heading: string,
+  framework: Framework,
+  flags?: (app: string) => readonly string[],
+) => Promise<PageApp>
 
 export const test = base.extend<{ start: Start }>({
   // biome-ignore lint/correctness/noEmptyPattern: Playwright reads what a fixture needs from this pattern
   start: async ({}, use) => {
     const clean: (() => unknown)[] = []
-    await use(async (page, heading, { file, helper, library, args, besides }) => {
+    await use(async (page, heading, { file, helper, library, args, besides }, flags = () => []) => {
       const interpreter = await library.interpreter()
       if (interpreter === undefined) {
         console.error(`\n!!! ${missing(library)}\n`)
         base.skip(process.env.CI !== 'true' || library.isExtra, `${library.title} is not installed`)
         throw new Error(`${library.title} is not installed`)
       }
-      const cable = await startTurboCable(SECRET)
+      const port = await freePort()
+      const cable = await startTurboCable(SECRET, flags(`http://${HOST}:${port}`))
       clean.push(() => cable.stop())
       const network = await createProxy(Number(new URL(cable.url).port))
       clean.push(() => network.close())
@@ -107,9 +115,9 @@ export const test = base.extend<{ start: Start }>({
         ANYCABLE_HTTP_BROADCAST_URL: cable.broadcast,
         ANYCABLE_WEBSOCKET_URL: `${network.origin.replace('http', 'ws')}/cable`,
       }
-      const app = await startBoard(command, { ...process.env, ...settings }, { path: '/', cwd: folder })
+      const app = await startBoard(command, { ...process.env, ...settings }, { path: '/', cwd: folder, port })
       clean.push(() => app.stop())
-      return { origin: `http://${HOST}:${app.port}`, process: app, cable, network }
+      return { origin: `http://${HOST}:${port}`, process: app, cable, network }
     })
     for (const each of clean.reverse()) await each()
   },
