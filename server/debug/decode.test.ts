@@ -132,6 +132,21 @@ for (const [title, text, kind, ...codes] of ROWS) {
   })
 }
 
+test('a name for which the cable asks the app is good, and the text says that the cable asks', () => {
+  const from = context([
+    ...TURBO,
+    '--subscribe_url=http://app.test/',
+    '--subscribe_purpose=ask',
+    '--subscribe_streams=a/*',
+  ])
+  for (const name of [envelope({ pur: 'ask' }), sign('a/1')]) {
+    const { codes, printed } = decoded(turbo(name), from)
+    assert.deepEqual(codes, [])
+    assert.match(printed, /the cable asks --subscribe_url first/)
+  }
+  assert.doesNotMatch(decoded(turbo(NAME), from).printed, /subscribe_url/)
+})
+
 test('an unknown text has no findings, and a line of the log has a finding for each part that is known', () => {
   for (const text of ['', '   ', 'hello', 'a-b--c', '42', 'null', '[]x', '{"a":1}'])
     assert.deepEqual(decode(text, context()), [], text)

@@ -20,7 +20,8 @@ export function decodeIdentifier(identifier: string, context: Context): Finding 
   if (typeof params.stream_name === 'string') found.facts.push(['unsigned stream', shorten(params.stream_name)])
   if (channel === 'Turbo::StreamsChannel') addPosition(found, params.position, context)
   try {
-    createChannels(context.settings, { wall: () => context.now * 1000, verified: () => {} })(identifier)
+    const channels = createChannels(context.settings, { wall: () => context.now * 1000, verified: () => {} })
+    if (channels(identifier).permit === 'due') found.facts.push(['permission', 'the cable asks --subscribe_url first'])
   } catch (error) {
     if (!(error instanceof SubscriptionRejected)) throw error
     // The name inside says why, or that no key is known here.

@@ -38,7 +38,7 @@ export function decodeStreamName(signed: string, context: Context, channel?: str
   if (signer !== undefined) found.facts.push(['signed with', signer])
   const outcomes = asked
     .filter(([field]) => keys[field].length > 0)
-    .map(([field, name]) => [name, judge(signed, keys[field], settings.streamsPurpose, now)] as const)
+    .map(([field, name]) => [name, judge(signed, keys[field], settings, now)] as const)
   const takers = outcomes.filter(([, refusal]) => refusal === undefined)
   const [refusal] = outcomes
   if (takers.length > 0) found.facts.push(['good for', takers.map(([name]) => name).join(', ')])
@@ -59,11 +59,12 @@ export function decodeStreamName(signed: string, context: Context, channel?: str
 function judge(
   signed: string,
   keys: { readonly secret: StreamKeys['secrets'][number] }[],
-  purpose: string,
+  { streamsPurpose: purpose, asked }: Context['settings'],
   now: number,
 ) {
+  const secrets = keys.map(({ secret }) => secret)
   try {
-    streamVerifier({ secrets: keys.map(({ secret }) => secret), purpose })(signed, now)
+    streamVerifier({ secrets, purpose, askedPurpose: asked?.purpose ?? '' })(signed, now)
     return undefined
   } catch (error) {
     if (error instanceof SubscriptionRejected) return error.code

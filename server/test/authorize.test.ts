@@ -11,14 +11,22 @@ import { EXTENDED } from '../../testing/client.ts'
 import type { Question } from '../rpc/ask-app.ts'
 import { events } from './event-reader.ts'
 import { counted, METRICS, open, refused, SECRET, sign, startCable, token, turbo } from './test-cable.ts'
+import { startNodes } from './two-nodes.ts'
 
 const ADA = '{"user":1}'
 const JID = `?jid=${token({ ext: ADA })}`
 const ROOM = turbo('room/1')
 const inSeconds = (seconds: number) => Date.now() / 1000 + seconds
 
-/** A cable, and the app that it asks: the test answers, or sets `answer`. */
+/** A cable, and the app that it asks. */
 async function start(t: TestContext, flags: string[] = ['--subscribe_streams=room/*']) {
+  const app = await startApp(t)
+  const cable = await startCable(t, [app.flag, '--sse', METRICS, ...flags])
+  return Object.assign(app, { cable, streams: () => app.asked.map(({ stream }) => stream) })
+}
+
+/** An app that gives the same answer to all, until the test sets another. */
+async function startApp(t: TestContext) {
   const app = {
     asked: [] as (Question & { key: string | undefined })[],
     answer: { allowed: true } as { allowed: boolean; until?: number } | ((response: ServerResponse) => void),
@@ -32,9 +40,8 @@ async function start(t: TestContext, flags: string[] = ['--subscribe_streams=roo
   }).listen(0, '127.0.0.1')
   await new Promise(listening => server.once('listening', listening))
   t.after(() => void server.close().closeAllConnections())
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/hotcable/subscribe`
-  const cable = await startCable(t, [`--subscribe_url=${url}`, '--sse', METRICS, ...flags])
-  return Object.assign(app, { cable, streams: () => app.asked.map(({ stream }) => stream) })
+  const { port } = server.address() as AddressInfo
+  return Object.assign(app, { flag: `--subscribe_url=http://127.0.0.1:${port}/hotcable/subscribe` })
 }
 
 const reject = (identifier: string) => ({ type: 'reject_subscription', identifier })
@@ -133,6 +140,28 @@ test('an app that fails does not make the cable reject: it asks again, and the c
   assert.equal(await counted(app.cable, 'authorize_call_total'), 3)
 })
 
+test('clients come again if the app does not answer: a WebSocket is disconnected, and events end', async t => {
+  const app = await start(t, ['--subscribe_streams=room/*', '--public', '--subscribe_concurrency=1'])
+  app.answer = () => {} // it is silent
+  const subscribed = async () => {
+    const client = await app.cable.welcomed()
+    client.command('subscribe', open('room/1'))
+    return client
+  }
+  await subscribed()
+  while (app.asked.length === 0) await setImmediate()
+  // As many wait as may wait, so the next ones need not wait for 8 s.
+  await Promise.all(Array.from({ length: 200 }, subscribed))
+  while ((await counted(app.cable, 'authorize_pending_num')) < 201) await setImmediate()
+  const next = await subscribed()
+
+  assert.deepEqual(await next.next(), { type: 'disconnect', reason: 'subscribe_unavailable', reconnect: true })
+  assert.deepEqual(await next.closed, { code: 1013, text: 'Try again later' })
+  const { response } = await events(t, app.cable, '?stream=room/1')
+  assert.equal(response.status, 200)
+  assert.equal(await response.text(), 'retry: 3000\n\n')
+})
+
 test('an answer until a time counts for further sessions of the identity, until a remote disconnect', async t => {
   const app = await start(t)
   app.answer = { allowed: true, until: inSeconds(3600) }
@@ -145,6 +174,20 @@ test('an answer until a time counts for further sessions of the identity, until 
   await app.cable.post({ command: 'disconnect', payload: { identifier: ADA, reconnect: true } })
   for (const client of [one, other]) assert.equal((await client.next()).reason, 'remote')
   const again = await app.cable.welcomed({ query: JID })
+  assert.deepEqual(await again.subscribe(ROOM), reject(ROOM))
+})
+
+test('a disconnect at one node makes the others ask again', async t => {
+  const app = await startApp(t)
+  const [one, other] = await startNodes(t, 1, [app.flag, '--subscribe_streams=room/*', '--noauth'])
+  app.answer = { allowed: true, until: inSeconds(3600) }
+  const client = await one.cable.welcomed({ query: JID })
+  await client.confirmed(ROOM)
+
+  app.answer = { allowed: false }
+  await other.cable.post({ command: 'disconnect', payload: { identifier: ADA, reconnect: true } })
+  await client.closed
+  const again = await one.cable.welcomed({ query: JID })
   assert.deepEqual(await again.subscribe(ROOM), reject(ROOM))
 })
 
