@@ -273,8 +273,9 @@ export class Session implements Addressee, Behind, Speaker, Subscribing, Restore
 
   /** Adds a subscription that waits for its replay. */
   add(identifier: string, grant: StreamGrant): Subscription {
+    if (grant.permit === 'due') throw new Error('a grant without the permission that it needs')
     const subscription = this.subscriptions.add(identifier, grant)
-    if (typeof grant.permit === 'object') grant.permit.hold(this)
+    grant.permit?.hold(this)
     this.catchUp.enter(subscription)
     return subscription
   }

@@ -140,6 +140,17 @@ test('an app that fails does not make the cable reject: it asks again, and the c
   assert.equal(await counted(app.cable, 'authorize_call_total'), 3)
 })
 
+test('a subscription that needs a permission, and was granted without one, is a bug that ends the session', async t => {
+  const { flag, asked } = await startApp(t)
+  const flags = [flag, '--subscribe_streams=room/*', '--noauth', METRICS]
+  const cable = await startCable(t, flags, { wrapResolve: channels => channels })
+  const client = await cable.welcomed()
+
+  assert.equal((await client.subscribe(ROOM)).reason, 'internal_error')
+  assert.equal(await refused(cable, 'internal'), 1)
+  assert.deepEqual(asked, [])
+})
+
 test('clients come again if the app does not answer: a WebSocket is disconnected, and events end', async t => {
   const app = await start(t, ['--subscribe_streams=room/*', '--public', '--subscribe_concurrency=1'])
   app.answer = () => {} // it is silent
