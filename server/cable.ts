@@ -19,7 +19,9 @@ import { createWaysIn } from './broadcast/ways-in.ts'
 import { createRedisStores } from './brokers/redis-stores.ts'
 import { type Channels, createChannels, type Resolve } from './channels/channels.ts'
 import { withPermits } from './channels/permitted.ts'
+import { withApp } from './channels/with-app.ts'
 import type { Config } from './config/config.ts'
+
 import { createRecent } from './debug/recent.ts'
 import { createDebugRoutes } from './debug/routes.ts'
 import { GAPS, type GapCode } from './errors.ts'
@@ -37,6 +39,7 @@ import { printAttendance } from './presence/presence.ts'
 import { formatPosition, type Position } from './protocol/position.ts'
 import { loadAuthority } from './rpc/load-authority.ts'
 import { type Connect, createAdmission } from './session/admission.ts'
+import type { AppSettings } from './session/app.ts'
 import { Arrivals } from './session/arrivals.ts'
 import { shutDown } from './session/drain.ts'
 import { limitsOf } from './session/limits.ts'
@@ -114,16 +117,24 @@ export function createCable(
   const endUpkeep = every(UPKEEP_MS, () => {
     stores.expire()
     authority?.expire()
+    app()?.departures.expire()
   })
   const heartbeat = new Heartbeat(wall, failed)
   const arrivals = new Arrivals({ later })
-  const sessions = new Sessions({ resumables, arrivals, signal: broker.signal, later, failed })
+  const app = () => admission.shared.app
+  const sessions = new Sessions({
+    departures: () => app()?.departures,
+    ...{ resumables, arrivals, signal: broker.signal, later, failed },
+  })
   const ownPace = createRefreshPace(settings, { later, monotonic })
   const pace = ownPace && (primary?.pace ?? ownPace)
   let draining = false
   const whyClosed = () => (draining ? 'draining' : waysIn.closed)
 
-  const counted = (): Counted => ({ sessions, arrivals, hub, broker, ...stores.memory, webSockets, pace, authority })
+  const counted = (): Counted => {
+    const parts = { webSockets, pace, authority, app: app() }
+    return { sessions, arrivals, hub, broker, ...stores.memory, ...parts }
+  }
   const metrics = createMetrics(gaugesOf(counted), settings.metrics_tags)
   const count = (code: GapCode) => {
     metrics.refused(code)
@@ -140,8 +151,18 @@ export function createCable(
       ...{ wall, later, metrics, log },
     })
   const permitted = authority === undefined ? channels : withPermits(channels, authority)
+  const { rpc } = config
+  /** (A cable without --rpc_host should not start more slowly.) */
+  const loadApp = async (rpc: AppSettings) => {
+    const { createApp } = await import('./session/app.ts')
+    const isResumable = settings.broker !== 'none' && settings.sessions_ttl > 0
+    const resumableMs = isResumable ? 1000 * Math.min(settings.sessions_ttl, settings.presence_ttl) : 0
+    return createApp(rpc, { resumableMs, resumables, random: Math.random, monotonic, later, failed, log })
+  }
   const admission = createAdmission(config, {
-    resolve: wrapResolve?.(channels) ?? permitted,
+    resolve:
+      wrapResolve?.(channels) ?? (rpc ? withApp(permitted, (...asked) => app()!.subscribe(...asked)) : permitted),
+    requestOf: rpc && (caller => app()!.requestOf(caller)),
     heal: createHeal({ count, metrics, maxStreams, explain: settings.dev, position, monotonic, later, pace }),
     ping: (beat, rhythm) => heartbeat.add(beat, rhythm),
     watchPongs: createPongWatches(settings.pong_timeout),
@@ -202,7 +223,9 @@ export function createCable(
     metrics.stop()
     shown.stop()
     endUpkeep()
+    const started = monotonic()
     await ports.close(timeoutMs)
+    await app()?.stop(Math.max(0, timeoutMs - (monotonic() - started)))
     await broker.stop?.()
   }
   return {
@@ -210,6 +233,7 @@ export function createCable(
       try {
         await broker.start(feed)
         await waysIn.start()
+        if (rpc !== undefined) admission.shared.app = await loadApp(rpc)
         await ports.listen(config.host)
       } catch (error) {
         await end(0)

@@ -8,7 +8,7 @@
  */
 
 interface Ending {
-  /** The `reason` of the disconnect frame. */
+  /** The `reason` of the disconnect frame; empty: we send none. */
   tell: string
   /** Whether the client should reconnect. */
   reconnect: boolean
@@ -39,6 +39,19 @@ export const ENDINGS = {
     fix: 'the cable could not look up the key of the token: --jwks_url did not answer, or was asked less than 30 s ago',
   },
   token_expired: { tell: 'token_expired', reconnect: false, close: AUTH_FAILED, fix: 'issue a new token' },
+  app_refused: unauthorized('the app refused the client: see its log'),
+  app_closed: {
+    tell: '',
+    reconnect: true,
+    close: [1011, 'Command Failed'],
+    fix: 'the app closed the connection, after it told the client why, if at all',
+  },
+  rpc_unavailable: {
+    tell: 'rpc_unavailable',
+    reconnect: true,
+    close: [1013, 'Try again later'],
+    fix: 'the RPC server gave no answer, or status ERROR: see the log, and --rpc_host',
+  },
   nobody_can_connect: unauthorized('the cable has no --jwt_secret: set one, or --noauth'),
   sessions_limit: {
     tell: 'sessions_limit',
@@ -128,6 +141,7 @@ export const REJECTIONS = {
   subscriptions_limit: 'one session holds too many subscriptions: see --max_subscriptions',
   identifiers_limit: 'the identifiers of one session have too many bytes: see --max_identifiers_size',
   channel_unknown: 'this cable does not serve that channel: is --turbo_streams on?',
+  app_rejected: 'the app rejected the subscription: see its log',
   stream_name_missing: 'the identifier has neither signed_stream_name nor stream_name',
   stream_name_not_a_string: 'a stream name must be a JSON string, signed as such',
   stream_not_public: 'sign the name, or allow unsigned ones with --public_streams',
@@ -149,6 +163,8 @@ export const COMPLAINTS = {
   command_too_deep: 'a command may nest lists and objects 64 levels deep',
   command_unknown: 'the cable knows subscribe, unsubscribe, history, whisper, join, leave, presence, ping and pong',
   command_unsupported: 'the cable performs no actions: streams only carry messages',
+  message_not_text: 'the data of a message must be a string: JSON text, encoded once more',
+  rpc_unavailable: 'the RPC server gave no answer, or status ERROR, so the command is lost: see the log',
   already_subscribed: 'this identifier is subscribed already',
   not_subscribed: 'this identifier is not subscribed',
   history_unusable: 'ask for history with since (Unix seconds) or streams',
@@ -277,6 +293,7 @@ export type RefusalCode =
 
 interface RefusalOptions extends ErrorOptions {
   reconnect?: boolean
+  transmissions?: readonly string[]
 }
 
 export class SessionRefused extends Error {
@@ -284,19 +301,31 @@ export class SessionRefused extends Error {
   readonly code: EndingCode
   /** Whether the client should reconnect. */
   readonly reconnect: boolean
-  constructor(code: EndingCode, { reconnect = ENDINGS[code].reconnect, ...options }: RefusalOptions = {}) {
-    super(`${code}: ${ENDINGS[code].fix}`, options)
+  /** What the app tells the client, in place of our frame. */
+  readonly transmissions: readonly string[] | undefined
+  constructor(code: EndingCode, options: RefusalOptions = {}) {
+    const { reconnect = ENDINGS[code].reconnect, transmissions, ...rest } = options
+    super(`${code}: ${ENDINGS[code].fix}`, rest)
     this.code = code
     this.reconnect = reconnect
+    this.transmissions = transmissions
   }
+}
+
+interface AppRejection {
+  readonly transmissions: readonly string[]
+  readonly disconnect: boolean
 }
 
 export class SubscriptionRejected extends Error {
   override readonly name = 'SubscriptionRejected'
   readonly code: RejectionCode
-  constructor(code: RejectionCode, options?: ErrorOptions) {
+  /** The app's own words, in place of our frame. `disconnect`: it closes the connection, too. */
+  readonly answer: AppRejection | undefined
+  constructor(code: RejectionCode, { answer, ...options }: ErrorOptions & { answer?: AppRejection } = {}) {
     super(`${code}: ${REJECTIONS[code]}`, options)
     this.code = code
+    this.answer = answer
   }
 }
 

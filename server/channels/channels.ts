@@ -12,7 +12,10 @@ import type { Soon } from '../base/soon.ts'
 import { SubscriptionRejected } from '../errors.ts'
 import { isTooDeep } from '../protocol/json.ts'
 import { type Position, parsePosition } from '../protocol/position.ts'
+import type { AppClient } from '../rpc/app-client.ts'
 import type { Permit } from '../rpc/authority.ts'
+import type { ClientRequest } from '../rpc/client-request.ts'
+import type { CommandResponse, State } from '../rpc/controller.ts'
 
 export interface StreamGrant {
   /** The subscription listens to all of them. Each is there once. */
@@ -32,19 +35,23 @@ export interface StreamGrant {
   readonly position: Position | 'unknown' | undefined
   /** The permission of the app; `due`: the cable has to ask for it first. `undefined`: the stream needs none. */
   readonly permit?: Permit | 'due'
+  /** The state that the application keeps with the subscription. `undefined`: the cable serves the channel itself. */
+  readonly istate?: State
 }
 
 /** The client that subscribes. */
 export interface Subscriber {
   readonly identity: string
+  /** `undefined`: the cable asks no application (--rpc_host). */
+  readonly app: AppClient | undefined
   /** The request with which it came; `undefined`: no part of this cable needs it. */
   readonly request: ClientRequest | undefined
 }
 
-export interface ClientRequest {
-  /** http:// or https://, with the query. */
-  readonly url: string
-  readonly headers: Readonly<Record<string, string>>
+/** A grant of the application, and the rest of its answer. */
+export interface AnsweredGrant {
+  readonly grant: StreamGrant
+  readonly answer: CommandResponse
 }
 
 /** Throws {@link SubscriptionRejected}. */
@@ -54,7 +61,12 @@ export type Channels = (identifier: string) => StreamGrant
  * Throws, or rejects with, {@link SubscriptionRejected}, or a SessionRefused that ends the session. While an answer is due,
  * the later commands of the session wait.
  */
-export type Resolve = (identifier: string, subscriber: Subscriber) => Soon<StreamGrant>
+export type Resolve = (
+  identifier: string,
+  subscriber: Subscriber,
+  /** When the client asked, if it had to wait. */
+  cameAt?: number,
+) => Soon<StreamGrant | AnsweredGrant>
 
 /** How the names of a channel are signed. */
 export interface Signed {

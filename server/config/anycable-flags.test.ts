@@ -46,6 +46,9 @@ const EXAMPLES: Record<string, string> = {
   HOST: '127.0.0.9',
   HOSTS: 'app.example.com',
   KEY: 'a-key',
+  MODE: 'never',
+  MS: '77',
+  PEM: '/srv/file.pem',
   LEVEL: 'warn',
   N: '77',
   NAME: 'none',
@@ -65,6 +68,7 @@ const OF_ITS_OWN: Readonly<Record<string, string>> = {
   broadcast_adapter: 'http, redisx',
   jwt_id_param: 'other',
   redis_tls_verify: 'false',
+  rpc_tls_verify: 'false',
 }
 
 const isSetting = (name: string): name is SettingName => Object.hasOwn(SETTINGS, name)
@@ -159,5 +163,7 @@ test('--max-conn limits sessions if it is lower than --max_sessions', () => {
 
 test('a switch of AnyCable takes no value from the next argument', () => {
   assert.equal(readConfig(['--redis_tls_verify', '--noauth', '-enats_debug'], {}).noauth, true)
-  assert.throws(() => readConfig(['--noauth', '--headers', '--noauth'], {}), { message: '--headers needs a value' })
+  assert.throws(() => readConfig(['--noauth', '--headers', '--noauth'], {}), {
+    message: '--headers needs a value: --headers=NAMES',
+  })
 })

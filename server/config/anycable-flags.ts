@@ -15,7 +15,6 @@ interface Group {
 }
 
 const NO_NATS = 'this cable has no NATS: backends broadcast by HTTP, and it runs as one process'
-const NO_RPC = 'this cable calls no RPC server: clients come with tokens and signed stream names'
 
 const GROUPS: readonly Group[] = [
   {
@@ -58,32 +57,9 @@ const GROUPS: readonly Group[] = [
     },
   },
   {
-    how: 'refused',
-    why: NO_RPC,
-    flags: { rpc_host: 'localhost:50051', rpc_impl: '' },
-  },
-  {
     how: 'no effect',
-    why: NO_RPC,
-    flags: {
-      rpc_concurrency: '28',
-      rpc_enable_tls: false,
-      rpc_tls_verify: true,
-      rpc_tls_root_ca: '',
-      rpc_max_call_recv_size: '0',
-      rpc_max_call_send_size: '0',
-      rpc_request_timeout: '0',
-      rpc_command_timeout: '3000',
-      http_rpc_secret: '',
-      http_rpc_timeout: '0',
-      headers: 'cookie',
-      'proxy-cookies': '',
-      disconnect_mode: 'auto',
-      disconnect_rate: '100',
-      disconnect_backlog_size: '4096',
-      disconnect_timeout: '5',
-      disable_disconnect: false,
-    },
+    why: 'the queue of clients that have gone is as long as it has to be, and a shutdown empties it within --shutdown_timeout',
+    flags: { disconnect_backlog_size: '4096', disconnect_timeout: '5' },
   },
   {
     how: 'refused',
@@ -200,6 +176,6 @@ export const ANYCABLE_VARIABLES: ReadonlyMap<string, string> = new Map([
   ...['ANYCABLE_DISABLE_TELEMETRY', 'ANYCABLE_TELEMETRY_URL', 'ANYCABLE_TELEMETRY_DEBUG'].map(
     (name): [string, string] => [name, 'this cable sends no telemetry'],
   ),
-  ['ANYCABLE_FLY_RPC_APP_NAME', NO_RPC],
+  ['ANYCABLE_FLY_RPC_APP_NAME', 'set --rpc_host=dns:///REGION.APP.internal:50051'],
   ['ANYCABLE_MEMORY_METRICS', 'mem_sys_bytes is always among the metrics'],
 ])

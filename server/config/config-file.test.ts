@@ -275,7 +275,7 @@ test('each key stands for a flag, and each setting of AnyCable has a key', () =>
 
   assert.deepEqual(
     names.filter(name => !flags.has(name)),
-    ['norpc', 'turbo_rails_cleartext', 'cable_ready_cleartext'],
+    ['turbo_rails_cleartext', 'cable_ready_cleartext', 'norpc', 'disable_disconnect'],
   )
 })
 

@@ -276,10 +276,10 @@ test('former secrets verify after the present one, and without one they open not
 })
 
 test('the cable warns about a variable that only AnyCable reads, and not about those of the helpers', () => {
-  const { warnings } = readConfig(['--noauth'], { ANYCABLE_RPC_HOST: 'x', ANYCABLE_HTTP_BROADCAST_URL: 'y', HOME: '/' })
+  const { warnings } = readConfig(['--noauth'], { ANYCABLE_PUBSUB: 'x', ANYCABLE_HTTP_BROADCAST_URL: 'y', HOME: '/' })
 
   assert.equal(warnings.length, 1)
-  assert.match(warnings[0]!, /^ANYCABLE_RPC_HOST has no effect here: this cable calls no RPC server/)
+  assert.match(warnings[0]!, /^ANYCABLE_PUBSUB has no effect here: /)
 })
 
 test('a misspelt variable of ours is an error that names the right one', () => {

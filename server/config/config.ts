@@ -7,6 +7,7 @@ import type { RedisServer } from '../brokers/redis-client.ts'
 import type { ChannelSettings, Signed } from '../channels/channels.ts'
 import type { Tls } from '../http/listener.ts'
 import type { AppSettings } from '../rpc/ask-app.ts'
+import type { AppSettings as RpcSettings } from '../session/app.ts'
 import type { Values } from './settings.ts'
 
 /** The configuration of a cable, with fallbacks resolved. */
@@ -34,6 +35,8 @@ export interface Config extends ChannelSettings {
   readonly metricsHost: string | undefined
   /** `undefined`: plain HTTP. */
   readonly tls: Tls | undefined
+  /** `undefined`: the cable calls no RPC server. */
+  readonly rpc: RpcSettings | undefined
   /** Where Redis is, for the ways in and the broker that use it. */
   readonly redis: RedisServer
   /** The presets in force. */
@@ -59,6 +62,10 @@ const RESOLVED = [
   ...['api_port', 'api_secret', 'api_previous_secrets'],
   ...['redis_url', 'redis_sentinels', 'redis_tls_verify'],
   ...['redis_tls_ca_cert_path', 'redis_tls_client_cert_path', 'redis_tls_client_key_path'],
+  ...['rpc_host', 'norpc', 'rpc_impl', 'rpc_concurrency', 'max_rpc_waiting', 'rpc_request_timeout'],
+  ...['rpc_command_timeout', 'http_rpc_secret', 'rpc_enable_tls', 'rpc_tls_verify', 'rpc_tls_root_ca'],
+  ...['rpc_max_call_recv_size', 'rpc_max_call_send_size', 'headers', 'proxy-cookies'],
+  ...['disconnect_mode', 'disconnect_rate', 'disable_disconnect'],
   'debug',
 ] as const satisfies (keyof Values)[]
 
@@ -66,7 +73,7 @@ const RESOLVED = [
 export type Settings = Readonly<Omit<Values, (typeof RESOLVED)[number]>>
 
 /** The part of a configuration that depends on the settings only. */
-export type Resolved = Omit<Config, 'tls' | 'redis' | 'publicTokens' | 'presets' | 'warnings'>
+export type Resolved = Omit<Config, 'tls' | 'redis' | 'rpc' | 'publicTokens' | 'presets' | 'warnings'>
 
 /** Resolves fallbacks. */
 export function resolve(values: Values): Resolved {
@@ -143,7 +150,7 @@ function withoutResolved(values: Values): Settings {
 }
 
 /** A key that was not given derives from the secret. `none` means no key. */
-const keyOf = (given: string, secret: string, purpose: string): string =>
+export const keyOf = (given: string, secret: string, purpose: string): string =>
   given === 'none' ? '' : given || (secret === '' ? '' : deriveKey(secret, purpose))
 
 /** Where the cable asks for permission to subscribe, and for which streams. */

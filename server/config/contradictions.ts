@@ -5,6 +5,7 @@
  */
 import { readsPublicTokens } from './config.ts'
 import { type Checked, type MistakeRow, said } from './rows.ts'
+import { callsRpc, isHttp, rpcKind } from './rpc.ts'
 import { SAME_PATHS } from './same-paths.ts'
 import { isSecret, SETTINGS, type SettingName } from './settings.ts'
 import { OLDER_PAIRS, usedOf } from './settle.ts'
@@ -49,8 +50,9 @@ const CONTRADICTIONS: readonly MistakeRow[] = [
     say: '--enforce_jwt needs --jwt_secret or --secret',
   },
   {
-    when: checked => readsNoTokens(checked) && !checked.config.noauth && !checked.config.enforceJwt,
-    say: 'no client can connect: set ANYCABLE_SECRET (or --jwt_secret), or set --noauth to accept clients without a token',
+    when: checked =>
+      readsNoTokens(checked) && !checked.config.noauth && !checked.config.enforceJwt && !callsRpc(checked.values),
+    say: 'no client can connect: set ANYCABLE_SECRET (or --jwt_secret), or set --noauth to accept clients without a token, or --rpc_host to ask an app',
   },
   {
     when: checked => checked.config.broadcastPort === 'main' && hasOpenBroadcasts(checked) && !isOpen(checked),
@@ -59,6 +61,10 @@ const CONTRADICTIONS: readonly MistakeRow[] = [
   {
     when: checked => checked.config.api?.port === 'main' && hasOpenApi(checked) && !isOpen(checked),
     say: "the REST API needs a key on the clients' port: set --api_secret (or --secret), or an --api_port that is not --port",
+  },
+  {
+    when: ({ values }) => callsRpc(values) && isHttp(values.rpc_host) !== (rpcKind(values) === 'http'),
+    say: '--rpc_impl and --rpc_host contradict each other: http needs http(s)://…, and grpc needs host:port, dns:/// or grpc-list://',
   },
   {
     when: ({ values }) => values.jwt_public_key !== '' && values.jwks_url !== '',

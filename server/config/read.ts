@@ -11,6 +11,7 @@ import { readFlags } from './flags.ts'
 import { presetsOf, presetValues } from './presets.ts'
 import { readPublicTokens } from './public-tokens.ts'
 import { readRedis } from './redis.ts'
+import { readRpc } from './rpc.ts'
 import { envNames, SETTINGS, type SettingName, type Values } from './settings.ts'
 import { type Given, settle, type Usual } from './settle.ts'
 import { readTls } from './tls.ts'
@@ -39,9 +40,17 @@ export function readConfig(
   if (isWhole) problems.push(...contradictions({ given, values, config }))
   const problem = (sentence: string) => problems.push(sentence)
   const [tls, publicTokens] = [readTls(values, problem), readPublicTokens(values, problem)]
-  const redis = readRedis(values, problem)
+  const [redis, rpc] = [readRedis(values, problem), readRpc(values, problem)]
   if (problems.length > 0) throw new ConfigInvalid(problems)
-  return { ...config, tls, publicTokens, redis, presets, warnings: [...noted, ...warnings({ given, values, config })] }
+  return {
+    ...config,
+    tls,
+    publicTokens,
+    redis,
+    rpc,
+    presets,
+    warnings: [...noted, ...warnings({ given, values, config })],
+  }
 }
 
 /** The settings alone, even if they contradict each other. Throws {@link ConfigInvalid} with every value that is wrong. */

@@ -78,6 +78,23 @@ export const streamNames: Read<string[]> = text => {
   return entries
 }
 
+/** Servers of RPC: http://host/path, or what gRPC takes. */
+export const rpcHost: Read<string> = text => {
+  const isHttp = /^https?:\/\//.test(text)
+  if (isHttp ? !URL.canParse(text) : !/^(?:dns:\/{2,3}|grpc-list:\/\/)?[^/\s]+(?:\/)?$/.test(text))
+    throw new Error(
+      'must be http(s)://host:port/_anycable, or host:port, dns:///host:port or grpc-list://host:port,host:port',
+    )
+  return text
+}
+
+/** Names of headers. */
+export const headers: Read<string[]> = text => {
+  const names = list(text).map(name => name.toLowerCase())
+  if (names.some(name => !/^[\w!#$%&'*+.^`|~-]+$/.test(name))) throw new Error('must be names of headers')
+  return names
+}
+
 /** `none` switches a secret off, as in AnyCable. */
 export const secret: Read<string> = value => (value === 'none' ? '' : value)
 

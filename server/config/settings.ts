@@ -12,6 +12,7 @@ import {
   choices,
   file,
   folder,
+  headers,
   host,
   list,
   origins,
@@ -20,6 +21,7 @@ import {
   path,
   paths,
   redisUrl,
+  rpcHost,
   secret,
   secrets,
   sentinels,
@@ -116,7 +118,6 @@ const TOKENS = {
     public_streams: true,
     broadcast_key: 'none',
   }),
-  norpc: flag('Always so: this cable never calls an RPC server.'),
   jwt_id_key: older('jwt_secret', ['SECRET', secret, '']),
   jwt_id_param: older('jwt_param', ['NAME', parameter, '']),
   jwt_id_enforce: older('enforce_jwt', ['', bool, false]),
@@ -262,6 +263,73 @@ const REDIS = {
     'hotcable:',
     'Beginning of the names of all keys that the cable itself makes in Redis.',
   ),
+}
+
+const milliseconds = whole(0, 600_000)
+
+const RPC = {
+  rpc_host: setting(
+    'HOST',
+    rpcHost,
+    '',
+    'RPC server of an app with Action Cable channels: http(s)://host:port/_anycable, or for gRPC host:port, dns:///host:port, grpc-list://host:port,host:port. Default: none, so the cable calls no RPC server. (The default of AnyCable is localhost:50051.)',
+  ),
+  norpc: flag('Call no RPC server, even with --rpc_host.'),
+  rpc_impl: setting(
+    'NAME',
+    choice('auto', 'http', 'grpc', 'none'),
+    'auto',
+    'Transport of RPC: http, grpc, none. Default: by --rpc_host.',
+  ),
+  rpc_concurrency: setting('N', whole(1, 100_000), 28, 'Calls that the RPC server gets at once, from each process.'),
+  max_rpc_waiting: ours(
+    'N',
+    whole(0),
+    10_000,
+    'Calls that wait for their turn. The cable refuses further ones, but never an unsubscribe or a disconnect.',
+  ),
+  rpc_request_timeout: setting('MS', milliseconds, 0, 'Time for one attempt of a call. 0: 3000.'),
+  rpc_command_timeout: setting('MS', whole(1, 600_000), 3000, 'Time for a call, with all attempts.'),
+  http_rpc_secret: setting(
+    'KEY',
+    text,
+    '',
+    'Bearer key that the cable sends to an RPC server over HTTP; none: no key. Default: derived from --secret.',
+  ),
+  http_rpc_timeout: older('rpc_request_timeout', ['MS', milliseconds, 0]),
+  rpc_enable_tls: flag('Connect to a gRPC server over TLS.'),
+  rpc_tls_verify: {
+    ...flag('Verify the certificate of a gRPC server; on, unless you set it to false.'),
+    fallback: true,
+  },
+  rpc_tls_root_ca: setting(
+    'PEM',
+    text,
+    '',
+    'CA of that certificate, as PEM or as a file; with it the cable connects over TLS. Default: the CAs that Node trusts.',
+  ),
+  rpc_max_call_recv_size: setting('BYTES', whole(0, 1 << 28), 0, 'Largest answer of an RPC server. 0: 16 MiB.'),
+  rpc_max_call_send_size: setting('BYTES', whole(0, 1 << 28), 0, 'Largest request to a gRPC server. 0: 16 MiB.'),
+  headers: setting(
+    'NAMES',
+    headers,
+    ['cookie'],
+    'Headers of a client that the RPC server gets; comma-separated. REMOTE_ADDR and the header of a token are always among them.',
+  ),
+  'proxy-cookies': setting(
+    'NAMES',
+    list,
+    [],
+    'Cookies that the RPC server gets, if cookie is among --headers; comma-separated. Default: all.',
+  ),
+  disconnect_mode: setting(
+    'MODE',
+    choice('auto', 'always', 'never'),
+    'auto',
+    'Clients of which the RPC server hears when they have gone. auto: those for which it answered a call.',
+  ),
+  disconnect_rate: setting('N', whole(1), 100, 'Such calls per second.'),
+  disable_disconnect: flag('Short for --disconnect_mode=never.', { disconnect_mode: 'never' }),
 }
 
 const EVENTS = {
@@ -443,6 +511,7 @@ export const SECTIONS: Readonly<Record<string, Readonly<Record<string, Setting<u
   'Streams and channels': STREAMS,
   'Broadcasts and the REST API': BACKENDS,
   Redis: REDIS,
+  'RPC: channels of an app': RPC,
   'Server-sent events': EVENTS,
   'History and healing': HISTORY,
   'Lost sessions and presence': SESSIONS,
@@ -458,6 +527,7 @@ export const SETTINGS = {
   ...STREAMS,
   ...BACKENDS,
   ...REDIS,
+  ...RPC,
   ...EVENTS,
   ...HISTORY,
   ...SESSIONS,

@@ -6,7 +6,7 @@ import { OLDER_PAIRS, settle } from './settle.ts'
 
 const rows = Object.entries(SETTINGS)
 
-const VALUES: Record<string, readonly [string, string]> = { '': ['true', 'true'], SECONDS: ['7', '8'] }
+const VALUES: Record<string, readonly [string, string]> = { '': ['true', 'true'], SECONDS: ['7', '8'], MS: ['7', '8'] }
 
 for (const { older, newer, outranks } of OLDER_PAIRS) {
   const [one, two] = VALUES[SETTINGS[newer].shape] ?? ['canary-one', 'canary-two']

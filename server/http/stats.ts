@@ -35,8 +35,20 @@ export interface Counted {
   readonly ids: { readonly count: number; readonly evicted: number }
   readonly presence: { readonly bytes: number; readonly evicted: number; readonly truncated: number } | undefined
   readonly webSockets: { readonly count: number }
+  /** `undefined`: the cable calls no RPC server. */
+  readonly app?: { readonly counts: RpcCounts; readonly departures: { readonly count: number } } | undefined
   /** `undefined`: the cable asks no page to refresh. */
   readonly pace: { readonly waiting: number } | undefined
+}
+
+interface RpcCounts {
+  readonly calls: number
+  readonly errors: number
+  readonly retries: number
+  readonly timeouts: number
+  readonly canceled: number
+  readonly refused: number
+  readonly pending: number
 }
 
 interface History {
@@ -135,6 +147,34 @@ const ROWS: readonly StatsRow[] = [
     gauge: 'sse_clients_num',
     help: 'Sessions of server-sent events.',
     read: of => of.sessions.count - of.webSockets.count,
+  },
+  { gauge: 'rpc_call_total', help: 'RPC calls.', read: of => of.app?.counts.calls },
+  { gauge: 'rpc_error_total', help: 'RPC calls without an answer.', read: of => of.app?.counts.errors },
+  { gauge: 'rpc_retries_total', help: 'Repetitions of RPC calls.', read: of => of.app?.counts.retries },
+  {
+    gauge: 'rpc_timeout_total',
+    help: 'Attempts of RPC calls that had no answer in time.',
+    read: of => of.app?.counts.timeouts,
+  },
+  {
+    gauge: 'rpc_canceled_total',
+    help: 'RPC calls whose clients have gone.',
+    read: of => of.app?.counts.canceled,
+  },
+  {
+    gauge: 'rpc_refused_total',
+    help: 'RPC calls that the cable did not make, because too many waited: --max_rpc_waiting.',
+    read: of => of.app?.counts.refused,
+  },
+  {
+    gauge: 'rpc_pending_num',
+    help: 'RPC calls that wait for their turn: --rpc_concurrency.',
+    read: of => of.app?.counts.pending,
+  },
+  {
+    gauge: 'disconnect_queue_size',
+    help: 'Clients that have gone, and of which the RPC server has not heard yet.',
+    read: of => of.app?.departures.count,
   },
   { gauge: 'mem_sys_bytes', help: 'Resident memory.', read: () => process.memoryUsage.rss() },
 ]

@@ -119,6 +119,7 @@ const FAILURES = {
   timed_out: 'the RPC server did not answer in time',
   unauthorized: 'the RPC server refuses the key: compare --http_rpc_secret (or --secret) of both',
   refused: 'the RPC server refuses the request',
+  failed: 'the RPC server failed',
   malformed: 'the answer of the RPC server is not one of its protocol',
   canceled: 'the client has gone',
 } as const

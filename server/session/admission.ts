@@ -13,12 +13,13 @@ import { tokenVerifier, type Verified } from '../auth/identity.ts'
 import { type PublicTokens, publicTokenVerifier } from '../auth/jwks.ts'
 import { atTime, type Clocks } from '../base/clocks.ts'
 import type { Soon } from '../base/soon.ts'
-import type { ClientRequest } from '../channels/channels.ts'
 import { AUTH_FAILED, ENDINGS, SessionRefused } from '../errors.ts'
 import type { Connection, ConnectionListener, WaitingClient } from '../hub/connection.ts'
 import type { Metrics } from '../metrics.ts'
 import { disconnect, type PingPrecision } from '../protocol/action-cable.ts'
 import { EXTENDED, readToken, readWishes, type Wishes } from '../protocol/negotiate.ts'
+import type { AppClient } from '../rpc/app-client.ts'
+import type { ClientRequest } from '../rpc/client-request.ts'
 import type { Arrivals } from './arrivals.ts'
 import type { Identity } from './identity.ts'
 import { type LimitSettings, limitsOf } from './limits.ts'
@@ -27,9 +28,10 @@ import { Session } from './session.ts'
 import { type Beat, type PongWatch, type Rhythm, SessionListener, type Slot } from './session-listener.ts'
 import type { SessionParts } from './session-parts.ts'
 import type { Sessions } from './sessions.ts'
+import { transmit } from './transmit.ts'
 
 export interface AdmissionParts
-  extends Omit<SessionParts, 'limits' | 'historySince' | 'explain' | 'count' | 'ignored'> {
+  extends Omit<SessionParts, 'app' | 'limits' | 'historySince' | 'explain' | 'count' | 'ignored'> {
   sessions: Sessions
   arrivals: Arrivals
   /** Asks the app for the identity of a caller without a token. Throws or rejects with {@link SessionRefused}. */
@@ -77,12 +79,15 @@ export type Connect = (caller: Caller, sid: string) => Soon<Identity>
 export interface Caller {
   readonly url: string
   readonly headers: IncomingHttpHeaders
+  readonly socket?: { readonly remoteAddress?: string | undefined } | undefined
 }
 
 /** A caller that may have a session. */
 export interface Admitted extends Identity {
   readonly sid: string
   readonly request: ClientRequest | undefined
+  readonly app?: AppClient | undefined
+  readonly transmissions?: readonly string[]
 }
 
 /** Calls `then` when the client has left. */
@@ -110,6 +115,7 @@ export function createAdmission(
   const { settings, jwtSecrets, publicTokens, noauth, enforceJwt } = config
   const shared: SessionParts = {
     ...parts,
+    app: undefined,
     limits: limitsOf(settings),
     historySince: settings.history_since,
     explain: settings.dev,
@@ -129,8 +135,8 @@ export function createAdmission(
   const readsTokens = publicTokens !== undefined || jwtSecrets.length > 0
   const now = () => Math.floor(wall() / 1000)
 
-  /** Throws or rejects with {@link SessionRefused}. */
-  function identify(caller: Caller, sid: string): Soon<Admitted> {
+  /** Throws or rejects with {@link SessionRefused}. `leaving` is aborted when the answer has no use any more. */
+  function identify(caller: Caller, sid: string, leaving: AbortController | undefined): Soon<Admitted> {
     const token = readToken(caller.url, caller.headers, config.jwtParam)
     const request = requestOf?.(caller)
     // Refuse a bad token even if the cable needs none: a client that sends a token wants that identity.
@@ -145,17 +151,28 @@ export function createAdmission(
     }
     if (noauth && !enforceJwt)
       return { sid, identity: JSON.stringify({ sid }), expires: undefined, anonymous: true, request }
-    if (connect !== undefined && !enforceJwt) {
-      const answer = connect(caller, sid)
-      return answer instanceof Promise
-        ? identified(
-            answer.then(late => ({ ...late, sid, request })),
-            sid,
-          )
-        : { ...answer, sid, request }
-    }
+    const answer = enforceJwt ? undefined : ask(caller, sid, request, leaving)
+    if (answer instanceof Promise)
+      return identified(
+        answer.then(late => ({ ...late, sid, request })),
+        sid,
+      )
+    if (answer !== undefined) return { ...answer, sid, request }
     throw new SessionRefused(readsTokens ? 'token_missing' : 'nobody_can_connect')
   }
+
+  function ask(
+    caller: Caller,
+    sid: string,
+    request: ClientRequest | undefined,
+    leaving: AbortController | undefined,
+  ): Soon<Identity> | undefined {
+    if (connect !== undefined) return connect(caller, sid)
+    if (leaving === undefined || request === undefined) return undefined
+    return shared.app?.connect(sid, request, leaving.signal)
+  }
+
+  const leavingOf = () => (shared.app === undefined ? undefined : new AbortController())
 
   function proven({ identity, expires, key }: Verified, sid: string, request: Admitted['request']): Admitted {
     metrics.verified('jwt', key)
@@ -170,15 +187,17 @@ export function createAdmission(
 
   function authenticate(caller: Caller, whenLeft: WhenLeft): Soon<Admitted | 'left'> {
     const sid = newSid()
-    const admitted = identify(caller, sid)
+    const leaving = leavingOf()
+    const admitted = identify(caller, sid, leaving)
     if (!(admitted instanceof Promise)) return admitted
     whenLeft(() => arrivals.leave(sid))
-    return arrivals.wait(sid, undefined, admitted)
+    return arrivals.wait(sid, undefined, admitted).finally(() => leaving?.abort())
   }
 
-  function checkLimits({ identity }: Identity): void {
+  function checkLimits({ identity, anonymous }: Identity): void {
     if (sessions.count >= settings.max_sessions) throw new SessionRefused('sessions_limit')
-    if (sessions.countOf(identity) >= settings.max_sessions_per_identity) throw new SessionRefused('identity_limit')
+    if (!anonymous && sessions.countOf(identity) >= settings.max_sessions_per_identity)
+      throw new SessionRefused('identity_limit')
   }
 
   function report({ code, message }: SessionRefused): void {
@@ -208,7 +227,8 @@ export function createAdmission(
     const resumable = connection.protocol === EXTENDED
     const identity = resumed?.identity ?? admitted.identity
     const { sid, anonymous, request } = admitted
-    const newcomer = { sid, identity, anonymous, resumable, connection, request, resumed }
+    const app = admitted.app ?? (request && shared.app?.client(sid, request, resumed?.app))
+    const newcomer = { sid, identity, anonymous, resumable, connection, request, app, resumed }
     const session = new Session(newcomer, shared)
     const listener = new SessionListener(session, listenerParts)
     if (resumable) listener.pongs = watchPongs?.(() => session.disconnect('no_pong'))
@@ -218,17 +238,23 @@ export function createAdmission(
       listener.stopClock = atTime(admitted.expires, expire, { wall, later: parts.later })
     }
     sessions.add(session)
-    listener.begin(resumed)
+    if (resumed !== undefined) sessions.resumed(resumed)
+    listener.begin(resumed, admitted.transmissions)
     sessions.welcomed(session)
     return listener
   }
 
-  const accept: Accept = (connection, { url = '', headers }) => {
+  const accept: Accept = (connection, { url = '', headers, socket }) => {
     const sid = newSid()
+    const leaving = leavingOf()
     try {
-      const admitted = identify({ url, headers }, sid)
+      const admitted = identify({ url, headers, socket }, sid, leaving)
       const wishes = readWishes(url, headers)
-      if (admitted instanceof Promise) return wait(connection, wishes, { sid }, admitted)
+      if (admitted instanceof Promise) {
+        const waiting = wait(connection, wishes, { sid }, admitted)
+        waiting.answer.then(() => leaving?.abort())
+        return waiting
+      }
       const resumed = resume(connection, admitted, wishes)
       if (resumed instanceof Promise) return wait(connection, wishes, admitted, admitted, resumed)
       return admit(connection, admitted, wishes, resumed)
@@ -265,7 +291,8 @@ export function createAdmission(
     const refusal = error instanceof SessionRefused ? error : new SessionRefused('internal')
     if (refusal === error) report(refusal)
     else parts.failed(error)
-    connection.send(disconnect(refusal.code, settings.dev, refusal.reconnect))
+    if (refusal.transmissions !== undefined) transmit(connection, refusal.transmissions)
+    else connection.send(disconnect(refusal.code, settings.dev, refusal.reconnect))
     connection.close(refusal.code)
   }
 

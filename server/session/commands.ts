@@ -21,6 +21,7 @@ export interface Speaker {
   readonly connection: Pick<Connection, 'send' | 'congested'>
   subscribe: (command: Command) => unknown
   unsubscribe: (subscription: Subscription) => void
+  perform: (command: Command, held: Subscription | undefined) => void
 }
 
 /** The shared parts that commands use. */
@@ -81,7 +82,7 @@ export const join: Act = ({ sid }, { presence: member }, { grant }, { presence, 
   return soon(joined, joined => (joined === 'mismatch' ? 'presence_id_mismatch' : undefined))
 }
 
-const leave: Act = ({ sid }, _, { grant }, { presence }) => {
+export const leave: Act = ({ sid }, _, { grant }, { presence }) => {
   return grant.presence === undefined ? undefined : soon(presence?.leave(grant.presence, sid), () => undefined)
 }
 
@@ -113,6 +114,11 @@ const unsubscribe: Act = (session, _, held) => {
   return undefined
 }
 
+const perform = (session: Speaker, command: Command, held?: Subscription): Complaint => {
+  session.perform(command, held)
+  return undefined
+}
+
 const answerPing = ({ connection }: Speaker): Complaint => {
   connection.send(PONG)
   return undefined
@@ -129,5 +135,5 @@ export const COMMANDS: ReadonlyMap<string, Row> = new Map<string, Row>([
   ['presence', { about: 'subscription', act: present }],
   ['ping', { about: 'session', act: answerPing }],
   ['pong', { about: 'session', act: () => undefined }],
-  ['message', { about: 'session', act: () => 'command_unsupported' }],
+  ['message', { about: 'session', act: perform }],
 ])

@@ -22,7 +22,7 @@ export function endWith(session: Ended, code: EndingCode, reconnect: boolean | u
     session.end()
     count(code)
     log.debug({ sid: session.sid, code }, `session ended: ${ENDINGS[code].fix}`)
-    session.connection.send(disconnect(code, explain, reconnect))
+    if (ENDINGS[code].tell !== '') session.connection.send(disconnect(code, explain, reconnect))
     session.connection.close(code)
   } catch (error) {
     endAfter(session, error, parts)

@@ -92,11 +92,11 @@ export class MemoryResumables implements Resumables {
   }
 }
 
-function bytesOf({ identity, sids, identifiers }: Snapshot): number {
+function bytesOf({ identity, sids, identifiers, app }: Snapshot): number {
   let bytes = OVERHEAD + sizeOf(identity)
   for (const sid of sids) bytes += OVERHEAD_OF_TEXT + sid.length
   for (const identifier of identifiers) bytes += OVERHEAD_OF_TEXT + sizeOf(identifier)
-  return bytes
+  return app === undefined ? bytes : bytes + 2 * JSON.stringify(app).length
 }
 
 /** Settings, by their names. */

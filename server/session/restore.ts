@@ -44,10 +44,15 @@ export interface Grace {
 }
 
 /** Welcomes the client. */
-export function restore(session: Restored, { identifiers, position }: Snapshot, parts: SessionParts): Grace {
+export function restore(session: Restored, { identifiers, position, app }: Snapshot, parts: SessionParts): Grace {
   const restored: Subscription[] = []
+  const granted = new Map(app?.grants.map(([identifier, streams, istate]) => [identifier, { streams, istate }]))
   for (const identifier of identifiers) {
-    const grant = resolveAgain(identifier, session, parts)
+    const former = granted.get(identifier)
+    const grant =
+      former === undefined
+        ? resolveAgain(identifier, session, parts)
+        : parts.app?.grantOf(identifier, former.streams, former.istate)
     if (grant === undefined) continue
     const subscription = session.add(identifier, grant)
     session.catchUp.wait(subscription)
@@ -90,7 +95,7 @@ function resolveAgain(
 ): StreamGrant | undefined {
   try {
     const grant = resolve(identifier, session)
-    if (!(grant instanceof Promise)) return grant
+    if (!(grant instanceof Promise)) return 'answer' in grant ? undefined : grant
     grant.catch(() => {})
     return undefined
   } catch (error) {

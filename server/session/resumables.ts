@@ -9,6 +9,7 @@
  */
 import type { Soon } from '../base/soon.ts'
 import type { Position } from '../protocol/position.ts'
+import type { State } from '../rpc/controller.ts'
 import type { Owner } from './identity.ts'
 
 export interface Snapshot {
@@ -20,6 +21,15 @@ export interface Snapshot {
   readonly identifiers: readonly string[]
   /** The client has all messages up to here, and may have missed later ones. `gap`: it may have missed any. */
   readonly position: Position | 'gap' | undefined
+  /** What the application knows about it; `undefined`: the cable asks no application. */
+  readonly app?: AppSnapshot | undefined
+}
+
+export interface AppSnapshot {
+  readonly cstate: State
+  readonly isKnown: boolean
+  /** Those of the subscriptions that it granted, which are also in `identifiers`. */
+  readonly grants: readonly (readonly [identifier: string, streams: readonly string[], istate: State])[]
 }
 
 /** Each method may reject BrokerUnavailable. */

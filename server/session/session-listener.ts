@@ -52,9 +52,9 @@ export class SessionListener implements ConnectionListener, Beat {
   }
 
   /** Welcomes the client. `resumed`: the lost session that it resumes. */
-  begin(resumed: Snapshot | undefined): void {
+  begin(resumed: Snapshot | undefined, transmissions?: readonly string[]): void {
     try {
-      this.session.begin(resumed)
+      this.session.begin(resumed, transmissions)
     } catch (error) {
       this.session.fail(error)
     }

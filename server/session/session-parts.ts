@@ -1,11 +1,14 @@
 /** The parts of a session. */
 import type { ReportFailure } from '../base/failure.ts'
-import type { ClientRequest, Resolve } from '../channels/channels.ts'
+import type { Resolve } from '../channels/channels.ts'
 import type { ComplaintCode, EndingCode, RejectionCode } from '../errors.ts'
 import type { Heal } from '../heal/heal.ts'
 import type { Connection } from '../hub/connection.ts'
 import type { Hub } from '../hub/hub.ts'
 import type { Log } from '../log.ts'
+import type { AppClient } from '../rpc/app-client.ts'
+import type { ClientRequest } from '../rpc/client-request.ts'
+import type { App } from './app.ts'
 import type { CatchUpParts } from './catch-up.ts'
 import type { CommandParts } from './commands.ts'
 import type { Snapshot } from './resumables.ts'
@@ -13,6 +16,8 @@ import type { Snapshot } from './resumables.ts'
 /** The parts that all sessions share; a test can supply its own. */
 export interface SessionParts extends CatchUpParts, CommandParts {
   resolve: Resolve
+  /** Set when the cable listens; `undefined`: it asks no application. */
+  app: App | undefined
   hub: Pick<Hub, 'subscribe' | 'unsubscribe' | 'addWaiter' | 'removeWaiter'>
   heal: Heal
   /** Calls `then` after so many ms. Returns a function that cancels the call. */
@@ -48,5 +53,6 @@ export interface Newcomer {
   connection: Connection
   /** `undefined`: no part of this cable needs it. */
   request?: ClientRequest | undefined
+  app?: AppClient | undefined
   resumed?: Snapshot | undefined
 }

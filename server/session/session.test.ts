@@ -52,6 +52,7 @@ function start(pattern: RegExp, { history }: { history: MemoryHistory | undefine
     { sid: 'sid', identity: 'ada', anonymous: false, resumable: false, connection },
     {
       resolve: () => GRANT,
+      app: undefined,
       hub: {
         subscribe: () => done.push('listen'),
         unsubscribe: () => done.push('leave'),

@@ -8,23 +8,28 @@
 
 import type { Soon } from '../base/soon.ts'
 import { BrokerUnavailable, unawaited } from '../broker.ts'
-import type { ClientRequest, StreamGrant } from '../channels/channels.ts'
+import type { StreamGrant } from '../channels/channels.ts'
 import type { ComplaintCode, EndingCode, GapCode, SubscriptionRejected } from '../errors.ts'
 import type { Connection, Outcome } from '../hub/connection.ts'
 import type { Addressee } from '../hub/hub.ts'
 import { type Command, parseCommand, type RefreshFate, rejectSubscription, welcome } from '../protocol/action-cable.ts'
 import { isTooDeep } from '../protocol/json.ts'
+import type { AppClient } from '../rpc/app-client.ts'
+import type { ClientRequest } from '../rpc/client-request.ts'
+import type { State } from '../rpc/controller.ts'
+import type { Performer } from './app-session.ts'
 import { CatchUp } from './catch-up.ts'
-import { COMMANDS, join, type Speaker } from './commands.ts'
+import { COMMANDS, join, leave, type Speaker } from './commands.ts'
 import { type Ended, endAfter, endWith } from './ending.ts'
 import type { Behind } from './replaying.ts'
 import { reportIgnored, reportRejection } from './reports.ts'
 import { type Grace, type Restored, restore } from './restore.ts'
-import type { Snapshot } from './resumables.ts'
+import type { AppSnapshot, Snapshot } from './resumables.ts'
 import type { Newcomer, SessionParts, Stored } from './session-parts.ts'
 import type { ClientPositions } from './start.ts'
 import { type Subscribed, type Subscribing, subscribe } from './subscribe.ts'
 import { type Subscription, Subscriptions } from './subscriptions.ts'
+import { transmit } from './transmit.ts'
 import { WaitingCommands } from './waiting-commands.ts'
 
 /** Former sids that we remember, so that a broadcast that excludes one does not reach this session. */
@@ -39,13 +44,14 @@ const LAST_MS = 5_000
 const NO_SIDS: readonly string[] = []
 
 // There are very many sessions: they hold no closures, and no copies of shared parts.
-export class Session implements Addressee, Behind, Speaker, Subscribing, Restored, Stored, Ended {
+export class Session implements Addressee, Behind, Speaker, Subscribing, Performer, Restored, Stored, Ended {
   readonly identity: string
   readonly anonymous: boolean
   readonly resumable: boolean
   readonly sid: string
   readonly connection: Connection
   readonly request: ClientRequest | undefined
+  readonly app: AppClient | undefined
   readonly #parts: SessionParts
   /** The sids of the sessions that it resumed, the latest first. */
   readonly #formerSids: readonly string[]
@@ -59,16 +65,20 @@ export class Session implements Addressee, Behind, Speaker, Subscribing, Restore
   #rejections = 0
   /** Set while the answer to a command is due. */
   #waiting: WaitingCommands | undefined
+  /** Gets the subscription that becomes live next, or ends. */
+  #whenLive: (() => void) | undefined
   /** Set once the client has left, until its last commands are executed. */
   #leaving: (() => void) | undefined
 
-  constructor({ sid, identity, anonymous, resumable, connection, request, resumed }: Newcomer, parts: SessionParts) {
+  constructor(newcomer: Newcomer, parts: SessionParts) {
+    const { sid, identity, anonymous, resumable, connection, request, app, resumed } = newcomer
     this.sid = sid
     this.identity = identity
     this.anonymous = anonymous
     this.resumable = resumable
     this.connection = connection
     this.request = request
+    this.app = app
     connection.session = this
     this.#formerSids = resumed?.sids.slice(0, REMEMBERED_SIDS) ?? NO_SIDS
     this.#parts = parts
@@ -77,8 +87,11 @@ export class Session implements Addressee, Behind, Speaker, Subscribing, Restore
   }
 
   /** Welcomes the client. `resumed`: the lost session that it resumes. */
-  begin(resumed: Snapshot | undefined): void {
-    if (resumed === undefined) return this.connection.send(welcome(this.sid, this.#parts.explain))
+  begin(resumed: Snapshot | undefined, transmissions?: readonly string[]): void {
+    if (resumed === undefined) {
+      if (transmissions !== undefined) return transmit(this.connection, transmissions)
+      return this.connection.send(welcome(this.sid, this.#parts.explain))
+    }
     // If this session is lost before it has caught up, the next one starts where this one did.
     const { position } = resumed
     const isOfThisEpoch = typeof position === 'object' && position.epoch === this.#parts.history?.epoch
@@ -103,6 +116,33 @@ export class Session implements Addressee, Behind, Speaker, Subscribing, Restore
     this.#parts.changed?.(this)
     for (const stream of grant.streams)
       this.#parts.hub.subscribe(stream, identifier, this.connection, grant.kind !== 'data')
+    this.#whenLive?.()
+  }
+
+  whenLive(subscription: Subscription): Promise<void> | undefined {
+    if (subscription.state === 'live') return undefined
+    return new Promise(resolve => {
+      this.#whenLive = () => {
+        if (subscription.state !== 'live' && !this.#ended) return
+        this.#whenLive = undefined
+        resolve()
+      }
+    })
+  }
+
+  regrant(subscription: Subscription, grant: StreamGrant): void {
+    const { identifier, grant: former, state } = subscription
+    const { hub, listening, changed } = this.#parts
+    const begun = grant.streams.filter(stream => !former.streams.includes(stream))
+    const over = former.streams.filter(stream => !grant.streams.includes(stream))
+    subscription.grant = grant
+    listening.enter(begun)
+    if (state === 'live') {
+      for (const stream of begun) hub.subscribe(stream, identifier, this.connection, grant.kind !== 'data')
+      for (const stream of over) hub.unsubscribe(stream, identifier, this.connection)
+    }
+    listening.leave(over)
+    changed?.(this)
   }
 
   fate(subscription: Subscription): RefreshFate | undefined {
@@ -141,7 +181,7 @@ export class Session implements Addressee, Behind, Speaker, Subscribing, Restore
     this.#grace?.heard()
     const command = text === undefined ? undefined : parseCommand(text)
     if (command === undefined) {
-      this.#complain(text !== undefined && isTooDeep(text) ? 'command_too_deep' : 'command_malformed')
+      this.complain(text !== undefined && isTooDeep(text) ? 'command_too_deep' : 'command_malformed')
       return 'malformed'
     }
     return this.#waiting === undefined ? this.#obey(command) : this.#queue(this.#waiting, command, text!.length)
@@ -149,7 +189,7 @@ export class Session implements Addressee, Behind, Speaker, Subscribing, Restore
 
   #queue(waiting: WaitingCommands, command: Command, length: number): Outcome {
     command.cameAt = this.#parts.monotonic()
-    if (!waiting.add(command, length)) this.#complain('already_subscribed')
+    if (!waiting.add(command, length)) this.complain('already_subscribed')
     if (waiting.isFull) this.connection.hold(true)
     return COMMANDS.get(command.command)?.isFree ? 'free' : 'done'
   }
@@ -195,9 +235,9 @@ export class Session implements Addressee, Behind, Speaker, Subscribing, Restore
   #obey(command: Command): Outcome {
     const row = COMMANDS.get(command.command)
     const held = this.subscriptions.get(command.identifier)
-    if (row === undefined) this.#complain('command_unknown')
-    else if (row.about === 'session') this.#complain(row.act(this, command, held))
-    else if (held === undefined) this.#complain('not_subscribed')
+    if (row === undefined) this.complain('command_unknown')
+    else if (row.about === 'session') this.complain(row.act(this, command, held))
+    else if (held === undefined) this.complain('not_subscribed')
     else {
       this.#answer(row.act(this, command, held, this.#parts))
       if (row.isFree) return 'free'
@@ -229,11 +269,13 @@ export class Session implements Addressee, Behind, Speaker, Subscribing, Restore
       this.connection.hold(false)
     }
     const left = this.snapshot()
+    this.app?.end(this.identity, this.#states())
     const { presence, heal, failed } = this.#parts
     for (const subscription of this.subscriptions) this.#leave(subscription)
     this.subscriptions.clear()
     heal.left(this)
     unawaited(presence?.lost(this.sid), failed)
+    this.#whenLive?.()
     this.#leaving?.()
     return left
   }
@@ -249,7 +291,21 @@ export class Session implements Addressee, Behind, Speaker, Subscribing, Restore
       sids: [this.sid, ...this.#formerSids],
       identifiers,
       position: history && (this.#heardAt === NEVER ? 'gap' : { offset: this.#heardAt, epoch: history.epoch }),
+      app: this.app && this.#appSnapshot(this.app),
     }
+  }
+
+  #appSnapshot({ cstate, isKnown }: AppClient): AppSnapshot {
+    const grants = [...this.subscriptions].flatMap(({ identifier, grant: { streams, istate } }) =>
+      istate === undefined ? [] : [[identifier, streams, istate] as const],
+    )
+    return { cstate, isKnown, grants }
+  }
+
+  /** Those of the subscriptions that the application granted. */
+  *#states(): Iterable<[identifier: string, istate: State]> {
+    for (const { identifier, grant } of this.subscriptions)
+      if (grant.istate !== undefined) yield [identifier, grant.istate]
   }
 
   /** Answers the client, and returns the result: see subscribe.ts. */
@@ -263,12 +319,24 @@ export class Session implements Addressee, Behind, Speaker, Subscribing, Restore
     this.#answer(join(this, command, subscription, this.#parts))
   }
 
+  leave(subscription: Subscription): void {
+    this.#answer(leave(this, { command: 'leave', identifier: '' }, subscription, this.#parts))
+  }
+
   #answer(complaint: Soon<ComplaintCode | undefined>): void {
-    if (!(complaint instanceof Promise)) return this.#complain(complaint)
+    if (!(complaint instanceof Promise)) return this.complain(complaint)
     complaint.then(
-      code => this.#complain(code),
-      error => (error instanceof BrokerUnavailable ? this.#complain('presence_unavailable') : this.fail(error)),
+      code => this.complain(code),
+      error => (error instanceof BrokerUnavailable ? this.complain('presence_unavailable') : this.fail(error)),
     )
+  }
+
+  perform(command: Command, held: Subscription | undefined): void {
+    const { app } = this.#parts
+    if (app === undefined) return this.complain('command_unsupported')
+    if (held === undefined) return this.complain('not_subscribed')
+    if (held.grant.istate === undefined) return this.complain('command_unsupported')
+    this.#waitFor(app.perform(this, held, command, this.#parts), command)
   }
 
   /** Adds a subscription that waits for its replay. */
@@ -287,6 +355,9 @@ export class Session implements Addressee, Behind, Speaker, Subscribing, Restore
     const stream = subscription.grant.presence
     if (stream !== undefined) unawaited(presence?.leave(stream, this.sid), failed)
     changed?.(this)
+    const { app } = this.#parts
+    if (app === undefined || subscription.grant.istate === undefined) return
+    this.#waitFor(app.unsubscribe(this, subscription), { command: 'unsubscribe', identifier: subscription.identifier })
   }
 
   #leave(subscription: Subscription): void {
@@ -300,10 +371,14 @@ export class Session implements Addressee, Behind, Speaker, Subscribing, Restore
 
   reject(identifier: string, rejection: SubscriptionRejected): void {
     reportRejection(this.sid, rejection, this.#rejections++, this.#parts)
-    this.connection.send(rejectSubscription(identifier, rejection.code, this.#parts.explain))
+    const { answer } = rejection
+    if (answer === undefined)
+      return this.connection.send(rejectSubscription(identifier, rejection.code, this.#parts.explain))
+    transmit(this.connection, answer.transmissions)
+    if (answer.disconnect) this.disconnect('app_closed')
   }
 
-  #complain(code: ComplaintCode | undefined): void {
+  complain(code: ComplaintCode | undefined): void {
     if (code !== undefined) reportIgnored(this.sid, code, this.#parts)
   }
 }

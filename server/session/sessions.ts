@@ -7,6 +7,7 @@ import { countOf, each, type Few, withOne, withoutOne } from '../base/few.ts'
 import type { Soon } from '../base/soon.ts'
 import { type Broker, BrokerUnavailable, type Signal, unawaited } from '../broker.ts'
 import type { Arrivals } from './arrivals.ts'
+import type { Departures } from './departures.ts'
 import { type Identity, isTheSame } from './identity.ts'
 import type { Resumables, Snapshot } from './resumables.ts'
 import type { Session } from './session.ts'
@@ -16,6 +17,8 @@ export interface SessionsParts {
   resumables: Resumables
   arrivals: Arrivals
   signal: Broker['signal']
+  /** Takes sessions that have ended; `undefined`: the cable tells no application. */
+  departures?: () => Pick<Departures, 'left' | 'resumed' | 'forget'> | undefined
   /** Calls `then` after so many ms. */
   later: (ms: number, then: () => void) => void
   failed: ReportFailure
@@ -72,6 +75,11 @@ export class Sessions {
     this.#bySid.set(session.sid, session)
   }
 
+  /** `former`: the session that it resumes. */
+  resumed(former: Snapshot): void {
+    this.#parts.departures?.()?.resumed(former.sids[0]!)
+  }
+
   /** The client knows its sid, and may take it to another node. */
   welcomed(session: Session): void {
     const { resumables, failed } = this.#parts
@@ -94,8 +102,9 @@ export class Sessions {
 
   /** The session has lost its connection; its client may come back. */
   lost(session: Session): void {
-    const { resumables, failed } = this.#parts
+    const { resumables, departures, failed } = this.#parts
     const snapshot = this.#end(session)
+    departures?.()?.left(session, snapshot !== undefined)
     if (snapshot !== undefined) unawaited(resumables.keep(snapshot), failed)
     else if (session.resumable) unawaited(resumables.connected?.delete(session.sid), failed)
   }
@@ -128,6 +137,7 @@ export class Sessions {
   }
 
   #endOld(session: Session): Snapshot | undefined {
+    if (session.app !== undefined) session.app.isReplaced = true
     const snapshot = this.#end(session)
     session.connection.close('resumed_elsewhere')
     return snapshot
@@ -153,6 +163,7 @@ export class Sessions {
 
   /** Ends all sessions of the identity (AnyCable ends one). */
   #disconnect(identity: string, reconnect: boolean): number {
+    this.#parts.departures?.()?.forget(identity)
     const same = [...each(this.#byIdentity.get(identity))].filter(({ ended }) => !ended)
     for (const session of same) session.disconnect('remote', reconnect)
     return same.length + this.#parts.arrivals.disconnect(identity, reconnect)

@@ -2,24 +2,26 @@
  * Subscribing: a grant or a rejection, then the confirmation, then the replay.
  */
 import { type Soon, soon } from '../base/soon.ts'
-import type { StreamGrant, Subscriber } from '../channels/channels.ts'
-import { type EndingCode, type RejectionCode, SessionRefused, SubscriptionRejected } from '../errors.ts'
+import type { AnsweredGrant, StreamGrant, Subscriber } from '../channels/channels.ts'
+import { type RejectionCode, SessionRefused, SubscriptionRejected } from '../errors.ts'
 import type { Connection } from '../hub/connection.ts'
 import { type Command, confirmSubscription, type RefreshFate } from '../protocol/action-cable.ts'
+import type { CommandResponse } from '../rpc/controller.ts'
+import type { Performer } from './app-session.ts'
 import type { CatchUp } from './catch-up.ts'
 import type { SessionParts } from './session-parts.ts'
 import { allowed, asksForHistory, type ClientPositions, eventStart } from './start.ts'
 import type { Subscription, Subscriptions } from './subscriptions.ts'
+import { transmit } from './transmit.ts'
 
 /** The part of a session that subscribing uses. */
-export interface Subscribing extends Subscriber {
+export interface Subscribing extends Subscriber, Performer {
   readonly connection: Pick<Connection, 'send'>
   readonly catchUp: CatchUp
   readonly subscriptions: Subscriptions
   readonly ended: boolean
   add: (identifier: string, grant: StreamGrant) => Subscription
   reject: (identifier: string, rejection: SubscriptionRejected) => void
-  disconnect: (code: EndingCode) => void
   /** The action that follows a gap of this subscription. */
   fate: (subscription: Subscription) => RefreshFate | undefined
   join: (command: Command, subscription: Subscription) => void
@@ -38,10 +40,12 @@ export function subscribe(
   parts: SessionParts,
   positions?: ClientPositions,
 ): Soon<Subscribed> {
-  const subscription = session.subscriptions.get(command.identifier) ?? grantTo(session, command.identifier, parts)
-  return soon(subscription, subscription => {
-    if (typeof subscription === 'string') return subscription
-    confirm(session, subscription, command, parts, positions)
+  const held = session.subscriptions.get(command.identifier)
+  return soon(held ?? grantTo(session, command, parts), granted => {
+    if (typeof granted === 'string') return granted
+    const isAnswered = 'answer' in granted
+    const subscription = isAnswered ? session.add(command.identifier, granted.grant) : granted
+    confirm(session, subscription, command, parts, positions, isAnswered ? granted.answer : undefined)
     return subscription
   })
 }
@@ -53,6 +57,7 @@ function confirm(
   { identifier, history, presence }: Command,
   parts: SessionParts,
   positions: ClientPositions | undefined,
+  answer: CommandResponse | undefined,
 ): void {
   const { grant, state } = subscription
   const asked = allowed(history, parts.historySince)
@@ -62,34 +67,43 @@ function confirm(
   const start = state !== 'waiting' ? 'now' : eventStart(grant.streams, page, asked, positions?.seen)
   const found = session.catchUp.find(start, subscription)
   const isGap = session.catchUp.isGap(start, found, subscription)
-  session.connection.send(confirmSubscription(identifier, isGap ? session.fate(subscription) : undefined))
+  if (answer !== undefined) transmit(session.connection, answer.transmissions)
+  else session.connection.send(confirmSubscription(identifier, isGap ? session.fate(subscription) : undefined))
   session.catchUp.from(
     start,
     subscription,
     asksForHistory(asked) || (positions !== undefined && start !== 'now'),
     found,
   )
+  if (answer !== undefined && !session.ended) parts.app?.finish(session, subscription, answer)
   if (presence !== undefined && !session.ended) {
     session.join({ command: 'join', identifier, presence }, subscription)
   }
 }
 
-function grantTo(session: Subscribing, identifier: string, { resolve, limits }: SessionParts): Soon<Subscribed> {
+function grantTo(
+  session: Subscribing,
+  { identifier, cameAt }: Command,
+  { resolve, limits }: SessionParts,
+): Soon<Subscribed | AnsweredGrant> {
   const reject = (error: unknown) => {
+    if (session.ended) return 'over'
     if (error instanceof SessionRefused) {
       session.disconnect(error.code)
       return 'over'
     }
     if (!(error instanceof SubscriptionRejected)) throw error
-    if (session.ended) return 'over'
     session.reject(identifier, error)
     return error.code
   }
+  const add = (granted: StreamGrant | AnsweredGrant) => {
+    if (session.ended) return 'over'
+    return 'answer' in granted ? granted : session.add(identifier, granted)
+  }
   try {
     session.subscriptions.check(identifier, limits)
-    const grant = resolve(identifier, session)
-    if (!(grant instanceof Promise)) return session.add(identifier, grant)
-    return grant.then(grant => (session.ended ? 'over' : session.add(identifier, grant)), reject)
+    const granted = resolve(identifier, session, cameAt)
+    return granted instanceof Promise ? granted.then(add, reject) : add(granted)
   } catch (error) {
     return reject(error)
   }

@@ -9,7 +9,8 @@ import type { Limits } from './limits.ts'
 
 export interface Subscription {
   readonly identifier: string
-  readonly grant: StreamGrant
+  /** The application may change it once the subscription is live. */
+  grant: StreamGrant
   /** `following`: its replay is over, but the feed is behind it, so that it is not in the hub yet. */
   state: 'waiting' | 'following' | 'live' | 'over'
   /** After the replay: the client has, or gets, every message after this offset. */

@@ -76,7 +76,7 @@ export function createEventHandler({ settings, jwtParam }: EventSettings, parts:
       // at most, and ends with it.
       if (response.socket === null) throw new EventsRefused('events_pipelined')
       if (parts.whyClosed() !== undefined) return askToReconnect(response, cors)
-      const caller = { url: request.url ?? '', headers: request.headers }
+      const caller = { url: request.url ?? '', headers: request.headers, socket: request.socket }
       const identified = admission.authenticate(caller, left => response.once('close', left))
       const admitted = identified instanceof Promise ? await identified : identified
       if (admitted === 'left') return
@@ -200,6 +200,7 @@ const WISHES: Wishes = { previousSid: '', pingInterval: undefined, pingPrecision
 /** The ends of a wait for the app or for keys. */
 const ASKS_TO_RECONNECT: ReadonlySet<EndingCode> = new Set([
   'admission_timeout',
+  'rpc_unavailable',
   'token_keys_unavailable',
   'remote',
   'server_restart',
