@@ -80,8 +80,8 @@ export const streamNames: Read<string[]> = text => {
 
 /** Servers of RPC: http://host/path, or what gRPC takes. */
 export const rpcHost: Read<string> = text => {
-  const isHttp = /^https?:\/\//.test(text)
-  if (isHttp ? !URL.canParse(text) : !/^(?:dns:\/{2,3}|grpc-list:\/\/)?[^/\s]+(?:\/)?$/.test(text))
+  if (/^https?:\/\//.test(text)) return url(text)
+  if (!/^(?:dns:\/{2,3}|grpc-list:\/\/)?[^/\s]+(?:\/)?$/.test(text))
     throw new Error(
       'must be http(s)://host:port/_anycable, or host:port, dns:///host:port or grpc-list://host:port,host:port',
     )

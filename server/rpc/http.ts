@@ -23,30 +23,27 @@ export interface HttpOptions {
 }
 
 export function createHttpController({ url, key, maxReceiveSize }: HttpOptions): Controller {
-  const base = new URL(url)
-  const isSecure = base.protocol === 'https:'
+  const isSecure = url.startsWith('https:')
+  const folder = url.replace(/\/$/, '')
   const agent = isSecure ? new SecureAgent({ keepAlive: true }) : new PlainAgent({ keepAlive: true })
-  const request = isSecure ? secureRequest : plainRequest
+  const send = isSecure ? secureRequest : plainRequest
   const headers = {
     'content-type': 'application/json',
     'x-anycable-meta-protov': PROTOCOL_VERSION,
     // (Node writes a header as Latin-1, and a key is UTF-8.)
     ...(key === '' ? {} : { authorization: Buffer.from(`Bearer ${key}`).toString('latin1') }),
-    ...(base.username === '' ? {} : { authorization: basicOf(base) }),
   }
 
   /** Resolves with the body of the answer. */
-  function post(method: string, body: string, { sid, signal, timeoutMs }: Call): Promise<string> {
+  function post(method: string, request: object, { sid, signal, timeoutMs }: Call): Promise<string> {
     const { promise, resolve, reject } = Promise.withResolvers<string>()
     if (signal.aborted) return Promise.reject(new RpcFailed('canceled'))
-    const target = new URL(base)
-    target.pathname = `${base.pathname.replace(/\/$/, '')}/${method}`
-    target.username = ''
-    target.password = ''
-    const sent = request(target, {
+    // (Node would write the headers as UTF-8 together with a text.)
+    const body = Buffer.from(print(request))
+    const sent = send(new URL(`${folder}/${method}`), {
       method: 'POST',
       agent,
-      headers: { ...headers, 'x-anycable-meta-sid': sid, 'content-length': Buffer.byteLength(body) },
+      headers: { ...headers, 'x-anycable-meta-sid': sid, 'content-length': body.length },
     })
     const fail = (failure: RpcFailed) => {
       reject(failure)
@@ -81,9 +78,9 @@ export function createHttpController({ url, key, maxReceiveSize }: HttpOptions):
   }
 
   return {
-    connect: async (request, call) => readConnection(await post('connect', print(request), call)),
-    command: async (request, call) => readCommand(await post('command', print(request), call)),
-    disconnect: async (request, call) => readDisconnect(await post('disconnect', print(request), call)),
+    connect: async (request, call) => readConnection(await post('connect', request, call)),
+    command: async (request, call) => readCommand(await post('command', request, call)),
+    disconnect: async (request, call) => readDisconnect(await post('disconnect', request, call)),
     close: () => agent.destroy(),
   }
 }
@@ -100,9 +97,6 @@ const FAILURES: Readonly<Record<number, RpcFailure>> = {
 }
 
 const codeOf = (error: NodeJS.ErrnoException): string => error.code ?? error.message
-
-const basicOf = ({ username, password }: URL): string =>
-  `Basic ${Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64')}`
 
 /** Leaves out what is empty. */
 const print = (request: object): string => JSON.stringify(request, (_, value) => (isEmpty(value) ? undefined : value))

@@ -54,6 +54,8 @@ export interface AppCallParts {
   log: Pick<Log, 'warn'>
 }
 
+/** Characters of a message of the app that we log. */
+const MOST = 300
 /** Both stock clients wait longer for an answer. */
 const PATIENCE_MS = 8_000
 /** So that the clients of an application that is away do not all come again at once, some wait less. */
@@ -68,7 +70,8 @@ export function createAppCalls(parts: AppCallParts): AppCalls {
     if (!(error instanceof RpcFailed)) throw error
     if (error.code !== 'canceled') log.warn({ code: 'rpc_failed', method, reason: error.message }, 'an RPC call failed')
   }
-  const failed = (method: string, message: string) => report(method, new RpcFailed('failed', message || 'status ERROR'))
+  const failed = (method: string, message: string) =>
+    report(method, new RpcFailed('failed', message.slice(0, MOST) || 'status ERROR'))
 
   async function connect(sid: string, request: ClientRequest, signal: AbortSignal): Promise<Connected> {
     const env = { ...request, cstate: NO_STATE, istate: NO_STATE }
