@@ -37,7 +37,7 @@ import type { Log } from './log.ts'
 import { createMetrics } from './metrics.ts'
 import { printAttendance } from './presence/presence.ts'
 import { formatPosition, type Position } from './protocol/position.ts'
-import { loadAuthority } from './rpc/load-authority.ts'
+import { type LoadedAuthority, loadAuthority } from './rpc/load-authority.ts'
 import { type Connect, createAdmission } from './session/admission.ts'
 import type { AppSettings } from './session/app.ts'
 import { Arrivals } from './session/arrivals.ts'
@@ -143,14 +143,11 @@ export function createCable(
   const position = () => history && { offset: history.seen, epoch: history.epoch }
   const maxStreams = limitsOf(settings).maxSubscriptions
   const channels = createChannels(config, { wall, verified: key => metrics.verified('streams', key) })
-  const authority =
-    config.authority &&
-    loadAuthority(config.authority, {
-      concurrency: settings.subscribe_concurrency,
-      random: Math.random,
-      ...{ wall, later, metrics, log },
-    })
-  const permitted = authority === undefined ? channels : withPermits(channels, authority)
+  let authority: LoadedAuthority | undefined
+  const permitted =
+    config.authority === undefined
+      ? channels
+      : withPermits(channels, { permit: (...asked) => authority!.permit(...asked), monotonic })
   const { rpc } = config
   /** (A cable without --rpc_host should not start more slowly.) */
   const loadApp = async (rpc: AppSettings) => {
@@ -162,7 +159,7 @@ export function createCable(
   const admission = createAdmission(config, {
     resolve:
       wrapResolve?.(channels) ?? (rpc ? withApp(permitted, (...asked) => app()!.subscribe(...asked)) : permitted),
-    requestOf: rpc && (caller => app()!.requestOf(caller)),
+    requestOf: (rpc || config.authority) && (caller => (app() ?? authority)!.requestOf(caller)),
     heal: createHeal({ count, metrics, maxStreams, explain: settings.dev, position, monotonic, later, pace }),
     ping: (beat, rhythm) => heartbeat.add(beat, rhythm),
     watchPongs: createPongWatches(settings.pong_timeout),
@@ -234,6 +231,12 @@ export function createCable(
         await broker.start(feed)
         await waysIn.start()
         if (rpc !== undefined) admission.shared.app = await loadApp(rpc)
+        if (config.authority !== undefined)
+          authority = await loadAuthority(config.authority, {
+            concurrency: settings.subscribe_concurrency,
+            random: Math.random,
+            ...{ wall, later, metrics, log },
+          })
         await ports.listen(config.host)
       } catch (error) {
         await end(0)

@@ -42,6 +42,8 @@ export interface StreamGrant {
 /** The client that subscribes. */
 export interface Subscriber {
   readonly identity: string
+  /** Its session has ended: it has no use for a grant. */
+  readonly ended: boolean
   /** `undefined`: the cable asks no application (--rpc_host). */
   readonly app: AppClient | undefined
   /** The request with which it came; `undefined`: no part of this cable needs it. */

@@ -6,7 +6,7 @@ import { deriveKey, railsTurboKeys, type Secret } from '../auth/keys.ts'
 import type { RedisServer } from '../brokers/redis-client.ts'
 import type { ChannelSettings, Signed } from '../channels/channels.ts'
 import type { Tls } from '../http/listener.ts'
-import type { AppSettings } from '../rpc/ask-app.ts'
+import type { AuthoritySettings } from '../rpc/load-authority.ts'
 import type { AppSettings as RpcSettings } from '../session/app.ts'
 import type { Values } from './settings.ts'
 
@@ -24,7 +24,7 @@ export interface Config extends ChannelSettings {
   /** Empty: broadcasts need no key. */
   readonly broadcastKeys: readonly string[]
   /** The app that permits subscriptions to the streams in `asked`. */
-  readonly authority: AppSettings | undefined
+  readonly authority: AuthoritySettings | undefined
   /** `main`: the clients' port. */
   readonly broadcastPort: number | 'main'
   /** `undefined`: the API is off. */
@@ -158,7 +158,8 @@ function permission(values: Values): Pick<Config, 'asked' | 'authority'> {
   const { subscribe_url: url, subscribe_streams: streams, subscribe_purpose: purpose } = values
   if (url === '') return { asked: undefined, authority: undefined }
   const key = keyOf(values.subscribe_key, values.secret, 'subscribe-cable')
-  return { asked: { streams, purpose }, authority: { url, key } }
+  const request = { headers: values.headers, cookies: values['proxy-cookies'], isSecure: values.ssl_cert !== '' }
+  return { asked: { streams, purpose }, authority: { url, key, ...request } }
 }
 
 /** Without a present secret, former secrets open nothing. */

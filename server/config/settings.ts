@@ -314,13 +314,13 @@ const RPC = {
     'NAMES',
     headers,
     ['cookie'],
-    'Headers of a client that the RPC server gets; comma-separated. REMOTE_ADDR and the header of a token are always among them.',
+    'Headers of a client that the RPC server, or --subscribe_url, gets; comma-separated. REMOTE_ADDR is always among them, and for RPC the header of a token.',
   ),
   'proxy-cookies': setting(
     'NAMES',
     list,
     [],
-    'Cookies that the RPC server gets, if cookie is among --headers; comma-separated. Default: all.',
+    'Cookies that they get, if cookie is among --headers; comma-separated. Default: all.',
   ),
   disconnect_mode: setting(
     'MODE',

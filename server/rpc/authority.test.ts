@@ -49,7 +49,14 @@ function start({ concurrency = 50 } = {}) {
   const warned: unknown[] = []
   const metrics = { authorize_call_total: 0, authorize_error_total: 0, authorize_retries_total: 0 }
   const log = { warn: (about: unknown) => void warned.push(about) }
-  const authority = createAuthority({ askApp, concurrency, wall, later, random: () => 0, metrics, log })
+  const created = createAuthority({ askApp, concurrency, wall, later, random: () => 0, metrics, log })
+  const authority = {
+    ...created,
+    permit: (question: Question, caller = { ended: false }, waitedMs = 0) => created.permit(question, caller, waitedMs),
+    get pending() {
+      return created.pending
+    },
+  }
   const ended: string[] = []
   const hold = (permit: Permit, name = '') => permit.hold({ disconnect: code => void ended.push(name + code) })
   /** Whether the app has to be asked. */
@@ -133,6 +140,34 @@ test('an app that does not answer for 8 s makes the client come again, and is no
   assert.ok(asked.every(({ signal }) => signal.aborted))
   assert.equal(authority.pending, 0)
   assert.equal(timers.size, 0)
+})
+
+test('a client that waited for earlier answers of its session waits so much less for this one', async () => {
+  const { authority, pass } = start()
+  const refused = assert.rejects(async () => await authority.permit(ROOM, { ended: false }, 7000), {
+    code: 'subscribe_unavailable',
+  })
+  await pass(1)
+
+  await refused
+})
+
+test('a question whose clients have all gone is not asked again', async () => {
+  const { authority, asked, pass } = start()
+  const [one, another] = [{ ended: false }, { ended: false }]
+  const permits = [one, another].map(caller => authority.permit(ROOM, caller))
+  const refused = permits.map(permit => assert.rejects(async () => await permit, { code: 'subscribe_unavailable' }))
+  await setImmediate()
+  one.ended = true
+  asked[0]!.reject(new Error('status 502'))
+  await pass(1)
+  assert.equal(asked.length, 2)
+  another.ended = true
+  asked[1]!.reject(new Error('status 502'))
+  await pass(1)
+
+  assert.equal(asked.length, 2)
+  await Promise.all(refused)
 })
 
 test('the app gets a limited number of questions at once, and a question behind too many others fails at once', async () => {

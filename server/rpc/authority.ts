@@ -13,7 +13,7 @@ import type { Soon } from '../base/soon.ts'
 import { type EndingCode, SessionRefused, SubscriptionRejected } from '../errors.ts'
 import type { Answer, Question } from './ask-app.ts'
 import { Permissions } from './permissions.ts'
-import { AnswerMissing, keyOf, type QuestionParts, Questions } from './questions.ts'
+import { AnswerMissing, type Caller, keyOf, type QuestionParts, Questions } from './questions.ts'
 
 /** A session with an open subscription. */
 export interface Holder {
@@ -28,8 +28,11 @@ export interface Permit {
 }
 
 export interface Authority {
-  /** Throws, or rejects with, {@link SubscriptionRejected}; {@link SessionRefused} if the app does not answer. */
-  permit: (question: Question) => Soon<Permit>
+  /**
+   * Throws, or rejects with, {@link SubscriptionRejected}; {@link SessionRefused} if the app does not answer. `waitedMs`: how long
+   * the client has waited already.
+   */
+  permit: (question: Question, caller: Caller, waitedMs: number) => Soon<Permit>
   /** Forgets what the app said about an identity that is disconnected on purpose. */
   forget: (identity: string) => void
   expire: () => void
@@ -53,6 +56,8 @@ const MAX_BYTES = 16 << 20
 interface Watch {
   readonly question: Question
   readonly permits: Map<Permit, Holder>
+  /** Whether none of them is open any more. */
+  ended: boolean
   until: number
   cancel: () => void
 }
@@ -83,7 +88,7 @@ export function createAuthority(parts: AuthorityParts): Authority {
     const key = keyOf(question)
     let watch = watches.get(key)
     if (watch === undefined) {
-      watch = { question, permits: new Map(), until: 0, cancel: () => {} }
+      watch = { question, permits: new Map(), ended: false, until: 0, cancel: () => {} }
       watches.set(key, watch)
     }
     extend(watch, until)
@@ -94,6 +99,7 @@ export function createAuthority(parts: AuthorityParts): Authority {
     const key = keyOf(question)
     const watch = watches.get(key)
     if (!watch?.permits.delete(permit) || watch.permits.size > 0) return
+    watch.ended = true
     watch.cancel()
     watches.delete(key)
   }
@@ -120,7 +126,7 @@ export function createAuthority(parts: AuthorityParts): Authority {
       }
     }
     // (Without an answer the permission ends at its time.)
-    questions.ask(watch.question, Math.max(0, watch.until * 1000 - wall())).then(renewed, () => {})
+    questions.ask(watch.question, watch, Math.max(0, watch.until * 1000 - wall())).then(renewed, () => {})
   }
 
   function end(watch: Watch): void {
@@ -128,11 +134,11 @@ export function createAuthority(parts: AuthorityParts): Authority {
   }
 
   return {
-    permit(question) {
+    permit(question, caller, waitedMs) {
       const until = permissions.until(question.identity, question.stream, wall() / 1000)
       if (until !== undefined) return permitOf(question, { allowed: true, until })
       const patienceMs = PATIENCE_MS - random() * SPREAD_MS
-      return questions.ask(question, patienceMs).then(
+      return questions.ask(question, caller, Math.max(0, patienceMs - waitedMs)).then(
         answer => permitOf(question, answer),
         cause => {
           if (!(cause instanceof AnswerMissing)) throw cause

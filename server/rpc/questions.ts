@@ -28,9 +28,19 @@ export class AnswerMissing extends Error {
   override readonly name = 'AnswerMissing'
 }
 
+/** A session that waits for an answer. */
+export interface Caller {
+  /** It does not wait any more. */
+  readonly ended: boolean
+}
+
+interface Waiting {
+  readonly caller: Caller
+}
+
 interface Open {
   readonly identity: string
-  callers: number
+  readonly callers: Set<Waiting>
   readonly answer: Promise<Answer>
   readonly abort: AbortController
 }
@@ -57,18 +67,21 @@ export class Questions {
   }
 
   /** Rejects with {@link AnswerMissing} after so many ms. */
-  async ask(question: Question, patienceMs: number): Promise<Answer> {
+  async ask(question: Question, caller: Caller, patienceMs: number): Promise<Answer> {
     const key = keyOf(question)
     const open = this.#open.get(key) ?? this.#begin(key, question)
     const { promise, resolve, reject } = Promise.withResolvers<Answer>()
     const cancel = this.#parts.later(patienceMs, () => reject(new AnswerMissing()))
-    open.callers++
+    // (A session may wait twice.)
+    const waiting: Waiting = { caller }
+    open.callers.add(waiting)
     open.answer.then(resolve, reject)
     try {
       return await promise
     } finally {
       cancel()
-      if (--open.callers === 0) this.#end(key, open)
+      open.callers.delete(waiting)
+      if (open.callers.size === 0) this.#end(key, open)
     }
   }
 
@@ -88,26 +101,29 @@ export class Questions {
 
   #begin(key: string, question: Question): Open {
     const abort = new AbortController()
-    const answer = this.#run(question, abort.signal).then(answer => {
+    const callers = new Set<Waiting>()
+    const answer = this.#run(question, callers, abort.signal).then(answer => {
       abort.signal.throwIfAborted()
       this.#parts.answered(question, answer)
       return answer
     })
     answer.catch(() => {}) // (its callers may have gone)
-    const open = { identity: question.identity, callers: 0, answer, abort }
+    const open = { identity: question.identity, callers, answer, abort }
     this.#open.set(key, open)
     return open
   }
 
-  async #run(question: Question, signal: AbortSignal): Promise<Answer> {
+  async #run(question: Question, callers: ReadonlySet<Waiting>, signal: AbortSignal): Promise<Answer> {
     const { metrics, log } = this.#parts
     for (let failures = 0; ; failures++) {
       if (this.#slots.isFull) throw new AnswerMissing()
       await this.#slots.take(signal)
       try {
+        if (isOver(callers)) throw new AnswerMissing()
         return await this.#attempt(question, signal)
       } catch (error) {
         signal.throwIfAborted()
+        if (error instanceof AnswerMissing) throw error
         metrics.authorize_error_total++
         const about = { code: 'subscribe_unavailable', reason: reasonOf(error) }
         log.warn(about, 'the app at --subscribe_url did not say whether a client may subscribe')
@@ -151,5 +167,8 @@ export class Questions {
     }
   }
 }
+
+const isOver = (callers: ReadonlySet<Waiting>): boolean =>
+  callers.size > 0 && [...callers].every(({ caller }) => caller.ended)
 
 export const keyOf = ({ identity, stream }: Question): string => `${identity.length} ${identity}${stream}`

@@ -54,7 +54,27 @@ test('the app permits a subscription to a stream, and the question has the key, 
 
   assert.equal((await client.next()).message, '<p>hello</p>')
   const key = `Bearer ${createHmac('sha256', SECRET).update('subscribe-cable').digest('hex')}`
-  assert.deepEqual(asked, [{ identity: ADA, stream: 'room/1', headers: {}, key }])
+  assert.deepEqual(asked, [{ identity: ADA, stream: 'room/1', headers: { REMOTE_ADDR: '127.0.0.1' }, key }])
+})
+
+test('the question has the headers of the client that --headers names', async t => {
+  const flags = ['--subscribe_streams=room/*', '--headers=cookie,x-team', '--proxy-cookies=session']
+  const { cable, asked } = await start(t, flags)
+  const headers = { cookie: 'session=7; other=8', 'x-team': 'red', 'x-other': 'blue' }
+  await (await cable.welcomed({ query: JID, headers })).confirmed(ROOM)
+
+  assert.deepEqual(asked[0]?.headers, { cookie: 'session=7', 'x-team': 'red', REMOTE_ADDR: '127.0.0.1' })
+})
+
+test('with RPC as well, a stream by a signed name needs the permission, and no call by RPC', async t => {
+  const app = await start(t, ['--subscribe_streams=room/*', '--rpc_host=http://127.0.0.1:1/_anycable'])
+  app.answer = { allowed: false }
+  const client = await app.cable.welcomed({ query: JID })
+
+  assert.deepEqual(await client.subscribe(ROOM), reject(ROOM))
+  app.answer = { allowed: true }
+  await client.confirmed(ROOM)
+  assert.equal(await counted(app.cable, 'rpc_call_total'), 0)
 })
 
 test('a subscription that the app refuses is rejected, and gets no message', async t => {
