@@ -135,7 +135,7 @@ export function createCable(
     const parts = { webSockets, pace, authority, app: app() }
     return { sessions, arrivals, hub, broker, ...stores.memory, ...parts }
   }
-  const metrics = createMetrics(gaugesOf(counted), settings.metrics_tags)
+  const metrics = createMetrics(gaugesOf(counted, config.rpc !== undefined), settings.metrics_tags)
   const count = (code: GapCode) => {
     metrics.refused(code)
     log.debug({ code }, `a page may have missed messages: ${GAPS[code]}`)

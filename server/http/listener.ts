@@ -68,11 +68,12 @@ export function createListener(app: Hono, upgrade: Upgrade, settings: ListenerSe
       settings.refused(code)
       return tell(response, code, CUTS[code].status, CUTS[code].fix)
     }
-    // Hono builds a URL from both, and refuses a host that is not valid in a URL. None of our routes reads the host.
-    request.headers.host = ''
     request.url = originForm(request.url ?? '')
-    const handle = handlers.get(pathOf(request)) ?? ask
-    handle(request, response).catch(error => fail(error, response, settings))
+    const handle = handlers.get(pathOf(request))
+    // Hono builds a URL from both, and refuses a host that is not valid in a URL. None of its routes reads the host.
+    if (handle === undefined) request.headers.host = ''
+    const answering = handle ?? ask
+    answering(request, response).catch(error => fail(error, response, settings))
   }
   const secure = tls && {
     ...tls,

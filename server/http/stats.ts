@@ -148,6 +148,11 @@ const ROWS: readonly StatsRow[] = [
     help: 'Sessions of server-sent events.',
     read: of => of.sessions.count - of.webSockets.count,
   },
+  { gauge: 'mem_sys_bytes', help: 'Resident memory.', read: () => process.memoryUsage.rss() },
+]
+
+/** As in AnyCable, a cable that calls no RPC server does not have these. */
+const RPC_ROWS: readonly StatsRow[] = [
   { gauge: 'rpc_call_total', help: 'RPC calls.', read: of => of.app?.counts.calls },
   { gauge: 'rpc_error_total', help: 'RPC calls without an answer.', read: of => of.app?.counts.errors },
   { gauge: 'rpc_retries_total', help: 'Repetitions of RPC calls.', read: of => of.app?.counts.retries },
@@ -176,13 +181,12 @@ const ROWS: readonly StatsRow[] = [
     help: 'Clients that have gone, and of which the RPC server has not heard yet.',
     read: of => of.app?.departures.count,
   },
-  { gauge: 'mem_sys_bytes', help: 'Resident memory.', read: () => process.memoryUsage.rss() },
 ]
 
 /** We call `counted` at each scrape. */
-export const gaugesOf = (counted: () => Counted): Gauges =>
+export const gaugesOf = (counted: () => Counted, callsRpc: boolean): Gauges =>
   Object.fromEntries(
-    ROWS.flatMap(({ gauge, help = '', read, together }) =>
+    [...ROWS, ...(callsRpc ? RPC_ROWS : [])].flatMap(({ gauge, help = '', read, together }) =>
       gauge === undefined ? [] : [[gauge, [help, () => Number(read(counted()) ?? 0), together] as const]],
     ),
   )

@@ -12,6 +12,8 @@ export interface Connection extends Subscriber {
   readonly isOpen: boolean
   /** Sends a complete WebSocket frame. Does nothing once the connection is closing. */
   send: (frame: Buffer) => void
+  /** Sends a message that an application wrote: JSON, as a rule, with its keys in any order. */
+  transmit: (text: string) => void
   /** Set by the session. */
   session: Addressee | undefined
   /** Sends a ping, unless the write queue is long: a client that is receiving data knows we are alive. */

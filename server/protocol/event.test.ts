@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { broadcastPrefix, confirmSubscription, disconnect, PONG, ping, welcome } from './action-cable.ts'
-import { formatEvent, formatLastEventId, readEventId } from './event.ts'
+import { formatEvent, formatLastEventId, formatTransmission, readEventId } from './event.ts'
 import { rejectHistory } from './extended.ts'
 import { payloadsOf, textFrame } from './frame.ts'
 import { payloadOf, storedPayload } from './payload.ts'
@@ -106,3 +106,31 @@ test('a foreign or malformed id is unknown, or keeps its stream and position', (
   ])
     assert.equal(readEventId(id), 'unknown', id)
 })
+
+for (const [about, text, unwrapped, whole] of [
+  [
+    'its type last, as Rails writes it',
+    '{"identifier":"x","type":"confirm_subscription"}',
+    'event: confirm_subscription\ndata: {"type":"confirm_subscription","identifier":"x"}\n\n',
+    'event: confirm_subscription\ndata: {"type":"confirm_subscription","identifier":"x"}\n\n',
+  ],
+  [
+    'a message',
+    '{"message":"a\\nb","identifier":"x"}',
+    'data: a\ndata: b\n\n',
+    'data: {"identifier":"x","message":"a\\nb"}\n\n',
+  ],
+  ['neither', '{"a":\n1}', 'data: {"a":\ndata: 1}\n\n', 'data: {"a":\ndata: 1}\n\n'],
+  ['no JSON', 'hello\r\n', 'data: hello\ndata: \n\n', 'data: hello\ndata: \n\n'],
+  [
+    'a farewell',
+    '{"reconnect":false,"reason":"bye","type":"disconnect"}',
+    'event: disconnect\ndata: {"type":"disconnect","reason":"bye","reconnect":false}\nretry: 31536000000\n\n',
+    'event: disconnect\ndata: {"type":"disconnect","reason":"bye","reconnect":false}\nretry: 31536000000\n\n',
+  ],
+] as const) {
+  test(`a transmission of an application with ${about} becomes an event`, () => {
+    assert.equal(formatTransmission(text, { raw: false, unwrapped: true }), unwrapped)
+    assert.equal(formatTransmission(text, { raw: false, unwrapped: false }), whole)
+  })
+}

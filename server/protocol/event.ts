@@ -12,7 +12,7 @@
  * string a backslash precedes every quote, so neither matches inside one. Pure.
  */
 
-import { endOfString } from './json.ts'
+import { endOfString, isTooDeep } from './json.ts'
 import { type Position, parsePosition } from './position.ts'
 
 /** The last event that a browser saw: its Last-Event-ID. */
@@ -47,6 +47,25 @@ export function formatEvent(frame: string, { raw, unwrapped, withoutIds }: Forma
   const lines = data.replace(LINE_ENDS, '\ndata: ')
   const id = place === undefined || withoutIds ? '' : `id: ${eventId(place.stream, place.position)}\n`
   return `${event}data: ${lines}\n${id}${retry}\n`
+}
+
+/** Formats a message that an application wrote, with its keys in any order; any other text is a message without a name. */
+export function formatTransmission(text: string, format: Format): string {
+  const { type, identifier, message, reason, reconnect, ...rest } = recordOf(text)
+  if (typeof type === 'string')
+    return formatEvent(JSON.stringify({ type, reason, reconnect, identifier, message, ...rest }), format)
+  if (typeof identifier === 'string' && message !== undefined)
+    return formatEvent(JSON.stringify({ identifier, ...rest, message }), format)
+  return `data: ${text.replace(LINE_ENDS, '\ndata: ')}\n\n`
+}
+
+function recordOf(text: string): Record<string, unknown> {
+  try {
+    const value: unknown = isTooDeep(text) ? undefined : JSON.parse(text)
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
+  } catch {
+    return {}
+  }
 }
 
 /** An id without an event: the Last-Event-ID of a browser that reconnects before its first message. */

@@ -18,7 +18,7 @@ import { transmit } from './transmit.ts'
 /** The part of a session that the application's answers change. */
 export interface Performer extends Subscriber {
   readonly ended: boolean
-  readonly connection: Pick<Connection, 'send'>
+  readonly connection: Pick<Connection, 'transmit'>
   /** Resolves once the subscription is live, or over. */
   whenLive: (subscription: Subscription) => Promise<void> | undefined
   /** Replaces the grant of a subscription, which is live if its streams change. */

@@ -37,6 +37,7 @@ function start(pattern: RegExp, { history }: { history: MemoryHistory | undefine
     congested: () => false,
     pending: () => 0,
     hold: nothing,
+    transmit: nothing,
     close: code => done.push(`close ${code}`),
   }
   const presence: Presence = {

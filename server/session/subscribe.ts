@@ -16,7 +16,7 @@ import { transmit } from './transmit.ts'
 
 /** The part of a session that subscribing uses. */
 export interface Subscribing extends Subscriber, Performer {
-  readonly connection: Pick<Connection, 'send'>
+  readonly connection: Pick<Connection, 'send' | 'transmit'>
   readonly catchUp: CatchUp
   readonly subscriptions: Subscriptions
   readonly ended: boolean

@@ -8,7 +8,7 @@ import type { Rate } from '../base/rate.ts'
 import { type CutCode, ENDINGS, type EndingCode } from '../errors.ts'
 import type { Connection, ConnectionListener, Outcome, WaitingClient } from '../hub/connection.ts'
 import type { Turn } from '../hub/turn.ts'
-import { unpooled } from '../protocol/frame.ts'
+import { frameOf, unpooled } from '../protocol/frame.ts'
 import type { Slot } from '../session/session-listener.ts'
 import { Backlog } from './backlog.ts'
 import { Inbox, type InboxOwner } from './inbox.ts'
@@ -103,6 +103,10 @@ export class ClientSocket extends Backlog implements Connection, InboxOwner {
   send(frame: Buffer): void {
     this.settings.turn.settle()
     this.deliver(frame, 1, true)
+  }
+
+  transmit(text: string): void {
+    this.send(frameOf(text))
   }
 
   deliver(frames: Buffer, count: number, more: boolean, rest?: Buffer): boolean {

@@ -11,7 +11,7 @@
 import type { ServerResponse } from 'node:http'
 import type { Connection, ConnectionListener } from '../hub/connection.ts'
 import type { Turn } from '../hub/turn.ts'
-import { type Format, formatEvent, formatLastEventId } from '../protocol/event.ts'
+import { type Format, formatEvent, formatLastEventId, formatTransmission } from '../protocol/event.ts'
 import { payloadsOf } from '../protocol/frame.ts'
 import type { Position } from '../protocol/position.ts'
 import { Backlog } from './backlog.ts'
@@ -114,6 +114,10 @@ export function createEventStream(
     },
     send,
     deliver,
+    transmit(text) {
+      turn.settle()
+      write(formatTransmission(text, present()))
+    },
     ping(frame) {
       if (maxPendingSize === 0 || response.writableLength < maxPendingSize) send(frame)
     },

@@ -45,7 +45,7 @@ export function createPrimary(config: Config, { log }: { log: Log }): Cable {
   const counted = (): Counted => ({ ...NO_CLIENTS, broker, ...stores.memory })
   const metrics = createMetrics(
     {
-      ...gaugesOf(counted),
+      ...gaugesOf(counted, config.rpc !== undefined),
       workers_num: ['Workers that run.', () => fleet.workers.size],
       workers_replaced_total: ['Workers that ended unexpectedly.', () => fleet.replaced],
     },

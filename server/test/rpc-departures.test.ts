@@ -1,0 +1,184 @@
+/**
+ * Clients that have gone: the application hears of each once, and never of one that is still there, or may come back.
+ */
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
+import { EXTENDED } from '../../testing/client.ts'
+import { startRpcApp } from '../../testing/rpc-app.ts'
+import { act, channel, visit } from '../../testing/rpc-script.ts'
+import { counted, METRICS, open, refused, startCable, token } from './test-cable.ts'
+
+const ADA = visit({ identifiers: '{"user":"ada"}' })
+
+/** A cable with a clock of the test. */
+async function start(t: TestContext, flags: string[] = []) {
+  const app = await startRpcApp(t)
+  let passed = 0
+  let upkeep = () => {}
+  const cable = await startCable(
+    t,
+    [`--rpc_host=${app.host}`, '--http_rpc_secret=none', METRICS, '--public_streams', ...flags],
+    {
+      monotonic: () => performance.now() + passed,
+      every(_, then) {
+        upkeep = then
+        return () => {}
+      },
+    },
+  )
+  const pass = (seconds: number) => {
+    passed += 1000 * seconds
+    upkeep()
+  }
+  const methods = () => app.calls.map(({ method, request }) => request.command || method)
+  const resume = (sid: string, query = ADA) => cable.welcomed({ protocols: EXTENDED, query: `${query}&sid=${sid}` })
+  return { app, cable, pass, methods, resume }
+}
+
+test('a client that resumes its session keeps streams and states, and the app hears of one more connect alone', async t => {
+  const { app, cable, pass, methods, resume } = await start(t)
+  const query = visit({ identifiers: '{"user":"ada"}', env: { cstate: { of: 'connect' } } })
+  const client = await cable.welcomed({ protocols: EXTENDED, query })
+  const chat = channel({ streams: ['chat'], env: { istate: { n: '1', $w: 'chat' }, cstate: { of: 'subscribe' } } })
+  await client.confirmed(chat)
+  client.command('message', chat, act({ streams: ['more'], env: { istate: { m: '2' } } }))
+  await client.confirmed(open('room'))
+  await client.drop()
+  await cable.until(({ lost_sessions }) => lost_sessions === 1)
+  await cable.broadcast('more', 'missed')
+
+  const again = await resume(client.welcome.sid!, query)
+  assert.deepEqual([again.welcome.restored, new Set(again.welcome.restored_ids)], [true, new Set([chat, open('room')])])
+  again.command('history', chat, { history: { streams: {}, since: 1 } })
+  assert.equal((await again.until(({ type }) => type === 'confirm_history'))[0]!.message, 'missed')
+  await cable.broadcast('chat', 'live')
+  assert.equal((await again.next()).message, 'live')
+  again.command('message', chat, act())
+  again.send({ command: 'ping' })
+  assert.equal((await again.next()).type, 'pong')
+  pass(60)
+  assert.deepEqual(methods(), ['connect', 'subscribe', 'message', 'connect', 'message'])
+  const { request, sid } = app.calls.at(-1)!
+  assert.deepEqual([request.env.cstate, request.env.istate], [{ of: 'connect' }, { n: '1', $w: 'chat', m: '2' }])
+  assert.equal(sid, again.welcome.sid)
+})
+
+test('only an equal identity gets a lost session back', async t => {
+  const { cable, resume } = await start(t)
+  const client = await cable.welcomed({ protocols: EXTENDED, query: ADA })
+  await client.drop()
+  await cable.until(({ lost_sessions }) => lost_sessions === 1)
+
+  const eve = await resume(client.welcome.sid!, visit({ identifiers: '{"user":"eve"}' }))
+  assert.equal(eve.welcome.restored, undefined)
+  assert.equal((await resume(client.welcome.sid!)).welcome.restored, true)
+})
+
+test('the app hears of a lost session when nothing can resume it any more', async t => {
+  const { app, cable, pass, methods, resume } = await start(t)
+  const client = await cable.welcomed({ protocols: EXTENDED, query: ADA })
+  await client.confirmed(channel())
+  await client.drop()
+  await cable.until(({ lost_sessions }) => lost_sessions === 1)
+  pass(14)
+  assert.equal(await counted(cable, 'disconnect_queue_size'), 1)
+  assert.deepEqual(methods(), ['connect', 'subscribe'])
+  pass(2)
+  const { sid } = await app.called('disconnect')
+
+  assert.equal(sid, client.welcome.sid!)
+  const again = await resume(client.welcome.sid!)
+  assert.equal(again.welcome.restored, undefined)
+  assert.equal(await counted(cable, 'disconnect_queue_size'), 0)
+})
+
+test('a client that comes back before the cable notices that it was lost is one client for the app', async t => {
+  const { cable, pass, methods, resume } = await start(t)
+  const client = await cable.welcomed({ protocols: EXTENDED, query: ADA })
+  await client.confirmed(channel({ streams: ['chat'] }))
+  const again = await resume(client.welcome.sid!)
+  assert.equal(again.welcome.restored, true)
+  await client.closed
+  await cable.until(({ sessions }) => sessions === 1)
+  pass(60)
+  await cable.stats()
+
+  assert.deepEqual(methods(), ['connect', 'subscribe', 'connect'])
+})
+
+test('a session with a token resumes with the states of the app', async t => {
+  const { app, cable, resume } = await start(t)
+  const query = `?jid=${token({ ext: '{"user":"ada"}' })}`
+  const client = await cable.welcomed({ protocols: EXTENDED, query })
+  const chat = channel({ streams: ['chat'], env: { cstate: { c: '1' } } })
+  await client.confirmed(chat)
+  await client.drop()
+  await cable.until(({ lost_sessions }) => lost_sessions === 1)
+  const again = await resume(client.welcome.sid!, query)
+  again.command('message', chat, act({ transmissions: ['{"n":1}'] }))
+
+  assert.equal((await again.next()).n, 1)
+  assert.deepEqual(app.calls.at(-1)!.request.env.cstate, { c: '1' })
+})
+
+test('a remote disconnect ends the lost sessions of an identity for the app, too', async t => {
+  const { app, cable } = await start(t)
+  const client = await cable.welcomed({ protocols: EXTENDED, query: ADA })
+  await client.drop()
+  await cable.until(({ lost_sessions }) => lost_sessions === 1)
+  await cable.post({ command: 'disconnect', payload: { identifier: '{"user":"ada"}' } })
+
+  assert.equal((await app.called('disconnect')).sid, client.welcome.sid!)
+})
+
+for (const [mode, withToken, withoutToken] of [
+  ['auto', 0, 1],
+  ['always', 1, 1],
+  ['never', 0, 0],
+] as const) {
+  test(`--disconnect_mode=${mode} counts for clients with a token, and without`, async t => {
+    const { app, cable, methods } = await start(t, [`--disconnect_mode=${mode}`])
+    const gone = () => methods().filter(method => method === 'disconnect').length
+    const client = await cable.welcomed({ query: `?jid=${token({ ext: 'ada' })}` })
+    client.command('subscribe', JSON.stringify({ channel: '$pubsub', signed_stream_name: 'forged' }))
+    assert.equal((await client.next()).type, 'reject_subscription')
+    await client.drop()
+    await cable.until(({ sessions }) => sessions === 0)
+    if (withToken > 0) await app.called('disconnect')
+    assert.equal(gone(), withToken)
+
+    await (await cable.welcomed()).drop()
+    await cable.until(({ sessions }) => sessions === 0)
+    if (withoutToken > 0) await app.called('disconnect')
+    assert.equal(gone(), withToken + withoutToken)
+  })
+}
+
+test('clients that go at once wait for --disconnect_rate; a cable that stops tells of all, also of lost sessions', async t => {
+  const { app, cable } = await start(t, ['--disconnect_rate=2'])
+  const clients = await Promise.all(Array.from({ length: 8 }, () => cable.welcomed({ query: ADA })))
+  const lost = await cable.welcomed({ protocols: EXTENDED, query: ADA })
+  await lost.drop()
+  await Promise.all(clients.slice(0, 6).map(client => client.drop()))
+  await cable.until(({ sessions }) => sessions === 2)
+  for (let n = 0; n < 2; n++) await app.called('disconnect')
+  while ((await counted(cable, 'disconnect_queue_size')) > 5) await setImmediate()
+  assert.equal(await counted(cable, 'disconnect_queue_size'), 5)
+  await cable.close()
+
+  const gone = app.calls.filter(({ method }) => method === 'disconnect').map(({ sid }) => sid)
+  assert.deepEqual(new Set(gone), new Set([...clients, lost].map(({ welcome }) => welcome.sid)))
+  assert.equal(gone.length, 9)
+})
+
+test('a cable that stops waits for the app no longer than --shutdown_timeout', async t => {
+  const { app, cable } = await start(t, ['--shutdown_timeout=1'])
+  await cable.welcomed({ query: ADA })
+  app.before = () => 'hang'
+  const started = performance.now()
+  await cable.close()
+
+  assert.ok(performance.now() - started < 10_000)
+  assert.equal(await refused(cable, 'internal').catch(() => 0), 0)
+})
