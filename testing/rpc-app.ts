@@ -9,6 +9,7 @@
  *   client.command('message', identifier, act({ transmissions: ['{}'] }))
  *   connect(t, url, { query: visit({ status: 2 }) })
  *   const { request, sid } = await app.called('disconnect')
+ *   client.subscribe(channel({ fault: 'unavailable', times: 2 }))         // answers 503 twice, and then the confirmation
  *   app.before = () => 'drop'                                            // the connection breaks instead
  *
  * Without a script it welcomes and confirms, as the gem does.
@@ -16,7 +17,6 @@
 import type { TestContext } from 'node:test'
 import { listenHttp } from './rpc-http.ts'
 import {
-  ANSWERS,
   type Answer,
   type Fault,
   type Handle,
@@ -24,6 +24,7 @@ import {
   type Method,
   type RpcCall,
   type RpcOptions,
+  scripted,
 } from './rpc-script.ts'
 
 export interface RpcApp {
@@ -31,8 +32,8 @@ export interface RpcApp {
   readonly host: string
   readonly port: number
   readonly calls: readonly RpcCall[]
-  /** Resolves with the next call of this method that no `called` has returned. */
-  called: (method: Method) => Promise<RpcCall>
+  /** Resolves with the next call of this method that no `called` has returned; with `sid`, of that client. */
+  called: (method: Method, sid?: string) => Promise<RpcCall>
   /** Runs before each answer: the answer waits for it, and a fault or an answer that it returns comes instead. */
   before: (call: RpcCall) => Fault | Answer | undefined | Promise<Fault | Answer | undefined>
   stop: () => Promise<void>
@@ -56,13 +57,15 @@ export async function startRpcApp(
   const { listen: load, host } = TRANSPORTS[transport]
   const listen = await load()
   const calls: RpcCall[] = []
-  const [unread, waiting] = [new Map<Method, RpcCall[]>(), new Map<Method, ((call: RpcCall) => void)[]>()]
+  const unread: RpcCall[] = []
+  const waiting: { wants: (call: RpcCall) => boolean; resolve: (call: RpcCall) => void }[] = []
+  const answer = scripted()
   const handle: Handle = async call => {
     calls.push(call)
-    const reader = waiting.get(call.method)?.shift()
-    if (reader) reader(call)
-    else unread.set(call.method, [...(unread.get(call.method) ?? []), call])
-    return (await app.before(call)) ?? ANSWERS[call.method](call)
+    const reader = waiting.findIndex(({ wants }) => wants(call))
+    if (reader >= 0) waiting.splice(reader, 1)[0]!.resolve(call)
+    else unread.push(call)
+    return (await app.before(call)) ?? answer(call)
   }
   const address = { host: '127.0.0.1', port: 0 }
   let listening = await listen(handle, { ...address, ...options })
@@ -71,10 +74,11 @@ export async function startRpcApp(
     host: host(port),
     port,
     calls,
-    called(method) {
-      const call = unread.get(method)?.shift()
-      if (call) return Promise.resolve(call)
-      return new Promise(resolve => waiting.set(method, [...(waiting.get(method) ?? []), resolve]))
+    called(method, sid) {
+      const wants = (call: RpcCall) => call.method === method && (sid === undefined || call.sid === sid)
+      const at = unread.findIndex(wants)
+      if (at >= 0) return Promise.resolve(unread.splice(at, 1)[0]!)
+      return new Promise(resolve => waiting.push({ wants, resolve }))
     },
     before: () => undefined,
     stop: () => listening.close(),

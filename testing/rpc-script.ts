@@ -18,6 +18,9 @@ export interface Answer {
   presence?: { type: string; id: string; info?: string; ttl?: number }
 }
 
+/** A client's script: an answer, or a fault in its first calls that are alike (in all of them without `times`). */
+export type Script = Answer & { fault?: Fault; times?: number }
+
 export interface Env {
   url: string
   headers: Record<string, string>
@@ -102,42 +105,59 @@ export type Listen = (
 
 /** An identifier that has a script for its subscription, and one for its end. `more` makes it another identifier. */
 export const channel = (
-  script: Answer = {},
-  more: { name?: string; atEnd?: Answer; [param: string]: unknown } = {},
+  script: Script = {},
+  more: { name?: string; atEnd?: Script; [param: string]: unknown } = {},
 ) => {
   const { name = 'ScriptedChannel', atEnd, ...params } = more
   return JSON.stringify({ channel: name, ...params, script, ...(atEnd ? { at_end: atEnd } : {}) })
 }
 
 /** The rest of a `message` command that has a script. */
-export const act = (script: Answer = {}, more: object = {}) => ({
+export const act = (script: Script = {}, more: object = {}) => ({
   data: JSON.stringify({ action: 'follow', ...more, script }),
 })
 
 /** The query of a client that has a script for its connection. */
-export const visit = (script: Answer = {}, more: Record<string, string> = {}) =>
+export const visit = (script: Script = {}, more: Record<string, string> = {}) =>
   `?${new URLSearchParams({ ...more, script: JSON.stringify(script) })}`
 
-/** The answers of the app. */
-export const ANSWERS: Record<Method, (call: RpcCall) => Answer> = {
+/** Returns the answers of one app, which counts faults. */
+export function scripted(): (call: RpcCall) => Answer | Fault {
+  const faults = new Map<string, number>()
+  return call => {
+    const [script, answer] = ANSWERS[call.method](call)
+    const { fault, times = Number.POSITIVE_INFINITY, ...rest } = script
+    if (fault === undefined) return { ...answer, ...rest }
+    const { command, identifier, data } = call.request
+    const key = JSON.stringify([call.method, call.sid, command, identifier, data])
+    const count = (faults.get(key) ?? 0) + 1
+    faults.set(key, count)
+    return count <= times ? fault : { ...answer, ...rest }
+  }
+}
+
+/** The script for a call, and the answer that it changes. */
+const ANSWERS: Record<Method, (call: RpcCall) => [Script, Answer]> = {
   connect({ request: { env }, sid }) {
     const { searchParams } = new URL(env.url)
-    const script: Answer = JSON.parse(searchParams.get('script') ?? '{}')
+    const script: Script = JSON.parse(searchParams.get('script') ?? '{}')
     const welcome = JSON.stringify({ type: 'welcome', sid })
     const refusal = '{"type":"disconnect","reason":"unauthorized","reconnect":false}'
-    return {
-      status: 1,
-      transmissions: (script.status ?? 1) === 1 ? [welcome] : [refusal],
-      identifiers: JSON.stringify({ user: searchParams.get('user') ?? sid }),
-      ...script,
-    }
+    return [
+      script,
+      {
+        status: 1,
+        transmissions: (script.status ?? 1) === 1 ? [welcome] : [refusal],
+        identifiers: JSON.stringify({ user: searchParams.get('user') ?? sid }),
+      },
+    ]
   },
   command({ request: { command, identifier, data } }) {
-    const { script = {}, at_end: atEnd = {} }: { script?: Answer; at_end?: Answer } = JSON.parse(identifier)
-    if (command === 'message') return { status: 1, ...JSON.parse(data).script }
-    if (command === 'unsubscribe') return { status: 1, stop_streams: true, ...atEnd }
+    const { script = {}, at_end: atEnd = {} }: { script?: Script; at_end?: Script } = JSON.parse(identifier)
+    if (command === 'message') return [JSON.parse(data).script ?? {}, { status: 1 }]
+    if (command === 'unsubscribe') return [atEnd, { status: 1, stop_streams: true }]
     const type = (script.status ?? 1) === 1 ? 'confirm_subscription' : 'reject_subscription'
-    return { status: 1, transmissions: [JSON.stringify({ type, identifier })], ...script }
+    return [script, { status: 1, transmissions: [JSON.stringify({ type, identifier })] }]
   },
-  disconnect: () => ({ status: 1 }),
+  disconnect: () => [{}, { status: 1 }],
 }

@@ -68,6 +68,15 @@ export const RUBY_REDIS: Tool & { readonly gem: string } = {
     existsSync(`${GEMS}/gems`) && readdirSync(`${GEMS}/gems`).some(name => /^redis-5\./.test(name)),
 }
 
+/** The gem `anycable` serves RPC over gRPC with it: compiled, for Ruby 3.1. Nothing fails without it. */
+export const RUBY_GRPC: Tool & { readonly gem: string } = {
+  title: 'The grpc gem',
+  needs: 'the gem grpc 1.73 in tmp/gems',
+  packages: [],
+  gem: 'grpc:1.73.0',
+  isPresent: async () => existsSync(`${GEMS}/gems`) && readdirSync(`${GEMS}/gems`).some(name => /^grpc-1\./.test(name)),
+}
+
 const RECIPE_GEMS = fileURLToPath(new URL('../../tmp/recipe-gems', import.meta.url))
 
 /** Where Ruby finds the gems of the recipes, of Rails, and of the system. */

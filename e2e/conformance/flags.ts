@@ -68,3 +68,13 @@ export const BOUNDED = [
 export const PONGS = [...ONE_SECRET, '--noauth', '--ping_interval=1', '--pong_timeout=2']
 export const DEV = [...ONE_SECRET, '--turbo_streams', '--dev']
 export const OPEN_DEV = [...ONE_SECRET, '--noauth', '--dev']
+/** Clients without a token, and the channels of an app, are asked for by RPC: over HTTP, or over gRPC. The suite fills in the host. */
+export const rpc = (transport: 'http' | 'grpc', ...more: string[]) => [
+  ...ONE_SECRET.filter(flag => flag !== '--norpc'),
+  `--rpc_host=${transport}`,
+  '--headers=cookie,origin,x-api-token',
+  '--presence_ttl=1',
+  '--turbo_streams',
+  '--streams_whisper',
+  ...more,
+]

@@ -12,6 +12,7 @@ import { createInterface } from 'node:readline'
 import { freePorts } from '../../start/network.ts'
 import { type StartOptions, startCable, withoutSettings } from '../../testing/cable.ts'
 import { end } from '../../testing/child.ts'
+import type { RpcApp } from '../../testing/rpc-app.ts'
 
 export type CableKind = 'hotcable' | 'anycable'
 
@@ -24,6 +25,8 @@ export interface Server {
   readonly http: string
   readonly broadcast: string
   readonly metrics: string
+  /** The app that it calls by RPC. */
+  readonly app?: RpcApp
   /** Ends it as an operator would; resolves with its exit code. */
   stop: () => Promise<number | null>
 }

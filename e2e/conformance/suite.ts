@@ -5,6 +5,7 @@
  * behaviours, each on its own cable. One cable per set of flags is started, and shared.
  */
 import { after, before, describe, test } from 'node:test'
+import { startRpcApp, type Transport } from '../../testing/rpc-app.ts'
 import { broadcasts } from './scenarios/broadcasts.ts'
 import { handshake } from './scenarios/handshake.ts'
 import { history } from './scenarios/history.ts'
@@ -16,11 +17,16 @@ import { presence } from './scenarios/presence.ts'
 import { publishing } from './scenarios/publishing.ts'
 import { restApi } from './scenarios/rest-api.ts'
 import { resuming } from './scenarios/resuming.ts'
+import { commands } from './scenarios/rpc-commands.ts'
+import { connecting } from './scenarios/rpc-connecting.ts'
+import { failures } from './scenarios/rpc-failures.ts'
+import { endings, mixed, waiting } from './scenarios/rpc-mixed.ts'
 import { streaming } from './scenarios/streaming.ts'
 import { subscriptions } from './scenarios/subscriptions.ts'
 import { tokens } from './scenarios/tokens.ts'
 import { whispers } from './scenarios/whispers.ts'
 import type { CableKind, Server, StartServer } from './servers.ts'
+import { derived } from './signing.ts'
 import { type Difference, type Scenario, World } from './world.ts'
 
 const SCENARIOS: Readonly<Record<string, readonly Scenario[]>> = {
@@ -41,6 +47,20 @@ const SCENARIOS: Readonly<Record<string, readonly Scenario[]>> = {
   living,
 }
 
+const TRANSPORTS = ['http', 'grpc'] as const
+
+/** Scenarios of an app that the cable calls: on every cable, or on ours alone. */
+const RPC: Readonly<Record<string, readonly Scenario[]>> = {
+  'RPC: connecting': TRANSPORTS.flatMap(connecting),
+  'RPC: commands': TRANSPORTS.flatMap(commands),
+  'RPC: endings': TRANSPORTS.flatMap(endings),
+  'RPC: mixed': TRANSPORTS.flatMap(mixed),
+  'RPC: waiting': TRANSPORTS.flatMap(waiting),
+  'RPC: failures': TRANSPORTS.flatMap(failures),
+}
+
+const ALL = { ...SCENARIOS, ...RPC }
+
 /** With this variable the cables keep everything in Redis. */
 const { HOTCABLE_TEST_REDIS: REDIS } = process.env
 
@@ -49,7 +69,7 @@ export function cableTests(kind: CableKind, start: StartServer, heading: string 
   const shared = new Map<string, Promise<Server>>()
   const running: Promise<Server>[] = []
   const begin = (flags: readonly string[]) => {
-    const server = start(flags)
+    const server = startWithApp(start, flags)
     running.push(server)
     return server
   }
@@ -63,7 +83,7 @@ export function cableTests(kind: CableKind, start: StartServer, heading: string 
       for (const server of await Promise.allSettled(running))
         if (server.status === 'fulfilled') await server.value.stop()
     })
-    for (const [chapter, scenarios] of Object.entries(SCENARIOS))
+    for (const [chapter, scenarios] of Object.entries(ALL))
       describe(chapter, { concurrency: 8 }, () => chapterTests(scenarios))
   })
 
@@ -93,11 +113,32 @@ export function cableTests(kind: CableKind, start: StartServer, heading: string 
   }
 }
 
+/** Starts an app first if the flags name a transport of RPC in the place of its host. */
+async function startWithApp(start: StartServer, flags: readonly string[]): Promise<Server> {
+  const flag = flags.find(flag => flag.startsWith('--rpc_host='))
+  if (flag === undefined) return await start(flags)
+  const closing: (() => unknown)[] = []
+  const transport = flag.replace('--rpc_host=', '') as Transport
+  const app = await startRpcApp({ after: (end: () => unknown) => void closing.push(end) }, transport, {
+    secret: derived('rpc-cable'),
+  })
+  const server = await start(flags.map(other => (other === flag ? `--rpc_host=${app.host}` : other)))
+  return {
+    ...server,
+    app,
+    async stop() {
+      const code = await server.stop()
+      for (const close of closing) await close()
+      return code
+    },
+  }
+}
+
 const runs = (kind: CableKind, { absent, differs }: Scenario): boolean =>
   kind === 'hotcable' || (absent === undefined && (differs === undefined || differs.run !== undefined))
 
 /** Where AnyCable differs, and why we do not follow. */
 export const differences = (): (Difference & { title: string })[] =>
-  Object.values(SCENARIOS).flatMap(scenarios =>
+  Object.values(ALL).flatMap(scenarios =>
     scenarios.flatMap(({ title, differs }) => (differs ? [{ title, ...differs }] : [])),
   )

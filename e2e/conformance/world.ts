@@ -3,6 +3,7 @@
  */
 import assert from 'node:assert/strict'
 import { type Client, type ConnectOptions, connect } from '../../testing/client.ts'
+import type { RpcApp } from '../../testing/rpc-app.ts'
 import { EventClient } from './events.ts'
 import { type Handshake, RawWebSocket } from './raw.ts'
 import type { Server } from './servers.ts'
@@ -47,6 +48,11 @@ export class World {
 
   constructor(server: Server) {
     this.server = server
+  }
+
+  /** The app that the cable calls by RPC. */
+  get app(): RpcApp {
+    return this.server.app!
   }
 
   /** A name that no other scenario uses. */

@@ -86,6 +86,8 @@ const REPEATS = `^(${[
   'the right answers the helper in (?!ruby)',
   'a Board reports (?!no secret)',
 ].join('|')})`
+/** Scenarios that `npm test` runs over HTTP. */
+const OVER_GRPC = '\\(gRPC\\)$'
 const SOAK = [process.execPath, 'e2e/soak/main.ts'] as const
 
 export const PARTS: Readonly<Record<string, Part>> = {
@@ -99,7 +101,7 @@ export const PARTS: Readonly<Record<string, Part>> = {
           'e2e/languages/*.test.ts',
           'e2e/conformance/{conformance,anycable-file}.test.ts',
         ],
-        skip: REPEATS,
+        skip: `${REPEATS}|${OVER_GRPC}`,
       },
       { tests: [FUZZ], env: { HOTCABLE_FUZZ: '300' } },
       { tests: [FUZZ], env: { HOTCABLE_FUZZ: '100', ...LATE } },
@@ -132,6 +134,7 @@ export const PARTS: Readonly<Record<string, Part>> = {
       },
     ],
   },
+  rpc: { isExtra: true, steps: [{ tests: ['e2e/conformance/conformance.test.ts'], only: OVER_GRPC }] },
   proxies: { isExtra: true, steps: [{ tests: ['e2e/proxies/*.test.ts'] }] },
   fuzz: { isExtra: true, steps: [{ tests: [FUZZ], env: { HOTCABLE_FUZZ: '3000' } }] },
   late: {

@@ -9,7 +9,7 @@ import { spawnSync } from 'node:child_process'
 import { globSync, readFileSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
 import { LANGUAGES, type Language } from '../../backends/harness/languages.ts'
-import { EXTRAS, LIBRARIES, RUBY_REDIS, RUBY_SQLITE } from '../../backends/harness/libraries.ts'
+import { EXTRAS, LIBRARIES, RUBY_GRPC, RUBY_REDIS, RUBY_SQLITE } from '../../backends/harness/libraries.ts'
 import {
   CHROMIUM,
   JAVA,
@@ -53,6 +53,8 @@ if (absent.length === 0) {
 const extras = [
   [LANGUAGES.rails, installRails],
   [RUBY_REDIS, () => installGems('Redis in Rails', [RUBY_REDIS.gem])],
+  // (Of the same version as in the Gemfile of Rails: a newer one is not compiled for Ruby 3.1.)
+  [RUBY_GRPC, () => installGems('RPC over gRPC in Rails', ['google-protobuf:~> 4.30.0', RUBY_GRPC.gem])],
   [RUBY_SQLITE, () => installGems('ActiveRecord with SQLite', [RUBY_SQLITE.gem], RUBY_SQLITE.into)],
   [JAVA, () => installPackages(JAVA)],
   [EXTRAS.laravel, () => installPackages(EXTRAS.laravel)],
