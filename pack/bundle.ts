@@ -15,6 +15,17 @@ const noEsbuild: Plugin = {
   },
 }
 
+/** The library of gRPC also has servers, and services that describe themselves by files with .proto: 80 KB that no client runs. */
+const clientOfGrpc: Plugin = {
+  name: 'client-of-grpc',
+  setup(build) {
+    build.onResolve({ filter: /^@grpc\/proto-loader$|^\.\/server(-interceptors)?$/ }, ({ path, importer }) =>
+      importer.includes('/@grpc/grpc-js/') ? { path, namespace: 'empty' } : undefined,
+    )
+    build.onLoad({ filter: /./, namespace: 'empty' }, () => ({ contents: '' }))
+  },
+}
+
 /** Writes main.js and its parts into `folder`. Returns esbuild's list of what is in them. */
 export async function bundleCommand(folder: string): Promise<Metafile> {
   const { metafile } = await build({
@@ -36,7 +47,7 @@ export async function bundleCommand(folder: string): Promise<Metafile> {
       js: "import { createRequire as __createRequire } from 'node:module'\nconst require = __createRequire(import.meta.url)",
     },
     chunkNames: '[name]-[hash]',
-    plugins: [noEsbuild],
+    plugins: [noEsbuild, clientOfGrpc],
     // licences.ts writes all licences into one file.
     legalComments: 'none',
     metafile: true,
