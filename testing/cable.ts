@@ -20,6 +20,8 @@ export interface RunningCable {
   readonly url: string
   /** Where backends POST. */
   readonly broadcast: string
+  /** What it logged before clients could connect. */
+  readonly firstLines: readonly string[]
   stop: (signal?: NodeJS.Signals) => Promise<ChildExit>
 }
 
@@ -65,7 +67,7 @@ export async function listening(cable: ChildProcessByStdio<null, Readable, null>
     const broadcast = /backends broadcast to (\S+)/.exec(line)?.[1]
     if (url === undefined || broadcast === undefined) continue
     child.stdout.resume()
-    return { child, url, broadcast, stop: signal => end(child, signal) }
+    return { child, url, broadcast, firstLines: lines, stop: signal => end(child, signal) }
   }
   throw new Error(`the cable did not start:\n${lines.join('\n')}`)
 }

@@ -43,8 +43,8 @@ interface Link {
   state: 'passing' | 'frozen' | 'half-open'
 }
 
-/** Listens on a free port, and hands on to `port` of this machine. */
-export async function createProxy(port: number): Promise<TcpProxy> {
+/** Listens on a free port, and hands on to `port` of this machine: of each connection, if it is a function. */
+export async function createProxy(port: number | (() => number)): Promise<TcpProxy> {
   const links = new Set<Link>()
   const paths: string[] = []
   const requested: string[] = []
@@ -55,7 +55,8 @@ export async function createProxy(port: number): Promise<TcpProxy> {
 
   const listener = createServer(client => {
     if (isCut) return void client.resetAndDestroy()
-    const link: Link = { client, server: connect(port, '127.0.0.1'), path: '', state: 'passing' }
+    const server = connect(typeof port === 'number' ? port : port(), '127.0.0.1')
+    const link: Link = { client, server, path: '', state: 'passing' }
     links.add(link)
     // Its first bytes say what a connection is for; only then can we freeze it.
     client.once('data', head => {

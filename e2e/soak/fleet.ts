@@ -2,7 +2,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { issueToken } from '../../backends/typescript/hotcable.ts'
 import { SECRET } from '../conformance/signing.ts'
-import type { App, Item } from './app.ts'
 import { type ClientKind, connect, KINDS } from './clients.ts'
 import { newTally, type Rendered, SoakPage, type Tally } from './page.ts'
 
@@ -29,12 +28,21 @@ export async function openPage(
   return { n, kind, asks, streams, page }
 }
 
+/** The truth: the items of each stream. */
+interface Truth<Item> {
+  readonly lists: Readonly<Record<string, readonly Item[]>>
+}
+
+interface Identified {
+  readonly id: string
+}
+
 /** The items that the app has and a page does not show. */
-export const missing = (app: App, { page, streams }: FleetPage): Item[] =>
+export const missing = <Item extends Identified>(app: Truth<Item>, { page, streams }: FleetPage): Item[] =>
   streams.flatMap(stream => app.lists[stream]!.filter(({ id }) => !page.lists.get(stream)!.has(id)))
 
 /** Whether a page shows what the app has, in its order. */
-export const isTrue = (app: App, { page, streams }: FleetPage): boolean =>
+export const isTrue = (app: Truth<Identified>, { page, streams }: FleetPage): boolean =>
   streams.every(stream => {
     const [shown, items] = [[...page.lists.get(stream)!], app.lists[stream]!]
     return shown.length === items.length && shown.every((id, at) => id === items[at]!.id)

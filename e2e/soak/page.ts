@@ -50,6 +50,8 @@ export class SoakPage {
   readonly tally = newTally()
   /** Ids of the shown items, in order. */
   readonly lists = new Map<string, Set<string>>()
+  /** Ids of the items that came as messages. */
+  readonly heard = new Set<string>()
   /** When the page was last fetched, connected or disconnected, by `performance.now()`. */
   changedAt = 0
   /** The last events, to explain a failure. */
@@ -118,6 +120,7 @@ export class SoakPage {
       tally.delivered++
       if (sent.has(id)) tally.doubled++
       sent.add(id)
+      this.heard.add(id)
       if (list.delete(id)) tally.again++
       else if (number < highest) {
         tally.outOfOrder++

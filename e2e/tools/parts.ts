@@ -164,6 +164,7 @@ export const PARTS: Readonly<Record<string, Part>> = {
       { program: [...SOAK, '--pages'], asOne: true },
     ],
   },
+  chaos: { isExtra: true, steps: [{ program: [process.execPath, 'e2e/chaos/main.ts', '--quick'], asOne: true }] },
 }
 
 /** The helper's own tests. */
