@@ -17,7 +17,7 @@ beforeEach(() => {
 
 /** A cable that consumes the outbox, and a client that hears what it publishes. */
 async function startConsumer(t: TestContext) {
-  const flags = ['--noauth', '--public', '--broadcast_adapter=http,outbox']
+  const flags = ['--noauth', '--public', '--http_broadcast_port=0', '--broadcast_adapter=http,outbox']
   const { child, url, stop } = await startCable(flags, { settings: { HOTCABLE_OUTBOX: boards.env.HOTCABLE_OUTBOX! } })
   t.after(() => {
     child.kill('SIGCONT')

@@ -5,7 +5,7 @@ import { retained } from '../test/memory.ts'
 import { open, startCable } from '../test/test-cable.ts'
 import { type UnheardParts, withUnheardLogged } from './unheard.ts'
 
-const DEV = ['--dev', '--public', '--http_broadcast_port=0']
+const DEV = ['--dev', '--public']
 
 test('with --dev the log names the most similar stream once, and the number of its clients', async t => {
   const cable = await startCable(t, DEV)

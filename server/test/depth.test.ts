@@ -9,7 +9,7 @@ const open = JSON.stringify({ channel: '$pubsub', stream_name: 'room' })
 const escaped = JSON.stringify(open)
 
 async function startRoom(t: TestContext) {
-  const cable = await startCable(t, ['--noauth', '--public', '--http_broadcast_port=0'])
+  const cable = await startCable(t, ['--noauth', '--public'])
   const [ada, bob] = [await cable.welcomed(), await cable.welcomed()]
   for (const client of [ada, bob]) await client.confirmed(open)
   return { cable, ada, bob, logged: (code: string) => cable.lines.filter(line => line.includes(`code=${code}`)).length }

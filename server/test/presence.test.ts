@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { type Client, EXTENDED, type Frame } from '../../testing/client.ts'
 import { counted, IN_REDIS, METRICS, open, sign, startCable, type TestCable, turbo } from './test-cable.ts'
 
-const PUBLIC = ['--noauth', '--public', '--http_broadcast_port=0']
+const PUBLIC = ['--noauth', '--public']
 
 const signed = (stream: string) => JSON.stringify({ channel: '$pubsub', signed_stream_name: sign(stream) })
 

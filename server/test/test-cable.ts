@@ -71,6 +71,8 @@ export async function startCable(
     return broker
   }
   const own = [`--secret=${SECRET}`, '--turbo_streams', '--port=0', '--shutdown_timeout=2', '--heal_delay=0']
+  // (Else it means port 8090.)
+  if (flags.includes('--public')) own.push('--http_broadcast_port=0')
   const shared = REDIS && [`--redis_url=${REDIS}`, `--redis_prefix=${randomUUID()}:`]
   const isInRedis = shared && parts.wrapBroker === undefined && !flags.some(flag => flag.startsWith('--broker='))
   const config = readConfig([...own, ...(isInRedis ? ['--broker=redis', ...shared] : []), ...flags], {})
