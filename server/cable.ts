@@ -222,6 +222,8 @@ export function createCable(
     endUpkeep()
     const started = monotonic()
     await ports.close(timeoutMs)
+    // (Some connections may not have said yet that they are closed.)
+    if (rpc !== undefined) sessions.loseAll()
     await app()?.stop(Math.max(0, timeoutMs - (monotonic() - started)))
     await broker.stop?.()
   }

@@ -66,9 +66,10 @@ const FUZZ = 'e2e/conformance/fuzz.test.ts'
 /** With this variable all cables have a broker that answers later; its number seeds the delays. */
 const LATE = { HOTCABLE_TEST_SEED: '1' }
 /** Suites of the server that hold for a cable that keeps everything in Redis. */
-const IN_REDIS = ['history', 'gaps', 'broadcasts', 'several-streams', 'publication-ids', 'messages', 'presence'].map(
-  name => `server/test/${name}.test.ts`,
-)
+const IN_REDIS = [
+  ...['history', 'gaps', 'broadcasts', 'several-streams', 'publication-ids', 'messages', 'presence'],
+  ...['waiting-grants', 'rpc', 'rpc-departures'],
+].map(name => `server/test/${name}.test.ts`)
 const JDK = "^the JDK's client"
 /** Beginnings of titles: tests of a kind that another one in `npm test` stands for, and that take seconds of a core. */
 const REPEATS = `^(${[

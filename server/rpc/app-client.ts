@@ -8,8 +8,8 @@ export class AppClient {
   cstate: State
   /** Whether the application knows the session: it has answered a call. */
   isKnown: boolean
-  /** Another session has its place: the application must not hear that the client has gone. */
-  isReplaced = false
+  /** The application hears that the client has gone, or must not, because another session has its place. */
+  isSettled = false
   /** Set by {@link end}. */
   departure: DisconnectRequest | undefined
   #gone: AbortController | undefined

@@ -66,12 +66,13 @@ export class Departures {
   }
 
   /** `mayResume`: its state is kept. */
-  left(departed: Departed, mayResume: boolean): void {
-    const { app } = departed
+  left({ sid, identity, anonymous, app }: Departed, mayResume: boolean): void {
     const { mode, resumableMs } = this.#settings
-    if (app === undefined || app.isReplaced || mode === 'never' || (mode === 'auto' && !app.isKnown)) return
+    if (app === undefined || app.isSettled || mode === 'never' || (mode === 'auto' && !app.isKnown)) return
+    app.isSettled = true
     if (!mayResume || resumableMs === 0 || this.#ending !== undefined) return this.#add(app)
-    this.#lost.set(departed.sid, { departed, due: this.#parts.monotonic() + resumableMs })
+    // (Without the rest of the session.)
+    this.#lost.set(sid, { departed: { sid, identity, anonymous, app }, due: this.#parts.monotonic() + resumableMs })
   }
 
   /** A new session has the place of this one. */

@@ -109,6 +109,11 @@ export class Sessions {
     else if (session.resumable) unawaited(resumables.connected?.delete(session.sid), failed)
   }
 
+  /** All connections are closed, or about to be. */
+  loseAll(): void {
+    for (const session of this.#bySid.values()) this.lost(session)
+  }
+
   /** Removes and returns the lost session; `undefined` if it is not the caller's. */
   resume(sid: string, caller: Identity): Soon<Snapshot | undefined> {
     const { resumables } = this.#parts
@@ -137,7 +142,7 @@ export class Sessions {
   }
 
   #endOld(session: Session): Snapshot | undefined {
-    if (session.app !== undefined) session.app.isReplaced = true
+    if (session.app !== undefined) session.app.isSettled = true
     const snapshot = this.#end(session)
     session.connection.close('resumed_elsewhere')
     return snapshot

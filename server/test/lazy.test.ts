@@ -33,7 +33,8 @@ async function loaded(t: TestContext, flags: readonly string[]): Promise<string[
   await (await connect(t, `${cable.url}?jid=${token({ ext: 'ada' })}`)).next()
   const specifiers = readFileSync(file, 'utf8').split('\n')
   assert.ok(specifiers.includes('ws'))
-  return ['jose', 'smol-toml', '@redis/client'].filter(name => specifiers.includes(name))
+  const rare = ['jose', 'smol-toml', '@redis/client', '@grpc/grpc-js', './session/app.ts', './grpc.ts']
+  return rare.filter(name => specifiers.includes(name))
 }
 
 test('a cable with a secret, without a file of settings and without Redis loads neither jose nor the parser of files nor the client of Redis', async t => {
@@ -50,4 +51,14 @@ test('a cable with a secret, without a file of settings and without Redis loads 
     ]),
     ['jose', 'smol-toml', '@redis/client'],
   )
+})
+
+test('a cable loads the code of RPC, and its transport, only with --rpc_host', async t => {
+  const flags = ['--secret=canary-qwerty', '--ignore-config-path']
+
+  assert.deepEqual(await loaded(t, [...flags, '--rpc_host=localhost:1', '--norpc']), [])
+  assert.deepEqual(await loaded(t, [...flags, '--rpc_host=http://localhost:1/_anycable']), ['./session/app.ts'])
+  assert.deepEqual(await loaded(t, [...flags, '--rpc_host=localhost:1']), [
+    ...['@grpc/grpc-js', './session/app.ts', './grpc.ts'],
+  ])
 })

@@ -45,7 +45,7 @@ test('a client that resumes its session keeps streams and states, and the app he
   client.command('message', chat, act({ streams: ['more'], env: { istate: { m: '2' } } }))
   await client.confirmed(open('room'))
   await client.drop()
-  await cable.until(({ lost_sessions }) => lost_sessions === 1)
+  await cable.until(({ sessions }) => sessions === 0)
   await cable.broadcast('more', 'missed')
 
   const again = await resume(client.welcome.sid!, query)
@@ -68,7 +68,7 @@ test('only an equal identity gets a lost session back', async t => {
   const { cable, resume } = await start(t)
   const client = await cable.welcomed({ protocols: EXTENDED, query: ADA })
   await client.drop()
-  await cable.until(({ lost_sessions }) => lost_sessions === 1)
+  await cable.until(({ sessions }) => sessions === 0)
 
   const eve = await resume(client.welcome.sid!, visit({ identifiers: '{"user":"eve"}' }))
   assert.equal(eve.welcome.restored, undefined)
@@ -80,7 +80,7 @@ test('the app hears of a lost session when nothing can resume it any more', asyn
   const client = await cable.welcomed({ protocols: EXTENDED, query: ADA })
   await client.confirmed(channel())
   await client.drop()
-  await cable.until(({ lost_sessions }) => lost_sessions === 1)
+  await cable.until(({ sessions }) => sessions === 0)
   pass(14)
   assert.equal(await counted(cable, 'disconnect_queue_size'), 1)
   assert.deepEqual(methods(), ['connect', 'subscribe'])
@@ -114,7 +114,7 @@ test('a session with a token resumes with the states of the app', async t => {
   const chat = channel({ streams: ['chat'], env: { cstate: { c: '1' } } })
   await client.confirmed(chat)
   await client.drop()
-  await cable.until(({ lost_sessions }) => lost_sessions === 1)
+  await cable.until(({ sessions }) => sessions === 0)
   const again = await resume(client.welcome.sid!, query)
   again.command('message', chat, act({ transmissions: ['{"n":1}'] }))
 
@@ -126,7 +126,7 @@ test('a remote disconnect ends the lost sessions of an identity for the app, too
   const { app, cable } = await start(t)
   const client = await cable.welcomed({ protocols: EXTENDED, query: ADA })
   await client.drop()
-  await cable.until(({ lost_sessions }) => lost_sessions === 1)
+  await cable.until(({ sessions }) => sessions === 0)
   await cable.post({ command: 'disconnect', payload: { identifier: '{"user":"ada"}' } })
 
   assert.equal((await app.called('disconnect')).sid, client.welcome.sid!)

@@ -260,3 +260,22 @@ test('without a token, a client of signed streams is one connect and one disconn
     ['connect', 'disconnect'],
   )
 })
+
+test('the same over gRPC: a client that connects, subscribes, acts and leaves', async t => {
+  const app = await startRpcApp(t, 'grpc')
+  const cable = await startCable(t, [`--rpc_host=${app.host}`])
+  const client = await cable.welcomed()
+  const chat = channel({ streams: ['chat'], env: { istate: { n: '1' } } })
+  await client.confirmed(chat)
+  client.command('message', chat, act({ transmissions: ['{"n":1}'], streams: ['more'] }))
+  assert.equal((await client.next()).n, 1)
+  await cable.broadcast('more', 'hello')
+  assert.equal((await client.next()).message, 'hello')
+  await client.drop()
+
+  const { request, sid } = await app.called('disconnect')
+  assert.deepEqual(
+    [request.subscriptions, request.env.istate, sid],
+    [[chat], { [chat]: '{"n":"1"}' }, client.welcome.sid],
+  )
+})

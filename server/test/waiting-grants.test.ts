@@ -163,7 +163,7 @@ test('the welcome of a resumed session does not wait for a grant: its client sub
   await client.next()
   await client.confirmed(open('room'))
   await client.drop()
-  await cable.until(({ lost_sessions }) => lost_sessions === 1)
+  await cable.until(({ sessions }) => sessions === 0)
 
   const again = await cable.welcomed({ protocols: EXTENDED, query: `?sid=${client.welcome.sid}` })
   assert.deepEqual([again.welcome.restored, again.welcome.restored_ids], [true, [open('room')]])

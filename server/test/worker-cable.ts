@@ -91,10 +91,10 @@ export async function follow(cable: WorkerCable, client: Client, stream: string)
 }
 
 /** Connects again, although the connection may go to a process that is dying. */
-export async function again(cable: WorkerCable, sid: string) {
+export async function again(cable: WorkerCable, sid: string, query = '?') {
   for (let attempts = 0; ; attempts++) {
     try {
-      const client = await cable.client({ query: `?sid=${sid}` })
+      const client = await cable.client({ query: `${query}&sid=${sid}` })
       assert.equal(client.welcome.restored, true)
       return client
     } catch (error) {
