@@ -2,7 +2,7 @@
  * `npm run bench`: measures the cable against the limit and its peers; prints one Markdown table in less than ten minutes.
  *
  *   --quick         each measurement once, in about a minute; of the peers only the limit, nchan and the bare servers
- *   --only=a,b      only these parts: fan-out, ingest, memory, neighbours, churn, start
+ *   --only=a,b      only these parts: fan-out, ingest, memory, neighbours, churn, start, rpc
  *   --strict        exit code 1 when a goal is missed
  */
 import { spawnSync } from 'node:child_process'
@@ -19,6 +19,7 @@ import { churn } from './rows/churn.ts'
 import { collected, compare, compareHerds, frameSize } from './rows/fan-out.ts'
 import { ingest } from './rows/ingest.ts'
 import { neighbours } from './rows/neighbours.ts'
+import { noRails, rpc } from './rows/rpc.ts'
 import { start } from './rows/start.ts'
 import { ROWS } from './rows.ts'
 import type { Contender } from './sides.ts'
@@ -78,8 +79,15 @@ const PARTS: Record<string, () => Promise<void>> = {
   neighbours: () => step('neighbours', () => neighbours(bench)),
   churn: () => step('churn', () => churn(bench)),
   start: () => step('start', () => start(bench)),
+  async rpc() {
+    const missing = noRails() ?? anycable().absent
+    if (missing === undefined) await step('rpc', () => rpc(bench))
+    else notes.push(`rpc: not measured (${missing})`)
+  },
 }
-const wanted = options.only?.split(',') ?? Object.keys(PARTS)
+/** Only on demand: it takes a minute, and needs Rails. */
+const ON_DEMAND = 'rpc'
+const wanted = options.only?.split(',') ?? Object.keys(PARTS).filter(name => name !== ON_DEMAND)
 const unknown = wanted.filter(name => !(name in PARTS))
 if (unknown.length > 0) quit(`no such part: ${unknown.join(', ')}; there are ${Object.keys(PARTS).join(', ')}`)
 

@@ -118,4 +118,27 @@ export const ROWS: readonly TableRow[] = [
   },
   { title: 'start to ready, CPU, s', measure: 'start', goals: [{ at: 0.6 }] },
   { title: 'optional packages loaded though nothing asks for them', measure: 'optional', goals: [{ at: 0 }] },
+  {
+    title: 'connect + subscribe with a token and a signed name: CPU of the cable per client, µs',
+    measure: 'rpc none',
+    goals: [],
+  },
+  { title: 'the same, until the confirmation, median, ms', measure: 'rpc none p50', goals: [] },
+  { title: 'the same, p99, ms', measure: 'rpc none p99', goals: [] },
+  {
+    title: 'connect + subscribe by RPC over HTTP: CPU of the cable per client, µs',
+    measure: 'rpc http',
+    goals: [],
+  },
+  { title: 'the same, CPU of Rails per client, µs', measure: 'rpc http app', goals: [] },
+  { title: 'the same, until the confirmation, median, ms', measure: 'rpc http p50', goals: [] },
+  { title: 'the same, p99, ms', measure: 'rpc http p99', goals: [] },
+  {
+    title: 'connect + subscribe by RPC over gRPC: CPU of the cable per client, µs',
+    measure: 'rpc grpc',
+    goals: [],
+  },
+  { title: 'the same, CPU of Rails per client, µs', measure: 'rpc grpc app', goals: [] },
+  { title: 'the same, until the confirmation, median, ms', measure: 'rpc grpc p50', goals: [] },
+  { title: 'the same, p99, ms', measure: 'rpc grpc p99', goals: [] },
 ]

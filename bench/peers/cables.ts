@@ -14,7 +14,7 @@ import { listening, type MeasuredProgram, type MeasuredProgramOptions, startProg
 import { clientFrame, postRequest, upgradeRequest } from '../wire.ts'
 import { type ClientOptions, type Peer, STREAM, type Target } from './peer.ts'
 
-const SECRET = randomUUID()
+export const SECRET = randomUUID()
 const KEY = broadcastKey({ secret: SECRET })
 const FLAGS = [
   `--secret=${SECRET}`,
@@ -23,6 +23,12 @@ const FLAGS = [
   '--broadcast_adapter=http',
   '--broker=memory',
   '--metrics_http=/metrics',
+]
+
+/** The usual flags and these; with an app to call, `--norpc` gives way. */
+const withFlags = (more: readonly string[]) => [
+  ...FLAGS.filter(flag => flag !== '--norpc' || !more.some(other => other.startsWith('--rpc_host='))),
+  ...more,
 ]
 
 /** Node's arguments in `npm run cable`, which begins with `exec node`. */
@@ -37,7 +43,7 @@ export const hotcable = (
   async start() {
     const [port] = (await freePorts(1)) as [number]
     const own = ['--host=127.0.0.1', `--port=${port}`, '--shutdown_timeout=0']
-    const argv = [...nodeFlags, ...AS_RUN, ...FLAGS, ...own, ...flags]
+    const argv = [...nodeFlags, ...AS_RUN, ...own, ...withFlags(flags)]
     const program = await startProgram(process.execPath, argv, {
       ...options,
       env: { ...clean(), ...env },
@@ -47,7 +53,7 @@ export const hotcable = (
   },
 })
 
-export function anycable(): Peer {
+export function anycable(flags: readonly string[] = []): Peer {
   const thruster = globSync('tmp/gems/gems/anycable-thruster-*/exe/*/thrust').at(-1)
   return {
     name: 'AnyCable',
@@ -61,7 +67,7 @@ export function anycable(): Peer {
           ...clean(),
           GOMAXPROCS: '1',
           ANYCABLE_DISABLE_TELEMETRY: 'true',
-          ANYCABLE_OPT: FLAGS.join(' '),
+          ANYCABLE_OPT: withFlags(flags).join(' '),
           ANYCABLE_HOST: '127.0.0.1',
           ANYCABLE_PORT: String(back),
           HTTP_PORT: String(front),
@@ -152,7 +158,7 @@ async function distinctPositions(port: number, count: number): Promise<string[]>
 }
 
 /** The environment, without variables that would configure a cable. */
-const clean = () =>
+export const clean = () =>
   Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !/^(ANYCABLE|HOTCABLE|THRUSTER)_|^(PORT|NODE_OPTIONS)$/.test(name)),
   )
