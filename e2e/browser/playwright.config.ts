@@ -33,6 +33,7 @@ const REPEATED = new RegExp(
     String.raw`rails\.spec\.ts .*(one Rails page|forged name).*(with secret_key_base alone$|6\.1|alone \(anycable\)|guide \(rails\))`,
     String.raw`scripts\.spec\.ts .*as little work.*\(rails\)$`,
     String.raw`looks\.spec\.ts .*axe finds no violation, (dark|on a phone)$`,
+    String.raw`chat\.spec\.ts .*(actioncable over grpc|web over http)$`,
     String.raw`answer\.spec\.ts .*(opened in the middle|lost its socket|after the end changes nothing)`,
   ].join('|'),
 )

@@ -34,11 +34,11 @@ export interface Chat {
   stop: () => Promise<string>
 }
 
-/** `broadcastUrl`: where it POSTs broadcasts. `port`: a free one by default. */
+/** `broadcastUrl`: where it POSTs broadcasts. `cable`: where its pages connect. The ports are free ones by default. */
 export async function startChat(
   t: Scope,
   transport: Transport,
-  { broadcastUrl, port, rpcPort }: { broadcastUrl: string; port?: number; rpcPort?: number },
+  { broadcastUrl, cable, port, rpcPort }: { broadcastUrl: string; cable?: string; port?: number; rpcPort?: number },
 ): Promise<Chat> {
   const [free, freeRpc] = await freePorts(2)
   const [own, rpc] = [port ?? free!, rpcPort ?? freeRpc!]
@@ -50,6 +50,7 @@ export async function startChat(
     ANYCABLE_SECRET: SECRET,
     SECRET_KEY_BASE: 'canary chat '.repeat(8),
     ANYCABLE_HTTP_BROADCAST_URL: broadcastUrl,
+    ...(cable === undefined ? {} : { ANYCABLE_WEBSOCKET_URL: cable }),
     ...(transport === 'grpc' ? { ANYCABLE_RPC_HOST: `127.0.0.1:${rpc}` } : {}),
   }
   const child = endsWithUs(spawn('ruby', ['backends/rails/chat.rb'], { env, stdio: ['ignore', 'ignore', 'pipe'] }))
