@@ -1,7 +1,8 @@
 /**
  * The parts that the runner knows, and their steps: each step is a program that counts its own tests.
  *
- * `npm test` has one test of each kind, and takes minutes. `npm run test:full` has the repetitions as well.
+ * `npm test` has one test of each kind, and takes minutes. `npm run test:full` has the repetitions as well, and takes more than
+ * half an hour. `npm run test:nightly` has what runs by the clock.
  */
 import { filled, LANGUAGES, type Language } from '../../backends/harness/languages.ts'
 import { CHROMIUM, JAVA, type Tool } from '../../backends/harness/toolchain.ts'
@@ -26,6 +27,8 @@ export type Step = { readonly needs?: Tool; readonly env?: Readonly<Record<strin
 export interface Part {
   /** Not in `npm test`. */
   readonly isExtra?: boolean
+  /** Not in `npm run test:full`. */
+  readonly isNightly?: boolean
   readonly steps: readonly Step[]
 }
 
@@ -160,12 +163,17 @@ export const PARTS: Readonly<Record<string, Part>> = {
   },
   soak: {
     isExtra: true,
+    isNightly: true,
     steps: [
       { program: [...SOAK, '--minutes=1'], asOne: true },
       { program: [...SOAK, '--pages'], asOne: true },
     ],
   },
-  chaos: { isExtra: true, steps: [{ program: [process.execPath, 'e2e/chaos/main.ts', '--quick'], asOne: true }] },
+  chaos: {
+    isExtra: true,
+    isNightly: true,
+    steps: [{ program: [process.execPath, 'e2e/chaos/main.ts', '--quick'], asOne: true }],
+  },
 }
 
 /** The helper's own tests. */

@@ -2,7 +2,8 @@
  * `npm test`: runs one test of each kind; prints a table with the time of each step, and one line with the result.
  *
  *   node e2e/tools/test.ts                 the usual parts
- *   node e2e/tools/test.ts full            all of them: npm run test:full
+ *   node e2e/tools/test.ts full            those, and the extra ones: npm run test:full
+ *   node e2e/tools/test.ts nightly         what runs by the clock: npm run test:nightly
  *   node e2e/tools/test.ts unit swap       these: parts.ts has their names
  *   node e2e/tools/test.ts usual heal      the usual ones, and one more
  *
@@ -36,10 +37,13 @@ const { env } = process
 
 const all = Object.keys(PARTS)
 const usual = all.filter(part => !PARTS[part]!.isExtra)
-const asked = process.argv.slice(2).flatMap(name => (name === 'full' ? all : name === 'usual' ? usual : [name]))
+const full = all.filter(part => !PARTS[part]!.isNightly)
+const nightly = all.filter(part => PARTS[part]!.isNightly)
+const lists: Readonly<Record<string, readonly string[]>> = { usual, full, nightly }
+const asked = process.argv.slice(2).flatMap(name => lists[name] ?? [name])
 const unknown = asked.filter(part => !(part in PARTS))
 if (unknown.length > 0) {
-  console.error(`No such part: ${unknown.join(', ')}. There are usual, full, ${all.join(', ')}.`)
+  console.error(`No such part: ${unknown.join(', ')}. There are usual, full, nightly, ${all.join(', ')}.`)
   process.exit(1)
 }
 const wanted = asked.length > 0 ? new Set(asked) : new Set(usual)
@@ -61,7 +65,7 @@ await Promise.all(lanes.map(runAll))
 rmSync(scratch, { recursive: true })
 console.log(`\n${table.join('\n')}\n${'all'.padEnd(10)} ${secondsSince(from)} s`)
 const rest = all.filter(part => !wanted.has(part))
-if (rest.length > 0) console.log(`\nNot run: ${rest.join(', ')} (npm run test:full runs all)`)
+if (rest.length > 0) console.log(`\nNot run: ${rest.join(', ')} (npm run test:full, npm run test:nightly)`)
 if (isIncomplete) console.log('\nSomething that the tests need is missing (see above): npm run setup installs it.')
 for (const leak of leaks) console.log(`\nA secret, a token or a signed name was printed: ${leak.slice(0, 12)}…`)
 total.failed += leaks.length
