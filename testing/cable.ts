@@ -5,14 +5,15 @@ import { resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { type ChildExit, end, endsWithUs } from './child.ts'
+import { createFront, type Front } from './front.ts'
 
 const ROOT = resolve(import.meta.dirname, '..')
 
 /**
  * With one of these variables the broker of every cable answers later: with delays from this seed, or in Redis at this URL,
- * where each cable has its own data.
+ * where each cable has its own data. `NODES`: so many processes are one cable.
  */
-const { HOTCABLE_TEST_SEED: SEED, HOTCABLE_TEST_REDIS: REDIS } = process.env
+const { HOTCABLE_TEST_SEED: SEED, HOTCABLE_TEST_REDIS: REDIS, HOTCABLE_TEST_NODES: NODES = '1' } = process.env
 
 export interface RunningCable {
   readonly child: ChildProcess
@@ -22,6 +23,8 @@ export interface RunningCable {
   readonly broadcast: string
   /** What it logged before clients could connect. */
   readonly firstLines: readonly string[]
+  /** Where clients of each of its processes connect. */
+  readonly nodes: readonly string[]
   stop: (signal?: NodeJS.Signals) => Promise<ChildExit>
 }
 
@@ -39,21 +42,59 @@ export interface StartOptions {
 }
 
 /** On a free port unless `flags` name one; resolves when clients can connect. The flags must let it log `info`, and take HTTP. */
-export async function startCable(
-  flags: readonly string[],
-  { settings = {}, nodeFlags = [], program }: StartOptions = {},
-): Promise<RunningCable> {
+export async function startCable(flags: readonly string[], options: StartOptions = {}): Promise<RunningCable> {
+  const { program } = options
   if (flags.some(flag => /^--log_level=(?!info|debug)/.test(flag)))
     throw new Error('the log must say where the cable is')
+  if (REDIS === undefined || program !== undefined || flags.includes('--broker=none'))
+    return await startProcess(flags, options)
+  const shared = [...flags, '--broker=redis', `--redis_url=${REDIS}`, `--redis_prefix=${randomUUID()}:`]
+  return NODES === '1' ? await startProcess(shared, options) : await startNodes(Number(NODES), shared, options)
+}
+
+function startProcess(
+  flags: readonly string[],
+  { settings = {}, nodeFlags = [], program }: StartOptions,
+): Promise<RunningCable> {
   const main = SEED === undefined ? 'server/main.ts' : 'server/test/delayed-main.ts'
   const [command, ...args] = program ?? [process.execPath, ...nodeFlags, main]
   const seed = SEED === undefined ? {} : { HOTCABLE_TEST_SEED: SEED }
   const env = { ...withoutSettings('ANYCABLE_', 'HOTCABLE_'), ...seed, ...settings }
-  if (REDIS !== undefined && program === undefined && !flags.includes('--broker=none'))
-    flags = [...flags, '--broker=redis', `--redis_url=${REDIS}`, `--redis_prefix=${randomUUID()}:`]
   return listening(
     spawn(command, [...args, '--port=0', ...flags], { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'inherit'] }),
   )
+}
+
+/** Several processes that are one cable, behind a front on each port that the flags name. */
+async function startNodes(count: number, flags: readonly string[], options: StartOptions): Promise<RunningCable> {
+  const portOf = (name: string) => Number(flags.findLast(flag => flag.startsWith(`--${name}=`))?.split('=')[1] ?? 0)
+  const own = flags.map(flag => flag.replace(/^(--\w*port)=.*/, '$1=0'))
+  const nodes = await Promise.all(Array.from({ length: count }, () => startProcess(own, options)))
+  const fronts: Front[] = []
+  const front = async (port: number, urls: readonly URL[]) => {
+    const made = await createFront(
+      urls.map(url => Number(url.port)),
+      port,
+    )
+    fronts.push(made)
+    return made.port
+  }
+  const [urls, broadcasts] = [nodes.map(({ url }) => new URL(url)), nodes.map(({ broadcast }) => new URL(broadcast))]
+  const port = await front(portOf('port'), urls)
+  const isShared = urls[0]!.port === broadcasts[0]!.port
+  const at = isShared ? port : await front(portOf('http_broadcast_port'), broadcasts)
+  return {
+    child: nodes[0]!.child,
+    url: Object.assign(urls[0]!, { port: String(port) }).href,
+    broadcast: Object.assign(broadcasts[0]!, { port: String(at) }).href,
+    firstLines: nodes[0]!.firstLines,
+    nodes: nodes.map(({ url }) => url),
+    async stop(signal) {
+      const exits = await Promise.all(nodes.map(({ stop }) => stop(signal)))
+      await Promise.all(fronts.map(({ close }) => close()))
+      return exits.find(({ code }) => code !== 0) ?? exits[0]!
+    },
+  }
 }
 
 /** A cable that was started with a pipe for its log, at `info`; resolves when clients can connect. */
@@ -67,7 +108,7 @@ export async function listening(cable: ChildProcessByStdio<null, Readable, null>
     const broadcast = /backends broadcast to (\S+)/.exec(line)?.[1]
     if (url === undefined || broadcast === undefined) continue
     child.stdout.resume()
-    return { child, url, broadcast, firstLines: lines, stop: signal => end(child, signal) }
+    return { child, url, broadcast, firstLines: lines, nodes: [url], stop: signal => end(child, signal) }
   }
   throw new Error(`the cable did not start:\n${lines.join('\n')}`)
 }

@@ -53,7 +53,7 @@ export function startLateCables(nodeFlags: readonly string[]): LateCables {
         pid: child.pid!,
         ...url,
         http,
-        metrics: `${http}/metrics`,
+        metrics: [`${http}/metrics`],
         setAway: isAway => ask({ of: id, isAway }),
         settled: () => ask({ of: id, asks: 'settled' }),
         async stop() {

@@ -24,7 +24,8 @@ export interface Server {
   /** The clients' port, for HTTP. */
   readonly http: string
   readonly broadcast: string
-  readonly metrics: string
+  /** Of each of its processes. */
+  readonly metrics: readonly string[]
   /** The app that it calls by RPC. */
   readonly app?: RpcApp
   /** Ends it as an operator would; resolves with its exit code. */
@@ -37,7 +38,7 @@ const HOST = '127.0.0.1'
 
 export async function startHotcable(flags: readonly string[], options: StartOptions = {}): Promise<Server> {
   const own = [`--host=${HOST}`, '--metrics_http=/metrics', ...(await onFreePorts(flags))]
-  const { child, url, broadcast, stop } = await startCable(own, options)
+  const { child, url, broadcast, nodes, stop } = await startCable(own, options)
   const { host } = new URL(url)
   return {
     kind: 'hotcable',
@@ -45,7 +46,7 @@ export async function startHotcable(flags: readonly string[], options: StartOpti
     cable: url,
     http: `http://${host}`,
     broadcast,
-    metrics: `http://${host}/metrics`,
+    metrics: nodes.map(node => `http://${new URL(node).host}/metrics`),
     stop: async () => (await stop()).code,
   }
 }
@@ -80,7 +81,7 @@ export const startAnycable =
       if (!line.includes('Server started')) continue
       child.stdout.resume()
       const http = `http://${HOST}:${front}`
-      const metrics = `http://${HOST}:${back}/metrics`
+      const metrics = [`http://${HOST}:${back}/metrics`]
       return {
         kind: 'anycable',
         pid: child.pid!,

@@ -126,12 +126,15 @@ export class World {
     await client.drop()
   }
 
-  /** A figure of the metrics, by AnyCable's name. */
+  /** A figure of the metrics, by AnyCable's name: the sum of all nodes. */
   async gauge(name: string): Promise<number> {
-    const text = await (await fetch(this.server.metrics)).text()
-    const [, value] = new RegExp(`^anycable_go_${name}(?:\\{[^}]*\\})? (\\d+)$`, 'm').exec(text) ?? []
-    assert.ok(value, `no ${name} in the metrics`)
-    return Number(value)
+    const figures = this.server.metrics.map(async url => {
+      const text = await (await fetch(url)).text()
+      const [, value] = new RegExp(`^anycable_go_${name}(?:\\{[^}]*\\})? (\\d+)$`, 'm').exec(text) ?? []
+      assert.ok(value, `no ${name} in the metrics`)
+      return Number(value)
+    })
+    return (await Promise.all(figures)).reduce((sum, figure) => sum + figure)
   }
 
   /** Waits until it is zero, one request at a time. */

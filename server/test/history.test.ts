@@ -3,13 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Client, EXTENDED, type Frame } from '../../testing/client.ts'
 import { seen, send, since } from './history-messages.ts'
-import { startCable, type TestCable, turbo } from './test-cable.ts'
-
-/** A subscription without a position starts at the newest offset that reached the node: here every message reaches it. */
-async function listens(cable: TestCable): Promise<void> {
-  const client = await cable.welcomed()
-  await client.confirmed(turbo('a'))
-}
+import { startCable, turbo } from './test-cable.ts'
 
 test('a page gets each message broadcast after its position once, before any live message', async t => {
   const cable = await startCable(t, ['--noauth'])
@@ -48,7 +42,8 @@ test('the position of the page outranks the position that the client remembers',
 
 test('without a position the cable uses the one that the client remembers, or else the client’s clock', async t => {
   const cable = await startCable(t, ['--noauth'])
-  await listens(cable)
+  // (A subscription without a position starts at the newest offset that reached its node.)
+  await cable.heard(turbo('a'))
   await send(cable, 'one')
   const [offset, epoch] = (await cable.position()).split(/[/-]/)
   await send(cable, 'two')
@@ -80,7 +75,8 @@ test('with --broker=none the cable ignores positions, and rejects requests for h
 
 test('the history command replays the messages since, but none that the subscription got already', async t => {
   const cable = await startCable(t, ['--noauth'])
-  await listens(cable)
+  // (A subscription without a position starts at the newest offset that reached its node.)
+  await cable.heard(turbo('a'))
   const before = await cable.position()
   await send(cable, 'before')
   const client = await cable.welcomed()

@@ -66,9 +66,9 @@ test('all subscribers get a join, the joining client included, and a client that
 
 test('a client that joins as it subscribes gets the confirmation first', async t => {
   const cable = await startCable(t, ['--noauth'])
-  // (A node gets the events of a stream only once it listens, and this client makes it listen.)
-  const [watcher, client] = [await cable.welcomed(), await cable.welcomed()]
-  await watcher.confirmed(signed('room'))
+  // (A node gets the events of a stream only once it listens, and this client would make it listen.)
+  await cable.heard(signed('room'))
+  const client = await cable.welcomed()
   await client.confirmed(signed('room'), { presence: { id: 'ada', info: 1 } })
 
   assert.deepEqual((await client.next()).message, { id: 'ada', info: 1, type: 'join' })
@@ -80,6 +80,8 @@ test('a person with two sessions joins once and leaves once', async t => {
   const watcher = await cable.welcomed()
   await watcher.confirmed(identifier)
   const [one, two] = [await joined(cable, identifier, 'ada'), await joined(cable, identifier, 'ada')]
+  for (const client of [one, two]) await client.answers()
+  await cable.settled()
   one.send({ command: 'unsubscribe', identifier })
   two.send({ command: 'unsubscribe', identifier })
   await cable.broadcast('room', 'last')

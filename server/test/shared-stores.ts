@@ -1,5 +1,7 @@
-/** The stores in Redis of a cable in tests, and a wait until nothing that it asked them is under way. */
+/** The stores in Redis of a cable in tests, and a wait until nothing is under way between both. */
+import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
+import type { Feed } from '../broker.ts'
 import type { RedisBroker } from '../brokers/redis.ts'
 import { createRedisStores, type RedisStoresSettings } from '../brokers/redis-stores.ts'
 import type { Log } from '../log.ts'
@@ -15,11 +17,15 @@ export function sharedStores(config: RedisStoresSettings, log: Log): { wraps: Wr
     log,
   })!
   let underWay = 0
-  const counting = (broker: RedisBroker): RedisBroker =>
+  /** Signals that mean nothing, and come back by the feed. */
+  const probes = new Map<string, () => void>()
+  let broker: RedisBroker
+  const counting = (): RedisBroker =>
     new Proxy(broker, {
       get(_, name: keyof RedisBroker) {
         const value = broker[name]
         if (typeof value !== 'function') return value
+        if (name === 'start') return (to: Feed) => broker.start({ ...to, signal: watched(to) })
         return (...args: never[]) => {
           const answer = (value as (...args: never[]) => unknown)(...args)
           if (!(answer instanceof Promise)) return answer
@@ -28,10 +34,30 @@ export function sharedStores(config: RedisStoresSettings, log: Log): { wraps: Wr
         }
       },
     })
+  const watched =
+    ({ signal }: Feed): Feed['signal'] =>
+    order => {
+      if ('sid' in order) probes.get(order.sid)?.()
+      return signal(order)
+    }
   return {
-    wraps: { ...shared, wrapBroker: () => counting(shared.wrapBroker()) },
+    wraps: {
+      ...shared,
+      wrapBroker() {
+        broker = shared.wrapBroker()
+        return counting()
+      },
+    },
     async settled() {
-      while (underWay > 0) await pause(5)
+      do {
+        while (underWay > 0) await pause(5)
+        // Redis takes what we asked before, and our feed has what Redis sent before.
+        const sid = randomUUID()
+        const came = new Promise<void>(resolve => probes.set(sid, resolve))
+        await broker.signal({ sid, reconnect: true })
+        await came
+        probes.delete(sid)
+      } while (underWay > 0)
     },
   }
 }

@@ -12,6 +12,7 @@ import type { TestContext } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import type { WebSocket } from 'ws'
 import { type Client, type ConnectOptions, connect, type Frame } from '../../testing/client.ts'
+import { createFront, type Front } from '../../testing/front.ts'
 import type { SyncBroker } from '../brokers/memory.ts'
 import { type Cable, type CableParts, createCable } from '../cable.ts'
 import { readConfig } from '../config/read.ts'
@@ -21,8 +22,11 @@ import { sharedStores } from './shared-stores.ts'
 
 export const SECRET = 'canary-qwerty'
 
-/** With one of these variables all cables of a test have a broker that answers later: in Redis, at this URL, or with random delays. */
-const { HOTCABLE_TEST_SEED: SEED, HOTCABLE_TEST_REDIS: REDIS } = env
+/**
+ * With one of these variables all cables of a test have a broker that answers later: in Redis, at this URL, or with random
+ * delays. `NODES`: each is so many cables that share Redis, behind a front.
+ */
+const { HOTCABLE_TEST_SEED: SEED, HOTCABLE_TEST_REDIS: REDIS, HOTCABLE_TEST_NODES: NODES = '1' } = env
 
 /** The cables of these tests have --broker=redis. */
 export const IN_REDIS = REDIS !== undefined
@@ -31,6 +35,8 @@ export const IN_REDIS = REDIS !== undefined
 export const LEAK = /canary|eyJ[\w-]{10,}\.[\w-]{10,}\.|[\w+/=-]{8,}--[0-9a-f]{64}|[?&]jid=\w/i
 
 export interface TestCable extends Cable {
+  /** The URLs of each node. */
+  readonly nodes: readonly Cable['url'][]
   /** Everything it logged, one line each. */
   readonly lines: string[]
   /** POSTs to /_broadcast with the derived key. */
@@ -47,10 +53,15 @@ export interface TestCable extends Cable {
   connect: (options?: ConnectOptions) => Promise<Client>
   /** Connects and takes the welcome. */
   welcomed: (options?: ConnectOptions) => Promise<Client & { welcome: Frame }>
+  /** Lets each node get the stream's messages: until it listens, it may be a second behind. Answers only with --noauth. */
+  heard: (identifier: string) => Promise<void>
+  /** Resolves once nothing is under way between the nodes and their broker. */
+  settled: () => Promise<void>
 }
 
 export interface Stats {
   sessions: number
+  /** Absent if Redis keeps them. */
   lost_sessions: number
   streams: number
   /** The newest offset that reached the cable. */
@@ -64,6 +75,7 @@ export async function startCable(
   parts: Omit<CableParts, 'log'> = {},
 ): Promise<TestCable> {
   const lines: string[] = []
+  const log = capture(lines)
   let settled = async () => {}
   const wrapBroker = (memory: SyncBroker) => {
     const broker = createDelayingBroker(memory, { seed: Number(SEED), maxMs: 50 })
@@ -76,26 +88,40 @@ export async function startCable(
   const shared = REDIS && [`--redis_url=${REDIS}`, `--redis_prefix=${randomUUID()}:`]
   const isInRedis = shared && parts.wrapBroker === undefined && !flags.some(flag => flag.startsWith('--broker='))
   const config = readConfig([...own, ...(isInRedis ? ['--broker=redis', ...shared] : []), ...flags], {})
-  const log = capture(lines)
-  const stores = isInRedis ? sharedStores(config, log) : undefined
-  if (stores !== undefined) settled = stores.settled
-  const cable = createCable(config, {
-    log,
-    ...stores?.wraps,
-    // (Without a history the broker is always the one in this process.)
-    ...(SEED === undefined || config.settings.broker === 'none' ? {} : { wrapBroker }),
-    ...parts,
-  })
-  await cable.listen()
+  const stores = Array.from({ length: isInRedis ? Number(NODES) : 1 }, () =>
+    isInRedis ? sharedStores(config, log) : undefined,
+  )
+  if (isInRedis)
+    settled = async () => {
+      // (The second time, what a node asked while another one settled has come to all.)
+      for (const _ of [1, 2]) await Promise.all(stores.map(one => one?.settled()))
+    }
+  const cables = stores.map(one =>
+    createCable(config, {
+      log,
+      ...one?.wraps,
+      // (Without a history the broker is always the one in this process.)
+      ...(SEED === undefined || config.settings.broker === 'none' ? {} : { wrapBroker }),
+      ...parts,
+    }),
+  )
+  await Promise.all(cables.map(cable => cable.listen()))
+  const nodes = cables.map(cable => cable.url)
+  const { urls, closeFronts } = await behindOne(nodes)
+  const close = async () => {
+    await Promise.all(cables.map(cable => cable.close()))
+    await closeFronts()
+  }
   t.after(async () => {
-    await cable.close()
+    await close()
     assert.doesNotMatch(lines.join(''), LEAK)
   })
-  const { cable: url, broadcast } = cable.url
+  const { cable: url, broadcast } = urls
   const key = createHmac('sha256', SECRET).update('broadcast-cable').digest('hex')
   const apiKey = createHmac('sha256', SECRET).update('api-cable').digest('hex')
-  const stats = async () =>
-    (await (await fetch(`${cable.url.api}/stats`, { headers: { authorization: `Bearer ${apiKey}` } })).json()) as Stats
+  const statsOf = async ({ api }: Cable['url']) =>
+    (await (await fetch(`${api}/stats`, { headers: { authorization: `Bearer ${apiKey}` } })).json()) as Stats
+  const stats = async () => (await Promise.all(nodes.map(statsOf))).reduce(sum)
   const post = (body: unknown, init: RequestInit = {}) =>
     fetch(broadcast, {
       method: 'POST',
@@ -108,8 +134,10 @@ export async function startCable(
     return ((await answer.json()) as { position: string }).position
   }
   return {
-    ...cable,
-    url: cable.url,
+    listen: async () => {},
+    close,
+    url: urls,
+    nodes,
     lines,
     key,
     apiKey,
@@ -119,9 +147,6 @@ export async function startCable(
       const { status } = await post({ stream, data: JSON.stringify(html), meta })
       if (status !== 201) throw new Error(`broadcast: ${status}`)
       await settled()
-      if (!isInRedis) return
-      const offset = Number.parseInt(await position(), 10)
-      while ((await stats()).history.offset < offset) await setImmediate()
     },
     position,
     stats,
@@ -133,8 +158,44 @@ export async function startCable(
       const client = await connect(t, url, options)
       return Object.assign(client, { welcome: await client.next() })
     },
+    async heard(identifier) {
+      for (const node of nodes) {
+        const client = await connect(t, node.cable)
+        await client.welcomed()
+        await client.confirmed(identifier)
+      }
+    },
+    settled: () => settled(),
   }
 }
+
+/** The URLs of a cable that consists of these nodes. */
+async function behindOne(
+  nodes: readonly Cable['url'][],
+): Promise<{ urls: Cable['url']; closeFronts: () => Promise<void> }> {
+  if (nodes.length === 1) return { urls: nodes[0]!, closeFronts: async () => {} }
+  const fronts = new Map<string, Front>()
+  const urls = { ...nodes[0]! }
+  for (const name of ['cable', 'broadcast', 'api', 'metrics'] as const) {
+    const [first, ...others] = nodes.map(node => new URL(node[name] ?? 'http://none:1'))
+    if (first!.host === 'none:1') continue
+    const front = fronts.get(first!.port) ?? (await createFront([first!, ...others].map(({ port }) => Number(port))))
+    fronts.set(first!.port, front)
+    urls[name] = nodes[0]![name]!.replace(`:${first!.port}`, `:${front.port}`)
+  }
+  return {
+    urls,
+    closeFronts: async () => void (await Promise.all(Array.from(fronts.values(), ({ close }) => close()))),
+  }
+}
+
+/** Two nodes are as far as the slower one. */
+const sum = (a: Stats, b: Stats): Stats => ({
+  sessions: a.sessions + b.sessions,
+  lost_sessions: (a.lost_sessions ?? 0) + (b.lost_sessions ?? 0),
+  streams: a.streams + b.streams,
+  history: { ...a.history, offset: Math.min(a.history?.offset ?? 0, b.history?.offset ?? 0) },
+})
 
 function capture(lines: string[]): Log {
   const out = new Writable({
@@ -152,11 +213,14 @@ export const socketOf = (ws: WebSocket): Socket => (ws as unknown as { _socket: 
 
 export const METRICS = '--metrics_http=/metrics'
 
-/** Reads a metric of a cable with {@link METRICS}; `name` has its labels, but not AnyCable's prefix. */
+/** Reads a metric of a cable with {@link METRICS}, the sum of its nodes; `name` has its labels, but not AnyCable's prefix. */
 export async function counted(cable: TestCable, name: string): Promise<number> {
-  const text = await (await fetch(cable.url.cable.replace('ws', 'http').replace('/cable', '/metrics'))).text()
-  const line = text.split('\n').find(line => line.startsWith(`anycable_go_${name} `))
-  return Number(line?.split(' ').at(-1) ?? 0)
+  const figures = cable.nodes.map(async node => {
+    const text = await (await fetch(node.cable.replace('ws', 'http').replace('/cable', '/metrics'))).text()
+    const line = text.split('\n').find(line => line.startsWith(`anycable_go_${name} `))
+    return Number(line?.split(' ').at(-1) ?? 0)
+  })
+  return (await Promise.all(figures)).reduce((sum, figure) => sum + figure)
 }
 
 /** How many refusals with this code a cable with {@link METRICS} has counted. */
