@@ -9,6 +9,7 @@
  *                    :owner        sid ─▶ its node
  *                    :of:<node>    its sids
  *                    :nodes        leases: the ms in which each ends
+ *                    :gone         nodes whose leases have ended, and whose sids leave
  *                    :lost         sessions without a connection: the ms in which each leaves
  *
  * The keys outlive an epoch, because the leases remove what no node has. A change and its message are one step, so a stream
@@ -99,18 +100,22 @@ for _, id in ipairs(redis.call('ZRANGE', home .. 'm:' .. stream, 0, -1)) do
 end
 return found`,
 
-  /** Renews the node's lease; 1 if it had none. Removes what is due. ARGV: epoch, node, ms. */
+  /** Renews the node's lease, or returns "ended". Removes what is due. ARGV: epoch, node, ms, 1: the node has no lease yet. */
   renew: `
 ${EXPECT}
 ${HOME}
-local isNew = redis.call('ZADD', home .. 'nodes', ms + ARGV[3], ARGV[2])
+if ARGV[4] ~= '1' and not redis.call('ZSCORE', home .. 'nodes', ARGV[2]) then return 'ended' end
+redis.call('ZADD', home .. 'nodes', ms + ARGV[3], ARGV[2])
 for _, sid in ipairs(redis.call('ZRANGEBYSCORE', home .. 'lost', '-inf', ms, 'LIMIT', 0, ${MOST})) do leaveAll(sid) end
 for _, node in ipairs(redis.call('ZRANGEBYSCORE', home .. 'nodes', '-inf', ms)) do
+  redis.call('ZREM', home .. 'nodes', node)
+  redis.call('SADD', home .. 'gone', node)
+end
+for _, node in ipairs(redis.call('SMEMBERS', home .. 'gone')) do
   for _, sid in ipairs(redis.call('SPOP', home .. 'of:' .. node, ${MOST})) do
-    -- (Its node may have another lease by now, or another node may have it.)
+    -- (Another node, or its own by another name, may have it by now.)
     if redis.call('HGET', home .. 'owner', sid) == node then leaveAll(sid) end
   end
-  if redis.call('EXISTS', home .. 'of:' .. node) == 0 then redis.call('ZREM', home .. 'nodes', node) end
-end
-return isNew`,
+  if redis.call('EXISTS', home .. 'of:' .. node) == 0 then redis.call('SREM', home .. 'gone', node) end
+end`,
 } as const

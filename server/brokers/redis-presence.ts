@@ -3,9 +3,11 @@
  *
  *   join ─▶ Lua: member, event ─▶ Pub/Sub          each node ─▶ renew its lease ─▶ Lua: remove what is due
  *
- * A session belongs to its node's lease, so the members of a node that died leave after --presence_ttl. A node whose lease is
- * gone, or that meets another epoch, writes its members again. What a node could not say while Redis was away it says later.
+ * A session belongs to its node's lease, so the members of a node that died leave after --presence_ttl. A node whose lease has
+ * ended, or that meets another epoch, takes another name and writes its members again: those of the old name may be leaving.
+ * What a node could not say while Redis was away it says later.
  */
+import { randomLetters } from '../base/random.ts'
 import { BrokerUnavailable } from '../broker.ts'
 import { type Attendance, eventMessage, type Presence, printRecord } from '../presence/presence.ts'
 import type { RedisBroker } from './redis.ts'
@@ -13,8 +15,6 @@ import type { Life } from './redis-life.ts'
 
 export interface RedisPresenceParts {
   broker: Pick<RedisBroker, 'ask'>
-  /** A name that no other node has. */
-  node: string
   ttlSeconds: number
   /** Bytes of the records of one answer. */
   maxAnswerBytes: number
@@ -31,13 +31,14 @@ interface Member {
 const UPKEEP_MS = 1_000
 
 export function createRedisPresence(parts: RedisPresenceParts): Presence {
-  const { broker, node, ttlSeconds, maxAnswerBytes, later, failed } = parts
+  const { broker, ttlSeconds, maxAnswerBytes, later, failed } = parts
   const ttlMs = ttlSeconds * 1000
   /** The sessions of this node that have joined or tried to: sid ─▶ stream ─▶ member. */
   const sessions = new Map<string, Map<string, Member>>()
   /** What Redis has not heard. */
   const owed = new Map<string, (life: Life) => Promise<void>>()
   let epoch = ''
+  let node = ''
 
   const report = (error: unknown) => {
     if (!(error instanceof BrokerUnavailable)) failed(error)
@@ -66,10 +67,10 @@ export function createRedisPresence(parts: RedisPresenceParts): Presence {
   }
 
   async function renew(life: Life): Promise<void> {
-    const isKnown = life.epoch === epoch
+    if (life.epoch === epoch && (await life.call<'ended' | null>('renew', node, ttlMs, 0)) === null) return
     epoch = life.epoch
-    const isNew = (await life.call<number>('renew', node, ttlMs)) === 1
-    if (isKnown && !isNew) return
+    node = randomLetters(8)
+    await life.call('renew', node, ttlMs, 1)
     const all = [...sessions].flatMap(([sid, streams]) =>
       Array.from(streams, ([stream, member]) => write(life, stream, sid, member)),
     )

@@ -1,6 +1,5 @@
 /** What the cable keeps with --broker=redis. */
 import type { ReportFailure } from '../base/failure.ts'
-import { randomLetters } from '../base/random.ts'
 import type { Log } from '../log.ts'
 import type { Presence } from '../presence/presence.ts'
 import { createRedisBroker, type RedisBroker } from './redis.ts'
@@ -48,7 +47,7 @@ export function createRedisStores(
     wrapBroker: () => broker,
     wrapPresence: () =>
       createRedisPresence({
-        ...{ broker, node: randomLetters(8), ttlSeconds: settings.presence_ttl, ...parts },
+        ...{ broker, ttlSeconds: settings.presence_ttl, ...parts },
         maxAnswerBytes: settings.max_presence_answer_size,
       }),
     wrapResumables: settings.sessions_ttl === 0 ? undefined : () => createRedisSessions(sessions),
