@@ -126,16 +126,18 @@ export function createCable(
     departures: () => app()?.departures,
     ...{ resumables, arrivals, signal: broker.signal, later, failed },
   })
-  const ownPace = createRefreshPace(settings, { later, monotonic })
+  const ownPace = createRefreshPace(settings, { nodes: () => broker.nodes ?? 1, later, monotonic })
   const pace = ownPace && (primary?.pace ?? ownPace)
   let draining = false
   const whyClosed = () => (draining ? 'draining' : waysIn.closed)
 
   const counted = (): Counted => {
+    const memory = shared ? undefined : stores.memory
     const parts = { webSockets, pace, authority, app: app() }
-    return { sessions, arrivals, hub, broker, ...stores.memory, ...parts }
+    return { sessions, arrivals, hub, broker, memory, ...parts }
   }
-  const metrics = createMetrics(gaugesOf(counted, config.rpc !== undefined), settings.metrics_tags)
+  const has = { rpc: config.rpc !== undefined, memory: shared === undefined }
+  const metrics = createMetrics(gaugesOf(counted, has), settings.metrics_tags)
   const count = (code: GapCode) => {
     metrics.refused(code)
     log.debug({ code }, `a page may have missed messages: ${GAPS[code]}`)

@@ -28,12 +28,9 @@ export interface Counted {
   /** `undefined`: the cable asks no app whether clients may subscribe. */
   readonly authority: { readonly pending: number } | undefined
   readonly hub: { readonly size: number }
-  readonly resumables: { readonly size: number; readonly bytes: number; readonly evicted: number }
-  /** `undefined`: the cable keeps no history. */
-  readonly history: History | undefined
   readonly broker: { readonly well: boolean; readonly epoch: string; readonly seen: number }
-  readonly ids: { readonly count: number; readonly evicted: number }
-  readonly presence: { readonly bytes: number; readonly evicted: number; readonly truncated: number } | undefined
+  /** `undefined`: another program keeps everything. */
+  readonly memory: Memory | undefined
   readonly webSockets: { readonly count: number }
   /** `undefined`: the cable calls no RPC server. */
   readonly app?: { readonly counts: RpcCounts; readonly departures: { readonly count: number } } | undefined
@@ -51,10 +48,13 @@ interface RpcCounts {
   readonly pending: number
 }
 
-interface History {
-  readonly bytes: number
-  readonly streams: number
-  readonly evicted: number
+/** What this process keeps. */
+interface Memory {
+  readonly resumables: { readonly size: number; readonly bytes: number; readonly evicted: number }
+  /** `undefined`: the cable keeps no history. */
+  readonly history: { readonly bytes: number; readonly streams: number; readonly evicted: number } | undefined
+  readonly ids: { readonly count: number; readonly evicted: number }
+  readonly presence: { readonly bytes: number; readonly evicted: number; readonly truncated: number } | undefined
 }
 
 interface StatsRow {
@@ -62,6 +62,8 @@ interface StatsRow {
   readonly gauge?: string
   readonly help?: string
   readonly together?: 'min'
+  /** It counts what is in {@link Memory}. */
+  readonly isMemory?: true
   /** Its place in /api/stats. */
   readonly stat?: string | readonly [group: string, name: string]
   /** `undefined`: the cable runs without that part. */
@@ -96,13 +98,20 @@ const ROWS: readonly StatsRow[] = [
     gauge: 'lost_sessions_num',
     help: 'Lost sessions that can still be resumed.',
     stat: 'lost_sessions',
-    read: of => of.resumables.size,
+    isMemory: true,
+    read: of => of.memory?.resumables.size,
   },
-  { gauge: 'lost_sessions_bytes', help: 'Bytes of lost sessions.', read: of => of.resumables.bytes },
+  {
+    gauge: 'lost_sessions_bytes',
+    help: 'Bytes of lost sessions.',
+    isMemory: true,
+    read: of => of.memory?.resumables.bytes,
+  },
   {
     gauge: 'lost_sessions_evicted_total',
     help: 'Lost sessions that gave way to newer ones: --max_lost_sessions, --max_lost_sessions_size.',
-    read: of => of.resumables.evicted,
+    isMemory: true,
+    read: of => of.memory?.resumables.evicted,
   },
   { gauge: 'pending_bytes', help: 'Bytes that wait to be written to clients.', read: of => of.sessions.pending },
   { gauge: 'refreshes_waiting_num', help: 'Refreshes that wait for their turn.', read: of => of.pace?.waiting },
@@ -112,36 +121,52 @@ const ROWS: readonly StatsRow[] = [
     together: 'min',
     read: of => Number(of.broker.well),
   },
-  { gauge: 'history_bytes', help: 'Bytes of history.', stat: ['history', 'bytes'], read: of => of.history?.bytes },
+  {
+    gauge: 'history_bytes',
+    help: 'Bytes of history.',
+    stat: ['history', 'bytes'],
+    isMemory: true,
+    read: of => of.memory?.history?.bytes,
+  },
   {
     gauge: 'history_evicted_total',
     help: 'Messages that gave way to newer ones: --history_max_size.',
-    read: of => of.history?.evicted,
+    isMemory: true,
+    read: of => of.memory?.history?.evicted,
   },
   {
     gauge: 'history_streams_num',
     help: 'Streams that have a history.',
     stat: ['history', 'streams'],
-    read: of => of.history?.streams,
+    isMemory: true,
+    read: of => of.memory?.history?.streams,
   },
-  { stat: ['history', 'epoch'], read: of => of.history && of.broker.epoch },
-  { stat: ['history', 'offset'], read: of => of.history && of.broker.seen },
-  { gauge: 'publication_ids_num', help: 'Ids of publications that the cable remembers.', read: of => of.ids.count },
+  { stat: ['history', 'epoch'], read: of => of.broker.epoch || undefined },
+  { stat: ['history', 'offset'], read: of => (of.broker.epoch ? of.broker.seen : undefined) },
+  {
+    gauge: 'publication_ids_num',
+    help: 'Ids of publications that the cable remembers.',
+    isMemory: true,
+    read: of => of.memory?.ids.count,
+  },
   {
     gauge: 'publication_ids_evicted_total',
     help: 'Ids of publications that gave way to newer ones before --history_ttl.',
-    read: of => of.ids.evicted,
+    isMemory: true,
+    read: of => of.memory?.ids.evicted,
   },
-  { gauge: 'presence_bytes', help: 'Bytes of presence.', read: of => of.presence?.bytes },
+  { gauge: 'presence_bytes', help: 'Bytes of presence.', isMemory: true, read: of => of.memory?.presence?.bytes },
   {
     gauge: 'presence_evicted_total',
     help: 'Members that gave way to newer ones: --presence_max_size.',
-    read: of => of.presence?.evicted,
+    isMemory: true,
+    read: of => of.memory?.presence?.evicted,
   },
   {
     gauge: 'presence_truncated_total',
     help: 'Presence answers that left members out: --max_presence_answer_size.',
-    read: of => of.presence?.truncated,
+    isMemory: true,
+    read: of => of.memory?.presence?.truncated,
   },
   {
     gauge: 'sse_clients_num',
@@ -183,11 +208,13 @@ const RPC_ROWS: readonly StatsRow[] = [
   },
 ]
 
-/** We call `counted` at each scrape. */
-export const gaugesOf = (counted: () => Counted, callsRpc: boolean): Gauges =>
+/** We call `counted` at each scrape. `has`: the parts that it has. */
+export const gaugesOf = (counted: () => Counted, has: { rpc: boolean; memory: boolean }): Gauges =>
   Object.fromEntries(
-    [...ROWS, ...(callsRpc ? RPC_ROWS : [])].flatMap(({ gauge, help = '', read, together }) =>
-      gauge === undefined ? [] : [[gauge, [help, () => Number(read(counted()) ?? 0), together] as const]],
+    [...ROWS, ...(has.rpc ? RPC_ROWS : [])].flatMap(({ gauge, help = '', read, together, isMemory }) =>
+      gauge === undefined || (isMemory && !has.memory)
+        ? []
+        : [[gauge, [help, () => Number(read(counted()) ?? 0), together] as const]],
     ),
   )
 

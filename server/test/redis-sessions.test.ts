@@ -71,6 +71,16 @@ test('a remote disconnect ends all sessions of the identity: on each node, and l
   assert.equal((await back(nodes[0], bob!, jid('{"user":"bob"}'))).welcome.restored, true)
 })
 
+test('no metric speaks of what only Redis keeps', REAL, async t => {
+  const [cable] = (await startRedisNodes(t)).nodes
+  const text = await (await fetch(cable.url.metrics!)).text()
+
+  assert.match(text, /^anycable_go_broker_well 1$/m)
+  assert.doesNotMatch(text, /_(lost_sessions|history|presence|publication_ids)_/)
+  const { sessions, lost_sessions, history } = await cable.stats()
+  assert.deepEqual([sessions, lost_sessions, Object.keys(history)], [0, undefined, ['epoch', 'offset']])
+})
+
 test('the API says how many nodes it told of a disconnect', REAL, async t => {
   const { nodes } = await startRedisNodes(t)
   const answer = await fetch(`${nodes[0].url.api}/disconnect`, {

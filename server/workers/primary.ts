@@ -42,10 +42,11 @@ export function createPrimary(config: Config, { log }: { log: Log }): Cable {
   }
   const stores = createStores(settings, { wall: Date.now, monotonic, dropped, failed })
   const { broker } = stores
-  const counted = (): Counted => ({ ...NO_CLIENTS, broker, ...stores.memory })
+  const memory = isNode(config) ? undefined : stores.memory
+  const counted = (): Counted => ({ ...NO_CLIENTS, broker, memory })
   const metrics = createMetrics(
     {
-      ...gaugesOf(counted, config.rpc !== undefined),
+      ...gaugesOf(counted, { rpc: config.rpc !== undefined, memory: memory !== undefined }),
       workers_num: ['Workers that run.', () => fleet.workers.size],
       workers_replaced_total: ['Workers that ended unexpectedly.', () => fleet.replaced],
     },
