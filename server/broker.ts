@@ -50,6 +50,9 @@ export interface Told {
   readonly told: number
 }
 
+/** A publication that the broker did not take when it was asked. */
+export type Lost = Pick<Publication, 'stream' | 'id'>
+
 /** The messages from a broker to this node. */
 export interface Feed {
   /** Offsets rise. */
@@ -72,6 +75,8 @@ export interface Broker {
   readonly seen: number
   /** Whether it answers, as far as this node knows. */
   readonly well: boolean
+  /** How many nodes share it, as far as this one knows. `undefined`: it belongs to this process, or to its primary. */
+  readonly nodes?: number
   /** Returns the position of a page that is rendered now. Changes nothing. */
   position: () => Soon<Position>
   /**
@@ -95,8 +100,11 @@ export interface Broker {
   tell: (stream: string, live: Live) => Soon<void>
   /** Tells every node. Returns how many sessions it ended, of all nodes, if it can know that. */
   signal: (signal: Signal) => Soon<number | Told>
-  /** Makes every position so far a gap, of these streams or of all, and tells every node. */
-  forget: (streams: readonly string[] | 'all') => Soon<void>
+  /**
+   * Makes every position so far a gap, of the streams of these publications or of all, and tells every node. It skips a
+   * publication whose id it took.
+   */
+  forget: (lost: readonly Lost[] | 'all') => Soon<void>
   /** Begins the feed. Rejects {@link BrokerRefused}. */
   start: (to: Feed) => Soon<void>
   /** Ends the feed, after what was asked. `undefined`: there is nothing to end. */

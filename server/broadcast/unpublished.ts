@@ -2,8 +2,8 @@
  * Publications that the broker did not take, because it was away. Their backends got a 503 and may never retry, so the pages
  * of these streams must refresh once the broker is back.
  */
-import { type Soon, soon } from '../base/soon.ts'
-import { type Broker, BrokerUnavailable } from '../broker.ts'
+import type { Soon } from '../base/soon.ts'
+import { type Broker, BrokerUnavailable, type Lost } from '../broker.ts'
 import { RequestRefused } from '../errors.ts'
 import type { Publication } from '../protocol/publication.ts'
 
@@ -20,16 +20,17 @@ const RETRY_MS = 1_000
 
 /** Publishes as the broker does. Throws {@link RequestRefused} `broker_unavailable`, now or later, if the broker is away. */
 export function withUnpublishedHealed({ publish, forget, later }: UnpublishedParts): Broker['publish'] {
-  /** Streams, by the id of the publication, or by the publication if it has none. */
-  const failed = new Map<unknown, string>()
+  /** By the id of the publication, or by the stream if it has none. */
+  const failed = new Map<string, Lost>()
   let isTooMany = false
   let isWaiting = false
 
   function refuse(publications: readonly Publication[], error: unknown): never {
     if (!(error instanceof BrokerUnavailable)) throw error
-    for (const publication of publications) {
+    for (const { stream, id } of publications) {
       if (failed.size >= MOST) isTooMany = true
-      else failed.set(publication.id ?? publication, publication.stream)
+      else if (id === undefined) failed.set(`stream ${stream}`, { stream })
+      else failed.set(`id ${id}`, { stream, id })
     }
     wait()
     throw new RequestRefused('broker_unavailable', undefined, { cause: error })
@@ -45,29 +46,25 @@ export function withUnpublishedHealed({ publish, forget, later }: UnpublishedPar
   }
 
   async function heal(): Promise<void> {
-    if (failed.size === 0) return
-    const names = isTooMany ? 'all' : [...new Set(failed.values())]
-    const healed = [...failed.keys()]
+    const lost = [...failed]
+    const isAll = isTooMany
+    failed.clear()
+    isTooMany = false
     try {
-      await forget(names)
-      for (const key of healed) failed.delete(key)
-      isTooMany = false
+      // (A retry may have brought a message, to any node: then no page misses it.)
+      await forget(isAll ? 'all' : lost.map(([, one]) => one))
     } catch (error) {
       if (!(error instanceof BrokerUnavailable)) throw error
+      for (const [key, one] of lost) failed.set(key, one)
+      isTooMany ||= isAll
       wait()
     }
-  }
-
-  /** A retry brought the message, so no page misses it. */
-  const took = (published: readonly Publication[]): readonly Publication[] => {
-    if (failed.size > 0) for (const { id } of published) failed.delete(id)
-    return published
   }
 
   return publications => {
     let done: Soon<readonly Publication[]>
     try {
-      done = soon(publish(publications), took)
+      done = publish(publications)
     } catch (error) {
       return refuse(publications, error)
     }

@@ -27,8 +27,9 @@ export interface MemoryBrokerParts {
 
 export function createMemoryBroker({ history, ids }: MemoryBrokerParts): SyncBroker {
   let feed: Feed
+  const took = (id: string | undefined): boolean => id !== undefined && ids.has(id)
   const take = ({ stream, message, exclude, type, transient, id, key }: Publication): boolean => {
-    if (id !== undefined && ids.has(id)) return false
+    if (took(id)) return false
     if (history === undefined || transient) feed.live(stream, { message, exclude, type, fromClient: false })
     else feed.entry(history.append(stream, message, exclude, type, key))
     // Last: if a line above throws, the backend's retry must not look like a repetition.
@@ -47,7 +48,10 @@ export function createMemoryBroker({ history, ids }: MemoryBrokerParts): SyncBro
     since: (stream, seconds) => history?.since(stream, seconds) ?? [],
     tell: (stream, live) => feed.live(stream, live),
     signal: signal => feed.signal(signal),
-    forget(streams) {
+    forget(lost) {
+      const streams =
+        lost === 'all' ? lost : [...new Set(lost.filter(({ id }) => !took(id)).map(({ stream }) => stream))]
+      if (streams.length === 0) return
       history?.forget(streams)
       feed.gap(streams)
     },

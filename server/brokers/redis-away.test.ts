@@ -1,6 +1,7 @@
 /** The broker that nodes share, while Redis is away, comes back, or is another one. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
+import { createFront } from '../../testing/front.ts'
 import { createProxy } from '../../testing/proxy.ts'
 import { NO_REDIS, startRedis } from '../../testing/redis.ts'
 import { away, type NodeOptions, publication, startNode, texts, unavailable, well } from '../test/redis-node.ts'
@@ -52,7 +53,7 @@ test('a node that missed that streams were forgotten says so', { skip: NO_REDIS 
   const { here, there, proxy } = await apart(t)
   proxy.cut()
   await away(there)
-  await here.broker.forget(['b'])
+  await here.broker.forget([{ stream: 'b' }])
   proxy.pass()
   await well(there)
 
@@ -126,6 +127,36 @@ test('a Redis that lost its data while it ran is a new epoch', { skip: NO_REDIS 
   await here.broker.publish([publication('a', '1')])
   await there.until('a 1 1')
 })
+
+for (const [about, isLate, gaps] of [
+  ['after', true, ['gap all']],
+  ['before', false, []],
+] as const) {
+  test(`pages of other nodes ${isLate ? 'refresh' : 'stay'} if a node published to an old master ${about} they met the new one`, {
+    skip: NO_REDIS,
+  }, async t => {
+    const [old, next] = [await startRedis(t), await startRedis(t)]
+    const ports = [old.port]
+    const front = await createFront(ports)
+    t.after(front.close)
+    const late = await startNode(t, { url: `redis://127.0.0.1:${front.port}` })
+    const publish = () => late.broker.publish([publication('a', '1')])
+    if (!isLate) await publish()
+    const early = await startNode(t, next)
+    await early.broker.listen('a')
+    if (isLate) await publish()
+    ports[0] = next.port
+    await old.kill()
+    await late.until('gap all')
+    await well(late)
+    await late.broker.publish([publication('a', '2')])
+    const offset = isLate ? 2 : 1
+    await early.until(`a ${offset} 2`)
+
+    assert.deepEqual(early.got, [...gaps, `a ${offset} 2`])
+    assert.deepEqual(late.got, ['gap all'])
+  })
+}
 
 test('while Redis is out of memory nothing is published, and what it has can be read', { skip: NO_REDIS }, async t => {
   const redis = await startRedis(t)

@@ -25,10 +25,10 @@ export class RedisFeed {
   /** `undefined`: we deliver at once. */
   #held: [text: string, stream: string | undefined][] | undefined = []
   #to: Feed | undefined
-  readonly #tick: (node: string) => void
+  readonly #tick: (node: string, nodes: number) => void
 
-  /** `tick` is called with the node whose tick came. */
-  constructor(epoch: string, tick: (node: string) => void) {
+  /** `tick` is called with the node whose tick came, and with how many nodes there are. */
+  constructor(epoch: string, tick: (node: string, nodes: number) => void) {
     this.epoch = epoch
     this.#tick = tick
   }
@@ -86,7 +86,7 @@ export class RedisFeed {
       case 'live':
         return this.#to?.live(stream, arrival.live)
       case 'tick':
-        return this.#tick(arrival.node)
+        return this.#tick(arrival.node, arrival.nodes)
       case 'gap':
         return this.#to?.gap(arrival.streams)
       case 'signal':

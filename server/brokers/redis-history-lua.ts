@@ -1,7 +1,7 @@
 /**
  * The functions of the history in Redis.
  *
- *   <prefix>:life               epoch, run (the run_id of its Redis), evicted, offset (the counter), forgotten (a horizon)
+ *   <prefix>:life               epoch, run (the run_id of its Redis), evicted, begun (ms), offset (the counter), forgotten (a horizon)
  *   <prefix>:<epoch>:s:<stream> its entries: a Redis stream whose ids are our offsets; a (Unix seconds), e (the text), k (a key)
  *   <prefix>:<epoch>:h:<stream> h, the horizon, and l, the last offset; it outlives the entries
  *   <prefix>:<epoch>:k:<stream> its entries with a key: key ─▶ JSON of [[offset, exclude], …]
@@ -32,19 +32,24 @@ end
 `
 
 export const HISTORY = {
-  /** A new epoch, unless the stored one belongs to this run of Redis: [epoch, run_id]. ARGV: an epoch that is new. */
+  /**
+   * A new epoch, unless the stored one belongs to this run of Redis: [epoch, run_id, ms since it began]. ARGV: an epoch that
+   * is new.
+   */
   begin: `
 ${INFO}
 local key, fresh = KEYS[1] .. ':life', ARGV[1]
 local run, evicted = info('server', 'run_id'), tonumber(info('stats', 'evicted_keys'))
-local life = redis.call('HMGET', key, 'epoch', 'run', 'evicted')
-if life[1] and life[2] == run and evicted <= tonumber(life[3]) then return {life[1], run} end
+local clock = redis.call('TIME')
+local ms = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local life = redis.call('HMGET', key, 'epoch', 'run', 'evicted', 'begun')
+if life[1] and life[2] == run and evicted <= tonumber(life[3]) then return {life[1], run, ms - tonumber(life[4])} end
 redis.call('DEL', key)
-redis.call('HSET', key, 'epoch', fresh, 'run', run, 'evicted', evicted, 'offset', 0, 'forgotten', 0)
+redis.call('HSET', key, 'epoch', fresh, 'run', run, 'evicted', evicted, 'begun', ms, 'offset', 0, 'forgotten', 0)
 redis.call('XADD', KEYS[1] .. ':' .. fresh .. ':marks', '*', 'o', 0)
-return {fresh, run}`,
+return {fresh, run, 0}`,
 
-  /** Publishes the counter, and notes it. ARGV: epoch, node, --history_ttl. */
+  /** Publishes the counter and how many nodes there are, and notes the counter. ARGV: epoch, node, --history_ttl. */
   tick: `
 ${EXPECT}
 ${INFO}
@@ -61,7 +66,8 @@ if not last or tonumber(string.match(last[1], '%d+')) < (now - ttl / 100) * 1000
   if type(marked) == 'table' and marked.err and not string.find(marked.err, 'OOM') then return marked end
   redis.call('EXPIRE', marks, 20 * ttl)
 end
-redis.call('PUBLISH', mine .. ':all', 't ' .. life[2] .. ' ' .. node)`,
+local nodes = redis.call('PUBSUB', 'NUMSUB', mine .. ':all')[2]
+redis.call('PUBLISH', mine .. ':all', 't ' .. life[2] .. ' ' .. node .. ' ' .. nodes)`,
 
   /**
    * Takes all publications, or none: 1 for each that it published, 0 for each whose id it took before. ARGV: epoch,
@@ -167,19 +173,30 @@ for _, entry in ipairs(redis.call('XRANGE', mine .. ':s:' .. ARGV[2], '-', '+'))
 end
 return found`,
 
-  /** Makes earlier positions a gap. ARGV: epoch, --history_ttl, JSON for the feed, streams (none: all). */
+  /**
+   * Makes earlier positions a gap, of all streams or of the streams of publications whose ids it did not take. ARGV: epoch,
+   * --history_ttl, and for each publication (none: all streams): stream, id.
+   */
   forget: `
 ${EXPECT}
-local ttl = tonumber(ARGV[2])
+local ttl, isAll, lost, known = tonumber(ARGV[2]), #ARGV == 2, {}, {}
+for at = 3, #ARGV, 2 do
+  local stream, id = ARGV[at], ARGV[at + 1]
+  if not known[stream] and (id == '' or not redis.call('ZSCORE', mine .. ':ids', id)) then
+    known[stream] = true
+    lost[#lost + 1] = stream
+  end
+end
+if #lost == 0 and not isAll then return end
 local offset = redis.call('HINCRBY', prefix .. ':life', 'offset', 1)
-if #ARGV == 3 then redis.call('HSET', prefix .. ':life', 'forgotten', offset) end
-for at = 4, #ARGV do
-  local horizon = mine .. ':h:' .. ARGV[at]
-  redis.call('DEL', mine .. ':s:' .. ARGV[at], mine .. ':k:' .. ARGV[at])
+if isAll then redis.call('HSET', prefix .. ':life', 'forgotten', offset) end
+for _, stream in ipairs(lost) do
+  local horizon = mine .. ':h:' .. stream
+  redis.call('DEL', mine .. ':s:' .. stream, mine .. ':k:' .. stream)
   redis.call('HSET', horizon, 'h', offset, 'l', offset)
   redis.call('EXPIRE', horizon, 10 * ttl)
 end
-redis.call('PUBLISH', mine .. ':all', 'g ' .. offset .. '\\n' .. ARGV[3])`,
+redis.call('PUBLISH', mine .. ':all', 'g ' .. offset .. '\\n' .. (isAll and '"all"' or cjson.encode(lost)))`,
 
   /** The counter. ARGV: epoch. */
   position: `

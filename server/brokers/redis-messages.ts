@@ -4,7 +4,7 @@
  *   stored            <head>\n<message>                        head: JSON of what is not the message; empty if there is nothing
  *   to a stream       e <offset>\n<head>\n<message>            an entry
  *                     l\n<head>\n<message>                     a live message
- *   to every node     t <offset> <node>                        a tick
+ *   to every node     t <offset> <node> <nodes>                a tick: whose it is, and how many nodes there are
  *                     g <offset>\n<JSON>                       a gap: streams, or "all"
  *                     s\n<JSON>                                a signal
  *
@@ -16,7 +16,7 @@ import type { Entry, Live, Signal } from '../broker.ts'
 export type Arrival =
   | { readonly kind: 'entry'; readonly offset: number; readonly stored: string }
   | { readonly kind: 'live'; readonly live: Live }
-  | { readonly kind: 'tick'; readonly offset: number; readonly node: string }
+  | { readonly kind: 'tick'; readonly offset: number; readonly node: string; readonly nodes: number }
   | { readonly kind: 'gap'; readonly offset: number; readonly streams: readonly string[] | 'all' }
   | { readonly kind: 'signal'; readonly signal: Signal }
 
@@ -40,7 +40,7 @@ export const printSignal = (signal: Signal): string => `s\n${JSON.stringify(sign
 /** Parses a message of the feed. */
 export function arrivalOf(text: string): Arrival {
   const end = text.indexOf('\n')
-  const [kind, offset, node = ''] = (end === -1 ? text : text.slice(0, end)).split(' ')
+  const [kind, offset, node = '', nodes] = (end === -1 ? text : text.slice(0, end)).split(' ')
   const rest = text.slice(end + 1)
   switch (kind) {
     case 'e':
@@ -50,7 +50,7 @@ export function arrivalOf(text: string): Arrival {
       return { kind: 'live', live: { ...head, message, fromClient: head.fromClient ?? false } }
     }
     case 't':
-      return { kind: 'tick', offset: Number(offset), node }
+      return { kind: 'tick', offset: Number(offset), node, nodes: Number(nodes) }
     case 'g':
       return { kind: 'gap', offset: Number(offset), streams: JSON.parse(rest) }
     case 's':

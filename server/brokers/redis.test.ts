@@ -141,7 +141,7 @@ test('forgotten streams are a gap on every node, for earlier positions only', RE
   const after = async (stream: string, offset: number) =>
     texts(await there.broker.after(stream, { offset, epoch: there.broker.epoch }))
   await here.broker.publish([publication('a', '1'), publication('b', '2')])
-  await here.broker.forget(['a', 'c'])
+  await here.broker.forget([{ stream: 'a' }, { stream: 'c' }, { stream: 'a' }])
   await there.until('gap a,c')
   assert.deepEqual(await after('a', 2), 'gap')
   assert.deepEqual(await after('c', 2), 'gap')
@@ -152,6 +152,31 @@ test('forgotten streams are a gap on every node, for earlier positions only', RE
   await there.until('gap all')
   assert.deepEqual(await after('b', 3), 'gap')
   assert.deepEqual(await after('b', there.broker.seen), [])
+})
+
+test('a stream is not forgotten for a publication that another node took by its id', REAL, async t => {
+  const redis = await startRedis(t)
+  const [here, there] = [await startNode(t, redis), await startNode(t, redis)]
+  await there.broker.publish([publication('a', '1', { id: 'x' })])
+  await here.broker.forget([{ stream: 'a', id: 'x' }])
+  await here.broker.forget([
+    { stream: 'a', id: 'x' },
+    { stream: 'b/é"', id: 'y' },
+  ])
+  await there.until('gap b/é"')
+
+  assert.deepEqual(there.got, ['gap b/é"'])
+  assert.deepEqual(texts(await there.broker.after('a', { offset: 0, epoch: there.broker.epoch })), ['1 1'])
+})
+
+test('a node knows how many nodes there are', REAL, async t => {
+  const redis = await startRedis(t)
+  const nodes = [await startNode(t, redis), await startNode(t, redis), await startNode(t, redis)]
+  const counts = () => nodes.map(({ broker }) => broker.nodes)
+  while (counts().join() !== '3,3,3') await pause(10)
+  await nodes.pop()!.broker.stop()
+
+  while (counts().join() !== '2,2') await pause(10)
 })
 
 test('a signal reaches all nodes, and says how many', REAL, async t => {
@@ -197,7 +222,7 @@ test('the user of Redis that docs/operating.md describes may do all that a node 
   broker.unlisten('a')
   await broker.forget('all')
   const part = { broker, ttlSeconds: 10, later: () => {}, failed: (error: unknown) => assert.fail(String(error)) }
-  const presence = createRedisPresence({ ...part, node: 'node', maxAnswerBytes: 1e6 })
+  const presence = createRedisPresence({ ...part, maxAnswerBytes: 1e6 })
   await presence.join('a', 'sid', 'ada', undefined)
   await presence.leave('a', 'sid')
   const sessions = createRedisSessions(part)

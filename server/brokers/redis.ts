@@ -56,10 +56,15 @@ export function createRedisBroker(parts: RedisBrokerParts): RedisBroker {
   /** Ticks that we expected and did not get. */
   let missedTicks = 0
   let isTicked = false
-  const feed = new RedisFeed(randomLetters(8), from => {
+  let nodes = 1
+  const feed = new RedisFeed(randomLetters(8), (from, count) => {
     missedTicks = 0
     isTicked = from !== node
+    // (After a fail-over each node meets the others one by one.)
+    nodes = Math.max(count, nodes - 1)
   })
+  /** When Redis last took a publication of this node. */
+  let tookAt = Number.NEGATIVE_INFINITY
   /** `undefined`: Redis is away, or we catch up. */
   let joined: { life: Life; settle: Settle } | undefined
   let isStopped = false
@@ -80,15 +85,23 @@ export function createRedisBroker(parts: RedisBrokerParts): RedisBroker {
     if (life.epoch !== feed.epoch) throw new BrokerUnavailable('another epoch has begun')
     return answer
   }
+  /** Asks for something of which pages on all nodes must learn. */
+  const change = <T>(ask: (life: Life) => Promise<T>): Promise<T> =>
+    asked(async life => {
+      const answer = await ask(life)
+      tookAt = performance.now()
+      return answer
+    })
   const rest = (ms: number) => Promise.race([new Promise<void>(resolve => later(ms, resolve)), stopped])
 
   async function run(first: (refused?: BrokerRefused) => void): Promise<void> {
     while (!isStopped) {
       try {
+        const quietMs = performance.now() - tookAt
         const life = await beginLife(server, prefix)
         void stopped.then(() => life.end('the cable stops'))
         try {
-          await join(life)
+          await join(life, quietMs)
           first()
           become(undefined)
           become(await life.ended)
@@ -113,8 +126,9 @@ export function createRedisBroker(parts: RedisBrokerParts): RedisBroker {
     else log.warn(`the broker is away: ${reason}`)
   }
 
-  async function join(life: Life): Promise<void> {
-    const { epoch } = life
+  /** `quietMs`: how long Redis has taken no publication of this node. */
+  async function join(life: Life, quietMs: number): Promise<void> {
+    const { epoch, ageMs } = life
     const start = `${prefix}:${epoch}:s:`
     const heard = (text: string, channel: string) => {
       try {
@@ -127,6 +141,8 @@ export function createRedisBroker(parts: RedisBrokerParts): RedisBroker {
     await life.feed.subscribe(`${prefix}:${epoch}:all`, heard)
     const settle = createChannels({ client: life.feed, wanted, channelOf: stream => start + stream, heard })
     await settle(wanted)
+    // The pages of the nodes that were here before refreshed before an old master took our last publication.
+    if (epoch !== feed.epoch && quietMs < ageMs) await life.call('forget', ttl)
     const offset = Number(await life.call<string>('position'))
     if (epoch !== feed.epoch) feed.renew(epoch, offset)
     else feed.caughtUp({ offset, ...(await readAll(life)) })
@@ -176,9 +192,12 @@ export function createRedisBroker(parts: RedisBrokerParts): RedisBroker {
     get well() {
       return joined !== undefined
     },
+    get nodes() {
+      return nodes
+    },
     position: () => asked(async life => ({ offset: Number(await life.call('position')), epoch: life.epoch })),
     publish: publications =>
-      asked(async life => {
+      change(async life => {
         const texts = publications.flatMap(argumentsOf)
         const published = await life.call<readonly number[]>('publish', limit, ttl, MOST_IDS, ...texts)
         return publications.filter((_, at) => published[at] === 1)
@@ -205,10 +224,10 @@ export function createRedisBroker(parts: RedisBrokerParts): RedisBroker {
       asked(life => life.tell(`${prefix}:${life.epoch}:s:${stream}`, printLive(live))).then(() => {}),
     signal: (signal: Signal) =>
       asked(async life => ({ told: await life.tell(`${prefix}:${life.epoch}:all`, printSignal(signal)) })),
-    forget: async streams => {
-      if (streams.length === 0) return
-      const names = streams === 'all' ? [] : streams
-      await asked(life => life.call('forget', ttl, JSON.stringify(streams), ...names))
+    forget: async lost => {
+      if (lost.length === 0) return
+      const names = lost === 'all' ? [] : lost.flatMap(({ stream, id = '' }) => [stream, id])
+      await change(life => life.call('forget', ttl, ...names))
     },
     start(to) {
       feed.start(to)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import { test } from 'node:test'
-import { createPace, isWell, type PaceSettings } from './pace.ts'
+import { createPace, createRefreshPace, isWell, type PaceSettings } from './pace.ts'
 
 function clockwork() {
   const timers: { at: number; then: () => void }[] = []
@@ -24,9 +24,9 @@ function clockwork() {
 }
 
 /** A pace on a clock that the test moves, and what jobs did, in order. */
-function paced(settings: Partial<PaceSettings> & { rate: number }) {
+function paced(settings: Omit<Partial<PaceSettings>, 'rate'> & { rate: number }) {
   const { monotonic, later, pass } = clockwork()
-  const pace = createPace({ notBefore: 0, check: undefined, monotonic, later, ...settings })
+  const pace = createPace({ notBefore: 0, check: undefined, monotonic, later, ...settings, rate: () => settings.rate })
   const done: string[] = []
   const ask = (owner: string, job = owner) => pace.ask(owner, () => done.push(job) > 0)
   return { pace, ask, done, pass, monotonic }
@@ -42,6 +42,22 @@ test('a few jobs run at once, many at the rate, and those with nothing to do tak
   assert.ok(done.length >= 54 && done.length <= 56, String(done.length))
   pass(2500)
   assert.deepEqual([done.length, pace.waiting], [175, 0])
+})
+
+test('the rate of a cable of three nodes is a third for each, from the moment at which it knows them', () => {
+  const { monotonic, later, pass } = clockwork()
+  let nodes = 1
+  const settings = { heal: 'on', heal_rate: 30, heal_delay: 0, heal_check: '' }
+  const pace = createRefreshPace(settings, { nodes: () => nodes, later, monotonic })!
+  let done = 0
+  for (let i = 0; i < 200; i++) pace.ask('ada', () => ++done > 0)
+  pass(1000)
+  const alone = done
+  nodes = 3
+  pass(2000)
+
+  assert.ok(alone >= 32 && alone <= 33, String(alone))
+  assert.ok(done - alone >= 19 && done - alone <= 22, String(done - alone))
 })
 
 for (const rate of [1, 4, 50, 1000]) {

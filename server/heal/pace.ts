@@ -11,8 +11,8 @@
 import { Queue, type QueuePlace } from './queue.ts'
 
 export interface PaceSettings {
-  /** Jobs a second. */
-  readonly rate: number
+  /** Returns the jobs a second; it may change. */
+  readonly rate: () => number
   /** No job runs before this time, in ms of the monotonic clock. */
   readonly notBefore: number
   readonly monotonic: () => number
@@ -47,8 +47,8 @@ export function createPace({ rate, notBefore, monotonic, later, check }: PaceSet
   /** Owners, the next one first. */
   const order = new Queue<string>()
   let waiting = 0
-  const atOnce = Math.max(1, rate / 10)
-  let turns = atOnce
+  const atOnce = () => Math.max(1, rate() / 10)
+  let turns = atOnce()
   let counted = monotonic()
   let checkedAt = Number.NEGATIVE_INFINITY
   let asleep = false
@@ -66,10 +66,10 @@ export function createPace({ rate, notBefore, monotonic, later, check }: PaceSet
     const time = monotonic()
     if (time < notBefore) return sleep(notBefore - time)
     if (check !== undefined && time - checkedAt >= CHECK_MS) return void look(check)
-    turns = Math.min(atOnce, turns + ((time - counted) / 1000) * rate)
+    turns = Math.min(atOnce(), turns + ((time - counted) / 1000) * rate())
     counted = time
     for (let looks = 0; waiting > 0 && turns >= 1 && looks < MAX_SKIPPED; looks++) if (next()()) turns--
-    if (waiting > 0) sleep(Math.ceil(1000 / rate))
+    if (waiting > 0) sleep(Math.ceil(1000 / rate()))
   }
 
   async function look(check: () => Promise<boolean>): Promise<void> {
@@ -142,14 +142,19 @@ export interface HealingSettings {
   readonly heal_check: string
 }
 
+export interface RefreshPaceParts extends Pick<PaceSettings, 'later' | 'monotonic'> {
+  /** Returns how many nodes share the rate, because their pages belong to one app. */
+  nodes?: () => number
+}
+
 /** Returns the pace of refreshes; `undefined`: the cable asks no page to refresh. */
 export function createRefreshPace(
   settings: HealingSettings,
-  { later, monotonic }: Pick<PaceSettings, 'later' | 'monotonic'>,
+  { nodes = () => 1, later, monotonic }: RefreshPaceParts,
 ): Pace | undefined {
   if (settings.heal === 'off') return undefined
   return createPace({
-    rate: settings.heal_rate,
+    rate: () => settings.heal_rate / nodes(),
     notBefore: monotonic() + settings.heal_delay * 1000,
     check: settings.heal_check === '' ? undefined : isWell(settings.heal_check),
     later,

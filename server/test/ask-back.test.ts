@@ -8,7 +8,7 @@ import { type DelayedCable, delayedCable, freshMemory } from './delayed-cable.ts
 import { counted, METRICS, open, turbo } from './test-cable.ts'
 
 const GAPS: readonly (readonly [string, (delayed: DelayedCable) => unknown])[] = [
-  ['a message that the broker did not take', ({ broker }) => broker.forget(['a'])],
+  ['a message that the broker did not take', ({ broker }) => broker.forget([{ stream: 'a' }])],
   ['a new epoch', ({ broker }) => broker.restart(freshMemory('fresh'))],
 ]
 const DISCONNECT = { type: 'disconnect', reason: 'messages_missed', reconnect: true }
@@ -58,15 +58,15 @@ for (const [about, make] of GAPS) {
   })
 }
 
-for (const [about, streams, restored] of [
-  ['one stream', ['a'], [open('other')]],
+for (const [about, lost, restored] of [
+  ['one stream', [{ stream: 'a' }], [open('other')]],
   ['all streams', 'all', []],
 ] as const) {
   test(`a client that is lost before its turn does not resume a subscription with a gap: ${about}`, async t => {
     const { cable, broker, client, last } = await reader(t, ['--heal_delay=600'], EXTENDED)
     await client.confirmed(open('other'))
     await broker.settled()
-    await broker.forget(streams)
+    await broker.forget(lost)
     await broker.settled()
     await client.drop()
 
@@ -80,7 +80,7 @@ for (const [about, streams, restored] of [
 test('a client that does not ask for history after it resumed is asked to come back', async t => {
   const { cable, broker, client } = await reader(t, [], EXTENDED)
   await client.drop()
-  await broker.forget(['a'])
+  await broker.forget([{ stream: 'a' }])
 
   const again = await cable.welcomed({ protocols: EXTENDED, query: `?sid=${client.welcome.sid}` })
   assert.deepEqual(again.welcome.restored_ids, [open('a')])
@@ -108,7 +108,7 @@ test('the pages of a client that is asked to come back refresh first', async t =
   const { broker, client } = await reader(t, [], EXTENDED)
   await client.confirmed(turbo('a'))
   await broker.settled()
-  await broker.forget(['a'])
+  await broker.forget([{ stream: 'a' }])
 
   assert.match(String((await client.next()).message), /action="refresh"/)
   assert.deepEqual([(await client.next()).type, await client.next()], ['reject_history', DISCONNECT])

@@ -73,7 +73,7 @@ for (const [about, disturb] of [
     'a message that the broker never took',
     async ({ broker }, _, app) => {
       app.rows.push('never broadcast')
-      await broker.forget(['a'])
+      await broker.forget([{ stream: 'a' }])
     },
   ],
 ] as [string, (delayed: DelayedCable, random: Random, app: App) => Promise<void>][]) {

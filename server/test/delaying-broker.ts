@@ -134,7 +134,7 @@ export function createDelayingBroker(first: SyncBroker, { seed, maxMs }: Delays)
       memory.tell(stream, live)
     },
     signal: signal => later(() => memory.signal(signal)),
-    forget: streams => later(() => memory.forget(streams)),
+    forget: lost => later(() => memory.forget(lost)),
     start(to) {
       feed = to
       feedFrom(memory)

@@ -22,12 +22,12 @@ export type NodeOptions = Partial<Pick<RedisBrokerParts, 'history_limit' | 'hist
 
 export async function startNode(
   t: TestContext,
-  { url }: Pick<TestRedis, 'url'>,
+  { url, sentinels = [] }: Pick<TestRedis, 'url'> & { sentinels?: readonly string[] },
   options: NodeOptions = {},
 ): Promise<Node> {
   const [got, lines, failures] = [[] as string[], [] as string[], [] as unknown[]]
   const broker = createRedisBroker({
-    server: { url, sentinels: [], tls: { rejectUnauthorized: true } },
+    server: { url, sentinels, tls: { rejectUnauthorized: true } },
     ...{ prefix: 'hotcable', history_limit: 100, history_ttl: 300, ...options },
     later(ms, then) {
       const timer = setTimeout(then, ms).unref()

@@ -1,6 +1,6 @@
 /** What the primary and a worker ask and tell each other. */
 import type { Soon } from '../base/soon.ts'
-import type { Entry, Live, Signal } from '../broker.ts'
+import type { Entry, Live, Lost, Signal } from '../broker.ts'
 import type { ClosedCode } from '../errors.ts'
 import type { Attendance } from '../presence/presence.ts'
 import type { Position } from '../protocol/position.ts'
@@ -23,7 +23,7 @@ export interface PrimaryOffers {
   unlisten: (stream: string) => void
   live: (stream: string, live: Live) => void
   signal: (signal: Signal) => Soon<number>
-  forget: (streams: readonly string[] | 'all') => Soon<void>
+  forget: (lost: readonly Lost[] | 'all') => Soon<void>
   join: (stream: string, sid: string, id: string, info: string | undefined) => Soon<'joined' | 'mismatch'>
   leave: (stream: string, sid: string) => void
   lost: (sid: string) => void

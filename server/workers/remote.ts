@@ -67,7 +67,7 @@ export function createRemote({ primary, state, gone }: RemoteParts): Remote {
     unlisten: stream => tell('unlisten', stream),
     tell: (stream, live) => tell('live', stream, live) as undefined,
     signal: signal => ask('signal', signal),
-    forget: streams => ask('forget', streams),
+    forget: lost => ask('forget', lost),
     start(to) {
       feed = to
     },

@@ -121,7 +121,7 @@ export function createSeats({ stores: { broker, presence, memory }, pace }: Seat
         unlisten: stream => unlisten(stream, seat),
         live: (stream: string, live: Live) => void broker.tell(stream, live),
         signal,
-        forget: streams => broker.forget(streams),
+        forget: lost => broker.forget(lost),
         join(stream, sid, id, info) {
           joined.add(sid)
           return presence!.join(stream, sid, id, info)
