@@ -186,7 +186,9 @@ export class CatchUp {
   #send(pending: PendingReplay, found: readonly Entry[] | 'gap', history: HistoryReader): boolean {
     const session = this.#session
     const { subscription, asked } = pending
-    const replay = replayOf(pending, found, this.#held, history, this.#parts.limits.maxReplayBytes)
+    // (The feed brings no messages from before this node listened, even if it has not passed them.)
+    const now = this.#parts.listening.now(subscription.grant.streams)
+    const replay = replayOf(pending, found, this.#held, now, this.#parts.limits.maxReplayBytes)
     const { gap, last, covered } = replay
     if (session.connection.congested(replay.bytes)) return false
     const isFirst = subscription.state === 'waiting'
@@ -219,7 +221,8 @@ export class CatchUp {
   #find({ subscription, start }: PendingReplay, history: HistoryReader): Found {
     const opening = this.#parts.listening.opening(subscription.grant.streams)
     if (opening === undefined) return this.#ask(subscription, start, history)
-    return opening.then(() => this.#ask(subscription, start, history))
+    // (Of a subscription that is over we may no longer know the streams.)
+    return opening.then(() => (subscription.state === 'over' ? [] : this.#ask(subscription, start, history)))
   }
 
   #ask(subscription: Subscription, start: PinnedStart, history: HistoryReader): Found {

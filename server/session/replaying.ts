@@ -44,7 +44,7 @@ interface Replay {
   readonly bytes: number
   /** If set, `messages` are the held ones alone: neither a refresh nor a later `history` command could bring them. */
   readonly gap: GapCode | undefined
-  /** The last offset that the client has after it. */
+  /** The last offset that the client has after it, or knows that it may lack. */
   readonly last: number
   /** The client has, or gets, every message after this offset. */
   readonly covered: number
@@ -69,7 +69,9 @@ export function replayOf(
   }
   const messages = inOrder([], kept, 0)
   const gap = heldGap ?? (found === 'gap' ? whyGap(start, now.epoch) : 'gap_too_large')
-  return { messages, bytes: bytesOf(messages, subscription, now), gap, last: 0, covered: before(messages, now.seen) }
+  // (The feed may bring some of the messages before `covered`: the client knows that it may lack them, and may ask for them.)
+  const covered = before(messages, now.seen)
+  return { messages, bytes: bytesOf(messages, subscription, now), gap, last: covered, covered }
 }
 
 /** (A later `history` command must not bring again what we send now.) */

@@ -154,3 +154,22 @@ testSeeds('a client with a fast clock misses nothing while another replay runs',
   const frames = [await client.next(), await client.next()]
   assert.deepEqual(frames.map(({ message, type }) => message ?? type).sort(), ['confirm_history', 'new'])
 })
+
+testSeeds('after a gap a client gets what it asks for, also what its node has not heard of', 20, async (t, seed) => {
+  const { cable, memory } = await delayedCable(t, seed)
+  // (No client listens, so the node may never learn of them.)
+  await cable.broadcast('a', 'one')
+  await cable.broadcast('a', 'two')
+  const client = await cable.welcomed()
+  const ask = (command: string, epoch: string) =>
+    client.command(command, open('a'), { history: { streams: { a: { epoch, offset: 1 } } } })
+  ask('subscribe', 'other')
+  await client.until(({ type }) => type === 'reject_history')
+  ask('history', memory.epoch)
+
+  const frames = await client.until(({ type }) => type === 'confirm_history')
+  assert.deepEqual(
+    frames.flatMap(({ message }) => message ?? []),
+    ['two'],
+  )
+})
