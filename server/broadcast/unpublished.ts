@@ -20,7 +20,7 @@ const RETRY_MS = 1_000
 
 /** Publishes as the broker does. Throws {@link RequestRefused} `broker_unavailable`, now or later, if the broker is away. */
 export function withUnpublishedHealed({ publish, forget, later }: UnpublishedParts): Broker['publish'] {
-  /** By the id of the publication, or by the stream if it has none. */
+  /** By stream and id. */
   const failed = new Map<string, Lost>()
   let isTooMany = false
   let isWaiting = false
@@ -29,8 +29,7 @@ export function withUnpublishedHealed({ publish, forget, later }: UnpublishedPar
     if (!(error instanceof BrokerUnavailable)) throw error
     for (const { stream, id } of publications) {
       if (failed.size >= MOST) isTooMany = true
-      else if (id === undefined) failed.set(`stream ${stream}`, { stream })
-      else failed.set(`id ${id}`, { stream, id })
+      else failed.set(JSON.stringify([stream, id]), id === undefined ? { stream } : { stream, id })
     }
     wait()
     throw new RequestRefused('broker_unavailable', undefined, { cause: error })
