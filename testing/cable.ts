@@ -4,7 +4,7 @@ import { createHmac, randomUUID } from 'node:crypto'
 import { resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
-import { type ChildExit, end, endsWithUs } from './child.ts'
+import { type ChildExit, end, endsWithUs, healthy } from './child.ts'
 import { createFront, type Front } from './front.ts'
 
 const ROOT = resolve(import.meta.dirname, '..')
@@ -70,6 +70,8 @@ async function startNodes(count: number, flags: readonly string[], options: Star
   const portOf = (name: string) => Number(flags.findLast(flag => flag.startsWith(`--${name}=`))?.split('=')[1] ?? 0)
   const own = flags.map(flag => flag.replace(/^(--\w*port)=.*/, '$1=0'))
   const nodes = await Promise.all(Array.from({ length: count }, () => startProcess(own, options)))
+  // (On a busy machine a cable listens before it has reached Redis.)
+  for (const { url, child } of nodes) await healthy(new URL('/ready', url.replace('ws', 'http')).href, child)
   const fronts: Front[] = []
   const front = async (port: number, urls: readonly URL[]) => {
     const made = await createFront(

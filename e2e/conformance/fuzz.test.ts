@@ -4,6 +4,7 @@
  *   HOTCABLE_SEED=<the seed printed>   repeats a run
  *   HOTCABLE_FUZZ=10000                is a full run; 1,000 sequences otherwise
  *   HOTCABLE_TEST_SEED=1               each sequence has a separate cable, and its broker answers later (late-model.ts)
+ *   within testing/with-nodes.ts       each sequence has three nodes, which share Redis
  *
  * A failure names the sequence and prints the shortest beginning of it that fails.
  */
@@ -11,6 +12,7 @@ import assert from 'node:assert/strict'
 import { randomInt } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { after, before, test } from 'node:test'
+import { BROKER_ANSWERS_LATER } from '../../testing/client.ts'
 import { OPEN } from './flags.ts'
 import { Random } from './fuzz/random.ts'
 import { Inconclusive, Sequence } from './fuzz/sequence.ts'
@@ -22,7 +24,7 @@ const { env } = process
 const COUNT = Number(env.HOTCABLE_FUZZ ?? 1000)
 const SEED = Number(env.HOTCABLE_SEED ?? randomInt(2 ** 31))
 /** On a late cable a sequence mostly waits. */
-const AT_ONCE = env.HOTCABLE_TEST_SEED === undefined ? 6 : 60
+const AT_ONCE = env.HOTCABLE_TEST_REDIS !== undefined ? 6 : env.HOTCABLE_TEST_SEED !== undefined ? 60 : 6
 /** Small spaces, collected often: what stays is what is kept. A leak ends it. */
 const NODE_FLAGS = ['--max-old-space-size=192', '--max-semi-space-size=2']
 const GROWTH_MB = 64
@@ -46,8 +48,7 @@ let cable: Pick<Server, 'stop'>
 let shared: Server | undefined
 let late: LateCables | undefined
 before(async () => {
-  if (env.HOTCABLE_TEST_SEED === undefined)
-    cable = shared = await startHotcable(SHARED_FLAGS, { nodeFlags: NODE_FLAGS })
+  if (!BROKER_ANSWERS_LATER) cable = shared = await startHotcable(SHARED_FLAGS, { nodeFlags: NODE_FLAGS })
   else cable = late = startLateCables(NODE_FLAGS)
 })
 after(() => cable.stop())
@@ -90,7 +91,7 @@ const length = (n: number) => 5 + (n % 31)
 
 async function attempt(n: number, steps = length(n)): Promise<Outcome> {
   const seed = Math.imul(SEED, 0x9e3779b1) + n
-  const own = await late?.start(LATE_FLAGS, seed ^ Number(env.HOTCABLE_TEST_SEED))
+  const own = await late?.start(LATE_FLAGS, seed ^ Number(env.HOTCABLE_TEST_SEED ?? 0))
   const world = new World(own ?? shared!)
   const sequence = new Sequence(world, new Random(seed), world.stream(`fuzz/${n}`), own)
   let watch: NodeJS.Timeout | undefined

@@ -17,10 +17,19 @@ export interface LateCables {
   stop: () => Promise<number | null>
 }
 
+export interface Forgetting {
+  /** How often a broker forgot streams so far. */
+  readonly forgotten: number
+  /** Whether a broker has yet to forget the streams of publications that it did not take. */
+  readonly isOwing: boolean
+}
+
 export interface LateCable extends Server {
   setAway: (isAway: boolean) => Promise<void>
-  /** Resolves when its broker has nothing under way; with how often it forgot streams so far. */
-  settled: () => Promise<number>
+  /** Whether it is several nodes, which share Redis. */
+  readonly isShared: boolean
+  /** Resolves when its brokers have nothing under way. */
+  settled: () => Promise<Forgetting>
 }
 
 export function startLateCables(nodeFlags: readonly string[]): LateCables {
@@ -52,8 +61,10 @@ export function startLateCables(nodeFlags: readonly string[]): LateCables {
         kind: 'hotcable',
         pid: child.pid!,
         ...url,
+        nodes: [url.cable],
         http,
         metrics: [`${http}/metrics`],
+        isShared: process.env.HOTCABLE_TEST_REDIS !== undefined,
         setAway: isAway => ask({ of: id, isAway }),
         settled: () => ask({ of: id, asks: 'settled' }),
         async stop() {

@@ -21,6 +21,8 @@ export interface Server {
   readonly pid: number
   /** Where clients connect. */
   readonly cable: string
+  /** The same for each of its processes. */
+  readonly nodes: readonly string[]
   /** The clients' port, for HTTP. */
   readonly http: string
   readonly broadcast: string
@@ -44,6 +46,7 @@ export async function startHotcable(flags: readonly string[], options: StartOpti
     kind: 'hotcable',
     pid: child.pid!,
     cable: url,
+    nodes,
     http: `http://${host}`,
     broadcast,
     metrics: nodes.map(node => `http://${new URL(node).host}/metrics`),
@@ -86,6 +89,7 @@ export const startAnycable =
         kind: 'anycable',
         pid: child.pid!,
         cable: `ws://${HOST}:${front}/cable`,
+        nodes: [`ws://${HOST}:${front}/cable`],
         http,
         broadcast,
         metrics,

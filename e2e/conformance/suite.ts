@@ -61,8 +61,8 @@ const RPC: Readonly<Record<string, readonly Scenario[]>> = {
 
 const ALL = { ...SCENARIOS, ...RPC }
 
-/** With this variable the cables keep everything in Redis. */
-const { HOTCABLE_TEST_REDIS: REDIS } = process.env
+/** With these variables the cables keep everything in Redis, and consist of so many nodes. */
+const { HOTCABLE_TEST_REDIS: REDIS, HOTCABLE_TEST_NODES: NODES } = process.env
 
 /** Runs every scenario against the cables that `start` starts, under a heading. */
 export function cableTests(kind: CableKind, start: StartServer, heading: string = kind): void {
@@ -96,7 +96,7 @@ export function cableTests(kind: CableKind, start: StartServer, heading: string 
     for (const scenario of scenarios) {
       const { title, flags = [], alone, differs, absent, todo } = scenario
       const skip = runs(kind, scenario)
-        ? (REDIS !== undefined && scenario.inMemory) || false
+        ? (REDIS !== undefined && scenario.inMemory) || (NODES !== undefined && scenario.ofOneNode) || false
         : (absent ?? `${differs!.anycable} (${differs!.why})`)
       const run = kind === 'anycable' && differs ? differs.run! : scenario.run
       const name = kind === 'anycable' && differs ? `${title} · AnyCable ${differs.anycable}` : title

@@ -27,6 +27,8 @@ export interface Scenario {
   alone?: boolean
   /** Why the scenario does not hold for a cable that keeps everything in Redis. */
   inMemory?: string
+  /** Why the scenario does not hold for a cable that consists of several nodes. */
+  ofOneNode?: string
   run: (world: World) => Promise<void>
   differs?: Difference
   /** Our cable does not do this yet: the scenario runs, and may fail. */
@@ -61,8 +63,8 @@ export class World {
     return `${name}/${streams}`
   }
 
-  async connect(options?: ConnectOptions): Promise<Client> {
-    const client = await connect({ after: leave => this.#leave.push(leave) }, this.server.cable, {
+  async connect(options?: ConnectOptions, url = this.server.cable): Promise<Client> {
+    const client = await connect({ after: leave => this.#leave.push(leave) }, url, {
       perMessageDeflate: false,
       ...options,
     })
@@ -82,6 +84,15 @@ export class World {
     const client = await this.welcomed()
     for (const identifier of identifiers) await client.confirmed(identifier)
     return client
+  }
+
+  /** Lets every node get the stream's messages: until it listens, it may be a second behind. */
+  async heard(identifier: string): Promise<void> {
+    for (const url of this.server.nodes) {
+      const client = await this.connect({}, url)
+      await client.welcomed()
+      await client.confirmed(identifier)
+    }
   }
 
   async raw(handshake?: Handshake, rest?: Buffer) {

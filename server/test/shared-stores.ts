@@ -1,11 +1,14 @@
 /** The stores in Redis of a cable in tests, and a wait until nothing is under way between both. */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Feed } from '../broker.ts'
+import { BrokerUnavailable, type Feed } from '../broker.ts'
 import type { RedisBroker } from '../brokers/redis.ts'
 import { createRedisStores, type RedisStoresSettings } from '../brokers/redis-stores.ts'
 import type { Log } from '../log.ts'
 import type { Wraps } from '../session/stores.ts'
+
+/** No signal takes this long. */
+const LOST_MS = 5_000
 
 export function sharedStores(config: RedisStoresSettings, log: Log): { wraps: Wraps; settled: () => Promise<void> } {
   const shared = createRedisStores(config, {
@@ -40,6 +43,20 @@ export function sharedStores(config: RedisStoresSettings, log: Log): { wraps: Wr
       if ('sid' in order) probes.get(order.sid)?.()
       return signal(order)
     }
+  /** Then Redis has taken what we asked before, and our feed has what Redis sent before. Returns false if the way broke. */
+  async function probe(): Promise<boolean> {
+    const sid = randomUUID()
+    const came = new Promise<boolean>(resolve => probes.set(sid, () => resolve(true)))
+    try {
+      await broker.signal({ sid, reconnect: true })
+      return await Promise.race([came, pause(LOST_MS, false)])
+    } catch (error) {
+      if (!(error instanceof BrokerUnavailable)) throw error
+      return await pause(50, false)
+    } finally {
+      probes.delete(sid)
+    }
+  }
   return {
     wraps: {
       ...shared,
@@ -49,15 +66,11 @@ export function sharedStores(config: RedisStoresSettings, log: Log): { wraps: Wr
       },
     },
     async settled() {
+      let isThrough: boolean
       do {
         while (underWay > 0) await pause(5)
-        // Redis takes what we asked before, and our feed has what Redis sent before.
-        const sid = randomUUID()
-        const came = new Promise<void>(resolve => probes.set(sid, resolve))
-        await broker.signal({ sid, reconnect: true })
-        await came
-        probes.delete(sid)
-      } while (underWay > 0)
+        isThrough = await probe()
+      } while (!isThrough || underWay > 0)
     },
   }
 }

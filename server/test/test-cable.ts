@@ -12,11 +12,11 @@ import type { TestContext } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import type { WebSocket } from 'ws'
 import { type Client, type ConnectOptions, connect, type Frame } from '../../testing/client.ts'
-import { createFront, type Front } from '../../testing/front.ts'
 import type { SyncBroker } from '../brokers/memory.ts'
 import { type Cable, type CableParts, createCable } from '../cable.ts'
 import { readConfig } from '../config/read.ts'
 import { createLog, type Log } from '../log.ts'
+import { behindOne } from './behind-one.ts'
 import { createDelayingBroker } from './delaying-broker.ts'
 import { sharedStores } from './shared-stores.ts'
 
@@ -166,26 +166,6 @@ export async function startCable(
       }
     },
     settled: () => settled(),
-  }
-}
-
-/** The URLs of a cable that consists of these nodes. */
-async function behindOne(
-  nodes: readonly Cable['url'][],
-): Promise<{ urls: Cable['url']; closeFronts: () => Promise<void> }> {
-  if (nodes.length === 1) return { urls: nodes[0]!, closeFronts: async () => {} }
-  const fronts = new Map<string, Front>()
-  const urls = { ...nodes[0]! }
-  for (const name of ['cable', 'broadcast', 'api', 'metrics'] as const) {
-    const [first, ...others] = nodes.map(node => new URL(node[name] ?? 'http://none:1'))
-    if (first!.host === 'none:1') continue
-    const front = fronts.get(first!.port) ?? (await createFront([first!, ...others].map(({ port }) => Number(port))))
-    fronts.set(first!.port, front)
-    urls[name] = nodes[0]![name]!.replace(`:${first!.port}`, `:${front.port}`)
-  }
-  return {
-    urls,
-    closeFronts: async () => void (await Promise.all(Array.from(fronts.values(), ({ close }) => close()))),
   }
 }
 

@@ -109,8 +109,10 @@ type Saying = (track: Track) => Track['said']
 
 export class LateRoom extends Room {
   isAway = false
-  /** Streams of publications that the broker did not take, by their ids, until the cable heals their pages. */
-  readonly refused = new Map<unknown, string>()
+  /** A node learns by ticks what reached streams to which it does not listen: at any time it may be behind. */
+  readonly #ticks: boolean
+  /** Publications that the broker did not take, until the cable heals the pages of their streams. */
+  readonly refused = new Set<{ readonly stream: string; readonly message: Message }>()
   /** By stream: how many messages have reached the node. */
   readonly #fed = new Map<string, number>()
   /** By stream: how many messages are forgotten. */
@@ -124,6 +126,11 @@ export class LateRoom extends Room {
   readonly #mayBeAskedBack = new Set<Listener>()
   /** Pages that must refresh. */
   #refreshes: { readonly ears: LateEars; readonly stream: string }[] = []
+
+  constructor(listeners: readonly Listener[], ticks: boolean) {
+    super(listeners)
+    this.#ticks = ticks
+  }
 
   protected override placeAfter(stream: string, at: number): Place {
     return at < this.oldest(stream) ? 'gap' : at + 1
@@ -214,7 +221,7 @@ export class LateRoom extends Room {
   }
 
   isRefused(stream: string): boolean {
-    return [...this.refused.values()].includes(stream)
+    return [...this.refused].some(one => one.stream === stream)
   }
 
   override unsubscribe(listener: Listener, subscription: Subscription): void {
@@ -241,18 +248,18 @@ export class LateRoom extends Room {
 
   /** The broker took none of them. */
   refuse(publications: readonly { readonly stream: string; readonly message: Message }[]): void {
-    for (const { stream, message } of publications) this.refused.set(message.id ?? message, stream)
+    for (const one of publications) if (!this.isPublished(one.message)) this.refused.add(one)
   }
 
   override broadcast(stream: string, message: Message, transient: boolean): boolean {
     const isNew = super.broadcast(stream, message, transient)
-    if (isNew) this.refused.delete(message.id)
+    for (const one of this.refused) if (this.isPublished(one.message)) this.refused.delete(one)
     return isNew
   }
 
   /** The broker forgot the streams of the publications that it did not take. */
   forgot(): void {
-    for (const stream of new Set(this.refused.values())) {
+    for (const stream of new Set([...this.refused].map(({ stream }) => stream))) {
       this.#forgotten.set(stream, this.messages(stream).length)
       for (const listener of this.listeners) this.#gap(listener, stream)
     }
@@ -293,7 +300,7 @@ export class LateRoom extends Room {
     if (missing.length > 0) return missing
     for (const ears of all) ears.tracks = ears.tracks.filter(({ life }) => life === 'there')
     for (const track of there) track.settled()
-    for (const stream of this.streams()) this.#fed.set(stream, this.messages(stream).length)
+    if (!this.#ticks) for (const stream of this.streams()) this.#fed.set(stream, this.messages(stream).length)
     this.#flying = []
     this.#refreshes = []
     return []

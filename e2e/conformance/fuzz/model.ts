@@ -201,13 +201,16 @@ export class Room {
   /** The connection of a listener is gone. */
   lost(_listener: Listener): void {}
 
+  /** Whether a backend has published its id. */
+  isPublished({ id }: Message): boolean {
+    return id !== undefined && this.#published.has(id)
+  }
+
   /** Returns whether its id is new. */
   broadcast(stream: string, message: Message, transient: boolean): boolean {
     const { body, type, exclude, id } = message
-    if (id !== undefined) {
-      if (this.#published.has(id)) return false
-      this.#published.add(id)
-    }
+    if (this.isPublished(message)) return false
+    if (id !== undefined) this.#published.add(id)
     if (!transient) {
       for (const older of this.messages(stream)) if (replaces(message, older)) older.isReplaced = true
       this.messages(stream).push(message)

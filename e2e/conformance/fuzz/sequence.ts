@@ -80,7 +80,7 @@ export class Sequence {
     const watcher = newActor('watcher')
     // (So that no gap ends its connection.)
     watcher.extended = false
-    const room = new LateRoom([watcher, ...this.#actors])
+    const room = new LateRoom([watcher, ...this.#actors], late.isShared)
     this.#room = room
     this.#late = { cable: late, room, watcher }
   }
@@ -177,14 +177,17 @@ export class Sequence {
     this.#note(actor, 'is asked to come back')
     assert.deepEqual(await actor.client.closed, { code: 1000, text: 'Messages missed' })
     this.#late!.room.cameBack(actor)
+    // (Redis must know that its session has ended.)
+    if (this.#late!.cable.isShared) await this.#late!.cable.settled()
     actor.connected = false
     actor.resumable = false
     await this.#connect(actor)
   }
 
-  /** Before something that others notice. A late cable is often not left to settle. */
-  async #calm(): Promise<void> {
-    if (this.#late && (this.#late.room.isAway || this.#random.chance(0.7))) await this.#hear()
+  /** Before something that others notice. A late cable is often not left to settle, unless its nodes must agree (`isShared`). */
+  async #calm(isShared = this.#late?.cable.isShared): Promise<void> {
+    if (this.#late && !(isShared && !this.#late.room.isAway) && (this.#late.room.isAway || this.#random.chance(0.7)))
+      await this.#hear()
     else await this.#settle()
   }
 
@@ -223,7 +226,9 @@ export class Sequence {
       parse: parseFrame,
     })
     const welcome = await actor.client.next()
-    const restored = actor.extended && actor.resumable && wanted !== '' && wanted === actor.sids[0]
+    // (Nodes keep sessions in Redis.)
+    const isKept = !(this.#late?.cable.isShared && this.#late.room.isAway)
+    const restored = isKept && actor.extended && actor.resumable && wanted !== '' && wanted === actor.sids[0]
     for (const { identifier, healing } of actor.mine) if (healing) actor.subscriptions.delete(identifier)
     const ids = [...actor.subscriptions.keys()]
     assert.deepEqual(
@@ -236,7 +241,7 @@ export class Sequence {
       },
     )
     actor.connected = true
-    actor.resumable = true
+    actor.resumable = isKept
     actor.sids = [welcome.sid!, ...(restored ? actor.sids.slice(0, 8) : [])]
     if (!restored) {
       actor.subscriptions.clear()
@@ -317,7 +322,7 @@ export class Sequence {
         : print({ channel: CHANNELS[kind], signed_stream_name: sign(stream), ...extra })
     // While the broker is away a replay waits for a second, and only an answer shows that it is over.
     const asked = this.#askable(stream, this.#late?.room.isAway)
-    const joins = random.chance(0.15) ? this.#member() : undefined
+    const joins = random.chance(0.15) && !this.#isCut ? this.#member() : undefined
     // Not asked for: a time of 0, which the smallest number is as well.
     const history =
       asked.wire ?? random.pick([undefined, undefined, { since: new Text('-0') }, { since: new Text('1e-400') }])
@@ -353,18 +358,24 @@ export class Sequence {
   }
 
   /** What others notice has happened. */
-  async #aftermath(actor: Actor): Promise<void> {
-    if (this.#late) await this.#hear(actor)
+  async #aftermath(actor: Actor, isShared = this.#late?.cable.isShared): Promise<void> {
+    if (this.#late && !(isShared && !this.#late.room.isAway)) await this.#hear(actor)
     else await this.#settle()
   }
 
   /** Says something about a subscription that others notice. */
-  async #aloud(actor: Actor, command: string, more: object, then: (subscription: Subscription) => void): Promise<void> {
-    await this.#calm()
+  async #aloud(
+    actor: Actor,
+    command: string,
+    more: object,
+    then: (subscription: Subscription) => void,
+    isShared?: boolean,
+  ): Promise<void> {
+    await this.#calm(isShared)
     const subscription = this.#some(actor)
     const heard = this.#say(actor, { command, identifier: subscription?.identifier ?? 'not mine', ...more })
     if (heard && subscription) then(subscription)
-    await this.#aftermath(actor)
+    await this.#aftermath(actor, isShared)
   }
 
   #unsubscribe(actor: Actor): Promise<void> {
@@ -382,7 +393,8 @@ export class Sequence {
 
   #whisper(actor: Actor): Promise<void> {
     const data = this.#random.pick(WHISPERS)
-    return this.#aloud(actor, 'whisper', { data }, subscription => this.#room.whisper(actor, subscription, data))
+    const whisper = (subscription: Subscription) => this.#room.whisper(actor, subscription, data)
+    return this.#aloud(actor, 'whisper', { data }, whisper, false)
   }
 
   #join(actor: Actor): Promise<void> {
@@ -402,9 +414,14 @@ export class Sequence {
   }
 
   async #askPresence(actor: Actor): Promise<void> {
+    const isShared = this.#late?.cable.isShared
+    if (isShared) await this.#settle()
     const subscription = this.#some(actor)
     this.#say(actor, { command: 'presence', identifier: subscription?.identifier ?? 'not mine' })
-    if (subscription) this.#room.askPresence(actor, subscription)
+    if (subscription === undefined) return
+    this.#room.askPresence(actor, subscription)
+    // (The answer comes from Redis, and later commands do not wait for it.)
+    if (isShared) actor.ears.hear(await actor.client.until(isAnswer))
   }
 
   async #garbage(actor: Actor): Promise<void> {
@@ -594,7 +611,7 @@ export class Sequence {
   async #outage(): Promise<void> {
     const { cable, room } = this.#late!
     await this.#settle()
-    const before = await cable.settled()
+    const { forgotten: before } = await cable.settled()
     this.#note(undefined, 'the broker is away')
     room.isAway = true
     await cable.setAway(true)
@@ -605,8 +622,9 @@ export class Sequence {
     this.#note(undefined, 'the broker is back')
     const refused = this.#refused.splice(0)
     for (const batch of refused) if (this.#random.chance(0.4)) await this.#publish(batch)
-    if ((await cable.settled()) > before && refused.length > 0) throw new Inconclusive()
-    while (room.refused.size > 0) if ((await cable.settled()) > before) room.forgot()
+    const { forgotten } = await cable.settled()
+    if (forgotten > before && refused.length > 0) throw new Inconclusive()
+    while (room.refused.size > 0) if (!(await cable.settled()).isOwing) room.forgot()
     while (room.askedBack.size > 0) await this.#hear()
     await this.#settle()
   }
@@ -615,16 +633,28 @@ export class Sequence {
     const actor = this.#random.pick(this.#actors)
     const does = this.#random.weighted([
       [this.#subscribe, 6],
-      [this.#unsubscribe, 2],
       [this.#history, 2],
       [this.#whisper, 2],
-      [this.#askPresence, 1],
       [this.#broadcast, 6],
       [this.#lose, 2],
+      ...(this.#isCut
+        ? []
+        : ([
+            [this.#unsubscribe, 2],
+            [this.#askPresence, 1],
+          ] as const)),
     ] as const)
     await does.call(this, actor)
   }
+
+  /** Whether nodes have no Redis: they tell of presence later. */
+  get #isCut(): boolean {
+    const { cable, room } = this.#late ?? {}
+    return (cable?.isShared && room?.isAway) ?? false
+  }
 }
+
+const isAnswer = ({ type, message }: Frame): boolean => type === 'presence' && String(message).startsWith('{"type":')
 
 const newSubscription = (
   identifier: string,

@@ -66,6 +66,7 @@ export const history: Scenario[] = [
     flags: OPEN,
     async run(world) {
       const stream = world.stream()
+      await world.heard(pubsub(stream))
       const [first] = await told(world, stream, 'first')
       await progress(world, stream)
       const client = await world.listening(pubsub(stream))

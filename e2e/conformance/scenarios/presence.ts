@@ -52,7 +52,7 @@ export const presence: Scenario[] = [
     async run(world) {
       const stream = world.stream()
       // (With this the cable listens to the stream. A broker that answers later would not send it the join.)
-      await world.listening(pubsub(stream))
+      await world.heard(pubsub(stream))
       const client = await world.welcomed()
       await client.confirmed(pubsub(stream), { presence: { id: 'ada', info: 'x' } })
       assert.deepEqual(await client.next(), joined(pubsub(stream), 'ada', 'x'))

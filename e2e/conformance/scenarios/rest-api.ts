@@ -68,6 +68,7 @@ const rest: readonly Scenario[] = [
   {
     title: 'the API counts the subscriptions of each stream, and the sessions',
     flags: OPEN,
+    ofOneNode: 'each node counts its clients',
     async run(world) {
       const stream = world.stream()
       for (const client of [await world.listening(turbo(stream)), await world.listening(turbo(stream))])
