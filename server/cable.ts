@@ -16,6 +16,7 @@ import { withUnheardLogged } from './broadcast/unheard.ts'
 import { withUnpublishedHealed } from './broadcast/unpublished.ts'
 import type { WayIn, WayInParts } from './broadcast/way-in.ts'
 import { createWaysIn } from './broadcast/ways-in.ts'
+import { refusedWhileAway } from './broadcast/while-away.ts'
 import { createRedisStores } from './brokers/redis-stores.ts'
 import { type Channels, createChannels, type Resolve } from './channels/channels.ts'
 import { withPermits } from './channels/permitted.ts'
@@ -185,12 +186,14 @@ export function createCable(
     took: metrics.broadcastTook,
     ...{ broker, hub, turn, monotonic },
   })
-  const published = withUnpublishedHealed({ publish: broker.publish, forget: broker.forget, later })
-  const publish =
-    recent?.published(withUnheardLogged(published, { hub, log, monotonic }), { hub, newest: () => broker.seen }) ??
-    published
+  const watched =
+    recent?.published(withUnheardLogged(broker.publish, { hub, log, monotonic }), { hub, newest: () => broker.seen }) ??
+    broker.publish
+  const publish = withUnpublishedHealed({ publish: watched, forget: broker.forget, later })
+  const publishStored = refusedWhileAway(watched)
   const forget = (identity: string) => resumables.forget(identity)
-  const backend = createBackend({ publish, disconnect: createDisconnect({ signal: broker.signal, forget }), metrics })
+  const disconnect = createDisconnect({ signal: broker.signal, forget })
+  const backend = createBackend({ publish, publishStored, disconnect, metrics })
   const lost = () => void sessions.stopSome(Number.POSITIVE_INFINITY)
   const waysIn =
     primary?.waysIn?.({ lost }) ??

@@ -9,7 +9,10 @@ import { type Publication, parseRequest } from '../protocol/publication.ts'
 export type Publish = Broker['publish']
 
 export interface Backend {
-  /** Applies the whole body or none of it; `name` becomes the id of a publication without one. Throws RequestRefused. */
+  /**
+   * Applies the whole body or none of it. A store that keeps it until it is published gives it a `name`, which becomes the id
+   * of a publication without one. Throws RequestRefused.
+   */
   publish: (body: string, name?: string) => Soon<void>
   /** Returns how many sessions it ended, or how many nodes it told. */
   disconnect: (request: Disconnect) => Soon<number | Told>
@@ -17,11 +20,13 @@ export interface Backend {
 
 export interface BackendParts {
   publish: Publish
+  /** For a body with a name. By default `publish`. */
+  publishStored?: Publish
   disconnect: Backend['disconnect']
   metrics: Metrics
 }
 
-export function createBackend({ publish, disconnect: end, metrics }: BackendParts): Backend {
+export function createBackend({ publish, publishStored = publish, disconnect: end, metrics }: BackendParts): Backend {
   const disconnect: Backend['disconnect'] = request => {
     metrics.remote_commands_total++
     return end(request)
@@ -33,7 +38,8 @@ export function createBackend({ publish, disconnect: end, metrics }: BackendPart
       metrics.publications_total++
       if ('disconnect' in request) return soon(disconnect(request.disconnect), () => {})
       const asked = request.publications.length
-      return soon(publish(request.publications), ({ length }) => {
+      const take = name === undefined ? publish : publishStored
+      return soon(take(request.publications), ({ length }) => {
         metrics.broadcast_msg_total += length
         metrics.repeated_broadcast_msg_total += asked - length
       })
