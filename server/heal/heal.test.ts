@@ -57,13 +57,13 @@ function ward({ maxStreams = 100, anonymous = false, isBusy = false } = {}) {
       for (const timer of timers) if (timer.at <= clock.ms && timers.delete(timer)) timer.then()
     },
     /** A page made at an offset lacks something. */
-    gap(offset: number, stream = 'a'): Subscription {
+    gap(offset: number, stream = 'a', code: GapCode = 'gap_too_old'): Subscription {
       const position = { offset, epoch: 'e' }
       const rights = { whisper: undefined, presence: undefined, events: false }
       const grant = { streams: [stream], kind: 'turbo', ...rights, position } as const
       const state = { state: 'live', covered: 0, confirmed: true, healing: false } as const
       const subscription: Subscription = { identifier: IDENTIFIER, grant, ...state }
-      heal.missed(session, subscription, 'gap_too_old', false)
+      heal.missed(session, subscription, code, false)
       return subscription
     },
   }
@@ -78,6 +78,28 @@ test('the cable refreshes a page once that returns from a cache with the same po
   assert.equal(refreshes(), 1)
   assert.deepEqual(gaps, ['gap_too_old', 'gap_too_old'])
   assert.deepEqual(metrics, { refreshes_total: 1, refreshes_held_back_total: 1 })
+})
+
+test('the cable refreshes a page whose position stays, because it has none, when the broker loses messages after its refresh', () => {
+  const { gap, pass, refreshes } = ward()
+  gap(0)
+  pass(10_000)
+  gap(0, 'a', 'gap_broker_away')
+
+  pass(19_999)
+  assert.equal(refreshes(), 1)
+  pass(1)
+  assert.equal(refreshes(), 2)
+})
+
+test('a refresh that waits for its turn is enough for messages that the broker loses meanwhile', () => {
+  const { gap, pass, turns, refreshes } = ward({ isBusy: true })
+  gap(0)
+  gap(0, 'a', 'gap_broker_away')
+  for (const turn of turns.keys()) turn()
+  pass(60_000)
+
+  assert.equal(refreshes(), 1)
 })
 
 test('the cable refreshes a page that was rendered again and has another gap after 30 s', () => {
