@@ -14,6 +14,8 @@ const ROOT = resolve(import.meta.dirname, '..')
  * where each cable has its own data. `NODES`: so many processes are one cable.
  */
 const { HOTCABLE_TEST_SEED: SEED, HOTCABLE_TEST_REDIS: REDIS, HOTCABLE_TEST_NODES: NODES = '1' } = process.env
+/** Every cable has so many workers. */
+const { HOTCABLE_TEST_WORKERS: WORKERS } = process.env
 
 export interface RunningCable {
   readonly child: ChildProcess
@@ -60,6 +62,8 @@ function startProcess(
   const [command, ...args] = program ?? [process.execPath, ...nodeFlags, main]
   const seed = SEED === undefined ? {} : { HOTCABLE_TEST_SEED: SEED }
   const env = { ...withoutSettings('ANYCABLE_', 'HOTCABLE_'), ...seed, ...settings }
+  if (WORKERS !== undefined && program === undefined && !flags.includes('--dev'))
+    flags = [...flags, `--workers=${WORKERS}`]
   return listening(
     spawn(command, [...args, '--port=0', ...flags], { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'inherit'] }),
   )

@@ -33,8 +33,9 @@ export interface Frame {
 }
 
 /** With one of these variables all cables have a broker that answers later (cable.ts). */
-export const BROKER_ANSWERS_LATER =
-  process.env.HOTCABLE_TEST_SEED !== undefined || process.env.HOTCABLE_TEST_REDIS !== undefined
+export const BROKER_ANSWERS_LATER = ['SEED', 'REDIS', 'WORKERS'].some(
+  name => process.env[`HOTCABLE_TEST_${name}`] !== undefined,
+)
 
 interface ReadOptions {
   /** Whether `next` shows pings. */

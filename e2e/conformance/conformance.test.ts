@@ -8,8 +8,8 @@ import { cableTests, differences } from './suite.ts'
 cableTests('hotcable', flags => startHotcable(flags))
 
 const anycable = findAnycable()
-const { HOTCABLE_TEST_SEED: seed, HOTCABLE_TEST_REDIS: redis } = process.env
-if ((seed ?? redis) !== undefined) console.log('Not compared with AnyCable, whose broker answers at once.')
+const { HOTCABLE_TEST_SEED: seed, HOTCABLE_TEST_REDIS: redis, HOTCABLE_TEST_WORKERS: workers } = process.env
+if ((seed ?? redis ?? workers) !== undefined) console.log('Not compared with AnyCable, whose broker answers at once.')
 else if (anycable) cableTests('anycable', startAnycable(anycable))
 else console.log('NOT COMPARED WITH ANYCABLE, which is not here: npm run setup -- --reference installs it.')
 
