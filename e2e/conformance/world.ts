@@ -9,6 +9,14 @@ import { type Handshake, RawWebSocket } from './raw.ts'
 import type { Server } from './servers.ts'
 import { derived, pubsub } from './signing.ts'
 
+/** With this variable every cable has workers. */
+const { HOTCABLE_TEST_WORKERS: WORKERS } = process.env
+
+interface SeenStats {
+  history?: { offset: number }
+  workers?: { offset?: number }[]
+}
+
 export interface Difference {
   /** What AnyCable does. */
   anycable: string
@@ -121,6 +129,18 @@ export class World {
   async broadcast(stream: string, message: unknown, meta?: object): Promise<void> {
     const { status } = await this.post({ stream, data: JSON.stringify(message), ...(meta ? { meta } : {}) })
     assert.equal(status, 201)
+    if (WORKERS !== undefined) await this.#seen()
+  }
+
+  /** Waits until every worker knows of all broadcasts: a client that subscribes sooner may get one of just before. */
+  async #seen(): Promise<void> {
+    for (;;) {
+      const headers = { authorization: `Bearer ${derived('api-cable')}` }
+      const answer = await fetch(`${this.server.http}/api/stats`, { headers })
+      if (answer.status !== 200) return
+      const { history, workers = [] } = (await answer.json()) as SeenStats
+      if (workers.every(({ offset }) => offset === undefined || offset >= history!.offset)) return
+    }
   }
 
   /** Every frame that a client gets before one last broadcast: an earlier message that is missing will never come. */

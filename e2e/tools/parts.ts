@@ -155,7 +155,14 @@ export const PARTS: Readonly<Record<string, Part>> = {
     steps: [{ tests: ['e2e/conformance/conformance.test.ts', ...IN_REDIS], within: 'testing/with-redis.ts' }],
   },
   stores: { isExtra: true, steps: [{ tests: ['server/**/@(redis|outbox-postgres)-*.test.ts'] }] },
-  workers: { isExtra: true, steps: [{ tests: ['server/**/workers-*.test.ts'] }] },
+  workers: {
+    isExtra: true,
+    steps: [
+      { tests: ['server/**/workers-*.test.ts'] },
+      { tests: ['e2e/conformance/conformance.test.ts'], within: 'testing/with-workers.ts' },
+      { tests: [FUZZ], env: { HOTCABLE_FUZZ: '300' }, within: 'testing/with-workers.ts' },
+    ],
+  },
   heal: { isExtra: true, steps: [{ project: 'heal', needs: CHROMIUM }] },
   swap: {
     isExtra: true,

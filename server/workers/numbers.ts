@@ -29,7 +29,12 @@ export function sumStats({ stats: own }: Pick<Own, 'stats'>, workers: readonly O
     sessions: sum('sessions'),
     identities: sum('identities'),
     streams: sum('streams'),
-    workers: workers.map(({ worker, stats: { sessions, streams } }) => ({ worker, sessions, streams })),
+    workers: workers.map(({ worker, stats: { sessions, streams, history } }) => ({
+      worker,
+      sessions,
+      streams,
+      offset: (history as { offset: number } | undefined)?.offset,
+    })),
   }
 }
 

@@ -79,6 +79,8 @@ export interface WorkerOffers {
   begin: (worker: number, state: PrimaryState) => void
   tick: (state: PrimaryState) => void
   entry: (entry: Entry) => void
+  /** The newest offset: see {@link PrimaryState.seen}. */
+  seen: (offset: number) => void
   live: (stream: string, live: Live) => void
   gap: (streams: readonly string[] | 'all', seen: number) => void
   signal: (signal: Signal) => number

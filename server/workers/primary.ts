@@ -52,7 +52,7 @@ export function createPrimary(config: Config, { log }: { log: Log }): Cable {
     },
     settings.metrics_tags,
   )
-  const seats = createSeats({ stores, pace: createRefreshPace(settings, { later, monotonic }) })
+  const seats = createSeats({ stores, pace: createRefreshPace(settings, { later, monotonic }), later })
   const disconnect = createDisconnect({ signal: seats.signal, forget: seats.forgetSessions })
   const backend = createBackend({ publish: broker.publish, disconnect, metrics })
   const waysIn = isNode(config)

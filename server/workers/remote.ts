@@ -22,7 +22,7 @@ export interface Remote {
   readonly wraps: Wraps
   readonly pace: Pace
   readonly waysIn: (parts: Pick<WayInParts, 'lost'>) => WayIn
-  readonly offers: Pick<WorkerOffers, 'tick' | 'entry' | 'live' | 'gap' | 'signal' | 'turn'>
+  readonly offers: Pick<WorkerOffers, 'tick' | 'entry' | 'seen' | 'live' | 'gap' | 'signal' | 'turn'>
   /** Call it once a second. */
   missTick: () => void
 }
@@ -129,6 +129,9 @@ export function createRemote({ primary, state, gone }: RemoteParts): Remote {
       entry(entry) {
         seen = entry.offset
         feed.entry(entry)
+      },
+      seen(offset) {
+        seen = offset
       },
       live: (stream, live) => feed.live(stream, live),
       gap(streams, offset) {

@@ -17,7 +17,8 @@ const SETTINGS = {
 function primary(waiting = 0, pace?: Pace) {
   const monotonic = () => 0
   const stores = createStores(SETTINGS, { wall: () => 0, monotonic, dropped() {}, failed: assert.fail })
-  const seats = createSeats({ stores, pace })
+  const due: (() => void)[] = []
+  const seats = createSeats({ stores, pace, later: (_, then) => due.push(then) })
   let offers: StoreOffers | undefined
   let written = 0
   let killed = 0
@@ -28,7 +29,7 @@ function primary(waiting = 0, pace?: Pace) {
   }
   const seat = seats.add(connect, () => killed++)
   const publish = (message: string) => stores.broker.publish([{ stream: 'a', message, transient: false }])
-  return { seat, offers: offers!, publish, counts: () => ({ written, killed }), stores }
+  return { seat, offers: offers!, publish, due, counts: () => ({ written, killed }), stores }
 }
 
 test('a worker gets the messages of the streams to which it listens, and no others', async () => {
@@ -40,6 +41,18 @@ test('a worker gets the messages of the streams to which it listens, and no othe
   publish('3')
 
   assert.deepEqual(counts(), { written: 1, killed: 0 })
+})
+
+test('a worker soon knows the newest offset, also of streams to which it does not listen', async () => {
+  const { publish, counts, due } = primary()
+  publish('1')
+  publish('2')
+  assert.equal(counts().written, 0)
+
+  assert.equal(due.length, 1)
+  due[0]!()
+
+  assert.equal(counts().written, 1)
 })
 
 test('a worker that leaves more than 64 MiB unread is killed, and gets nothing', () => {

@@ -21,6 +21,9 @@ const MAX_ANSWER = 32 << 20
 /** While more bytes wait for a worker, its replays ask again later, and it gets no members: many clients may come back at once. */
 const MAX_WAITING_TO_ANSWER = 8 << 20
 
+/** After this time each worker knows the newest offset. */
+const SEEN_MS = 50
+
 /** A worker that is connected. */
 export interface Seat {
   readonly peer: Peer<WorkerOffers>
@@ -36,6 +39,8 @@ export interface SeatsParts {
   stores: Pick<Stores, 'broker' | 'presence' | 'memory'>
   /** `undefined`: the cable asks no page to refresh. */
   pace: Pace | undefined
+  /** Calls `then` after so many ms. */
+  later: (ms: number, then: () => void) => void
 }
 
 export interface Seats {
@@ -50,7 +55,7 @@ export interface Seats {
   waysIn: Pick<WayIn, 'closed' | 'conditions'>
 }
 
-export function createSeats({ stores: { broker, presence, memory }, pace }: SeatsParts): Seats {
+export function createSeats({ stores: { broker, presence, memory }, pace, later }: SeatsParts): Seats {
   const seats = new Set<Seat>()
   /** Which workers listen to a stream. */
   const listeners = new Map<string, Set<Seat>>()
@@ -71,8 +76,21 @@ export function createSeats({ stores: { broker, presence, memory }, pace }: Seat
     const ended = [...seats].map(({ peer }) => peer.ask('signal', signal).catch(() => 0)) // (a dead worker ended none)
     return (await Promise.all(ended)).reduce((sum, count) => sum + count, 0)
   }
+  /** A worker does not get the messages of all streams. A client that comes now shall not get one of a second ago as new. */
+  const tellSeenSoon = () => {
+    if (isSeenDue) return
+    isSeenDue = true
+    later(SEEN_MS, () => {
+      isSeenDue = false
+      tellAll(seats, 'seen', broker.seen)
+    })
+  }
+  let isSeenDue = false
   const feed: Feed = {
-    entry: entry => tellListeners(entry.stream, 'entry', plain(entry)),
+    entry(entry) {
+      tellListeners(entry.stream, 'entry', plain(entry))
+      tellSeenSoon()
+    },
     live: (stream, live) => tellListeners(stream, 'live', stream, live),
     signal: () => 0, // (the primary has no sessions; it asks the workers)
     gap: streams => tellAll(seats, 'gap', streams, broker.seen),
