@@ -160,7 +160,6 @@ export const PARTS: Readonly<Record<string, Part>> = {
     steps: [
       { tests: ['server/**/workers-*.test.ts'] },
       { tests: ['e2e/conformance/conformance.test.ts'], within: 'testing/with-workers.ts' },
-      { tests: [FUZZ], env: { HOTCABLE_FUZZ: '300' }, within: 'testing/with-workers.ts' },
     ],
   },
   heal: { isExtra: true, steps: [{ project: 'heal', needs: CHROMIUM }] },

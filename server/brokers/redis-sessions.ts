@@ -33,6 +33,7 @@ export interface RedisSessions<S extends Snapshot> {
   take: (sid: string, caller: Owner) => Promise<S | undefined>
   forget: (identity: string) => Promise<void>
   readonly connected: {
+    readonly batchMs: number
     add: (snapshot: S) => Promise<void>
     update: (snapshot: S) => Promise<void>
     delete: (sid: string) => Promise<void>
@@ -84,6 +85,7 @@ export function createRedisSessions<S extends Snapshot>(parts: RedisSessionsPart
     },
     forget: identity => broker.ask(life => life.call('spend', identity)),
     connected: {
+      batchMs: 50,
       add(snapshot) {
         connected.add(snapshot.sids[0]!)
         return store(snapshot, longSeconds, '0')

@@ -42,6 +42,8 @@ export interface Resumables {
   forget: (identity: string) => Soon<void>
   /** `undefined`: this node has its sessions for itself. */
   readonly connected?: {
+    /** Changes of a session within this time are stored together, in ms. */
+    readonly batchMs: number
     /** Stores a session whose client was welcomed. */
     add: (snapshot: Snapshot) => Soon<void>
     /** Stores the present state of a session, if the store still has it. */

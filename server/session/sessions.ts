@@ -24,9 +24,6 @@ export interface SessionsParts {
   failed: ReportFailure
 }
 
-/** Changes of a session within this time are stored at once. */
-const STORE_MS = 50
-
 export class Sessions {
   readonly #byIdentity = new Map<string, Few<Session>>()
   readonly #bySid = new Map<string, Session>()
@@ -93,7 +90,7 @@ export class Sessions {
     if (connected === undefined) return
     this.#outOfDate.add(session)
     if (this.#outOfDate.size > 1) return
-    later(STORE_MS, () => {
+    later(connected.batchMs, () => {
       const sessions = [...this.#outOfDate].filter(({ ended, resumable }) => resumable && !ended)
       this.#outOfDate.clear()
       for (const session of sessions) unawaited(connected.update(session.snapshot()), failed)

@@ -118,6 +118,7 @@ const resumablesOf = (sessions: Map<string, Snapshot>, { call }: Way): Resumable
       for (const [sid, snapshot] of sessions) if (snapshot.identity === identity) sessions.delete(sid)
     }),
   connected: {
+    batchMs: 50,
     add: snapshot => call(() => void sessions.set(snapshot.sids[0]!, snapshot)),
     update: snapshot => call(() => store(sessions, snapshot)),
     delete: sid => call(() => void sessions.delete(sid)),

@@ -83,6 +83,7 @@ export function createRemote({ primary, state, gone }: RemoteParts): Remote {
     take: (sid, caller) => ask('takeSession', sid, caller),
     forget: identity => ask('forgetSessions', identity),
     connected: {
+      batchMs: 1,
       add: snapshot => tell('addSession', snapshot),
       update: snapshot => tell('updateSession', snapshot),
       delete: sid => tell('deleteSession', sid),

@@ -4,7 +4,7 @@
  *   welcomed ─▶ connected ─▶ lost ─▶ resumed, or expired
  *                        ╰▶ resumed on another worker
  *
- * A worker may die at any moment, so we have the state of its sessions, at most 50 ms old.
+ * A worker may die at any moment, so we have the state of its sessions, a few ms old.
  */
 import { isTheSame, type Owner } from '../session/identity.ts'
 import type { MemoryResumables } from '../session/memory-resumables.ts'
