@@ -180,6 +180,26 @@ for (const { version, program } of runtimes()) {
     await client.confirmed(channel())
   })
 
+  test(`Node ${version}: a broadcast reaches the clients of both workers of the package's cable`, async t => {
+    const cable = await start(t, '--public_streams', '--workers=2', '--metrics_http=/metrics')
+    const clients = []
+    let workers: string[] = []
+    while (workers.filter(line => /[1-9]$/.test(line)).length < 2) {
+      const client = await connect(t, cable.url)
+      assert.equal((await client.next()).type, 'welcome')
+      await client.confirmed(JSON.stringify({ channel: '$pubsub', stream_name: 'a' }))
+      clients.push(client)
+      const metrics = await (await fetch(`${http(cable)}/metrics`)).text()
+      workers = metrics.split('\n').filter(line => line.startsWith('hotcable_worker_clients_num{'))
+    }
+
+    const headers = { authorization: `Bearer ${KEY}` }
+    const body = '{"stream":"a","data":"\\"Hello\\""}'
+    assert.equal((await fetch(cable.broadcast, { method: 'POST', headers, body })).status, 201)
+
+    for (const client of clients) assert.equal((await client.next()).message, 'Hello')
+  })
+
   test(`Node ${version}: the cable of the package serves every route to a client that offers HTTP/2`, async t => {
     const cable = await start(t, '--metrics_http=/metrics')
     const ask = async (line: string, body = '') => {
