@@ -152,7 +152,7 @@ test('the primary alone reads the outbox: clients of all workers get each row on
   const cable = await startWorkers(t, [...OPEN, ...flags])
   const clients = await clientsOfBoth(cable, 4)
   await Promise.all(clients.map(client => client.confirmed(open('a'))))
-  const database = new DatabaseSync(join(folder, 'app.sqlite'))
+  const database = new DatabaseSync(join(folder, 'app.sqlite'), { timeout: 5_000 })
   t.after(() => database.close())
   const insert = database.prepare('INSERT INTO hotcable_outbox (publication) VALUES (?)')
   const sent = ['one', 'two', 'three']
