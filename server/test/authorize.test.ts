@@ -172,7 +172,12 @@ test('a subscription that needs a permission, and was granted without one, is a 
 })
 
 test('clients come again if the app does not answer: a WebSocket is disconnected, and events end', async t => {
-  const app = await start(t, ['--subscribe_streams=room/*', '--public', '--subscribe_concurrency=1'])
+  const app = await start(t, [
+    '--subscribe_streams=room/*',
+    '--noauth',
+    '--public_streams',
+    '--subscribe_concurrency=1',
+  ])
   app.answer = () => {} // it is silent
   const subscribed = async () => {
     const client = await app.cable.welcomed()
@@ -224,7 +229,7 @@ test('a disconnect at one node makes the others ask again', async t => {
 
 test('an open subscription ends with its session as soon as the app no longer permits it, and the client may come again', async t => {
   const app = await start(t)
-  app.answer = { allowed: true, until: inSeconds(1) }
+  app.answer = response => response.end(JSON.stringify({ allowed: true, until: inSeconds(2) }))
   const client = await app.cable.welcomed({ query: JID })
   await client.confirmed(ROOM)
   app.answer = { allowed: false }
