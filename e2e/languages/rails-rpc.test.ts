@@ -3,12 +3,15 @@ import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import { type TestContext, test } from 'node:test'
 import { freePorts } from '../../start/network.ts'
-import { type Client, connect, EXTENDED } from '../../testing/client.ts'
+import { type Client, connect, EXTENDED, turboIdentifier } from '../../testing/client.ts'
 import type { Transport } from '../../testing/rpc-app.ts'
 import { findAnycable, type Server, startAnycable, startHotcable } from '../conformance/servers.ts'
+import { jwt, sign } from '../conformance/signing.ts'
 import { type Chat, chatIdentifier, enter, missingFor, NEWS, perform, SECRET, startChat } from './rails-chat.ts'
 
 const BROADCAST_KEY = createHmac('sha256', SECRET).update('broadcast-cable').digest('hex')
+const SIGNED = sign('signed', SECRET)
+const TOKEN = `?jid=${jwt({ ext: '{"user":"signed"}' }, { secret: SECRET })}`
 const ROOM = chatIdentifier('green')
 const START = { hotcable: startHotcable, anycable: startAnycable(findAnycable() ?? '') } as const
 /** Runs the same tests on the real AnyCable. */
@@ -26,6 +29,7 @@ async function startStack(t: TestContext, transport: Transport): Promise<Stack> 
     `--rpc_host=${host}`,
     `--secret=${SECRET}`,
     '--headers=cookie,origin',
+    '--turbo_streams',
     '--broker=memory',
     // So long a client that left may come back, and Rails hears nothing.
     '--presence_ttl=1',
@@ -43,6 +47,12 @@ const message = async (client: Client, fields: object): Promise<void> => {
   await client.until(({ message }) =>
     Object.entries(fields).every(([name, value]) => (message as Record<string, unknown> | undefined)?.[name] === value),
   )
+}
+
+async function publish(server: Server, stream: string, data: unknown): Promise<void> {
+  const headers = { authorization: `Bearer ${BROADCAST_KEY}` }
+  const body = JSON.stringify({ stream, data: JSON.stringify(data) })
+  assert.equal((await fetch(server.broadcast, { method: 'POST', headers, body })).status, 201)
 }
 
 for (const transport of ['http', 'grpc'] as const) {
@@ -103,20 +113,15 @@ for (const transport of ['http', 'grpc'] as const) {
     })
 
     await t.test('streams begin and end between commands', async () => {
-      const publish = async (stream: string, data: unknown) => {
-        const headers = { authorization: `Bearer ${BROADCAST_KEY}` }
-        const body = JSON.stringify({ stream, data: JSON.stringify(data) })
-        assert.equal((await fetch(server.broadcast, { method: 'POST', headers, body })).status, 201)
-      }
       perform(bob, ROOM, 'follow', { topic: 'sport' })
       perform(bob, ROOM, 'ask', { text: 'a' })
       await message(bob, { answer: 'A' })
-      await publish('sport', { score: 1 })
+      await publish(server, 'sport', { score: 1 })
       await message(bob, { score: 1 })
       perform(bob, ROOM, 'unfollow', { topic: 'sport' })
       perform(bob, ROOM, 'ask', { text: 'b' })
       await message(bob, { answer: 'B' })
-      await publish('sport', { score: 2 })
+      await publish(server, 'sport', { score: 2 })
       perform(bob, ROOM, 'speak', { text: 'still here' })
       await message(ada, { text: 'still here' })
       const frames = await bob.until(({ message }) => (message as { text?: string }).text === 'still here')
@@ -154,6 +159,34 @@ for (const transport of ['http', 'grpc'] as const) {
       await message(watching, { left: 'ada' })
     })
 
-    assert.match(await chat.stop(), /Request origin not allowed: http:\/\/evil\.test/)
+    await t.test('a client whose app hangs waits, and a client that asks no app does not', async t => {
+      const [waiting, other] = [
+        await enter(t, server.cable, chat, 'ada'),
+        await connect(t, server.cable, { query: TOKEN }),
+      ]
+      await other.welcomed()
+      await other.confirmed(turboIdentifier(SIGNED))
+      process.kill(chat.pid, 'SIGSTOP')
+      waiting.command('subscribe', ROOM)
+      await publish(server, 'signed', 'meanwhile')
+      assert.equal((await other.next()).message, 'meanwhile')
+      process.kill(chat.pid, 'SIGCONT')
+      assert.deepEqual(await waiting.next(), { type: 'confirm_subscription', identifier: ROOM })
+    })
+
+    await t.test('a client notices nothing of an app that restarts', async t => {
+      const client = await enter(t, server.cable, chat, 'ada')
+      await client.confirmed(ROOM)
+      assert.match(await chat.stop(), /Request origin not allowed: http:\/\/evil\.test/)
+      const { port } = new URL(chat.url)
+      const rpcPort = Number(chat.rpcHost.split(':').at(-1))
+      await startChat(t, transport, {
+        broadcastUrl: server.broadcast,
+        port: Number(port),
+        ...(transport === 'grpc' ? { rpcPort } : {}),
+      })
+      perform(client, ROOM, 'ask', { text: 'again' })
+      await message(client, { answer: 'AGAIN' })
+    })
   })
 }

@@ -53,7 +53,6 @@ export const endings = (transport: Transport): Scenario[] =>
     },
     {
       title: 'the app hears of its clients when the cable ends',
-      todo: 'Disconnect at shutdown',
       alone: true,
       async run(world) {
         const { client, identifier } = await subscribed(world)
