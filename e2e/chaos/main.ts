@@ -1,7 +1,7 @@
 /**
  * `npm run chaos`: what do pages lose when something fails? Real cables, Redis, Sentinel and PostgreSQL as processes, 40 pages with
  * both stock clients that change nodes at every connection, and one fault a row. The exit code is 1 if a page stayed wrong, if
- * a broadcast that waited in a store became a refresh, or if the control lost nothing.
+ * a broadcast that waited in a store became a refresh, if a message came twice or out of order, or if the control lost nothing.
  *
  *   -- --quick           one short row of each kind, in three minutes
  *   -- --only=Sentinel   the rows whose names contain one of these words; comma-separated

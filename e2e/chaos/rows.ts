@@ -110,17 +110,7 @@ export const ROWS: readonly Row[] = [
     async ({ nodes }) => (await nodes.find(({ isReady }) => isReady)).end('SIGKILL'),
     { skip: false },
   ),
-  row(
-    '1 cable of 3 workers: kill -9 a worker',
-    scenes.workers,
-    async ({ nodes: { all } }) => {
-      const { pid } = all[0]!
-      const [worker] = childrenOf(pid)
-      process.kill(worker!, 'SIGKILL')
-      await until(() => childrenOf(pid).length === scenes.WORKERS && !childrenOf(pid).includes(worker!))
-    },
-    { skip: false, isQuick: true },
-  ),
+  row('1 cable of 3 workers: kill -9 each worker in turn', scenes.workers, killWorkers, { skip: false, isQuick: true }),
   row(
     '1 cable of 3 workers: kill -9 the primary, start again',
     scenes.workers,
@@ -182,6 +172,15 @@ async function promoteLate({ redis, turnTo }: scenes.RedisScene, stage: Stage): 
   await redis.kill()
   await replica.cli('REPLICAOF', 'NO', 'ONE')
   turnTo(replica)
+}
+
+/** One worker may have no clients, so each is killed, once the one before it is replaced. */
+async function killWorkers({ nodes }: Scene): Promise<void> {
+  const { pid } = nodes.all[0]!
+  for (const worker of childrenOf(pid)) {
+    process.kill(worker, 'SIGKILL')
+    await until(() => childrenOf(pid).length === scenes.WORKERS && !childrenOf(pid).includes(worker))
+  }
 }
 
 async function killReader({ nodes }: Scene): Promise<void> {
