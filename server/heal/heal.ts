@@ -109,9 +109,9 @@ export function createHeal(settings: HealSettings): Heal {
       return refresh(session, subscription, refreshes, pace)
     }
     metrics.refreshes_held_back_total++
-    // A page from a cache lacks no more than before. What the broker has lost since our request is more.
-    const isMore = code === 'gap_broker_away' && !refreshes.due.has(stream)
-    if (recent.place === placeOf(subscription) && !isMore) return void tell('held-back')
+    // A page from a cache lacks what it lacked before. Messages that the broker lost since our request are new to it.
+    const isNew = code === 'gap_broker_away' && !refreshes.due.has(stream)
+    if (recent.place === placeOf(subscription) && !isNew) return void tell('held-back')
     tell('coming')
     if (recent.next === undefined) {
       recent.cancel = later(recent.at + AGAIN_MS - time, () => {
