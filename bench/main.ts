@@ -2,7 +2,8 @@
  * `npm run bench`: measures the cable against the limit and its peers; prints one Markdown table in less than ten minutes.
  *
  *   --quick         each measurement once, in about a minute; of the peers only the limit, nchan and the bare servers
- *   --only=a,b      only these parts: fan-out, ingest, memory, neighbours, churn, start, rpc
+ *   --only=a,b      only these parts: fan-out, ingest, memory, neighbours, churn, start, and three that run only so: rpc, outbox,
+ *                   growth
  *   --strict        exit code 1 when a goal is missed
  */
 import { spawnSync } from 'node:child_process'
@@ -17,13 +18,16 @@ import { bareWs, limit, nchan, rawHttp, socketIo } from './peers/plain.ts'
 import { GENERATOR_CORE } from './process.ts'
 import { churn } from './rows/churn.ts'
 import { collected, compare, compareHerds, frameSize } from './rows/fan-out.ts'
+import { GROWTH_COLUMNS, growth, TOPOLOGIES } from './rows/growth.ts'
 import { ingest } from './rows/ingest.ts'
 import { neighbours } from './rows/neighbours.ts'
+import { outbox } from './rows/outbox.ts'
 import { noRails, rpc } from './rows/rpc.ts'
 import { start } from './rows/start.ts'
-import { ROWS } from './rows.ts'
+import { storm } from './rows/storm.ts'
+import { EXTRA_ROWS, ROWS } from './rows.ts'
 import type { Contender } from './sides.ts'
-import { figure, table, verdicts } from './table.ts'
+import { figure, matrix, table, verdicts } from './table.ts'
 
 /** As many interleaved rounds run as fit into this time. */
 const ROUNDS_MS = 460_000
@@ -79,17 +83,24 @@ const PARTS: Record<string, () => Promise<void>> = {
   neighbours: () => step('neighbours', () => neighbours(bench)),
   churn: () => step('churn', () => churn(bench)),
   start: () => step('start', () => start(bench)),
+}
+/** They need other servers, and minutes. */
+const EXTRA_PARTS: Record<string, () => Promise<void>> = {
   async rpc() {
     const missing = noRails() ?? anycable().absent
     if (missing === undefined) await step('rpc', () => rpc(bench))
     else notes.push(`rpc: not measured (${missing})`)
   },
+  outbox: () => step('outbox', () => outbox(bench)),
+  async growth() {
+    for (const topology of TOPOLOGIES) await step(`growth: ${topology.name}`, () => growth(bench, topology))
+    await step('growth: storm', () => storm(bench))
+  },
 }
-/** Only on demand: it takes a minute, and needs Rails. */
-const ON_DEMAND = 'rpc'
-const wanted = options.only?.split(',') ?? Object.keys(PARTS).filter(name => name !== ON_DEMAND)
-const unknown = wanted.filter(name => !(name in PARTS))
-if (unknown.length > 0) quit(`no such part: ${unknown.join(', ')}; there are ${Object.keys(PARTS).join(', ')}`)
+const ALL_PARTS = { ...PARTS, ...EXTRA_PARTS }
+const wanted = options.only?.split(',') ?? Object.keys(PARTS)
+const unknown = wanted.filter(name => !(name in ALL_PARTS))
+if (unknown.length > 0) quit(`no such part: ${unknown.join(', ')}; there are ${Object.keys(ALL_PARTS).join(', ')}`)
 
 bench.bytes = await frameSize(bench, OURS.peer)
 const repeated = wanted.filter(name => ['fan-out', 'ingest'].includes(name))
@@ -101,11 +112,20 @@ for (let longest = 0; rounds < most; rounds++) {
   for (const name of repeated) await PARTS[name]!()
   longest = Math.max(longest, performance.now() - started)
 }
-for (const name of wanted) if (!repeated.includes(name)) await PARTS[name]!()
+for (const name of wanted) if (!repeated.includes(name)) await ALL_PARTS[name]!()
 
 // Leave out the rows of parts that were not asked for.
-const rows = ROWS.filter(({ measure }) => options.only === undefined || figures.get(measure, 'Hotcable') !== undefined)
-console.log(`${table(rows, figures)}\n`)
+const rows = [
+  ...ROWS.filter(({ measure }) => options.only === undefined || figures.get(measure, 'Hotcable') !== undefined),
+  ...EXTRA_ROWS.filter(({ measure, subject }) => figures.get(measure, subject!) !== undefined),
+]
+if (rows.length > 0) console.log(`${table(rows, figures)}\n`)
+const grown = matrix(
+  GROWTH_COLUMNS,
+  TOPOLOGIES.map(({ name }) => name),
+  figures,
+)
+if (grown !== '') console.log(`${grown}\n`)
 console.log(`${describe()}`)
 if (rounds > 0) {
   console.log(

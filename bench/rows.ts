@@ -5,6 +5,38 @@ import type { TableRow } from './table.ts'
 
 const HERE = 'Hotcable'
 
+/** Rows of parts that run only when they are asked for. */
+export const EXTRA_ROWS: readonly TableRow[] = ['SQLite', 'PostgreSQL'].flatMap(subject => [
+  {
+    title: `outbox in ${subject}, one row after a pause: from COMMIT to the page, median, ms`,
+    measure: 'outbox at rest, p50',
+    subject,
+    goals: [{ at: subject === 'SQLite' ? 60 : 15 }],
+  },
+  { title: 'the same, most, ms', measure: 'outbox at rest, most', subject, goals: [] },
+  {
+    title: 'the same, while rows come, median, ms',
+    measure: 'outbox p50',
+    subject,
+    goals: [{ at: subject === 'SQLite' ? 60 : 15 }],
+  },
+  { title: 'the same, 95th percentile, ms', measure: 'outbox p95', subject, goals: [] },
+  {
+    title: '1,000 rows a second: from COMMIT to the page, 99th percentile, ms',
+    measure: 'outbox p99 of 1,000 a second',
+    subject,
+    goals: [{ at: 1_000 }],
+  },
+  { title: 'the same, CPU of the cable, percent of a core', measure: 'outbox busy', subject, goals: [] },
+  {
+    title: 'idle cable, CPU, percent of a core',
+    measure: 'outbox idle',
+    subject,
+    goals: [{ at: 1 }],
+    beside: ['without an outbox'],
+  },
+])
+
 export const ROWS: readonly TableRow[] = [
   {
     title: 'CPU per delivered message, 1 in flight, 10k subscribers, µs',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Figures, quantile, summarize } from './figures.ts'
-import { type TableRow, table, verdicts } from './table.ts'
+import { matrix, type TableRow, table, verdicts } from './table.ts'
 
 const ROW: TableRow = {
   title: 'CPU, µs',
@@ -57,4 +57,17 @@ test('a row shows the median, the span, and ours as a multiple of theirs', () =>
 
   assert.match(line!, /^\| CPU, µs \| 6 \(5–7\) \| – \| 12 → ×0\.50 \| /)
   assert.match(line!, /≤ 0\.95 × nchan met; ≤ 1 × AnyCable absent/)
+})
+
+test('a matrix has a row for each server with a figure, and nothing without figures', () => {
+  const figures = new Figures()
+  const columns = { 'CPU, µs': 'us', 'memory, KiB': 'rss' }
+  assert.equal(matrix(columns, ['Redis'], figures), '')
+  figures.add('us', 'Redis', 1, 2, 3)
+
+  assert.deepEqual(matrix(columns, ['memory', 'Redis'], figures).split('\n'), [
+    '|  | CPU, µs | memory, KiB |',
+    '| --- | --- | --- |',
+    '| Redis | 2 (1–3) | – |',
+  ])
 })

@@ -49,6 +49,22 @@ export function table(rows: readonly TableRow[], figures: Figures): string {
   return [head, head.map(() => '---'), ...lines].map(cells => `| ${cells.join(' | ')} |`).join('\n')
 }
 
+/** Figures without goals: a column for each measure, by its title, and a row for each server that has one of them. */
+export function matrix(
+  columns: Readonly<Record<string, string>>,
+  servers: readonly string[],
+  figures: Figures,
+): string {
+  const titles = Object.keys(columns)
+  const lines = servers
+    .map(server => [server, ...Object.values(columns).map(measure => spread(figures.get(measure, server)))])
+    .filter(([, ...cells]) => cells.some(cell => cell !== '–'))
+  const head = ['', ...titles]
+  return lines.length === 0
+    ? ''
+    : [head, head.map(() => '---'), ...lines].map(cells => `| ${cells.join(' | ')} |`).join('\n')
+}
+
 /** Each goal of a row, and whether it is met; `absent` if there is nothing to compare with. */
 export function verdicts(
   { measure, subject = SUBJECT, goals }: TableRow,

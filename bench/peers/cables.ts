@@ -115,12 +115,17 @@ function target(program: MeasuredProgram, port: number, postPort: number): Targe
   }
 }
 
+/** A subscription to a stream, as Turbo names it. */
+export const identifierOf = (stream: string, position?: string): string =>
+  JSON.stringify({
+    channel: 'Turbo::StreamsChannel',
+    position,
+    signed_stream_name: signStream(stream, { secret: SECRET }),
+  })
+
 /** The command with which a client subscribes. */
-export function subscribe(stream: string, position?: string): Buffer {
-  const signed_stream_name = signStream(stream, { secret: SECRET })
-  const identifier = JSON.stringify({ channel: 'Turbo::StreamsChannel', position, signed_stream_name })
-  return clientFrame(JSON.stringify({ command: 'subscribe', identifier }))
-}
+export const subscribe = (stream: string, position?: string): Buffer =>
+  clientFrame(JSON.stringify({ command: 'subscribe', identifier: identifierOf(stream, position) }))
 
 /** Sends a POST now. */
 export async function send({ postPort }: Target, body: string): Promise<void> {

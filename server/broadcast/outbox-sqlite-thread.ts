@@ -17,7 +17,7 @@ import { type Claim, MAX_READ_BYTES, MAX_READ_ROWS, type RefusedRow, type Row } 
 const POLL_MS = 40
 /** The same, while rows come. */
 const BUSY_POLL_MS = 10
-const BUSY_MS = 5_000
+const BUSY_MS = 2_000
 const DELETE_MS = 1_000
 const WAIT_MS = 2_000
 /** How long a read may wait: without a write-ahead log, a commit keeps readers out. */
