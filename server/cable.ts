@@ -234,6 +234,8 @@ export function createCable(
   }
   return {
     async listen() {
+      // Our timers do not keep the process alive, and until a port is open nothing else does.
+      const alive = setInterval(() => {}, ALIVE_MS)
       try {
         await broker.start(feed)
         await waysIn.start()
@@ -248,6 +250,8 @@ export function createCable(
       } catch (error) {
         await end(0)
         throw error
+      } finally {
+        clearInterval(alive)
       }
     },
     async close() {
@@ -275,4 +279,5 @@ const repeat: Every = (ms, then) => {
 const pagePosition = ({ offset, epoch }: Position): string => formatPosition({ offset, epoch, nonce: randomLetters(6) })
 
 /** Time between two sweeps of expired entries. */
+const ALIVE_MS = 60_000
 const UPKEEP_MS = 1000

@@ -1,7 +1,9 @@
 /** The broker that nodes share, while Redis is away, comes back, or is another one. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
+import { startCable } from '../../testing/cable.ts'
 import { createFront } from '../../testing/front.ts'
+import { freePort } from '../../testing/ports.ts'
 import { createProxy } from '../../testing/proxy.ts'
 import { NO_REDIS, startRedis } from '../../testing/redis.ts'
 import { away, type NodeOptions, publication, startNode, texts, unavailable, well } from '../test/redis-node.ts'
@@ -189,4 +191,13 @@ test('a node that starts while Redis is away begins without it, and joins it whe
   await node.broker.publish([publication('a', '1')])
   await node.until('a 1 1')
   assert.match(node.lines.join(), /the broker is away: .*ECONNREFUSED.*,the broker is back/)
+})
+
+test('the process of a cable starts while Redis is away, and stays', async t => {
+  const url = `redis://127.0.0.1:${await freePort()}`
+  const cable = await startCable(['--secret=canary-alone', '--broker=redis', `--redis_url=${url}`])
+  t.after(() => cable.stop('SIGKILL'))
+  const { status } = await fetch(cable.url.replace('ws', 'http').replace('/cable', '/ready'))
+
+  assert.equal(status, 503)
 })
