@@ -12,6 +12,7 @@ export const TOPOLOGIES: readonly Topology[] = [
   { name: 'memory', nodes: 1, isInRedis: false, flags: [] },
   { name: 'memory, 2 workers', nodes: 1, isInRedis: false, flags: ['--workers=2'] },
   { name: 'Redis, 1 node', nodes: 1, isInRedis: true, flags: [] },
+  { name: 'Redis, 1 node, 2 workers', nodes: 1, isInRedis: true, flags: ['--workers=2'] },
   { name: 'Redis, 3 nodes', nodes: 3, isInRedis: true, flags: [] },
 ]
 
