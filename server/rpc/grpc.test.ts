@@ -86,7 +86,7 @@ const FAULTS: readonly (readonly [Fault, RpcFailure])[] = [
   ['garbage', 'malformed'],
   ['unauthorized', 'unauthorized'],
   ['refused', 'refused'],
-  ['crash', 'refused'],
+  ['crash', 'failed'],
 ]
 for (const [fault, code] of FAULTS)
   test(`a call fails as ${code}, and the next one succeeds: ${fault}`, async t => {

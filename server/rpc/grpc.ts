@@ -152,7 +152,7 @@ function read(fields: Fields, bytes: Buffer): Record<string, unknown> {
 
 const isStatus = (value: number): value is Status => Object.values<number>(STATUS).includes(value)
 
-/** What is not here means that the server understood the call, and does not take it. */
+/** What is not here means that the server failed: another call may succeed. */
 const FAILURES: Partial<Record<status, RpcFailure>> = {
   [status.UNAVAILABLE]: 'unavailable',
   // The server, or a proxy, ended the call: it may be about to restart.
@@ -161,6 +161,9 @@ const FAILURES: Partial<Record<status, RpcFailure>> = {
   [status.DEADLINE_EXCEEDED]: 'timed_out',
   [status.UNAUTHENTICATED]: 'unauthorized',
   [status.PERMISSION_DENIED]: 'unauthorized',
+  // The same call would get the same answer.
+  [status.INVALID_ARGUMENT]: 'refused',
+  [status.UNIMPLEMENTED]: 'refused',
   // A broken stream, or no gRPC at all.
   [status.INTERNAL]: 'malformed',
 }
@@ -168,6 +171,6 @@ const FAILURES: Partial<Record<status, RpcFailure>> = {
 function failed(error: ServiceError): RpcFailed {
   // The library's own word for a message beyond our limits; the same call would be as large again.
   const isTooLarge = error.code === status.RESOURCE_EXHAUSTED && / larger than /.test(error.details)
-  const code = isTooLarge ? 'malformed' : (FAILURES[error.code] ?? 'refused')
+  const code = isTooLarge ? 'malformed' : (FAILURES[error.code] ?? 'failed')
   return new RpcFailed(code, `${status[error.code] ?? error.code}: ${error.details}`, { cause: error })
 }
