@@ -57,7 +57,7 @@ const ANYCABLE: Tool = {
 const UNIT = [
   'cli/**/*.test.ts',
   'client/*.test.ts',
-  'server/**/!(redis-*|outbox-postgres-*|workers-*|broker-races|broker-gaps|delaying-broker).test.ts',
+  'server/**/!(redis-*|outbox-postgres-*|workers-*|rpc-flapping|broker-races|broker-gaps|delaying-broker).test.ts',
   'web/**/*.test.ts',
   'start/**/*.test.ts',
   'bench/**/*.test.ts',
@@ -144,7 +144,7 @@ export const PARTS: Readonly<Record<string, Part>> = {
   late: {
     isExtra: true,
     steps: [
-      { tests: ['server/test/{broker-races,broker-gaps,delaying-broker}.test.ts'] },
+      { tests: ['server/test/{broker-races,broker-gaps,delaying-broker,rpc-flapping}.test.ts'] },
       { tests: ['e2e/conformance/conformance.test.ts'], env: LATE },
       { tests: [FUZZ], env: { HOTCABLE_FUZZ: '1000', ...LATE } },
       { program: [...SOAK, '--minutes=1'], asOne: true, env: LATE },
