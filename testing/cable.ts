@@ -4,6 +4,7 @@ import { createHmac, randomUUID } from 'node:crypto'
 import { resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
+import { setTimeout as pause } from 'node:timers/promises'
 import { type ChildExit, end, endsWithUs, healthy } from './child.ts'
 import { createFront, type Front } from './front.ts'
 
@@ -27,6 +28,8 @@ export interface RunningCable {
   readonly firstLines: readonly string[]
   /** Where clients of each of its processes connect. */
   readonly nodes: readonly string[]
+  /** Kills one of several processes, and starts another one in its place after so many ms. */
+  readonly replace?: (at: number, afterMs: number) => Promise<void>
   stop: (signal?: NodeJS.Signals) => Promise<ChildExit>
 }
 
@@ -77,24 +80,30 @@ async function startNodes(count: number, flags: readonly string[], options: Star
   // (On a busy machine a cable listens before it has reached Redis.)
   for (const { url, child } of nodes) await healthy(new URL('/ready', url.replace('ws', 'http')).href, child)
   const fronts: Front[] = []
-  const front = async (port: number, urls: readonly URL[]) => {
-    const made = await createFront(
-      urls.map(url => Number(url.port)),
-      port,
-    )
+  const front = async (port: number, ports: readonly number[]) => {
+    const made = await createFront(ports, port)
     fronts.push(made)
     return made.port
   }
   const [urls, broadcasts] = [nodes.map(({ url }) => new URL(url)), nodes.map(({ broadcast }) => new URL(broadcast))]
-  const port = await front(portOf('port'), urls)
+  const [ports, broadcastPorts] = [urls, broadcasts].map(all => all.map(url => Number(url.port)))
+  const port = await front(portOf('port'), ports!)
   const isShared = urls[0]!.port === broadcasts[0]!.port
-  const at = isShared ? port : await front(portOf('http_broadcast_port'), broadcasts)
+  const at = isShared ? port : await front(portOf('http_broadcast_port'), broadcastPorts!)
   return {
     child: nodes[0]!.child,
     url: Object.assign(urls[0]!, { port: String(port) }).href,
     broadcast: Object.assign(broadcasts[0]!, { port: String(at) }).href,
     firstLines: nodes[0]!.firstLines,
     nodes: nodes.map(({ url }) => url),
+    async replace(at, afterMs) {
+      await nodes[at]!.stop('SIGKILL')
+      await pause(afterMs)
+      const next = await startProcess(own, options)
+      nodes[at] = next
+      ports![at] = Number(new URL(next.url).port)
+      broadcastPorts![at] = Number(new URL(next.broadcast).port)
+    },
     async stop(signal) {
       const exits = await Promise.all(nodes.map(({ stop }) => stop(signal)))
       await Promise.all(fronts.map(({ close }) => close()))

@@ -3,7 +3,7 @@
  * position first and data second.
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import { broadcast, position, turboStream } from '../../backends/typescript/hotcable.ts'
+import { position, publication, publish, turboStream } from '../../backends/typescript/hotcable.ts'
 import type { Random } from '../conformance/fuzz/random.ts'
 import type { SoakCable } from './cable.ts'
 import type { Rendered } from './page.ts'
@@ -66,10 +66,12 @@ export class App {
 
   async #tell(stream: string, html: string): Promise<void> {
     const { upSince } = this.#cable
+    // (A node that was killed may have taken it, and another one then knows its id.)
+    const one = publication(stream, html)
     for (const ms of WAITS_MS) {
       await pause(ms)
       try {
-        await broadcast(stream, html, this.#cable.backend)
+        await publish([one], this.#cable.backend)
         this.taken[stream] = (this.taken[stream] ?? 0) + 1
         return
       } catch {}

@@ -1,4 +1,7 @@
-/** The cable of a run: a process that the soak kills and starts again on its port, with empty memory. */
+/**
+ * The cable of a run: a process that the soak kills and starts again on its port, with empty memory; or several, of which it
+ * replaces one at a time (testing/with-nodes.ts).
+ */
 import { freePorts } from '../../start/network.ts'
 import { type RunningCable, startCable } from '../../testing/cable.ts'
 import { derived, SECRET } from '../conformance/signing.ts'
@@ -11,6 +14,8 @@ export interface SoakCable {
   readonly upSince: number | undefined
   start: (...settings: string[]) => Promise<void>
   kill: () => Promise<void>
+  /** Replaces one of its processes; `undefined`: it is one. */
+  readonly replace: RunningCable['replace']
 }
 
 export async function createSoakCable(): Promise<SoakCable> {
@@ -22,6 +27,9 @@ export async function createSoakCable(): Promise<SoakCable> {
     backend: { url: `http://127.0.0.1:${port}/_broadcast`, key: derived('broadcast-cable') },
     get upSince() {
       return upSince
+    },
+    get replace() {
+      return running?.replace
     },
     async start(...settings) {
       running = await startCable([

@@ -54,7 +54,7 @@ export async function trouble(network: TcpProxy, { random, stop, begins, ends }:
   }
 }
 
-/** Kills the cable now and then, until stopped. */
+/** Kills the cable now and then, or one of its nodes, until stopped. */
 export async function killings(
   cable: SoakCable,
   settings: readonly string[],
@@ -64,9 +64,12 @@ export async function killings(
     await pause(35_000 + random.below(30_000), undefined, { signal: stop }).catch(() => {})
     if (stop.aborted) return
     begins('kill')
-    await cable.kill()
-    await pause(random.below(2_000))
-    await cable.start(...settings)
+    if (cable.replace !== undefined) await cable.replace(random.below(3), random.below(2_000))
+    else {
+      await cable.kill()
+      await pause(random.below(2_000))
+      await cable.start(...settings)
+    }
     ends()
   }
 }

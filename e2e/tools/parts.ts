@@ -5,7 +5,7 @@
  * half an hour. `npm run test:nightly` has what runs by the clock.
  */
 import { filled, LANGUAGES, type Language } from '../../backends/harness/languages.ts'
-import { CHROMIUM, JAVA, type Tool } from '../../backends/harness/toolchain.ts'
+import { CHROMIUM, JAVA, REDIS, type Tool } from '../../backends/harness/toolchain.ts'
 import { findAnycable } from '../conformance/servers.ts'
 import { MAJORS, runtime, versionOf } from '../package/nodes.ts'
 
@@ -153,6 +153,13 @@ export const PARTS: Readonly<Record<string, Part>> = {
   redis: {
     isExtra: true,
     steps: [{ tests: ['e2e/conformance/conformance.test.ts', ...IN_REDIS], within: 'testing/with-redis.ts' }],
+  },
+  nodes: {
+    isExtra: true,
+    steps: [
+      { tests: ['e2e/conformance/conformance.test.ts', ...IN_REDIS], within: 'testing/with-nodes.ts', needs: REDIS },
+      { program: [process.execPath, 'testing/with-nodes.ts', ...SOAK, '--minutes=1'], asOne: true, needs: REDIS },
+    ],
   },
   stores: { isExtra: true, steps: [{ tests: ['server/**/@(redis|outbox-postgres)-*.test.ts'] }] },
   workers: {

@@ -141,6 +141,7 @@ export const living: Scenario[] = [
   {
     title: 'a client that does not read gets too_slow and is cut, and others do not wait for it',
     flags: OPEN,
+    ofOneNode: 'the front of several nodes reads on, for a client that does not',
     alone: true,
     absent: 'its write deadline may come first, and then there is nothing to read',
     async run(world) {
