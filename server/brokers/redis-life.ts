@@ -13,8 +13,8 @@ import { FUNCTIONS, type FunctionName } from './redis-lua.ts'
 
 export interface Life {
   readonly epoch: string
-  /** How long ago the epoch began. */
-  readonly ageMs: number
+  /** When the epoch began, at the earliest, in `performance.now()`. */
+  readonly beganAt: number
   /** The connection of the feed. Each command rejects {@link BrokerUnavailable}. */
   readonly feed: Subscriber
   /** Calls one of our functions with the epoch. Rejects with {@link BrokerUnavailable}. */
@@ -41,12 +41,13 @@ export async function beginLife(server: RedisServer, prefix: string): Promise<Li
       shas[name] = await client.sendCommand<string>(['SCRIPT', 'LOAD', FUNCTIONS[name]])
     const evaluate = <T>(name: FunctionName, args: readonly (string | number)[]) =>
       client.sendCommand(['EVALSHA', shas[name], '1', prefix, ...args.map(String)]) as Promise<T>
+    const askedAt = performance.now()
     const [epoch, run, ageMs] = await evaluate<[string, string, number]>('begin', [randomLetters(8)])
     feed = await connectRedis(server, 'hotcable-feed')
     // With Sentinels, or behind a proxy, the second connection may have met another Redis.
     if (field(await feed.client.sendCommand<string>(['INFO', 'server']), 'run_id') !== run)
       throw new BrokerUnavailable('two connections met two Redis servers')
-    return joined(commands, feed, { epoch, ageMs }, evaluate)
+    return joined(commands, feed, { epoch, beganAt: askedAt - ageMs }, evaluate)
   } catch (error) {
     commands?.end()
     feed?.end()
@@ -57,7 +58,7 @@ export async function beginLife(server: RedisServer, prefix: string): Promise<Li
 function joined(
   commands: RedisConnection,
   feed: RedisConnection,
-  { epoch, ageMs }: Pick<Life, 'epoch' | 'ageMs'>,
+  { epoch, beganAt }: Pick<Life, 'epoch' | 'beganAt'>,
   evaluate: <T>(name: FunctionName, args: readonly (string | number)[]) => Promise<T>,
 ): Life {
   const { promise: ended, resolve } = Promise.withResolvers<string>()
@@ -75,7 +76,7 @@ function joined(
     throw new BrokerUnavailable(error.message, { cause: error })
   }
   return {
-    ...{ epoch, ageMs, ended, end },
+    ...{ epoch, beganAt, ended, end },
     feed: {
       subscribe: (...channels) => feed.client.subscribe(...channels).catch(refuse),
       unsubscribe: (...channels) => feed.client.unsubscribe(...channels).catch(refuse),

@@ -97,11 +97,10 @@ export function createRedisBroker(parts: RedisBrokerParts): RedisBroker {
   async function run(first: (refused?: BrokerRefused) => void): Promise<void> {
     while (!isStopped) {
       try {
-        const quietMs = performance.now() - tookAt
         const life = await beginLife(server, prefix)
         void stopped.then(() => life.end('the cable stops'))
         try {
-          await join(life, quietMs)
+          await join(life)
           first()
           become(undefined)
           become(await life.ended)
@@ -126,9 +125,8 @@ export function createRedisBroker(parts: RedisBrokerParts): RedisBroker {
     else log.warn(`the broker is away: ${reason}`)
   }
 
-  /** `quietMs`: how long Redis has taken no publication of this node. */
-  async function join(life: Life, quietMs: number): Promise<void> {
-    const { epoch, ageMs } = life
+  async function join(life: Life): Promise<void> {
+    const { epoch } = life
     const start = `${prefix}:${epoch}:s:`
     const heard = (text: string, channel: string) => {
       try {
@@ -142,7 +140,7 @@ export function createRedisBroker(parts: RedisBrokerParts): RedisBroker {
     const settle = createChannels({ client: life.feed, wanted, channelOf: stream => start + stream, heard })
     await settle(wanted)
     // The pages of the nodes that were here before refreshed before an old master took our last publication.
-    if (epoch !== feed.epoch && quietMs < ageMs) await life.call('forget', ttl)
+    if (epoch !== feed.epoch && tookAt > life.beganAt) await life.call('forget', ttl)
     const offset = Number(await life.call<string>('position'))
     if (epoch !== feed.epoch) feed.renew(epoch, offset)
     else feed.caughtUp({ offset, ...(await readAll(life)) })
