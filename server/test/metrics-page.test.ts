@@ -6,7 +6,7 @@ import { METRICS, startCable } from './test-cable.ts'
 
 test('the metrics in docs/operating.md are those that the cable serves', async t => {
   const page = readFileSync(new URL('../../docs/operating.md', import.meta.url), 'utf8')
-  const cable = await startCable(t, ['--noauth', METRICS])
+  const cable = await startCable(t, ['--noauth', '--rpc_host=http://127.0.0.1:1/_anycable', METRICS])
 
   const text = await (await fetch(new URL('/metrics', cable.url.cable.replace('ws', 'http')))).text()
 
