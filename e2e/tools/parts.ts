@@ -156,6 +156,7 @@ export const PARTS: Readonly<Record<string, Part>> = {
   },
   nodes: {
     isExtra: true,
+    isNightly: true,
     steps: [
       { tests: ['e2e/conformance/conformance.test.ts', ...IN_REDIS], within: 'testing/with-nodes.ts', needs: REDIS },
       { program: [process.execPath, 'testing/with-nodes.ts', ...SOAK, '--minutes=1'], asOne: true, needs: REDIS },
