@@ -1,6 +1,7 @@
 /**
  * A connection to Redis for a way in, and the next one when it ends, with growing pauses, for as long as the cable runs.
  */
+import { backoff, type Pauses } from '../base/backoff.ts'
 import type { RedisConnection } from '../brokers/redis-client.ts'
 import type { Log } from '../log.ts'
 
@@ -42,7 +43,7 @@ export interface RedisLink {
   stop: () => Promise<void>
 }
 
-const [FIRST_PAUSE_MS, LONGEST_PAUSE_MS] = [100, 5_000]
+const PAUSES_MS: Pauses = [100, 5_000]
 const [START_MS, STOP_MS] = [2_000, 2_000]
 
 export function createRedisLink({ title, connect, use, pause, log }: LinkParts): RedisLink {
@@ -76,7 +77,7 @@ export function createRedisLink({ title, connect, use, pause, log }: LinkParts):
       } catch (error) {
         if (!stop.isAsked) away((error as Error).message)
       }
-      await Promise.race([pause(backOff(failures++)), asked])
+      await Promise.race([pause(backoff(failures++, PAUSES_MS, Math.random)), asked])
     }
   }
 
@@ -110,10 +111,6 @@ export function createRedisLink({ title, connect, use, pause, log }: LinkParts):
     },
   }
 }
-
-/** Random, so that the cables of a fleet do not all come back at the same moment. */
-const backOff = (failures: number): number =>
-  Math.min(FIRST_PAUSE_MS * 2 ** failures, LONGEST_PAUSE_MS) * (0.5 + Math.random() / 2)
 
 /** How a sentence about it ends. */
 const LINES: Readonly<Record<LinkState, string>> = {

@@ -8,6 +8,7 @@
  *
  * The time of a call begins when it has its first slot, as in the reference.
  */
+import { backoff, type Pauses, rest } from '../base/backoff.ts'
 import { Breaker } from './breaker.ts'
 import { type Call, type Controller, RpcFailed } from './controller.ts'
 import { Slots } from './slots.ts'
@@ -48,9 +49,10 @@ export interface LimitedController extends Controller {
 
 type Attempt<Answer> = (call: Call) => Promise<Answer>
 
-/** Pause after the first failure; it doubles. */
-const PAUSES_MS = { unavailable: 100, exhausted: 10 } as const
-const LONGEST_PAUSE_MS = 500
+const PAUSES_MS: { readonly unavailable: Pauses; readonly exhausted: Pauses } = {
+  unavailable: [100, 500],
+  exhausted: [10, 500],
+}
 
 export function createLimited(
   transport: Controller,
@@ -92,7 +94,7 @@ export function createLimited(
         slots.free()
       }
       counts.retries++
-      await pause(pauseMs, signal)
+      await rest(pauseMs, signal, later)
     }
   }
 
@@ -124,24 +126,8 @@ export function createLimited(
 
   /** `undefined`: do not repeat the call. */
   function pauseAfter(error: unknown, failures: number): number | undefined {
-    const first = error instanceof RpcFailed ? PAUSES_MS[error.code as keyof typeof PAUSES_MS] : undefined
-    // At random, so that an application that comes back does not get all calls at once.
-    return first && Math.min(first * 2 ** failures, LONGEST_PAUSE_MS) * (0.5 + random() / 2)
-  }
-
-  function pause(ms: number, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const leave = () => {
-        cancel()
-        reject(new RpcFailed('canceled'))
-      }
-      const cancel = later(ms, () => {
-        signal.removeEventListener('abort', leave)
-        resolve()
-      })
-      if (signal.aborted) leave()
-      else signal.addEventListener('abort', leave, { once: true })
-    })
+    const pauses = error instanceof RpcFailed ? PAUSES_MS[error.code as keyof typeof PAUSES_MS] : undefined
+    return pauses && backoff(failures, pauses, random)
   }
 
   return {

@@ -5,6 +5,7 @@
  *     ▲                ╰▶ none: again after a while, for as long as a caller waits
  *     ╰ equal questions share one
  */
+import { backoff, type Pauses, rest } from '../base/backoff.ts'
 import type { Log } from '../log.ts'
 import { type Answer, type AskApp, type Question, reasonOf } from './ask-app.ts'
 import { Slots } from './slots.ts'
@@ -50,7 +51,7 @@ const ATTEMPT_MS = 4_000
 /** Questions that wait for a slot, for each slot. */
 const WAITING_PER_SLOT = 200
 /** Pause after the first failure, and the longest one. */
-const PAUSES_MS = [200, 2_000] as const
+const PAUSES_MS: Pauses = [200, 2_000]
 
 export class Questions {
   readonly #parts: QuestionParts
@@ -130,7 +131,8 @@ export class Questions {
       } finally {
         this.#slots.free()
       }
-      await this.#pause(failures, signal)
+      await rest(backoff(failures, PAUSES_MS, this.#parts.random), signal, this.#parts.later)
+      signal.throwIfAborted()
       metrics.authorize_retries_total++
     }
   }
@@ -144,23 +146,6 @@ export class Questions {
     signal.addEventListener('abort', end, { once: true })
     try {
       return await this.#parts.askApp(question, attempt.signal)
-    } finally {
-      cancel()
-      signal.removeEventListener('abort', end)
-    }
-  }
-
-  /** At random, so that an app that comes back does not get all questions at once. */
-  async #pause(failures: number, signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted()
-    const [first, longest] = PAUSES_MS
-    const ms = Math.min(first * 2 ** failures, longest) * (0.5 + this.#parts.random() / 2)
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const cancel = this.#parts.later(ms, resolve)
-    const end = () => reject(signal.reason)
-    signal.addEventListener('abort', end, { once: true })
-    try {
-      await promise
     } finally {
       cancel()
       signal.removeEventListener('abort', end)

@@ -4,6 +4,7 @@
  * An answer with FAILURE is a refusal. No answer, or one with ERROR, is not: both stock clients forget a rejected
  * subscription for good. So we repeat a subscribe for 8 s, and then let the client connect again.
  */
+import { backoff, type Pauses, rest } from '../base/backoff.ts'
 import type { AnsweredGrant, Subscriber } from '../channels/channels.ts'
 import { type ComplaintCode, SessionRefused, SubscriptionRejected } from '../errors.ts'
 import type { Log } from '../log.ts'
@@ -61,7 +62,7 @@ const PATIENCE_MS = 8_000
 /** So that the clients of an application that is away do not all come again at once, some wait less. */
 const SPREAD_MS = 2_000
 /** Pause after the first failure, and the longest one. */
-const PAUSES_MS = [200, 1_000] as const
+const PAUSES_MS: Pauses = [200, 1_000]
 
 export function createAppCalls(parts: AppCallParts): AppCalls {
   const { controller, commandMs, monotonic, later, random, log } = parts
@@ -116,7 +117,7 @@ export function createAppCalls(parts: AppCallParts): AppCalls {
         report('subscribe', error)
         if (IN_VAIN.has((error as RpcFailed).code)) break
       }
-      await pause(failures, app.gone)
+      await rest(backoff(failures, PAUSES_MS, random), app.gone, later)
     }
     throw new SessionRefused('rpc_unavailable')
   }
@@ -129,21 +130,6 @@ export function createAppCalls(parts: AppCallParts): AppCalls {
     if (status === STATUS.FAILURE)
       throw new SubscriptionRejected('app_rejected', { answer: { transmissions, disconnect } })
     return { grant: grantOf(identifier, answer.streams, changed(NO_STATE, answer.env.istate)), answer }
-  }
-
-  /** At random, so that an application that comes back does not get all calls at once. */
-  function pause(failures: number, signal: AbortSignal): Promise<void> {
-    const [first, longest] = PAUSES_MS
-    const ms = Math.min(first * 2 ** failures, longest) * (0.5 + random() / 2)
-    return new Promise(resolve => {
-      const end = () => {
-        cancel()
-        signal.removeEventListener('abort', end)
-        resolve()
-      }
-      const cancel = later(ms, end)
-      signal.addEventListener('abort', end)
-    })
   }
 
   return {
