@@ -22,7 +22,6 @@ import { type Channels, createChannels, type Resolve } from './channels/channels
 import { withPermits } from './channels/permitted.ts'
 import { withApp } from './channels/with-app.ts'
 import type { Config } from './config/config.ts'
-
 import { createRecent } from './debug/recent.ts'
 import { createDebugRoutes } from './debug/routes.ts'
 import { GAPS, type GapCode } from './errors.ts'
@@ -39,10 +38,11 @@ import { createMetrics } from './metrics.ts'
 import { printAttendance } from './presence/presence.ts'
 import { formatPosition, type Position } from './protocol/position.ts'
 import { type LoadedAuthority, loadAuthority } from './rpc/load-authority.ts'
-import { type Connect, createAdmission } from './session/admission.ts'
+import { createAdmission } from './session/admission.ts'
 import type { AppSettings } from './session/app.ts'
 import { Arrivals } from './session/arrivals.ts'
 import { shutDown } from './session/drain.ts'
+import type { Connect } from './session/identify.ts'
 import { limitsOf } from './session/limits.ts'
 import { Sessions } from './session/sessions.ts'
 import { createStores, type Wraps } from './session/stores.ts'
@@ -71,7 +71,7 @@ export interface CableParts extends Partial<Clocks>, Wraps {
   every?: Every
   /** Puts another meaning of identifiers in front of the channels. */
   wrapResolve?: (channels: Channels) => Resolve
-  /** Asks the app for the identity of a caller without a token. */
+  /** Answers for the app of --rpc_host. */
   connect?: Connect
   /** The process that does a part of the work for this one (--workers). */
   primary?: Primary
@@ -162,13 +162,14 @@ export function createCable(
   const admission = createAdmission(config, {
     resolve:
       wrapResolve?.(channels) ?? (rpc ? withApp(permitted, (...asked) => app()!.subscribe(...asked)) : permitted),
+    connect: connect ?? (rpc && (({ sid, request, signal }) => app()!.connect(sid, request!, signal))),
     requestOf: (rpc || config.authority) && (caller => (app() ?? authority)!.requestOf(caller)),
     heal: createHeal({ count, metrics, maxStreams, explain: settings.dev, position, monotonic, later, pace }),
     ping: (beat, rhythm) => heartbeat.add(beat, rhythm),
     watchPongs: createPongWatches(settings.pong_timeout),
     listening: createListening({ broker, later }),
     changed: sessions.changed,
-    ...{ history, hub, tell, presence, sessions, arrivals, connect, metrics, log, wall, monotonic, failed, later },
+    ...{ history, hub, tell, presence, sessions, arrivals, metrics, log, wall, monotonic, failed, later },
     newSid,
   })
   const { ports, listener, webSockets } = createClients(config, {
@@ -278,6 +279,7 @@ const repeat: Every = (ms, then) => {
 /** The position of a page that is rendered now; no two pages have the same. */
 const pagePosition = ({ offset, epoch }: Position): string => formatPosition({ offset, epoch, nonce: randomLetters(6) })
 
-/** Time between two sweeps of expired entries. */
+/** Any time will do. */
 const ALIVE_MS = 60_000
+/** Time between two sweeps of expired entries. */
 const UPKEEP_MS = 1000

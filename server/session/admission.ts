@@ -8,19 +8,16 @@
  * frame; but until the token is good there is no session, and we neither read commands nor deliver messages. Only the same
  * identity resumes a lost session: its sid, which is in URLs and logs, does not suffice.
  */
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
-import { tokenVerifier, type Verified } from '../auth/identity.ts'
-import { type PublicTokens, publicTokenVerifier } from '../auth/jwks.ts'
+import type { IncomingMessage } from 'node:http'
 import { atTime, type Clocks } from '../base/clocks.ts'
 import type { Soon } from '../base/soon.ts'
 import { AUTH_FAILED, ENDINGS, SessionRefused } from '../errors.ts'
 import type { Connection, ConnectionListener, WaitingClient } from '../hub/connection.ts'
 import type { Metrics } from '../metrics.ts'
 import { disconnect, type PingPrecision } from '../protocol/action-cable.ts'
-import { EXTENDED, readToken, readWishes, type Wishes } from '../protocol/negotiate.ts'
-import type { AppClient } from '../rpc/app-client.ts'
-import type { ClientRequest } from '../rpc/client-request.ts'
+import { EXTENDED, readWishes, type Wishes } from '../protocol/negotiate.ts'
 import type { Arrivals } from './arrivals.ts'
+import { type Admitted, type Caller, createIdentify, type IdentifyParts, type IdentifySettings } from './identify.ts'
 import type { Identity } from './identity.ts'
 import { type LimitSettings, limitsOf } from './limits.ts'
 import type { Snapshot } from './resumables.ts'
@@ -31,30 +28,21 @@ import type { Sessions } from './sessions.ts'
 import { transmit } from './transmit.ts'
 
 export interface AdmissionParts
-  extends Omit<SessionParts, 'app' | 'limits' | 'historySince' | 'explain' | 'count' | 'ignored'> {
+  extends Omit<SessionParts, 'app' | 'limits' | 'historySince' | 'explain' | 'count' | 'ignored'>,
+    Pick<IdentifyParts, 'connect' | 'requestOf'> {
   sessions: Sessions
   arrivals: Arrivals
-  /** Asks the app for the identity of a caller without a token. Throws or rejects with {@link SessionRefused}. */
-  connect?: Connect | undefined
   /** Makes a session id that nobody can guess. */
   newSid: () => string
   /** Pings at a rhythm until the caller deletes the beat from the slot; `undefined`: never. */
   ping: (beat: Beat, rhythm: Rhythm) => Slot<Beat> | undefined
   /** Calls `missing` if a client is silent after a ping; `undefined`: it may be. */
   watchPongs: ((missing: () => void) => PongWatch) | undefined
-  /** Returns what a session keeps of its request; `undefined`: nothing. */
-  requestOf?: ((caller: Caller) => ClientRequest) | undefined
   metrics: Metrics
   wall: Clocks['wall']
 }
 
-export interface AdmissionSettings {
-  readonly jwtSecrets: readonly string[]
-  /** `undefined`: only the secrets verify tokens. */
-  readonly publicTokens: PublicTokens | undefined
-  readonly jwtParam: string
-  readonly enforceJwt: boolean
-  readonly noauth: boolean
+export interface AdmissionSettings extends IdentifySettings {
   /** By their names. */
   readonly settings: LimitSettings & {
     readonly history_since: boolean
@@ -72,23 +60,6 @@ export type Accept = (
   connection: Connection,
   request: IncomingMessage,
 ) => ConnectionListener | WaitingClient | undefined
-
-export type Connect = (caller: Caller, sid: string) => Soon<Identity>
-
-/** A client before we know its identity. */
-export interface Caller {
-  readonly url: string
-  readonly headers: IncomingHttpHeaders
-  readonly socket?: { readonly remoteAddress?: string | undefined } | undefined
-}
-
-/** A caller that may have a session. */
-export interface Admitted extends Identity {
-  readonly sid: string
-  readonly request: ClientRequest | undefined
-  readonly app?: AppClient | undefined
-  readonly transmissions?: readonly string[]
-}
 
 /** Calls `then` when the client has left. */
 export type WhenLeft = (then: () => void) => void
@@ -112,7 +83,7 @@ export function createAdmission(
   config: AdmissionSettings,
   { sessions, arrivals, connect, newSid, ping, watchPongs, requestOf, metrics, wall, ...parts }: AdmissionParts,
 ): Admission {
-  const { settings, jwtSecrets, publicTokens, noauth, enforceJwt } = config
+  const { settings } = config
   const shared: SessionParts = {
     ...parts,
     app: undefined,
@@ -128,67 +99,15 @@ export function createAdmission(
 
   const { monotonic } = parts
   const listenerParts = { sessions, metrics, monotonic }
-  const verify: (token: string, nowSeconds: number) => Soon<Verified> =
-    publicTokens === undefined
-      ? tokenVerifier(jwtSecrets)
-      : publicTokenVerifier(publicTokens, { monotonic, log: parts.log })
-  const readsTokens = publicTokens !== undefined || jwtSecrets.length > 0
+  const identify = createIdentify(config, { arrivals, connect, requestOf, metrics, monotonic, wall, log: parts.log })
   const now = () => Math.floor(wall() / 1000)
 
-  /** Throws or rejects with {@link SessionRefused}. `leaving` is aborted when the answer has no use any more. */
-  function identify(caller: Caller, sid: string, leaving: AbortController | undefined): Soon<Admitted> {
-    const token = readToken(caller.url, caller.headers, config.jwtParam)
-    const request = requestOf?.(caller)
-    // Refuse a bad token even if the cable needs none: a client that sends a token wants that identity.
-    if (token !== '' && readsTokens) {
-      const verified = verify(token, now())
-      if (verified instanceof Promise)
-        return identified(
-          verified.then(late => proven(late, sid, request)),
-          sid,
-        )
-      return proven(verified, sid, request)
-    }
-    if (noauth && !enforceJwt)
-      return { sid, identity: JSON.stringify({ sid }), expires: undefined, anonymous: true, request }
-    const answer = enforceJwt ? undefined : ask(caller, sid, request, leaving)
-    if (answer instanceof Promise)
-      return identified(
-        answer.then(late => ({ ...late, sid, request })),
-        sid,
-      )
-    if (answer !== undefined) return { ...answer, sid, request }
-    throw new SessionRefused(readsTokens ? 'token_missing' : 'nobody_can_connect')
-  }
-
-  function ask(
-    caller: Caller,
-    sid: string,
-    request: ClientRequest | undefined,
-    leaving: AbortController | undefined,
-  ): Soon<Identity> | undefined {
-    if (connect !== undefined) return connect(caller, sid)
-    if (leaving === undefined || request === undefined) return undefined
-    return shared.app?.connect(sid, request, leaving.signal)
-  }
-
-  const leavingOf = () => (shared.app === undefined ? undefined : new AbortController())
-
-  function proven({ identity, expires, key }: Verified, sid: string, request: Admitted['request']): Admitted {
-    metrics.verified('jwt', key)
-    return { sid, identity, expires, anonymous: false, request }
-  }
-
-  async function identified(answer: Promise<Admitted>, sid: string): Promise<Admitted> {
-    const admitted = await answer
-    arrivals.identify(sid, admitted.identity)
-    return admitted
-  }
+  const leavingOf = () => (connect === undefined ? undefined : new AbortController())
 
   function authenticate(caller: Caller, whenLeft: WhenLeft): Soon<Admitted | 'left'> {
     const sid = newSid()
     const leaving = leavingOf()
-    const admitted = identify(caller, sid, leaving)
+    const admitted = identify(caller, sid, leaving?.signal)
     if (!(admitted instanceof Promise)) return admitted
     whenLeft(() => arrivals.leave(sid))
     return arrivals.wait(sid, undefined, admitted).finally(() => leaving?.abort())
@@ -248,7 +167,7 @@ export function createAdmission(
     const sid = newSid()
     const leaving = leavingOf()
     try {
-      const admitted = identify({ url, headers, socket }, sid, leaving)
+      const admitted = identify({ url, headers, socket }, sid, leaving?.signal)
       const wishes = readWishes(url, headers)
       if (admitted instanceof Promise) {
         const waiting = wait(connection, wishes, { sid }, admitted)
