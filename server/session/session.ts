@@ -16,7 +16,6 @@ import { type Command, parseCommand, type RefreshFate, rejectSubscription, welco
 import { isTooDeep } from '../protocol/json.ts'
 import type { AppClient } from '../rpc/app-client.ts'
 import type { ClientRequest } from '../rpc/client-request.ts'
-import type { State } from '../rpc/controller.ts'
 import type { Performer } from './app-session.ts'
 import { CatchUp } from './catch-up.ts'
 import { COMMANDS, join, leave, type Speaker } from './commands.ts'
@@ -24,13 +23,14 @@ import { type Ended, endAfter, endWith } from './ending.ts'
 import type { Behind } from './replaying.ts'
 import { reportIgnored, reportRejection } from './reports.ts'
 import { type Grace, type Restored, restore } from './restore.ts'
-import type { AppSnapshot, Snapshot } from './resumables.ts'
+import type { Snapshot } from './resumables.ts'
 import type { Newcomer, SessionParts, Stored } from './session-parts.ts'
+import { snapshotOf, statesOf } from './snapshot.ts'
 import type { ClientPositions } from './start.ts'
 import { type Subscribed, type Subscribing, subscribe } from './subscribe.ts'
 import { type Subscription, Subscriptions } from './subscriptions.ts'
 import { transmit } from './transmit.ts'
-import { WaitingCommands } from './waiting-commands.ts'
+import { type Orderly, WaitingCommands } from './waiting-commands.ts'
 
 /** Former sids that we remember, so that a broadcast that excludes one does not reach this session. */
 const REMEMBERED_SIDS = 8
@@ -38,13 +38,10 @@ const REMEMBERED_SIDS = 8
 /** The client has not shown a sign of life since it may have missed messages of any stream. */
 const NEVER = -1
 
-/** How long the commands of a client that has left may wait for answers. */
-const LAST_MS = 5_000
-
 const NO_SIDS: readonly string[] = []
 
 // There are very many sessions: they hold no closures, and no copies of shared parts.
-export class Session implements Addressee, Behind, Speaker, Subscribing, Performer, Restored, Stored, Ended {
+export class Session implements Addressee, Behind, Speaker, Subscribing, Performer, Orderly, Restored, Stored, Ended {
   readonly identity: string
   readonly anonymous: boolean
   readonly resumable: boolean
@@ -67,8 +64,6 @@ export class Session implements Addressee, Behind, Speaker, Subscribing, Perform
   #waiting: WaitingCommands | undefined
   /** Gets the subscription that becomes live next, or ends. */
   #whenLive: (() => void) | undefined
-  /** Set once the client has left, until its last commands are executed. */
-  #leaving: (() => void) | undefined
 
   constructor(newcomer: Newcomer, parts: SessionParts) {
     const { sid, identity, anonymous, resumable, connection, request, app, resumed } = newcomer
@@ -184,55 +179,32 @@ export class Session implements Addressee, Behind, Speaker, Subscribing, Perform
       this.complain(text !== undefined && isTooDeep(text) ? 'command_too_deep' : 'command_malformed')
       return 'malformed'
     }
-    return this.#waiting === undefined ? this.#obey(command) : this.#queue(this.#waiting, command, text!.length)
+    return this.#waiting === undefined ? this.obey(command) : this.#queue(this.#waiting, command, text!.length)
   }
 
   #queue(waiting: WaitingCommands, command: Command, length: number): Outcome {
     command.cameAt = this.#parts.monotonic()
     if (!waiting.add(command, length)) this.complain('already_subscribed')
-    if (waiting.isFull) this.connection.hold(true)
     return COMMANDS.get(command.command)?.isFree ? 'free' : 'done'
   }
 
   /** Lets later commands wait for the answer to this one. */
   #waitFor(answer: Promise<unknown>, command: Command): void {
-    this.#waiting ??= new WaitingCommands(command)
-    this.#waiting.isDue = true
-    answer.then(() => this.#goOn()).catch(error => this.fail(error))
+    this.#waiting ??= new WaitingCommands(this, command)
+    this.#waiting.waitFor(answer)
   }
 
-  #goOn(): void {
-    const waiting = this.#waiting
-    if (waiting === undefined) return // (the session has ended)
-    waiting.isDue = false
-    while (!waiting.isDue) {
-      const command = waiting.next()
-      if (command === undefined) return this.#caughtUp()
-      const isUseless = this.#leaving !== undefined && command.command === 'subscribe'
-      if (!isUseless) this.#obey(command)
-      if (this.#ended) return
-    }
-    if (!waiting.isFull) this.connection.hold(false)
-  }
-
-  #caughtUp(): void {
+  caughtUp(): void {
     this.#waiting = undefined
-    this.connection.hold(false)
-    this.#leaving?.()
   }
 
   /** The client has left. Calls `then` after its last commands, or when they have waited for 5 s. */
   left(then: () => void): void {
-    if (this.#waiting?.areSubscribes ?? true) return then()
-    const cancel = this.#parts.later(LAST_MS, () => this.#leaving?.())
-    this.#leaving = () => {
-      this.#leaving = undefined
-      cancel()
-      then()
-    }
+    if (this.#waiting === undefined) return then()
+    this.#waiting.left(then, this.#parts.later)
   }
 
-  #obey(command: Command): Outcome {
+  obey(command: Command): Outcome {
     const row = COMMANDS.get(command.command)
     const held = this.subscriptions.get(command.identifier)
     if (row === undefined) this.complain('command_unknown')
@@ -264,48 +236,23 @@ export class Session implements Addressee, Behind, Speaker, Subscribing, Perform
     if (this.#ended) return undefined
     this.#ended = true
     this.#grace?.end()
-    if (this.#waiting !== undefined) {
-      this.#waiting = undefined
-      this.connection.hold(false)
-    }
     const left = this.snapshot()
-    this.app?.end(this.identity, this.#states())
+    this.app?.end(this.identity, statesOf(this.subscriptions))
     const { presence, heal, failed } = this.#parts
     for (const subscription of this.subscriptions) this.#leave(subscription)
     this.subscriptions.clear()
     heal.left(this)
     unawaited(presence?.lost(this.sid), failed)
     this.#whenLive?.()
-    this.#leaving?.()
+    this.#waiting?.end()
     return left
   }
 
   /** Returns the state to resume from. */
   snapshot(): Snapshot {
     const { history } = this.#parts
-    // Do not resume a subscription while its page must refresh: the client subscribes anew, and gets a gap again.
-    const identifiers = [...this.subscriptions].flatMap(({ healing, identifier }) => (healing ? [] : [identifier]))
-    return {
-      identity: this.identity,
-      anonymous: this.anonymous,
-      sids: [this.sid, ...this.#formerSids],
-      identifiers,
-      position: history && (this.#heardAt === NEVER ? 'gap' : { offset: this.#heardAt, epoch: history.epoch }),
-      app: this.app && this.#appSnapshot(this.app),
-    }
-  }
-
-  #appSnapshot({ cstate, isKnown }: AppClient): AppSnapshot {
-    const grants = [...this.subscriptions].flatMap(({ identifier, grant: { streams, istate } }) =>
-      istate === undefined ? [] : [[identifier, streams, istate] as const],
-    )
-    return { cstate, isKnown, grants }
-  }
-
-  /** Those of the subscriptions that the application granted. */
-  *#states(): Iterable<[identifier: string, istate: State]> {
-    for (const { identifier, grant } of this.subscriptions)
-      if (grant.istate !== undefined) yield [identifier, grant.istate]
+    const position = history && (this.#heardAt === NEVER ? 'gap' : { offset: this.#heardAt, epoch: history.epoch })
+    return snapshotOf(this, [this.sid, ...this.#formerSids], position)
   }
 
   /** Answers the client, and returns the result: see subscribe.ts. */

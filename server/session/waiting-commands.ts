@@ -5,7 +5,18 @@
  * @rails/actioncable repeats a subscribe twice a second until it has an answer, so we drop repetitions of one that waits. We
  * stop reading once much waits; bytes that we had already read still come.
  */
+import type { Connection } from '../hub/connection.ts'
 import type { Command } from '../protocol/action-cable.ts'
+
+/** The session whose commands these are. */
+export interface Orderly {
+  readonly ended: boolean
+  readonly connection: Pick<Connection, 'hold'>
+  obey: (command: Command) => unknown
+  /** No command waits. */
+  caughtUp: () => void
+  fail: (error: unknown) => void
+}
 
 /** UTF-16 units. */
 const MOST = 16 * 1024
@@ -13,39 +24,82 @@ const MOST = 16 * 1024
 /** Units that a command takes beside its text: an upper estimate. */
 const OVERHEAD = 100
 
+/** How long the commands of a client that has left may wait for answers. */
+const LAST_MS = 5_000
+
 export class WaitingCommands {
-  /** Whether the answer has not come yet. */
-  isDue = true
+  readonly #session: Orderly
   /** The command that the others wait for. */
   #current: Command
+  /** Whether its answer has not come yet. */
+  #isDue = false
   readonly #waiting: { readonly command: Command; readonly size: number }[] = []
   #size = 0
+  /** Set once the client has left. */
+  #leave: (() => void) | undefined
 
-  constructor(current: Command) {
+  constructor(session: Orderly, current: Command) {
+    this.#session = session
     this.#current = current
   }
 
-  /** Whether the answers are of no use once the client has left. */
-  get areSubscribes(): boolean {
-    const isSubscribe = ({ command }: Command) => command === 'subscribe'
-    return isSubscribe(this.#current) && this.#waiting.every(({ command }) => isSubscribe(command))
-  }
-
-  get isFull(): boolean {
-    return this.#size > MOST
+  /** Lets later commands wait for the answer to the current one. */
+  waitFor(answer: Promise<unknown>): void {
+    this.#isDue = true
+    answer.then(() => this.#goOn()).catch(error => this.#session.fail(error))
   }
 
   /** `length` of its text. Returns false if it is a repetition. */
   add(command: Command, length: number): boolean {
-    if (this.#isRepetition(command)) return false
+    const isNew = !this.#isRepetition(command)
     const size = OVERHEAD + length
-    this.#waiting.push({ command, size })
-    this.#size += size
-    return true
+    if (isNew) {
+      this.#waiting.push({ command, size })
+      this.#size += size
+    }
+    if (this.#isFull) this.#session.connection.hold(true)
+    return isNew
+  }
+
+  /** The client has left. Calls `then` after its last commands, or when they have waited for 5 s. */
+  left(then: () => void, later: (ms: number, then: () => void) => () => void): void {
+    const isSubscribe = ({ command }: Command) => command === 'subscribe'
+    // The answers are of no use.
+    if (isSubscribe(this.#current) && this.#waiting.every(({ command }) => isSubscribe(command))) return then()
+    const cancel = later(LAST_MS, () => this.#leave?.())
+    this.#leave = () => {
+      this.#leave = undefined
+      cancel()
+      then()
+    }
+  }
+
+  /** No command waits any more: the last one is executed, or the session has ended. */
+  end(): void {
+    this.#session.connection.hold(false)
+    this.#leave?.()
+  }
+
+  get #isFull(): boolean {
+    return this.#size > MOST
+  }
+
+  #goOn(): void {
+    this.#isDue = false
+    while (!this.#isDue) {
+      if (this.#session.ended) return
+      const command = this.#next()
+      if (command === undefined) {
+        this.#session.caughtUp()
+        return this.end()
+      }
+      if (this.#leave === undefined || command.command !== 'subscribe') this.#session.obey(command)
+    }
+    if (!this.#isFull) this.#session.connection.hold(false)
   }
 
   /** Removes and returns the first, which the others now wait for. */
-  next(): Command | undefined {
+  #next(): Command | undefined {
     const next = this.#waiting.shift()
     if (next === undefined) return undefined
     this.#size -= next.size
