@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
+import { openRaw } from '../testing/raw.ts'
 import { createCableProxy } from './cable-proxy.ts'
 import { PortInUse, serve } from './serve.ts'
 import { DEAD } from './testing.ts'
@@ -127,3 +128,16 @@ for (const host of ['user@host', 'a b', 'a/b', '::1', '[::1', 'a:http', 'caf\xe9
     assert.match(await (await echo(t))()(`GET / HTTP/1.1\r\nHost: ${host}`, '', /host\.\n/), /^HTTP\/1.1 400 /)
   })
 }
+
+test('a client that still writes gets the answer to a header that is too long', async t => {
+  const server = await serve(options)
+  t.after(server.close)
+  const raw = openRaw(t, server.url, { allowHalfOpen: true })
+  const head = `GET / HTTP/1.1\r\nHost: x\r\nCookie: a=${'x'.repeat(60_000)}`
+  await raw.written(head)
+  await raw.until(/^HTTP\/1\.1 431 /)
+
+  // (A connection that was reset takes no more.)
+  for (let left = 20; left > 0; left--)
+    assert.ok(!(await new Promise(resolve => raw.socket.write(head, error => resolve(error)))))
+})

@@ -1,6 +1,7 @@
 /** A web handler on a port, by IPv6 and IPv4 where the machine has both. Closing waits, for a limited time, for answers. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
 import type { CableProxy } from './cable-proxy.ts'
 import { serveUpgrades } from './upgrade.ts'
@@ -33,6 +34,7 @@ export async function serve({ fetch, cable, host, port }: ServeOptions): Promise
   const server = serveUpgrades(cable, options =>
     createServer({ ...options, keepAliveTimeout: KEEP_ALIVE_MS }, answerer),
   )
+  server.on('clientError', refuse)
   try {
     await listen(server, host || '::', port)
   } catch (error) {
@@ -56,6 +58,16 @@ function answer(fetch: ServeOptions['fetch']) {
     if (!fitsUrl(host)) request.headers.host = ''
     void ask(request, response)
   }
+}
+
+/** Node would close at once, and a client that still writes would see a reset connection in the place of our answer. */
+function refuse({ code }: NodeJS.ErrnoException, socket: Duplex): void {
+  if (code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
+  const status = code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request'
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`)
+  socket.removeAllListeners('data').resume()
+  const deadline = setTimeout(() => socket.destroy(), GRACE_MS)
+  socket.once('close', () => clearTimeout(deadline))
 }
 
 /** Empty, a name, `1.2.3.4` or `[::1]`, with or without `:port` (RFC 9112, 3.2; RFC 3986, 3.2.2). */
