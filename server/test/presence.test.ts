@@ -105,12 +105,15 @@ test('the cable does not send all members again and again to a client that does 
 
   assert.ok((await counted(cable, 'pending_bytes')) < 1_000_000)
   client.ws.resume()
-  const answers: unknown[] = []
+  const answers: { records: readonly unknown[] }[] = []
   while (answers.length < 250) {
     const { type, message } = await client.next()
-    if (type === 'presence') answers.push(message)
+    if (type === 'presence') answers.push(message as { records: readonly unknown[] })
   }
-  assert.deepEqual(answers.at(-1), { type: 'info', total: 20, records: [], truncated: true })
+  // (The buffers of the system take the first ones, and a later one if they grow.)
+  const short = answers.filter(({ records }) => records.length === 0)
+  assert.ok(short.length > 100, `${short.length}`)
+  for (const answer of short) assert.deepEqual(answer, { type: 'info', total: 20, records: [], truncated: true })
 })
 
 test('a session cannot join a stream as two people, and gets no answer to the second join', async t => {
