@@ -137,7 +137,7 @@ test('a client that still writes gets the answer to a header that is too long', 
   await raw.written(head)
   await raw.until(/^HTTP\/1\.1 431 /)
 
-  // (A connection that was reset takes no more.)
+  // (A write to a connection that was reset fails.)
   for (let left = 20; left > 0; left--)
     assert.ok(!(await new Promise(resolve => raw.socket.write(head, error => resolve(error)))))
 })

@@ -112,7 +112,7 @@ class ChatController < ActionController::Base
 
   def login
     session[:user] = params.require(:user)
-    head :no_content
+    redirect_to "/", status: :see_other
   end
 
   # The page that says it shows it itself: its X-Socket-ID excludes it.
@@ -121,23 +121,57 @@ class ChatController < ActionController::Base
     head :no_content
   end
 
-  # For the tests in a browser: a log of what the chat received.
   def show
-    client = params[:client] == "rails" ? "rails" : "anycable"
+    url = ENV.fetch("ANYCABLE_WEBSOCKET_URL") { "ws://#{request.host}:8080/cable" }
     render html: <<~HTML.html_safe
       <!DOCTYPE html>
-      <meta name="action-cable-url" content="#{ERB::Util.h(ENV.fetch("ANYCABLE_WEBSOCKET_URL", "/cable"))}">
+      <html lang="en">
+      <meta name="viewport" content="width=device-width">
+      <meta name="color-scheme" content="light dark">
+      <meta name="action-cable-url" content="#{ERB::Util.h(url)}">
       <title>Chat</title>
-      <ol id="log"></ol>
-      <script type="module" src="/assets/chat-#{client}.js"></script>
+      <style>body { font: 1rem/1.5 system-ui; max-width: 40rem; margin: 2rem auto; padding: 0 1rem } ol { list-style: none; padding: 0 }</style>
+      <h1>Chat</h1>
+      #{session[:user] ? ROOM : LOGIN}
     HTML
   end
+
+  LOGIN = <<~HTML
+    <form action="/login" method="post">
+      <label>Your name <input name="user" required autofocus></label> <button>Log in</button>
+    </form>
+  HTML
+
+  ROOM = <<~HTML
+    <ol id="log" role="log"></ol>
+    <form>
+      <label>Say <input name="text" required autofocus></label> <button>Send</button>
+    </form>
+    <script type="module">
+      import { createConsumer } from "/actioncable.js"
+      const show = words => document.querySelector("#log").append(
+        Object.assign(document.createElement("li"), { textContent: words }))
+      const room = createConsumer().subscriptions.create({ channel: "ChatChannel", room: "green" }, {
+        connected: () => show("connected"),
+        disconnected: () => show("disconnected"),
+        received: ({ by, text, type, id }) => show(by ? `${by}: ${text}` : `${id} ${type}s`),
+      })
+      document.querySelector("form").addEventListener("submit", event => {
+        event.preventDefault()
+        room.perform("speak", { text: event.target.text.value })
+        event.target.reset()
+      })
+    </script>
+  HTML
 end
 
 ChatApp.routes.draw do
   root "chat#show"
   post "login" => "chat#login"
   post "say" => "chat#say"
+  get "actioncable.js" => lambda { |_|
+    [200, { "content-type" => "text/javascript" }, [ActionCable::Engine.root.join("app/assets/javascripts/actioncable.esm.js").read]]
+  }
   get "health" => ->(_) { [200, { "content-type" => "text/plain" }, ["ok"]] }
 end
 

@@ -62,8 +62,9 @@ export async function startChat(
     url,
     rpcHost: transport === 'http' ? `${url}/_anycable` : `127.0.0.1:${rpc}`,
     async login(user) {
-      const answer = await fetch(`${url}/login`, { method: 'POST', body: new URLSearchParams({ user }) })
-      assert.equal(answer.status, 204)
+      const body = new URLSearchParams({ user })
+      const answer = await fetch(`${url}/login`, { method: 'POST', body, redirect: 'manual' })
+      assert.equal(answer.status, 303)
       return answer.headers.getSetCookie()[0]!.split(';')[0]!
     },
     async say(room, words, socketId) {
