@@ -67,10 +67,16 @@ function startProcess(
   const env = { ...withoutSettings('ANYCABLE_', 'HOTCABLE_'), ...seed, ...settings }
   if (WORKERS !== undefined && program === undefined && !flags.includes('--dev'))
     flags = [...flags, `--workers=${WORKERS}`]
+  const ports = ['--port=0', ...(isWithoutSecret(flags, settings) ? ['--http_broadcast_port=0'] : [])]
   return listening(
-    spawn(command, [...args, '--port=0', ...flags], { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'inherit'] }),
+    spawn(command, [...args, ...ports, ...flags], { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'inherit'] }),
   )
 }
+
+/** Then a cable takes port 8090 for broadcasts, which only one of several tests can have. */
+const isWithoutSecret = (flags: readonly string[], settings: Readonly<Record<string, string>>): boolean =>
+  !flags.some(flag => /^--(secret|broadcast_key|http_broadcast_secret)=/.test(flag)) &&
+  settings.ANYCABLE_SECRET === undefined
 
 /** Several processes that are one cable, behind a front on each port that the flags name. */
 async function startNodes(count: number, flags: readonly string[], options: StartOptions): Promise<RunningCable> {
@@ -125,7 +131,7 @@ export async function listening(cable: ChildProcessByStdio<null, Readable, null>
     child.stdout.resume()
     return { child, url, broadcast, firstLines: lines, nodes: [url], stop: signal => end(child, signal) }
   }
-  throw new Error(`the cable did not start:\n${lines.join('\n')}`)
+  throw new Error(`the cable did not start; above is what it wrote to stderr:\n${lines.join('\n')}`)
 }
 
 /** Starts a cable for Turbo that has one secret. */

@@ -19,10 +19,10 @@ export async function within<T>(ms: number, attempt: () => Promise<T>): Promise<
 }
 
 /** Asks until the answer has a position, because a busy machine may take longer than the 250 ms of a page. Resolves with the last answer. */
-export async function known<T>(ask: () => Promise<T>): Promise<T> {
+export async function known<T>(ask: () => Promise<T>, isDone: (answer: T) => boolean = isKnown): Promise<T> {
   let answer = await ask()
-  for (let attempt = 1; attempt < ATTEMPTS && isUnknown(answer); attempt++) answer = await ask()
+  for (let attempt = 1; attempt < ATTEMPTS && !isDone(answer); attempt++) answer = await ask()
   return answer
 }
 
-const isUnknown = (answer: unknown): boolean => ['"-"', '{"result":"-"}'].includes(JSON.stringify(answer))
+const isKnown = (answer: unknown): boolean => !['"-"', '{"result":"-"}'].includes(JSON.stringify(answer))

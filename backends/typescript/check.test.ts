@@ -240,20 +240,25 @@ describe('broadcasts', () => {
 })
 
 describe('positions', () => {
+  let questions = 0
   for (const { id, status, answer: text, position: expected = '-' } of [
     ...broadcasts.accept,
     ...broadcasts.refuse.filter((c: { flag: string }) => !isBroadcast(c)),
   ])
     test(`position reads the answer: ${id}`, async () => {
       answer = says(status, text)
+      let path = ''
+      const arrived = () => asked.filter(request => request.path === path)
+      // Each question has another path: a busy machine may deliver one after its 250 ms, and so in the next test.
       const ask = () => {
-        asked.length = 0
-        return position('a/é&b+', { url, key: 's3cret' })
+        path = `/_broadcast/position?stream=a%2F%C3%A9%26b%2B${++questions}`
+        return position(`a/é&b+${questions}`, { url, key: 's3cret' })
       }
-      assert.equal(await (expected === '-' ? ask() : known(ask)), expected)
+      const isDone = (result: string) => arrived().length > 0 && (expected === '-' || result !== '-')
+      assert.equal(await known(ask, isDone), expected)
       assert.deepEqual(
-        asked.map(({ method, path, authorization }) => [method, path, authorization]),
-        [['GET', '/_broadcast/position?stream=a%2F%C3%A9%26b%2B', 'Bearer s3cret']],
+        arrived().map(({ method, authorization }) => [method, authorization]),
+        [['GET', 'Bearer s3cret']],
       )
     })
 })

@@ -7,8 +7,8 @@
  *   node e2e/tools/test.ts unit swap       these: parts.ts has their names
  *   node e2e/tools/test.ts usual heal      the usual ones, and one more
  *
- * Two steps run at a time: one with a browser, and one without, because both mostly wait. Then we print what each printed
- * when it ends.
+ * Two steps run at a time, because steps mostly wait; of those with a browser one. Then we print what each printed when it
+ * ends.
  *
  * It installs nothing. It skips the tests of a missing program and says how to install it; with CI=true that is a failure.
  */
@@ -32,7 +32,7 @@ const SILENT_MS = 10 * 60_000
 type Print = (to: NodeJS.WriteStream, text: string | Buffer) => void
 
 const scratch = mkdtempSync(join(tmpdir(), 'hotcable-test-'))
-const tally = join(scratch, 'tally.json')
+let reports = 0
 const { env } = process
 
 const all = Object.keys(PARTS)
@@ -57,11 +57,12 @@ const isIncomplete = spawnSync(process.execPath, ['e2e/tools/setup.ts', '--check
 const total: Count = { passed: 0, failed: 0, skipped: 0 }
 const table: string[] = []
 const steps = [...wanted].flatMap(part => PARTS[part]!.steps.map(step => ({ part, step })))
-const lanes = [steps.filter(({ step }) => 'project' in step), steps.filter(({ step }) => !('project' in step))].filter(
-  lane => lane.length > 0,
+const queues = [steps.filter(({ step }) => 'project' in step), steps.filter(({ step }) => !('project' in step))].filter(
+  queue => queue.length > 0,
 )
+const isAlone = queues.length === 1
 const from = performance.now()
-await Promise.all(lanes.map(runAll))
+await Promise.all(queues.map(runAll))
 rmSync(scratch, { recursive: true })
 console.log(`\n${table.join('\n')}\n${'all'.padEnd(10)} ${secondsSince(from)} s`)
 const rest = all.filter(part => !wanted.has(part))
@@ -72,14 +73,17 @@ total.failed += leaks.length
 console.log(`\n${told(total)}`)
 process.exit(total.failed > 0 || total.passed === 0 ? 1 : 0)
 
-async function runAll(lane: typeof steps): Promise<void> {
-  for (const { part, step } of lane) {
+async function runAll(queue: typeof steps): Promise<void> {
+  const others = isAlone ? [] : queues.find(other => other !== queue)!
+  // A lane that is done helps the other one, except with a browser: only one at a time.
+  const next = () => queue.shift() ?? (others.some(({ step }) => 'project' in step) ? undefined : others.shift())
+  for (let one = next(); one !== undefined; one = next()) {
+    const { part, step } = one
     const from = performance.now()
     const printed: (() => void)[] = []
     // One lane prints as it goes; of two, the words of each step stay together.
-    const print: Print =
-      lanes.length === 1 ? (to, text) => void to.write(text) : (to, text) => printed.push(() => to.write(text))
-    if (lanes.length > 1) console.log(`\n${titleOf(step)} begins`)
+    const print: Print = isAlone ? (to, text) => void to.write(text) : (to, text) => printed.push(() => to.write(text))
+    if (!isAlone) console.log(`\n${titleOf(step)} begins`)
     const count = await take(step, print)
     for (const write of printed) write()
     for (const key of ['passed', 'failed', 'skipped'] as const) total[key] += count[key]
@@ -118,13 +122,13 @@ async function nodeTests(
   { node = process.execPath, within, tests, only, skip, env }: Extract<Step, { tests: unknown }>,
   print: Print,
 ): Promise<Count> {
-  rmSync(tally, { force: true })
+  const tally = join(scratch, `tally-${++reports}.json`)
   const args = [
     '--test',
     // The time-out is only for a step that hangs.
     '--test-timeout=300000',
-    // Steps mostly wait.
-    `--test-concurrency=${Math.max(2, availableParallelism())}`,
+    // Tests mostly wait.
+    `--test-concurrency=${availableParallelism() + 1}`,
     '--test-reporter=dot',
     '--test-reporter-destination=stdout',
     '--test-reporter=./e2e/tools/tally.ts',
@@ -141,7 +145,7 @@ async function nodeTests(
 }
 
 async function playwright(project: string, print: Print, extra?: Step['env']): Promise<Count> {
-  const report = join(scratch, 'playwright.json')
+  const report = join(scratch, `playwright-${++reports}.json`)
   const { code } = await run(
     process.execPath,
     ['node_modules/playwright/cli.js', 'test', '--config', 'e2e/browser/playwright.config.ts', '--project', project],
