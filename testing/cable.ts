@@ -67,16 +67,16 @@ function startProcess(
   const env = { ...withoutSettings('ANYCABLE_', 'HOTCABLE_'), ...seed, ...settings }
   if (WORKERS !== undefined && program === undefined && !flags.includes('--dev'))
     flags = [...flags, `--workers=${WORKERS}`]
-  const ports = ['--port=0', ...(isWithoutSecret(flags, settings) ? ['--http_broadcast_port=0'] : [])]
+  const ports = ['--port=0', ...(takesUsualPort(flags, settings) ? ['--http_broadcast_port=0'] : [])]
   return listening(
     spawn(command, [...args, ...ports, ...flags], { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'inherit'] }),
   )
 }
 
-/** Then a cable takes port 8090 for broadcasts, which only one of several tests can have. */
-const isWithoutSecret = (flags: readonly string[], settings: Readonly<Record<string, string>>): boolean =>
-  !flags.some(flag => /^--(secret|broadcast_key|http_broadcast_secret)=/.test(flag)) &&
-  settings.ANYCABLE_SECRET === undefined
+/** Without a secret a cable takes port 8090 for broadcasts, which only one of several tests can have. */
+const takesUsualPort = (flags: readonly string[], settings: Readonly<Record<string, string>>): boolean =>
+  !flags.some(flag => /^--(secret|broadcast_key|http_broadcast_(secret|port))=/.test(flag)) &&
+  !Object.keys(settings).some(name => /_(SECRET|BROADCAST_KEY|HTTP_BROADCAST_(SECRET|PORT))$/.test(name))
 
 /** Several processes that are one cable, behind a front on each port that the flags name. */
 async function startNodes(count: number, flags: readonly string[], options: StartOptions): Promise<RunningCable> {
