@@ -17,7 +17,6 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { NEIGHBOURS, type NeighbourName } from '../backends/harness/languages.ts'
 import { missing } from '../backends/harness/toolchain.ts'
-import { openOutboxDatabase } from '../server/broadcast/outbox-databases.ts'
 import { withDotEnv } from '../server/config/dot-env.ts'
 import { ConfigInvalid, readConfig } from '../server/config/read.ts'
 import { onChange } from './changes.ts'
@@ -26,7 +25,7 @@ import { createGuard } from './guard.ts'
 import { untilHealthy } from './health.ts'
 import { freePorts, isFree, isLoopback, isWildcard, LOOPBACK, lanAddress } from './network.ts'
 import { announce, databaseFile } from './running.ts'
-import { outboxIn, portsNeeded, reachable, type Service, services } from './services.ts'
+import { makeOutbox, portsNeeded, reachable, type Service, services } from './services.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const READY_MS = 5000
@@ -73,7 +72,7 @@ const web = core.at(-1)!
 const ours = core.find(service => service !== web)
 if (ours) {
   checkSettings(ours)
-  await makeOutbox()
+  await prepareDatabase()
 }
 
 const { onGroup } = createGuard()
@@ -138,11 +137,10 @@ function checkSettings({ args, env: extra }: Service): void {
   }
 }
 
-/** Makes the table before the first process needs it. */
-async function makeOutbox(): Promise<void> {
+async function prepareDatabase(): Promise<void> {
   try {
     mkdirSync(dirname(db), { recursive: true })
-    await (await openOutboxDatabase(outboxIn(db))).apply()
+    await makeOutbox(db)
   } catch (error) {
     fail(`The Board cannot use its database: ${(error as Error).message}`)
   }

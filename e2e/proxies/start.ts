@@ -13,7 +13,7 @@ import { NEIGHBOURS, type NeighbourName } from '../../backends/harness/languages
 import type { ToolCommand } from '../../backends/harness/toolchain.ts'
 import { type Child, keepRunning } from '../../start/child.ts'
 import { freePorts, LOOPBACK } from '../../start/network.ts'
-import { portsNeeded, services } from '../../start/services.ts'
+import { makeOutbox, portsNeeded, services } from '../../start/services.ts'
 import { healthy } from '../../testing/child.ts'
 import { createProxy, type TcpProxy } from '../../testing/proxy.ts'
 import { CONFIGS, type ProxiedPort } from './configs.ts'
@@ -56,8 +56,10 @@ export async function startDemo(): Promise<Demo> {
   const languages = names.filter((_, at) => found[at])
   const [webPort, ...ports] = (await freePorts(1 + portsNeeded(languages))) as [number, number, ...number[]]
   const cablePort = ports[0]!
+  const db = join(folder, 'board.sqlite3')
+  await makeOutbox(db)
   const plan = services({
-    ...{ port: webPort, host: LOOPBACK, secret: SECRET, db: join(folder, 'board.sqlite3') },
+    ...{ port: webPort, host: LOOPBACK, secret: SECRET, db },
     ...{ languages, ports, watch: false },
   })
   const children = plan.map(({ title, chatter, ...command }) =>

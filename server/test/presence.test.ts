@@ -108,7 +108,9 @@ test('the cable does not send all members again and again to a client that does 
   const answers: { records: readonly unknown[] }[] = []
   while (answers.length < 250) {
     const { type, message } = await client.next()
-    if (type === 'presence') answers.push(message as { records: readonly unknown[] })
+    // (From Redis a join may come later than its answer.)
+    if (type === 'presence' && 'records' in (message as object))
+      answers.push(message as { records: readonly unknown[] })
   }
   // (The buffers of the system take the first ones, and a later one if they grow.)
   const short = answers.filter(({ records }) => records.length === 0)

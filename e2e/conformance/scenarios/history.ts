@@ -27,13 +27,16 @@ const asked = async (client: Client, identifier: string, history: unknown): Prom
   return await client.history()
 }
 
-/** 200 steps of a progress bar, with other messages in between. */
+/** 200 steps of a progress bar, with other messages in between. Resolves once a client has had the last one. */
 async function progress(world: World, stream: string): Promise<void> {
+  const client = await world.listening(pubsub(stream))
   for (let percent = 1; percent <= 200; percent++) {
     if (percent === 150) await world.broadcast(stream, 'between')
     await world.broadcast(stream, percent, { key: 'export/7' })
   }
   await world.broadcast(stream, 'last')
+  await client.until(({ message }) => message === 'last')
+  await client.drop()
 }
 
 export const history: Scenario[] = [
