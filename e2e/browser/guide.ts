@@ -32,8 +32,10 @@ export const APPS: readonly string[] = TEXT.split('\n## ')
   .filter(section => section.includes('\n```diff\n'))
   .map(section => section.split('\n', 1)[0]!)
 
-export function editsOf(app: string): Edit[] {
-  const blocks = [...section(app).matchAll(/^`(\S+)`\n\n```diff\n(.*?)^```/gms)]
+export const editsOf = (app: string): Edit[] => editsIn(section(app))
+
+export function editsIn(text: string): Edit[] {
+  const blocks = [...text.matchAll(/^`(\S+)`\n\n```diff\n(.*?)^```/gms)]
   return blocks.flatMap(([, file, block]) => block!.split('@@\n').map(lines => edit(file!, lines)))
 }
 
@@ -44,7 +46,7 @@ export const helperOf = (app: string): string | undefined => /`helper (\w+ > \S+
 export function apply({ file, before, after }: Edit, folder: string): void {
   const path = join(folder, file)
   const parts = `\n${readFileSync(path, 'utf8')}`.split(`\n${before}`)
-  if (parts.length !== 2) throw new Error(`${PATH}: ${parts.length - 1} places in ${file} have these lines:\n${before}`)
+  if (parts.length !== 2) throw new Error(`${parts.length - 1} places in ${file} have these lines:\n${before}`)
   writeFileSync(path, parts.join(`\n${after}`).slice(1))
 }
 

@@ -132,7 +132,13 @@ export const PARTS: Readonly<Record<string, Part>> = {
       },
     ],
   },
-  rpc: { isExtra: true, steps: [{ tests: ['e2e/conformance/conformance.test.ts'], only: OVER_GRPC }] },
+  rpc: {
+    isExtra: true,
+    steps: [
+      { tests: ['e2e/conformance/conformance.test.ts'], only: OVER_GRPC },
+      { tests: ['e2e/rails/from-action-cable.test.ts'] },
+    ],
+  },
   proxies: { isExtra: true, steps: [{ tests: ['e2e/proxies/*.test.ts'] }] },
   fuzz: { isExtra: true, steps: [{ tests: [FUZZ], env: { HOTCABLE_FUZZ: '3000' } }] },
   late: {
