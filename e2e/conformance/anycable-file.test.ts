@@ -64,3 +64,25 @@ test('a file that AnyCable prints starts this cable', {
   const strange = await fetch(cable.broadcast, { method: 'POST', body: '{}' })
   assert.equal(strange.status, 401, 'broadcasts need the key of the secret')
 })
+
+test('AnyCable and this cable print RPC with the same keys', {
+  skip: PROGRAM === undefined && 'AnyCable is not installed',
+}, async t => {
+  const flags = [
+    ...['--rpc_host=http://app.test/_anycable', '--rpc_impl=http', '--headers=cookie,origin', '--proxy-cookies=a,b'],
+    ...['--rpc_concurrency=5', '--rpc_enable_tls', '--http_rpc_secret=key', '--rpc_request_timeout=9'],
+    ...['--rpc_command_timeout=10', '--rpc_max_call_recv_size=7', '--rpc_max_call_send_size=8', '--disconnect_rate=7'],
+  ]
+  const linesOf = (printed: string) =>
+    [...printed.matchAll(/^\[(rpc|disconnector)\]\n((?:.+\n)*)/gm)].flatMap(([, table, lines]) =>
+      [...lines!.matchAll(/^(\w+) = (.+)$/gm)].map(([, key, value]) => [`${table}.${key}`, value!]),
+    )
+  const theirs = new Map(linesOf(await print(t, flags)) as [string, string][])
+  const child = spawn(process.execPath, ['server/main.ts', '--print-config', ...flags], { stdio: 'pipe' })
+  const ours = linesOf(await text(child.stdout))
+
+  assert.equal(ours.length, flags.length)
+  // (A list is one text here.)
+  const plain = (value: string | undefined) => value?.replaceAll(/[[\]" ]/g, '')
+  for (const [key, value] of ours) assert.equal(plain(theirs.get(key!)), plain(value), key)
+})

@@ -100,6 +100,7 @@ ping_interval = 4
 disconnect_mode = "auto"
 [disconnector]
 rate = 100
+backlog = 4096
 [embedded_nats]
 enabled = false
 `
@@ -124,6 +125,44 @@ test('a file of AnyCable has the same meaning in this cable', async t => {
   assert.deepEqual(config.warnings.map(withoutFolder), [
     'node_id in anycable.toml has no effect here: no line of the log names the node: --metrics_tags labels metrics',
   ])
+})
+
+test('each key of RPC in a file of AnyCable has its effect, and a backlog of disconnects a warning', async t => {
+  const toml = `noauth = true
+[rpc]
+implementation = "http"
+host = "http://app.test/_anycable"
+proxy_headers = ["cookie", "origin"]
+proxy_cookies = ["a", "b"]
+concurrency = 5
+secret = "key"
+request_timeout = 9
+command_timeout = 10
+max_recv_size = 7
+max_send_size = 8
+[disconnector]
+rate = 7
+backlog = 5
+`
+  const { rpc, warnings } = await load(t, toml)
+
+  const { host, kind, headers, cookies, concurrency, key, attemptMs, commandMs, maxReceiveSize, maxSendSize, rate } =
+    rpc!
+  assert.deepEqual([host, kind, key], ['http://app.test/_anycable', 'http', 'key'])
+  assert.deepEqual(
+    [headers, cookies],
+    [
+      ['cookie', 'origin'],
+      ['a', 'b'],
+    ],
+  )
+  assert.deepEqual([concurrency, attemptMs, commandMs, maxReceiveSize, maxSendSize, rate], [5, 9, 10, 7, 8, 7])
+  assert.deepEqual(
+    warnings.map(warning => /^(\S+) in \S+ (has no effect)/.exec(warning)?.slice(1)),
+    [['disconnector.backlog', 'has no effect']],
+  )
+  const older = await load(t, toml.replace('request_timeout = 9', 'http_request_timeout = 11'))
+  assert.equal(older.rpc!.attemptMs, 11)
 })
 
 test("the file that AnyCable's generator writes for Rails without RPC works, but for its secret", async t => {
