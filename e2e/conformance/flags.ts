@@ -68,9 +68,12 @@ export const BOUNDED = [
 export const PONGS = [...ONE_SECRET, '--noauth', '--ping_interval=1', '--pong_timeout=2']
 export const DEV = [...ONE_SECRET, '--turbo_streams', '--dev']
 export const OPEN_DEV = [...ONE_SECRET, '--noauth', '--dev']
+/** With this variable cables that call an app keep nothing, as AnyCable's do by default. */
+export const { HOTCABLE_TEST_BROKER: BROKER = 'memory' } = process.env
 /** Clients without a token, and the channels of an app, are asked for by RPC: over HTTP, or over gRPC. The suite fills in the host. */
 export const rpc = (transport: 'http' | 'grpc', ...more: string[]) => [
-  ...ONE_SECRET.filter(flag => flag !== '--norpc'),
+  ...ONE_SECRET.filter(flag => flag !== '--norpc' && !flag.startsWith('--broker=')),
+  `--broker=${BROKER}`,
   `--rpc_host=${transport}`,
   '--headers=cookie,origin,x-api-token',
   '--presence_ttl=1',
@@ -78,3 +81,5 @@ export const rpc = (transport: 'http' | 'grpc', ...more: string[]) => [
   '--streams_whisper',
   ...more,
 ]
+export const withoutBroker = (flags: readonly string[]) =>
+  flags.map(flag => flag.replace(/^--broker=.*/, '--broker=none'))

@@ -6,6 +6,7 @@
  */
 import { after, before, describe, test } from 'node:test'
 import { startRpcApp, type Transport } from '../../testing/rpc-app.ts'
+import { BROKER } from './flags.ts'
 import { broadcasts } from './scenarios/broadcasts.ts'
 import { handshake } from './scenarios/handshake.ts'
 import { history } from './scenarios/history.ts'
@@ -21,6 +22,7 @@ import { commands } from './scenarios/rpc-commands.ts'
 import { connecting } from './scenarios/rpc-connecting.ts'
 import { failures } from './scenarios/rpc-failures.ts'
 import { endings, mixed, waiting } from './scenarios/rpc-mixed.ts'
+import { forgetting } from './scenarios/rpc-without-broker.ts'
 import { streaming } from './scenarios/streaming.ts'
 import { subscriptions } from './scenarios/subscriptions.ts'
 import { tokens } from './scenarios/tokens.ts'
@@ -57,6 +59,7 @@ const RPC: Readonly<Record<string, readonly Scenario[]>> = {
   'RPC: mixed': TRANSPORTS.flatMap(mixed),
   'RPC: waiting': TRANSPORTS.flatMap(waiting),
   'RPC: failures': TRANSPORTS.flatMap(failures),
+  'RPC: without a broker': TRANSPORTS.flatMap(forgetting),
 }
 
 const ALL = { ...SCENARIOS, ...RPC }
@@ -96,7 +99,10 @@ export function cableTests(kind: CableKind, start: StartServer, heading: string 
     for (const scenario of scenarios) {
       const { title, flags = [], alone, differs, absent, todo } = scenario
       const skip = runs(kind, scenario)
-        ? (REDIS !== undefined && scenario.inMemory) || (NODES !== undefined && scenario.ofOneNode) || false
+        ? (REDIS !== undefined && scenario.inMemory) ||
+          (NODES !== undefined && scenario.ofOneNode) ||
+          (BROKER === 'none' && scenario.needsBroker) ||
+          false
         : (absent ?? `${differs!.anycable} (${differs!.why})`)
       const run = kind === 'anycable' && differs ? differs.run! : scenario.run
       const name = kind === 'anycable' && differs ? `${title} · AnyCable ${differs.anycable}` : title

@@ -35,6 +35,8 @@ export interface Scenario {
   alone?: boolean
   /** Why the scenario does not hold for a cable that keeps everything in Redis. */
   inMemory?: string
+  /** The scenario does not hold for a cable that keeps nothing. */
+  needsBroker?: true
   /** Why the scenario does not hold for a cable that consists of several nodes. */
   ofOneNode?: string
   run: (world: World) => Promise<void>

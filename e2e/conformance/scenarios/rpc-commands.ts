@@ -302,6 +302,7 @@ export const commands = (transport: Transport): Scenario[] =>
     },
     {
       title: 'the app puts a client into the presence, and takes it out',
+      needsBroker: true,
       async run(world) {
         const stream = world.stream()
         const env = { istate: { $p: stream } }
@@ -331,6 +332,7 @@ export const commands = (transport: Transport): Scenario[] =>
     },
     {
       title: 'a client gets what the streams of its channel had before',
+      needsBroker: true,
       async run(world) {
         const stream = world.stream()
         await world.broadcast(stream, 'earlier')
