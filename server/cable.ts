@@ -245,7 +245,7 @@ export function createCable(
           authority = await loadAuthority(config.authority, {
             concurrency: settings.subscribe_concurrency,
             random: Math.random,
-            ...{ wall, later, metrics, log },
+            ...{ wall, monotonic, later, metrics, log },
           })
         await ports.listen(config.host)
       } catch (error) {

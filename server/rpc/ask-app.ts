@@ -19,7 +19,12 @@ export interface Question {
 /** `until`: Unix time in seconds. Without it the client may listen for as long as its subscription is open. */
 export type Answer = { readonly allowed: false } | { readonly allowed: true; readonly until: number | undefined }
 
-/** Rejects if the app gives no answer, with a message for the log, or once `signal` is aborted. */
+/** The app answers, but neither yes nor no. (A 502, 503 or 504 is of a proxy in front of an app that is away.) */
+export class AnswerUseless extends Error {
+  override readonly name = 'AnswerUseless'
+}
+
+/** Rejects if the app gives no such answer, with a message for the log, or once `signal` is aborted. */
 export type AskApp = (question: Question, signal: AbortSignal) => Promise<Answer>
 
 export interface AppSettings {
@@ -46,14 +51,15 @@ async function post(url: string, authorization: string, body: string, signal: Ab
   const answer = await fetch(url, { method: 'POST', headers, body, signal, redirect: 'manual' })
   if (answer.status !== 200) {
     await answer.body?.cancel()
-    throw new Error(answer.status === 401 ? 'status 401: it does not accept the key' : `status ${answer.status}`)
+    const message = answer.status === 401 ? 'status 401: it does not accept the key' : `status ${answer.status}`
+    throw [502, 503, 504].includes(answer.status) ? new Error(message) : new AnswerUseless(message)
   }
   const chunks: Uint8Array[] = []
   let size = 0
   for await (const chunk of answer.body ?? []) {
     size += chunk.length
     // (Leaving the loop cancels the body.)
-    if (size > MAX_BYTES) throw new Error(`an answer of more than ${MAX_BYTES} bytes`)
+    if (size > MAX_BYTES) throw new AnswerUseless(`an answer of more than ${MAX_BYTES} bytes`)
     chunks.push(chunk)
   }
   return Buffer.concat(chunks).toString('utf8')
@@ -62,10 +68,10 @@ async function post(url: string, authorization: string, body: string, signal: Ab
 function read(text: string, nowSeconds: number): Answer {
   const { allowed, until } = parse(text)
   if (allowed === false) return { allowed }
-  if (allowed !== true) throw new Error('an answer without "allowed": true or false')
+  if (allowed !== true) throw new AnswerUseless('an answer without "allowed": true or false')
   if (until === undefined || until === null) return { allowed, until: undefined }
-  if (typeof until !== 'number') throw new Error('an answer with an "until" that is not Unix time in seconds')
-  if (until <= nowSeconds) throw new Error('an answer with an "until" in the past: compare the clocks')
+  if (typeof until !== 'number') throw new AnswerUseless('an answer with an "until" that is not Unix time in seconds')
+  if (until <= nowSeconds) throw new AnswerUseless('an answer with an "until" in the past: compare the clocks')
   return { allowed, until }
 }
 
@@ -75,9 +81,9 @@ function parse(text: string): Record<string, unknown> {
     const value: unknown = JSON.parse(text)
     if (typeof value === 'object' && value !== null) return value as Record<string, unknown>
   } catch (cause) {
-    throw new Error('an answer that is not JSON', { cause })
+    throw new AnswerUseless('an answer that is not JSON', { cause })
   }
-  throw new Error('an answer that is not an object')
+  throw new AnswerUseless('an answer that is not an object')
 }
 
 /** A message of fetch says little; its cause has the code. */

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
-import type { Answer, AskApp, Question } from './ask-app.ts'
+import { type Answer, AnswerUseless, type AskApp, type Question } from './ask-app.ts'
 import { createAuthority, type Permit } from './authority.ts'
 
 const ROOM = { identity: '{"user":7}', stream: 'room/1', headers: {} }
@@ -49,7 +49,7 @@ function start({ concurrency = 50 } = {}) {
   const warned: unknown[] = []
   const metrics = { authorize_call_total: 0, authorize_error_total: 0, authorize_retries_total: 0 }
   const log = { warn: (about: unknown) => void warned.push(about) }
-  const created = createAuthority({ askApp, concurrency, wall, later, random: () => 0, metrics, log })
+  const created = createAuthority({ askApp, concurrency, wall, monotonic: wall, later, random: () => 0, metrics, log })
   const authority = {
     ...created,
     permit: (question: Question, caller = { ended: false }, waitedMs = 0) => created.permit(question, caller, waitedMs),
@@ -183,6 +183,39 @@ test('the app gets a limited number of questions at once, and a question behind 
   }
 
   assert.equal((await Promise.all(permits)).length, 402)
+})
+
+test('while the app is away, one question is asked at a time; its first answer lets all through', async () => {
+  const { authority, asked, pass } = start({ concurrency: 100 })
+  const permits = Array.from({ length: 20 }, (_, n) => authority.permit({ ...ROOM, stream: `room/${n}` }))
+  const answering = Promise.all(permits)
+  await setImmediate()
+  assert.equal(asked.length, 20)
+  for (const at of [0, 1, 2, 3, 4, 5]) {
+    for (const { reject } of asked) reject(new TypeError('fetch failed'))
+    await pass(0.5)
+    assert.ok(asked.length <= 21 + at, `${asked.length} attempts`)
+  }
+  for (const { resolve } of asked) resolve(ALLOWED)
+  for (let n = 0; n < 6; n++) {
+    await pass(0.5)
+    for (const { resolve } of asked) resolve(ALLOWED)
+  }
+
+  assert.equal((await answering).length, 20)
+})
+
+test('an app that answers with an error is there, and each question is asked', async () => {
+  const { authority, asked, pass } = start({ concurrency: 100 })
+  const permits = Array.from({ length: 20 }, (_, n) => authority.permit({ ...ROOM, stream: `room/${n}` }))
+  const answering = Promise.all(permits)
+  await setImmediate()
+  for (const { reject } of asked) reject(new AnswerUseless('status 500'))
+  await pass(1)
+  assert.equal(asked.length, 40)
+  for (const { resolve } of asked) resolve(ALLOWED)
+
+  await answering
 })
 
 test('some seconds before the end the app is asked again, and its answer counts for all open subscriptions', async () => {

@@ -4,10 +4,13 @@
  *   ask ─▶ [slot] ─▶ app ─▶ answer
  *     ▲                ╰▶ none: again after a while, for as long as a caller waits
  *     ╰ equal questions share one
+ *
+ * A circuit breaker stands in front of the attempts: of an app that is away, the cable asks one question at a time.
  */
 import { backoff, type Pauses, rest } from '../base/backoff.ts'
 import type { Log } from '../log.ts'
-import { type Answer, type AskApp, type Question, reasonOf } from './ask-app.ts'
+import { type Answer, AnswerUseless, type AskApp, type Question, reasonOf } from './ask-app.ts'
+import { Breaker } from './breaker.ts'
 import { Slots } from './slots.ts'
 
 export interface QuestionParts {
@@ -16,6 +19,7 @@ export interface QuestionParts {
   concurrency: number
   /** Calls `then` after so many ms. Returns a function that cancels the call. */
   later: (ms: number, then: () => void) => () => void
+  monotonic: () => number
   /** From 0 to 1. */
   random: () => number
   /** Takes each answer, before its callers get it. */
@@ -56,11 +60,13 @@ const PAUSES_MS: Pauses = [200, 2_000]
 export class Questions {
   readonly #parts: QuestionParts
   readonly #slots: Slots
+  readonly #breaker: Breaker
   readonly #open = new Map<string, Open>()
 
   constructor(parts: QuestionParts) {
     this.#parts = parts
     this.#slots = new Slots(parts.concurrency, WAITING_PER_SLOT * parts.concurrency)
+    this.#breaker = new Breaker(parts.monotonic)
   }
 
   get count(): number {
@@ -121,7 +127,7 @@ export class Questions {
       await this.#slots.take(signal)
       try {
         if (isOver(callers)) throw new AnswerMissing()
-        return await this.#attempt(question, signal)
+        if (this.#breaker.begin()) return await this.#attempt(question, signal)
       } catch (error) {
         signal.throwIfAborted()
         if (error instanceof AnswerMissing) throw error
@@ -138,15 +144,20 @@ export class Questions {
   }
 
   async #attempt(question: Question, signal: AbortSignal): Promise<Answer> {
-    signal.throwIfAborted()
     this.#parts.metrics.authorize_call_total++
+    let isAnswered: boolean | undefined = true
     const attempt = new AbortController()
     const end = () => attempt.abort(signal.reason)
     const cancel = this.#parts.later(ATTEMPT_MS, () => attempt.abort(new DOMException('', 'TimeoutError')))
     signal.addEventListener('abort', end, { once: true })
     try {
+      signal.throwIfAborted()
       return await this.#parts.askApp(question, attempt.signal)
+    } catch (error) {
+      isAnswered = signal.aborted ? undefined : error instanceof AnswerUseless
+      throw error
     } finally {
+      this.#breaker.ended(isAnswered)
       cancel()
       signal.removeEventListener('abort', end)
     }
