@@ -69,6 +69,8 @@ export interface Admission {
   accept: Accept
   /** Returns the caller's identity. Throws {@link SessionRefused}. */
   authenticate: (caller: Caller, whenLeft: WhenLeft) => Soon<Admitted | 'left'>
+  /** Tells the app that a client which it admitted has gone, unless the client got a session. */
+  abandon: (admitted: Admitted) => void
   /** Throws {@link SessionRefused} if there are too many sessions. */
   checkLimits: (admitted: Identity) => void
   /** Makes the session of a connection that resumes no other. Throws as {@link checkLimits} does. */
@@ -99,7 +101,9 @@ export function createAdmission(
 
   const { monotonic } = parts
   const listenerParts = { sessions, metrics, monotonic }
-  const identify = createIdentify(config, { arrivals, connect, requestOf, metrics, monotonic, wall, log: parts.log })
+  const identify = createIdentify(config, {
+    ...{ arrivals, connect, abandon, requestOf, metrics, monotonic, wall, log: parts.log },
+  })
   const now = () => Math.floor(wall() / 1000)
 
   const leavingOf = () => (connect === undefined ? undefined : new AbortController())
@@ -111,6 +115,13 @@ export function createAdmission(
     if (!(admitted instanceof Promise)) return admitted
     whenLeft(() => arrivals.leave(sid))
     return arrivals.wait(sid, undefined, admitted).finally(() => leaving?.abort())
+  }
+
+  function abandon({ sid, identity, anonymous, app }: Admitted): void {
+    // (A session tells the app itself, when it ends.)
+    if (app === undefined || app.departure !== undefined || sessions.has(sid)) return
+    app.end(identity, [])
+    shared.app?.departures.left({ sid, identity, anonymous, app }, false)
   }
 
   function checkLimits({ identity, anonymous }: Identity): void {
@@ -193,8 +204,15 @@ export function createAdmission(
   ): WaitingClient {
     const arrive = async () => {
       const admitted = await found
-      const resumed = await (resuming ?? resume(connection, admitted, wishes))
-      return arrivals.admit(sid) ? admit(connection, admitted, wishes, resumed) : 'left'
+      try {
+        const resumed = await (resuming ?? resume(connection, admitted, wishes))
+        if (arrivals.admit(sid)) return admit(connection, admitted, wishes, resumed)
+      } catch (error) {
+        abandon(admitted)
+        throw error
+      }
+      abandon(admitted)
+      return 'left'
     }
     const beat = { beat: (frame: Buffer) => connection.ping(frame) }
     const pings = ping(beat, rhythmOf(wishes))
@@ -215,5 +233,5 @@ export function createAdmission(
     connection.close(refusal.code)
   }
 
-  return { accept, authenticate, checkLimits, admit, report, shared }
+  return { accept, authenticate, abandon, checkLimits, admit, report, shared }
 }

@@ -52,6 +52,8 @@ export interface IdentifyParts {
   arrivals: Arrivals
   /** `undefined`: the cable asks no app. */
   connect: Connect | undefined
+  /** Takes a caller that the app admitted, and that gets no session. */
+  abandon: (admitted: Admitted) => void
   /** Returns what a session keeps of its request; `undefined`: nothing. */
   requestOf: ((caller: Caller) => ClientRequest) | undefined
   metrics: Metrics
@@ -65,7 +67,7 @@ export type Identify = (caller: Caller, sid: string, signal: AbortSignal | undef
 
 export function createIdentify(config: IdentifySettings, parts: IdentifyParts): Identify {
   const { jwtSecrets, publicTokens, jwtParam, enforceJwt, noauth } = config
-  const { arrivals, connect, requestOf, metrics, monotonic, wall, log } = parts
+  const { arrivals, connect, abandon, requestOf, metrics, monotonic, wall, log } = parts
   const verify: (token: string, nowSeconds: number) => Soon<Verified> =
     publicTokens === undefined ? tokenVerifier(jwtSecrets) : publicTokenVerifier(publicTokens, { monotonic, log })
   const readsTokens = publicTokens !== undefined || jwtSecrets.length > 0
@@ -77,7 +79,12 @@ export function createIdentify(config: IdentifySettings, parts: IdentifyParts): 
 
   async function late(answer: Promise<Admitted>): Promise<Admitted> {
     const admitted = await answer
-    arrivals.identify(admitted.sid, admitted.identity)
+    try {
+      arrivals.identify(admitted.sid, admitted.identity)
+    } catch (error) {
+      abandon(admitted)
+      throw error
+    }
     return admitted
   }
 

@@ -198,10 +198,15 @@ export class Session implements Addressee, Behind, Speaker, Subscribing, Perform
     this.#waiting = undefined
   }
 
-  /** The client has left. Calls `then` after its last commands, or when they have waited for 5 s. */
-  left(then: () => void): void {
+  /** Whether an answer to a command is due. */
+  get isWaiting(): boolean {
+    return this.#waiting !== undefined
+  }
+
+  /** The client has left, or has another session. Calls `then` after its last commands, or when they have waited for so long. */
+  left(then: () => void, ms?: number): void {
     if (this.#waiting === undefined) return then()
-    this.#waiting.left(then, this.#parts.later)
+    this.#waiting.left(then, this.#parts.later, ms)
   }
 
   obey(command: Command): Outcome {

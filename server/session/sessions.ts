@@ -24,6 +24,9 @@ export interface SessionsParts {
   failed: ReportFailure
 }
 
+/** How long a session that is resumed waits for the actions of the one before. */
+const PATIENCE_MS = 1_500
+
 export class Sessions {
   readonly #byIdentity = new Map<string, Few<Session>>()
   readonly #bySid = new Map<string, Session>()
@@ -40,6 +43,10 @@ export class Sessions {
 
   get count(): number {
     return this.#bySid.size
+  }
+
+  has(sid: string): boolean {
+    return this.#bySid.has(sid)
   }
 
   /** The oldest first. */
@@ -118,7 +125,13 @@ export class Sessions {
     // A client often notices a dead connection before we do: then we end the old session here.
     const session = this.#bySid.get(sid)
     if (!session?.resumable) return resumables.take(sid, caller)
-    return isTheSame(caller, session) ? this.#endOld(session) : undefined
+    return isTheSame(caller, session) ? this.#endAfterCommands(session) : undefined
+  }
+
+  /** An action that runs may change the states from which the next session goes on. */
+  #endAfterCommands(session: Session): Soon<Snapshot | undefined> {
+    if (!session.isWaiting) return this.#endOld(session)
+    return new Promise(resolve => session.left(() => resolve(this.#endOld(session)), PATIENCE_MS))
   }
 
   /** The store decides which of several nodes may have the session. */
@@ -128,7 +141,7 @@ export class Sessions {
       const snapshot = await resumables.take(sid, caller)
       if (snapshot === undefined) return undefined
       const session = this.#bySid.get(sid)
-      if (session !== undefined) return this.#endOld(session)
+      if (session !== undefined) return await this.#endAfterCommands(session)
       unawaited(signal({ takenOver: sid }), failed)
       return snapshot
     } catch (error) {

@@ -61,16 +61,21 @@ export class WaitingCommands {
     return isNew
   }
 
-  /** The client has left. Calls `then` after its last commands, or when they have waited for 5 s. */
-  left(then: () => void, later: (ms: number, then: () => void) => () => void): void {
+  /**
+   * The client has left, or has another session. Calls `then` after its last commands, or when they have waited for so many ms;
+   * of several calls the newest is the first.
+   */
+  left(then: () => void, later: (ms: number, then: () => void) => () => void, ms = LAST_MS): void {
     const isSubscribe = ({ command }: Command) => command === 'subscribe'
     // The answers are of no use.
     if (isSubscribe(this.#current) && this.#waiting.every(({ command }) => isSubscribe(command))) return then()
-    const cancel = later(LAST_MS, () => this.#leave?.())
+    const cancel = later(ms, () => this.#leave?.())
+    const earlier = this.#leave
     this.#leave = () => {
       this.#leave = undefined
       cancel()
       then()
+      earlier?.()
     }
   }
 

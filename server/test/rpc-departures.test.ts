@@ -182,3 +182,61 @@ test('a cable that stops waits for the app no longer than --shutdown_timeout', a
   assert.ok(performance.now() - started < 10_000)
   assert.equal(await refused(cable, 'internal').catch(() => 0), 0)
 })
+
+test('the app hears that a client has gone which it admitted, and which the cable then refused', async t => {
+  const { app, cable } = await start(t, ['--max_sessions=1', '--sse'])
+  const first = await cable.welcomed({ query: ADA })
+  const second = await cable.connect({ query: ADA })
+  assert.equal((await second.next()).type, 'disconnect')
+  const connects = () => app.calls.filter(({ method }) => method === 'connect').map(({ sid }) => sid)
+  assert.equal((await app.called('disconnect')).sid, connects()[1])
+
+  await first.drop()
+  await app.called('disconnect', first.welcome.sid)
+  const events = cable.url.cable.replace(/^ws(.*)cable$/, 'http$1events')
+  for (const init of [{}, { method: 'POST', body: '{' }]) {
+    const answer = await fetch(events + ADA, init)
+    assert.equal(answer.status, 400)
+    const { sid, request } = await app.called('disconnect')
+    assert.deepEqual([sid, request.identifiers, request.subscriptions], [connects().at(-1), '{"user":"ada"}', []])
+  }
+})
+
+test('the app hears that a client has gone which a backend disconnected while the app admitted it', async t => {
+  const { app, cable } = await start(t)
+  const held = Promise.withResolvers<undefined>()
+  app.before = ({ method }) => (method === 'connect' ? held.promise : undefined)
+  const client = await cable.connect({ query: ADA })
+  const { sid } = await app.called('connect')
+  await cable.post({ command: 'disconnect', payload: { identifier: '{"user":"ada"}' } })
+  held.resolve(undefined)
+
+  assert.equal((await client.next()).reason, 'remote')
+  assert.equal((await app.called('disconnect')).sid, sid)
+})
+
+for (const isDropped of [false, true])
+  test(`a session that is resumed while its action runs keeps what the action changes, ${isDropped ? 'after' : 'before'} its connection is lost`, async t => {
+    const { app, cable, resume } = await start(t)
+    const client = await cable.welcomed({ protocols: EXTENDED, query: ADA })
+    const chat = channel({ streams: ['chat'] })
+    await client.confirmed(chat)
+    const held = Promise.withResolvers<undefined>()
+    app.before = ({ request }) => (request.command === 'message' ? held.promise : undefined)
+    client.command('message', chat, act({ env: { istate: { n: '1' }, cstate: { c: '1' } } }))
+    while ((await app.called('command')).request.command !== 'message');
+    if (isDropped) await client.drop()
+    const resuming = resume(client.welcome.sid!)
+    await app.called('connect', client.welcome.sid)
+    await app.called('connect')
+    await cable.stats()
+    held.resolve(undefined)
+    const again = await resuming
+
+    assert.equal(again.welcome.restored, true)
+    again.command('message', chat, act({ transmissions: ['{"n":1}'] }))
+    await again.until(({ n }) => n === 1)
+    const { env } = app.calls.at(-1)!.request
+    assert.deepEqual([env.istate, env.cstate.c], [{ n: '1' }, undefined])
+    await cable.until(({ sessions, lost_sessions }) => sessions === 1 && lost_sessions === 0)
+  })

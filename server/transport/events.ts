@@ -81,13 +81,11 @@ export function createEventHandler({ settings, jwtParam }: EventSettings, parts:
       const identified = admission.authenticate(caller, left => response.once('close', left))
       const admitted = identified instanceof Promise ? await identified : identified
       if (admitted === 'left') return
-      admission.checkLimits(admitted)
-      if (request.method === 'GET') return await begin(response, admitted, get(request), cors)
-      const asked = await post(request)
-      // While we read the body, the client may have left, and others may have come.
-      if (request.socket.destroyed) return
-      if (parts.whyClosed() !== undefined) return askToReconnect(response, cors)
-      await begin(response, admitted, asked, cors)
+      try {
+        await answer(request, response, admitted, cors)
+      } finally {
+        admission.abandon(admitted)
+      }
     } catch (error) {
       if (error instanceof SessionRefused) {
         admission.report(error)
@@ -103,6 +101,16 @@ export function createEventHandler({ settings, jwtParam }: EventSettings, parts:
       if (status === 413) about.connection = 'close'
       response.writeHead(status, { ...cors, ...about }).end(body)
     }
+  }
+
+  async function answer(request: IncomingMessage, response: ServerResponse, admitted: Admitted, cors: Headers) {
+    admission.checkLimits(admitted)
+    if (request.method === 'GET') return await begin(response, admitted, get(request), cors)
+    const asked = await post(request)
+    // While we read the body, the client may have left, and others may have come.
+    if (request.socket.destroyed) return
+    if (parts.whyClosed() !== undefined) return askToReconnect(response, cors)
+    await begin(response, admitted, asked, cors)
   }
 
   function get({ url = '', headers }: IncomingMessage): EventRequest {
