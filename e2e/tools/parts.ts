@@ -142,6 +142,7 @@ export const PARTS: Readonly<Record<string, Part>> = {
       { tests: ['e2e/rails/from-action-cable.test.ts'] },
     ],
   },
+  rails: { isExtra: true, isNightly: true, steps: [{ tests: ['e2e/rails/load.test.ts'] }] },
   proxies: { isExtra: true, steps: [{ tests: ['e2e/proxies/*.test.ts'] }] },
   fuzz: { isExtra: true, steps: [{ tests: [FUZZ], env: { HOTCABLE_FUZZ: '3000' } }] },
   late: {
