@@ -77,6 +77,14 @@ export const RUBY_GRPC: Tool & { readonly gem: string } = {
   isPresent: async () => existsSync(`${GEMS}/gems`) && readdirSync(`${GEMS}/gems`).some(name => /^grpc-1\./.test(name)),
 }
 
+/** An app that `rails new` makes starts with it. Nothing fails without it. */
+export const BUNDLER: Tool = {
+  title: 'Bundler',
+  needs: 'bundle',
+  packages: ['ruby-bundler'],
+  isPresent: () => succeeds('bundle', ['--version']),
+}
+
 const RECIPE_GEMS = fileURLToPath(new URL('../../tmp/recipe-gems', import.meta.url))
 
 /** Where Ruby finds the gems of the recipes, of Rails, and of the system. */

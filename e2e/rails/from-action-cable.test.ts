@@ -6,14 +6,19 @@ import assert from 'node:assert/strict'
 import { chmodSync, readFileSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { test } from 'node:test'
+import { BUNDLER } from '../../backends/harness/libraries.ts'
 import { freePorts } from '../../start/network.ts'
 import { end, healthy } from '../../testing/child.ts'
 import { type Client, connect, turboIdentifier } from '../../testing/client.ts'
+import type { Transport } from '../../testing/rpc-app.ts'
 import { apply, editsIn } from '../browser/guide.ts'
 import { missingFor, perform } from '../languages/rails-chat.ts'
 import { makeRailsApp, type RailsApp, until } from './rails-app.ts'
 
 type Scope = Parameters<typeof makeRailsApp>[0]
+
+const missing = async (transport: Transport) =>
+  missingFor(transport) || (!(await BUNDLER.isPresent()) && 'Bundler is not here: npm run setup')
 
 const PAGE = readFileSync('docs/from-action-cable.md', 'utf8')
 const SECTIONS = new Map(PAGE.split('\n## ').map(section => [section.split('\n', 1)[0]!, section]))
@@ -125,7 +130,7 @@ const say = async (port: number, headers: Record<string, string> = {}) => {
 }
 
 test('an app with Action Cable moves to the cable over HTTP, with both at once on the way', {
-  skip: missingFor('http'),
+  skip: await missing('http'),
 }, async t => {
   const app = await makeRailsApp(t, GEM!.trim().split('\n'))
   follow(app, 'The gem, and its generator', 'config/initializers/anycable.rb')
@@ -203,7 +208,7 @@ test('an app with Action Cable moves to the cable over HTTP, with both at once o
   })
 })
 
-test('the generator sets up an app over gRPC that works', { skip: missingFor('grpc') }, async t => {
+test('the generator sets up an app over gRPC that works', { skip: await missing('grpc') }, async t => {
   const app = await makeRailsApp(t, [...GEM!.trim().split('\n'), 'gem "grpc"'])
   follow(app, 'The gem, and its generator')
   follow(app, 'The channels')
@@ -218,7 +223,7 @@ test('the generator sets up an app over gRPC that works', { skip: missingFor('gr
 })
 
 test('the generator sets up an app without RPC that works with tokens and signed names', {
-  skip: missingFor('http'),
+  skip: await missing('http'),
 }, async t => {
   const app = await makeRailsApp(t, GEM!.trim().split('\n'))
   follow(app, 'The gem, and its generator')

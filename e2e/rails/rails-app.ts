@@ -45,9 +45,9 @@ export async function makeRailsApp(t: Scope, gems: readonly string[]): Promise<R
     GEM_PATH: `${GEMS}:`,
   }
   const start = (line: string, settings: Settings = {}) => {
-    const stdio = ['ignore', 'pipe', 'pipe'] as const
     // (Its programs are a group of processes, which end together.)
-    return endsWithUs(spawn('sh', ['-ec', line], { cwd: folder, env: { ...env, ...settings }, stdio, detached: true }))
+    const options = { cwd: folder, env: { ...env, ...settings }, detached: true }
+    return endsWithUs(spawn('sh', ['-ec', line], { ...options, stdio: ['ignore', 'pipe', 'pipe'] }))
   }
   const app: RailsApp = {
     folder,
@@ -56,14 +56,14 @@ export async function makeRailsApp(t: Scope, gems: readonly string[]): Promise<R
     async run(lines, settings) {
       const child = start(lines, settings)
       const exited = new Promise(then => child.once('exit', then))
-      const [written, complaints] = await Promise.all([text(child.stdout!), text(child.stderr!), exited])
+      const [written, complaints] = await Promise.all([text(child.stdout), text(child.stderr), exited])
       assert.equal(child.exitCode, 0, `${lines}\n${written}${complaints}`)
       return written
     },
     start(line, settings) {
-      const child = start(line, settings)
-      child.stdout!.resume()
-      child.stderr!.pipe(process.stderr)
+      const child = start(`exec ${line}`, settings)
+      child.stdout.resume()
+      child.stderr.pipe(process.stderr)
       t.after(() => end(child))
       return child
     },

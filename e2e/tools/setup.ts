@@ -2,14 +2,14 @@
  * `npm run setup`: installs what the tests need beyond npm. As root on Debian or Ubuntu it installs what is missing; elsewhere it
  * says what to install. `--check` only looks; `--reference` adds the real AnyCable, to compare with; `--runtimes` adds Node 20 and 22,
  * `--proxies` nginx, HAProxy and Caddy. Exit code 0: all programs are here, except the extras, which are not available
- * everywhere: the gems of Rails and of AnyCable, which come from RubyGems; Java,
+ * everywhere: the gems of Rails and of AnyCable, which come from RubyGems; Bundler, Java,
  * Laravel, Symfony, Flask-WTF, go-sqlite3 and Express.
  */
 import { spawnSync } from 'node:child_process'
 import { globSync, readFileSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
 import { LANGUAGES, type Language } from '../../backends/harness/languages.ts'
-import { EXTRAS, LIBRARIES, RUBY_GRPC, RUBY_REDIS, RUBY_SQLITE } from '../../backends/harness/libraries.ts'
+import { BUNDLER, EXTRAS, LIBRARIES, RUBY_GRPC, RUBY_REDIS, RUBY_SQLITE } from '../../backends/harness/libraries.ts'
 import {
   CHROMIUM,
   JAVA,
@@ -52,6 +52,7 @@ if (absent.length === 0) {
 
 const extras = [
   [LANGUAGES.rails, installRails],
+  [BUNDLER, () => installPackages(BUNDLER)],
   [RUBY_REDIS, () => installGems('Redis in Rails', [RUBY_REDIS.gem])],
   // (Of the same version as in the Gemfile of Rails: a newer one is not compiled for Ruby 3.1.)
   [RUBY_GRPC, () => installGems('RPC over gRPC in Rails', ['google-protobuf:~> 4.30.0', RUBY_GRPC.gem])],
