@@ -10,10 +10,11 @@ test('a subscription that ended before its node listens reads nothing, and its s
   const { promise: opening, resolve: listens } = Promise.withResolvers<void>()
   const failures: unknown[] = []
   const read = () => assert.fail('it read')
+  let isOver = false
   const parts = {
     history: { epoch: 'e', seen: 0, after: read, since: read },
     hub: { addWaiter: nothing, removeWaiter: nothing },
-    listening: { enter: nothing, leave: nothing, opening: () => opening, now: read },
+    listening: { enter: nothing, leave: nothing, opening: () => opening, now: () => (isOver ? read() : parts.history) },
     later: nothing,
   } as unknown as CatchUpParts
   const session = { connection: { congested: () => false }, fail: (error: unknown) => failures.push(error) }
@@ -22,6 +23,7 @@ test('a subscription that ended before its node listens reads nothing, and its s
   catchUp.from('now', subscription, false)
   catchUp.leave(subscription)
   subscription.state = 'over'
+  isOver = true
   listens()
   await setImmediate()
 

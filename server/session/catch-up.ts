@@ -62,8 +62,9 @@ export class CatchUp {
   find(start: Start, subscription: Subscription): Found | undefined {
     const { history, listening } = this.#parts
     if (history === undefined || start === 'now') return undefined
-    if (listening.opening(subscription.grant.streams) !== undefined) return undefined
-    return this.#ask(subscription, pinned(start, history), history)
+    const { streams } = subscription.grant
+    if (listening.opening(streams) !== undefined) return undefined
+    return this.#ask(subscription, pinned(start, listening.now(streams)), history)
   }
 
   /** Whether we know already that a replay cannot bring the messages found. */
@@ -80,11 +81,13 @@ export class CatchUp {
    * {@link find}, if the caller has just called it.
    */
   from(start: Start, subscription: Subscription, asked: boolean, found?: Found): void {
-    const { history } = this.#parts
+    const { history, listening } = this.#parts
     if (history === undefined) return answerWithoutHistory(this.#session, start, subscription, asked)
     // "Now" is this moment: not when we listen, and not when the replay runs. A client that reads its confirmation and then
-    // lets its backend publish must get that message.
-    const pending = { subscription, start: pinned(start, history), asked }
+    // lets its backend publish must get that message. If this node listens already, its feed may still be behind the moment
+    // at which it began: no message before that is later than now.
+    const now = listening.now(subscription.grant.streams)
+    const pending = { subscription, start: pinned(start, now), asked }
     if (this.#queue === undefined && this.#take(pending, history, found)) return
     if (found instanceof Promise) found.catch(() => {}) // (we ask again when its turn comes)
     this.wait(subscription)

@@ -173,3 +173,21 @@ testSeeds('after a gap a client gets what it asks for, also what its node has no
     ['two'],
   )
 })
+
+testSeeds('a request for what comes from now on brings nothing from before the subscription', 20, async (t, seed) => {
+  const { cable } = await delayedCable(t, seed)
+  // (No client listens, so the node may never learn of them.)
+  await cable.broadcast('a', 'one')
+  await cable.broadcast('a', 'two')
+  const client = await cable.welcomed()
+  client.command('subscribe', open('a'), { history: { streams: { a: { epoch: 'other', offset: 1 } } } })
+  await client.until(({ type }) => type === 'reject_history')
+
+  client.command('history', open('a'), { history: { streams: {} } })
+
+  const frames = await client.until(({ type }) => type === 'confirm_history')
+  assert.deepEqual(
+    frames.flatMap(({ message }) => message ?? []),
+    [],
+  )
+})
