@@ -2,12 +2,26 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Client } from '../../testing/client.ts'
+import { open as openOutbox } from '../broadcast/outbox-sqlite.ts'
 import { open, turbo } from './test-cable.ts'
-import { again, broadcastOn, clientsOfBoth, follow, isAlive, OPEN, startWorkers, stats } from './worker-cable.ts'
+import {
+  again,
+  broadcastOn,
+  clientsOfBoth,
+  follow,
+  isAlive,
+  OPEN,
+  startWorkers,
+  stats,
+  type WorkerCable,
+} from './worker-cable.ts'
 
 test('a frozen worker is killed and replaced, and its clients miss nothing', async t => {
   const cable = await startWorkers(t, OPEN)
@@ -122,3 +136,34 @@ test('workers share out the limit of sessions', async t => {
 
   for (let more = 0; more < 8; more++) assert.equal(await attempt(), 0)
 })
+
+test('while another cable consumes the outbox no worker is ready or admits a client; afterwards all do', async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'hotcable-workers-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const url = `sqlite:${join(folder, 'app.sqlite')}`
+  await openOutbox(url).apply()
+  const flags = [...OPEN, '--broadcast_adapter=http,outbox', `--outbox=${url}`]
+  const first = await startWorkers(t, flags)
+  await becomesReady(first)
+  const second = await startWorkers(t, flags)
+
+  const answers = await Promise.all(Array.from({ length: 20 }, () => ready(second)))
+  assert.deepEqual(new Set(answers), new Set(['503 another cable consumes the outbox']))
+  await assert.rejects(second.client())
+
+  await first.stop()
+  await becomesReady(second)
+  await clientsOfBoth(second, 4)
+  const later = await Promise.all(Array.from({ length: 20 }, () => ready(second)))
+  assert.deepEqual(new Set(later), new Set(['200 ready']))
+})
+
+/** Asks one of the workers: status and text. */
+async function ready({ url }: WorkerCable): Promise<string> {
+  const answer = await fetch(`${url.http}/ready`, { headers: { connection: 'close' } })
+  return `${answer.status} ${(await answer.text()).trim()}`
+}
+
+async function becomesReady(cable: WorkerCable): Promise<void> {
+  while ((await ready(cable)) !== '200 ready') await pause(10)
+}
