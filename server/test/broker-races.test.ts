@@ -7,6 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { Random } from '../../e2e/conformance/fuzz/random.ts'
 import { type Client, EXTENDED, type Frame } from '../../testing/client.ts'
 import { type DelayedCable, delayedCable, testSeeds } from './delayed-cable.ts'
+import { events, eventsUrl } from './event-reader.ts'
 import { open } from './test-cable.ts'
 
 /** So many that clients often are the first on one. */
@@ -190,4 +191,40 @@ testSeeds('a request for what comes from now on brings nothing from before the s
     frames.flatMap(({ message }) => message ?? []),
     [],
   )
+})
+
+for (const [about, isGone, last] of [
+  ['its replay', false, /data: .*missed/],
+  ['it learns of its gap', true, /event: reject_history/],
+] as const) {
+  testSeeds(`a page of server-sent events that reconnects before ${about} misses nothing`, 10, async (t, seed) => {
+    const { cable } = await delayedCable(t, seed, ['--sse'])
+    const position = await cable.position()
+    await cable.broadcast('a', 'missed')
+    const query = `?stream=a&position=${isGone ? '1/gone' : position}`
+    const { body } = await fetch(eventsUrl(cable, query))
+
+    let text = ''
+    for await (const part of body!.pipeThrough(new TextDecoderStream())) {
+      text += part
+      if (last.test(text)) break
+    }
+
+    // With an id the page would start behind what it misses.
+    assert.doesNotMatch(text.split(last)[0]!.split('\n\n').slice(0, -1).join('\n\n'), /^id:/m)
+  })
+}
+
+testSeeds('a client of server-sent events has a place from its first moment on', 10, async (t, seed) => {
+  const { cable } = await delayedCable(t, seed, ['--sse'])
+  await cable.broadcast('a', 'old')
+  const first = await events(t, cable, '?stream=a')
+  while (first.lastEventId === '') await Promise.race([first.next(), cable.broadcast('other', 'x')])
+  first.abort()
+  await cable.broadcast('a', 'missed')
+
+  const { next } = await events(t, cable, '?stream=a', { lastEventId: first.lastEventId })
+
+  const data: unknown[] = []
+  while (data.at(-1) !== 'missed') data.push((await next())?.data)
 })

@@ -28,6 +28,7 @@ import { originAllowed, queryOf, type Wishes } from '../protocol/negotiate.ts'
 import type { Admission } from '../session/admission.ts'
 import type { Admitted } from '../session/identify.ts'
 import type { Session } from '../session/session.ts'
+import { asksForHistory } from '../session/start.ts'
 import type { Subscribed } from '../session/subscribe.ts'
 import type { Subscription } from '../session/subscriptions.ts'
 import { type EventRequest, readGet, readPost } from './event-request.ts'
@@ -186,7 +187,7 @@ export function createEventHandler({ settings, jwtParam }: EventSettings, parts:
   function subscribedToAll(
     session: Session,
     connection: EventStream,
-    { commands, sharesId }: EventRequest,
+    { commands, positions, sharesId }: EventRequest,
     subscriptions: readonly Subscription[],
     isCaughtUp: () => boolean,
   ): void {
@@ -194,12 +195,18 @@ export function createEventHandler({ settings, jwtParam }: EventSettings, parts:
     commands.forEach((command, at) => {
       if (command.presence !== undefined) session.join(command, subscriptions[at]!)
     })
-    // A browser that loses its connection before its first message reconnects with this position.
+    // A browser that loses its connection before its first message reconnects with this position. While it waits for its
+    // replay it must keep the one that it has.
     const [first, another] = subscriptions
-    const { history } = shared
+    const { history, listening } = shared
     const stream = first?.grant.streams[0]
-    if (stream !== undefined && history !== undefined && (another === undefined || (sharesId && isCaughtUp())))
-      connection.sendLastEventId(stream, { offset: history.seen, epoch: history.epoch })
+    if (stream === undefined || history === undefined || (another !== undefined && !sharesId)) return
+    const { streams, position } = first!.grant
+    const place = position ?? positions.page ?? positions.seen
+    const beginsNow = another === undefined && place === undefined && !asksForHistory(commands[0]!.history)
+    if (!beginsNow && !isCaughtUp()) return
+    const { seen, epoch } = beginsNow ? listening.now(streams) : history
+    connection.sendLastEventId(stream, { offset: seen, epoch })
   }
 }
 
