@@ -5,18 +5,19 @@
  *   HOTCABLE_FUZZ=10000                is a full run; 1,000 sequences otherwise
  *   HOTCABLE_TEST_SEED=1               each sequence has a separate cable, and its broker answers later (late-model.ts)
  *   within testing/with-nodes.ts       each sequence has three nodes, which share Redis
+ *   within testing/with-workers.ts     all sequences share one cable of workers
  *
  * A failure names the sequence and prints the shortest beginning of it that fails.
  */
 import assert from 'node:assert/strict'
 import { randomInt } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { after, before, test } from 'node:test'
 import { BROKER_ANSWERS_LATER } from '../../testing/client.ts'
 import { OPEN } from './flags.ts'
 import { Random } from './fuzz/random.ts'
 import { Inconclusive, Sequence } from './fuzz/sequence.ts'
 import { type LateCables, startLateCables } from './late-cables.ts'
+import { residentMb, startLateWorkers } from './late-workers.ts'
 import { type Server, startHotcable } from './servers.ts'
 import { World } from './world.ts'
 
@@ -40,8 +41,11 @@ const FLAGS = [
 ]
 
 const SHARED_FLAGS = [...FLAGS, '--presence_ttl=60']
-/** On a slow machine a sequence takes a minute. The models expect no lost session to leave meanwhile. */
-const LATE_FLAGS = [...FLAGS, '--presence_ttl=3600', '--heal_delay=0', '--shutdown_timeout=0']
+/**
+ * On a slow machine a sequence takes a minute. The models expect no lost session to leave meanwhile, and no cable to find
+ * its clients too slow: all sequences share one process, which may get no core for some seconds.
+ */
+const LATE_FLAGS = [...FLAGS, '--presence_ttl=3600', '--heal_delay=0', '--shutdown_timeout=0', '--handshake_timeout=60']
 
 let cable: Pick<Server, 'stop'>
 /** Of the one cable of all sequences; `undefined`: each has another. */
@@ -49,7 +53,7 @@ let shared: Server | undefined
 let late: LateCables | undefined
 before(async () => {
   if (!BROKER_ANSWERS_LATER) cable = shared = await startHotcable(SHARED_FLAGS, { nodeFlags: NODE_FLAGS })
-  else cable = late = startLateCables(NODE_FLAGS)
+  else cable = late = (env.HOTCABLE_TEST_WORKERS ? startLateWorkers : startLateCables)(NODE_FLAGS)
 })
 after(() => cable.stop())
 
@@ -123,12 +127,3 @@ const told = (n: number, { error, log }: Outcome): string =>
   `HOTCABLE_SEED=${SEED}, sequence ${n}:\n  ${log.join('\n  ')}\n${error instanceof Error ? error.stack : error}`
 
 const memoryMb = async (): Promise<number> => late?.memory() ?? residentMb(shared!.pid)
-
-function residentMb(pid: number): number {
-  try {
-    const [, kb] = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
-    return Math.round(Number(kb) / 1024)
-  } catch {
-    return 0 // no Linux
-  }
-}

@@ -25,8 +25,9 @@ export interface Forgetting {
 }
 
 export interface LateCable extends Server {
-  setAway: (isAway: boolean) => Promise<void>
-  /** Whether it is several nodes, which share Redis. */
+  /** `undefined`: its broker is never away. */
+  setAway?: (isAway: boolean) => Promise<void>
+  /** Whether it is several nodes, which share Redis, or workers, which share the primary. */
   readonly isShared: boolean
   /** Resolves when its brokers have nothing under way. */
   settled: () => Promise<Forgetting>

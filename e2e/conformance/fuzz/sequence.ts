@@ -118,12 +118,8 @@ export class Sequence {
       [this.#break, 4],
       [this.#intrude, 3],
       [this.#dismiss, 2],
-      ...(this.#late
-        ? ([
-            [this.#outage, 2],
-            [this.#subscribeAmid, 8],
-          ] as const)
-        : []),
+      ...(this.#late?.cable.setAway ? ([[this.#outage, 2]] as const) : []),
+      ...(this.#late ? ([[this.#subscribeAmid, 8]] as const) : []),
     ] as const)
     await does.call(this, actor)
   }
@@ -177,7 +173,7 @@ export class Sequence {
     this.#note(actor, 'is asked to come back')
     assert.deepEqual(await actor.client.closed, { code: 1000, text: 'Messages missed' })
     this.#late!.room.cameBack(actor)
-    // (Redis must know that its session has ended.)
+    // (All nodes must know that its session has ended.)
     if (this.#late!.cable.isShared) await this.#late!.cable.settled()
     actor.connected = false
     actor.resumable = false
@@ -420,7 +416,7 @@ export class Sequence {
     this.#say(actor, { command: 'presence', identifier: subscription?.identifier ?? 'not mine' })
     if (subscription === undefined) return
     this.#room.askPresence(actor, subscription)
-    // (The answer comes from Redis, and later commands do not wait for it.)
+    // (The answer comes from elsewhere, and later commands do not wait for it.)
     if (isShared) actor.ears.hear(await actor.client.until(isAnswer))
   }
 
@@ -614,11 +610,11 @@ export class Sequence {
     const { forgotten: before } = await cable.settled()
     this.#note(undefined, 'the broker is away')
     room.isAway = true
-    await cable.setAway(true)
+    await cable.setAway!(true)
     for (let steps = 1 + this.#random.below(6); steps > 0; steps--) await this.#stepWhileAway()
     await this.#hear()
     room.isAway = false
-    await cable.setAway(false)
+    await cable.setAway!(false)
     this.#note(undefined, 'the broker is back')
     const refused = this.#refused.splice(0)
     for (const batch of refused) if (this.#random.chance(0.4)) await this.#publish(batch)
