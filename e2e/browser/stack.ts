@@ -23,6 +23,8 @@ export interface RestartableCable {
   /** Starts it unless it runs with these settings already; resolves when clients can connect. */
   start: (...settings: string[]) => Promise<void>
   kill: (signal?: NodeJS.Signals) => Promise<void>
+  /** The URLs of its processes, for HTTP: several, if a suite runs on several nodes (testing/with-nodes.ts). */
+  nodes: () => readonly string[]
 }
 
 export interface Stack {
@@ -93,11 +95,12 @@ export async function startStack(): Promise<Stack> {
       ...cable,
       listeners: async () => {
         const key = createHmac('sha256', SECRET).update('api-cable').digest('hex')
-        const answer = await fetch(`${env.HOTCABLE_CABLE_URL}/api/streams`, {
-          headers: { authorization: `Bearer ${key}` },
+        const counts = cable.nodes().map(async node => {
+          const answer = await fetch(`${node}/api/streams`, { headers: { authorization: `Bearer ${key}` } })
+          const { streams }: { streams: { stream: string; subscriptions: number }[] } = await answer.json()
+          return streams.find(({ stream }) => stream === 'board/1')?.subscriptions ?? 0
         })
-        const { streams }: { streams: { stream: string; subscriptions: number }[] } = await answer.json()
-        return streams.find(({ stream }) => stream === 'board/1')?.subscriptions ?? 0
+        return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0)
       },
       broadcast: async (streams, html) => {
         const key = createHmac('sha256', SECRET).update('broadcast-cable').digest('hex')
@@ -137,6 +140,7 @@ export function restartableCable(port: number, ...usual: string[]): RestartableC
       const process = await startCable(flags, { settings: { ANYCABLE_SECRET: SECRET } })
       running = { process, settings: settings.join(' ') }
     },
+    nodes: () => (running?.process.nodes ?? []).map(url => `http://${new URL(url).host}`),
   }
 }
 

@@ -9,7 +9,7 @@ import { CHROMIUM, JAVA, REDIS, type Tool } from '../../backends/harness/toolcha
 import { findAnycable } from '../conformance/servers.ts'
 import { MAJORS, runtime, versionOf } from '../package/nodes.ts'
 
-export type Step = { readonly needs?: Tool; readonly env?: Readonly<Record<string, string>> } & (
+export type Step = { readonly needs?: Tool | readonly Tool[]; readonly env?: Readonly<Record<string, string>> } & (
   | {
       readonly tests: readonly string[]
       readonly node?: string
@@ -19,7 +19,7 @@ export type Step = { readonly needs?: Tool; readonly env?: Readonly<Record<strin
       readonly only?: string
       readonly skip?: string
     }
-  | { readonly project: string }
+  | { readonly project: string; readonly within?: string }
   /** Its last line is `N passed, N failed`; with `asOne` its exit code is one test. */
   | { readonly program: readonly [command: string, ...args: string[]]; readonly asOne?: boolean }
 )
@@ -68,6 +68,9 @@ const UNIT = [
 const FUZZ = 'e2e/conformance/fuzz.test.ts'
 /** With this variable all cables have a broker that answers later; its number seeds the delays. */
 const LATE = { HOTCABLE_TEST_SEED: '1' }
+/** Programs that run a suite on three nodes, and on workers. */
+const NODES = 'testing/with-nodes.ts'
+const WORKERS = 'testing/with-workers.ts'
 /** Suites of the server that hold for a cable that keeps everything in Redis. */
 const IN_REDIS = [
   ...['history', 'gaps', 'broadcasts', 'several-streams', 'publication-ids', 'messages', 'presence'],
@@ -162,8 +165,10 @@ export const PARTS: Readonly<Record<string, Part>> = {
     isExtra: true,
     isNightly: true,
     steps: [
-      { tests: ['e2e/conformance/conformance.test.ts', ...IN_REDIS], within: 'testing/with-nodes.ts', needs: REDIS },
-      { program: [process.execPath, 'testing/with-nodes.ts', ...SOAK, '--minutes=1'], asOne: true, needs: REDIS },
+      { tests: ['e2e/conformance/conformance.test.ts', ...IN_REDIS], within: NODES, needs: REDIS },
+      { tests: [FUZZ], env: { HOTCABLE_FUZZ: '200' }, within: NODES, needs: REDIS },
+      { program: [process.execPath, NODES, ...SOAK, '--minutes=1'], asOne: true, needs: REDIS },
+      { project: 'heal', within: NODES, needs: [REDIS, CHROMIUM] },
     ],
   },
   stores: { isExtra: true, steps: [{ tests: ['server/**/@(redis|outbox-postgres)-*.test.ts'] }] },
@@ -171,7 +176,8 @@ export const PARTS: Readonly<Record<string, Part>> = {
     isExtra: true,
     steps: [
       { tests: ['server/**/workers-*.test.ts'] },
-      { tests: ['e2e/conformance/conformance.test.ts'], within: 'testing/with-workers.ts' },
+      { tests: ['e2e/conformance/conformance.test.ts'], within: WORKERS },
+      { tests: [FUZZ], env: { HOTCABLE_FUZZ: '200' }, within: WORKERS },
     ],
   },
   heal: { isExtra: true, steps: [{ project: 'heal', needs: CHROMIUM }] },

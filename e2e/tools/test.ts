@@ -100,20 +100,21 @@ function told({ passed, failed, skipped }: Count): string {
 }
 
 function titleOf(step: Step): string {
-  if ('project' in step) return `playwright ${step.project}`
-  if ('tests' in step) return step.tests.join(' ')
+  const within = 'within' in step ? ` within ${step.within}` : ''
+  if ('project' in step) return `playwright ${step.project}${within}`
+  if ('tests' in step) return `${step.tests.join(' ')}${within}`
   return step.program.join(' ').replace(process.execPath, 'node')
 }
 
 async function take(step: Step, print: Print): Promise<Count> {
-  const { needs } = step
   const say = (text: string) => print(process.stdout, `\n${text}\n`)
   say(titleOf(step))
-  if (needs !== undefined && !(await needs.isPresent())) {
-    say(`!!! ${missing(needs)}`)
+  for (const tool of [step.needs ?? []].flat()) {
+    if (await tool.isPresent()) continue
+    say(`!!! ${missing(tool)}`)
     return env.CI === 'true' ? { passed: 0, failed: 1, skipped: 0 } : { passed: 0, failed: 0, skipped: 1 }
   }
-  if ('project' in step) return await playwright(step.project, print, step.env)
+  if ('project' in step) return await playwright(step, print)
   if ('tests' in step) return await nodeTests(step, print)
   return await program(step, print)
 }
@@ -136,7 +137,7 @@ async function nodeTests(
     ...(only === undefined ? [] : [`--test-name-pattern=${only}`]),
     ...(skip === undefined ? [] : [`--test-skip-pattern=${skip}`]),
   ]
-  const { code } = await run(node, [...(within === undefined ? [] : [within, node]), ...args, ...tests], print, env)
+  const { code } = await run(node, [...inside(within, node), ...args, ...tests], print, env)
   return settle(() => {
     const { crashes, ...count } = JSON.parse(readFileSync(tally, 'utf8')) as Count & { crashes: string[] }
     for (const crash of crashes) print(process.stdout, `${LEAK.test(crash) ? crash.split('\n', 1)[0] : crash}\n`)
@@ -144,14 +145,17 @@ async function nodeTests(
   }, code)
 }
 
-async function playwright(project: string, print: Print, extra?: Step['env']): Promise<Count> {
+/** The arguments of Node that start it again inside of a program. */
+const inside = (within: string | undefined, node = process.execPath): string[] =>
+  within === undefined ? [] : [within, node]
+
+async function playwright({ project, within, env }: Extract<Step, { project: unknown }>, print: Print): Promise<Count> {
   const report = join(scratch, `playwright-${++reports}.json`)
-  const { code } = await run(
-    process.execPath,
-    ['node_modules/playwright/cli.js', 'test', '--config', 'e2e/browser/playwright.config.ts', '--project', project],
-    print,
-    { PLAYWRIGHT_JSON_OUTPUT_FILE: report, ...extra },
-  )
+  const args = ['test', '--config', 'e2e/browser/playwright.config.ts', '--project', project]
+  const { code } = await run(process.execPath, [...inside(within), 'node_modules/playwright/cli.js', ...args], print, {
+    PLAYWRIGHT_JSON_OUTPUT_FILE: report,
+    ...env,
+  })
   return settle(() => {
     const { stats, errors } = JSON.parse(readFileSync(report, 'utf8'))
     return { passed: stats.expected, failed: stats.unexpected + stats.flaky + errors.length, skipped: stats.skipped }
