@@ -17,6 +17,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { NEIGHBOURS, type NeighbourName } from '../backends/harness/languages.ts'
 import { missing } from '../backends/harness/toolchain.ts'
+import { openOutboxDatabase } from '../server/broadcast/outbox-databases.ts'
 import { withDotEnv } from '../server/config/dot-env.ts'
 import { ConfigInvalid, readConfig } from '../server/config/read.ts'
 import { onChange } from './changes.ts'
@@ -25,7 +26,7 @@ import { createGuard } from './guard.ts'
 import { untilHealthy } from './health.ts'
 import { freePorts, isFree, isLoopback, isWildcard, LOOPBACK, lanAddress } from './network.ts'
 import { announce, databaseFile } from './running.ts'
-import { makeOutbox, portsNeeded, reachable, type Service, services } from './services.ts'
+import { outboxIn, portsNeeded, reachable, type Service, services } from './services.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const READY_MS = 5000
@@ -137,10 +138,11 @@ function checkSettings({ args, env: extra }: Service): void {
   }
 }
 
+/** Makes the table before the first process needs it. */
 async function prepareDatabase(): Promise<void> {
   try {
     mkdirSync(dirname(db), { recursive: true })
-    await makeOutbox(db)
+    await (await openOutboxDatabase(outboxIn(db))).apply()
   } catch (error) {
     fail(`The Board cannot use its database: ${(error as Error).message}`)
   }

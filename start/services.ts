@@ -7,7 +7,6 @@
  */
 import { BOARDS, NEIGHBOURS, type NeighbourName } from '../backends/harness/languages.ts'
 import type { ToolCommand } from '../backends/harness/toolchain.ts'
-import { openOutboxDatabase } from '../server/broadcast/outbox-databases.ts'
 import { isWildcard, LOOPBACK } from './network.ts'
 
 export interface Service extends ToolCommand {
@@ -47,9 +46,7 @@ export const portsNeeded = (languages: readonly NeighbourName[]): number => lang
 
 const at = (port: number): string => `http://${LOOPBACK}:${port}`
 /** The cable's setting for an outbox in the Board's database. */
-const outboxIn = (db: string): string => `sqlite:${db}`
-/** Makes its table, before the first process needs it. */
-export const makeOutbox = async (db: string): Promise<void> => (await openOutboxDatabase(outboxIn(db))).apply()
+export const outboxIn = (db: string): string => `sqlite:${db}`
 /** An address by which this machine reaches `host`. */
 export const reachable = (host: string): string =>
   isWildcard(host) ? LOOPBACK : host.includes(':') ? `[${host}]` : host

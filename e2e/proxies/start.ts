@@ -4,6 +4,7 @@
  *   client ──▶ proxy ──▶ web ──▶ Boards, cable
  *                ╰─────▶ cable
  */
+import { execFileSync } from 'node:child_process'
 import { createHmac } from 'node:crypto'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -13,7 +14,7 @@ import { NEIGHBOURS, type NeighbourName } from '../../backends/harness/languages
 import type { ToolCommand } from '../../backends/harness/toolchain.ts'
 import { type Child, keepRunning } from '../../start/child.ts'
 import { freePorts, LOOPBACK } from '../../start/network.ts'
-import { makeOutbox, portsNeeded, services } from '../../start/services.ts'
+import { outboxIn, portsNeeded, services } from '../../start/services.ts'
 import { healthy } from '../../testing/child.ts'
 import { createProxy, type TcpProxy } from '../../testing/proxy.ts'
 import { CONFIGS, type ProxiedPort } from './configs.ts'
@@ -57,7 +58,7 @@ export async function startDemo(): Promise<Demo> {
   const [webPort, ...ports] = (await freePorts(1 + portsNeeded(languages))) as [number, number, ...number[]]
   const cablePort = ports[0]!
   const db = join(folder, 'board.sqlite3')
-  await makeOutbox(db)
+  execFileSync(process.execPath, ['server/main.ts', 'outbox', '--apply', `--outbox=${outboxIn(db)}`], { cwd: ROOT })
   const plan = services({
     ...{ port: webPort, host: LOOPBACK, secret: SECRET, db },
     ...{ languages, ports, watch: false },
