@@ -4,9 +4,9 @@
  * Exit codes: 0 for success, 1 for failure, 2 for a mistake in the command line.
  */
 import { nearest } from '../server/base/nearest.ts'
+import { VERSION } from '../server/version.ts'
 import { COMMANDS } from './commands.ts'
 import type { Io } from './io.ts'
-import { version } from './version.ts'
 
 export async function run(argv: readonly string[], io: Io): Promise<number> {
   const [name = '--help', ...args] = argv
@@ -15,7 +15,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     return 0
   }
   if (name === '--version' || name === '-v') {
-    io.stdout.write(`${version()}\n`)
+    io.stdout.write(`${VERSION}\n`)
     return 0
   }
   if (!Object.hasOwn(COMMANDS, name)) {

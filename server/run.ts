@@ -3,7 +3,6 @@
  *
  * SIGTERM and SIGINT stop it properly, with exit code 0; a second signal ends it at once.
  */
-import { readFileSync } from 'node:fs'
 import { type Cable, createCable } from './cable.ts'
 import type { Config } from './config/config.ts'
 import { printConfigFile, readConfigFile } from './config/config-file.ts'
@@ -12,6 +11,7 @@ import { listenFailure } from './config/listen-failure.ts'
 import { ConfigInvalid, readConfig, readValues } from './config/read.ts'
 import type { Usual } from './config/settle.ts'
 import { createLog } from './log.ts'
+import { VERSION } from './version.ts'
 import type { createClustered } from './workers/clustered.ts'
 import { countOf } from './workers/count.ts'
 
@@ -39,7 +39,7 @@ export async function runCable(
     return 0
   }
   if (argv.includes('--version') || argv.includes('-v')) {
-    console.log(JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version)
+    console.log(VERSION)
     return 0
   }
   const file = await readConfigFile(argv, folder)
