@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { bundleClient, SCRIPTS } from './bundle.ts'
+import { licences, sourcesOfScripts } from './licences.ts'
 
 const files = await bundleClient()
 const text = (name: string) => Buffer.from(files.get(name)!).toString()
@@ -50,6 +51,16 @@ test('without esbuild the scripts are those of client/built/, or the reason says
   const built = await bundle()
   assert.deepEqual([...built.keys()].sort(), [...files.keys()].sort())
   assert.deepEqual(Buffer.from(built.get('hotcable.js')), Buffer.from(files.get('hotcable.js')!))
+})
+
+test('npm run client writes the licence of every library in the scripts', async () => {
+  const text = licences(await sourcesOfScripts())
+
+  assert.deepEqual(
+    [...text.matchAll(/^(\S+) \d+\.\d+\.\d+ \((\S+)\)$/gm)].map(([, name]) => name),
+    ['@anycable/core', '@anycable/turbo-stream', '@anycable/web', '@hotwired/turbo', 'nanoevents'],
+  )
+  assert.equal(text.match(/Permission is hereby granted/g)?.length, 5)
 })
 
 test('hotcable-streams.js has no Turbo, and hotcable.js has one', () => {

@@ -48,7 +48,7 @@ export async function bundleCommand(folder: string): Promise<Metafile> {
     },
     chunkNames: '[name]-[hash]',
     plugins: [noEsbuild, clientOfGrpc],
-    // licences.ts writes all licences into one file.
+    // client/licences.ts writes all licences into one file.
     legalComments: 'none',
     metafile: true,
   })

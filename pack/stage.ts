@@ -8,10 +8,9 @@
 import { execFileSync } from 'node:child_process'
 import { chmodSync, copyFileSync, existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { build } from 'esbuild'
-import { BUILT, bundleClient, ENTRIES, OPTIONS } from '../client/bundle.ts'
+import { bundleClient } from '../client/bundle.ts'
+import { licences, sourcesOfScripts } from '../client/licences.ts'
 import { bundleCommand, ROOT } from './bundle.ts'
-import { licences } from './licences.ts'
 
 const TSC = join(ROOT, 'node_modules/typescript/bin/tsc')
 
@@ -42,17 +41,6 @@ function declareHelper(folder: string): void {
   const options = '--ignoreConfig --declaration --emitDeclarationOnly --target es2024 --module nodenext --types node'
   const args = [TSC, 'backends/typescript/hotcable.ts', ...options.split(' '), '--outDir', folder]
   execFileSync(process.execPath, args, { cwd: ROOT, stdio: 'inherit' })
-}
-
-async function sourcesOfScripts(): Promise<string[]> {
-  const { metafile } = await build({
-    ...OPTIONS,
-    entryPoints: [...ENTRIES],
-    outdir: BUILT,
-    absWorkingDir: ROOT,
-    metafile: true,
-  })
-  return Object.keys(metafile.inputs)
 }
 
 function manifest(): object {
