@@ -2,7 +2,7 @@
  * The parts that the runner knows, and their steps: each step is a program that counts its own tests.
  *
  * `npm test` has one test of each kind, and takes minutes. `npm run test:full` has the repetitions as well, and takes more than
- * half an hour. `npm run test:nightly` has what runs by the clock.
+ * half an hour. `npm run test:nightly` has what takes too long for either, and what a change seldom breaks.
  */
 import { filled, LANGUAGES, type Language } from '../../backends/harness/languages.ts'
 import { CHROMIUM, JAVA, REDIS, type Tool } from '../../backends/harness/toolchain.ts'
@@ -29,6 +29,8 @@ export interface Part {
   readonly isExtra?: boolean
   /** Not in `npm run test:full`. */
   readonly isNightly?: boolean
+  /** It measures time: nothing else runs meanwhile. */
+  readonly isAlone?: boolean
   readonly steps: readonly Step[]
 }
 
@@ -198,7 +200,21 @@ export const PARTS: Readonly<Record<string, Part>> = {
     isNightly: true,
     steps: [{ program: [process.execPath, 'e2e/chaos/main.ts', '--quick'], asOne: true }],
   },
+  'long-fuzz': {
+    isExtra: true,
+    isNightly: true,
+    steps: [{ tests: [FUZZ], env: { HOTCABLE_FUZZ: '10000' } }],
+  },
+  bench: {
+    isExtra: true,
+    isNightly: true,
+    isAlone: true,
+    steps: [{ program: [process.execPath, 'bench/main.ts', '--strict'], asOne: true }],
+  },
 }
+
+/** What `npm run test:nightly` runs, and .github/workflows/nightly.yml. */
+export const NIGHTLY: readonly string[] = ['heal', 'swap', ...Object.keys(PARTS).filter(part => PARTS[part]!.isNightly)]
 
 /** The helper's own tests. */
 function checkOf(language: Language): Step[] {

@@ -3,7 +3,7 @@
  *
  *   node e2e/tools/test.ts                 the usual parts
  *   node e2e/tools/test.ts full            those, and the extra ones: npm run test:full
- *   node e2e/tools/test.ts nightly         what runs by the clock: npm run test:nightly
+ *   node e2e/tools/test.ts nightly         what takes long: npm run test:nightly
  *   node e2e/tools/test.ts unit swap       these: parts.ts has their names
  *   node e2e/tools/test.ts usual heal      the usual ones, and one more
  *
@@ -17,7 +17,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { missing } from '../../backends/harness/toolchain.ts'
-import { PARTS, type Step } from './parts.ts'
+import { NIGHTLY, PARTS, type Step } from './parts.ts'
 
 interface Count {
   passed: number
@@ -38,8 +38,7 @@ const { env } = process
 const all = Object.keys(PARTS)
 const usual = all.filter(part => !PARTS[part]!.isExtra)
 const full = all.filter(part => !PARTS[part]!.isNightly)
-const nightly = all.filter(part => PARTS[part]!.isNightly)
-const lists: Readonly<Record<string, readonly string[]>> = { usual, full, nightly }
+const lists: Readonly<Record<string, readonly string[]>> = { usual, full, nightly: NIGHTLY }
 const asked = process.argv.slice(2).flatMap(name => lists[name] ?? [name])
 const unknown = asked.filter(part => !(part in PARTS))
 if (unknown.length > 0) {
@@ -57,12 +56,16 @@ const isIncomplete = spawnSync(process.execPath, ['e2e/tools/setup.ts', '--check
 const total: Count = { passed: 0, failed: 0, skipped: 0 }
 const table: string[] = []
 const steps = [...wanted].flatMap(part => PARTS[part]!.steps.map(step => ({ part, step })))
-const queues = [steps.filter(({ step }) => 'project' in step), steps.filter(({ step }) => !('project' in step))].filter(
-  queue => queue.length > 0,
-)
-const isAlone = queues.length === 1
+const together = steps.filter(({ part }) => !PARTS[part]!.isAlone)
+const queues = [
+  together.filter(({ step }) => 'project' in step),
+  together.filter(({ step }) => !('project' in step)),
+].filter(queue => queue.length > 0)
+let isAlone = queues.length < 2
 const from = performance.now()
 await Promise.all(queues.map(runAll))
+isAlone = true
+await runAll(steps.filter(({ part }) => PARTS[part]!.isAlone))
 rmSync(scratch, { recursive: true })
 console.log(`\n${table.join('\n')}\n${'all'.padEnd(10)} ${secondsSince(from)} s`)
 const rest = all.filter(part => !wanted.has(part))
