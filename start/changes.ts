@@ -3,7 +3,7 @@ import { watch } from 'node:fs'
 
 const QUIET_MS = 100
 /** Interpreters and databases write other files beside the sources. */
-const SOURCE = /\.(py|rb|html|json)$/
+const SOURCE = /\.(py|rb|go|ts|html|json)$/
 
 /** Calls `then` after sources in one of the folders have changed. Returns a function that stops watching. */
 export function onChange(folders: readonly string[], then: () => void): () => void {

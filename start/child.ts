@@ -2,7 +2,7 @@
  * Keeps one child process running: starts it again when it dies, and ends it together with its descendants. After exit
  * code {@link EX_CONFIG} we do not start it again, because it would fail for the same reason.
  *
- * Each child leads its own process group, so that we also end PHP's workers, which outlive a killed master, and
+ * Each child leads its own process group, so that we also end the workers of a server, which outlive a killed master, and
  * so that a Ctrl-C in the terminal reaches only us and we end the processes in order.
  */
 import { type ChildProcess, spawn } from 'node:child_process'

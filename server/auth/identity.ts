@@ -7,7 +7,7 @@
  * node:crypto verifies HS256/384/512: we authenticate a herd of reconnecting clients on the event loop, and WebCrypto's way
  * through the thread pool costs twice as much. A test compares the results with those of jose.
  *
- * The caller passes the time. Vectors: backends/vectors/tokens.json
+ * The caller passes the time. Vectors: tokens.json
  */
 import { SessionRefused } from '../errors.ts'
 import { type Digest, Hmac } from './hmac.ts'

@@ -8,7 +8,7 @@
  * the JSON inside (PHP writes "chat\/42", Python escapes "é"), so we check the signature over the bytes that the
  * client sent, and decode them afterwards. Re-signing and comparing would refuse honest backends.
  *
- * No I/O, no clock. Vectors: backends/vectors/signed-streams.json
+ * No I/O, no clock. Vectors: signed-streams.json
  */
 import { SubscriptionRejected } from '../errors.ts'
 import { Hmac } from './hmac.ts'

@@ -19,7 +19,7 @@ export function envExample(): string {
   const row = (name: SettingName) => `# ${SETTINGS[name].help}\n# ${envNames(name)[0]}=${defaultOf(name)}\n`
   const sections = inSections((heading, names) => `# ── ${heading} ──\n\n${names.map(row).join('\n')}`)
   return `# Settings of the cable, as environment variables. Everything is optional; each commented line shows the default.
-# Copy it to .env: \`npm run hotcable -- cable\` and \`npm start\` read it. For other programs: set -a; . ./.env; set +a
+# Copy it to .env: \`npm start\` reads it. For other programs: set -a; . ./.env; set +a
 
 ${sections.join('\n')}`
 }

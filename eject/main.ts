@@ -1,0 +1,116 @@
+/**
+ * `npm run eject`: makes this clone your project: the cable, one language, a page that is live. It asks, or takes
+ *
+ *   --language=python   or php, ruby, go, typescript
+ *   --name=my-app       default: the name of the folder
+ *   --into=FOLDER       writes the project there, and leaves this clone as it is; without it the project replaces the clone
+ *   --yes               do not ask
+ *   --update            the project in FOLDER takes server/, client/, the helper and the versions of packages from this clone
+ */
+import { execFileSync } from 'node:child_process'
+import { cpSync, existsSync, mkdtempSync, readdirSync, rmdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, dirname, join, resolve } from 'node:path'
+import { createInterface } from 'node:readline/promises'
+import { parseArgs } from 'node:util'
+import { LANGUAGES, type LanguageName } from './languages.ts'
+import { lock, ROOT, updateProject, writeProject } from './project.ts'
+
+const { values: given } = parseArgs({
+  options: {
+    language: { type: 'string' },
+    name: { type: 'string' },
+    into: { type: 'string' },
+    yes: { type: 'boolean' },
+    update: { type: 'boolean' },
+  },
+})
+const NAMES = Object.keys(LANGUAGES).join(', ')
+const into = given.into === undefined ? undefined : resolve(given.into)
+
+if (given.update) {
+  if (into === undefined) fail('--update needs --into=<the folder of your project>')
+  if (!isClean(into)) fail(`commit what you changed in ${into} first: then git shows what the update changes`)
+  const changed = updateProject(into)
+  lock(into)
+  console.log(`${into} has server/, client/ and the helper of this clone.`)
+  if (changed.length > 0) console.log(`New in package.json: ${changed.join(', ')}. Run npm install there.`)
+  console.log('Now read "What to change" in CHANGELOG.md, and run npm run check there.')
+} else {
+  const language = languageOf(given.language ?? (await ask(`Which language has your app (${NAMES})? `)))
+  const name = (given.name ?? basename(into ?? ROOT)).toLowerCase().replaceAll(/[^a-z0-9._-]+/g, '-')
+  if (!/^[a-z0-9]/.test(name)) fail('--name needs a letter or digit first')
+  if (into === undefined) await replaceClone(name, language)
+  else writeInto(into, name, language)
+}
+
+function writeInto(folder: string, name: string, language: LanguageName): void {
+  if (existsSync(folder) && readdirSync(folder).length > 0) fail(`${folder} is not empty`)
+  writeProject(folder, name, language)
+  lock(folder)
+  console.log(`${folder} has the project. Next: cd there, git init, npm install, npm start`)
+}
+
+/** git keeps what goes. */
+async function replaceClone(name: string, language: LanguageName): Promise<void> {
+  if (!isClean(ROOT)) fail('commit or remove what you changed here first: git must be able to bring it back')
+  const question = `Replace all ${tracked().length} files of git in ${ROOT} by ${name}, in ${LANGUAGES[language].title}? [y/N] `
+  if (!given.yes && !/^y/i.test(await ask(question))) fail('nothing is changed')
+  const folder = mkdtempSync(join(tmpdir(), 'hotcable-eject-'))
+  writeProject(folder, name, language)
+  lock(folder)
+  const files = tracked()
+  for (const file of files) rmSync(join(ROOT, file), { force: true })
+  const folders = new Set(files.flatMap(foldersAbove))
+  for (const folder of [...folders].sort((a, b) => b.length - a.length)) removeEmpty(join(ROOT, folder))
+  cpSync(folder, ROOT, { recursive: true })
+  rmSync(folder, { recursive: true })
+  console.log('Done. Next: npm install, npm start, and git add -A && git commit')
+}
+
+function tracked(): string[] {
+  return git(ROOT, 'ls-files', '-z').split('\0').filter(Boolean)
+}
+
+function isClean(folder: string): boolean {
+  try {
+    return git(folder, 'status', '--porcelain') === ''
+  } catch {
+    return false
+  }
+}
+
+function git(folder: string, ...args: string[]): string {
+  return execFileSync('git', args, { cwd: folder, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+}
+
+function foldersAbove(file: string): string[] {
+  const folder = dirname(file)
+  return folder === '.' ? [] : [folder, ...foldersAbove(folder)]
+}
+
+function removeEmpty(folder: string): void {
+  try {
+    rmdirSync(folder)
+  } catch {
+    // It has files that git does not know.
+  }
+}
+
+function languageOf(text: string): LanguageName {
+  const name = text.trim().toLowerCase()
+  return name in LANGUAGES ? (name as LanguageName) : fail(`--language is one of ${NAMES}`)
+}
+
+async function ask(question: string): Promise<string> {
+  if (!process.stdin.isTTY) fail(`no terminal: give --language=${NAMES.replaceAll(', ', '|')} and --yes`)
+  const terminal = createInterface({ input: process.stdin, output: process.stdout })
+  const answer = await terminal.question(question)
+  terminal.close()
+  return answer
+}
+
+function fail(line: string): never {
+  console.error(`eject: ${line}`)
+  process.exit(1)
+}
