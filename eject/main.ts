@@ -30,7 +30,8 @@ const into = given.into === undefined ? undefined : resolve(given.into)
 
 if (given.update) {
   if (into === undefined) fail('--update needs --into=<the folder of your project>')
-  if (!isClean(into)) fail(`commit what you changed in ${into} first: then git shows what the update changes`)
+  if (!isClean(into))
+    fail(`git must have ${into} as it is: commit what you changed, and git shows what the update changes`)
   const changed = updateProject(into)
   lock(into)
   console.log(`${into} has server/, client/ and the helper of this clone.`)
@@ -53,7 +54,10 @@ function writeInto(folder: string, name: string, language: LanguageName): void {
 
 /** git keeps what goes. */
 async function replaceClone(name: string, language: LanguageName): Promise<void> {
-  if (!isClean(ROOT)) fail('commit or remove what you changed here first: git must be able to bring it back')
+  if (!isClean(ROOT))
+    fail(
+      'git must have this clone as it is: commit or remove what you changed, or write the project into another folder',
+    )
   const question = `Replace all ${tracked().length} files of git in ${ROOT} by ${name}, in ${LANGUAGES[language].title}? [y/N] `
   if (!given.yes && !/^y/i.test(await ask(question))) fail('nothing is changed')
   const folder = mkdtempSync(join(tmpdir(), 'hotcable-eject-'))

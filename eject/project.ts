@@ -141,7 +141,7 @@ function packageOf(folder: string, name: string): Package {
     ...{ name, version: '0.1.0', private: true, type: 'module', engines: ours.engines, scripts: SCRIPTS },
     dependencies: pick(ours.dependencies, needed),
     devDependencies: pick(ours.devDependencies, TOOLS),
-    allowScripts: pick(ours.allowScripts, [...needed, ...TOOLS]),
+    allowScripts: ours.allowScripts,
   }
 }
 

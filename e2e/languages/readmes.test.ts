@@ -9,7 +9,9 @@ import { test } from 'node:test'
 import { PARTS } from '../tools/parts.ts'
 
 const read = (path: string) => readFileSync(path, 'utf8')
-const PAGES = globSync('**/*.md', { exclude: ['node_modules', 'tmp', '**/node_modules', 'e2e/browser/recipes', 'eject/project'] })
+const PAGES = globSync('**/*.md', {
+  exclude: ['node_modules', 'tmp', '**/node_modules', 'e2e/browser/recipes', 'eject/project'],
+})
 const FENCED = /^( *)```.*?^\1```$/gms
 const found = (pages: readonly string[], pattern: RegExp) =>
   pages.flatMap(page => [...read(page).matchAll(pattern)].map(([, name]) => name!))

@@ -6,6 +6,7 @@
  */
 import { filled, LANGUAGES, type Language } from '../../backends/harness/languages.ts'
 import { CHROMIUM, JAVA, REDIS, type Tool } from '../../backends/harness/toolchain.ts'
+import { LANGUAGES as EJECTED } from '../../eject/languages.ts'
 import { findAnycable } from '../conformance/servers.ts'
 import { MAJORS, runtime, versionOf } from '../package/nodes.ts'
 
@@ -99,6 +100,9 @@ const REPEATS = `^(${[
 const FORGETFUL = { HOTCABLE_TEST_BROKER: 'none' }
 /** Scenarios that `npm test` runs over HTTP. */
 const OVER_GRPC = '\\(gRPC\\)$'
+const EJECT = 'e2e/eject/run.test.ts'
+/** Another one each day. */
+const EJECTED_TODAY = Object.keys(EJECTED)[Math.floor(Date.now() / 86_400_000) % Object.keys(EJECTED).length]
 const SOAK = [process.execPath, 'e2e/soak/main.ts'] as const
 
 export const PARTS: Readonly<Record<string, Part>> = {
@@ -113,7 +117,9 @@ export const PARTS: Readonly<Record<string, Part>> = {
       ...Object.values<Language>(LANGUAGES).flatMap(checkOf),
     ],
   },
-  package: { steps: [{ tests: ['e2e/package/package.test.ts', 'e2e/package/image.test.ts'] }] },
+  package: {
+    steps: [{ tests: ['e2e/package/package.test.ts', 'e2e/package/image.test.ts', 'e2e/eject/eject.test.ts'] }],
+  },
   browser: { steps: [{ project: 'board', needs: CHROMIUM }] },
   boards: { isExtra: true, steps: [{ project: 'boards', needs: CHROMIUM }] },
   recipes: { isExtra: true, steps: [{ project: 'recipes', needs: CHROMIUM }] },
@@ -139,6 +145,7 @@ export const PARTS: Readonly<Record<string, Part>> = {
       },
     ],
   },
+  'eject-one': { isExtra: true, steps: [{ tests: [EJECT], only: `^${EJECTED_TODAY}`, needs: CHROMIUM }] },
   rpc: {
     isExtra: true,
     steps: [
@@ -200,6 +207,7 @@ export const PARTS: Readonly<Record<string, Part>> = {
     isNightly: true,
     steps: [{ program: [process.execPath, 'e2e/chaos/main.ts', '--quick'], asOne: true }],
   },
+  eject: { isExtra: true, isNightly: true, steps: [{ tests: [EJECT], needs: CHROMIUM }] },
   'long-fuzz': {
     isExtra: true,
     isNightly: true,

@@ -101,7 +101,7 @@ if $PROGRAM_NAME == __FILE__
     puma.bind "tcp://#{ENV["HOST"] || "127.0.0.1"}:#{ENV["PORT"] || 3000}"
     puma.threads 1, 8
     puma.environment "production" # elsewhere it shows its own errors to the client
-    puma.quiet
+    puma.raise_exception_on_sigterm false
   end
-  Puma::Launcher.new(config, log_writer: Puma.const_defined?(:LogWriter) ? Puma::LogWriter.stdio : nil).run
+  Puma::Launcher.new(config).run
 end

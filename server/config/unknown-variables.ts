@@ -36,7 +36,7 @@ export function findUnknownVariables(env: NodeJS.ProcessEnv): UnknownVariables {
 
 const NAMES = (Object.keys(SETTINGS) as SettingName[]).flatMap(name => envNames(name))
 
-/** Variables of the helpers, the Boards, the doctor and the tests, which may share an environment with the cable. */
+/** Variables of the helpers, the apps, the commands and the tests, which may share an environment with the cable. */
 const OF_OTHER_PROGRAMS =
   /^(ANYCABLE_(HTTP_BROADCAST|WEBSOCKET)_URL|HOTCABLE_(DB|ASSETS|TOKEN|CABLE_URL|BOARD_[A-Z0-9]+_URL|RAILS_DEFAULTS|(TEST_)?SEED|TEST_(REDIS|NODES|WORKERS)|FUZZ|E2E_\w+))$/
 

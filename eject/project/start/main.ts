@@ -23,7 +23,7 @@ const port = Number(env.PORT || 3000)
 const cablePort = Number(env.CABLE_PORT || 8080)
 for (const [name, wanted] of Object.entries({ PORT: port, CABLE_PORT: cablePort })) {
   if (!Number.isInteger(wanted) || !(await isFree(wanted, LOOPBACK))) {
-    console.error(`${name}=${wanted} cannot be used: stop the program that has this port, or set ${name}`)
+    console.error(`${name}=${env[name] || wanted} cannot be used: stop the program that has this port, or set ${name}`)
     process.exit(1)
   }
 }
