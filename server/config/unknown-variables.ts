@@ -38,7 +38,7 @@ const NAMES = (Object.keys(SETTINGS) as SettingName[]).flatMap(name => envNames(
 
 /** Variables of the helpers, the apps, the commands and the tests, which may share an environment with the cable. */
 const OF_OTHER_PROGRAMS =
-  /^(ANYCABLE_(HTTP_BROADCAST|WEBSOCKET)_URL|HOTCABLE_(DB|ASSETS|TOKEN|CABLE_URL|BOARD_[A-Z0-9]+_URL|RAILS_DEFAULTS|(TEST_)?SEED|TEST_(REDIS|NODES|WORKERS)|FUZZ|E2E_\w+))$/
+  /^(ANYCABLE_(HTTP_BROADCAST|WEBSOCKET)_URL|HOTCABLE_(DB|ASSETS|TOKEN|CABLE_URL|BOARD_[A-Z0-9]+_URL|RAILS_DEFAULTS|(TEST_)?SEED|TEST_(BROKER|REDIS|NODES|WORKERS)|FUZZ|E2E_\w+))$/
 
 /** Variables that Kubernetes sets in every container for a service with the name hotcable or hotcable-…. */
 const isOfKubernetes = (name: string, value: string): boolean =>
