@@ -29,16 +29,19 @@ export function compile(name: keyof typeof PROGRAMS): string | undefined {
   return binary
 }
 
-/** Returns the folder of socket.io; `undefined` if npm cannot install it. */
+const SOCKET_IO = ['socket.io', 'socket.io-client']
+
+/** Returns the folder of socket.io and its client; `undefined` if npm cannot install it. */
 export function installSocketIo(): string | undefined {
   const folder = resolve(SCRATCH, 'socket.io')
   mkdirSync(folder, { recursive: true })
-  if (!existsSync(`${folder}/node_modules/socket.io`)) {
+  const isInstalled = () => SOCKET_IO.every(name => existsSync(`${folder}/node_modules/${name}`))
+  if (!isInstalled()) {
     writeFileSync(`${folder}/package.json`, '{"private":true}\n')
-    spawnSync('npm', ['install', '--prefix', folder, '--no-save', 'socket.io@4.8'], {
+    spawnSync('npm', ['install', '--prefix', folder, '--no-save', ...SOCKET_IO.map(name => `${name}@4.8`)], {
       stdio: 'ignore',
       timeout: 60_000,
     })
   }
-  return existsSync(`${folder}/node_modules/socket.io`) ? folder : undefined
+  return isInstalled() ? folder : undefined
 }

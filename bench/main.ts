@@ -2,9 +2,9 @@
  * `npm run bench`: measures the cable against the limit and its peers; prints one Markdown table in less than ten minutes.
  *
  *   --quick         each measurement once, in about a minute; of the peers only the limit, nchan and the bare servers
- *   --only=a,b      only these parts: fan-out, ingest, memory, neighbours, churn, start, and three that run only so: rpc, outbox,
- *                   growth
- *   --strict        exit code 1 when a goal is missed
+ *   --only=a,b      only these parts: fan-out, ingest, memory, neighbours, churn, start, and four that run only so: rpc, outbox,
+ *                   growth, jitter
+ *   --strict        exit code 1 when a goal is missed, or a measurement failed
  */
 import { spawnSync } from 'node:child_process'
 import { parseArgs } from 'node:util'
@@ -20,6 +20,7 @@ import { churn } from './rows/churn.ts'
 import { collected, compare, compareHerds, frameSize } from './rows/fan-out.ts'
 import { GROWTH_COLUMNS, growth, TOPOLOGIES } from './rows/growth.ts'
 import { ingest } from './rows/ingest.ts'
+import { type JitterContender, jitter } from './rows/jitter.ts'
 import { neighbours } from './rows/neighbours.ts'
 import { outbox } from './rows/outbox.ts'
 import { noRails, rpc } from './rows/rpc.ts'
@@ -45,6 +46,8 @@ if (generator === undefined) quit('the load generator needs a C compiler (cc) (D
 spawnSync('taskset', ['-acp', String(GENERATOR_CORE), String(process.pid)])
 const began = performance.now()
 const notes: string[] = []
+/** The measurements whose last try failed. */
+const failed = new Set<string>()
 const bench: Bench = {
   figures: new Figures(),
   quick: options.quick,
@@ -96,6 +99,17 @@ const EXTRA_PARTS: Record<string, () => Promise<void>> = {
     for (const topology of TOPOLOGIES) await step(`growth: ${topology.name}`, () => growth(bench, topology))
     await step('growth: storm', () => storm(bench))
   },
+  async jitter() {
+    const folder = installSocketIo()
+    const all: readonly JitterContender[] = [
+      { peer: OURS.peer, kind: 'cable' },
+      { peer: anycable(), kind: 'cable' },
+      { peer: socketIo(folder, '--recovery'), kind: 'socket.io' },
+      { peer: nchan(), kind: 'nchan' },
+    ]
+    const present = all.filter(({ peer }) => peer.absent === undefined)
+    await jitter(bench, present, folder ?? '', step)
+  },
 }
 const ALL_PARTS = { ...PARTS, ...EXTRA_PARTS }
 const wanted = options.only?.split(',') ?? Object.keys(PARTS)
@@ -117,7 +131,7 @@ for (const name of wanted) if (!repeated.includes(name)) await ALL_PARTS[name]!(
 // Leave out the rows of parts that were not asked for.
 const rows = [
   ...ROWS.filter(({ measure }) => options.only === undefined || figures.get(measure, 'Hotcable') !== undefined),
-  ...EXTRA_ROWS.filter(({ measure, subject }) => figures.get(measure, subject!) !== undefined),
+  ...EXTRA_ROWS.filter(({ measure, subject = OURS.name }) => figures.get(measure, subject) !== undefined),
 ]
 if (rows.length > 0) console.log(`${table(rows, figures)}\n`)
 const grown = matrix(
@@ -141,13 +155,15 @@ if (others !== undefined)
 for (const note of notes) console.log(note)
 console.log(`\n${((performance.now() - began) / 60_000).toFixed(1)} minutes`)
 const missed = rows.some(row => verdicts(row, figures).some(([, verdict]) => verdict === 'MISSED'))
-process.exit(options.strict && missed ? 1 : 0)
+process.exit(options.strict && (missed || failed.size > 0) ? 1 : 0)
 
 async function step(what: string, measure: () => Promise<void>): Promise<void> {
   say(what)
   try {
     await measure()
+    failed.delete(what)
   } catch (error) {
+    failed.add(what)
     notes.push(`${what}: not measured this time: ${(error as Error).message}`)
     say(notes.at(-1)!)
   }

@@ -1,12 +1,12 @@
 /**
  * The rows of the table: each measure and its goals.
  */
+import { JITTER_SIZES } from './rows/jitter.ts'
 import type { TableRow } from './table.ts'
 
 const HERE = 'Hotcable'
 
-/** Rows of parts that run only when they are asked for. */
-export const EXTRA_ROWS: readonly TableRow[] = ['SQLite', 'PostgreSQL'].flatMap(subject => [
+const OUTBOX: readonly TableRow[] = ['SQLite', 'PostgreSQL'].flatMap(subject => [
   {
     title: `outbox in ${subject}, one row after a pause: from COMMIT to the page, median, ms`,
     measure: 'outbox at rest, p50',
@@ -36,6 +36,61 @@ export const EXTRA_ROWS: readonly TableRow[] = ['SQLite', 'PostgreSQL'].flatMap(
     beside: ['without an outbox'],
   },
 ])
+
+const RPC: readonly TableRow[] = [
+  {
+    title: 'connect + subscribe with a token and a signed name: CPU of the cable per client, µs',
+    measure: 'rpc none',
+    goals: [],
+  },
+  { title: 'the same, until the confirmation, median, ms', measure: 'rpc none p50', goals: [] },
+  { title: 'the same, p99, ms', measure: 'rpc none p99', goals: [] },
+  {
+    title: 'connect + subscribe by RPC over HTTP: CPU of the cable per client, µs',
+    measure: 'rpc http',
+    goals: [],
+  },
+  { title: 'the same, CPU of Rails per client, µs', measure: 'rpc http app', goals: [] },
+  { title: 'the same, until the confirmation, median, ms', measure: 'rpc http p50', goals: [] },
+  { title: 'the same, p99, ms', measure: 'rpc http p99', goals: [] },
+  {
+    title: 'connect + subscribe by RPC over gRPC: CPU of the cable per client, µs',
+    measure: 'rpc grpc',
+    goals: [],
+  },
+  { title: 'the same, CPU of Rails per client, µs', measure: 'rpc grpc app', goals: [] },
+  { title: 'the same, until the confirmation, median, ms', measure: 'rpc grpc p50', goals: [] },
+  { title: 'the same, p99, ms', measure: 'rpc grpc p99', goals: [] },
+]
+
+const JITTER: readonly TableRow[] = JITTER_SIZES.flatMap(size => [
+  {
+    title: `${size} clients, cut at random: messages lost`,
+    measure: `jitter lost ${size}`,
+    goals: [{ at: 0 }],
+  },
+  { title: 'the same, doubled', measure: `jitter doubled ${size}`, goals: [{ at: 0 }] },
+  { title: 'the same, out of order', measure: `jitter disordered ${size}`, goals: [{ at: 0 }] },
+  {
+    title: 'the same, from the new connection until all is there that was missed, median, ms',
+    measure: `jitter replay p50 ${size}`,
+    goals: [],
+  },
+  {
+    title: 'the same, p99, ms',
+    measure: `jitter replay p99 ${size}`,
+    goals: ['AnyCable', 'socket.io', 'nchan'].map(than => ({ than, most: 1 })),
+  },
+  {
+    title: 'the same, from the cut, with the time that clients wait, p99, ms',
+    measure: `jitter absence p99 ${size}`,
+    goals: [],
+  },
+  { title: 'the same, CPU of the server, percent of a core', measure: `jitter busy ${size}`, goals: [] },
+])
+
+/** Rows of parts that run only when they are asked for. */
+export const EXTRA_ROWS: readonly TableRow[] = [...OUTBOX, ...RPC, ...JITTER]
 
 export const ROWS: readonly TableRow[] = [
   {
@@ -150,27 +205,4 @@ export const ROWS: readonly TableRow[] = [
   },
   { title: 'start to ready, CPU, s', measure: 'start', goals: [{ at: 0.6 }] },
   { title: 'optional packages loaded though nothing asks for them', measure: 'optional', goals: [{ at: 0 }] },
-  {
-    title: 'connect + subscribe with a token and a signed name: CPU of the cable per client, µs',
-    measure: 'rpc none',
-    goals: [],
-  },
-  { title: 'the same, until the confirmation, median, ms', measure: 'rpc none p50', goals: [] },
-  { title: 'the same, p99, ms', measure: 'rpc none p99', goals: [] },
-  {
-    title: 'connect + subscribe by RPC over HTTP: CPU of the cable per client, µs',
-    measure: 'rpc http',
-    goals: [],
-  },
-  { title: 'the same, CPU of Rails per client, µs', measure: 'rpc http app', goals: [] },
-  { title: 'the same, until the confirmation, median, ms', measure: 'rpc http p50', goals: [] },
-  { title: 'the same, p99, ms', measure: 'rpc http p99', goals: [] },
-  {
-    title: 'connect + subscribe by RPC over gRPC: CPU of the cable per client, µs',
-    measure: 'rpc grpc',
-    goals: [],
-  },
-  { title: 'the same, CPU of Rails per client, µs', measure: 'rpc grpc app', goals: [] },
-  { title: 'the same, until the confirmation, median, ms', measure: 'rpc grpc p50', goals: [] },
-  { title: 'the same, p99, ms', measure: 'rpc grpc p99', goals: [] },
 ]

@@ -47,13 +47,13 @@ export const nchan = (): Peer => ({
   },
 })
 
-/** `folder` holds its packages. */
-export const socketIo = (folder: string | undefined): Peer => ({
+/** `folder` holds its packages; `flags`: `--recovery`. */
+export const socketIo = (folder: string | undefined, ...flags: readonly string[]): Peer => ({
   name: 'socket.io',
   absent: folder === undefined ? 'npm install socket.io' : undefined,
   start: () =>
     startPlain(
-      port => [process.execPath, [`${HERE}/socket-io.ts`, folder!, String(port)]],
+      port => [process.execPath, [`${HERE}/socket-io.ts`, folder!, String(port), ...flags]],
       { ready: /ready/ },
       {
         connect: '/socket.io/?EIO=4&transport=websocket',
@@ -139,6 +139,8 @@ http {
     listen 127.0.0.1:${port} backlog=4096;
     location = /sub { nchan_subscriber websocket; nchan_channel_id board; nchan_subscriber_first_message newest; }
     location = /pub { nchan_publisher http; nchan_channel_id board; nchan_message_buffer_length 100; nchan_message_timeout 300s; }
+    location ~ ^/events/(.+)$ { nchan_subscriber eventsource; nchan_channel_id $1; nchan_subscriber_first_message newest; }
+    location ~ ^/pub/(.+)$ { nchan_publisher http; nchan_channel_id $1; nchan_message_buffer_length 100; nchan_message_timeout 300s; }
   }
 }
 `

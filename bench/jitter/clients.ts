@@ -1,0 +1,142 @@
+/**
+ * The program of the jitter row: many clients whose connections it cuts at random, and the app that broadcasts to them.
+ *
+ * It prints `live` once all clients have their first message, waits for a line, and prints a {@link JitterResult}.
+ */
+import { once } from 'node:events'
+import { Agent, type IncomingMessage, request } from 'node:http'
+import { setTimeout as pause } from 'node:timers/promises'
+import { type Line, STOCK, type StockKind, type StockSettings, startClient } from '../peers/stock-clients.ts'
+import { turboStream } from '../wire.ts'
+import { Ledger } from './ledger.ts'
+
+export interface JitterSettings extends StockSettings {
+  readonly kind: StockKind
+  readonly clients: number
+  readonly ms: number
+}
+
+export interface JitterResult {
+  readonly deliveries: number
+  readonly cuts: number
+  readonly lost: number
+  readonly doubled: number
+  readonly disordered: number
+  readonly replaysMs: readonly number[]
+  readonly absencesMs: readonly number[]
+}
+
+/** So that a broadcast does not keep this program busy for long. */
+const CLIENTS_OF_A_STREAM = 50
+const PUBLISH_MS = 100
+/** How long a connection lasts on average. */
+const CUT_MS = 5_000
+/** After the last cut and broadcast, for clients that catch up. */
+const PATIENCE_MS = 10_000
+const HTML = turboStream(300)
+
+interface Stream {
+  readonly name: string
+  /** The number of the last message that the server has taken. */
+  newest: number
+}
+
+interface CountingClient {
+  readonly ledger: Ledger
+  readonly stream: Stream
+  readonly line: Line
+}
+
+const settings = JSON.parse(process.argv[2]!) as JitterSettings
+const { kind, clients: count, ms } = settings
+const backend = new Agent({ keepAlive: true })
+const streams = Array.from({ length: Math.ceil(count / CLIENTS_OF_A_STREAM) }, (_, n) => ({
+  name: `jitter${n}`,
+  newest: 0,
+}))
+let [cuts, isOver] = [0, false]
+
+const clients = await Promise.all(Array.from({ length: count }, (_, n) => start(streams[n % streams.length]!)))
+const hasAll = ({ ledger, stream }: CountingClient) => ledger.lost(stream.newest) === 0
+/** A client of socket.io, or nchan, has no position before its first message. */
+await Promise.all(streams.map(publish))
+await until(() => clients.every(hasAll))
+console.log('live')
+await once(process.stdin, 'data')
+
+for (const client of clients) cutLater(client)
+const end = performance.now() + ms
+await Promise.all(streams.map(stream => broadcast(stream, end)))
+isOver = true
+await until(() => clients.every(hasAll))
+
+const sum = (of: (client: CountingClient) => number) => clients.reduce((all, client) => all + of(client), 0)
+const result: JitterResult = {
+  deliveries: sum(({ stream }) => stream.newest),
+  cuts,
+  lost: sum(({ ledger, stream }) => ledger.lost(stream.newest)),
+  doubled: sum(({ ledger }) => ledger.doubled),
+  disordered: sum(({ ledger }) => ledger.disordered),
+  replaysMs: clients.flatMap(({ ledger }) => ledger.replaysMs),
+  absencesMs: clients.flatMap(({ ledger }) => ledger.absencesMs),
+}
+process.stdout.write(`${JSON.stringify(result)}\n`, () => process.exit())
+
+async function start(stream: Stream): Promise<CountingClient> {
+  const ledger = new Ledger()
+  const line = await startClient(kind, settings, stream.name, {
+    opens: () => ledger.opens(performance.now(), stream.newest),
+    receives: text => ledger.receives(Number.parseInt(text, 10), performance.now()),
+  })
+  return { ledger, stream, line }
+}
+
+/** Cuts at random, so also during a handshake or a replay. */
+function cutLater(client: CountingClient): void {
+  const { ledger, line } = client
+  setTimeout(
+    () => {
+      if (isOver) return
+      if (line.cut()) {
+        ledger.cut(performance.now())
+        cuts++
+      }
+      cutLater(client)
+    },
+    -Math.log(1 - Math.random()) * CUT_MS,
+  )
+}
+
+async function broadcast(stream: Stream, end: number): Promise<void> {
+  let due = performance.now() + Math.random() * PUBLISH_MS
+  for (; due < end; due += PUBLISH_MS) {
+    await pause(Math.max(0, due - performance.now()))
+    await publish(stream)
+  }
+}
+
+async function publish(stream: Stream): Promise<void> {
+  const number = stream.newest + 1
+  const { path, headers, body } = STOCK[kind].post(settings, stream.name, `${number} ${HTML}`)
+  const length = Buffer.byteLength(body)
+  const sent = request({
+    agent: backend,
+    host: '127.0.0.1',
+    port: settings.postPort,
+    method: 'POST',
+    path,
+    headers: { ...headers, 'content-length': length },
+  })
+  sent.end(body)
+  const [answer] = (await once(sent, 'response')) as [IncomingMessage]
+  answer.resume()
+  await once(answer, 'end')
+  if (answer.statusCode! >= 300) throw new Error(`a POST was refused: ${answer.statusCode}`)
+  stream.newest = number
+}
+
+/** Waits for it, but not for ever: messages may be lost. */
+async function until(isSo: () => boolean): Promise<void> {
+  const deadline = performance.now() + PATIENCE_MS
+  while (!isSo() && performance.now() < deadline) await pause(20)
+}

@@ -1,0 +1,100 @@
+/**
+ * Jitter: clients whose connections are cut at random while an app broadcasts, each with the server that it was made for.
+ */
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import type { Bench } from '../bench.ts'
+import { quantile } from '../figures.ts'
+import type { JitterResult, JitterSettings } from '../jitter/clients.ts'
+import { SECRET } from '../peers/cables.ts'
+import type { Peer } from '../peers/peer.ts'
+import type { StockKind } from '../peers/stock-clients.ts'
+import { cpuMs, GENERATOR_CORE, startProgram } from '../process.ts'
+
+export const JITTER_SIZES = [200, 1_000] as const
+
+export interface JitterContender {
+  readonly peer: Peer
+  readonly kind: StockKind
+}
+
+const PROGRAM = 'bench/jitter/clients.ts'
+const ROUNDS = 2
+/** Of all rounds together: a median would hide the only message that was lost. */
+const COUNTS = ['lost', 'doubled', 'disordered'] as const
+
+/** `folder` holds socket.io-client; `step` runs a measurement that may fail. */
+export async function jitter(
+  bench: Bench,
+  contenders: readonly JitterContender[],
+  folder: string,
+  step: (what: string, measure: () => Promise<void>) => Promise<void>,
+): Promise<void> {
+  const results = new Map<string, JitterResult[]>()
+  for (let round = 0; round < (bench.quick ? 1 : ROUNDS); round++) {
+    for (const size of JITTER_SIZES) {
+      for (const contender of contenders) {
+        const key = `${size} ${contender.peer.name}`
+        await step(`jitter: ${contender.peer.name}, ${size} clients`, async () => {
+          results.set(key, [...(results.get(key) ?? []), await measure(bench, contender, size, folder)])
+        })
+      }
+    }
+  }
+  for (const [key, rounds] of results) {
+    const [, size, name] = /^(\d+) (.*)/.exec(key)!
+    const sum = (of: (result: JitterResult) => number) => rounds.reduce((all, result) => all + of(result), 0)
+    for (const count of COUNTS)
+      bench.figures.add(
+        `jitter ${count} ${size}`,
+        name!,
+        sum(result => result[count]),
+      )
+    bench.note(
+      `jitter: ${name}, ${size} clients: ${sum(({ deliveries }) => deliveries)} deliveries, ${sum(({ cuts }) => cuts)} cuts, ${sum(({ replaysMs }) => replaysMs.length)} replays`,
+    )
+  }
+}
+
+async function measure(
+  bench: Bench,
+  { peer, kind }: JitterContender,
+  size: number,
+  folder: string,
+): Promise<JitterResult> {
+  const { port, postPort, program } = await peer.start()
+  try {
+    const ms = bench.quick ? 5_000 : 20_000
+    const settings: JitterSettings = { kind, port, postPort, secret: SECRET, folder, clients: size, ms }
+    const clients = await startProgram(process.execPath, [PROGRAM, JSON.stringify(settings)], {
+      core: GENERATOR_CORE,
+      ready: /^live$/,
+    })
+    try {
+      const lines = createInterface({ input: clients.child.stdout! })
+      const [before, began] = [cpuMs(program.pid), performance.now()]
+      clients.child.stdin!.write('go\n')
+      const line = await Promise.race([once(lines, 'line'), once(clients.child, 'exit')])
+      const [spent, passed] = [cpuMs(program.pid) - before, performance.now() - began]
+      if (typeof line[0] !== 'string') throw new Error(`the clients ended:\n${clients.lines.join('\n')}`)
+      const result = JSON.parse(line[0]) as JitterResult
+      const add = (what: string, value: number) => bench.figures.add(`jitter ${what} ${size}`, peer.name, value)
+      const replays = result.replaysMs.toSorted((a, b) => a - b)
+      add('replay p50', quantile(replays, 0.5))
+      add('replay p99', quantile(replays, 0.99))
+      add(
+        'absence p99',
+        quantile(
+          result.absencesMs.toSorted((a, b) => a - b),
+          0.99,
+        ),
+      )
+      add('busy', (100 * spent) / passed)
+      return result
+    } finally {
+      await clients.stop()
+    }
+  } finally {
+    await program.stop()
+  }
+}
