@@ -149,6 +149,30 @@ test(
   },
 )
 
+test('the notification of each row wakes the consumer, also one that comes while it reads', needed, async t => {
+  const app = await startApp(t)
+  const table = open(app.url).table({ maxBytes: 1 << 20 })
+  t.after(() => table.close())
+  await table.open()
+  // So that the consumer, which also looks after a while, never does.
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const insert = async (rows: number) => {
+    for (let row = 0; row < rows; row++) await app.insert('x')
+  }
+
+  for (let time = 0; time < 100; time++) {
+    const inserted = insert(1 + (time % 3))
+    for (let missing = 1 + (time % 3); missing > 0; ) {
+      const ids = (await table.read()).map(({ id }) => id)
+      missing -= ids.length
+      if (ids.length > 0) await table.settle(ids, [])
+      else await table.changed()
+    }
+    await inserted
+  }
+  assert.deepEqual(await app.rows(), [])
+})
+
 test('the database sends no publication that is too large, and a few MiB at once', needed, async t => {
   const app = await startApp(t)
   const table = open(app.url).table({ maxBytes: 1 << 20 })
