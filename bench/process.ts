@@ -83,11 +83,18 @@ export async function startProgram(
 /** CPU in ms, of all threads of the process and its children. */
 export function cpuMs(pid: number): number {
   let sum = 0
-  for (const task of readdirSync(`/proc/${pid}/task`)) {
-    sum += Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'latin1').split(' ')[0]) / 1e6
-    for (const child of children(pid, task)) sum += cpuMs(child)
-  }
+  for (const ms of cpuMsByProcess(pid).values()) sum += ms
   return sum
+}
+
+/** CPU in ms, of all threads of the process, and of each of its children, by their ids. */
+export function cpuMsByProcess(pid: number, into = new Map<number, number>()): Map<number, number> {
+  let own = 0
+  for (const task of readdirSync(`/proc/${pid}/task`)) {
+    own += Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'latin1').split(' ')[0]) / 1e6
+    for (const child of children(pid, task)) cpuMsByProcess(child, into)
+  }
+  return into.set(pid, own)
 }
 
 /** Resident memory in KiB, of the process and its children. */

@@ -4,7 +4,7 @@
 import { startRedis, type TestRedis } from '../testing/redis.ts'
 import { hotcable } from './peers/cables.ts'
 import type { Target } from './peers/peer.ts'
-import { cpuMs, residentKiB } from './process.ts'
+import { cpuMs, cpuMsByProcess, residentKiB } from './process.ts'
 
 export interface Topology {
   readonly name: string
@@ -17,6 +17,8 @@ export interface RunningTopology {
   readonly nodes: readonly Target[]
   /** CPU of all cables, ms. */
   cpuMs: () => number
+  /** CPU of each of their processes, ms, by its id. */
+  cpuMsByProcess: () => ReadonlyMap<number, number>
   /** Resident memory of all cables, KiB. */
   residentKiB: () => number
   readonly redis: MeasuredRedis | undefined
@@ -46,11 +48,12 @@ export async function withTopology(
       ends.push(() => target.program.stop())
       targets.push(target)
     }
-    const sum = (of: (pid: number) => number) =>
-      targets.reduce((all, { program }) => all + (program.child.exitCode === null ? of(program.pid) : 0), 0)
+    const running = () => targets.flatMap(({ program: { child, pid } }) => (child.exitCode === null ? [pid] : []))
+    const sum = (of: (pid: number) => number) => running().reduce((all, pid) => all + of(pid), 0)
     await measure({
       nodes: targets,
       cpuMs: () => sum(cpuMs),
+      cpuMsByProcess: () => new Map(running().flatMap(pid => [...cpuMsByProcess(pid)])),
       residentKiB: () => sum(residentKiB),
       redis: redis && measured(redis),
     })
