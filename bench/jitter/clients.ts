@@ -7,6 +7,7 @@ import { once } from 'node:events'
 import { Agent, type IncomingMessage, request } from 'node:http'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Line, STOCK, type StockKind, type StockSettings, startClient } from '../peers/stock-clients.ts'
+import { cpuMs } from '../process.ts'
 import { turboStream } from '../wire.ts'
 import { Ledger } from './ledger.ts'
 
@@ -24,15 +25,17 @@ export interface JitterResult {
   readonly disordered: number
   readonly replaysMs: readonly number[]
   readonly absencesMs: readonly number[]
+  /** Share of the time in which this program was busy. */
+  readonly load: number
 }
 
 /** So that a broadcast does not keep this program busy for long. */
 const CLIENTS_OF_A_STREAM = 50
-const PUBLISH_MS = 100
+const PUBLISH_MS = 250
 /** How long a connection lasts on average. */
 const CUT_MS = 5_000
-/** After the last cut and broadcast, for clients that catch up. */
-const PATIENCE_MS = 10_000
+/** A message is lost if it has not come when none has come for this time, after the last cut and broadcast. */
+const PATIENCE_MS = 20_000
 const HTML = turboStream(300)
 
 interface Stream {
@@ -54,21 +57,22 @@ const streams = Array.from({ length: Math.ceil(count / CLIENTS_OF_A_STREAM) }, (
   name: `jitter${n}`,
   newest: 0,
 }))
-let [cuts, isOver] = [0, false]
+let [cuts, isOver, received] = [0, false, 0]
 
 const clients = await Promise.all(Array.from({ length: count }, (_, n) => start(streams[n % streams.length]!)))
 const hasAll = ({ ledger, stream }: CountingClient) => ledger.lost(stream.newest) === 0
 /** A client of socket.io, or nchan, has no position before its first message. */
 await Promise.all(streams.map(publish))
-await until(() => clients.every(hasAll))
+await allHaveAll()
 console.log('live')
 await once(process.stdin, 'data')
 
 for (const client of clients) cutLater(client)
-const end = performance.now() + ms
+const [began, before] = [performance.now(), cpuMs(process.pid)]
+const end = began + ms
 await Promise.all(streams.map(stream => broadcast(stream, end)))
 isOver = true
-await until(() => clients.every(hasAll))
+await allHaveAll()
 
 const sum = (of: (client: CountingClient) => number) => clients.reduce((all, client) => all + of(client), 0)
 const result: JitterResult = {
@@ -79,6 +83,7 @@ const result: JitterResult = {
   disordered: sum(({ ledger }) => ledger.disordered),
   replaysMs: clients.flatMap(({ ledger }) => ledger.replaysMs),
   absencesMs: clients.flatMap(({ ledger }) => ledger.absencesMs),
+  load: (cpuMs(process.pid) - before) / (performance.now() - began),
 }
 process.stdout.write(`${JSON.stringify(result)}\n`, () => process.exit())
 
@@ -86,7 +91,10 @@ async function start(stream: Stream): Promise<CountingClient> {
   const ledger = new Ledger()
   const line = await startClient(kind, settings, stream.name, {
     opens: () => ledger.opens(performance.now(), stream.newest),
-    receives: text => ledger.receives(Number.parseInt(text, 10), performance.now()),
+    receives: text => {
+      received++
+      ledger.receives(Number.parseInt(text, 10), performance.now())
+    },
   })
   return { ledger, stream, line }
 }
@@ -135,8 +143,10 @@ async function publish(stream: Stream): Promise<void> {
   stream.newest = number
 }
 
-/** Waits for it, but not for ever: messages may be lost. */
-async function until(isSo: () => boolean): Promise<void> {
-  const deadline = performance.now() + PATIENCE_MS
-  while (!isSo() && performance.now() < deadline) await pause(20)
+async function allHaveAll(): Promise<void> {
+  let [before, since] = [received, performance.now()]
+  while (!clients.every(hasAll) && performance.now() - since < PATIENCE_MS) {
+    await pause(20)
+    if (received > before) [before, since] = [received, performance.now()]
+  }
 }

@@ -51,7 +51,7 @@ export async function jitter(
         sum(result => result[count]),
       )
     bench.note(
-      `jitter: ${name}, ${size} clients: ${sum(({ deliveries }) => deliveries)} deliveries, ${sum(({ cuts }) => cuts)} cuts, ${sum(({ replaysMs }) => replaysMs.length)} replays`,
+      `jitter: ${name}, ${size} clients: ${sum(({ deliveries }) => deliveries)} deliveries, ${sum(({ cuts }) => cuts)} cuts, ${sum(({ replaysMs }) => replaysMs.length)} replays; the clients were busy for ${Math.round(Math.max(...rounds.map(({ load }) => 100 * load)))} % of the time`,
     )
   }
 }
@@ -72,10 +72,10 @@ async function measure(
     })
     try {
       const lines = createInterface({ input: clients.child.stdout! })
-      const [before, began] = [cpuMs(program.pid), performance.now()]
+      const before = cpuMs(program.pid)
       clients.child.stdin!.write('go\n')
       const line = await Promise.race([once(lines, 'line'), once(clients.child, 'exit')])
-      const [spent, passed] = [cpuMs(program.pid) - before, performance.now() - began]
+      const spent = cpuMs(program.pid) - before
       if (typeof line[0] !== 'string') throw new Error(`the clients ended:\n${clients.lines.join('\n')}`)
       const result = JSON.parse(line[0]) as JitterResult
       const add = (what: string, value: number) => bench.figures.add(`jitter ${what} ${size}`, peer.name, value)
@@ -89,7 +89,7 @@ async function measure(
           0.99,
         ),
       )
-      add('busy', (100 * spent) / passed)
+      add('us', (1_000 * spent) / result.deliveries)
       return result
     } finally {
       await clients.stop()
