@@ -245,19 +245,49 @@ test('/compare shows every Board except the extras', async t => {
   assert.match(compare.headers.getSetCookie()[0] ?? '', /^visitor=/)
 })
 
-test('every page links to Rails, and /compare has its frame only where Rails runs', async t => {
+test('every Board and every notice links to Rails, and /compare has its frame only where Rails runs', async t => {
   const { app: without } = await testApp(t)
   const { app } = await testApp(t, { neighbours: { rails: DEAD } })
 
-  for (const path of ['/', '/compare', '/nowhere', '/php/']) {
+  for (const path of ['/', '/nowhere', '/php/']) {
     const html = await (await without.request(path, { headers: { accept: 'text/html' } })).text()
     assert.match(html, /<a href="\/rails\/" data-backend="rails">Rails<\/a>/, path)
-    assert.doesNotMatch(html, /<iframe src="\/rails\/"/, path)
   }
+  assert.doesNotMatch(await (await without.request('/compare')).text(), /\/rails\//)
   assert.equal((await without.request('/rails/')).status, 503)
   const compare = await (await app.request('/compare')).text()
   assert.equal(compare.match(/<iframe /g)?.length, USUAL.length + 1)
-  assert.match(compare, /<a href="\/rails\/" data-backend="rails">Rails<\/a>/)
+  assert.match(compare, /<a class="badge" data-backend="rails" href="\/rails\/">Rails<\/a>/)
+})
+
+test('the header of every page leads to all pages of the demo, and names the current one', async t => {
+  const { app } = await testApp(t)
+
+  for (const path of ['/', '/people', '/answer', '/compare', '/nowhere']) {
+    const [, demo] = /<nav class="demo" aria-label="Demo">(.*?)<\/nav>/s.exec(await (await app.request(path)).text())!
+    const links = [...demo!.matchAll(/<a href="([^"]*)"( aria-current="[a-z]+")?>/g)]
+    assert.deepEqual(
+      links.map(([, href]) => href),
+      ['/', '/people', '/answer', '/compare'],
+    )
+    assert.deepEqual(
+      links.filter(([, , isCurrent]) => isCurrent).map(([, href]) => href),
+      path === '/nowhere' ? [] : [path],
+    )
+  }
+})
+
+test("the page of the windows signs its list, and does not show the visitor's identity", async t => {
+  const { app } = await testApp(t)
+
+  const [page, again] = [await app.request('/people'), await app.request('/people')]
+  const [html, other] = [await page.text(), await again.text()]
+
+  const identity = /^visitor=([0-9a-f]{16});/.exec(page.headers.getSetCookie()[0]!)![1]!
+  assert.equal(page.headers.getSetCookie().length, 1)
+  assert.match(html, /data-signed-stream-name="InBlb3BsZSI=--[0-9a-f]{64}" data-visitor="visitor-[0-9a-f]{12}"/)
+  assert.ok(!html.includes(identity))
+  assert.notEqual(/data-visitor="(.*?)"/.exec(html)![1], /data-visitor="(.*?)"/.exec(other)![1])
 })
 
 test('a question is answered with a redirect to a page that streams its answer', async t => {

@@ -4,6 +4,7 @@
  *   /  /cards…  /clear      the Board
  *   /python/ /php/ …        the same Board in the other languages of backends/languages.json, by proxy
  *   /compare                all of them side by side
+ *   /people                 the windows that are here
  *   /answer                 an answer that streams in
  *   /debug                  for developers: what the cable does, and what a pasted text is
  *   /assets/…               scripts and styles of the pages
@@ -17,6 +18,7 @@ import {
   metaTags,
   position,
   publication,
+  signStream,
   streamFrom,
   TURBO_STREAM,
   wantsTurboStream,
@@ -36,7 +38,9 @@ import { answerPage } from './views/answer.ts'
 import { compare } from './views/compare.ts'
 import { LINKS, NEIGHBOURS } from './views/languages.ts'
 import { page } from './views/page.ts'
+import { peoplePage } from './views/people.ts'
 import { notFound, notRunning } from './views/plain.ts'
+import { rowId } from './views/row-id.ts'
 import { client, visitor } from './visitor.ts'
 
 export interface AppParts {
@@ -56,6 +60,8 @@ export interface AppParts {
 }
 
 export const STREAM = 'board/1'
+/** For presence alone. */
+const PEOPLE = 'people'
 const FORM_MAX_BYTES = 64 * 1024
 
 export function createApp({
@@ -75,8 +81,8 @@ export function createApp({
   if (debug !== undefined) app.use(debugLink).route('/debug', createDebug(debug))
   app.use(sameSite, bodyLimit({ maxSize: FORM_MAX_BYTES, onError: c => c.text('The form is too large.\n', 413) }))
 
-  const metaTagsOf = (c: Context) =>
-    metaTags({ visitor: visitor(c) }, { url: hotcable.cableUrl ?? cableUrl(c), ...signing })
+  const metaTagsOf = (c: Context, known = visitor(c)) =>
+    metaTags({ visitor: known }, { url: hotcable.cableUrl ?? cableUrl(c), ...signing })
 
   app.get('/', async c => {
     // Ask for the position before the query: the cable replays a card that is added in between. In the other order the
@@ -125,6 +131,13 @@ export function createApp({
     visitor(c)
     c.header('Cache-Control', 'no-store')
     return c.html(compare(LINKS.filter(({ name, isExtra }) => !isExtra || neighbours[name] !== undefined)))
+  })
+  app.get('/people', c => {
+    const known = visitor(c)
+    c.header('Cache-Control', 'no-store')
+    const signedStreamName = signStream(PEOPLE, signing)
+    // Every window reads the ids of all others, and the cookie is an identity.
+    return c.html(peoplePage({ metaTags: metaTagsOf(c, known), signedStreamName, visitor: rowId('visitor', known) }))
   })
   app.get('/answer', c => {
     c.header('Cache-Control', 'no-store')
@@ -211,6 +224,7 @@ const METHODS = [
   ['/cards/:id{\\d+}/delete', 'POST'],
   ['/clear', 'POST'],
   ['/compare', 'GET'],
+  ['/people', 'GET'],
   ['/answer', 'GET, POST'],
   ['/answer/:id{[0-9a-f]+}', 'GET'],
   ['/health', 'GET'],

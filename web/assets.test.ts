@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { gunzipSync } from 'node:zlib'
 import { Hono } from 'hono'
 import { createAssets } from './assets.ts'
 
@@ -13,6 +14,7 @@ for (const [name, type] of [
   ['rails.js', 'text/javascript; charset=utf-8'],
   ['rails-gem.js', 'text/javascript; charset=utf-8'],
   ['board.js', 'text/javascript; charset=utf-8'],
+  ['people.js', 'text/javascript; charset=utf-8'],
   ['retry.js', 'text/javascript; charset=utf-8'],
   ['board.css', 'text/css; charset=utf-8'],
   ['icon.svg', 'image/svg+xml'],
@@ -20,7 +22,7 @@ for (const [name, type] of [
   test(`web serves ${name}, and answers 304 to a browser that has it`, async () => {
     const first = await app.request(`/assets/${name}`)
     const etag = first.headers.get('etag')!
-    const again = await app.request(`/assets/${name}`, { headers: { 'if-none-match': `"other", W/${etag}` } })
+    const again = await app.request(`/assets/${name}`, { headers: { 'if-none-match': `"other", ${etag}` } })
 
     assert.equal(first.status, 200)
     assert.equal(first.headers.get('content-type'), type)
@@ -30,6 +32,19 @@ for (const [name, type] of [
     assert.equal(await again.text(), '')
   })
 }
+
+test('a browser that takes gzip gets an asset compressed', async () => {
+  const plain = await app.request('/assets/hotcable.js')
+  const zipped = await app.request('/assets/hotcable.js', { headers: { 'accept-encoding': 'br, gzip' } })
+  const bytes = new Uint8Array(await zipped.arrayBuffer())
+
+  assert.equal(plain.headers.get('content-encoding'), null)
+  assert.equal(zipped.headers.get('content-encoding'), 'gzip')
+  assert.equal(zipped.headers.get('vary'), 'Accept-Encoding')
+  assert.equal(zipped.headers.get('etag'), plain.headers.get('etag'))
+  assert.ok(bytes.length < 50_000)
+  assert.equal(gunzipSync(bytes).toString(), await plain.text())
+})
 
 test('no other file is an asset', async () => {
   for (const name of ['board.ts', '..%2fmain.ts', 'constructor', '']) {

@@ -316,14 +316,18 @@ BoardsController.prepend_view_path ActionView::FixtureResolver.new(
     <body data-backend="rails">
     <header>
     <h1><a href="/">Hotcable</a></h1>
-    <p class="rendered">Rendered by <span class="badge" data-backend="rails">Rails</span> <small><%= Rails.version %></small></p>
     <hotcable-status id="cable-status" role="status" data-turbo-permanent><span>offline</span></hotcable-status>
-    <nav aria-label="The same Board in other languages">
+    <nav class="demo" aria-label="Demo">
+    <a href="/" aria-current="true">Board</a>
+    <a href="/people">People</a>
+    <a href="/answer">Answer</a>
+    <a href="/compare">Compare</a>
+    </nav>
+    <p class="rendered">Rendered by <span class="badge" data-backend="rails">Rails</span> <small><%= Rails.version %></small></p>
+    <nav class="languages" aria-label="The same Board in other languages">
     <% Card::NAMES.each do |name, title| %>
     <a href="<%= name == "typescript" ? "/" : "/#{name}/" %>" data-backend="<%= name %>"<% if name == "rails" %> aria-current="page"<% end %>><%= title %></a>
     <% end %>
-    <a href="/compare">Compare</a>
-    <a href="/answer">Answer</a>
     </nav>
     </header>
     <main>
@@ -346,7 +350,7 @@ BoardsController.prepend_view_path ActionView::FixtureResolver.new(
     <%= safe_join @cards.map { |card| render(card) }, "\n" %>
     </ol>
     <p id="board-news" role="status" data-turbo-permanent></p>
-    <p class="empty">No cards yet. Write the first one above, then open this page in a second window.</p>
+    <p class="empty">No cards yet. <a href="" target="_blank">Open this page in a second window</a>, then write a card above: both show it at once.</p>
     <footer>
     <p><span id="card-count"><%= pluralize(@cards.size, "card") %></span> on the board</p>
     <details class="clear"><summary>Clear the board</summary><form action="clear" method="post"><button>Delete all cards</button></form></details>

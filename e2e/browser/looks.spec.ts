@@ -45,6 +45,7 @@ for (const [look, options] of Object.entries(LOOKS)) {
       for (const language of languages) {
         await fetch(`${baseURL}/clear`, { method: 'POST', redirect: 'manual' })
         await openBoard(page, language)
+        expect([language, 'empty', await violations(page)]).toEqual([language, 'empty', []])
         const body = unique('looked at')
         await addCard(page, body)
         await card(page, body).getByLabel('Delete this card').click()
@@ -57,6 +58,9 @@ for (const [look, options] of Object.entries(LOOKS)) {
       await page.locator('#findings .finding').first().waitFor()
       for (const summary of await page.locator('#live summary').all()) await summary.click()
       expect(['/debug', await violations(page)]).toEqual(['/debug', []])
+      await page.goto('/people')
+      await expect(page.locator('#people li')).toHaveCount(1)
+      expect(['/people', await violations(page)]).toEqual(['/people', []])
       for (const path of ['/compare', '/answer', '/nowhere', '/rails/']) {
         await page.goto(path)
         expect([path, await violations(page)]).toEqual([path, []])
@@ -106,6 +110,31 @@ for (const [title, viewport] of Object.entries({
   })
 }
 
+for (const [title, viewport] of Object.entries({
+  'at 200 % zoom': { width: 640, height: 430 },
+  'on a phone': { width: 390, height: 780 },
+  'on the smallest phone': { width: 320, height: 560 },
+})) {
+  test.describe(() => {
+    test.use({ viewport })
+
+    test(`no page is wider than its window, and its header is in order, ${title}`, async ({ page }) => {
+      for (const path of ['/', '/python/', '/people', '/answer', '/compare', '/debug', '/nowhere']) {
+        await page.goto(path)
+        expect([path, await page.evaluate(() => document.documentElement.scrollWidth)]).toEqual([path, viewport.width])
+        await expect(page.locator('nav.demo a')).toHaveText(['Board', 'People', 'Answer', 'Compare', 'Debug'])
+        for (const nav of ['.demo', '.languages']) {
+          const links = await page.locator(`nav${nav} a`).all()
+          const tops = await Promise.all(links.map(async link => (await link.boundingBox())!.y))
+          const perLine = tops.map(top => tops.filter(other => other === top).length)
+          expect([path, nav, perLine.every(links => links > 1)]).toEqual([path, nav, true])
+          if (nav === '.demo' && viewport.width >= 390) expect([path, perLine[0]]).toEqual([path, 5])
+        }
+      }
+    })
+  })
+}
+
 test.describe(() => {
   test.use({ contextOptions: { forcedColors: 'active' } })
 
@@ -134,6 +163,8 @@ test.describe(() => {
     )
     const dot = await style('#cable-status', 'background-color', '::before')
     expect(dot).toBe(await style('body', 'color'))
+    const edge = (selector: string) => style(`nav.demo ${selector}`, 'border-bottom-color')
+    expect(await edge('a[aria-current]')).not.toBe(await edge('a:not([aria-current])'))
   })
 })
 

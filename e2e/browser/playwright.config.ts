@@ -25,7 +25,7 @@ const OTHER_RECIPES = /the recipe for (?!Hono:)|an existing app in (?!Flask)|doc
 const REPEATED = new RegExp(
   [
     String.raw`(board|keyboard|own-changes)\.spec\.ts .*\(rails\)$`,
-    String.raw`(csrf|events|keyboard|looks|news|own-changes)\.spec\.ts .* in (python|php|ruby|rails)( \(anycable\))?$`,
+    String.raw`(csrf|events|keyboard|looks|news|own-changes|windows)\.spec\.ts .* in (python|php|ruby|rails)( \(anycable\))?$`,
     String.raw`written in (?<writer>typescript|php|ruby) appears on a page of (?!\k<writer> )(typescript|python|php|ruby) `,
     'written in python appears on a page of (?!typescript )',
     String.raw`board\.spec\.ts .*(stays text|plain forms|votes, deletions and clearing).* in (python|php|ruby|rails)( \(anycable\))?$`,
@@ -33,7 +33,9 @@ const REPEATED = new RegExp(
     String.raw`rails\.spec\.ts .*(one Rails page|forged name).*(with secret_key_base alone$|6\.1|alone \(anycable\)|guide \(rails\))`,
     String.raw`scripts\.spec\.ts .*as little work.*\(rails\)$`,
     String.raw`looks\.spec\.ts .*axe finds no violation, (dark|on a phone)$`,
+    String.raw`looks\.spec\.ts .*header is in order, (at 200 % zoom|on the smallest phone)`,
     String.raw`chat\.spec\.ts .*(actioncable over grpc|web over http)$`,
+    String.raw`people\.spec\.ts .*(knows the other windows|is in the list again)`,
     String.raw`answer\.spec\.ts .*(opened in the middle|lost its socket|after the end changes nothing)`,
   ].join('|'),
 )

@@ -8,6 +8,7 @@ import { keepFocus } from './focus.ts'
 import { watchForm } from './form.ts'
 import { markFrame } from './frame.ts'
 import { watchResponses } from './responses.ts'
+import { watchWindows } from './windows.ts'
 
 markFrame()
 // A disabled button would lose the focus.
@@ -16,3 +17,4 @@ keepFocus()
 watchResponses()
 watchForm()
 watchCards()
+watchWindows()

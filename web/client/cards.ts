@@ -10,6 +10,7 @@ import { announce, clearNews, tidyNews } from './news.ts'
 import { explain } from './note.ts'
 import { moveIntoPlace } from './order.ts'
 import { claim, watchOtherWindows } from './own.ts'
+import { invite } from './windows.ts'
 
 let list: Element | null = null
 /** The last known votes of the list's cards, by id. */
@@ -33,6 +34,7 @@ function look(changes: readonly MutationRecord[]): void {
   else if (list !== null) update(list, changes)
   count()
   explain()
+  invite()
   restoreFocus(votes.size === 0)
 }
 

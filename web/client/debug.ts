@@ -15,7 +15,7 @@ updating.hidden = false
 setInterval(update, UPDATE_MS)
 
 function watchForm(): void {
-  let typed: number | undefined
+  let typed: ReturnType<typeof setTimeout> | undefined
   let asked = 0
   const decode = async () => {
     clearTimeout(typed)

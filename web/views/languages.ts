@@ -5,11 +5,11 @@ export interface LanguageLink {
   readonly name: string
   readonly title: string
   readonly href: string
-  /** Not every machine can run it. Every page links to it; where it does not run, a page says so. */
+  /** Not every machine can run it. Every Board links to it; where it does not run, a page says so. */
   readonly isExtra: boolean
 }
 
-/** What every page links to. */
+/** What every Board links to. */
 export const LINKS: readonly LanguageLink[] = Object.entries<{ title: string; board?: object; extra?: boolean }>(LIST)
   .filter(([, row]) => row.board !== undefined)
   .map(([name, { title, extra = false }]) => ({

@@ -31,12 +31,16 @@ ${raw(metaTags)}
 <body data-backend="typescript">
 <header>
 <h1><a href="/">Hotcable</a></h1>
-<p class="rendered">Rendered by <span class="badge" data-backend="typescript">TypeScript</span> <small>Node ${process.versions.node}</small></p>
 <hotcable-status id="cable-status" role="status" data-turbo-permanent><span>offline</span></hotcable-status>
-<nav aria-label="The same Board in other languages">
-${LINKS.map(link)}<a href="/compare">Compare</a>
+<nav class="demo" aria-label="Demo">
+<a href="/" aria-current="true">Board</a>
+<a href="/people">People</a>
 <a href="/answer">Answer</a>
+<a href="/compare">Compare</a>
 </nav>
+<p class="rendered">Rendered by <span class="badge" data-backend="typescript">TypeScript</span> <small>Node ${process.versions.node}</small></p>
+<nav class="languages" aria-label="The same Board in other languages">
+${LINKS.map(link)}</nav>
 </header>
 <main>
 ${raw(source)}
@@ -51,7 +55,7 @@ ${raw(source)}
 <ol id="cards">
 ${cards.map(each => [card(each), raw('\n')])}</ol>
 <p id="board-news" role="status" data-turbo-permanent></p>
-<p class="empty">No cards yet. Write the first one above, then open this page in a second window.</p>
+<p class="empty">No cards yet. <a href="" target="_blank">Open this page in a second window</a>, then write a card above: both show it at once.</p>
 <footer>
 <p><span id="card-count">${count(cards.length)}</span> on the board</p>
 <details class="clear"><summary>Clear the board</summary><form action="clear" method="post"><button>Delete all cards</button></form></details>

@@ -13,6 +13,8 @@ interface Plain {
   head?: Html
   /** Shows how live the page is. */
   hasStatus?: boolean
+  /** Links to the Board in each language. */
+  hasLanguages?: boolean
   main: Html
 }
 
@@ -22,6 +24,7 @@ export const plain = ({
   script,
   head,
   hasStatus = false,
+  hasLanguages = false,
   main,
 }: Plain): Html => html`<!DOCTYPE html>
 <html lang="en">
@@ -38,13 +41,13 @@ ${head ?? ''}
 <header>
 <h1><a href="/">Hotcable</a></h1>
 ${hasStatus ? STATUS : ''}
-<nav aria-label="The Board in each language">
-${LINKS.map(
-  ({ name, title, href }) => html`<a href="${href}" data-backend="${name}">${title}</a>
+<nav class="demo" aria-label="Demo">
+<a href="/">Board</a>
+${DEMO.map(
+  ([href, name]) => html`<a href="${href}"${current(name, title)}>${name}</a>
 `,
-)}<a href="/compare"${current('Compare', title)}>Compare</a>
-<a href="/answer"${current('Answer', title)}>Answer</a>
-</nav>
+)}</nav>
+${hasLanguages ? LANGUAGES : ''}
 </header>
 ${main}
 </body>
@@ -53,12 +56,25 @@ ${main}
 
 const STATUS = html`<hotcable-status id="cable-status" role="status" data-turbo-permanent><span>offline</span></hotcable-status>`
 
+const DEMO = [
+  ['/people', 'People'],
+  ['/answer', 'Answer'],
+  ['/compare', 'Compare'],
+] as const
+
+const LANGUAGES = html`<nav class="languages" aria-label="The Board in each language">
+${LINKS.map(
+  ({ name, title, href }) => html`<a href="${href}" data-backend="${name}">${title}</a>
+`,
+)}</nav>`
+
 const current = (link: string, title: string) => raw(link === title ? ' aria-current="page"' : '')
 
 /** For a path that does not exist. */
 export const notFound = (): Html =>
   plain({
     title: 'Not here',
+    hasLanguages: true,
     main: html`<main class="notice"><h2>There is nothing here</h2><p><a href="/">Go to the Board</a>.</p></main>`,
   })
 
@@ -72,6 +88,7 @@ export const notRunning = (name: string, setUp: boolean): Html => {
     title,
     backend: name,
     script: 'retry',
+    hasLanguages: true,
     main: setUp
       ? html`<main class="notice" data-retry><h2>${title} is not answering</h2><p>It is probably starting. This page loads it once it answers.</p></main>`
       : html`<main class="notice" data-retry><h2>${title} is not running here</h2><p><code>npm run setup</code> installs what it needs; then start again with <code>npm start</code>.</p><p>The other Boards work without it.</p></main>`,
