@@ -234,32 +234,30 @@ export function createCable(
     await broker.stop?.()
   }
   return {
-    async listen() {
-      // Our timers do not keep the process alive, and until a port is open nothing else does.
-      const alive = setInterval(() => {}, ALIVE_MS)
-      try {
-        await broker.start(feed)
-        await waysIn.start()
-        if (rpc !== undefined) admission.shared.app = await loadApp(rpc)
-        if (config.authority !== undefined)
-          authority = await loadAuthority(config.authority, {
-            concurrency: settings.subscribe_concurrency,
-            random: Math.random,
-            ...{ wall, monotonic, later, metrics, log },
-          })
-        await ports.listen(config.host)
-      } catch (error) {
-        await end(0)
-        throw error
-      } finally {
-        clearInterval(alive)
-      }
-    },
-    async close() {
-      draining = true
-      await waysIn.stop()
-      await shutDown(settings, { sessions, pause, monotonic, end })
-    },
+    listen: () =>
+      keepAlive(async () => {
+        try {
+          await broker.start(feed)
+          await waysIn.start()
+          if (rpc !== undefined) admission.shared.app = await loadApp(rpc)
+          if (config.authority !== undefined)
+            authority = await loadAuthority(config.authority, {
+              concurrency: settings.subscribe_concurrency,
+              random: Math.random,
+              ...{ wall, monotonic, later, metrics, log },
+            })
+          await ports.listen(config.host)
+        } catch (error) {
+          await end(0)
+          throw error
+        }
+      }),
+    close: () =>
+      keepAlive(async () => {
+        draining = true
+        await waysIn.stop()
+        await shutDown(settings, { sessions, pause, monotonic, end })
+      }),
     get url() {
       return {
         cable: listener.origin.replace('http', 'ws') + settings.path[0],
@@ -278,6 +276,16 @@ const repeat: Every = (ms, then) => {
 
 /** The position of a page that is rendered now; no two pages have the same. */
 const pagePosition = ({ offset, epoch }: Position): string => formatPosition({ offset, epoch, nonce: randomLetters(6) })
+
+/** Without an open port only this keeps the process alive, because our timers do not. */
+async function keepAlive(work: () => Promise<void>): Promise<void> {
+  const alive = setInterval(() => {}, ALIVE_MS)
+  try {
+    await work()
+  } finally {
+    clearInterval(alive)
+  }
+}
 
 /** Any time will do. */
 const ALIVE_MS = 60_000

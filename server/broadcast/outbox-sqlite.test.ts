@@ -225,6 +225,9 @@ test('commits of the app to its other tables do not wake the cable', async t => 
   const app = await startApp(t)
   const table = open(`sqlite:${app.path}`).table({ maxBytes: 1_000 })
   t.after(() => table.close())
+  // (Its thread does not keep the process alive.)
+  const alive = setInterval(() => {}, 60_000)
+  t.after(() => clearInterval(alive))
   await table.open()
   await table.read()
   let isOver = false

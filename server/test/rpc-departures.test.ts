@@ -3,8 +3,9 @@
  */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { setImmediate } from 'node:timers/promises'
-import { EXTENDED } from '../../testing/client.ts'
+import { setTimeout as pause, setImmediate } from 'node:timers/promises'
+import { startCable as startProcess } from '../../testing/cable.ts'
+import { connect, EXTENDED } from '../../testing/client.ts'
 import { startRpcApp } from '../../testing/rpc-app.ts'
 import { act, channel, visit } from '../../testing/rpc-script.ts'
 import { counted, METRICS, open, refused, startCable, token } from './test-cable.ts'
@@ -181,6 +182,23 @@ test('a cable that stops waits for the app no longer than --shutdown_timeout', a
 
   assert.ok(performance.now() - started < 10_000)
   assert.equal(await refused(cable, 'internal').catch(() => 0), 0)
+})
+
+test('a process that stops while the app is away still tells it of the clients that have gone', async t => {
+  const app = await startRpcApp(t)
+  const cable = await startProcess([
+    ...[`--rpc_host=${app.host}`, '--http_rpc_secret=none', '--public_streams', '--shutdown_timeout=20'],
+  ])
+  t.after(() => cable.stop('SIGKILL'))
+  const { sid } = (await connect(t, `${cable.url}${ADA}`).then(client => client.welcomed())) as { sid: string }
+  await app.stop()
+  const stopped = cable.stop()
+  await pause(500)
+  assert.equal(cable.child.exitCode, null)
+  await app.start()
+
+  assert.equal((await app.called('disconnect')).sid, sid)
+  assert.equal((await stopped).code, 0)
 })
 
 test('the app hears that a client has gone which it admitted, and which the cable then refused', async t => {
