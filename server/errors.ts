@@ -209,6 +209,7 @@ export const CUTS = {
   },
   request_malformed: { status: 400, fix: 'send HTTP/1.1; with --ssl_cert, over TLS' },
   host_malformed: { status: 400, fix: 'the Host header must be a host, with or without a port' },
+  path_malformed: { status: 400, fix: 'the path has a . or .. between slashes, which a client must resolve itself' },
   origin_not_allowed: { status: 403, fix: "add the origin's host to --allowed_origins" },
   draining: { status: 503, fix: 'the cable is stopping: /ready tells a balancer to send clients elsewhere' },
   outbox_elsewhere: { status: 503, fix: 'another cable consumes the outbox, and admits its clients: /ready says so' },

@@ -14,7 +14,7 @@ import type { Hono } from 'hono'
 import { CUTS, type CutCode, REQUEST_REFUSALS, type RefusalCode } from '../errors.ts'
 import { boundConnections, type ConnectionBounds } from './connections.ts'
 import { endWith, LingeringResponse } from './linger.ts'
-import { isHost, originForm, pathOf } from './target.ts'
+import { isHost, isWinding, originForm, pathOf } from './target.ts'
 import { serveUpgrades, type Upgrade } from './upgrade.ts'
 
 /** PEM texts. */
@@ -63,13 +63,15 @@ export function createListener(app: Hono, upgrade: Upgrade, settings: ListenerSe
   const handlers = new Map<string, Handle>()
   const ask = getRequestListener(app.fetch, { hostname: 'localhost' })
   const answer = (request: IncomingMessage, response: ServerResponse) => {
-    if (!isHost(request.headers.host ?? '')) {
-      const code = 'host_malformed'
+    const refuse = (code: 'host_malformed' | 'path_malformed') => {
       settings.refused(code)
-      return tell(response, code, CUTS[code].status, CUTS[code].fix)
+      tell(response, code, CUTS[code].status, CUTS[code].fix)
     }
+    if (!isHost(request.headers.host ?? '')) return refuse('host_malformed')
     request.url = originForm(request.url ?? '')
-    const handle = handlers.get(pathOf(request))
+    const path = pathOf(request)
+    const handle = handlers.get(path)
+    if (handle === undefined && isWinding(path)) return refuse('path_malformed')
     // Hono builds a URL from both, and refuses a host that is not valid in a URL. None of its routes reads the host.
     if (handle === undefined) request.headers.host = ''
     const answering = handle ?? ask

@@ -79,3 +79,22 @@ test('a request may name its whole URL, with any host', async t => {
     raw.forget()
   }
 })
+
+test('a proxy that passes on /cable/… alone opens no other route', async t => {
+  const cable = await startCable(t, ['--metrics_http=/metrics'])
+  const raw = openRaw(t, cable.url.broadcast)
+
+  for (const path of [
+    '/cable/../metrics',
+    '/cable/%2E%2e/metrics',
+    '/cable/.%2e/metrics',
+    '/cable\\..\\metrics',
+    '/./health',
+  ]) {
+    raw.write(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`)
+    assert.match(await raw.until(/malformed[\s\S]*\r\n0\r\n\r\n$|HELP|ok/), /^HTTP\/1\.1 400 .*path_malformed/s, path)
+    raw.forget()
+  }
+  raw.write('GET /cable/..hotcable.js HTTP/1.1\r\nHost: a\r\n\r\n')
+  assert.match(await raw.until(/\r\n\r\n/), /^HTTP\/1\.1 404 /)
+})

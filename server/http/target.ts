@@ -12,6 +12,12 @@ export function pathOf({ url = '' }: IncomingMessage): string {
   return end < 0 ? target : target.slice(0, end)
 }
 
+/**
+ * Whether the path has a segment `.` or `..`, in any spelling. A URL resolves it, so a proxy that passes on /cable/… alone would let
+ * /cable/../metrics reach another route.
+ */
+export const isWinding = (path: string): boolean => /(?:^|[/\\])(?:\.|%2e){1,2}(?:[/\\]|$)/i.test(path)
+
 /** `http://host/path?query` → `/path?query` */
 export function originForm(url: string): string {
   if (url.startsWith('/')) return url
