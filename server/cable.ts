@@ -12,6 +12,7 @@ import { soon } from './base/soon.ts'
 import { createBackend } from './broadcast/backend.ts'
 import { createDisconnect } from './broadcast/disconnect.ts'
 import { addBackendRoutes } from './broadcast/routes.ts'
+import { createTrace } from './broadcast/trace.ts'
 import { withUnheardLogged } from './broadcast/unheard.ts'
 import { withUnpublishedHealed } from './broadcast/unpublished.ts'
 import type { WayIn, WayInParts } from './broadcast/way-in.ts'
@@ -178,6 +179,7 @@ export function createCable(
     ...{ admission, sessions, broker, whyClosed, metrics, turn, failed, log },
   })
 
+  const trace = settings.log_level === 'debug' ? createTrace({ hub, log }) : undefined
   const feed = createFeed({
     signal(request) {
       if ('identity' in request) authority?.forget(request.identity)
@@ -185,6 +187,7 @@ export function createCable(
     },
     gap: streams => sessions.gap(streams),
     took: metrics.broadcastTook,
+    delivered: trace?.delivered,
     ...{ broker, hub, turn, monotonic },
   })
   const watched =
@@ -194,7 +197,7 @@ export function createCable(
   const publishStored = refusedWhileAway(watched)
   const forget = (identity: string) => resumables.forget(identity)
   const disconnect = createDisconnect({ signal: broker.signal, forget })
-  const backend = createBackend({ publish, publishStored, disconnect, metrics })
+  const backend = createBackend({ publish, publishStored, disconnect, arrived: trace?.arrived, metrics })
   const lost = () => void sessions.stopSome(Number.POSITIVE_INFINITY)
   const waysIn =
     primary?.waysIn?.({ lost }) ??

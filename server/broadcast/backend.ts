@@ -5,15 +5,16 @@ import { type Soon, soon } from '../base/soon.ts'
 import type { Broker, Disconnect, Told } from '../broker.ts'
 import type { Metrics } from '../metrics.ts'
 import { type Publication, parseRequest } from '../protocol/publication.ts'
+import type { Trace } from './trace.ts'
 
 export type Publish = Broker['publish']
 
 export interface Backend {
   /**
    * Applies the whole body or none of it. A store that keeps it until it is published gives it a `name`, which becomes the id
-   * of a publication without one. Throws RequestRefused.
+   * of a publication without one. `requestId`: of the backend, for the log. Throws RequestRefused.
    */
-  publish: (body: string, name?: string) => Soon<void>
+  publish: (body: string, name?: string, requestId?: string) => Soon<void>
   /** Returns how many sessions it ended, or how many nodes it told. */
   disconnect: (request: Disconnect) => Soon<number | Told>
 }
@@ -23,20 +24,29 @@ export interface BackendParts {
   /** For a body with a name. By default `publish`. */
   publishStored?: Publish
   disconnect: Backend['disconnect']
+  /** Logs each publication. `undefined`: the log does not show them. */
+  arrived?: Trace['arrived'] | undefined
   metrics: Metrics
 }
 
-export function createBackend({ publish, publishStored = publish, disconnect: end, metrics }: BackendParts): Backend {
+export function createBackend({
+  publish,
+  publishStored = publish,
+  disconnect: end,
+  arrived,
+  metrics,
+}: BackendParts): Backend {
   const disconnect: Backend['disconnect'] = request => {
     metrics.remote_commands_total++
     return end(request)
   }
   return {
-    publish(body, name) {
+    publish(body, name, requestId) {
       const request = parseRequest(body)
       if (name !== undefined && 'publications' in request) nameAll(request.publications, name)
       metrics.publications_total++
       if ('disconnect' in request) return soon(disconnect(request.disconnect), () => {})
+      arrived?.(request.publications, requestId)
       const asked = request.publications.length
       const take = name === undefined ? publish : publishStored
       return soon(take(request.publications), ({ length }) => {

@@ -13,9 +13,11 @@ import { RequestRefused } from '../errors.ts'
 import { decodeBody, readBody } from '../http/body.ts'
 import type { Handle } from '../http/listener.ts'
 import { answerTo, createGate, createRoutes, type RouteSettings, refusalOf } from '../http/routes.ts'
+import type { Backend } from './backend.ts'
+import { requestIdOf } from './trace.ts'
 
 /** `publish` applies a body, or throws a {@link RequestRefused}. */
-export function createBroadcastHandler(settings: RouteSettings, publish: (body: string) => Soon<void>): Handle {
+export function createBroadcastHandler(settings: RouteSettings, publish: Backend['publish']): Handle {
   const { maxSize, refused } = settings
   const permit = createGate(settings)
 
@@ -24,12 +26,13 @@ export function createBroadcastHandler(settings: RouteSettings, publish: (body: 
       // The reference looks at the method before the key.
       if (request.method !== 'POST') throw new RequestRefused('method_not_allowed')
       permit(request.headers)
-      const done = publish(decodeBody(await readBody(request, maxSize)))
+      const body = decodeBody(await readBody(request, maxSize))
+      const done = publish(body, undefined, requestIdOf(request.headers))
       if (done !== undefined) await done
       response.writeHead(201, NOTHING).end()
     } catch (error) {
       const refusal = refusalOf(error)
-      refused(refusal)
+      refused(refusal, request)
       const { status, headers, body } = answerTo(refusal)
       response.writeHead(status, headers).end(body)
     }

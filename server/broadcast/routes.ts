@@ -5,6 +5,7 @@ import type { Hono } from 'hono'
 import type { Soon } from '../base/soon.ts'
 import { RequestRefused } from '../errors.ts'
 import { createApi } from '../http/api.ts'
+import { createAddressReader } from '../http/client-address.ts'
 import type { Ports } from '../http/ports.ts'
 import type { RouteSettings } from '../http/routes.ts'
 import type { Numbers } from '../http/stats.ts'
@@ -12,6 +13,7 @@ import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Backend } from './backend.ts'
 import { createBroadcastHandler, createPositionRoutes } from './http.ts'
+import { requestIdOf } from './trace.ts'
 
 export interface BackendRouteSettings {
   readonly broadcastKeys: readonly string[]
@@ -25,6 +27,7 @@ export interface BackendRouteSettings {
     readonly max_broadcast_size: number
     readonly http_broadcast_path: string
     readonly api_path: string
+    readonly trusted_proxies: readonly string[]
   }
 }
 
@@ -51,15 +54,17 @@ export interface BackendUrls {
 export function addBackendRoutes(config: BackendRouteSettings, parts: BackendRouteParts): BackendUrls {
   const { settings } = config
   const { ports, backend, position, attendance, numbers, debug, metrics, log } = parts
+  const addressOf = createAddressReader(settings.trusted_proxies)
   const secured = (kind: 'broadcast' | 'api', path: string, keys: readonly string[]): RouteSettings => ({
     path,
     keys,
     maxSize: settings.max_broadcast_size,
     verified: key => metrics.verified(kind, key),
-    refused: ({ code, message }: RequestRefused) => {
+    refused: ({ code, message }: RequestRefused, asking) => {
       metrics.failed_broadcast_msg_total++
       metrics.refused(code)
-      log.warn({ code }, `backend refused: ${message}`)
+      const about = { address: addressOf(asking), request_id: requestIdOf(asking.headers) }
+      log.warn({ code, ...about }, `backend refused: ${message}`)
     },
   })
   const backends = ports.serve(config.broadcastPort)

@@ -158,7 +158,12 @@ function permission(values: Values): Pick<Config, 'asked' | 'authority'> {
   const { subscribe_url: url, subscribe_streams: streams, subscribe_purpose: purpose } = values
   if (url === '') return { asked: undefined, authority: undefined }
   const key = keyOf(values.subscribe_key, values.secret, 'subscribe-cable')
-  const request = { headers: values.headers, cookies: values['proxy-cookies'], isSecure: values.ssl_cert !== '' }
+  const request = {
+    headers: values.headers,
+    cookies: values['proxy-cookies'],
+    isSecure: values.ssl_cert !== '',
+    proxies: values.trusted_proxies,
+  }
   return { asked: { streams, purpose }, authority: { url, key, ...request } }
 }
 

@@ -4,6 +4,7 @@
  * No message repeats the text, because it may be a secret that the operator gave to the wrong setting. Pure.
  */
 import { isIPv6 } from 'node:net'
+import { isProxy } from '../http/client-address.ts'
 
 export type Read<T> = (text: string) => T
 
@@ -126,6 +127,13 @@ export const host: Read<string> = text => {
   if (!/^[\w.:%-]+$/.test(text) || (text.includes(':') && !isIPv6(text)))
     throw new Error('must be an address or a host name, without a scheme, brackets or a port')
   return text
+}
+
+export const proxies: Read<string[]> = text => {
+  const entries = list(text)
+  if (!entries.every(isProxy))
+    throw new Error('must be addresses, blocks such as 10.0.0.0/8, or private; comma-separated')
+  return entries
 }
 
 /**

@@ -31,6 +31,7 @@ export function readRpc(values: Values, problem: (sentence: string) => void): Ap
     headers: [...values.headers, ...(readsTokens ? [`x-${jwt_param.toLowerCase()}`] : [])],
     cookies: values['proxy-cookies'],
     isSecure: values.ssl_cert !== '',
+    proxies: values.trusted_proxies,
     mode: values.disconnect_mode,
     rate: values.disconnect_rate,
   }

@@ -20,6 +20,7 @@ import {
   parameter,
   path,
   paths,
+  proxies,
   redisUrl,
   rpcHost,
   secret,
@@ -59,6 +60,12 @@ const LISTENING = {
     origins,
     [],
     'Hosts of pages that may connect, as host[:port] or *.host; comma-separated. Default: all hosts.',
+  ),
+  trusted_proxies: ours(
+    'ADDRESSES',
+    proxies,
+    [],
+    'Proxies whose X-Forwarded-For names the address of a client, for the log and for an app: addresses, blocks such as 10.0.0.0/8, or private; comma-separated. Default: none.',
   ),
   presets: setting(
     'NAMES',

@@ -8,6 +8,7 @@ import { bearerKeys } from '../auth/keys.ts'
 import { BrokerUnavailable } from '../broker.ts'
 import { KEY_MISMATCH, REQUEST_REFUSALS, RequestRefused } from '../errors.ts'
 import { decodeBody, readBody } from './body.ts'
+import type { Asking } from './client-address.ts'
 
 export interface Routes {
   routes: Hono
@@ -23,7 +24,7 @@ export interface RouteSettings {
   verified: (key: number) => void
   /** Bytes. */
   maxSize: number
-  refused: (error: RequestRefused) => void
+  refused: (error: RequestRefused, asking: Asking) => void
 }
 
 /** Routes below `path` that require one of `keys`. */
@@ -37,7 +38,7 @@ export function createRoutes(settings: RouteSettings): Routes {
   })
   routes.onError((error, c) => {
     const refusal = refusalOf(error)
-    refused(refusal)
+    refused(refusal, (c.env as HttpBindings).incoming)
     const { status, headers, body } = answerTo(refusal)
     return c.body(body, status, headers)
   })

@@ -6,11 +6,14 @@ import type { Duplex } from 'node:stream'
 import { type ClosedCode, CUTS, type CutCode, describeCut } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { originAllowed } from '../protocol/negotiate.ts'
+import { createAddressReader } from './client-address.ts'
 import { refuseUpgrade } from './listener.ts'
 import { handshakeFault, isCurrentVersion, type Upgrade } from './upgrade.ts'
 
 export interface UpgradePolicyParts {
   allowedOrigins: readonly string[]
+  /** Of --trusted_proxies. */
+  proxies: readonly string[]
   whyClosed: () => ClosedCode | undefined
   refused: (code: CutCode) => void
   log: Log
@@ -25,7 +28,8 @@ export interface UpgradePolicy {
 }
 
 export function createUpgradePolicy(parts: UpgradePolicyParts): UpgradePolicy {
-  const { allowedOrigins, whyClosed, refused, log, open } = parts
+  const { allowedOrigins, proxies, whyClosed, refused, log, open } = parts
+  const addressOf = createAddressReader(proxies)
   const refuse = (code: ClosedCode | ReturnType<typeof handshakeFault>, socket: Duplex, reason?: string) => {
     refused(code)
     log.debug({ code }, describeCut(code))
@@ -44,7 +48,7 @@ export function createUpgradePolicy(parts: UpgradePolicyParts): UpgradePolicy {
       if (!originAllowed(origin, allowedOrigins)) {
         const code = 'origin_not_allowed'
         refused(code)
-        log.warn({ code, origin }, describeCut(code))
+        log.warn({ code, origin, address: addressOf(request) }, describeCut(code))
         return refuseUpgrade(socket, CUTS[code].status)
       }
       if (!isCurrentVersion(request)) return refuseMalformed(request, socket)

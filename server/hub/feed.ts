@@ -1,8 +1,9 @@
 /**
  * The feed: passes the broker's messages to the hub and to sessions.
  */
-import type { Broker, Feed, Signal } from '../broker.ts'
+import type { Broker, Entry, Feed, Signal } from '../broker.ts'
 import { payloadOf, storedPayload } from '../protocol/payload.ts'
+import type { Position } from '../protocol/position.ts'
 import type { Hub } from './hub.ts'
 import type { Turn } from './turn.ts'
 
@@ -17,9 +18,11 @@ export interface FeedParts {
   monotonic: () => number
   /** Called with the ms from a message until all sockets have it. */
   took: (ms: number) => void
+  /** Logs each broadcast. `undefined`: the log does not show them. */
+  delivered?: ((message: Pick<Entry, 'stream' | 'message'> & Partial<Position>) => void) | undefined
 }
 
-export function createFeed({ hub, turn, broker, signal, gap, monotonic, took }: FeedParts): Feed {
+export function createFeed({ hub, turn, broker, signal, gap, monotonic, took, delivered }: FeedParts): Feed {
   let measuring = false
   let started = 0
   const measured = () => {
@@ -36,6 +39,7 @@ export function createFeed({ hub, turn, broker, signal, gap, monotonic, took }: 
   return {
     entry({ stream, offset, message, exclude, type }) {
       measure()
+      delivered?.({ stream, message, offset, epoch: broker.epoch })
       hub.broadcast({
         stream,
         payload: storedPayload(message, stream, { offset, epoch: broker.epoch }),
@@ -45,7 +49,10 @@ export function createFeed({ hub, turn, broker, signal, gap, monotonic, took }: 
       })
     },
     live(stream, { message, exclude, type, fromClient }) {
-      if (!fromClient) measure()
+      if (!fromClient) {
+        measure()
+        delivered?.({ stream, message })
+      }
       hub.broadcast({ stream, payload: payloadOf(message), exclude, type, fromClient })
     },
     signal,

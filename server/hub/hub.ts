@@ -90,11 +90,14 @@ export class Hub {
 
   /** How many sessions listen to each, by identifier; a session with two identifiers counts twice. */
   *listeners(): Iterable<[stream: string, count: number]> {
-    for (const [stream, groups] of this.#streams) {
-      let count = 0
-      for (const { listeners } of groups.values()) count += countOf(listeners)
-      yield [stream, count]
-    }
+    for (const stream of this.#streams.keys()) yield [stream, this.countOf(stream)]
+  }
+
+  /** How many sessions listen to it, by identifier. */
+  countOf(stream: string): number {
+    let count = 0
+    for (const { listeners } of this.#streams.get(stream)?.values() ?? []) count += countOf(listeners)
+    return count
   }
 
   /** `html`: the page inserts messages as HTML. */

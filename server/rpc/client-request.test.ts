@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { createRequestReader } from './client-request.ts'
 
 const read = (more: object = {}, headers: Record<string, string | string[]> = {}) =>
-  createRequestReader({ headers: ['cookie', 'x-api-token'], cookies: [], isSecure: false, ...more })({
+  createRequestReader({ headers: ['cookie', 'x-api-token'], cookies: [], isSecure: false, proxies: [], ...more })({
     ...{ url: '/cable?a=1&b=%20', headers: { host: 'app.test:3000', ...headers } },
     socket: { remoteAddress: '::ffff:10.0.0.1' },
   })
@@ -19,6 +19,12 @@ test('the app gets the URL with its query, the headers that it asked for, and th
     url: 'https://app.test:3000/cable?a=1&b=%20',
     headers: { REMOTE_ADDR: '10.0.0.1' },
   })
+})
+
+test('behind a trusted proxy the app gets the address of the client', () => {
+  const headers = { 'x-forwarded-for': '6.6.6.6, 1.2.3.4' }
+
+  assert.equal(read({ proxies: ['10.0.0.0/8'] }, headers).headers.REMOTE_ADDR, '1.2.3.4')
 })
 
 for (const [cookie, kept] of [

@@ -2,9 +2,9 @@
  * The request of a client, as the application gets it in each call.
  *
  *   url      http://app.example/cable?room=1        the scheme says whether this cable itself serves TLS
- *   headers  those of --headers, the token's, and REMOTE_ADDR: the address of the peer, which may be a proxy
+ *   headers  those of --headers, the token's, and REMOTE_ADDR: the address of the client, or of a proxy that we do not trust
  */
-import type { IncomingHttpHeaders } from 'node:http'
+import { type Asking as Caller, createAddressReader } from '../http/client-address.ts'
 
 export interface ClientRequest {
   readonly url: string
@@ -18,20 +18,22 @@ export interface RequestSettings {
   readonly cookies: readonly string[]
   /** Whether this cable serves TLS. */
   readonly isSecure: boolean
+  /** Of --trusted_proxies. */
+  readonly proxies: readonly string[]
 }
 
 /** A request, as Node has it. */
-export interface Asking {
+export interface Asking extends Caller {
   /** Path and query. */
   readonly url: string
-  readonly headers: IncomingHttpHeaders
-  readonly socket?: { readonly remoteAddress?: string | undefined } | undefined
 }
 
 export function createRequestReader(settings: RequestSettings): (asking: Asking) => ClientRequest {
   const { headers: names, isSecure } = settings
   const cookies = new Set(settings.cookies)
-  return ({ url, headers, socket }) => {
+  const addressOf = createAddressReader(settings.proxies)
+  return asking => {
+    const { url, headers } = asking
     const told: Record<string, string> = {}
     for (const name of names) {
       const given = headers[name]
@@ -39,9 +41,8 @@ export function createRequestReader(settings: RequestSettings): (asking: Asking)
       const kept = name === 'cookie' && cookies.size > 0 ? filtered(value, cookies) : value
       if (kept !== '') told[name] = kept
     }
-    const address = socket?.remoteAddress
-    // (A socket that listens on IPv6 writes the addresses of IPv4 so.)
-    if (address !== undefined) told.REMOTE_ADDR = address.replace(/^::ffff:(?=\d+\.)/, '')
+    const address = addressOf(asking)
+    if (address !== undefined) told.REMOTE_ADDR = address
     return { url: `${isSecure ? 'https' : 'http'}://${headers.host ?? ''}${url}`, headers: told }
   }
 }

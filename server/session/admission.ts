@@ -12,6 +12,7 @@ import type { IncomingMessage } from 'node:http'
 import { atTime, type Clocks } from '../base/clocks.ts'
 import type { Soon } from '../base/soon.ts'
 import { AUTH_FAILED, ENDINGS, SessionRefused } from '../errors.ts'
+import { type Asking, createAddressReader } from '../http/client-address.ts'
 import type { Connection, ConnectionListener, WaitingClient } from '../hub/connection.ts'
 import type { Metrics } from '../metrics.ts'
 import { disconnect, type PingPrecision } from '../protocol/action-cable.ts'
@@ -52,6 +53,7 @@ export interface AdmissionSettings extends IdentifySettings {
     readonly ping_interval: number
     readonly ping_timestamp_precision: string
     readonly jwt_close_on_expiry: boolean
+    readonly trusted_proxies: readonly string[]
   }
 }
 
@@ -76,7 +78,7 @@ export interface Admission {
   /** Makes the session of a connection that resumes no other. Throws as {@link checkLimits} does. */
   admit: (connection: Connection, admitted: Admitted, wishes: Wishes) => SessionListener
   /** Counts and logs a refusal. */
-  report: (refusal: SessionRefused) => void
+  report: (refusal: SessionRefused, asking: Asking) => void
   /** The parts that all sessions share. */
   readonly shared: SessionParts
 }
@@ -104,6 +106,7 @@ export function createAdmission(
   const identify = createIdentify(config, {
     ...{ arrivals, connect, abandon, requestOf, metrics, monotonic, wall, log: parts.log },
   })
+  const addressOf = createAddressReader(settings.trusted_proxies)
   const now = () => Math.floor(wall() / 1000)
 
   const leavingOf = () => (connect === undefined ? undefined : new AbortController())
@@ -130,11 +133,11 @@ export function createAdmission(
       throw new SessionRefused('identity_limit')
   }
 
-  function report({ code, message }: SessionRefused): void {
+  function report({ code, message }: SessionRefused, asking: Asking): void {
     if (ENDINGS[code].close === AUTH_FAILED) metrics.failed_auths_total++
     metrics.refused(code)
     const level = code === 'remote' || code === 'server_restart' ? 'debug' : 'warn'
-    parts.log[level]({ code }, `session refused: ${message}`)
+    parts.log[level]({ code, address: addressOf(asking) }, `session refused: ${message}`)
   }
 
   const rhythmOf = ({ pingInterval, pingPrecision }: Wishes): Rhythm => ({
@@ -175,21 +178,22 @@ export function createAdmission(
   }
 
   const accept: Accept = (connection, { url = '', headers, socket }) => {
+    const caller = { url, headers, socket }
     const sid = newSid()
     const leaving = leavingOf()
     try {
-      const admitted = identify({ url, headers, socket }, sid, leaving?.signal)
+      const admitted = identify(caller, sid, leaving?.signal)
       const wishes = readWishes(url, headers)
       if (admitted instanceof Promise) {
-        const waiting = wait(connection, wishes, { sid }, admitted)
+        const waiting = wait(connection, caller, { sid }, admitted)
         waiting.answer.then(() => leaving?.abort())
         return waiting
       }
       const resumed = resume(connection, admitted, wishes)
-      if (resumed instanceof Promise) return wait(connection, wishes, admitted, admitted, resumed)
+      if (resumed instanceof Promise) return wait(connection, caller, admitted, admitted, resumed)
       return admit(connection, admitted, wishes, resumed)
     } catch (error) {
-      refuse(connection, error)
+      refuse(connection, error, caller)
       return undefined
     }
   }
@@ -197,11 +201,12 @@ export function createAdmission(
   /** Waits for the identity, then for the session to resume. Pings meanwhile. */
   function wait(
     connection: Connection,
-    wishes: Wishes,
+    caller: Caller,
     { sid, identity }: { readonly sid: string; readonly identity?: string },
     found: Soon<Admitted>,
     resuming?: Promise<Snapshot | undefined>,
   ): WaitingClient {
+    const wishes = readWishes(caller.url, caller.headers)
     const arrive = async () => {
       const admitted = await found
       try {
@@ -218,15 +223,15 @@ export function createAdmission(
     const pings = ping(beat, rhythmOf(wishes))
     const answer = arrivals
       .wait(sid, identity, arrive())
-      .catch(error => refuse(connection, error))
+      .catch(error => refuse(connection, error, caller))
       .finally(() => pings?.delete(beat))
       .then(listener => (listener === 'left' ? undefined : listener))
     return { answer, closed: () => arrivals.leave(sid) }
   }
 
-  function refuse(connection: Connection, error: unknown): undefined {
+  function refuse(connection: Connection, error: unknown, caller: Caller): undefined {
     const refusal = error instanceof SessionRefused ? error : new SessionRefused('internal')
-    if (refusal === error) report(refusal)
+    if (refusal === error) report(refusal, caller)
     else parts.failed(error)
     if (refusal.transmissions !== undefined) transmit(connection, refusal.transmissions)
     else connection.send(disconnect(refusal.code, settings.dev, refusal.reconnect))

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { Writable } from 'node:stream'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
+import { EXTENDED } from '../../testing/client.ts'
 import { createLog } from '../log.ts'
 import { SECRET, sign, startCable, token } from './test-cable.ts'
 
@@ -125,4 +126,51 @@ test('no line of the log holds a secret, a token, a query or a whole signed name
   assert.match(log, /token_invalid/)
   assert.match(log, /unauthorized/)
   for (const canary of [SECRET, jid, bad, forged, 'guess-of-a-key', 'jid=']) assert.ok(!log.includes(canary), canary)
+})
+
+test('with --log_level=debug the log follows a broadcast from its request to the frame of a client', async t => {
+  const cable = await startCable(t, ['--log_level=debug', '--noauth', '--public_streams'])
+  const client = await cable.welcomed({ protocols: EXTENDED })
+  await client.confirmed('{"channel":"$pubsub","stream_name":"a"}')
+
+  const headers = { authorization: `Bearer ${cable.key}`, 'x-request-id': '9f3c-01' }
+  await cable.post({ stream: 'a', data: '"hello"', meta: { id: 'one' } }, { headers })
+
+  const { offset, epoch } = await client.next()
+  const [arrived] = cable.lines.filter(line => line.includes('a broadcast arrived'))
+  const [, digest] = / request_id=9f3c-01 stream=a id=one digest=([0-9a-f]{8})$/m.exec(arrived!)!
+  const goes = cable.lines.filter(line => line.includes('a broadcast goes to clients'))
+  assert.equal(goes.length, 1)
+  assert.ok(goes[0]!.trim().endsWith(` stream=a offset=${offset} epoch=${epoch} listeners=1 digest=${digest}`), goes[0])
+})
+
+test('the log names the request of a broadcast that the cable refuses, and the address of its sender', async t => {
+  const cable = await startCable(t, ['--trusted_proxies=private'])
+  const about = { 'x-request-id': '9f3c-02', 'x-forwarded-for': '203.0.113.7' }
+
+  await cable.post({}, { headers: { authorization: 'Bearer wrong', ...about } })
+  await cable.post({}, { headers: { authorization: 'Bearer wrong', 'x-request-id': 'odd"\u00e9' } })
+
+  const refused = cable.lines.filter(line => line.includes('backend refused'))
+  assert.match(refused[0]!, / code=unauthorized address=203\.0\.113\.7 request_id=9f3c-02$/m)
+  assert.match(refused[1]!, / code=unauthorized address=127\.0\.0\.1$/m)
+})
+
+test('the log names the address of a client that the cable refuses', async t => {
+  const cable = await startCable(t, [
+    '--noauth=false',
+    '--trusted_proxies=127.0.0.0/8',
+    '--allowed_origins=here.test',
+    '--sse',
+  ])
+  const headers = { 'x-forwarded-for': '6.6.6.6, 203.0.113.7' }
+
+  const client = await cable.connect({ headers, origin: 'http://here.test' })
+  await client.closed
+  await assert.rejects(cable.connect({ headers, origin: 'http://there.test' }))
+  await fetch(`${cable.url.cable.replace('ws', 'http').replace('/cable', '/events')}?stream=a`, { headers })
+
+  const lines = cable.lines.filter(line => line.includes('WRN'))
+  assert.equal(lines.length, 3)
+  for (const line of lines) assert.match(line, /(token_missing|origin_not_allowed).* address=203\.0\.113\.7$/m)
 })

@@ -21,6 +21,7 @@ export interface ClientsSettings extends EventSettings {
     ClientSettings &
     ClientRouteSettings & {
       readonly port: number
+      readonly trusted_proxies: readonly string[]
       readonly sse: boolean
       readonly sse_path: string
       readonly client_js: string
@@ -68,6 +69,7 @@ export function createClients(config: ClientsSettings, parts: ClientsParts): Cli
   }
   const upgrades = createUpgradePolicy({
     allowedOrigins: settings.allowed_origins,
+    proxies: settings.trusted_proxies,
     open: (request, socket, head) => webSockets.open(request, socket, head),
     ...{ whyClosed, refused, log },
   })

@@ -89,7 +89,7 @@ export function createEventHandler({ settings, jwtParam }: EventSettings, parts:
       }
     } catch (error) {
       if (error instanceof SessionRefused) {
-        admission.report(error)
+        admission.report(error, request)
         if (ASKS_TO_RECONNECT.has(error.code) && error.reconnect) return askToReconnect(response, cors)
       }
       const [status, code, fix] = answerTo(error, dev)
