@@ -2,6 +2,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { get } from 'node:http'
+import { get as getSecurely } from 'node:https'
 import { setTimeout as pause } from 'node:timers/promises'
 
 /** No program takes this long to start, even on the slowest machine. */
@@ -33,7 +34,7 @@ export async function end(child: ChildProcess, name: NodeJS.Signals = 'SIGTERM')
   return { code: child.exitCode, signal: child.signalCode }
 }
 
-/** Resolves once `url` answers 200. Rejects when `child` has exited, or after a minute. */
+/** Resolves once `url` answers 200, with any certificate. Rejects when `child` has exited, or after a minute. */
 export async function healthy(url: string, child?: ChildProcess): Promise<void> {
   const deadline = performance.now() + START_MS
   while (performance.now() < deadline && (child?.exitCode ?? child?.signalCode ?? null) === null) {
@@ -55,7 +56,9 @@ function signal(child: ChildProcess, name: NodeJS.Signals): void {
 /** Each request has its own connection, so that no connection stays open. */
 const statusOf = (url: string): Promise<number | undefined> =>
   new Promise(resolve => {
-    const request = get(url, { agent: false, timeout: 5_000 }, answer => resolve(answer.resume().statusCode))
+    const ask = url.startsWith('https:') ? getSecurely : get
+    const options = { agent: false, timeout: 5_000, rejectUnauthorized: false } as const
+    const request = ask(url, options, answer => resolve(answer.resume().statusCode))
     request.on('error', () => resolve(undefined))
     request.on('timeout', () => request.destroy())
   })

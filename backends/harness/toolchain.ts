@@ -4,6 +4,7 @@
  */
 import { execFile } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { PGBOUNCER_PROGRAM } from '../../testing/pgbouncer.ts'
 import { POSTGRES_FOLDER } from '../../testing/postgres.ts'
 
@@ -71,6 +72,47 @@ export const PROXIES = {
   haproxy: proxy('HAProxy', 'haproxy'),
   caddy: proxy('Caddy', 'caddy'),
 } as const
+
+/** Its promtool checks the alerts of deploy/. */
+export const PROMETHEUS: Tool = {
+  title: 'promtool',
+  needs: 'promtool, of Prometheus',
+  packages: ['prometheus'],
+  option: '--deploy',
+  isPresent: () => probe('promtool', ['--version']),
+}
+
+/** Checks the units of deploy/. */
+export const SYSTEMD: Tool = {
+  title: 'systemd-analyze',
+  needs: 'systemd',
+  packages: ['systemd'],
+  option: '--deploy',
+  isPresent: () => probe('systemd-analyze', ['--version']),
+}
+
+/** Checks the file for Kamal in deploy/. */
+export const KAMAL: Tool = {
+  title: 'Kamal',
+  needs: 'the gem kamal',
+  packages: [],
+  option: '--deploy',
+  isPresent: async () => isExecutable(fileURLToPath(new URL('../../tmp/gems/bin/kamal', import.meta.url))),
+}
+
+/** Runs deploy/compose.yml. We do not install it: it changes the network of the machine. */
+export const DOCKER: Tool = {
+  title: 'Docker',
+  needs: 'a running Docker Engine with Compose',
+  packages: ['docker.io', 'docker-compose'],
+  isPresent: async () => (await probe('docker', ['info'])) && (await findCompose()) !== undefined,
+}
+
+/** The command of Compose: a part of Docker, or Debian's older one. */
+export const findCompose = async (): Promise<readonly string[] | undefined> => {
+  if (await probe('docker', ['compose', 'version'])) return ['docker', 'compose']
+  return (await probe('docker-compose', ['version'])) ? ['docker-compose'] : undefined
+}
 
 /** Only the browser tests need it. */
 export const CHROMIUM: Tool = {

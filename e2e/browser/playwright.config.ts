@@ -18,6 +18,8 @@ const port = process.env.HOTCABLE_E2E_PORT
 const origin = `http://localhost:${port}`
 const browser = chromiumLaunch()
 
+const OWN_SERVERS = ['heal/*', 'deploy/*']
+
 /** One recipe, one app of the guide and one of the other pages of docs/ (npm test); npm run test:full has them all. */
 const OTHER_RECIPES = /the recipe for (?!Hono:)|an existing app in (?!Flask)|docs-(?!forms.*a form is answered)/
 
@@ -44,13 +46,15 @@ export default defineConfig({
   testDir: '.',
   outputDir: '../../test-results',
   projects: [
-    { name: 'board', testMatch: '*.spec.ts', testIgnore: 'heal/*', grepInvert: [OTHER_RECIPES, REPEATED] },
-    { name: 'boards', testMatch: '*.spec.ts', testIgnore: 'heal/*', grep: REPEATED },
+    { name: 'board', testMatch: '*.spec.ts', testIgnore: OWN_SERVERS, grepInvert: [OTHER_RECIPES, REPEATED] },
+    { name: 'boards', testMatch: '*.spec.ts', testIgnore: OWN_SERVERS, grep: REPEATED },
     { name: 'recipes', testMatch: ['recipes.spec.ts', 'guide.spec.ts', 'docs-*.spec.ts'], grep: OTHER_RECIPES },
     // The same tests with AnyCable in the place of our cable (npm run e2e:swap).
     { name: 'swap', testMatch: ['board.spec.ts', 'rails.spec.ts', 'trust.spec.ts'] },
     // Each test starts its own servers, breaks them, and mostly waits: together they take minutes (npm run e2e:heal).
     { name: 'heal', testMatch: 'heal/*.spec.ts', timeout: 180_000 },
+    // What deploy/compose.yml starts, as processes or in docker-compose.
+    { name: 'deploy', testMatch: 'deploy/*.spec.ts', timeout: 180_000 },
   ],
   workers: 1,
   // Time-outs only end a test that hangs; a busy machine is slow.

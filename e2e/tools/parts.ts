@@ -5,7 +5,7 @@
  * half an hour. `npm run test:nightly` has what takes too long for either, and what a change seldom breaks.
  */
 import { filled, LANGUAGES, type Language } from '../../backends/harness/languages.ts'
-import { CHROMIUM, JAVA, REDIS, type Tool } from '../../backends/harness/toolchain.ts'
+import { CHROMIUM, DOCKER, JAVA, REDIS, type Tool } from '../../backends/harness/toolchain.ts'
 import { LANGUAGES as EJECTED } from '../../eject/languages.ts'
 import { findAnycable } from '../conformance/servers.ts'
 import { MAJORS, runtime, versionOf } from '../package/nodes.ts'
@@ -30,6 +30,8 @@ export interface Part {
   readonly isExtra?: boolean
   /** Not in `npm run test:full`. */
   readonly isNightly?: boolean
+  /** In no list: most machines of tests have no Docker. */
+  readonly needsDocker?: boolean
   /** It measures time: nothing else runs meanwhile. */
   readonly isAlone?: boolean
   readonly steps: readonly Step[]
@@ -156,6 +158,13 @@ export const PARTS: Readonly<Record<string, Part>> = {
   },
   rails: { isExtra: true, isNightly: true, steps: [{ tests: ['e2e/rails/load.test.ts'] }] },
   proxies: { isExtra: true, steps: [{ tests: ['e2e/proxies/*.test.ts'] }] },
+  deploy: { isExtra: true, steps: [{ tests: ['e2e/deploy/*.test.ts'] }] },
+  production: { isExtra: true, isNightly: true, steps: [{ project: 'deploy', needs: REDIS }] },
+  compose: {
+    isExtra: true,
+    needsDocker: true,
+    steps: [{ project: 'deploy', env: { HOTCABLE_E2E_DEPLOY: 'compose' }, needs: DOCKER }],
+  },
   fuzz: { isExtra: true, steps: [{ tests: [FUZZ], env: { HOTCABLE_FUZZ: '3000' } }] },
   late: {
     isExtra: true,

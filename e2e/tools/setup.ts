@@ -1,8 +1,8 @@
 /**
  * `npm run setup`: installs what the tests need beyond npm. As root on Debian or Ubuntu it installs what is missing; elsewhere it
  * says what to install. `--check` only looks; `--reference` adds the real AnyCable, to compare with; `--runtimes` adds Node 20 and 22,
- * `--proxies` nginx, HAProxy and Caddy. Exit code 0: all programs are here, except the extras, which are not available
- * everywhere: the gems of Rails and of AnyCable, which come from RubyGems; Bundler, Java,
+ * `--proxies` nginx, HAProxy and Caddy, `--deploy` promtool and Kamal. Exit code 0: all programs are here, except the extras,
+ * which are not available everywhere: the gems of Rails and of AnyCable, which come from RubyGems; Bundler, Java,
  * Laravel, Symfony, Flask-WTF, go-sqlite3 and Express.
  */
 import { spawnSync } from 'node:child_process'
@@ -13,11 +13,14 @@ import { BUNDLER, EXTRAS, LIBRARIES, RUBY_GRPC, RUBY_REDIS, RUBY_SQLITE } from '
 import {
   CHROMIUM,
   JAVA,
+  KAMAL,
   missing,
   PGBOUNCER,
   POSTGRES,
+  PROMETHEUS,
   PROXIES,
   REDIS,
+  SYSTEMD,
   type Tool,
 } from '../../backends/harness/toolchain.ts'
 import { MAJORS, runtime, runtimeFolder, versionOf } from '../package/nodes.ts'
@@ -72,6 +75,7 @@ for (const [tool, install] of extras) {
 if (process.argv.includes('--reference')) installReference()
 if (process.argv.includes('--runtimes')) installRuntimes()
 if (process.argv.includes('--proxies')) await installProxies()
+if (process.argv.includes('--deploy')) await installDeploy()
 
 /** For the Board in Rails: the gems of its Gemfile that the system lacks. Two of them are compiled. */
 function installRails(): void {
@@ -124,6 +128,13 @@ function installRuntimes(): void {
 async function installProxies(): Promise<void> {
   for (const proxy of Object.values(PROXIES)) if (!(await proxy.isPresent())) installPackages(proxy)
   console.log('setup: Debian may have started nginx, HAProxy and Caddy as services; no test needs them running')
+}
+
+/** For npm run test:full: they check the files of deploy/. */
+async function installDeploy(): Promise<void> {
+  for (const tool of [PROMETHEUS, SYSTEMD]) if (!(await tool.isPresent())) installPackages(tool)
+  if (!(await KAMAL.isPresent())) installGems('Kamal', ['kamal:~> 2.12'])
+  console.log('setup: Debian may have started Prometheus as a service; no test needs it running')
 }
 
 /** Installs gems into a folder of ours. */

@@ -37,7 +37,7 @@ const { env } = process
 
 const all = Object.keys(PARTS)
 const usual = all.filter(part => !PARTS[part]!.isExtra)
-const full = all.filter(part => !PARTS[part]!.isNightly)
+const full = all.filter(part => !PARTS[part]!.isNightly && !PARTS[part]!.needsDocker)
 const lists: Readonly<Record<string, readonly string[]>> = { usual, full, nightly: NIGHTLY }
 const asked = process.argv.slice(2).flatMap(name => lists[name] ?? [name])
 const unknown = asked.filter(part => !(part in PARTS))

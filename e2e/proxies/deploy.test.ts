@@ -1,0 +1,317 @@
+/**
+ * The files of deploy/ for nginx, HAProxy and Caddy, as they are but for addresses and certificates: an app and two cables on one
+ * origin, over TLS.
+ */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type IncomingMessage } from 'node:http'
+import { get, request } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { describe, type TestContext, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { missing, PROXIES } from '../../backends/harness/toolchain.ts'
+import { broadcast, broadcastKey, issueToken, signStream } from '../../backends/typescript/hotcable.ts'
+import { freePorts } from '../../start/network.ts'
+import { type RunningCable, startCable } from '../../testing/cable.ts'
+import { certificate } from '../../testing/certificate.ts'
+import { end, endsWithUs, healthy } from '../../testing/child.ts'
+import { connect as open, turboIdentifier } from '../../testing/client.ts'
+
+const SECRET = 'canary of a deployment'
+const STREAM = 'news'
+const SIGNED = signStream(STREAM, { secret: SECRET })
+/** Of a client, in the network of this machine. */
+const ELSEWHERE = '127.0.0.2'
+
+interface Places {
+  readonly port: number
+  readonly redirects: number
+  readonly app: number
+  readonly cables: readonly number[]
+  readonly cert: string
+  readonly key: string
+}
+
+interface Front {
+  readonly tool: (typeof PROXIES)[keyof typeof PROXIES]
+  readonly args: readonly string[]
+  /** Its files by name, in a folder of the test. */
+  readonly files: (places: Places) => Readonly<Record<string, string>>
+  readonly env?: (places: Places) => Readonly<Record<string, string>>
+}
+
+const file = (name: string) => readFileSync(new URL(`../../deploy/${name}`, import.meta.url), 'utf8')
+
+/** Replaces each, which must be there. */
+function placed(given: string, ...pairs: readonly (readonly [from: string, to: string])[]): string {
+  return pairs.reduce((text, [from, to]) => {
+    assert.ok(text.includes(from), from)
+    return text.replaceAll(from, to)
+  }, given)
+}
+
+const FRONTS: Readonly<Record<string, Front>> = {
+  nginx: {
+    tool: PROXIES.nginx,
+    args: ['-p', '.', '-e', 'stderr', '-c', 'nginx.conf'],
+    files: ({ port, app, cables, cert, key }) => ({
+      'nginx.conf': `
+daemon off;
+master_process off;
+pid nginx.pid;
+error_log stderr error;
+events {}
+http {
+  access_log off;
+  gzip on;
+  gzip_types *;
+  gzip_min_length 0;
+  ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(name => `${name}_temp_path ${name};`).join('\n  ')}
+  include hotcable.conf;
+}
+`,
+      'hotcable.conf': placed(
+        file('nginx.conf'),
+        ['listen 443 ssl', `listen 127.0.0.1:${port} ssl`],
+        ['# server 127.0.0.1:8081;', 'server 127.0.0.1:8081;'],
+        ['127.0.0.1:3000', `127.0.0.1:${app}`],
+        ['127.0.0.1:8080', `127.0.0.1:${cables[0]}`],
+        ['127.0.0.1:8081', `127.0.0.1:${cables[1]}`],
+        ['/etc/ssl/example.com.pem', cert],
+        ['/etc/ssl/example.com.key', key],
+      ),
+    }),
+  },
+  HAProxy: {
+    tool: PROXIES.haproxy,
+    args: ['-f', 'haproxy.cfg'],
+    files: ({ port, app, cables, cert, key }) => ({
+      'site.pem': readFileSync(cert, 'utf8') + readFileSync(key, 'utf8'),
+      'haproxy.cfg': placed(
+        file('haproxy.cfg'),
+        ['bind :443', `bind 127.0.0.1:${port}`],
+        ['/etc/haproxy/example.com.pem', 'site.pem'],
+        ['# server cable-2', 'server cable-2'],
+        ['127.0.0.1:3000', `127.0.0.1:${app}`],
+        ['127.0.0.1:8080', `127.0.0.1:${cables[0]}`],
+        ['127.0.0.1:8081', `127.0.0.1:${cables[1]}`],
+      ),
+    }),
+  },
+  Caddy: {
+    tool: PROXIES.caddy,
+    args: ['run', '--config', 'Caddyfile', '--adapter', 'caddyfile'],
+    files: () => ({ Caddyfile: file('Caddyfile') }),
+    env: ({ port, redirects, app, cables }) => ({
+      SITE: `https://localhost:${port}`,
+      HTTP_PORT: String(redirects),
+      APP: `127.0.0.1:${app}`,
+      CABLES: cables.map(cable => `127.0.0.1:${cable}`).join(' '),
+    }),
+  },
+}
+
+interface Site {
+  /** `localhost:8443` */
+  readonly host: string
+  readonly cables: readonly RunningCable[]
+  /** The lines of the log of all cables. */
+  readonly lines: readonly string[]
+}
+
+for (const [name, front] of Object.entries(FRONTS)) {
+  if (front.tool.find() !== undefined) describe(`deploy/ for ${name}`, () => tests(front))
+  else {
+    console.error(`\n!!! ${missing(front.tool)}\n`)
+    test(`deploy/ for ${name}`, { skip: process.env.CI !== 'true' }, () => assert.fail(missing(front.tool)))
+  }
+}
+
+function tests(front: Front): void {
+  test('a WebSocket and server-sent events stay open beyond pings, and get a broadcast at once', async t => {
+    const { host, cables } = await start(t, front)
+    const client = await enter(t, `wss://${host}/cable`)
+    const events = await listen(t, `https://${host}/events`)
+
+    for (let pings = 0; pings < 3; ) if ((await client.next()).type === 'ping') pings++
+    await send(cables[0]!, 'hello')
+    await send(cables[1]!, 'hello')
+
+    const [message] = (await client.until(({ type }) => type === undefined)).slice(-1)
+    assert.equal(message!.message, 'hello')
+    await events.until('hello')
+  })
+
+  test('an app that has a /cable already reaches the cable below /live', async t => {
+    const { host, cables } = await start(t, front)
+    const client = await enter(t, `wss://${host}/live/cable`)
+    const events = await listen(t, `https://${host}/live/events`)
+    const script = await ask(`https://${host}/live/cable/hotcable.js`)
+
+    for (const cable of cables) await send(cable, 'hello')
+
+    assert.equal((await client.until(({ type }) => type === undefined)).at(-1)!.message, 'hello')
+    await events.until('hello')
+    assert.equal(script.status, 200)
+    assert.match(script.body, /Turbo/)
+  })
+
+  test('the app gets the host with its port, the scheme and the address of the client; the cable gets no broadcast', async t => {
+    const { host } = await start(t, front)
+
+    const { body } = await ask(`https://${host}/page`, { localAddress: ELSEWHERE })
+    const { url, headers } = JSON.parse(body)
+
+    assert.equal(url, '/page')
+    assert.deepEqual(
+      [headers['x-forwarded-host'] ?? headers.host, headers['x-forwarded-proto'], headers['x-forwarded-for']],
+      [host, 'https', ELSEWHERE],
+    )
+    const key = broadcastKey({ secret: SECRET })
+    for (const path of ['/_broadcast', '/live/_broadcast', '/api/stats', '/live/api/stats', '/ready']) {
+      const answer = await ask(`https://${host}${path}`, { headers: { authorization: `Bearer ${key}` } })
+      assert.equal(JSON.parse(answer.body).isApp, true, path)
+    }
+    const winding = await ask(`https://${host}/cable/../_broadcast/position`, {
+      headers: { authorization: `Bearer ${key}` },
+    })
+    // nginx and Caddy resolve it, and the app answers; HAProxy does not, and the cable refuses it.
+    assert.ok([400, 404].includes(winding.status!))
+  })
+
+  test('the log of the cable has the address of a client, and not the one that the client invents', async t => {
+    const { host, lines } = await start(t, front)
+
+    const headers = { 'x-forwarded-for': '6.6.6.6' }
+    const client = await open(t, `wss://${host}/cable`, {
+      headers,
+      localAddress: ELSEWHERE,
+      family: 4,
+      rejectUnauthorized: false,
+    })
+    await client.closed
+
+    while (!lines.some(line => line.includes('session refused'))) await pause(20)
+    assert.match(lines.find(line => line.includes('session refused'))!, /code=token_missing address=127\.0\.0\.2$/)
+  })
+
+  test('new clients reach the other cable while one shuts down', async t => {
+    const { host, cables } = await start(t, front)
+    const others = new URL(cables[1]!.url).port
+
+    cables[0]!.child.kill('SIGTERM')
+    const ready = new URL('/ready', cables[0]!.url.replace('ws', 'http'))
+    while ((await fetch(ready)).status !== 503) await pause(20)
+    // Caddy learns it within a second; the others ask the next cable for each client that the first one refuses.
+    let refused = 0
+    for (let welcome = 0; welcome < 6; ) {
+      const isIn = await isWelcome(host)
+      welcome = isIn ? welcome + 1 : 0
+      if (!isIn) refused++
+    }
+    if (front.tool !== PROXIES.caddy) assert.equal(refused, 0)
+    assert.equal((await fetch(ready)).status, 503, `the first cable still drains, beside ${others}`)
+  })
+}
+
+/** Two cables, an app that says what it was asked, and the proxy, until the test ends. */
+async function start(t: TestContext, { tool, args, files, env }: Front): Promise<Site> {
+  const folder = mkdtempSync(join(tmpdir(), 'hotcable-front-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }))
+  const app = createServer(({ url, headers }, response) => {
+    response.setHeader('content-type', 'application/json')
+    response.statusCode = url === '/page' ? 200 : 404
+    response.end(JSON.stringify({ isApp: true, url, headers }))
+  }).listen(0, '127.0.0.1')
+  t.after(() => {
+    app.closeAllConnections()
+    app.close()
+  })
+  await once(app, 'listening')
+  const flags = ['--turbo_streams', '--sse', '--ping_interval=1', '--trusted_proxies=127.0.0.1', '--shutdown_delay=20']
+  const cables = await Promise.all([1, 2].map(() => startCable(flags, { settings: { ANYCABLE_SECRET: SECRET } })))
+  const lines: string[] = []
+  for (const { child, stop } of cables) {
+    child.stdout!.setEncoding('utf8').on('data', (said: string) => lines.push(...said.trimEnd().split('\n')))
+    t.after(() => stop('SIGKILL'))
+  }
+  const [port, redirects] = (await freePorts(2)) as [number, number]
+  const [cert, key] = certificate(t)
+  const places: Places = {
+    ...{ port, redirects, cert, key },
+    app: (app.address() as AddressInfo).port,
+    cables: cables.map(({ url }) => Number(new URL(url).port)),
+  }
+  for (const [name, content] of Object.entries(files(places))) writeFileSync(join(folder, name), content)
+  const own = { HOME: folder, XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder, ...env?.(places) }
+  const child = endsWithUs(spawn(tool.find()!, args, { cwd: folder, stdio: 'ignore', env: { ...process.env, ...own } }))
+  t.after(() => end(child))
+  const host = `localhost:${port}`
+  await healthy(`https://${host}/page`, child)
+  return { host, cables, lines }
+}
+
+const query = () => `?jid=${issueToken({ id: 'ada' }, { secret: SECRET })}`
+
+/** A client that listens, and sees pings. */
+async function enter(t: TestContext, url: string) {
+  const client = await open(t, url, { query: query(), rejectUnauthorized: false, pings: true })
+  await client.until(({ type }) => type === 'welcome')
+  client.command('subscribe', turboIdentifier(SIGNED))
+  await client.until(({ type }) => type === 'confirm_subscription')
+  return client
+}
+
+async function isWelcome(host: string): Promise<boolean> {
+  const cleaning: (() => void)[] = []
+  try {
+    const url = `wss://${host}/cable`
+    const client = await open({ after: clean => cleaning.push(clean) }, url, {
+      query: query(),
+      rejectUnauthorized: false,
+    })
+    return (await client.next()).type === 'welcome'
+  } catch {
+    return false
+  } finally {
+    for (const clean of cleaning) clean()
+  }
+}
+
+const send = ({ broadcast: url }: RunningCable, html: string) =>
+  broadcast(STREAM, html, { url, key: broadcastKey({ secret: SECRET }) })
+
+/** Reads server-sent events, of which a proxy may have compressed or kept none. */
+async function listen(t: TestContext, url: string) {
+  const asked = get(`${url}${query()}&turbo_signed_stream_name=${encodeURIComponent(SIGNED)}`, {
+    headers: { 'accept-encoding': 'gzip' },
+    rejectUnauthorized: false,
+  })
+  t.after(() => asked.destroy())
+  const [answer] = (await once(asked, 'response')) as [IncomingMessage]
+  assert.equal(answer.statusCode, 200)
+  assert.equal(answer.headers['content-encoding'], undefined)
+  let read = ''
+  answer.setEncoding('utf8').on('data', (chunk: string) => {
+    read += chunk
+  })
+  const until = async (words: string) => {
+    while (!read.includes(words)) await once(answer, 'data')
+  }
+  await until('confirm_subscription')
+  return { until }
+}
+
+/** A path is sent as it is written. */
+async function ask(url: string, options: { localAddress?: string; headers?: Record<string, string> } = {}) {
+  const { hostname, port } = new URL(url)
+  const path = url.replace(/^https:\/\/[^/]+/, '')
+  const asked = request({ hostname, port, path, agent: false, family: 4, rejectUnauthorized: false, ...options }).end()
+  const [answer] = (await once(asked, 'response')) as [IncomingMessage]
+  return { status: answer.statusCode, body: await text(answer) }
+}
