@@ -65,6 +65,10 @@ export async function startCompose({ isShared }: DeploymentOptions): Promise<Dep
     origin: `https://localhost:${https}`,
     languages: ['typescript', 'python', 'php', 'ruby'],
     ca: () => compose('exec', '-T', 'caddy', 'cat', '/data/caddy/pki/authorities/local/root.crt'),
+    async shell(commands, folder) {
+      const mine = commands.replaceAll('docker compose -f deploy/compose.yml', `docker-compose ${options.join(' ')}`)
+      await run('sh', ['-e', '-c', mine], { cwd: folder, env })
+    },
     stop: async (service, how) => void (await compose(how ?? 'stop', service)),
     ...{ start, close },
   }

@@ -17,6 +17,8 @@ export interface Deployment {
   readonly stop: (service: ServiceName, how?: 'kill') => Promise<void>
   /** Resolves once the service answers. */
   readonly start: (service: ServiceName) => Promise<void>
+  /** Runs commands of docs/operating.md in a folder. `undefined`: Docker does not run it. */
+  readonly shell?: (commands: string, folder: string) => Promise<void>
   readonly close: () => Promise<void>
 }
 

@@ -1,5 +1,9 @@
 /** deploy/compose.yml with one cable: over TLS, in every language, and while one service at a time restarts. */
 import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { connect } from 'node:tls'
 import { CLIENTS, card, unique } from '../demo.ts'
 import { expect, expectTrue, test } from './visitors.ts'
@@ -46,6 +50,22 @@ test('a restart of the app closes no socket, and its next card arrives', async (
     [0, 1],
     [0, 1],
   ])
+})
+
+test('the commands of docs/operating.md copy the database while it is in use', async ({ deployment, add }) => {
+  const { shell } = deployment
+  test.skip(shell === undefined, 'only with docker-compose')
+  const [, commands] = /^## Backup\n.*?^```sh\n(.*?)^```$/ms.exec(readFileSync('docs/operating.md', 'utf8'))!
+  const folder = mkdtempSync(join(tmpdir(), 'hotcable-backup-'))
+  const body = unique('before the backup')
+  await add(body)
+
+  await shell!(commands!, folder)
+
+  const copy = new DatabaseSync(join(folder, 'backup.sqlite3'))
+  expect(copy.prepare('select count(*) as found from cards where body = ?').get(body)).toEqual({ found: 1 })
+  copy.close()
+  rmSync(folder, { recursive: true })
 })
 
 for (const how of ['stopped properly', 'killed'] as const) {
