@@ -66,7 +66,10 @@ export async function startCompose({ isShared }: DeploymentOptions): Promise<Dep
     languages: ['typescript', 'python', 'php', 'ruby'],
     ca: () => compose('exec', '-T', 'caddy', 'cat', '/data/caddy/pki/authorities/local/root.crt'),
     async shell(commands, folder) {
-      const mine = commands.replaceAll('docker compose -f deploy/compose.yml', `docker-compose ${options.join(' ')}`)
+      const mine = commands.replaceAll(
+        'docker compose -f deploy/compose.yml',
+        [command, ...words, ...options].join(' '),
+      )
       await run('sh', ['-e', '-c', mine], { cwd: folder, env })
     },
     stop: async (service, how) => void (await compose(how ?? 'stop', service)),
