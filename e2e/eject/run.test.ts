@@ -8,7 +8,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { type Browser, chromium } from 'playwright'
+import { type Browser, chromium, type Page } from 'playwright'
 import { LANGUAGES as ALL } from '../../backends/harness/languages.ts'
 import { chromiumLaunch, missing } from '../../backends/harness/toolchain.ts'
 import { LANGUAGES, type LanguageName } from '../../eject/languages.ts'
@@ -43,6 +43,10 @@ for (const name of Object.keys(LANGUAGES) as LanguageName[]) {
 
     for (const page of [ada, bob]) await page.locator('#notes li', { hasText: '<i>hello</i>' }).waitFor()
     assert.equal(await bob.locator('#notes li').count(), 1)
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await bob.emulateMedia({ colorScheme })
+      assert.deepEqual(await violations(bob), [])
+    }
   })
 }
 
@@ -60,6 +64,14 @@ async function started(t: TestContext, folder: string, env: NodeJS.ProcessEnv): 
   const url = `http://localhost:${port}`
   await healthy(`${url}/health`, child)
   return url
+}
+
+async function violations(page: Page): Promise<string[]> {
+  await page.addScriptTag({ path: 'node_modules/axe-core/axe.min.js' })
+  return await page.evaluate(async () => {
+    const { violations } = await (globalThis as unknown as { axe: typeof import('axe-core') }).axe.run()
+    return violations.map(({ id }) => id)
+  })
 }
 
 /** A page that is live. */

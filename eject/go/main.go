@@ -98,16 +98,27 @@ const page = `<!DOCTYPE html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Notes</title>
 <link rel="icon" href="data:,">
-<style>:root { color-scheme: light dark; font: 1rem/1.5 system-ui } body { max-width: 40rem; margin: 2rem auto; padding: 0 1rem }</style>
+<style>
+:root { color-scheme: light dark; font: 1rem/1.5 system-ui }
+body { max-width: 40rem; margin: 2rem auto; padding: 0 1rem }
+form { display: flex; flex-wrap: wrap; gap: .5rem }
+label { flex: 1; display: flex; gap: .5rem; align-items: center }
+input { flex: 1; min-width: 8rem }
+input, button { font: inherit; padding: .4rem .8rem; border: 1px solid GrayText; border-radius: .4rem }
+hotcable-status { padding: .1rem .6rem; border: 1px solid GrayText; border-radius: 1rem; font-size: .85rem }
+li { margin: .25rem 0; overflow-wrap: anywhere }
+</style>
 %s
 %s
 </head>
 <body>
+<main>
 <h1>Notes</h1>
-<hotcable-status role="status"></hotcable-status>
+<p>Open this page in two windows: a note that you add in one appears in both. <hotcable-status role="status"></hotcable-status></p>
 %s
 <form action="/notes" method="post"><label>Note <input name="body" required maxlength="500" autocomplete="off"></label> <button>Add</button></form>
 <ul id="notes">%s</ul>
+</main>
 </body>
 </html>
 `

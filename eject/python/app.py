@@ -16,6 +16,14 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 import hotcable
 
+STYLE = """:root { color-scheme: light dark; font: 1rem/1.5 system-ui }
+body { max-width: 40rem; margin: 2rem auto; padding: 0 1rem }
+form { display: flex; flex-wrap: wrap; gap: .5rem }
+label { flex: 1; display: flex; gap: .5rem; align-items: center }
+input { flex: 1; min-width: 8rem }
+input, button { font: inherit; padding: .4rem .8rem; border: 1px solid GrayText; border-radius: .4rem }
+hotcable-status { padding: .1rem .6rem; border: 1px solid GrayText; border-radius: 1rem; font-size: .85rem }
+li { margin: .25rem 0; overflow-wrap: anywhere }"""
 DATABASE = os.environ.get("DATABASE_FILE") or "data/app.sqlite3"
 
 
@@ -60,16 +68,20 @@ def page(notes, position, visitor):
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Notes</title>
 <link rel="icon" href="data:,">
-<style>:root {{ color-scheme: light dark; font: 1rem/1.5 system-ui }} body {{ max-width: 40rem; margin: 2rem auto; padding: 0 1rem }}</style>
+<style>
+{STYLE}
+</style>
 {hotcable.meta_tags({"visitor": visitor})}
 {hotcable.script_tag()}
 </head>
 <body>
+<main>
 <h1>Notes</h1>
-<hotcable-status role="status"></hotcable-status>
+<p>Open this page in two windows: a note that you add in one appears in both. <hotcable-status role="status"></hotcable-status></p>
 {hotcable.stream_from("notes", position)}
 <form action="/notes" method="post"><label>Note <input name="body" required maxlength="500" autocomplete="off"></label> <button>Add</button></form>
 <ul id="notes">{"".join(map(note, notes))}</ul>
+</main>
 </body>
 </html>
 """

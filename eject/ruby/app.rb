@@ -57,16 +57,27 @@ module App
       <meta name="viewport" content="width=device-width, initial-scale=1">
       <title>Notes</title>
       <link rel="icon" href="data:,">
-      <style>:root { color-scheme: light dark; font: 1rem/1.5 system-ui } body { max-width: 40rem; margin: 2rem auto; padding: 0 1rem }</style>
+      <style>
+      :root { color-scheme: light dark; font: 1rem/1.5 system-ui }
+      body { max-width: 40rem; margin: 2rem auto; padding: 0 1rem }
+      form { display: flex; flex-wrap: wrap; gap: .5rem }
+      label { flex: 1; display: flex; gap: .5rem; align-items: center }
+      input { flex: 1; min-width: 8rem }
+      input, button { font: inherit; padding: .4rem .8rem; border: 1px solid GrayText; border-radius: .4rem }
+      hotcable-status { padding: .1rem .6rem; border: 1px solid GrayText; border-radius: 1rem; font-size: .85rem }
+      li { margin: .25rem 0; overflow-wrap: anywhere }
+      </style>
       #{Hotcable.meta_tags({ visitor: visitor })}
       #{Hotcable.script_tag}
       </head>
       <body>
+      <main>
       <h1>Notes</h1>
-      <hotcable-status role="status"></hotcable-status>
+      <p>Open this page in two windows: a note that you add in one appears in both. <hotcable-status role="status"></hotcable-status></p>
       #{Hotcable.stream_from("notes", position)}
       <form action="/notes" method="post"><label>Note <input name="body" required maxlength="500" autocomplete="off"></label> <button>Add</button></form>
       <ul id="notes">#{notes.map { |row| note(row) }.join}</ul>
+      </main>
       </body>
       </html>
     HTML
