@@ -31,9 +31,9 @@ export const GO_PATH = '/usr/share/gocode'
 
 const GO_SQLITE = `${GO_PATH}/src/github.com/mattn/go-sqlite3`
 
-const EXPRESS = fileURLToPath(new URL('../../tmp/node_modules/express', import.meta.url))
+const MODULES = fileURLToPath(new URL('../../tmp/node_modules', import.meta.url))
 
-/** Not every Debian has these, or only one test needs them. Express brings many packages that the project does not need: it is in tmp. */
+/** Not every Debian has these, or only one test needs them. Express and Fastify bring many packages that the project does not need: they are in tmp. */
 export const EXTRAS = {
   laravel: php('Laravel', 'Illuminate', 'php-laravel-framework'),
   flaskWtf: { ...python('Flask-WTF', ['flask_wtf'], 'python3-flaskext.wtf'), isExtra: true },
@@ -46,14 +46,8 @@ export const EXTRAS = {
     interpreter: async () => (existsSync(GO_SQLITE) ? 'go' : undefined),
     isPresent: async () => existsSync(GO_SQLITE),
   },
-  express: {
-    title: 'Express',
-    needs: 'Express 5 in tmp/node_modules',
-    packages: [],
-    isExtra: true,
-    interpreter: async () => (existsSync(EXPRESS) ? process.execPath : undefined),
-    isPresent: async () => existsSync(EXPRESS),
-  },
+  express: npm('Express 5', 'express'),
+  fastify: npm('Fastify 5', 'fastify', '@fastify/formbody'),
 } as const satisfies Record<string, Library>
 
 const GEMS = fileURLToPath(new URL('../../tmp/gems', import.meta.url))
@@ -114,6 +108,19 @@ function ruby(title: string, modules: string[], ...packages: string[]): Library 
 function php(title: string, folder: string, ...packages: string[]): Library {
   const probe = ['-d', 'display_errors=0', '-r', `require "${folder}/autoload.php";`]
   return library(title, packages, true, 'php', probe, `PHP with ${folder}/autoload.php in its include_path`)
+}
+
+/** In tmp/node_modules. */
+function npm(title: string, ...names: string[]): Library {
+  const isHere = () => names.every(name => existsSync(`${MODULES}/${name}`))
+  return {
+    title,
+    needs: `${names.join(' and ')} in tmp/node_modules`,
+    packages: [],
+    isExtra: true,
+    interpreter: async () => (isHere() ? process.execPath : undefined),
+    isPresent: async () => isHere(),
+  }
 }
 
 function library(

@@ -60,6 +60,7 @@ const RECIPES: Record<string, Recipe> = {
     args: port => ['app.rb', '-o', HOST, '-p', String(port)],
   },
   Express: { file: 'app.ts', helper: 'hotcable.ts', library: EXTRAS.express, args: () => ['app.ts'] },
+  Fastify: { file: 'app.ts', helper: 'hotcable.ts', library: EXTRAS.fastify, args: () => ['app.ts'] },
   Hono: { file: 'app.ts', helper: 'hotcable.ts', args: () => ['app.ts'] },
   Laravel: { file: 'routes/web.php', helper: 'app/hotcable.php', library: EXTRAS.laravel, args: php },
   Symfony: { file: 'src/Controller/Cards.php', helper: 'hotcable.php', library: EXTRAS.symfony, args: php },
@@ -71,8 +72,11 @@ test.beforeAll(async () => {
 })
 test.afterAll(() => void cable.child.kill())
 
-test('every recipe has a test, and 20 lines at most', () => {
+test('every recipe has a test, a tried version, and 20 lines at most', () => {
   expect([...TEXT.matchAll(/^## (.+)$/gm)].map(([, name]) => name)).toEqual(Object.keys(RECIPES))
+  expect([...TEXT.matchAll(/^\| (\w+) \| [\d.]+ \| untested \|$/gm)].map(([, name]) => name).sort()).toEqual(
+    Object.keys(RECIPES).sort(),
+  )
   for (const name in RECIPES) expect(lines(name).split('\n').length, name).toBeLessThanOrEqual(20)
 })
 
