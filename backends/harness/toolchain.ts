@@ -3,7 +3,8 @@
  * the languages; here are the others.
  */
 import { execFile } from 'node:child_process'
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, existsSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { PGBOUNCER_PROGRAM } from '../../testing/pgbouncer.ts'
 import { POSTGRES_FOLDER } from '../../testing/postgres.ts'
@@ -122,6 +123,25 @@ export const CHROMIUM: Tool = {
   isPresent: async () => findChromium() !== undefined,
 }
 
+/** Playwright cannot drive Debian's Firefox, so puppeteer-core does. Only its tests need them. */
+export const FIREFOX: Tool & {
+  readonly folder: string
+  readonly find: () => { program: string; driver: string } | undefined
+} = {
+  title: 'Firefox',
+  needs: 'Firefox, and puppeteer-core in tmp/firefox',
+  packages: ['firefox-esr'],
+  option: '--firefox',
+  /** Where npm installs puppeteer-core: alone, because npm removes from a folder what it is not asked for. */
+  folder: 'tmp/firefox',
+  find: () => {
+    const program = FIREFOXES.find(isExecutable)
+    const driver = resolve('tmp/firefox/node_modules/puppeteer-core')
+    return program === undefined || !existsSync(driver) ? undefined : { program, driver }
+  },
+  isPresent: async () => FIREFOX.find() !== undefined,
+}
+
 /** Makes Playwright launch the installed Chromium or Chrome; without one Playwright launches its own. */
 export const chromiumLaunch = (): { executablePath?: string; args: string[] } => {
   const executablePath = findChromium()
@@ -138,6 +158,8 @@ export const missing = ({ title, needs, packages, option }: Tool): string => {
   const setup = ['npm run setup', ...(option === undefined ? [] : [option])].join(' -- ')
   return `${title} is not here (it needs ${needs}): ${setup}${packages.length > 0 ? `, or apt-get install ${packages.join(' ')}` : ''}`
 }
+
+const FIREFOXES = ['/usr/bin/firefox-esr', '/usr/bin/firefox', '/Applications/Firefox.app/Contents/MacOS/firefox']
 
 const BROWSERS = [
   '/usr/bin/chromium',

@@ -5,7 +5,7 @@
  * half an hour. `npm run test:nightly` has what takes too long for either, and what a change seldom breaks.
  */
 import { filled, LANGUAGES, type Language } from '../../backends/harness/languages.ts'
-import { CHROMIUM, DOCKER, JAVA, REDIS, type Tool } from '../../backends/harness/toolchain.ts'
+import { CHROMIUM, DOCKER, FIREFOX, JAVA, REDIS, type Tool } from '../../backends/harness/toolchain.ts'
 import { LANGUAGES as EJECTED } from '../../eject/languages.ts'
 import { findAnycable } from '../conformance/servers.ts'
 import { MAJORS, runtime, versionOf } from '../package/nodes.ts'
@@ -97,6 +97,7 @@ const REPEATS = `^(${[
   'of two cables that share a broker one reads',
   'the right answers the helper in (?!ruby)',
   'a Board reports (?!no secret)',
+  'every cable in a Markdown file starts',
 ].join('|')})`
 /** With this variable cables that call an app keep nothing, as AnyCable's do by default. */
 const FORGETFUL = { HOTCABLE_TEST_BROKER: 'none' }
@@ -141,7 +142,7 @@ export const PARTS: Readonly<Record<string, Part>> = {
           'start/main.test.ts',
           'server/broadcast/{redis,outbox-sqlite}.test.ts',
           'backends/check/check.test.ts',
-          'e2e/languages/{database,start}.test.ts',
+          'e2e/languages/{commands,database,start}.test.ts',
         ],
         only: REPEATS,
       },
@@ -198,6 +199,7 @@ export const PARTS: Readonly<Record<string, Part>> = {
       { tests: [FUZZ], env: { HOTCABLE_FUZZ: '200' }, within: WORKERS },
     ],
   },
+  firefox: { isExtra: true, isNightly: true, steps: [{ tests: ['e2e/firefox/*.test.ts'], needs: FIREFOX }] },
   heal: { isExtra: true, steps: [{ project: 'heal', needs: CHROMIUM }] },
   swap: {
     isExtra: true,

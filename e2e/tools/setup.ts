@@ -1,9 +1,9 @@
 /**
  * `npm run setup`: installs what the tests need beyond npm. As root on Debian or Ubuntu it installs what is missing; elsewhere it
  * says what to install. `--check` only looks; `--reference` adds the real AnyCable, to compare with; `--runtimes` adds Node 20 and 22,
- * `--proxies` nginx, HAProxy and Caddy, `--deploy` promtool and Kamal. Exit code 0: all programs are here, except the extras,
+ * `--proxies` nginx, HAProxy and Caddy, `--deploy` promtool and Kamal, `--firefox` Firefox. Exit code 0: all programs are here, except the extras,
  * which are not available everywhere: the gems of Rails and of AnyCable, which come from RubyGems; Bundler, Java,
- * Laravel, Symfony, Flask-WTF, go-sqlite3 and Express.
+ * Laravel, Symfony, Flask-WTF, go-sqlite3, Express and Fastify.
  */
 import { spawnSync } from 'node:child_process'
 import { globSync, readFileSync } from 'node:fs'
@@ -12,6 +12,7 @@ import { LANGUAGES, type Language } from '../../backends/harness/languages.ts'
 import { BUNDLER, EXTRAS, LIBRARIES, RUBY_GRPC, RUBY_REDIS, RUBY_SQLITE } from '../../backends/harness/libraries.ts'
 import {
   CHROMIUM,
+  FIREFOX,
   JAVA,
   KAMAL,
   missing,
@@ -65,7 +66,8 @@ const extras = [
   [EXTRAS.symfony, () => installPackages(EXTRAS.symfony)],
   [EXTRAS.flaskWtf, () => installPackages(EXTRAS.flaskWtf)],
   [EXTRAS.goSqlite, () => installPackages(EXTRAS.goSqlite)],
-  [EXTRAS.express, installExpress],
+  [EXTRAS.express, installFrameworks],
+  [EXTRAS.fastify, installFrameworks],
 ] as const
 for (const [tool, install] of extras) {
   if (await tool.isPresent()) continue
@@ -76,6 +78,7 @@ if (process.argv.includes('--reference')) installReference()
 if (process.argv.includes('--runtimes')) installRuntimes()
 if (process.argv.includes('--proxies')) await installProxies()
 if (process.argv.includes('--deploy')) await installDeploy()
+if (process.argv.includes('--firefox')) await installFirefox()
 
 /** For the Board in Rails: the gems of its Gemfile that the system lacks. Two of them are compiled. */
 function installRails(): void {
@@ -95,13 +98,22 @@ function installPackages(tool: Tool): void {
   if (!done) console.log(`setup: ${missing(tool)}. Nothing is tested with it; all else is.`)
 }
 
-/** For its recipe; in the folder of the gems, because the project does not depend on it. */
-function installExpress(): void {
-  const args = ['install', '--prefix', 'tmp', '--no-save', '--no-audit', '--no-fund', 'express@5']
-  const { status } = spawnSync('npm', args, { stdio: 'ignore', timeout: 120_000 })
+/** For their recipes; in the folder of the gems, because the project does not depend on them. (npm removes what it is not asked for.) */
+function installFrameworks(): void {
+  const isInstalled = npm('tmp', 'express@5', 'fastify@5', '@fastify/formbody@9')
   console.log(
-    status === 0 ? 'setup: installed Express into tmp' : 'setup: Express did not install; its recipe is not tested',
+    isInstalled
+      ? 'setup: installed Express and Fastify into tmp'
+      : 'setup: Express and Fastify did not install; their recipes are not tested',
   )
+}
+
+/** For npm run test:nightly. */
+async function installFirefox(): Promise<void> {
+  if (await FIREFOX.isPresent()) return
+  installPackages(FIREFOX)
+  const isInstalled = npm(FIREFOX.folder, 'puppeteer-core@25') && (await FIREFOX.isPresent())
+  console.log(isInstalled ? 'setup: Firefox is here, with puppeteer-core' : `setup: ${missing(FIREFOX)}`)
 }
 
 /** The real AnyCable: the conformance suite compares with it if it is here; nothing else needs it. */
@@ -113,9 +125,7 @@ function installReference(): void {
 function installRuntimes(): void {
   for (const major of MAJORS) {
     const folder = runtimeFolder(major)
-    const args = ['install', '--prefix', folder, '--no-save', '--no-audit', '--no-fund', `node@${major}`]
-    const { status } = spawnSync('npm', args, { stdio: 'ignore', timeout: 300_000 })
-    const isHere = status === 0 && versionOf(runtime(major)) !== undefined
+    const isHere = npm(folder, `node@${major}`) && versionOf(runtime(major)) !== undefined
     console.log(
       isHere
         ? `setup: installed Node ${major} into ${folder}`
@@ -135,6 +145,12 @@ async function installDeploy(): Promise<void> {
   for (const tool of [PROMETHEUS, SYSTEMD]) if (!(await tool.isPresent())) installPackages(tool)
   if (!(await KAMAL.isPresent())) installGems('Kamal', ['kamal:~> 2.12'])
   console.log('setup: Debian may have started Prometheus as a service; no test needs it running')
+}
+
+/** Installs packages into a folder of ours. */
+function npm(into: string, ...packages: string[]): boolean {
+  const args = ['install', '--prefix', into, '--no-save', '--no-audit', '--no-fund', ...packages]
+  return spawnSync('npm', args, { stdio: 'ignore', timeout: 300_000 }).status === 0
 }
 
 /** Installs gems into a folder of ours. */
