@@ -314,7 +314,7 @@ describe('the check reports a program that breaks the line protocol, and never w
     })
 
   test('a program that does not exist', async () => {
-    const { code, stdout } = await run(['/no/such/program'])
+    const { code, stdout } = await run(['--timeout=30', '/no/such/program'])
     assert.match(stdout, /^sign_stream .* it did not start: .*ENOENT/m)
     assert.match(stdout, /^issue_token .* not asked$/m)
     assert.equal(code, 1)
