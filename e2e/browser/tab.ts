@@ -89,13 +89,20 @@ export async function openTab(
     if (isPage && request.headers()['x-anycable-operation'] === undefined) fetches++
   })
   const { client, language } = person
-  const open = async (to = language) => void (await page.goto(`${network.origin}${LANGUAGES[to]}?client=${client}`))
+  // On a busy machine an app may wait in vain for its position, and the cable then refreshes the page.
+  const open = async (to = language, attempts = 3): Promise<void> => {
+    const before = fetches
+    const answer = await page.goto(`${network.origin}${LANGUAGES[to]}?client=${client}`)
+    if (attempts === 1 || !/ data-position="-"/.test((await answer?.text().catch(() => '')) ?? '')) return
+    fetches = before
+    await open(to, attempts - 1)
+  }
   const tab: Tab = {
     client,
     language,
     page,
     network,
-    open,
+    open: to => open(to),
     visit: async to => {
       await open(to)
       await expect(status(page)).toHaveText('live')

@@ -182,7 +182,9 @@ export async function startWorkers(t: TestContext, flags: readonly string[]): Pr
     },
     async api<T>(path: string, body?: object) {
       const post = body && { method: 'POST', body: JSON.stringify(body) }
-      return (await (await fetch(`${http}/api/${path}`, { headers: bearer('api'), ...post })).json()) as T
+      const ask = () => fetch(`${http}/api/${path}`, { headers: bearer('api'), ...post })
+      // (A worker that is killed resets the connections that it has.)
+      return (await (await ask().catch(ask)).json()) as T
     },
     async client(options) {
       const client = await connect(t, url.cable, { protocols: 'actioncable-v1-ext-json', ...options })
