@@ -68,7 +68,12 @@ export interface Crowd {
 }
 
 /** `guests` come and go; `stayers` connect again whenever their connection ends. */
-export function startCrowd(cable: string, chat: Chat, { guests, stayers }: { guests: number; stayers: number }): Crowd {
+export function startCrowd(
+  t: Scope,
+  cable: string,
+  chat: Chat,
+  { guests, stayers }: { guests: number; stayers: number },
+): Crowd {
   const saw: Crowd['saw'] = new Counts()
   const users = new Set<string>()
   let [answers, resumed, visits, isOver] = [0, 0, 0, false]
@@ -134,13 +139,16 @@ export function startCrowd(cable: string, chat: Chat, { guests, stayers }: { gue
       try {
         await run({ after: close => void opened.push(close) }, n)
       } catch (error) {
-        if (!/the cable closed|ECONN|socket hang up/.test(String(error))) throw error
+        if (!/the cable closed|response: 503|ECONN|socket hang up/.test(String(error))) throw error
         await pause(100)
       }
       for (const close of opened) close()
     }
   }
 
+  t.after(() => {
+    isOver = true
+  })
   const staying = Array.from({ length: stayers }, (_, n) => `stayer-${n}`)
   const all = [...Array.from({ length: guests }, (_, n) => repeat(visit, n)), ...staying.map((_, n) => repeat(stay, n))]
   return {

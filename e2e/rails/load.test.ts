@@ -30,7 +30,7 @@ for (const transport of ['http', 'grpc'] as const) {
     t.after(() => cable.stop())
     const witness = await startWitness(t, cable.broadcast)
     const chat = await startChat(t, transport, { broadcastUrl: witness.url, port: own!, rpcPort: rpcPort! })
-    const crowd = startCrowd(cable.cable, chat, CROWD)
+    const crowd = startCrowd(t, cable.cable, chat, CROWD)
 
     await pause(1000 * WARM_UP_S)
     const before = await leastMemory(cable.metrics[0]!, STEADY_S / 3)
@@ -76,13 +76,14 @@ function flagsOf(transport: Transport, port: number, own: number, rpcPort: numbe
 /** Once Rails has run a callback for each session, and for each subscription, that has ended. */
 async function untilTold({ users, saw }: Crowd, { ran }: Witness): Promise<void> {
   const missing = () =>
-    [...users].filter(
-      user =>
-        ran.of('disconnect', user) < saw.of('sessions', user) ||
-        ran.of('unsubscribed', user) < saw.of('subscriptions', user),
-    )
+    [...users]
+      .flatMap(user => [
+        `disconnect of ${user}: ${saw.of('sessions', user) - ran.of('disconnect', user)}`,
+        `unsubscribed of ${user}: ${saw.of('subscriptions', user) - ran.of('unsubscribed', user)}`,
+      ])
+      .filter(line => /: [1-9]/.test(line))
   for (let tries = 0; missing().length > 0; tries++) {
-    assert.ok(tries < 600, `Rails heard nothing of ${missing()}`)
+    assert.ok(tries < 600, `Rails did not run all callbacks: ${missing()}`)
     await pause(100)
   }
 }

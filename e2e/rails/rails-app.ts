@@ -38,7 +38,11 @@ export interface RailsApp {
 /** `gems`: lines of its Gemfile, besides those of the Board in Rails. */
 export async function makeRailsApp(t: Scope, gems: readonly string[]): Promise<RailsApp> {
   const folder = mkdtempSync(join(tmpdir(), 'rails-'))
-  t.after(() => rmSync(folder, { recursive: true, maxRetries: 5 }))
+  const running: ChildProcess[] = []
+  t.after(async () => {
+    for (const child of running) await end(child)
+    rmSync(folder, { recursive: true, maxRetries: 5 })
+  })
   const env: NodeJS.ProcessEnv = {
     ...withoutSettings('ANYCABLE_', 'HOTCABLE_', 'RAILS_', 'BUNDLE_', 'REDIS_'),
     GEM_HOME: GEMS,
@@ -64,7 +68,7 @@ export async function makeRailsApp(t: Scope, gems: readonly string[]): Promise<R
       const child = start(`exec ${line}`, settings)
       child.stdout.resume()
       child.stderr.pipe(process.stderr)
-      t.after(() => end(child))
+      running.push(child)
       return child
     },
     async serve(line, port, settings, headers = {}) {

@@ -47,6 +47,8 @@ export interface AppCallParts {
   controller: Controller
   /** Time for a call, with all attempts, ms. */
   commandMs: number
+  /** Aborted once no call has a use any more. */
+  over: AbortSignal
   monotonic: () => number
   /** Calls `then` after so many ms. Returns a function that cancels the call. */
   later: (ms: number, then: () => void) => () => void
@@ -65,7 +67,7 @@ const SPREAD_MS = 2_000
 const PAUSES_MS: Pauses = [200, 1_000]
 
 export function createAppCalls(parts: AppCallParts): AppCalls {
-  const { controller, commandMs, monotonic, later, random, log } = parts
+  const { controller, commandMs, over, monotonic, later, random, log } = parts
   /** Logs a failure; the log leaves out lines of a flood. */
   const report = (method: string, error: unknown): void => {
     if (!(error instanceof RpcFailed)) throw error
@@ -137,11 +139,12 @@ export function createAppCalls(parts: AppCallParts): AppCalls {
     subscribe,
     async command(message, subscriber, istate) {
       const app = subscriber.app!
-      const { gone } = app
+      // The disconnect of a session that ends meanwhile does not name the subscription any more.
+      const signal = message.command === 'unsubscribe' ? over : app.gone
       try {
         const answer = await controller.command(
           { ...message, connection_identifiers: subscriber.identity, env: envOf(app, istate) },
-          { sid: app.sid, signal: gone, timeoutMs: commandMs },
+          { sid: app.sid, signal, timeoutMs: commandMs },
         )
         if (answer.status !== STATUS.ERROR) {
           app.isKnown = true

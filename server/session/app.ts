@@ -49,14 +49,18 @@ export interface AppSettings
   readonly commandMs: number
 }
 
-export interface AppParts extends Omit<AppCallParts, 'controller' | 'commandMs'>, Omit<DepartureParts, 'controller'> {
+export interface AppParts
+  extends Omit<AppCallParts, 'controller' | 'commandMs' | 'over'>,
+    Omit<DepartureParts, 'controller' | 'over'> {
   resumableMs: number
 }
 
 export async function createApp(settings: AppSettings, parts: AppParts): Promise<App> {
   const controller = createLimited(await loadTransport(settings), settings, parts)
-  const calls = createAppCalls({ controller, commandMs: settings.commandMs, ...parts })
-  const departures = new Departures({ ...settings, resumableMs: parts.resumableMs }, { controller, ...parts })
+  const over = new AbortController()
+  const shared = { ...parts, controller, over: over.signal }
+  const calls = createAppCalls({ ...shared, commandMs: settings.commandMs })
+  const departures = new Departures({ ...settings, resumableMs: parts.resumableMs }, shared)
   return {
     connect: calls.connect,
     requestOf: createRequestReader(settings),
@@ -64,12 +68,13 @@ export async function createApp(settings: AppSettings, parts: AppParts): Promise
     subscribe: calls.subscribe,
     finish,
     perform: (session, subscription, command, parts) => perform(session, subscription, command, calls, parts),
-    unsubscribe: (session, subscription) => unsubscribe(session, subscription, calls),
+    unsubscribe: (session, subscription) => departures.unsubscribing(unsubscribe(session, subscription, calls)),
     grantOf,
     departures,
     counts: controller.counts,
     async stop(ms) {
       await departures.stop(ms)
+      over.abort()
       controller.close()
     },
   }

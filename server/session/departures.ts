@@ -35,6 +35,8 @@ export interface DepartureParts {
   monotonic: () => number
   /** Calls `then` after so many ms. Returns a function that cancels the call. */
   later: (ms: number, then: () => void) => () => void
+  /** Aborted once no call has a use any more. */
+  over: AbortSignal
   failed: (error: unknown) => void
   log: Pick<Log, 'warn'>
 }
@@ -50,10 +52,10 @@ export class Departures {
   readonly #lost = new Map<string, { readonly departed: Departed; readonly due: number }>()
   #queue: AppClient[] = []
   #running = 0
+  #unsubscribes = 0
   #cancel: (() => void) | undefined
   /** Set while the cable stops. */
-  #ending: { readonly until: number; readonly done: () => void; readonly abort: AbortController } | undefined
-  readonly #never = new AbortController().signal
+  #ending: { readonly until: number; readonly done: () => void } | undefined
 
   constructor(settings: DepartureSettings, parts: DepartureParts) {
     this.#settings = settings
@@ -80,6 +82,17 @@ export class Departures {
     this.#lost.delete(sid)
   }
 
+  /** A cable that stops waits for the answer to an unsubscribe, too. */
+  async unsubscribing(answer: Promise<void>): Promise<void> {
+    this.#unsubscribes++
+    try {
+      await answer
+    } finally {
+      this.#unsubscribes--
+      this.#done()
+    }
+  }
+
   /** No client may resume the lost sessions of an identity that is disconnected on purpose. */
   forget(identity: string): void {
     for (const [sid, { departed }] of this.#lost) {
@@ -100,14 +113,12 @@ export class Departures {
   /** Tells the application of all that have gone, also those that might come back. Resolves after so many ms at the latest. */
   async stop(ms: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
-    const abort = new AbortController()
-    this.#ending = { until: this.#parts.monotonic() + ms, done: resolve, abort }
+    this.#ending = { until: this.#parts.monotonic() + ms, done: resolve }
     const cancel = this.#parts.later(ms, resolve)
     for (const { departed } of this.#lost.values()) this.#end(departed)
     this.#pump()
     await promise
     cancel()
-    abort.abort()
   }
 
   #end(departed: Departed): void {
@@ -149,17 +160,17 @@ export class Departures {
       this.#bucket.spend(1)
       this.#tell(this.#queue.shift()!)
     }
-    if (this.#running === 0) this.#ending?.done()
+    this.#done()
   }
 
   #tell(app: AppClient): void {
-    const { controller, monotonic, failed } = this.#parts
-    const { until = Number.POSITIVE_INFINITY, abort } = this.#ending ?? {}
+    const { controller, over, monotonic, failed } = this.#parts
+    const { until = Number.POSITIVE_INFINITY } = this.#ending ?? {}
     this.#running++
     controller
       .disconnect(app.departure!, {
         sid: app.sid,
-        signal: abort?.signal ?? this.#never,
+        signal: over,
         timeoutMs: Math.min(PATIENCE_MS, until - monotonic()),
       })
       .then(({ status, error_msg }) => status === STATUS.ERROR && this.#report(error_msg || 'status ERROR'))
@@ -169,7 +180,11 @@ export class Departures {
 
   #ended(): void {
     this.#running--
-    if (this.#queue.length === 0 && this.#running === 0) this.#ending?.done()
+    this.#done()
+  }
+
+  #done(): void {
+    if (this.#queue.length + this.#running + this.#unsubscribes === 0) this.#ending?.done()
   }
 
   #report(reason: string): void {

@@ -8,7 +8,7 @@ import { startCable as startProcess } from '../../testing/cable.ts'
 import { connect, EXTENDED } from '../../testing/client.ts'
 import { startRpcApp } from '../../testing/rpc-app.ts'
 import { act, channel, visit } from '../../testing/rpc-script.ts'
-import { counted, METRICS, open, refused, startCable, token } from './test-cable.ts'
+import { counted, METRICS, open, refused, startCable, type TestCable, token } from './test-cable.ts'
 
 const ADA = visit({ identifiers: '{"user":"ada"}' })
 
@@ -257,4 +257,37 @@ for (const isDropped of [false, true])
     const { env } = app.calls.at(-1)!.request
     assert.deepEqual([env.istate, env.cstate.c], [{ n: '1' }, undefined])
     await cable.until(({ sessions, lost_sessions }) => sessions === 1 && lost_sessions === 0)
+  })
+
+for (const [how, end] of [
+  ['a remote disconnect', (cable: TestCable) => cable.post({ command: 'disconnect', payload: { identifier: 'ada' } })],
+  ['a shutdown', (cable: TestCable) => cable.close()],
+] as const)
+  test(`the app hears of an unsubscribe that waits for its turn while ${how} ends the session`, async t => {
+    const { app, cable } = await start(t, ['--rpc_concurrency=1'])
+    const [client, other] = [
+      await cable.welcomed({ query: visit({ identifiers: 'ada' }) }),
+      await cable.welcomed({ query: visit({ identifiers: 'bob' }) }),
+    ]
+    const chat = channel({}, { name: 'ada' })
+    await client.confirmed(chat)
+    const held = Promise.withResolvers<undefined>()
+    app.before = ({ request }) => (request.command === 'subscribe' ? held.promise : undefined)
+    other.command('subscribe', channel({}, { name: 'bob' }))
+    while (!(await app.called('command')).request.identifier.includes('bob'));
+    client.command('unsubscribe', chat)
+    while ((await counted(cable, 'rpc_pending_num')) === 0);
+    const ending = end(cable)
+    await client.closed
+    held.resolve(undefined)
+
+    const calls = [await app.called('command'), await app.called('disconnect', client.welcome.sid)]
+    assert.deepEqual(
+      calls.map(({ request }) => [request.command, request.identifier, request.subscriptions]),
+      [
+        ['unsubscribe', chat, []],
+        ['', '', []],
+      ],
+    )
+    await ending
   })
