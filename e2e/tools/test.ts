@@ -149,8 +149,9 @@ async function nodeTests(
 }
 
 /** The arguments of Node that start it again inside of a program. */
-const inside = (within: string | undefined, node = process.execPath): string[] =>
-  within === undefined ? [] : [within, node]
+function inside(within: string | undefined, node = process.execPath): string[] {
+  return within === undefined ? [] : [within, node]
+}
 
 async function playwright({ project, within, env }: Extract<Step, { project: unknown }>, print: Print): Promise<Count> {
   const report = join(scratch, `playwright-${++reports}.json`)
