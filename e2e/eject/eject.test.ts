@@ -37,7 +37,7 @@ const WORDS: Readonly<Record<string, RegExp>> = {
 }
 /** Of this clone: folders, pages, commands, the Board. */
 const GONE =
-  /\b(?:backends|(?<!@anycable\/)web|e2e|bench|cli|pack|lint|eject)\/|\bBoards?\b|\bvectors\/|hotcable (?:secret|helper|debug|doctor|cable)\b|recipes|CONTRIBUTING|docs\/(?!operating\.md|anycable\.md)\w/
+  /\b(?:backends|(?<!@anycable\/)web|deploy|e2e|bench|cli|pack|lint|eject)\/|\bBoards?\b|\bvectors\/|hotcable (?:secret|helper|debug|doctor|cable)\b|recipes|CONTRIBUTING|docs\/(?!operating\.md|anycable\.md)\w/
 
 for (const name of NAMES) {
   const folder = join(scratch, name)
