@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { NIGHTLY } from '../tools/parts.ts'
+import { NIGHTLY, PARTS } from '../tools/parts.ts'
 
 const read = (path: string) => readFileSync(path, 'utf8')
 const { scripts, version } = JSON.parse(read('package.json'))
@@ -80,6 +80,15 @@ test('the nightly workflow and the README have the parts of npm run test:nightly
 
   assert.deepEqual([...parts].sort(), [...NIGHTLY].sort())
   assert.deepEqual([...row.matchAll(/`([\w-]+)`/g)].map(([, part]) => part!).sort(), [...NIGHTLY].sort())
+})
+
+test('the nightly workflow installs what its parts need', () => {
+  const [, setup] = /run: npm run setup -- (.*)/.exec(read('.github/workflows/nightly.yml'))!
+  const needed = NIGHTLY.flatMap(part => PARTS[part]!.steps.flatMap(({ needs = [] }) => needs))
+  const options = needed.flatMap(({ option }) => option ?? [])
+
+  for (const option of options) assert.ok(setup!.split(' ').includes(option), option)
+  assert.ok(options.includes('--reference'))
 })
 
 test('workflows, forms and the dev container can be parsed', { skip: hasYaml() ? false : 'needs Ruby' }, () => {
