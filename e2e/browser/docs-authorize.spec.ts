@@ -45,7 +45,7 @@ test('the open page of a removed member hears nothing more, and its copied name 
   await expect(lines(bob)).toHaveText(['Both'])
   expect(await answerTo(app, token, name)).toBe('reject_subscription')
   await bob.reload()
-  await expect(bob.locator('body')).toContainText('You are not in this room.')
+  await expect(bob.locator('body')).toContainText('bob, you are not in this room.')
 })
 
 /** Subscribes to a copied name, as any program that has the name can; resolves with the type of the answer. */
