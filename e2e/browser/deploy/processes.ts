@@ -115,9 +115,8 @@ function flagsOf(mine: Readonly<Record<string, string | number>>): string[] {
   return list!
     .trim()
     .split('\n')
-    .map(line =>
-      Object.entries(mine).reduce((flag, [from, to]) => flag.replace(from, String(to)), line.trim().slice(2)),
-    )
+    .map(line => line.trim().slice(2).replace(/ # .*/, ''))
+    .map(flag => Object.entries(mine).reduce((text, [from, to]) => text.replace(from, String(to)), flag))
 }
 
 function launch(command: string, args: readonly string[], env: NodeJS.ProcessEnv, cwd: string): ChildProcess {

@@ -26,7 +26,7 @@ interface Fixtures {
   visit: (language: Deployment['languages'][number], client?: ClientName) => Promise<Visitor>
   /** Adds a card; resolves once the app acknowledged it. */
   add: (body: string, language?: Deployment['languages'][number]) => Promise<void>
-  /** Adds a card each 100 ms, also while the app is away. */
+  /** Adds a card each 250 ms, also while the app is away. */
   write: () => Writer
   /** The cards of a page that is rendered now. */
   render: () => Promise<string>
@@ -37,7 +37,7 @@ interface WorkerFixtures {
   deployment: Deployment
 }
 
-const BETWEEN_MS = 100
+const BETWEEN_MS = 250
 
 const start = process.env.HOTCABLE_E2E_DEPLOY === 'compose' ? startCompose : startProcesses
 
