@@ -23,7 +23,11 @@ const KEPT = [
   ...['LICENSE', 'tsconfig.base.json', '.npmrc', '.gitattributes'],
 ]
 /** Names that would count in this clone. */
-const RENAMED: Readonly<Record<string, string>> = { gitignore: '.gitignore', dockerignore: '.dockerignore' }
+const RENAMED: Readonly<Record<string, string>> = {
+  gitignore: '.gitignore',
+  dockerignore: '.dockerignore',
+  dockerfile: 'Dockerfile',
+}
 const SCRIPTS = {
   start: 'exec node -r ./server/config/preload.cjs start/main.ts',
   dev: 'exec node -r ./server/config/preload.cjs start/main.ts --watch',
@@ -50,8 +54,10 @@ export function writeProject(folder: string, name: string, language: LanguageNam
   const row = LANGUAGES[language]
   copyCable(folder, row)
   for (const file of KEPT) write(folder, file, readFileSync(join(ROOT, file)))
-  for (const file of filesIn(`eject/${language}`))
-    copyText(folder, file, file.replace(`eject/${language}/`, 'app/'), name, row)
+  for (const file of filesIn(`eject/${language}`)) {
+    const to = file.replace(`eject/${language}/`, '')
+    copyText(folder, file, `app/${RENAMED[to] ?? to}`, name, row)
+  }
   for (const file of filesIn('eject/project')) {
     const to = file.replace('eject/project/', '')
     copyText(folder, file, RENAMED[to] ?? to, name, row)
