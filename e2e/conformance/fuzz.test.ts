@@ -29,7 +29,7 @@ const AT_ONCE = env.HOTCABLE_TEST_REDIS !== undefined ? 6 : env.HOTCABLE_TEST_SE
 /** Small spaces, collected often: what stays is what is kept. A leak ends it. */
 const NODE_FLAGS = ['--max-old-space-size=192', '--max-semi-space-size=2']
 const GROWTH_MB = 64
-/** No sequence takes this long, on the slowest machine. */
+/** No step of a sequence takes this long, on the slowest machine. */
 const WEDGED_MS = 90_000
 const FLAGS = [
   ...OPEN,
@@ -100,7 +100,11 @@ async function attempt(n: number, steps = length(n)): Promise<Outcome> {
   const sequence = new Sequence(world, new Random(seed), world.stream(`fuzz/${n}`), own)
   let watch: NodeJS.Timeout | undefined
   const wedged = new Promise((_, fail) => {
-    watch = setTimeout(() => fail(new Error('wedged: nothing came of the last line')), WEDGED_MS)
+    let lines: number | undefined
+    watch = setInterval(() => {
+      if (sequence.log.length === lines) fail(new Error('wedged: nothing came of the last line'))
+      lines = sequence.log.length
+    }, WEDGED_MS)
   })
   try {
     await Promise.race([sequence.run(steps), wedged])
@@ -108,7 +112,7 @@ async function attempt(n: number, steps = length(n)): Promise<Outcome> {
   } catch (error) {
     return { error, log: sequence.log }
   } finally {
-    clearTimeout(watch)
+    clearInterval(watch)
     world.close()
     await own?.stop()
   }

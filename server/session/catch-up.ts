@@ -62,9 +62,8 @@ export class CatchUp {
   find(start: Start, subscription: Subscription): Found | undefined {
     const { history, listening } = this.#parts
     if (history === undefined || start === 'now') return undefined
-    const { streams } = subscription.grant
-    if (listening.opening(streams) !== undefined) return undefined
-    return this.#ask(subscription, pinned(start, listening.now(streams)), history)
+    if (listening.opening(subscription.grant.streams) !== undefined) return undefined
+    return this.#ask(subscription, pinned(start, history), history)
   }
 
   /** Whether we know already that a replay cannot bring the messages found. */
@@ -84,9 +83,9 @@ export class CatchUp {
     const { history, listening } = this.#parts
     if (history === undefined) return answerWithoutHistory(this.#session, start, subscription, asked)
     // "Now" is this moment: not when we listen, and not when the replay runs. A client that reads its confirmation and then
-    // lets its backend publish must get that message. If this node listens already, its feed may still be behind the moment
-    // at which it began: no message before that is later than now.
-    const now = listening.now(subscription.grant.streams)
+    // lets its backend publish must get that message. A later question is from the moment at which this node began to listen
+    // on, even if its feed is still behind that.
+    const now = subscription.state === 'waiting' ? history : listening.now(subscription.grant.streams)
     const pending = { subscription, start: pinned(start, now), asked }
     if (this.#queue === undefined && this.#take(pending, history, found)) return
     if (found instanceof Promise) found.catch(() => {}) // (we ask again when its turn comes)

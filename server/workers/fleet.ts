@@ -36,9 +36,10 @@ export interface Fleet {
   stop: (timeoutMs: number) => Promise<void>
 }
 
-/** Ticks in a row that a worker may leave without an answer; and those that its start may take. */
+/** Ticks in a row that a worker may leave without an answer. */
 const MOST_UNANSWERED = 10
-const TICKS_TO_START = 50
+/** So many more may pass while it starts: on a machine without a free core that takes more than a minute. */
+const TICKS_TO_START = 290
 /** A worker that lives for a shorter time makes the next one wait longer. */
 const SHORT_LIFE_MS = 10_000
 const FIRST_WAIT_MS = 100
