@@ -51,6 +51,11 @@ export class Ledger {
     this.#cutAt = undefined
   }
 
+  forgetTimes(): void {
+    this.replaysMs.length = 0
+    this.absencesMs.length = 0
+  }
+
   /** How many of the messages up to `newest` never arrived. */
   lost(newest: number): number {
     return newest - this.#seen.size
