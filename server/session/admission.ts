@@ -145,6 +145,10 @@ export function createAdmission(
     precision: pingPrecision ?? (settings.ping_timestamp_precision as PingPrecision),
   })
 
+  function settled(connection: Connection, admitted: Admitted, { previousSid }: Wishes): Promise<void> | undefined {
+    return connection.protocol === EXTENDED ? sessions.settled(previousSid, admitted) : undefined
+  }
+
   function resume(connection: Connection, admitted: Admitted, { previousSid }: Wishes): Soon<Snapshot | undefined> {
     if (connection.protocol !== EXTENDED || previousSid === '') return undefined
     // Before we take the lost session: a client that has to wait for room must find it then.
@@ -189,8 +193,10 @@ export function createAdmission(
         waiting.answer.then(() => leaving?.abort())
         return waiting
       }
+      const pending = settled(connection, admitted, wishes)
+      if (pending !== undefined) return wait(connection, caller, admitted, admitted, { pending })
       const resumed = resume(connection, admitted, wishes)
-      if (resumed instanceof Promise) return wait(connection, caller, admitted, admitted, resumed)
+      if (resumed instanceof Promise) return wait(connection, caller, admitted, admitted, { resuming: resumed })
       return admit(connection, admitted, wishes, resumed)
     } catch (error) {
       refuse(connection, error, caller)
@@ -198,19 +204,21 @@ export function createAdmission(
     }
   }
 
-  /** Waits for the identity, then for the session to resume. Pings meanwhile. */
+  /** Waits for the identity, for the commands of the session to resume, and for that session. Pings meanwhile. */
   function wait(
     connection: Connection,
     caller: Caller,
     { sid, identity }: { readonly sid: string; readonly identity?: string },
     found: Soon<Admitted>,
-    resuming?: Promise<Snapshot | undefined>,
+    { pending, resuming }: { pending?: Promise<void>; resuming?: Promise<Snapshot | undefined> } = {},
   ): WaitingClient {
     const wishes = readWishes(caller.url, caller.headers)
     const arrive = async () => {
       const admitted = await found
       try {
-        const resumed = await (resuming ?? resume(connection, admitted, wishes))
+        await (pending ?? settled(connection, admitted, wishes))
+        // A client that has left meanwhile takes nothing.
+        const resumed = arrivals.has(sid) ? await (resuming ?? resume(connection, admitted, wishes)) : undefined
         if (arrivals.admit(sid)) return admit(connection, admitted, wishes, resumed)
       } catch (error) {
         abandon(admitted)

@@ -67,6 +67,11 @@ export class Arrivals {
     arrival.identity = identity
   }
 
+  /** Whether its client still waits. */
+  has(sid: string): boolean {
+    return this.#waiting.has(sid)
+  }
+
   /** The arrival becomes a session. Returns false if it has ended. */
   admit(sid: string): boolean {
     return this.#waiting.delete(sid)

@@ -205,7 +205,7 @@ export class Session implements Addressee, Behind, Speaker, Subscribing, Perform
 
   /** The client has left, or has another session. Calls `then` after its last commands, or when they have waited for so long. */
   left(then: () => void, ms?: number): void {
-    if (this.#waiting === undefined) return then()
+    if (this.#ended || this.#waiting === undefined) return then()
     this.#waiting.left(then, this.#parts.later, ms)
   }
 

@@ -118,6 +118,16 @@ export class Sessions {
     for (const session of this.#bySid.values()) this.lost(session)
   }
 
+  /**
+   * Resolves once the commands of the session that this caller may resume have their answers, or have waited for too long;
+   * `undefined` if none waits. An action that runs may change the states from which the next session goes on.
+   */
+  settled(sid: string, caller: Identity): Promise<void> | undefined {
+    const session = this.#bySid.get(sid)
+    if (!session?.resumable || !session.isWaiting || !isTheSame(caller, session)) return undefined
+    return new Promise(resolve => session.left(resolve, PATIENCE_MS))
+  }
+
   /** Removes and returns the lost session; `undefined` if it is not the caller's. */
   resume(sid: string, caller: Identity): Soon<Snapshot | undefined> {
     const { resumables } = this.#parts
@@ -125,13 +135,7 @@ export class Sessions {
     // A client often notices a dead connection before we do: then we end the old session here.
     const session = this.#bySid.get(sid)
     if (!session?.resumable) return resumables.take(sid, caller)
-    return isTheSame(caller, session) ? this.#endAfterCommands(session) : undefined
-  }
-
-  /** An action that runs may change the states from which the next session goes on. */
-  #endAfterCommands(session: Session): Soon<Snapshot | undefined> {
-    if (!session.isWaiting) return this.#endOld(session)
-    return new Promise(resolve => session.left(() => resolve(this.#endOld(session)), PATIENCE_MS))
+    return isTheSame(caller, session) ? this.#endOld(session) : undefined
   }
 
   /** The store decides which of several nodes may have the session. */
@@ -141,7 +145,7 @@ export class Sessions {
       const snapshot = await resumables.take(sid, caller)
       if (snapshot === undefined) return undefined
       const session = this.#bySid.get(sid)
-      if (session !== undefined) return await this.#endAfterCommands(session)
+      if (session !== undefined) return this.#endOld(session)
       unawaited(signal({ takenOver: sid }), failed)
       return snapshot
     } catch (error) {
@@ -152,6 +156,7 @@ export class Sessions {
   }
 
   #endOld(session: Session): Snapshot | undefined {
+    if (session.ended) return undefined
     if (session.app !== undefined) session.app.isSettled = true
     const snapshot = this.#end(session)
     session.connection.close('resumed_elsewhere')

@@ -35,8 +35,8 @@ export class WaitingCommands {
   #isDue = false
   readonly #waiting: { readonly command: Command; readonly size: number }[] = []
   #size = 0
-  /** Set once the client has left. */
-  #leave: (() => void) | undefined
+  /** Not empty once the client has left, or comes again. */
+  readonly #leaving = new Set<() => void>()
 
   constructor(session: Orderly, current: Command) {
     this.#session = session
@@ -61,28 +61,24 @@ export class WaitingCommands {
     return isNew
   }
 
-  /**
-   * The client has left, or has another session. Calls `then` after its last commands, or when they have waited for so many ms;
-   * of several calls the newest is the first.
-   */
+  /** The client has left, or comes again. Calls `then` after its last commands, or when they have waited for so many ms. */
   left(then: () => void, later: (ms: number, then: () => void) => () => void, ms = LAST_MS): void {
     const isSubscribe = ({ command }: Command) => command === 'subscribe'
     // The answers are of no use.
     if (isSubscribe(this.#current) && this.#waiting.every(({ command }) => isSubscribe(command))) return then()
-    const cancel = later(ms, () => this.#leave?.())
-    const earlier = this.#leave
-    this.#leave = () => {
-      this.#leave = undefined
+    const leave = () => {
       cancel()
+      this.#leaving.delete(leave)
       then()
-      earlier?.()
     }
+    const cancel = later(ms, leave)
+    this.#leaving.add(leave)
   }
 
   /** No command waits any more: the last one is executed, or the session has ended. */
   end(): void {
     this.#session.connection.hold(false)
-    this.#leave?.()
+    for (const leave of this.#leaving) leave()
   }
 
   get #isFull(): boolean {
@@ -98,7 +94,7 @@ export class WaitingCommands {
         this.#session.caughtUp()
         return this.end()
       }
-      if (this.#leave === undefined || command.command !== 'subscribe') this.#session.obey(command)
+      if (this.#leaving.size === 0 || command.command !== 'subscribe') this.#session.obey(command)
     }
     if (!this.#isFull) this.#session.connection.hold(false)
   }

@@ -233,6 +233,72 @@ test('the app hears that a client has gone which a backend disconnected while th
   assert.equal((await app.called('disconnect')).sid, sid)
 })
 
+/** A client whose action runs until `held` resolves. */
+async function acting({ app, cable }: Awaited<ReturnType<typeof start>>) {
+  const client = await cable.welcomed({ protocols: EXTENDED, query: ADA })
+  const chat = channel({ streams: ['chat'] })
+  await client.confirmed(chat)
+  const held = Promise.withResolvers<undefined>()
+  app.before = ({ request }) => (request.command === 'message' ? held.promise : undefined)
+  client.command('message', chat, act({ env: { istate: { n: '1' } } }))
+  while ((await app.called('command')).request.command !== 'message');
+  return { client, held }
+}
+
+test('a client that leaves while it waits for its former session takes nothing, and the app hears of both', async t => {
+  const all = await start(t)
+  const { app, cable, methods, pass } = all
+  const { client, held } = await acting(all)
+  const sid = client.welcome.sid!
+  const second = await cable.connect({ protocols: EXTENDED, query: `${ADA}&sid=${sid}` })
+  await app.called('connect', sid)
+  const { sid: secondSid } = await app.called('connect')
+  await cable.stats()
+  await second.drop()
+  assert.equal((await app.called('disconnect')).sid, secondSid)
+  await client.drop()
+  held.resolve(undefined)
+  await cable.until(({ sessions, lost_sessions }) => sessions === 0 && lost_sessions === 1)
+
+  pass(100_000)
+  assert.equal((await app.called('disconnect')).sid, sid)
+  assert.equal(methods().filter(method => method === 'disconnect').length, 2)
+})
+
+test('a session whose connection closes after its client came again is resumed all the same', async t => {
+  const all = await start(t)
+  const { app, cable, methods, resume, pass } = all
+  const { client, held } = await acting(all)
+  const resuming = resume(client.welcome.sid!)
+  await app.called('connect', client.welcome.sid)
+  await app.called('connect')
+  await cable.stats()
+  await client.drop()
+  held.resolve(undefined)
+
+  const again = await resuming
+  assert.equal(again.welcome.restored, true)
+  pass(100_000)
+  await cable.until(({ sessions, lost_sessions }) => sessions === 1 && lost_sessions === 0)
+  assert.ok(!methods().includes('disconnect'))
+})
+
+test('the app hears of a session that a backend ends while its client waits to resume it', async t => {
+  const all = await start(t)
+  const { app, cable } = all
+  const { client } = await acting(all)
+  const second = await cable.connect({ protocols: EXTENDED, query: `${ADA}&sid=${client.welcome.sid}` })
+  await app.called('connect', client.welcome.sid)
+  const { sid } = await app.called('connect')
+  await cable.stats()
+  await cable.post({ command: 'disconnect', payload: { identifier: '{"user":"ada"}' } })
+
+  assert.equal((await client.until(({ type }) => type === 'disconnect')).at(-1)!.reason, 'remote')
+  assert.equal((await second.until(({ type }) => type === 'disconnect')).at(-1)!.reason, 'remote')
+  const told = [(await app.called('disconnect')).sid, (await app.called('disconnect')).sid]
+  assert.deepEqual(told.toSorted(), [client.welcome.sid, sid].toSorted())
+})
+
 for (const isDropped of [false, true])
   test(`a session that is resumed while its action runs keeps what the action changes, ${isDropped ? 'after' : 'before'} its connection is lost`, async t => {
     const { app, cable, resume } = await start(t)
