@@ -111,7 +111,7 @@ describeHelpers('a broadcast', helper => {
 
   const gaveUp: [status: number, after: string | undefined, options: object][] = [
     [503, '21', { timeout: 10, retries: 2 }],
-    [503, '3', { timeout: 2.5, retries: 3 }],
+    [503, '8', { timeout: 2.5, retries: 3 }],
     [503, '99999999999999999999', { timeout: 10, retries: 2 }],
     [503, '1', { timeout: 10, retries: 0 }],
     [429, undefined, { timeout: 10, retries: 2 }],
