@@ -6,7 +6,7 @@
 set -eu
 for file in "${SECRETS_FOLDER:-/run/secrets}"/*; do
   [ -f "$file" ] || continue
-  # An empty file is no setting: a key that is not being rotated has no former one.
+  # An empty file sets no variable: there is a former key only during a change of keys.
   value=$(cat "$file")
   [ -z "$value" ] || export "${file##*/}=$value"
 done

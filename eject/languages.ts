@@ -9,9 +9,9 @@ export interface EjectLanguage {
   /** The helper, and its place in the project. */
   readonly helper: readonly [from: string, to: string]
   readonly needs: string
-  /** Debian's. */
+  /** Of Debian. */
   readonly packages: readonly string[]
-  /** What its interpreter writes beside the sources. */
+  /** The folder that its interpreter writes beside the sources. */
   readonly ignored?: string
 }
 

@@ -52,7 +52,7 @@ function writeInto(folder: string, name: string, language: LanguageName): void {
   console.log(`${folder} has the project. Next: cd there, git init, npm install, npm start`)
 }
 
-/** git keeps what goes. */
+/** Deletes only files that git keeps. */
 async function replaceClone(name: string, language: LanguageName): Promise<void> {
   if (!isClean(ROOT))
     fail(

@@ -2,7 +2,7 @@
  * A project with the cable, one language and a page, made from this clone.
  *
  *   server/ client/     the same files, without their tests
- *   start/              of ours what keeps processes running; main.ts is that of project/
+ *   start/              our files that keep processes running, and main.ts of project/
  *   app/                the folder of the language here, and its helper
  *   all else            project/, with the words of the language; package.json, biome.json and tsconfig.json from ours
  *
@@ -100,7 +100,7 @@ export function lock(folder: string): void {
 function copyCable(folder: string, { helper: [from, to] }: EjectLanguage): void {
   for (const theirs of THEIRS)
     for (const file of filesIn(theirs).filter(isOfCable)) write(folder, file, readFileSync(join(ROOT, file)))
-  // A file that it names does not go along.
+  // The helper names backends/README.md, which the project does not get.
   write(folder, to, readFileSync(join(ROOT, from), 'utf8').replace('; backends/README.md has the rest', ''))
 }
 
@@ -114,7 +114,7 @@ function filesIn(folder: string): string[] {
     .sort()
 }
 
-/** Fills in `{{words}}`. A line with an empty one goes. */
+/** Fills in `{{words}}`, and drops a line whose word is empty. */
 function copyText(folder: string, from: string, to: string, name: string, row: EjectLanguage): void {
   const words: Readonly<Record<string, string>> = {
     ...{ name, title: row.title, needs: row.needs, app: row.app, helper: row.helper[1] },
@@ -151,7 +151,7 @@ function packageOf(folder: string, name: string): Package {
   }
 }
 
-/** server/ and client/ passed ours. */
+/** Without server/ and client/: they passed the rules of this clone. */
 function lintRules(): object {
   const { plugins: _, overrides: __, ...ours } = json('biome.json')
   const { noProcessEnv: ___, noDefaultExport: ____, ...style } = ours.linter.rules.style
