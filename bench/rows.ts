@@ -72,7 +72,7 @@ const JITTER: readonly TableRow[] = JITTER_SIZES.flatMap(size => [
   { title: 'the same, doubled', measure: `jitter doubled ${size}`, goals: [{ at: 0 }] },
   { title: 'the same, out of order', measure: `jitter disordered ${size}`, goals: [{ at: 0 }] },
   {
-    title: 'the same, from the new connection until all is there that was missed, median, ms',
+    title: 'the same, from the new connection until the client has all that it missed, median, ms',
     measure: `jitter replay p50 ${size}`,
     goals: [],
   },

@@ -21,7 +21,7 @@ test('server/ and client/ import nothing else of the project', () => {
   assert.ok(files.length > 200 && targets.length > 700, `${files.length} ${targets.length}`)
 })
 
-test('server/ and client/ import only packages that a production has', () => {
+test('server/ and client/ import only packages that npm ci --omit=dev installs', () => {
   const packages = packagesOf(imports)
 
   assert.deepEqual(

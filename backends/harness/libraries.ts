@@ -33,7 +33,7 @@ const GO_SQLITE = `${GO_PATH}/src/github.com/mattn/go-sqlite3`
 
 const MODULES = fileURLToPath(new URL('../../tmp/node_modules', import.meta.url))
 
-/** Not every Debian has these, or only one test needs them. Express and Fastify bring many packages that the project does not need: they are in tmp. */
+/** Some versions of Debian lack these, or only one test needs them. Express and Fastify bring many packages that the project does not need, so npm puts them into tmp. */
 export const EXTRAS = {
   laravel: php('Laravel', 'Illuminate', 'php-laravel-framework'),
   flaskWtf: { ...python('Flask-WTF', ['flask_wtf'], 'python3-flaskext.wtf'), isExtra: true },
@@ -71,7 +71,7 @@ export const RUBY_GRPC: Tool & { readonly gem: string } = {
   isPresent: async () => existsSync(`${GEMS}/gems`) && readdirSync(`${GEMS}/gems`).some(name => /^grpc-1\./.test(name)),
 }
 
-/** An app that `rails new` makes starts with it. Nothing fails without it. */
+/** An app that `rails new` makes needs it to start. Without Bundler we skip its tests. */
 export const BUNDLER: Tool = {
   title: 'Bundler',
   needs: 'bundle',

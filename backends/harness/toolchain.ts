@@ -123,7 +123,7 @@ export const CHROMIUM: Tool = {
   isPresent: async () => findChromium() !== undefined,
 }
 
-/** Playwright cannot drive Debian's Firefox, so puppeteer-core does. Only its tests need them. */
+/** Playwright cannot drive Debian's Firefox, so puppeteer-core does. Only the tests in e2e/firefox need the two. */
 export const FIREFOX: Tool & {
   readonly folder: string
   readonly find: () => { program: string; driver: string } | undefined
@@ -132,7 +132,7 @@ export const FIREFOX: Tool & {
   needs: 'Firefox, and puppeteer-core in tmp/firefox',
   packages: ['firefox-esr'],
   option: '--firefox',
-  /** Where npm installs puppeteer-core: alone, because npm removes from a folder what it is not asked for. */
+  /** Where npm installs puppeteer-core: alone, because npm removes other packages from the folder. */
   folder: 'tmp/firefox',
   find: () => {
     const program = FIREFOXES.find(isExecutable)

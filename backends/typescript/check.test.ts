@@ -249,7 +249,7 @@ describe('positions', () => {
       answer = says(status, text)
       let path = ''
       const arrived = () => asked.filter(request => request.path === path)
-      // Each question has another path: a busy machine may deliver one after its 250 ms, and so in the next test.
+      // Each question has another path, because a busy machine may deliver a question after its 250 ms, during the next test.
       const ask = () => {
         path = `/_broadcast/position?stream=a%2F%C3%A9%26b%2B${++questions}`
         return position(`a/é&b+${questions}`, { url, key: 's3cret' })

@@ -36,7 +36,7 @@ const CLIENTS_OF_A_STREAM = 50
 const PUBLISH_MS = 250
 /** How long a connection lasts on average. */
 const CUT_MS = 5_000
-/** A message is lost if it has not come when none has come for this time, after the last cut and broadcast. */
+/** After the last cut and broadcast: once no message has come for this time, we count the missing ones as lost. */
 const PATIENCE_MS = 20_000
 /** A server that was just started is slower. */
 const WARM_UP_MS = 8_000

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Ledger } from './ledger.ts'
 
-test('a replay lasts from the new connection until all has come that was missed, and an absence from the cut', () => {
+test('a replay begins at the new connection, an absence at the cut; both end with the last missed message', () => {
   const ledger = new Ledger()
   ledger.opens(0, 0)
   ledger.receives(1, 100)

@@ -1,5 +1,5 @@
 /**
- * The clients that the servers of the jitter row come with, as they come from npm: @anycable/core with the extended protocol,
+ * The clients that the servers of the jitter row are made for, as npm installs them: @anycable/core with the extended protocol,
  * socket.io-client, and for nchan what a browser's EventSource does.
  *
  * All wait for the same random time before they connect again, so that they miss as much.
@@ -60,7 +60,7 @@ export const STOCK: Readonly<Record<StockKind, Stock>> = {
 const [LEAST_WAIT_MS, MOST_WAIT_MS] = [500, 1_500]
 const waitMs = () => LEAST_WAIT_MS + Math.random() * (MOST_WAIT_MS - LEAST_WAIT_MS)
 
-/** What one client's connections go over: all these clients accept an agent, so we see each connection begin, and can reset it. */
+/** The agent of one client's connections: it sees each connection begin, and can reset it. */
 export class Line extends Agent {
   readonly #opens: () => void
   #socket: Socket | undefined

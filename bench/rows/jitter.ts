@@ -22,7 +22,7 @@ const PROGRAM = 'bench/jitter/clients.ts'
 /** A collection of the clients' garbage would stop all of them for up to 50 ms, which would be the 99th percentile. */
 const WITHOUT_PAUSES = ['--min-semi-space-size=512', '--max-semi-space-size=512']
 const ROUNDS = 2
-/** Of all rounds together: a median would hide the only message that was lost. */
+/** We add these up over all rounds: a median would hide the only lost message. */
 const COUNTS = ['lost', 'doubled', 'disordered'] as const
 
 /** `folder` holds socket.io-client; `step` runs a measurement that may fail. */

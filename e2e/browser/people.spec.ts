@@ -15,7 +15,7 @@ async function name(page: Page, text: string): Promise<void> {
   await page.keyboard.press('Enter')
 }
 
-test('/people lists each window as it comes, is named, and goes', async ({ page, browser }) => {
+test('/people shows each window that opens, the name that it takes, and that it goes', async ({ page, browser }) => {
   await open(page, '/people')
   await expect(page.locator('#people-count')).toContainText('Only this window is here')
   const second = await browser.newPage()

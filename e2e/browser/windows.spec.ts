@@ -1,4 +1,4 @@
-/** What a first visitor is asked to do: an empty board invites to open a second window, and says so when it sees one. */
+/** An empty board invites its visitor to open a second window, and says so when it sees one. */
 import { expect } from 'playwright/test'
 import { addCard, card, languages, openBoard, test, unique } from './demo.ts'
 

@@ -11,8 +11,9 @@ import { derived } from './signing.ts'
 /** More than the time after which a worker tells the primary of a changed session. */
 const STORE_MS = 5
 /**
- * A signal to all workers, and its answers, pass all that each process said before. What follows from that is under way
- * again: a client's subscribe, the answer to its `listen`, its read of the history, the answer, its changed session.
+ * A signal reaches each worker, and its answer comes back, after all messages that the processes sent before. Each of those
+ * may cause another one: a client's subscribe, the answer to its `listen`, its read of the history, the answer, its changed
+ * session. So we send as many signals.
  */
 const SIGNALS = 5
 
@@ -43,7 +44,7 @@ export function startLateWorkers(nodeFlags: readonly string[]): LateCables {
   }
 }
 
-/** Asks all workers to end a session that none has. */
+/** Asks all workers to end a session that does not exist. */
 async function signal({ http }: Server): Promise<void> {
   const headers = { authorization: `Bearer ${derived('api-cable')}` }
   const body = JSON.stringify({ sid: randomUUID() })

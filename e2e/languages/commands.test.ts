@@ -1,7 +1,6 @@
 /**
- * Every command in a Markdown file is run by a test, or its line, or the first line of its block, says "no test runs this". A cable's
- * command runs here, with its
- * flags and `--print-config`; so do the commands with curl. For each other one a table names the test.
+ * A test runs every command in a Markdown file, or its line, or the first line of its block, says "no test runs this". This test
+ * runs the commands of a cable, with their flags and `--print-config`, and those with curl. For the others a table names the test.
  */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'

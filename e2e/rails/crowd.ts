@@ -61,7 +61,7 @@ export interface Crowd {
   /** Answers to actions. */
   readonly answers: number
   readonly resumed: number
-  /** Resolves once each client that stays has had an answer from now on. */
+  /** Resolves once each client that stays has had one more answer. */
   allAnswered: () => Promise<void>
   /** Lets all clients leave; resolves once they have. */
   stop: () => Promise<void>
@@ -132,7 +132,7 @@ export function startCrowd(
     }
   }
 
-  /** Again and again; a connection that the cable ends, or refuses, is the end of one time. */
+  /** Runs again and again; a run ends early if the cable ends or refuses its connection. */
   async function repeat(run: (t: Scope, n: number) => Promise<void>, n: number): Promise<void> {
     while (!isOver) {
       const opened: (() => unknown)[] = []

@@ -38,7 +38,7 @@ const ROOM = JSON.stringify({ channel: 'ChatChannel', room: 'green' })
 const PACKAGE = 'npx --yes --package ~/hotcable/hotcable-0.1.0.tgz hotcable'
 const ours = (line: string) => line.replace(PACKAGE, `${process.execPath} ${resolve('cli/main.ts')}`)
 
-/** Makes the files of a section, or only one of them, and changes those that it changes. */
+/** Writes the files of a section, or only the file `only`, and applies its diffs. */
 function follow(app: RailsApp, title: string, only?: string): void {
   const section = SECTIONS.get(title)!
   for (const [, file, content] of section.matchAll(FILE)) if (file === (only ?? file)) app.write(file!, ours(content!))
@@ -102,7 +102,7 @@ async function visit(t: Scope, port: number, user: string, more: Record<string, 
   return { client, html, url }
 }
 
-/** Each hears what each says. */
+/** Both users hear what either of them says. */
 async function chat(...clients: readonly Client[]): Promise<void> {
   for (const client of clients) assert.equal((await client.subscribe(ROOM)).type, 'confirm_subscription')
   for (const speaker of clients) {

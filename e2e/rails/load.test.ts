@@ -1,6 +1,6 @@
 /**
  * A cable in front of a real Rails app for a minute, over HTTP and over gRPC: clients come and go, and the cable restarts under
- * them. It keeps no memory for those that have gone, gives its slots back, and Rails runs each callback.
+ * them. The cable keeps no memory for clients that have gone, and frees the slots of their calls; Rails runs each callback.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -13,7 +13,7 @@ import { type Crowd, startCrowd, startWitness, type Witness } from './crowd.ts'
 
 const CROWD = { guests: 12, stayers: 6 }
 const RESTARTS = 3
-/** Calls at once: fewer than clients, so that a slot that is not given back is missed. */
+/** Calls at once: fewer than clients, so that the clients soon lack a slot that the cable does not free. */
 const SLOTS = 4
 const WARM_UP_S = 15
 const STEADY_S = 30

@@ -30,7 +30,7 @@ export interface Part {
   readonly isExtra?: boolean
   /** Not in `npm run test:full`. */
   readonly isNightly?: boolean
-  /** In no list: most machines of tests have no Docker. */
+  /** In no list, because most machines that run the tests have no Docker. */
   readonly needsDocker?: boolean
   /** It measures time: nothing else runs meanwhile. */
   readonly isAlone?: boolean

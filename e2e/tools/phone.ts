@@ -4,7 +4,7 @@
  *
  *   npm run phone -- http://localhost:3000/python/
  *
- * Chromium slows requests down, and WebSockets not: the time to live lacks the two round trips of the handshake.
+ * Chromium slows down requests, but not WebSockets: the time to live lacks the two round trips of the handshake.
  */
 import { chromium } from 'playwright'
 import { chromiumLaunch } from '../../backends/harness/toolchain.ts'

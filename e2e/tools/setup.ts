@@ -98,7 +98,7 @@ function installPackages(tool: Tool): void {
   if (!done) console.log(`setup: ${missing(tool)}. Nothing is tested with it; all else is.`)
 }
 
-/** For their recipes; in the folder of the gems, because the project does not depend on them. (npm removes what it is not asked for.) */
+/** For their recipes; in the folder of the gems, because the project does not depend on them. (npm would remove other packages from it.) */
 function installFrameworks(): void {
   const isInstalled = npm('tmp', 'express@5', 'fastify@5', '@fastify/formbody@9')
   console.log(

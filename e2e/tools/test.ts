@@ -7,8 +7,8 @@
  *   node e2e/tools/test.ts unit swap       these: parts.ts has their names
  *   node e2e/tools/test.ts usual heal      the usual ones, and one more
  *
- * Two steps run at a time, because steps mostly wait; of those with a browser one. Then we print what each printed when it
- * ends.
+ * Two steps run at a time, because steps mostly wait, but only one with a browser. When a step ends, we print all that it
+ * printed.
  *
  * It installs nothing. It skips the tests of a missing program and says how to install it; with CI=true that is a failure.
  */

@@ -9,7 +9,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { BlockList, isIP, isIPv6 } from 'node:net'
 
-/** A request, as Node has it. */
+/** The part of Node's request that we read. */
 export interface Asking {
   readonly headers: IncomingHttpHeaders
   readonly socket?: { readonly remoteAddress?: string | undefined } | undefined

@@ -19,7 +19,7 @@ export interface Question {
 /** `until`: Unix time in seconds. Without it the client may listen for as long as its subscription is open. */
 export type Answer = { readonly allowed: false } | { readonly allowed: true; readonly until: number | undefined }
 
-/** The app answers, but neither yes nor no. (A 502, 503 or 504 is of a proxy in front of an app that is away.) */
+/** The app answers, but neither yes nor no. (A proxy in front of an app that is away answers 502, 503 or 504.) */
 export class AnswerUseless extends Error {
   override readonly name = 'AnswerUseless'
 }

@@ -185,7 +185,7 @@ test('the app gets a limited number of questions at once, and a question behind 
   assert.equal((await Promise.all(permits)).length, 402)
 })
 
-test('while the app is away, one question is asked at a time; its first answer lets all through', async () => {
+test('the cable asks an app that is away one question at a time; the first answer lets all through', async () => {
   const { authority, asked, pass } = start({ concurrency: 100 })
   const permits = Array.from({ length: 20 }, (_, n) => authority.permit({ ...ROOM, stream: `room/${n}` }))
   const answering = Promise.all(permits)
@@ -205,7 +205,7 @@ test('while the app is away, one question is asked at a time; its first answer l
   assert.equal((await answering).length, 20)
 })
 
-test('an app that answers with an error is there, and each question is asked', async () => {
+test('an app that answers with an error is not away, and the cable asks it each question', async () => {
   const { authority, asked, pass } = start({ concurrency: 100 })
   const permits = Array.from({ length: 20 }, (_, n) => authority.permit({ ...ROOM, stream: `room/${n}` }))
   const answering = Promise.all(permits)

@@ -5,7 +5,7 @@
  *     ▲                ╰▶ none: again after a while, for as long as a caller waits
  *     ╰ equal questions share one
  *
- * A circuit breaker stands in front of the attempts: of an app that is away, the cable asks one question at a time.
+ * A circuit breaker stands in front of the attempts: the cable asks an app that is away one question at a time.
  */
 import { backoff, type Pauses, rest } from '../base/backoff.ts'
 import type { Log } from '../log.ts'

@@ -47,7 +47,7 @@ export interface AppCallParts {
   controller: Controller
   /** Time for a call, with all attempts, ms. */
   commandMs: number
-  /** Aborted once no call has a use any more. */
+  /** Aborted once the cable needs no answer any more. */
   over: AbortSignal
   monotonic: () => number
   /** Calls `then` after so many ms. Returns a function that cancels the call. */

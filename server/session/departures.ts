@@ -35,7 +35,7 @@ export interface DepartureParts {
   monotonic: () => number
   /** Calls `then` after so many ms. Returns a function that cancels the call. */
   later: (ms: number, then: () => void) => () => void
-  /** Aborted once no call has a use any more. */
+  /** Aborted once the cable needs no answer any more. */
   over: AbortSignal
   failed: (error: unknown) => void
   log: Pick<Log, 'warn'>

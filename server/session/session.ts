@@ -203,7 +203,7 @@ export class Session implements Addressee, Behind, Speaker, Subscribing, Perform
     return this.#waiting !== undefined
   }
 
-  /** The client has left, or has another session. Calls `then` after its last commands, or when they have waited for so long. */
+  /** The client has left, or has another session. Calls `then` after its last commands, after so many ms at the latest. */
   left(then: () => void, ms?: number): void {
     if (this.#ended || this.#waiting === undefined) return then()
     this.#waiting.left(then, this.#parts.later, ms)

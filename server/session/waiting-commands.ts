@@ -61,7 +61,7 @@ export class WaitingCommands {
     return isNew
   }
 
-  /** The client has left, or comes again. Calls `then` after its last commands, or when they have waited for so many ms. */
+  /** The client has left, or comes again. Calls `then` after its last commands, after so many ms at the latest. */
   left(then: () => void, later: (ms: number, then: () => void) => () => void, ms = LAST_MS): void {
     const isSubscribe = ({ command }: Command) => command === 'subscribe'
     // The answers are of no use.

@@ -184,7 +184,7 @@ test('a cable that stops waits for the app no longer than --shutdown_timeout', a
   assert.equal(await refused(cable, 'internal').catch(() => 0), 0)
 })
 
-test('a process that stops while the app is away still tells it of the clients that have gone', async t => {
+test('a cable that stops while the app is away still tells the app which clients have gone', async t => {
   const app = await startRpcApp(t)
   const cable = await startProcess([
     ...[`--rpc_host=${app.host}`, '--http_rpc_secret=none', '--public_streams', '--shutdown_timeout=20'],
@@ -201,7 +201,7 @@ test('a process that stops while the app is away still tells it of the clients t
   assert.equal((await stopped).code, 0)
 })
 
-test('the app hears that a client has gone which it admitted, and which the cable then refused', async t => {
+test('the app hears that a client has gone, if the app admitted it and the cable then refused it', async t => {
   const { app, cable } = await start(t, ['--max_sessions=1', '--sse'])
   const first = await cable.welcomed({ query: ADA })
   const second = await cable.connect({ query: ADA })
@@ -220,7 +220,7 @@ test('the app hears that a client has gone which it admitted, and which the cabl
   }
 })
 
-test('the app hears that a client has gone which a backend disconnected while the app admitted it', async t => {
+test('the app hears that a client has gone, if a backend disconnected it while the app admitted it', async t => {
   const { app, cable } = await start(t)
   const held = Promise.withResolvers<undefined>()
   app.before = ({ method }) => (method === 'connect' ? held.promise : undefined)
