@@ -122,6 +122,8 @@ interface Site {
   readonly cables: readonly RunningCable[]
   /** The lines of the log of all cables. */
   readonly lines: readonly string[]
+  /** The bodies of each POST that the app read. */
+  readonly posts: readonly string[]
 }
 
 for (const [name, front] of Object.entries(FRONTS)) {
@@ -200,6 +202,15 @@ function tests(front: Front): void {
     assert.match(lines.find(line => line.includes('session refused'))!, /code=token_missing address=127\.0\.0\.2$/)
   })
 
+  test('an app that reads a POST and closes gets it once', async t => {
+    const { host, posts } = await start(t, front)
+
+    const { status } = await ask(`https://${host}/notes`, { method: 'POST', body: 'a note' })
+
+    assert.equal(status, 502)
+    assert.deepEqual(posts, ['a note'])
+  })
+
   test('new clients reach the other cable while one shuts down', async t => {
     const { host, cables } = await start(t, front)
     const others = new URL(cables[1]!.url).port
@@ -223,7 +234,14 @@ function tests(front: Front): void {
 async function start(t: TestContext, { tool, args, files, env }: Front): Promise<Site> {
   const folder = mkdtempSync(join(tmpdir(), 'hotcable-front-'))
   t.after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }))
-  const app = createServer(({ url, headers }, response) => {
+  const posts: string[] = []
+  const app = createServer(async (asked, response) => {
+    const { url, headers } = asked
+    if (asked.method === 'POST') {
+      posts.push(await text(asked))
+      asked.socket.destroy()
+      return
+    }
     response.setHeader('content-type', 'application/json')
     response.statusCode = url === '/page' ? 200 : 404
     response.end(JSON.stringify({ isApp: true, url, headers }))
@@ -253,7 +271,7 @@ async function start(t: TestContext, { tool, args, files, env }: Front): Promise
   t.after(() => end(child))
   const host = `localhost:${port}`
   await healthy(`https://${host}/page`, child)
-  return { host, cables, lines }
+  return { host, cables, lines, posts }
 }
 
 const query = () => `?jid=${issueToken({ id: 'ada' }, { secret: SECRET })}`
@@ -308,10 +326,18 @@ async function listen(t: TestContext, url: string) {
 }
 
 /** A path is sent as it is written. */
-async function ask(url: string, options: { localAddress?: string; headers?: Record<string, string> } = {}) {
+async function ask(
+  url: string,
+  {
+    body,
+    ...options
+  }: { localAddress?: string; headers?: Record<string, string>; method?: string; body?: string } = {},
+) {
   const { hostname, port } = new URL(url)
   const path = url.replace(/^https:\/\/[^/]+/, '')
-  const asked = request({ hostname, port, path, agent: false, family: 4, rejectUnauthorized: false, ...options }).end()
+  const asked = request({ hostname, port, path, agent: false, family: 4, rejectUnauthorized: false, ...options }).end(
+    body,
+  )
   const [answer] = (await once(asked, 'response')) as [IncomingMessage]
   return { status: answer.statusCode, body: await text(answer) }
 }
