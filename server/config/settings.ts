@@ -65,7 +65,7 @@ const LISTENING = {
     'ADDRESSES',
     proxies,
     [],
-    'Proxies whose X-Forwarded-For names the address of a client, for the log and for an app: addresses, blocks such as 10.0.0.0/8, or private; comma-separated. Default: none.',
+    'Proxies whose X-Forwarded-For names the address of a client, for the log and for an app: addresses, blocks such as 10.0.0.0/8, or private, if no client has a private address; comma-separated. Default: none.',
   ),
   presets: setting(
     'NAMES',
