@@ -76,8 +76,10 @@ function tracked(): string[] {
   return git(ROOT, 'ls-files', '-z').split('\0').filter(Boolean)
 }
 
+/** An outer repository may ignore the folder: then it is clean, and git could not bring anything back. */
 function isClean(folder: string): boolean {
   try {
+    git(folder, 'ls-files', '--error-unmatch', 'server/version.ts')
     return git(folder, 'status', '--porcelain') === ''
   } catch {
     return false
@@ -103,7 +105,7 @@ function removeEmpty(folder: string): void {
 
 function languageOf(text: string): LanguageName {
   const name = text.trim().toLowerCase()
-  return name in LANGUAGES ? (name as LanguageName) : fail(`--language is one of ${NAMES}`)
+  return Object.hasOwn(LANGUAGES, name) ? (name as LanguageName) : fail(`--language is one of ${NAMES}`)
 }
 
 async function ask(question: string): Promise<string> {

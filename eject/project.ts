@@ -75,9 +75,11 @@ export function updateProject(folder: string): string[] {
   const row = Object.values<EjectLanguage>(LANGUAGES).find(({ helper }) => existsSync(join(folder, helper[1])))
   if (row === undefined || !existsSync(join(folder, 'server/version.ts')))
     throw new Error(`${folder} has no server/ and no helper of npm run eject`)
+  const its = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Package
+  if (!its.dependencies || !its.devDependencies)
+    throw new Error(`${folder}/package.json needs dependencies and devDependencies`)
   for (const theirs of THEIRS) rmSync(join(folder, theirs), { recursive: true, force: true })
   copyCable(folder, row)
-  const its = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Package
   const ours = packageOf(folder, its.name)
   const changed: string[] = []
   for (const kind of ['dependencies', 'devDependencies'] as const)
