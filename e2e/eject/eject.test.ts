@@ -205,6 +205,44 @@ test('an update replaces the cable and the helper, takes the versions of package
   assert.equal(dependencies['left-pad'], '1.3.0')
 })
 
+test('an update replaces nothing that git could not bring back, and nothing beside a package.json without packages', t => {
+  const outer = mkdtempSync(join(tmpdir(), 'hotcable-outer-'))
+  t.after(() => rmSync(outer, { recursive: true }))
+  const project = join(outer, 'project')
+  cpSync(join(scratch, 'ruby'), project, { recursive: true })
+  writeFileSync(join(outer, '.gitignore'), 'project')
+  committed(outer)
+  writeFileSync(join(project, 'server/mine.ts'), '')
+  const update = () => run('.', 'eject/main.ts', '--update', `--into=${project}`)
+
+  assert.match(update().stderr, /^eject: git must have .* as it is: commit/)
+  writeFileSync(join(project, 'package.json'), '{}')
+  committed(project)
+  assert.match(update().stderr, /package\.json needs dependencies/)
+
+  assert.ok(existsSync(join(project, 'server/mine.ts')))
+})
+
+test('a language is one of the list, and no property of every object', () => {
+  const { status, stderr } = run('.', 'eject/main.ts', '--language=constructor', `--into=${join(scratch, 'none')}`)
+
+  assert.equal(status, 1)
+  assert.match(stderr, /^eject: --language is one of /)
+})
+
+test('python: the app reads at most 64 KiB, also for a length that is no number', () => {
+  const lengths = ['', 'abc', '-1', '²', '9'.repeat(5000), '65537']
+  const script = `import app, io, json, sys
+for length in json.loads(sys.argv[1]):
+    body = io.BytesIO(b"body=" + b" " * 100000)
+    status, *_ = app.add({"CONTENT_LENGTH": length, "wsgi.input": body})
+    print(status[:3], body.tell())`
+  const env = { ...process.env, PYTHONPATH: join(scratch, 'python/app'), PYTHONDONTWRITEBYTECODE: '1' }
+  const said = execFileSync('python3', ['-c', script, JSON.stringify(lengths)], { encoding: 'utf8', env })
+
+  assert.deepEqual(said.trim().split('\n'), ['422 0', '422 0', '422 0', '422 0', '422 0', '422 65536'])
+})
+
 /** This clone as a new user has it, with the changes that are not committed yet. */
 function cloned(t: TestContext): string {
   const clone = mkdtempSync(join(tmpdir(), 'hotcable-clone-'))

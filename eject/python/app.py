@@ -41,7 +41,8 @@ def show(request):
 def add(request):
     if request.get("HTTP_SEC_FETCH_SITE") == "cross-site":
         return "403 Forbidden", [], "A form of another site changes nothing here.\n"
-    length = min(int(request.get("CONTENT_LENGTH") or 0), 64 * 1024)
+    stated = request.get("CONTENT_LENGTH", "")
+    length = min(int(stated), 64 * 1024) if re.fullmatch("[0-9]{1,9}", stated) else 0
     body = parse_qs(request["wsgi.input"].read(length).decode("utf-8", "replace")).get("body", [""])[0].strip()
     if not 1 <= len(body) <= 500:
         return "422 Unprocessable Entity", [], "A note has 1 to 500 characters.\n"
