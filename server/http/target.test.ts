@@ -95,6 +95,10 @@ test('a proxy that passes on /cable/… alone opens no other route', async t => 
     assert.match(await raw.until(/malformed[\s\S]*\r\n0\r\n\r\n$|HELP|ok/), /^HTTP\/1\.1 400 .*path_malformed/s, path)
     raw.forget()
   }
+  // A URL drops a tab; Node's parser refuses it.
+  const tab = openRaw(t, cable.url.broadcast)
+  tab.write('GET /cable/.\t./metrics HTTP/1.1\r\nHost: a\r\n\r\n')
+  assert.match(await tab.closed, /^HTTP\/1\.1 400 /)
   raw.write('GET /cable/..hotcable.js HTTP/1.1\r\nHost: a\r\n\r\n')
   assert.match(await raw.until(/\r\n\r\n/), /^HTTP\/1\.1 404 /)
 })
