@@ -41,6 +41,28 @@ test('/people knows the other windows of a browser, and the name of its reader',
   await expect(people(second)).toHaveText(['Ada (this window)', 'Ada (this browser)'])
 })
 
+test('/people lists a client that joins without a name', async ({ page }) => {
+  await open(page, '/people')
+
+  await page.evaluate(async () => {
+    const { signedStreamName } = document.querySelector<HTMLElement>('#people')!.dataset
+    const meta = (name: string) => document.querySelector<HTMLMetaElement>(`meta[name=${name}]`)!.content
+    const identifier = JSON.stringify({ channel: '$pubsub', signed_stream_name: signedStreamName })
+    for (const [id, more] of Object.entries({ absent: {}, empty: { info: null }, number: { info: { name: 5 } } })) {
+      const token = `anycable-token.${meta('cable-token')}`
+      const socket = new WebSocket(meta('cable-url'), ['actioncable-v1-ext-json', token])
+      const send = (command: object) => socket.send(JSON.stringify({ identifier, ...command }))
+      socket.onmessage = ({ data }) => {
+        const { type } = JSON.parse(data)
+        if (type === 'welcome') send({ command: 'subscribe' })
+        if (type === 'confirm_subscription') send({ command: 'join', presence: { id, ...more } })
+      }
+    }
+  })
+
+  await expect(people(page)).toHaveText([/this window/, 'A guest', 'A guest', 'A guest'])
+})
+
 test('a window of /people that lost its network is in the list again', async ({ page, browser, baseURL }) => {
   const network = await createProxy(Number(new URL(baseURL!).port))
   await open(page, '/people')

@@ -8,6 +8,9 @@ interface Info {
   readonly name: string
 }
 
+/** Another client may have joined with anything. */
+type Stated = Readonly<Record<string, unknown>> | null | undefined
+
 const STORED = 'hotcable-name'
 
 const list = document.querySelector<HTMLElement>('#people')!
@@ -50,7 +53,7 @@ async function show(): Promise<void> {
   list.classList.toggle('stale', !isLive)
   const present = isLive ? await channel.presence.info().catch(() => undefined) : undefined
   if (present === undefined) return
-  const windows = Object.entries(present as Record<string, Info>)
+  const windows = Object.entries(present as Record<string, Stated>)
   document.querySelector('#people-count')!.textContent =
     windows.length > 1
       ? `${windows.length} windows are here.`
@@ -61,8 +64,9 @@ async function show(): Promise<void> {
 /** This window comes first, then those of this browser. */
 const distance = (key: string): number => (key === id ? 0 : key.startsWith(`${visitor}/`) ? 1 : 2)
 
-function row([key, { name }]: [id: string, info: Info]): HTMLElement {
-  const text = String(name).slice(0, 40) || 'A guest'
+function row([key, stated]: [id: string, stated: Stated]): HTMLElement {
+  const name = stated?.name
+  const text = (typeof name === 'string' && name.slice(0, 40)) || 'A guest'
   const where = ['this window', 'this browser', ''][distance(key)]!
   const item = element('li', element('b', text))
   item.style.setProperty('--hue', String(hueOf(key.split('/', 1)[0]!)))
