@@ -34,7 +34,8 @@ function look(changes: readonly MutationRecord[]): void {
   else if (list !== null) update(list, changes)
   count()
   explain()
-  invite()
+  // (To find its place takes longer on a long list.)
+  if (votes.size === 0) invite()
   restoreFocus(votes.size === 0)
 }
 
