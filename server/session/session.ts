@@ -198,15 +198,18 @@ export class Session implements Addressee, Behind, Speaker, Subscribing, Perform
     this.#waiting = undefined
   }
 
-  /** Whether an answer to a command is due. */
-  get isWaiting(): boolean {
-    return this.#waiting !== undefined
+  /** The client has left. Calls `then` after its last commands, or when they have waited for 5 s. */
+  left(then: () => void): void {
+    if (this.#ended || this.#waiting === undefined) return then()
+    this.#waiting.left(then, this.#parts.later)
   }
 
-  /** The client has left, or has another session. Calls `then` after its last commands, after so many ms at the latest. */
-  left(then: () => void, ms?: number): void {
-    if (this.#ended || this.#waiting === undefined) return then()
-    this.#waiting.left(then, this.#parts.later, ms)
+  /** Resolves after the commands that wait, after so many ms at the latest. `undefined`: none waits. */
+  settled(ms: number): Promise<void> | undefined {
+    const waiting = this.#waiting
+    return this.#ended || waiting === undefined
+      ? undefined
+      : new Promise(resolve => waiting.settled(resolve, this.#parts.later, ms))
   }
 
   obey(command: Command): Outcome {

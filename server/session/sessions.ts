@@ -124,8 +124,7 @@ export class Sessions {
    */
   settled(sid: string, caller: Identity): Promise<void> | undefined {
     const session = this.#bySid.get(sid)
-    if (!session?.resumable || !session.isWaiting || !isTheSame(caller, session)) return undefined
-    return new Promise(resolve => session.left(resolve, PATIENCE_MS))
+    return session?.resumable && isTheSame(caller, session) ? session.settled(PATIENCE_MS) : undefined
   }
 
   /** Removes and returns the lost session; `undefined` if it is not the caller's. */

@@ -35,8 +35,9 @@ export class WaitingCommands {
   #isDue = false
   readonly #waiting: { readonly command: Command; readonly size: number }[] = []
   #size = 0
-  /** Not empty once the client has left, or comes again. */
-  readonly #leaving = new Set<() => void>()
+  #hasLeft = false
+  /** Of those that wait for the end of the commands. */
+  readonly #over = new Set<() => void>()
 
   constructor(session: Orderly, current: Command) {
     this.#session = session
@@ -61,24 +62,32 @@ export class WaitingCommands {
     return isNew
   }
 
-  /** The client has left, or comes again. Calls `then` after its last commands, after so many ms at the latest. */
-  left(then: () => void, later: (ms: number, then: () => void) => () => void, ms = LAST_MS): void {
+  /** The client has left. Calls `then` after its last commands, and executes no subscribe any more. */
+  left(then: () => void, later: (ms: number, then: () => void) => () => void): void {
+    this.#hasLeft = true
+    this.settled(then, later, LAST_MS)
+  }
+
+  /**
+   * Calls `then` after the last command, after so many ms at the latest; or at once if they are subscribes, whose answers are of
+   * no use to a client that has left, or has another session.
+   */
+  settled(then: () => void, later: (ms: number, then: () => void) => () => void, ms: number): void {
     const isSubscribe = ({ command }: Command) => command === 'subscribe'
-    // The answers are of no use.
     if (isSubscribe(this.#current) && this.#waiting.every(({ command }) => isSubscribe(command))) return then()
-    const leave = () => {
+    const over = () => {
       cancel()
-      this.#leaving.delete(leave)
+      this.#over.delete(over)
       then()
     }
-    const cancel = later(ms, leave)
-    this.#leaving.add(leave)
+    const cancel = later(ms, over)
+    this.#over.add(over)
   }
 
   /** No command waits any more: the last one is executed, or the session has ended. */
   end(): void {
     this.#session.connection.hold(false)
-    for (const leave of this.#leaving) leave()
+    for (const over of this.#over) over()
   }
 
   get #isFull(): boolean {
@@ -94,7 +103,7 @@ export class WaitingCommands {
         this.#session.caughtUp()
         return this.end()
       }
-      if (this.#leaving.size === 0 || command.command !== 'subscribe') this.#session.obey(command)
+      if (!this.#hasLeft || command.command !== 'subscribe') this.#session.obey(command)
     }
     if (!this.#isFull) this.#session.connection.hold(false)
   }

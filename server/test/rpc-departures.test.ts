@@ -265,6 +265,23 @@ test('a client that leaves while it waits for its former session takes nothing, 
   assert.equal(methods().filter(method => method === 'disconnect').length, 2)
 })
 
+test('a client that comes again and leaves takes no subscribe from the session that waits', async t => {
+  const all = await start(t)
+  const { app, cable } = all
+  const { client, held } = await acting(all)
+  const news = channel({ streams: ['news'] })
+  client.command('subscribe', news)
+  const second = await cable.connect({ protocols: EXTENDED, query: `${ADA}&sid=${client.welcome.sid}` })
+  await app.called('connect', client.welcome.sid)
+  await app.called('connect')
+  await cable.stats()
+  await second.drop()
+  while ((await counted(cable, 'arriving_num')) > 0);
+  held.resolve(undefined)
+
+  await client.until(({ type, identifier }) => type === 'confirm_subscription' && identifier === news)
+})
+
 test('a session whose connection closes after its client came again is resumed all the same', async t => {
   const all = await start(t)
   const { app, cable, methods, resume, pass } = all
