@@ -34,9 +34,10 @@ function look(changes: readonly MutationRecord[]): void {
   else if (list !== null) update(list, changes)
   count()
   explain()
+  const isEmpty = votes.size === 0
   // (To find its place takes longer on a long list.)
-  if (votes.size === 0) invite()
-  restoreFocus(votes.size === 0)
+  if (isEmpty) invite()
+  restoreFocus(isEmpty)
 }
 
 /** A new list is a new page: none of its cards is new to the reader. */

@@ -87,8 +87,9 @@ const hueOf = (text: string): number => [...text].reduce((sum, each) => (sum * 3
 
 function showStatus(isLive: boolean): void {
   const status = document.querySelector<HTMLElement>('#cable-status')!
-  status.dataset.state = isLive ? 'live' : channel.state === 'closed' ? 'refused' : 'connecting'
-  status.textContent = isLive ? 'live' : channel.state === 'closed' ? 'refused' : 'connecting'
+  const state = isLive ? 'live' : channel.state === 'closed' ? 'refused' : 'connecting'
+  status.dataset.state = state
+  status.textContent = state
 }
 
 const info = (): Info => ({ name: field.value.trim() })
