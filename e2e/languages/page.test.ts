@@ -14,6 +14,7 @@ import { alike, card, NAMES, page } from '../../backends/harness/board-page.ts'
 import type { BoardAnswer } from '../../backends/harness/board-process.ts'
 import { differences } from '../../backends/harness/differences.ts'
 import { eachBoard, startBoards } from '../../backends/harness/every-board.ts'
+import { known } from '../../backends/harness/within.ts'
 
 const boards = startBoards()
 
@@ -50,7 +51,11 @@ eachBoard(backend => {
       store(boards, { body: `written while ${stream} was asked for` })
       return '41/a-b_C'
     }
-    const { body } = await board().ask('/')
+    const ask = () => {
+      asked.length = 0
+      return board().ask('/')
+    }
+    const { body } = await known(ask, answer => answer.body.includes('data-position="41/'))
     assert.deepEqual(asked, ['board/1'])
     assert.match(body, /written while board\/1 was asked for/)
     assert.match(body, /data-position="41\/a-b_C"/)
