@@ -11,13 +11,12 @@ import { freePort } from './ports.ts'
 import { type TestPostgres, unprivileged } from './postgres.ts'
 
 /** Debian installs it into a folder that is not in the PATH of most users. */
-export const PGBOUNCER_PROGRAM = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin']
-  .map(folder => join(folder, 'pgbouncer'))
-  .find(has)
+export const findPgBouncer = (): string | undefined =>
+  [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin'].map(folder => join(folder, 'pgbouncer')).find(has)
 
 /** The option `skip` of a test that needs it. In CI such a test fails instead. */
 export const NO_PGBOUNCER =
-  PGBOUNCER_PROGRAM !== undefined || process.env.CI ? false : 'pgbouncer is not here: npm run setup'
+  process.env.CI || findPgBouncer() !== undefined ? false : 'pgbouncer is not here: npm run setup'
 
 /** Returns the URL of the database `app` behind it. */
 export async function startPgBouncer(
@@ -25,7 +24,8 @@ export async function startPgBouncer(
   { url }: TestPostgres,
   { mode }: { mode: 'transaction' | 'session' },
 ): Promise<string> {
-  if (PGBOUNCER_PROGRAM === undefined) throw new Error('pgbouncer is not here: npm run setup')
+  const program = findPgBouncer()
+  if (program === undefined) throw new Error('pgbouncer is not here: npm run setup')
   const folder = mkdtempSync(join(tmpdir(), 'hotcable-pgbouncer-'))
   chmodSync(folder, 0o755)
   const port = await freePort()
@@ -34,7 +34,7 @@ export async function startPgBouncer(
   const target = `host=${hostname} port=${to} user=${username} password=${password}`
   const usual = ['listen_addr=127.0.0.1', `listen_port=${port}`, 'unix_socket_dir=', 'auth_type=any', 'log_stats=0']
   writeFileSync(file, ['[databases]', `app=${target}`, '[pgbouncer]', ...usual, `pool_mode=${mode}`, ''].join('\n'))
-  const child = endsWithUs(spawn(PGBOUNCER_PROGRAM, [file], { ...unprivileged(), stdio: ['ignore', 'ignore', 'pipe'] }))
+  const child = endsWithUs(spawn(program, [file], { ...unprivileged(), stdio: ['ignore', 'ignore', 'pipe'] }))
   t.after(async () => {
     await end(child, 'SIGKILL')
     rmSync(folder, { recursive: true })

@@ -29,12 +29,13 @@ import { freePort } from './ports.ts'
 
 const run = promisify(execFile)
 
-/** Debian keeps the server out of the PATH. */
-export const POSTGRES_FOLDER = [...debianFolders(), ...(process.env.PATH ?? '').split(delimiter)].find(has)
+/** The folder of its programs. Debian keeps the server out of the PATH. */
+export const findPostgres = (): string | undefined =>
+  [...debianFolders(), ...(process.env.PATH ?? '').split(delimiter)].find(has)
 
 /** The option `skip` of a test that needs PostgreSQL. In CI such a test fails instead. */
 export const NO_POSTGRES =
-  POSTGRES_FOLDER !== undefined || process.env.CI ? false : 'PostgreSQL (initdb) is not here: npm run setup'
+  process.env.CI || findPostgres() !== undefined ? false : 'PostgreSQL (initdb) is not here: npm run setup'
 
 export const PASSWORD = 'canary-postgres'
 
@@ -119,8 +120,9 @@ function fileFor({ folder, options: { uid, gid } }: Home, name: string, content:
 }
 
 function program(name: string): string {
-  if (POSTGRES_FOLDER === undefined) throw new Error('PostgreSQL (initdb) is not here: npm run setup')
-  return join(POSTGRES_FOLDER, name)
+  const folder = findPostgres()
+  if (folder === undefined) throw new Error('PostgreSQL (initdb) is not here: npm run setup')
+  return join(folder, name)
 }
 
 async function serve(t: Test, { folder, data, options }: Home, settings: readonly string[]): Promise<TestPostgres> {

@@ -6,8 +6,8 @@ import { execFile } from 'node:child_process'
 import { accessSync, constants, existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { PGBOUNCER_PROGRAM } from '../../testing/pgbouncer.ts'
-import { POSTGRES_FOLDER } from '../../testing/postgres.ts'
+import { findPgBouncer } from '../../testing/pgbouncer.ts'
+import { findPostgres } from '../../testing/postgres.ts'
 
 export interface ToolCommand {
   readonly command: string
@@ -56,7 +56,7 @@ export const POSTGRES: Tool = {
   title: 'PostgreSQL',
   needs: 'PostgreSQL 15 or newer',
   packages: ['postgresql'],
-  isPresent: async () => POSTGRES_FOLDER !== undefined,
+  isPresent: async () => findPostgres() !== undefined,
 }
 
 /** Only a test needs it, and starts it itself. */
@@ -64,7 +64,7 @@ export const PGBOUNCER: Tool = {
   title: 'PgBouncer',
   needs: 'pgbouncer',
   packages: ['pgbouncer'],
-  isPresent: async () => PGBOUNCER_PROGRAM !== undefined,
+  isPresent: async () => findPgBouncer() !== undefined,
 }
 
 /** Reverse proxies that apps run behind. Only tests need them. */
