@@ -7,7 +7,7 @@ import { after, before, test } from 'node:test'
 import { promisify } from 'node:util'
 import { turboStream } from '../../backends/typescript/hotcable.ts'
 import type { RunningCable } from '../../testing/cable.ts'
-import { NO_POSTGRES, POSTGRES_FOLDER, startPostgres } from '../../testing/postgres.ts'
+import { findPostgres, NO_POSTGRES, startPostgres } from '../../testing/postgres.ts'
 import {
   listen,
   makeFolder,
@@ -94,7 +94,7 @@ const sql = (statements: string): Promise<string> => shell('psql "$DATABASE_URL"
 
 /** Debian's psql stands beside the server as well. */
 async function shell(lines: string, statements = ''): Promise<string> {
-  const PATH = `${POSTGRES_FOLDER}${delimiter}${process.env.PATH}`
+  const PATH = `${findPostgres()}${delimiter}${process.env.PATH}`
   const env = { ...process.env, PATH, DATABASE_URL: url, STATEMENTS: statements }
   return (await promisify(execFile)('sh', ['-c', lines], { env })).stdout.trim()
 }
