@@ -9,8 +9,8 @@ import { end, endsWithUs } from '../../testing/child.ts'
 import { type Client, type ConnectOptions, connect, type Frame } from '../../testing/client.ts'
 import { LEAK, open, SECRET } from './test-cable.ts'
 
-/** Flags of a cable with two workers, for any client. */
-export const OPEN = ['--noauth', '--public_streams', '--workers=2']
+/** Flags of a cable with two workers, for any client. Its history keeps what {@link broadcastOn} sends while a worker is frozen. */
+export const OPEN = ['--noauth', '--public_streams', '--workers=2', '--history_limit=100000']
 
 export interface WorkerStats {
   sessions: number

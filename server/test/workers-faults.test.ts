@@ -29,7 +29,7 @@ test('a frozen worker is killed and replaced, and its clients miss nothing', asy
   await Promise.all(clients.map(client => client.confirmed(open('a'))))
   const talk = broadcastOn(cable, 'a')
   const received = clients.map(client => follow(cable, client, 'a'))
-  await pause(200)
+  while ((await stats(cable)).sessions < clients.length) await pause(20)
 
   process.kill(cable.pids.get(1)!, 'SIGSTOP')
   const during = await stats(cable)
