@@ -110,9 +110,9 @@ function read(): Row[] {
   let bytes = 0
   for (const row of rows.iterate(maxBytes, last)) {
     const { id, name, publication } = row as { id: number; name: unknown; publication: string | null }
-    if (publication !== null) bytes += publication.length
-    if (bytes > MAX_READ_BYTES && found.length > 0) break
     found.push({ id: `${id}`, name: `${name}`, publication: publication ?? undefined })
+    bytes += Buffer.byteLength(publication ?? '')
+    if (bytes >= MAX_READ_BYTES) break
   }
   if (found.length > 0) cameAt = performance.now()
   last = Number(found.at(-1)?.id ?? last)

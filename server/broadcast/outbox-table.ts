@@ -50,7 +50,7 @@ export interface TableSettings {
   readonly maxBytes: number
 }
 
-/** Bytes of publications that one {@link OutboxTable.read} returns, unless the first row alone has more. */
+/** A {@link OutboxTable.read} ends with the row that brings the publications to so many bytes. */
 export const MAX_READ_BYTES = 4 << 20
 /** Rows that one {@link OutboxTable.read} returns at most. */
 export const MAX_READ_ROWS = 500

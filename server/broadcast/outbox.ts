@@ -10,7 +10,7 @@
 import { RequestRefused } from '../errors.ts'
 import type { Metrics } from '../metrics.ts'
 import { openOutboxDatabase } from './outbox-databases.ts'
-import { OutboxAway, type OutboxTable, type Row } from './outbox-table.ts'
+import { MAX_READ_BYTES, MAX_READ_ROWS, OutboxAway, type OutboxTable, type Row } from './outbox-table.ts'
 import type { WayIn, WayInParts } from './way-in.ts'
 
 /**
@@ -121,9 +121,11 @@ export function createOutbox({ load, metrics, ...parts }: OutboxParts): WayIn {
       const isWell = await publishAll(rows)
       if (done.size > 0) await settle(table)
       // Rows that waited are published: a client that comes now gets all later ones.
-      if (rows.length === 0) isElsewhere = false
-      become(table.isReadOnly ? 'read-only' : 'well')
-      if (!isElsewhere) known()
+      if (isElsewhere && isWell && isAll(rows)) isElsewhere = false
+      if (!isElsewhere) {
+        become(table.isReadOnly ? 'read-only' : 'well')
+        known()
+      }
       if (!isWell) await rest(RETRY_MS)
       else if (rows.length === 0) await Promise.race([table.changed(), stopped])
     }
@@ -184,6 +186,12 @@ export function createOutbox({ load, metrics, ...parts }: OutboxParts): WayIn {
       await Promise.race([running, pause(STOP_MS)])
     },
   }
+}
+
+/** Whether no more rows waited than these. (An app that never pauses inserts the next ones before we have published them.) */
+function isAll(rows: readonly Row[]): boolean {
+  const bytes = rows.reduce((sum, { publication = '' }) => sum + Buffer.byteLength(publication), 0)
+  return rows.length < MAX_READ_ROWS && bytes < MAX_READ_BYTES
 }
 
 const BUG = new RequestRefused('internal')
