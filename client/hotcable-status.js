@@ -24,8 +24,9 @@
  *
  * The script also mends what the clients do not:
  *
- *   refresh   Turbo drops a refresh during a visit. The page stays "catching up" and refreshes later. It first waits for
- *             a form that was sent. The cable's refresh keeps what a person typed and opened.
+ *   refresh   Turbo drops a refresh during a visit. The page refreshes later, and stays "catching up" until then if the
+ *             cable asked for it. It first waits for a form that was sent. The cable's refresh keeps what a person typed
+ *             and opened.
  *   form      A form whose answer is lost may have made a change, and the cable may not send it to the page that made it
  *             (`exclude`). The script refreshes the page.
  *   token     @hotwired/turbo-rails stops for ever when its token expires. The script fetches the page and gives the
@@ -37,7 +38,7 @@
 
 /** @import { Consumer, Credentials, Frame, GapRefresh, Obstacle, PageEvent, PageState, Source, Status, StreamState, TurboState } from './hotcable-status.js' */
 /** @typedef {HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement} Control */
-/** @typedef {{ visit: (url: string, options: object) => void, session?: { refresh?: unknown }, navigator?: { currentVisit?: { fail?: () => void } } }} Turbo What the script touches. */
+/** @typedef {{ visit: (url: string, options: object) => void, renderStreamMessage: (html: string) => void, session?: { refresh?: unknown }, navigator?: { currentVisit?: { fail?: () => void }, stop?: () => void } }} Turbo What the script touches. */
 
 // ==== The element: what it shows, the events that sources get, and mistakes that the console names.
 
@@ -733,7 +734,7 @@ function onBeforeStreamRender(event) {
   if (stream.getAttribute('action') === 'hotcable') return event.preventDefault()
   warnOfFrame(stream)
   warnOfTarget(stream)
-  if (stream.getAttribute('data-hotcable') !== 'heal') return
+  if (stream.getAttribute('data-hotcable') !== 'heal') return keepIfDropped(stream)
   const { forms, showsRejectedForm } = state.turbo
   const byTurbo = isThisUrl(document.baseURI) && forms.size === 0 && !showsRejectedForm && canRefresh()
   if (!byTurbo) event.preventDefault()
@@ -742,6 +743,28 @@ function onBeforeStreamRender(event) {
   else refresh()
   render()
 }
+
+/** The app's last refresh that Turbo dropped, and how many visits had started then. */
+let dropped = /** @type {{ html: string, visits: number } | undefined} */ (undefined)
+
+/** Turbo drops a refresh during a visit, and the visit may show what the app had before. @param {Element} stream */
+function keepIfDropped(stream) {
+  if (stream.getAttribute('action') !== 'refresh' || turbo()?.navigator?.currentVisit === undefined) return
+  dropped = { html: stream.outerHTML, visits: state.turbo.visits }
+  repeatLater(BEGIN_MS)
+}
+
+/** Turbo decides again, as the app made the refresh. A later visit has shown what is newer. */
+const repeatLater = createTimer(() => {
+  const { forms, visit, visits } = state.turbo
+  if (dropped?.visits !== visits) return
+  if (forms.size > 0 || visit !== 'none') return repeatLater(BEGIN_MS)
+  // Turbo keeps a visit that it could not show.
+  turbo()?.navigator?.stop?.()
+  const { html } = dropped
+  dropped = undefined
+  turbo()?.renderStreamMessage(html)
+})
 
 /** @param {string} url */
 const isThisUrl = url => url.split('#')[0] === location.href.split('#')[0]

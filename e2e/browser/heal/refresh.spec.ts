@@ -15,6 +15,7 @@ const HASTE = `<script>
   const { setTimeout: set } = window
   window.setTimeout = (then, ms, ...parts) => (ms > 5000 ? 0 : set(then, ms, ...parts))
 </script>`
+const REFRESH = '<turbo-stream action="refresh"></turbo-stream>'
 const live = (page: Page) => expect(status(page)).toHaveText('live')
 
 for (const client of CLIENTS) {
@@ -39,7 +40,53 @@ for (const client of CLIENTS) {
       await expect(renders(page)).toHaveText('2')
       await live(page)
     })
+
+    test(`an app's own refresh reaches a page although a link was answered with ${about} (${client})`, async ({
+      site,
+      open,
+    }) => {
+      const script = typeof answer === 'string' ? HANDLER : HASTE
+      serveCounted(site, client, `<a href="/answer">answer</a>${script}`)
+      site.on('/answer', () => answer)
+      const page = await open('/')
+      await live(page)
+      await page.getByRole('link').click()
+      await expect.poll(() => site.asked('/answer').length).toBe(typeof answer === 'string' ? 1 : 2)
+
+      await site.broadcast('news', REFRESH)
+
+      await expect(renders(page)).toHaveText('2', { timeout: 30_000 })
+      await live(page)
+    })
   }
+
+  test(`an app's own refresh during a visit follows it once (${client})`, async ({ site, open }) => {
+    serveCounted(site, client, '<a href="/next">next</a>')
+    const [asked, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    let content = 'before'
+    site.on('/next', async () => {
+      const page = site.page(client, `<p id="content">${content}</p>`)
+      asked.resolve()
+      await gate.promise
+      return page
+    })
+    const page = await open('/')
+    await live(page)
+    await page.getByRole('link').click()
+    await asked.promise
+    content = 'after'
+
+    await site.broadcast('news', REFRESH)
+    await hear(site, page)
+    // Turbo decides 150 ms after it has the refresh.
+    await page.waitForTimeout(500)
+    gate.resolve()
+
+    await expect(page.locator('#content')).toHaveText('after')
+    await page.waitForTimeout(2000)
+    expect(site.asked('/next').length).toBe(2)
+    await live(page)
+  })
 
   test(`a page is never live between its gap and its refresh (${client})`, async ({ site, open }) => {
     let isWell = false
