@@ -744,13 +744,18 @@ function onBeforeStreamRender(event) {
   render()
 }
 
-/** The app's last refresh that Turbo dropped, and how many visits had started then. */
-let dropped = /** @type {{ html: string, visits: number } | undefined} */ (undefined)
+/** The app's last refresh that Turbo dropped, its stream, and how many visits had started then. */
+let dropped = /** @type {{ html: string, identifier: string, visits: number } | undefined} */ (undefined)
 
 /** Turbo drops a refresh during a visit, and the visit may show what the app had before. @param {Element} stream */
 function keepIfDropped(stream) {
-  if (stream.getAttribute('action') !== 'refresh' || turbo()?.navigator?.currentVisit === undefined) return
-  dropped = { html: stream.outerHTML, visits: state.turbo.visits }
+  const {
+    delivering: identifier,
+    turbo: { visits },
+  } = state
+  if (stream.getAttribute('action') !== 'refresh' || identifier === undefined) return
+  if (turbo()?.navigator?.currentVisit === undefined) return
+  dropped = { html: stream.outerHTML, identifier, visits }
   repeatLater(BEGIN_MS)
 }
 
@@ -759,10 +764,11 @@ const repeatLater = createTimer(() => {
   const { forms, visit, visits } = state.turbo
   if (dropped?.visits !== visits) return
   if (forms.size > 0 || visit !== 'none') return repeatLater(BEGIN_MS)
+  const { html, identifier } = dropped
+  dropped = undefined
+  if (!identifiers().includes(identifier)) return
   // Turbo keeps a visit that it could not show.
   turbo()?.navigator?.stop?.()
-  const { html } = dropped
-  dropped = undefined
   turbo()?.renderStreamMessage(html)
 })
 

@@ -60,6 +60,32 @@ for (const client of CLIENTS) {
     })
   }
 
+  test(`an app's own refresh during a visit to a page without its stream is forgotten (${client})`, async ({
+    site,
+    open,
+  }) => {
+    serveCounted(site, client, '<a href="/next">next</a>')
+    const [asked, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    site.on('/next', async () => {
+      asked.resolve()
+      await gate.promise
+      return site.page(client, '<p id="content">another page</p>', { streams: ['others'] })
+    })
+    const page = await open('/')
+    await live(page)
+    await page.getByRole('link').click()
+    await asked.promise
+
+    await site.broadcast('news', REFRESH)
+    await hear(site, page)
+    await page.waitForTimeout(500)
+    gate.resolve()
+
+    await expect(page.locator('#content')).toHaveText('another page')
+    await page.waitForTimeout(2500)
+    expect(site.asked('/next').length).toBe(1)
+  })
+
   test(`an app's own refresh during a visit follows it once (${client})`, async ({ site, open }) => {
     serveCounted(site, client, '<a href="/next">next</a>')
     const [asked, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
