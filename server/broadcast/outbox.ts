@@ -188,7 +188,7 @@ export function createOutbox({ load, metrics, ...parts }: OutboxParts): WayIn {
   }
 }
 
-/** Whether no more rows waited than these. (An app that never pauses inserts the next ones before we have published them.) */
+/** Whether these were all that waited. (An app that never pauses inserts the next ones before we have published them.) */
 function isAll(rows: readonly Row[]): boolean {
   const bytes = rows.reduce((sum, { publication = '' }) => sum + Buffer.byteLength(publication), 0)
   return rows.length < MAX_READ_ROWS && bytes < MAX_READ_BYTES
