@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
-import { createAnswers } from './answers.ts'
+import { broadcast, issueToken, signStream } from '../backends/typescript/hotcable.ts'
+import { startTurboCable } from '../testing/cable.ts'
+import { type Client, connect } from '../testing/client.ts'
+import { createAnswers, streamOf } from './answers.ts'
 import type { Model } from './model.ts'
+
+const SECRET = 'canary of answers'
 
 /** The end of an answer, or how the model fails. */
 type Piece = string | Error | undefined
@@ -10,7 +15,7 @@ type Piece = string | Error | undefined
 interface Sent {
   readonly stream: string
   readonly html: string
-  readonly transient: boolean
+  readonly latest?: string
 }
 
 /** Answers without pauses, and their broadcasts. `say` gives the next piece to the model that has waited longest. */
@@ -30,8 +35,8 @@ function answersOf(t: TestContext, send: (sent: Sent) => Promise<void> = async (
   }
   const answers = createAnswers({
     model,
-    send: (stream, html, { transient }) => {
-      sent.push({ stream, html, transient })
+    send: (stream, html, options) => {
+      sent.push({ stream, html, ...options })
       return send(sent.at(-1)!)
     },
     log: line => void logged.push(line),
@@ -49,7 +54,7 @@ function answersOf(t: TestContext, send: (sent: Sent) => Promise<void> = async (
 
 const textOf = ({ html }: Sent) => /<p dir="auto">(.*?)<\/p>/.exec(html)?.[1]
 
-test('each update holds the whole text so far, and only the end is remembered', async t => {
+test('each update holds the whole text so far and replaces the one before it, and the end replaces no update', async t => {
   const { answers, sent, say, until } = answersOf(t)
   const { id } = answers.ask('Why?')!
 
@@ -61,11 +66,11 @@ test('each update holds the whole text so far, and only the end is remembered', 
   await until(() => sent.length === 3)
 
   assert.deepEqual(
-    sent.map(each => [each.stream, textOf(each), each.transient]),
+    sent.map(each => [each.stream, textOf(each), each.latest]),
     [
-      [`answer/${id}`, 'Because ', true],
-      [`answer/${id}`, 'Because &lt;b&gt;.', true],
-      [`answer/${id}`, 'Because &lt;b&gt;.', false],
+      [`answer/${id}`, 'Because ', 'text'],
+      [`answer/${id}`, 'Because &lt;b&gt;.', 'text'],
+      [`answer/${id}`, 'Because &lt;b&gt;.', undefined],
     ],
   )
   assert.equal(answers.get(id)?.state, 'whole')
@@ -97,17 +102,17 @@ test('pieces that come while an update is under way leave with the next one, and
   await until(() => sent.length === 2)
 
   assert.deepEqual(
-    sent.map(each => [textOf(each), each.transient]),
+    sent.map(each => [textOf(each), each.latest]),
     [
-      ['one ', true],
-      ['one two three ', false],
+      ['one ', 'text'],
+      ['one two three ', undefined],
     ],
   )
 })
 
 test('a broadcast that fails is logged, and the answer goes on', async t => {
-  const { answers, sent, logged, say, until } = answersOf(t, async ({ transient }) => {
-    if (transient) throw new Error('the cable is away')
+  const { answers, sent, logged, say, until } = answersOf(t, async ({ latest }) => {
+    if (latest) throw new Error('the cable is away')
   })
   answers.ask('Why?')
 
@@ -116,10 +121,10 @@ test('a broadcast that fails is logged, and the answer goes on', async t => {
 
   assert.deepEqual(logged, ['not broadcast: the cable is away'])
   assert.deepEqual(
-    sent.map(each => [textOf(each), each.transient]),
+    sent.map(each => [textOf(each), each.latest]),
     [
-      ['Because.', true],
-      ['Because.', false],
+      ['Because.', 'text'],
+      ['Because.', undefined],
     ],
   )
 })
@@ -161,3 +166,51 @@ test('answers are bounded: those under way, and those kept', async t => {
   const kept = [slow, first].filter(({ id }) => answers.get(id) !== undefined)
   assert.deepEqual(kept, left === undefined ? [] : [left])
 })
+
+test('a page that was away gets the newest text alone, however long the answer, and then the end', async t => {
+  const cable = await startTurboCable(SECRET)
+  t.after(() => cable.stop())
+  const backend = { url: cable.broadcast, key: cable.key, timeoutMs: 60_000 }
+  let accepted = 0
+  const { answers, sent, pieces, say, until } = answersOf(t, async ({ stream, html, latest }) => {
+    await broadcast(stream, html, { ...backend, ...(latest && { latest }) })
+    accepted++
+  })
+  // Not by the helper: it waits 250 ms at most, and the machine may be busy.
+  const asked = await fetch(`${cable.broadcast}/position`, { headers: { authorization: `Bearer ${cable.key}` } })
+  const { position } = (await asked.json()) as { position: string }
+  const isAccepted = () => pieces.length === 0 && accepted === sent.length
+  const answer = answers.ask('Why?')!
+  const identifier = JSON.stringify({
+    channel: 'Turbo::StreamsChannel',
+    signed_stream_name: signStream(streamOf(answer), { secret: SECRET }),
+    position,
+  })
+  /** Connects a page that shows the answer as it was before the first piece. */
+  const comeBack = async () => {
+    const client = await connect(t, cable.url, { query: `?jid=${issueToken({ user: 1 }, { secret: SECRET })}` })
+    await client.welcomed()
+    client.command('subscribe', identifier)
+    return client
+  }
+
+  // The history keeps 100 messages of a stream (--history_limit).
+  for (let at = 1; sent.length < 150; at++) {
+    say(`${at} `)
+    await until(isAccepted)
+  }
+  const newest = sent.at(-1)!.html
+  const early = await comeBack()
+  const received = [await messagesUntil(early, newest)]
+  say(undefined)
+  await until(() => answers.get(answer.id)?.state === 'whole' && sent.length === 151 && isAccepted())
+  const end = sent.at(-1)!.html
+  received.push(await messagesUntil(early, end), await messagesUntil(await comeBack(), end))
+
+  assert.deepEqual(received, [[newest], [end], [newest, end]])
+})
+
+async function messagesUntil(client: Client, last: string): Promise<unknown[]> {
+  const frames = await client.until(({ message }) => message === last)
+  return frames.flatMap(({ message }) => (message === undefined ? [] : [message]))
+}

@@ -1,11 +1,12 @@
 /**
  * Answers that a model says piece by piece, while pages watch.
  *
- *   a piece    update  #answer_<id>_text   the whole text so far; transient, ten times a second at most
- *   the end    replace #answer_<id>        the whole answer, stored before; the cable keeps it for pages that were away
+ *   a piece    update  #answer_<id>_text   the whole text so far, ten times a second at most; the cable keeps only the newest
+ *   the end    replace #answer_<id>        the whole answer, stored before
  *
- * Every message holds the whole text, so a page may miss some of them, or get one twice. The replaced element no longer holds the
- * target of the updates: an update that arrives after the end changes nothing.
+ * Every message holds the whole text, so a page may miss some of them, or get one twice: a page that was away gets the newest
+ * text, and the end if there is one. The replaced element no longer holds the target of the updates: an update that arrives after
+ * the end changes nothing.
  */
 import { randomBytes } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -16,10 +17,16 @@ import { answerText, answer as answerView } from './views/answer.ts'
 export interface AnswersParts {
   model: Model
   /** POSTs HTML to the stream; rejects if the cable did not accept it. */
-  send: (stream: string, html: string, options: { transient: boolean }) => Promise<void>
+  send: (stream: string, html: string, options: SendOptions) => Promise<void>
   log: (line: string) => void
   /** The least time between two updates. */
   paceMs?: number
+}
+
+interface SendOptions {
+  /** Of the messages with one such name the cable keeps the newest. */
+  readonly latest?: string
+  readonly retries: number
 }
 
 export interface Answers {
@@ -32,6 +39,9 @@ export interface Answers {
 
 export const streamOf = ({ id }: Pick<Answer, 'id'>): string => `answer/${id}`
 
+/** An update that fails is not tried again: the next one replaces it. */
+const UPDATE: SendOptions = { latest: 'text', retries: 0 }
+const END: SendOptions = { retries: 2 }
 const MOST_KEPT = 200
 const MOST_GOING = 20
 
@@ -42,14 +52,14 @@ export function createAnswers({ model, send, log, paceMs = 100 }: AnswersParts):
   const cuts = new Set<() => void>()
   let isClosed = false
 
-  const tell = (answer: Answer, html: string, transient: boolean): Promise<void> =>
-    send(streamOf(answer), html, { transient }).catch(error => log(`not broadcast: ${error.message}`))
+  const tell = (answer: Answer, html: string, options: SendOptions): Promise<void> =>
+    send(streamOf(answer), html, options).catch(error => log(`not broadcast: ${error.message}`))
 
   async function run(answer: { -readonly [K in keyof Answer]: Answer[K] }): Promise<void> {
     let update: Promise<unknown> | undefined
     const show = () => {
       const html = turboStream('update', `answer_${answer.id}_text`, String(answerText(answer)), { method: 'morph' })
-      return Promise.all([tell(answer, html, true), pause(paceMs)]).finally(() => {
+      return Promise.all([tell(answer, html, UPDATE), pause(paceMs)]).finally(() => {
         update = undefined
       })
     }
@@ -74,7 +84,7 @@ export function createAnswers({ model, send, log, paceMs = 100 }: AnswersParts):
     // No update may overtake the end.
     await update
     const html = turboStream('replace', `answer_${answer.id}`, String(answerView(answer)), { method: 'morph' })
-    await tell(answer, html, false)
+    await tell(answer, html, END)
   }
 
   return {

@@ -48,9 +48,7 @@ const posts = createBroadcasts({
 })
 const answers = createAnswers({
   model,
-  // An update that fails is not tried again: the next one replaces it.
-  send: (stream, html, { transient }) =>
-    broadcast(stream, html, { transient, timeoutMs: 500, retries: transient ? 0 : 2 }),
+  send: (stream, html, options) => broadcast(stream, html, { ...options, timeoutMs: 500 }),
   log: line => console.error(`web: ${line}`),
 })
 const cableProxy = createCableProxy({ to: cable })

@@ -28,6 +28,6 @@ const textFor = (question: string): string => `You asked: “${question}”
 
 I am a small program with one prepared text, so this page needs no key. The app took your question, answered the form, and went on to listen to me. I say one word after the other.
 
-About ten times a second the app sends my whole text so far to your page. If one of these updates is lost, the next one replaces it. The cable does not keep them.
+About ten times a second the app sends my whole text so far to your page. If one of these updates is lost, the next one replaces it. The cable keeps only the newest, so a page that comes back gets one message and not a hundred.
 
-My last word is different: the app stores the whole answer first, and then sends it as a message that the cable keeps. Switch your network off now, and on again later. The page catches up, and you read the same text as a page that never left.`
+My last word is different: the app stores the whole answer first, and then sends it, and tries again if the cable does not answer. Switch your network off now, and on again later. The page catches up, and you read the same text as a page that never left.`
