@@ -1,6 +1,6 @@
 /**
  * The Markdown files name only what exists: files, headings, npm scripts, parts of the tests, settings, metrics; every helper is in
- * both lists, and every room of the server in its place.
+ * both lists, and every folder of the server in its place.
  */
 import assert from 'node:assert/strict'
 import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs'
@@ -84,9 +84,9 @@ test('docs/anycable.md starts anycable-go with the flags of the swap test', () =
   assert.deepEqual(flags!.split(' '), found(['e2e/tools/swap.ts'], /^ +'(--.*)',$/gm))
 })
 
-test('docs/architecture.md has every room of the server, in the order that the linter enforces', () => {
-  const [, rooms] = read('docs/architecture.md').split('### The rooms of the server')
-  const described = [...rooms!.matchAll(/^\| \[(\w+)\/\]/gm)].map(([, room]) => room!)
+test('docs/architecture.md has every folder of the server, in the order that the linter enforces', () => {
+  const [, section] = read('docs/architecture.md').split('### The folders of the server')
+  const described = [...section!.matchAll(/^\| \[(\w+)\/\]/gm)].map(([, folder]) => folder!)
   const [, order] = /server\/\(\?:([a-z|]+)\)/.exec(read('lint/layers.grit'))!
 
   assert.deepEqual(described, order!.split('|'))

@@ -46,7 +46,7 @@ export interface Config extends ChannelSettings {
 
 /**
  * Settings that we resolve: we apply their fallbacks, and the settings that override them, and put the result in another
- * field of the Config. No room may read them raw.
+ * field of the Config. Code outside of config/ must not read them raw.
  */
 const RESOLVED = [
   ...['host', 'ssl_cert', 'ssl_key', 'presets', 'max-conn'],

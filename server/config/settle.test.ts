@@ -51,7 +51,7 @@ test('a setting implies only other settings, with values that they may have', ()
   }
 })
 
-test('no room can read a raw setting that an older name, --public or another setting overrides', () => {
+test('no code outside of config/ can read a raw setting that an older name, --public or another setting overrides', () => {
   const { settings } = readConfig(['--public', '--secret=s'], {})
   const overridden = new Set([
     ...OLDER_PAIRS.map(({ older }) => older),
