@@ -30,8 +30,11 @@ const into = given.into === undefined ? undefined : resolve(given.into)
 
 if (given.update) {
   if (into === undefined) fail('--update needs --into=<the folder of your project>')
-  if (!isClean(into))
-    fail(`git must have ${into} as it is: commit what you changed, and git shows what the update changes`)
+  const why = whyUnsaved(into)
+  if (why !== undefined)
+    fail(
+      `${into} ${why}. An update replaces files: commit them all first, then git shows what it changes, and can undo it`,
+    )
   const changed = updateProject(into)
   lock(into)
   console.log(`${into} has server/, client/ and the helper of this clone.`)
@@ -54,9 +57,10 @@ function writeInto(folder: string, name: string, language: LanguageName): void {
 
 /** Deletes only files that git keeps. */
 async function replaceClone(name: string, language: LanguageName): Promise<void> {
-  if (!isClean(ROOT))
+  const why = whyUnsaved(ROOT)
+  if (why !== undefined)
     fail(
-      'git must have this clone as it is: commit or remove what you changed, or write the project into another folder',
+      `this clone ${why}. The project replaces its files: commit what you want to keep, or leave the clone as it is with --into=FOLDER`,
     )
   const question = `Replace all ${tracked().length} files of git in ${ROOT} by ${name}, in ${LANGUAGES[language].title}? [y/N] `
   if (!given.yes && !/^y/i.test(await ask(question))) fail('nothing is changed')
@@ -76,14 +80,16 @@ function tracked(): string[] {
   return git(ROOT, 'ls-files', '-z').split('\0').filter(Boolean)
 }
 
-/** An outer repository may ignore the folder: then it is clean, and git could not bring anything back. */
-function isClean(folder: string): boolean {
+/** Why git could not bring back a file of the folder; `undefined`: it could bring back all of them. */
+function whyUnsaved(folder: string): string | undefined {
   try {
+    // (An outer repository may ignore the folder: then its status is empty.)
     git(folder, 'ls-files', '--error-unmatch', 'server/version.ts')
-    return git(folder, 'status', '--porcelain') === ''
   } catch {
-    return false
+    return 'is not in git'
   }
+  const isCommitted = git(folder, 'status', '--porcelain') === ''
+  return isCommitted ? undefined : 'has changes that are not committed (git status lists them)'
 }
 
 function git(folder: string, ...args: string[]): string {

@@ -156,7 +156,10 @@ test('in place the project replaces all that git knows, and nothing else; git ha
   const eject = (...args: string[]) => run(clone, 'eject/main.ts', '--language=php', '--name=my-app', ...args)
   writeFileSync(join(clone, 'server/mine.ts'), '')
 
-  assert.match(eject('--yes').stderr, /^eject: git must have this clone as it is/)
+  assert.match(
+    eject('--yes').stderr,
+    /^eject: this clone has changes that are not committed .*: commit .* --into=FOLDER$/m,
+  )
   rmSync(join(clone, 'server/mine.ts'))
   assert.match(eject().stderr, /^eject: no terminal: give --language=.* and --yes/)
   const { status, stderr } = eject('--yes')
@@ -187,7 +190,7 @@ test('an update replaces the cable and the helper, takes the versions of package
   appendFileSync(join(project, 'app/app.rb'), '\n')
   const update = () => run('.', 'eject/main.ts', '--update', `--into=${project}`)
 
-  assert.match(update().stderr, /^eject: git must have .* as it is: commit/)
+  assert.match(update().stderr, /^eject: .*updated has changes that are not committed .*: commit them all first/)
   git(project, 'commit', '-qam', 'mine')
   const { status, stdout, stderr } = update()
 
@@ -215,7 +218,7 @@ test('an update replaces nothing that git could not bring back, and nothing besi
   writeFileSync(join(project, 'server/mine.ts'), '')
   const update = () => run('.', 'eject/main.ts', '--update', `--into=${project}`)
 
-  assert.match(update().stderr, /^eject: git must have .* as it is: commit/)
+  assert.match(update().stderr, /^eject: .*project is not in git\. .*: commit them all first/)
   writeFileSync(join(project, 'package.json'), '{}')
   committed(project)
   assert.match(update().stderr, /package\.json needs dependencies/)
