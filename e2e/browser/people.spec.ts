@@ -1,5 +1,5 @@
 /** /people: the windows that are here, each with the name that its reader typed. */
-import { expect, type Page } from 'playwright/test'
+import { chromium, expect, type Page } from 'playwright/test'
 import { createProxy } from '../../testing/proxy.ts'
 import { status, test } from './demo.ts'
 
@@ -29,6 +29,22 @@ test('/people shows each window that opens, the name that it takes, and that it 
   await expect(page.locator('#people-count')).toHaveText('2 windows are here.')
   await second.close({ runBeforeUnload: true })
   await expect(people(page)).toHaveCount(1)
+})
+
+test('/people names a phone only at an address that a phone can reach', async ({ page, baseURL }, { project }) => {
+  const { launchOptions = {} } = project.use
+  const rules = '--host-resolver-rules=MAP lan.test 127.0.0.1'
+  const browser = await chromium.launch({ ...launchOptions, args: [...(launchOptions.args ?? []), rules] })
+  const far = await browser.newPage()
+
+  await open(page, '/people')
+  await expect(page.locator('#people-count')).toHaveText('Only this window is here. Open this page in a second one.')
+  await page.goto('about:blank')
+  await open(far, `http://lan.test:${new URL(baseURL!).port}/people`)
+  await expect(far.locator('#people-count')).toHaveText(
+    'Only this window is here. Open this page in a second one, or on your phone.',
+  )
+  await browser.close()
 })
 
 test('/people knows the other windows of a browser, and the name of its reader', async ({ page, context }) => {

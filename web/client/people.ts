@@ -12,6 +12,8 @@ interface Info {
 type Stated = Readonly<Record<string, unknown>> | null | undefined
 
 const STORED = 'hotcable-name'
+/** Whether only this machine reaches the address of this page. */
+const IS_NEAR = /^(localhost|.+\.localhost|127(\.\d+){3}|\[::1\])$/.test(location.hostname)
 
 const list = document.querySelector<HTMLElement>('#people')!
 const field = document.querySelector<HTMLInputElement>('#name')!
@@ -57,7 +59,7 @@ async function show(): Promise<void> {
   document.querySelector('#people-count')!.textContent =
     windows.length > 1
       ? `${windows.length} windows are here.`
-      : 'Only this window is here. Open this page in a second one, or on your phone.'
+      : `Only this window is here. Open this page in a second one${IS_NEAR ? '' : ', or on your phone'}.`
   list.replaceChildren(...windows.sort(([a], [b]) => distance(a) - distance(b) || a.localeCompare(b)).map(row))
 }
 
