@@ -407,7 +407,13 @@ function afterFrame(state, { type, identifier = '', code = '', fix = '', ...fram
     return frame.reconnect === false ? { ...known, refusal: { code: code || (frame.reason ?? ''), fix } } : known
   const connected = known.isConnected ? known : { ...known, isConnected: true }
   if (type === 'welcome') return (frame.restored_ids ?? []).reduce(confirmStream, { ...connected, refusal: undefined })
-  if (type === 'confirm_subscription') return confirmStream(withGap(connected, identifier, frame.refresh), identifier)
+  if (type === 'confirm_subscription') {
+    const { gap, isConfirmed } = known.streams.get(identifier) ?? NEW_STREAM
+    // Another cable promised the refresh, and this one promises none: it may know more, or less. The page asks by itself.
+    const isForsaken = gap === 'coming' && !isConfirmed && frame.refresh === undefined
+    const asked = isForsaken ? { ...connected, isRefreshAsked: true } : connected
+    return confirmStream(withGap(asked, identifier, frame.refresh), identifier)
+  }
   if (type === 'reject_history') return withGap(connected, identifier, frame.refresh)
   if (type === 'reject_subscription') return withStream(connected, identifier, { refusal: { code, fix } })
   return connected
@@ -488,6 +494,9 @@ export const wordsOf = (state, status, identifiers) => {
     status === 'connecting' && hasGap(state, identifiers) ? 'Something is missing until the page is refreshed.' : ''
   return { text: TEXTS[status], title }
 }
+
+/** Enough for the longest pause. */
+const MOST_BACK_OFFS = 4
 
 /** @param {number} failures */
 export const backOffMs = failures => Math.min(10_000, 1000 * 2 ** failures) * (0.5 + Math.random() / 2)
@@ -595,6 +604,7 @@ function receiveFrame(data) {
   else if (type === 'disconnect') notifyRefused(before)
   if ((type === 'reject_history' || refresh) && before.streams.get(identifier)?.gap === undefined)
     notifyStream(identifier, 'gap', { refresh, code, fix }, source => !wantsEvents(source))
+  if (state.isRefreshAsked && !before.isRefreshAsked) refreshLater(backOffMs(MOST_BACK_OFFS))
   if (state !== before) reviveAndRender()
   // @anycable/core gives up a subscription that timed out, without an event.
   else if (type === 'ping') reviveStreams()

@@ -122,6 +122,17 @@ test('a refresh is asked for until a page is rendered', () => {
   assert.equal(next(asked, rendered()).isRefreshAsked, false)
 })
 
+test('a page asks by itself for a refresh that a cable promised, if the next cable knows of no gap', () => {
+  const isAsked = (...events: PageEvent[]) => after(...LIVE, LOST, ...events).isRefreshAsked
+  const promised = [gap('coming'), LOST, frame('welcome')]
+
+  assert.equal(isAsked(...promised, confirm('b')), true)
+  assert.equal(isAsked(...promised, gap('coming')), false)
+  assert.equal(isAsked(...promised, confirm('a')), false)
+  assert.equal(isAsked(gap('coming'), confirm('b')), false)
+  assert.equal(isAsked(...promised, confirm('b'), rendered()), false)
+})
+
 test('a refresh that failed is tried again at its time, and Turbo gets its two attempts again', () => {
   const begun = after({ type: 'asking-turbo' }, { type: 'visit-started', replacesPage: true }, { type: 'asked-turbo' })
   const failed = next(begun, { type: 'refresh-failed', retryAt: 5000 })
