@@ -398,5 +398,16 @@ test('the database of an outbox is a file of SQLite or a URL of PostgreSQL, and 
   ])
     assert.deepEqual(problems(flags(url)), [])
   for (const url of ['sqlite:', 'postgres:', 'postgres://', 'mysql://u:canary@h/d', 'postgres://u:canary@h:port/d'])
-    assert.match(problems(flags(url))[0]!, /^--outbox must be sqlite:PATH, or postgres:[^%]*%40$/)
+    assert.match(problems(flags(url)).join(), /^--outbox must be sqlite:PATH, or postgres:[^%]*%40$/)
+})
+
+test('a setting that cannot be read is reported once, and not as one that is missing', () => {
+  for (const [argv, name] of [
+    [['--noauth', '--broadcast_adapter=http,outbox', '--outbox=x'], '--outbox'],
+    [['--rpc_host=a b'], '--rpc_host'],
+    [['--noauth', '--jwt_issuer=i', '--jwks_url=x'], '--jwks_url'],
+    [['--noauth', '--subscribe_streams=a', '--subscribe_url=x'], '--subscribe_url'],
+  ] as const)
+    assert.match(problems([...argv]).join('\n'), new RegExp(`^${name} must be .*$`))
+  assert.match(problems(['--noauth', '--broadcast_adapter=http,outbox']).join(), /which needs --outbox/)
 })

@@ -177,6 +177,18 @@ const WARNINGS: readonly MistakeRow[] = [
   },
   ...(
     [
+      'redis_sentinels',
+      'redis_tls_ca_cert_path',
+      'redis_tls_client_cert_path',
+      'redis_tls_client_key_path',
+      'redis_prefix',
+    ] as const
+  ).map(name => ({
+    when: ({ given, values }: Checked) => given.has(name) && !readsRedis(values),
+    say: `${name} has no effect: nothing is in Redis without --broker=redis, or --broadcast_adapter=http,redis`,
+  })),
+  ...(
+    [
       ['redis_channel', 'redis'],
       ['redisx_stream', 'redisx'],
       ['redisx_group', 'redisx'],

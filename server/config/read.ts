@@ -33,11 +33,13 @@ export function readConfig(
   usual?: Usual,
   file?: FileSettings,
 ): Config {
-  const { given, values, presets, problems, warnings: noted } = read(argv, env, usual, file)
+  const { given, unread, values, presets, problems, warnings: noted } = read(argv, env, usual, file)
   const config = resolve(values)
   // Without the settings of a file that cannot be read, others may only seem to contradict each other.
   const isWhole = file === undefined || file.problems.length === 0 || file.texts.size > 0
-  if (isWhole) problems.push(...contradictions({ given, values, config }))
+  // A setting that we cannot read may only seem to be missing.
+  const seems = (sentence: string) => unread.some(name => new RegExp(`--${name}(?![\\w-])`).test(sentence))
+  if (isWhole) problems.push(...contradictions({ given, values, config }).filter(sentence => !seems(sentence)))
   const problem = (sentence: string) => problems.push(sentence)
   const [tls, publicTokens] = [readTls(values, problem), readPublicTokens(values, problem)]
   const [redis, rpc] = [readRedis(values, problem), readRpc(values, problem)]
@@ -72,10 +74,14 @@ function read(
   problems.push(...unknown.problems)
   const noted = [...unknown.warnings, ...file.warnings]
   for (const [name, value] of flags.foreign) judgeFlag(name, value, { problems, warnings: noted })
-  const told = readSettings(flags.given, env, file, problems)
+  const unread: SettingName[] = []
+  const told = readSettings(flags.given, env, file, (name, problem) => {
+    unread.push(name)
+    problems.push(problem)
+  })
   const presets = presetsOf(told.get('presets') as string[] | undefined, env)
   const given: Given = new Map([...entries(presetValues(presets)), ...entries(usual(told)), ...told])
-  return { given, values: settle(given), presets, problems, warnings: noted }
+  return { given, unread, values: settle(given), presets, problems, warnings: noted }
 }
 
 const entries = (values: Partial<Values>) => Object.entries(values) as [SettingName, unknown][]
@@ -84,7 +90,7 @@ function readSettings(
   flags: ReadonlyMap<SettingName, string>,
   env: NodeJS.ProcessEnv,
   file: FileSettings,
-  problems: string[],
+  fail: (name: SettingName, problem: string) => void,
 ): Given {
   const given = new Map<SettingName, unknown>()
   for (const name of Object.keys(SETTINGS) as SettingName[]) {
@@ -95,7 +101,7 @@ function readSettings(
       if (text.trim() === '') throw new Error('is blank: give it a value, or leave it out')
       given.set(name, SETTINGS[name].read(text))
     } catch (error) {
-      problems.push(`${from} ${(error as Error).message}`)
+      fail(name, `${from} ${(error as Error).message}`)
     }
   }
   return given
