@@ -324,6 +324,7 @@ test('a printed file reads back as the same settings', async t => {
     [['--public', '--debug', '--sse', '--metrics_tags=env:production,node_id:x y', '--path=/a,/b'], {}],
     [['--secret=s3cЯeT "\\\\\\n\\u007f', '--turbo_rails_key=k', '--jwt_id_key=j', '--jwt_previous_secrets=a,b'], {}],
     [['--allowed_origins=a.test,*.b.test', '--http_broadcast_port=0', '--api_port=0', '--metrics_port=0'], {}],
+    [['--broadcast_adapter=outbox', '--outbox=postgres://u:p%40w@h/d', '--redis_url=redis://:pw@h'], {}],
     [['--presets=fly,broker', '--max-conn=7', '--max_sessions=9', '--history_since=false', '--broker=none'], {}],
     [
       ['--metrics_log_filter=a,b', '--http_broadcast_secret=x', '--streams_presence=false'],

@@ -158,6 +158,40 @@ test('an unknown text has no findings, and a line of the log has a finding for e
   )
 })
 
+const PLACES: Readonly<Record<string, (canary: string) => string>> = {
+  'the name of a stream': canary => JSON.stringify({ stream: canary, data: 'x' }),
+  'an unsigned name': canary => JSON.stringify({ channel: '$pubsub', stream_name: canary }),
+  'a signed name': canary => sign(canary),
+  'a claim': canary => token({ ...ADA, name: canary }),
+  'the name of a claim': canary => token({ ...ADA, [canary]: 1 }),
+  'an algorithm': canary => `${btoa(JSON.stringify({ alg: canary }))}.e30.AA`,
+  'the path of a URL': canary => `wss://example.com/${canary}`,
+  'a position': canary => turbo(NAME, canary),
+  'an identity': identifier => JSON.stringify({ command: 'disconnect', payload: { identifier } }),
+  'a reason': reason => JSON.stringify({ type: 'disconnect', reason }),
+  'a script': canary => `<html><script src="/hotcable.js?${canary}"></script></html>`,
+  'a target': canary => `<turbo-stream action="remove" target="${canary}"></turbo-stream>`,
+}
+
+for (const [place, textOf] of Object.entries(PLACES)) {
+  test(`nothing that opens something is printed as ${place}`, () => {
+    for (const [canary, mask] of [
+      [SECRET, '[secret]'],
+      [TOKEN, '[token]'],
+      [NAME, '[signed name]'],
+    ] as const)
+      assert.ok(decoded(textOf(canary)).printed.includes(mask), mask)
+  })
+}
+
+test('a text that holds a secret is named as such, whatever else it holds', () => {
+  const page = `<html><body><script>const key = "${SECRET}"</script>${TOKEN}</body></html>`
+  for (const text of [page, `curl -H "Authorization: Bearer ${SECRET}"`, `wss://example.com/cable?key=${SECRET}`]) {
+    const { findings, codes } = decoded(text)
+    assert.deepEqual([findings[0]?.kind, codes[0]], ['secret', 'secret_pasted'])
+  }
+})
+
 /** A linear congruential generator: the same numbers in each run. */
 function randomly(seed: number): (below: number) => number {
   let state = seed

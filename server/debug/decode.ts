@@ -11,6 +11,7 @@ import { FAULTS, isFaultCode } from './faults.ts'
 import { addFault, type Finding, finding, MOST_PARTS } from './finding.ts'
 import { addPosition, decodeIdentifier } from './identifier.ts'
 import { namedKeys } from './keys.ts'
+import { masked, secretsOf } from './mask.ts'
 import { decodeMessage } from './message.ts'
 import { decodePage, textOf } from './page.ts'
 import { shorten, show } from './shorten.ts'
@@ -23,8 +24,15 @@ export const MOST_PASTED = 1 << 20
 
 /** Returns what was found, most important first; empty for a text that holds nothing of ours. */
 export function decode(pasted: string, context: Context): Finding[] {
+  const text = pasted.slice(0, MOST_PASTED)
+  const secrets = secretsOf(context.settings)
+  const found = decodeText(text, context).map(each => masked(each, secrets))
+  const held = secrets.find(({ secret }) => text.includes(secret))
+  return held === undefined || found[0]?.kind === 'secret' ? found : [secretPasted(held.name), ...found]
+}
+
+function decodeText(pasted: string, context: Context): Finding[] {
   const text = pasted
-    .slice(0, MOST_PASTED)
     .trim()
     .replace(/^(["'`])((?:(?!\1).)*)\1$/, '$2')
     .trim()
@@ -88,8 +96,11 @@ function decodeSecret(text: string, { settings }: Context): Finding | undefined 
   const key = Object.values(namedKeys(settings))
     .flat()
     .find(({ secret }) => secret !== '' && secret === text)
-  if (key === undefined) return undefined
-  const found = finding('secret', [['name', key.name]])
+  return key && secretPasted(key.name)
+}
+
+function secretPasted(name: string): Finding {
+  const found = finding('secret', [['name', name]])
   addFault(found, 'secret_pasted')
   return found
 }
@@ -102,7 +113,7 @@ function decodeJson(text: string, context: Context): Finding | undefined {
   } catch {
     return undefined
   }
-  if (typeof value === 'string') return decode(value, context)[0]
+  if (typeof value === 'string') return decodeText(value, context)[0]
   if (Array.isArray(value)) return decodeBody(text)
   const { command, identifier, channel, stream, type, payload } = value as Record<string, unknown>
   if (payload !== undefined || stream !== undefined) return decodeBody(text)
