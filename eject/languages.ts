@@ -25,7 +25,7 @@ export const LANGUAGES = {
   },
   php: {
     ...row('php'),
-    command: ['sh', '-c', 'exec php -d display_errors=0 -q -S "$HOST:$PORT" app/app.php'],
+    command: ['sh', '-c', 'exec php -d display_errors=0 -d post_max_size=64K -q -S "$HOST:$PORT" app/app.php'],
     app: 'app/app.php',
     helper: ['backends/php/hotcable.php', 'app/hotcable.php'],
   },

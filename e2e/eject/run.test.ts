@@ -4,7 +4,9 @@
  */
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -32,7 +34,7 @@ for (const name of Object.keys(LANGUAGES) as LanguageName[]) {
     const npm = (...args: string[]) =>
       execFileSync('npm', args, { cwd: folder, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
     npm('ci', '--prefer-offline')
-    assert.match(npm('run', 'check'), /pass 3$/m)
+    assert.match(npm('run', 'check'), /pass 4$/m)
 
     const url = await started(t, folder, env)
     const browser = await chromium.launch(chromiumLaunch())
@@ -43,6 +45,8 @@ for (const name of Object.keys(LANGUAGES) as LanguageName[]) {
 
     for (const page of [ada, bob]) await page.locator('#notes li', { hasText: '<i>hello</i>' }).waitFor()
     assert.equal(await bob.locator('#notes li').count(), 1)
+    // The servers of the other languages bound this by themselves.
+    if (name === 'go' || name === 'python') await endsSilence(url)
     for (const colorScheme of ['light', 'dark'] as const) {
       await bob.emulateMedia({ colorScheme })
       assert.deepEqual(await violations(bob), [])
@@ -64,6 +68,13 @@ async function started(t: TestContext, folder: string, env: NodeJS.ProcessEnv): 
   const url = `http://localhost:${port}`
   await healthy(`${url}/health`, child)
   return url
+}
+
+/** Resolves once the app has ended the connection of a client that never sends the rest of its form. */
+async function endsSilence(url: string): Promise<void> {
+  const socket = connect(Number(new URL(url).port), '127.0.0.1').on('error', () => {})
+  socket.write('POST /notes HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nbody=x')
+  await once(socket.resume(), 'close')
 }
 
 async function violations(page: Page): Promise<string[]> {

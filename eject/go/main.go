@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"time"
 	"unicode/utf8"
 
 	"app/hotcable"
@@ -159,5 +160,6 @@ func main() {
 	http.HandleFunc("/", show)
 	http.HandleFunc("/notes", add)
 	http.HandleFunc("/health", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "ok") })
-	log.Fatal(http.ListenAndServe(setting("HOST", "127.0.0.1")+":"+setting("PORT", "3000"), nil))
+	server := http.Server{Addr: setting("HOST", "127.0.0.1") + ":" + setting("PORT", "3000"), ReadTimeout: 10 * time.Second}
+	log.Fatal(server.ListenAndServe())
 }

@@ -42,8 +42,14 @@ def add(request):
     if request.get("HTTP_SEC_FETCH_SITE") == "cross-site":
         return "403 Forbidden", [], "A form of another site changes nothing here.\n"
     stated = request.get("CONTENT_LENGTH", "")
-    length = min(int(stated), 64 * 1024) if re.fullmatch("[0-9]{1,9}", stated) else 0
-    body = parse_qs(request["wsgi.input"].read(length).decode("utf-8", "replace")).get("body", [""])[0].strip()
+    length = int(stated) if re.fullmatch("[0-9]{1,9}", stated) else 0
+    try:
+        form = request["wsgi.input"].read(min(length, 64 * 1024))
+    except OSError:  # the client sent nothing for a while
+        form = b""
+    if len(form) < length:
+        return "400 Bad Request", [], "A form has at most 64 KiB, and arrives whole.\n"
+    body = parse_qs(form.decode("utf-8", "replace")).get("body", [""])[0].strip()
     if not 1 <= len(body) <= 500:
         return "422 Unprocessable Entity", [], "A note has 1 to 500 characters.\n"
     with database() as db:

@@ -33,6 +33,8 @@ module App
   def add(request)
     return [403, TEXT, ["A form of another site changes nothing here.\n"]] if request.get_header("HTTP_SEC_FETCH_SITE") == "cross-site"
 
+    return [413, TEXT, ["A form has at most 64 KiB.\n"]] if request.content_length.to_i > 64 * 1024
+
     body = request.POST["body"].to_s.dup.force_encoding("UTF-8").scrub.strip
     return [422, TEXT, ["A note has 1 to 500 characters.\n"]] unless body.length.between?(1, 500)
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -35,6 +36,19 @@ const visit = async (): Promise<string> => await (await fetch(HOME)).text()
 
 const add = async (body: string): Promise<Response> =>
   await fetch(`${HOME}/notes`, { method: 'POST', body: new URLSearchParams({ body }), redirect: 'manual' })
+
+/** Sends a form as it stands, and leaves. Resolves with the answer, if there is one. */
+async function send(head: string, form: string): Promise<string> {
+  const socket = connect(Number(PORT), '127.0.0.1').on('error', () => {})
+  let answer = ''
+  socket.setEncoding('latin1').on('data', part => {
+    answer += part
+  })
+  const type = 'Content-Type: application/x-www-form-urlencoded'
+  socket.end(`POST /notes HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${type}\r\n${head}\r\n\r\n${form}`)
+  await once(socket, 'close')
+  return answer
+}
 
 /** Subscribes as the page does, and resolves with the first message whose HTML has `text`. */
 async function hears(page: string, text: string, then: () => Promise<unknown> = async () => {}): Promise<string> {
@@ -89,4 +103,20 @@ test('the app refuses an empty note, and a form of another site', async () => {
 
   assert.deepEqual([(await add(' ')).status, forged.status], [422, 403])
   assert.doesNotMatch(await visit(), /forged/)
+})
+
+test('the app stores nothing of a form that is too long, broken off, or without its length', async () => {
+  const form = 'body=unwanted'
+  const long = `${form}&more=${'x'.repeat(70_000)}`
+  for (const [head, body] of [
+    [`Content-Length: ${long.length}`, long],
+    ['Content-Length: 100', form],
+    ['Content-Length: x', form],
+    ['Accept: */*', form],
+    ['Transfer-Encoding: chunked', `${long.length.toString(16)}\r\n${long}\r\n0\r\n\r\n`],
+    ['Transfer-Encoding: chunked', `64\r\n${form}`],
+  ] as const)
+    assert.match(await send(head, body), /^$|^HTTP\/1\.[01] 4\d\d /, head)
+
+  assert.doesNotMatch(await visit(), /unwanted/)
 })
