@@ -107,6 +107,14 @@ test('the drill changes the secret, and refuses no page and no backend meanwhile
   await assert.rejects(broadcast('news', 'x', { url: posts, key: broadcastKey({ secret: old }) }), /401/)
 })
 
+test('docker compose reads its settings from deploy/.env, so that every command on these pages has them', () => {
+  const commands = [PAGE, readFileSync('deploy/README.md', 'utf8')].flatMap(blocksOf).join('')
+
+  assert.match(SETUP, /^echo SITE=\S+ > deploy\/\.env$/m)
+  assert.match(commands, /^docker compose -f /m)
+  assert.doesNotMatch(commands, /^(?:export |[A-Z_]+=)/m)
+})
+
 test('every line of the log in docs/operating.md is in the code of the cable', () => {
   const code = globSync('server/**/!(*.test).ts')
     .map(file => readFileSync(file, 'utf8'))
