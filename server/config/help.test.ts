@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { globSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { envExample, help, settingsTables } from './help.ts'
-import { SECTIONS, SETTINGS } from './settings.ts'
+import { SECTIONS, SETTINGS, type SettingName } from './settings.ts'
 
 const read = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8')
 
@@ -36,4 +36,17 @@ test('.env.example equals the output of npm run settings', () => {
 
 test('the tables in docs/operating.md equal the output of npm run settings', () => {
   assert.ok(read('../../docs/operating.md').includes(settingsTables()))
+})
+
+test('the cable can read the value of every flag in docs/ and in the READMEs', () => {
+  const pages = globSync(['*.md', '{docs,deploy,backends}/**/*.md'], { cwd: new URL('../../', import.meta.url) })
+  const values = pages.flatMap(page =>
+    [...read(`../../${page}`).matchAll(/[`\s'(]--([a-z][\w-]*)=([^`'\s…)]*[^`'\s…).,:;])/g)]
+      .filter(([, name]) => name! in SETTINGS)
+      .map(([, name, value]) => ({ page, name: name as SettingName, value: value! })),
+  )
+
+  for (const { page, name, value } of values)
+    assert.doesNotThrow(() => SETTINGS[name].read(value), `${page}: --${name}=${value}`)
+  assert.ok(values.length > 40)
 })

@@ -53,7 +53,7 @@ export function eventStart(
   return ofPage(page) ?? ofStreams(streams, asked, 'gap')
 }
 
-/** Returns the request, without its time if clients may not ask for messages by time (--history_since=off). */
+/** Returns the request, without its time if clients may not ask for messages by time (--history_since=false). */
 export function allowed(asked: HistoryRequest | undefined, byTime: boolean): HistoryRequest | undefined {
   if (byTime || asked?.since === undefined) return asked
   const { since: _, ...rest } = asked
