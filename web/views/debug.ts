@@ -106,7 +106,7 @@ export function live({ position, sessions, streams, refusals }: Live): Html {
 ${
   unheard.length === 0
     ? ''
-    : html`<section class="unheard"><h2>Broadcast, but nobody listens</h2><ul class="rows">${unheard.map(silence)}</ul></section>`
+    : html`<section class="unheard"><h2>Broadcast while nobody listened</h2><ul class="rows">${unheard.map(silence)}</ul></section>`
 }
 ${list('Streams', streams.count, streams.newest.map(stream), 'No page listens, and nothing was broadcast.')}
 ${list('Sessions', sessions.count, sessions.newest.map(session), 'No client is connected. Open a Board in another window.')}
