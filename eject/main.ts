@@ -1,12 +1,4 @@
-/**
- * `npm run eject`: makes this clone your project: the cable, one language, a page that is live. It asks, or takes
- *
- *   --language=python   or php, ruby, go, typescript
- *   --name=my-app       default: the name of the folder
- *   --into=FOLDER       writes the project there, and leaves this clone as it is; without it the project replaces the clone
- *   --yes               do not ask
- *   --update            the project in FOLDER takes server/, client/, the helper and the versions of packages from this clone
- */
+/** `npm run eject`: makes this clone your project: the cable, one language, a page that is live. docs/make-it-yours.md */
 import { execFileSync } from 'node:child_process'
 import { cpSync, existsSync, mkdtempSync, readdirSync, rmdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -16,19 +8,25 @@ import { parseArgs } from 'node:util'
 import { LANGUAGES, type LanguageName } from './languages.ts'
 import { lock, ROOT, updateProject, writeProject } from './project.ts'
 
-const { values: given } = parseArgs({
-  options: {
-    language: { type: 'string' },
-    name: { type: 'string' },
-    into: { type: 'string' },
-    yes: { type: 'boolean' },
-    update: { type: 'boolean' },
-  },
-})
 const NAMES = Object.keys(LANGUAGES).join(', ')
+const USAGE = `Usage: npm run eject
+       npm run eject -- --language=python --into=FOLDER
+       npm run eject -- --update --into=FOLDER
+
+Makes this clone your project: the cable, one language, a page that is live. Asks for the language and whether it may
+replace the files of this clone, unless you say so:
+
+  --language=LANGUAGE  ${NAMES}
+  --into=FOLDER        write the project there, and leave this clone as it is
+  --name=NAME          the name of the project; by default that of the folder
+  --yes                do not ask whether to replace the files
+  --update             replace server/, client/ and the helper of the project in FOLDER by those of this clone`
+
+const given = read()
 const into = given.into === undefined ? undefined : resolve(given.into)
 
-if (given.update) {
+if (given.help) console.log(USAGE)
+else if (given.update) {
   if (into === undefined) fail('--update needs --into=<the folder of your project>')
   const why = whyUnsaved(into)
   if (why !== undefined)
@@ -38,14 +36,24 @@ if (given.update) {
   const changed = updateProject(into)
   lock(into)
   console.log(`${into} has server/, client/ and the helper of this clone.`)
-  if (changed.length > 0) console.log(`New in package.json: ${changed.join(', ')}. Run npm install there.`)
-  console.log('Now read "What to change" in CHANGELOG.md, and run npm run check there.')
+  if (changed.length > 0) console.log(`New in package.json: ${changed.join(', ')}.`)
+  console.log('Now read "What to change" in CHANGELOG.md of this clone, and run npm install and npm run check there.')
 } else {
   const language = languageOf(given.language ?? (await ask(`Which language has your app (${NAMES})? `)))
   const name = (given.name ?? basename(into ?? ROOT)).toLowerCase().replaceAll(/[^a-z0-9._-]+/g, '-')
   if (!/^[a-z0-9]/.test(name)) fail('--name needs a letter or digit first')
   if (into === undefined) await replaceClone(name, language)
   else writeInto(into, name, language)
+}
+
+function read() {
+  const [text, flag] = [{ type: 'string' }, { type: 'boolean' }] as const
+  const options = { language: text, name: text, into: text, yes: flag, update: flag, help: flag }
+  try {
+    return parseArgs({ options }).values
+  } catch (error) {
+    return fail(`${(error as Error).message} (see npm run eject -- --help)`)
+  }
 }
 
 function writeInto(folder: string, name: string, language: LanguageName): void {
