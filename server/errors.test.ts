@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
+import { PassThrough } from 'node:stream'
 import { test } from 'node:test'
 import { COMPLAINTS, CUTS, ENDINGS, EVENT_REFUSALS, GAPS, REJECTIONS, REQUEST_REFUSALS } from './errors.ts'
+import { createLog } from './log.ts'
 
 const TABLES = { COMPLAINTS, CUTS, ENDINGS, EVENT_REFUSALS, GAPS, REJECTIONS, REQUEST_REFUSALS }
 
@@ -14,6 +16,17 @@ for (const [name, table] of Object.entries(TABLES)) {
     for (const [code, row] of Object.entries(table)) assert.match(fixOf(row), /\w+ \w+/, code)
   })
 }
+
+test('the log has room for every fix', () => {
+  const out = new PassThrough({ encoding: 'utf8', highWaterMark: 1 << 20 })
+  const log = createLog('info', 'text', out)
+
+  for (const table of Object.values(TABLES))
+    for (const [code, row] of Object.entries(table)) {
+      log.warn({}, `subscription rejected: ${code}: ${fixOf(row)}`)
+      assert.ok(out.read()?.includes(fixOf(row)), code)
+    }
+})
 
 const TROUBLES = readFileSync(new URL('../docs/troubleshooting.md', import.meta.url), 'utf8').split('\n## ')
 

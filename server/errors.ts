@@ -24,7 +24,7 @@ const unauthorized = (fix: string): Ending => ({ tell: 'unauthorized', reconnect
 export const ENDINGS = {
   token_missing: unauthorized('send ?jid=<token>, an x-jid header or an anycable-token.<token> subprotocol'),
   token_invalid: unauthorized(
-    'give the app and the cable the same ANYCABLE_SECRET (or --jwt_secret), and sign with HS256, HS384 or HS512; with --jwt_public_key or --jwks_url, sign with the private key that belongs to it',
+    'give app and cable the same ANYCABLE_SECRET (or --jwt_secret), and sign with HS256, HS384 or HS512; with --jwt_public_key or --jwks_url, sign with its private key',
   ),
   token_not_yet_valid: unauthorized('its nbf is more than 5 s in the future: compare the clocks of both machines'),
   token_ext_invalid: unauthorized('the ext claim must be a string: the identity as JSON, encoded once more'),
