@@ -47,6 +47,10 @@ for (const name of Object.keys(LANGUAGES) as LanguageName[]) {
     assert.equal(await bob.locator('#notes li').count(), 1)
     // The servers of the other languages bound this by themselves.
     if (name === 'go' || name === 'python') await endsSilence(url)
+    // The app refuses a blank note, so the browser says so: Turbo shows no answer in plain text.
+    await ada.getByLabel('Note').fill('   ')
+    await ada.getByRole('button', { name: 'Add' }).click()
+    await ada.locator('input:invalid').waitFor()
     for (const colorScheme of ['light', 'dark'] as const) {
       await bob.emulateMedia({ colorScheme })
       assert.deepEqual(await violations(bob), [])

@@ -86,7 +86,7 @@ def page(notes, position, visitor):
 <h1>Notes</h1>
 <p>Open this page in two windows: a note that you add in one appears in both. <hotcable-status role="status"></hotcable-status></p>
 {hotcable.stream_from("notes", position)}
-<form action="/notes" method="post"><label>Note <input name="body" required maxlength="500" autocomplete="off"></label> <button>Add</button></form>
+<form action="/notes" method="post"><label>Note <input name="body" required pattern=".*[^ ].*" title="1 to 500 characters" maxlength="500" autocomplete="off"></label> <button>Add</button></form>
 <ul id="notes">{"".join(map(note, notes))}</ul>
 </main>
 </body>

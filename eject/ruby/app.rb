@@ -77,7 +77,7 @@ module App
       <h1>Notes</h1>
       <p>Open this page in two windows: a note that you add in one appears in both. <hotcable-status role="status"></hotcable-status></p>
       #{Hotcable.stream_from("notes", position)}
-      <form action="/notes" method="post"><label>Note <input name="body" required maxlength="500" autocomplete="off"></label> <button>Add</button></form>
+      <form action="/notes" method="post"><label>Note <input name="body" required pattern=".*[^ ].*" title="1 to 500 characters" maxlength="500" autocomplete="off"></label> <button>Add</button></form>
       <ul id="notes">#{notes.map { |row| note(row) }.join}</ul>
       </main>
       </body>
