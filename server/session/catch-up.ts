@@ -9,6 +9,7 @@
  * is behind the replay, the subscription reads the feed until it has caught up. replaying.ts has the steps of one replay.
  * Here is the queue of a session's replays: it gets one at a time, and waits while its write queue is long, or a long replay would make it too slow.
  */
+import { guarded } from '../base/failure.ts'
 import { BrokerUnavailable, type Entry } from '../broker.ts'
 import type { GapCode } from '../errors.ts'
 import type { Listening } from '../hub/listening.ts'
@@ -38,6 +39,8 @@ export interface CatchUpParts extends Omit<HeldParts, 'history'> {
 
 /** Time until a replay asks again after the broker was away. */
 const RETRY_MS = 1_000
+/** The feed of a stream that is quiet moves by ticks, one each second. */
+const TICK_MS = 1_000
 
 export class CatchUp {
   readonly #session: Behind
@@ -199,8 +202,11 @@ export class CatchUp {
     // Our last frames may have overrun the connection, which ends the session.
     if (subscription.state === 'over') return true
     subscription.covered = isFirst ? covered : Math.min(subscription.covered, covered)
-    if (isFirst && last > history.seen) this.#follow(subscription, last, history)
-    else if (isFirst) goLive(session, subscription)
+    if (isFirst) {
+      session.replayed()
+      if (last > history.seen) this.#follow(subscription, last, history)
+      else goLive(session, subscription)
+    }
     // A client that subscribes and asks for no history would not ask either if it came back.
     const isTold = asked || (subscription.confirmed && gap !== 'gap_broker_away')
     if (gap !== undefined) session.missed(subscription, gap, isTold)
@@ -213,6 +219,21 @@ export class CatchUp {
     subscription.state = 'following'
     const end = () => this.#endWait(subscription)
     this.#held?.pass(subscription, followFeed(this.#session, subscription, last, history, end))
+    this.#watch(subscription, last, history)
+  }
+
+  /** Until its next message, which may never come, a stream does not tell how far the feed is. */
+  #watch(subscription: Subscription, last: number, history: HistoryReader): void {
+    const look = () => {
+      if (subscription.state !== 'following') return
+      if (history.seen < last) return this.#watch(subscription, last, history)
+      this.#endWait(subscription)
+      goLive(this.#session, subscription)
+    }
+    this.#parts.later(
+      TICK_MS,
+      guarded(look, error => this.#session.fail(error)),
+    )
   }
 
   #endWait(subscription: Subscription): void {

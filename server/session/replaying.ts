@@ -20,6 +20,8 @@ export interface Behind {
   readonly connection: Pick<Connection, 'send' | 'congested'>
   /** Whether the session has, or had, this sid. */
   answersTo: (sid: string) => boolean
+  /** The replay of a subscription is over. */
+  replayed: () => void
   /** Begins to deliver broadcasts. */
   goLive: (subscription: Subscription) => void
   /** The action that follows a gap of this subscription. */
@@ -130,5 +132,7 @@ export function goLive(session: Behind, subscription: Subscription): void {
 export function answerWithoutHistory(session: Behind, start: Start, subscription: Subscription, asked: boolean): void {
   const { identifier } = subscription
   if (asked) session.connection.send(start === 'now' ? confirmHistory(identifier) : rejectHistory(identifier))
-  if (subscription.state === 'waiting') goLive(session, subscription)
+  if (subscription.state !== 'waiting') return
+  session.replayed()
+  goLive(session, subscription)
 }

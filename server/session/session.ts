@@ -107,8 +107,12 @@ export class Session implements Addressee, Behind, Speaker, Subscribing, Perform
     return this.sid === sid || this.#formerSids.includes(sid)
   }
 
-  goLive({ identifier, grant }: Subscription): void {
+  /** (While the feed is behind a subscription, which may take long, another node could take the session.) */
+  replayed(): void {
     this.#parts.changed?.(this)
+  }
+
+  goLive({ identifier, grant }: Subscription): void {
     for (const stream of grant.streams)
       this.#parts.hub.subscribe(stream, identifier, this.connection, grant.kind !== 'data')
     this.#whenLive?.()

@@ -5,9 +5,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Random } from '../../e2e/conformance/fuzz/random.ts'
 import { NO_REDIS } from '../../testing/redis.ts'
-import { back, jid, startRedisNodes, stored, subscribed } from './redis-nodes.ts'
+import { back, connect, jid, startRedisNodes, stored, subscribed } from './redis-nodes.ts'
 import { roamAll } from './roaming.ts'
-import { open } from './test-cable.ts'
+import { open, turbo } from './test-cable.ts'
 
 const REAL = { skip: NO_REDIS }
 
@@ -104,4 +104,18 @@ test('a session that lives longer than --sessions_ttl can be resumed, and a lost
 
   assert.equal((await back(nodes[1], lost)).welcome.restored, undefined)
   assert.equal((await back(nodes[1], idle)).welcome.restored, true)
+})
+
+test('a page that is ahead of its node is restored on another one, although nobody says more', REAL, async t => {
+  const { redis, nodes } = await startRedisNodes(t)
+  const count = (by: string) => redis.cli('HINCRBY', 'hotcable:broker:life', 'offset', by)
+  await count('1000')
+  const page = turbo('a', { position: await nodes[1].position() })
+  const client = await connect(nodes[0])
+  await client.confirmed(page)
+  // (No tick brings the node so far.)
+  await count('-1000')
+  await stored(redis, client.welcome.sid!, text => text.includes('Turbo'))
+
+  assert.deepEqual((await back(nodes[2], client)).welcome.restored_ids, [page])
 })
