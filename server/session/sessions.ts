@@ -26,6 +26,8 @@ export interface SessionsParts {
 
 /** How long a session that is resumed waits for the actions of the one before. */
 const PATIENCE_MS = 1_500
+/** Time until we store a session again after the store was away. */
+const RETRY_MS = 1_000
 
 export class Sessions {
   readonly #byIdentity = new Map<string, Few<Session>>()
@@ -33,6 +35,8 @@ export class Sessions {
   readonly #parts: SessionsParts
   /** Their stored state is out of date. */
   readonly #outOfDate = new Set<Stored>()
+  /** The same, and the store is away. */
+  readonly #unstored = new Set<Stored>()
   /** Stores the session's state again, soon; `undefined`: no other node could take the session. */
   readonly changed: ((session: Stored) => void) | undefined
 
@@ -100,7 +104,26 @@ export class Sessions {
     later(connected.batchMs, () => {
       const sessions = [...this.#outOfDate].filter(({ ended, resumable }) => resumable && !ended)
       this.#outOfDate.clear()
-      for (const session of sessions) unawaited(connected.update(session.snapshot()), failed)
+      for (const session of sessions) this.#store(session, connected).catch(failed)
+    })
+  }
+
+  async #store(session: Stored, connected: NonNullable<Resumables['connected']>): Promise<void> {
+    try {
+      await connected.update(session.snapshot())
+    } catch (error) {
+      if (!(error instanceof BrokerUnavailable)) throw error
+      this.#storeLater(session)
+    }
+  }
+
+  /** Else a client that goes to another node would get back what it left. */
+  #storeLater(session: Stored): void {
+    this.#unstored.add(session)
+    if (this.#unstored.size > 1) return
+    this.#parts.later(RETRY_MS, () => {
+      for (const session of this.#unstored) this.#storeSoon(session)
+      this.#unstored.clear()
     })
   }
 

@@ -4,8 +4,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Random } from '../../e2e/conformance/fuzz/random.ts'
-import { NO_REDIS } from '../../testing/redis.ts'
-import { back, connect, jid, startRedisNodes, stored, subscribed } from './redis-nodes.ts'
+import { createProxy } from '../../testing/proxy.ts'
+import { NO_REDIS, startRedis } from '../../testing/redis.ts'
+import { back, connect, jid, startRedisCable, startRedisNodes, stored, subscribed } from './redis-nodes.ts'
 import { roamAll } from './roaming.ts'
 import { open, turbo } from './test-cable.ts'
 
@@ -118,4 +119,21 @@ test('a page that is ahead of its node is restored on another one, although nobo
   await stored(redis, client.welcome.sid!, text => text.includes('Turbo'))
 
   assert.deepEqual((await back(nodes[2], client)).welcome.restored_ids, [page])
+})
+
+test('a client does not get back on another node what it left while its own had no Redis', REAL, async t => {
+  const redis = await startRedis(t)
+  const proxy = await createProxy(redis.port)
+  t.after(proxy.close)
+  const here = await startRedisCable(t, { url: `redis://127.0.0.1:${proxy.port}` })
+  const there = await startRedisCable(t, redis)
+  const client = await subscribed(redis, here, 'a')
+  proxy.cut()
+  client.command('unsubscribe', open('a'))
+  client.send({ command: 'ping' })
+  assert.equal((await client.next()).type, 'pong')
+  proxy.pass()
+  await stored(redis, client.welcome.sid!, text => text.includes('"identifiers":[]'))
+
+  assert.deepEqual((await back(there, client)).welcome.restored_ids, [])
 })
