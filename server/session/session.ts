@@ -195,7 +195,14 @@ export class Session implements Addressee, Behind, Speaker, Subscribing, Perform
   /** Lets later commands wait for the answer to this one. */
   #waitFor(answer: Promise<unknown>, command: Command): void {
     this.#waiting ??= new WaitingCommands(this, command)
-    this.#waiting.waitFor(answer)
+    this.#waiting.waitFor(this.app === undefined ? answer : this.#learnFrom(answer, this.app))
+  }
+
+  /** An answer of the application may change what it knows of the session, whatever it does to a subscription. */
+  async #learnFrom(answer: Promise<unknown>, app: AppClient): Promise<void> {
+    const { cstate, isKnown } = app
+    await answer
+    if (app.cstate !== cstate || app.isKnown !== isKnown) this.#parts.changed?.(this)
   }
 
   caughtUp(): void {
