@@ -13,9 +13,10 @@ import { guarded } from '../base/failure.ts'
 import { BrokerUnavailable, type Entry } from '../broker.ts'
 import type { GapCode } from '../errors.ts'
 import type { Listening } from '../hub/listening.ts'
+import type { Position } from '../protocol/position.ts'
 import { HeldMessages, type HeldParts } from './held-messages.ts'
 import { type Found, type HistoryReader, readHistory } from './read-history.ts'
-import { bytesOf, isLost, type PinnedStart, pinned } from './replay.ts'
+import { bytesOf, earlierOf, isLost, type PinnedStart, pinned } from './replay.ts'
 import {
   answerWithoutHistory,
   type Behind,
@@ -113,6 +114,12 @@ export class CatchUp {
   /** Whether the client still waits for history that it asked for. */
   isAsked(subscription: Subscription): boolean {
     return this.#queue?.some(pending => pending.asked && pending.subscription === subscription) ?? false
+  }
+
+  /** Returns from where another session must go on, so that its client also gets the replays that wait. */
+  resumeFrom(position: Position): Position | 'gap' {
+    const waiting = this.#queue?.filter(({ subscription }) => subscription.state === 'waiting') ?? []
+    return waiting.map(({ start }) => start).reduce<Position | 'gap'>(earlierOf, position)
   }
 
   /** The client may have missed messages of the subscription that the history never had. */

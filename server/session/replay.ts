@@ -26,6 +26,14 @@ function pin(start: StreamStart, { seen, epoch }: Now): PinnedStreamStart {
   return typeof start === 'object' && 'since' in start ? { since: start.since, after: { offset: seen, epoch } } : start
 }
 
+/** Returns the earlier of both, or `gap` if that is not known. */
+export function earlierOf(position: Position | 'gap', start: PinnedStart): Position | 'gap' {
+  if (position === 'gap' || start === 'gap' || 'since' in start) return 'gap'
+  if ('each' in start) return start.each.reduce<Position | 'gap'>(earlierOf, position)
+  if (start.epoch !== position.epoch) return 'gap'
+  return start.offset < position.offset ? start : position
+}
+
 export interface Now {
   readonly seen: number
   readonly epoch: string

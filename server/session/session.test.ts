@@ -115,6 +115,21 @@ test('a session that ends at the report of a gap asks for no refresh', () => {
   assert.deepEqual(done, ['lost', 'close too_slow'])
 })
 
+for (const [about, asked, position] of [
+  ['of an older position', { streams: { room: { epoch: 'e', offset: 1 } } }, { offset: 1, epoch: 'e' }],
+  ['of an unknown position', { streams: { room: { epoch: 'other', offset: 1 } } }, 'gap'],
+  ['of a time', { since: 1 }, 'gap'],
+] as const)
+  test(`a session that ends while a replay waits is resumed from before it: ${about}`, () => {
+    const history = memory()
+    for (const message of ['"one"', '"two"', '"three"']) history.append('room', message)
+    const { session, connection } = start(/none/, { history })
+    connection.congested = () => true
+    session.receive(subscribe({ history: asked }))
+
+    assert.deepEqual(session.end()?.position, position)
+  })
+
 test('a command executed after the connection closed does not prove that the client read our last frames', () => {
   const history = memory()
   const { session, connection } = start(/none/, { history })

@@ -270,7 +270,8 @@ export class Session implements Addressee, Behind, Speaker, Subscribing, Perform
   /** Returns the state to resume from. */
   snapshot(): Snapshot {
     const { history } = this.#parts
-    const position = history && (this.#heardAt === NEVER ? 'gap' : { offset: this.#heardAt, epoch: history.epoch })
+    const heardAt = history && { offset: this.#heardAt, epoch: history.epoch }
+    const position = heardAt && (this.#heardAt === NEVER ? 'gap' : this.catchUp.resumeFrom(heardAt))
     return snapshotOf(this, [this.sid, ...this.#formerSids], position)
   }
 
