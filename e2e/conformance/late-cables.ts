@@ -40,16 +40,19 @@ export function startLateCables(nodeFlags: readonly string[]): LateCables {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     }),
   )
-  const waiting = new Map<number, (answer: unknown) => void>()
+  const waiting = new Map<number, { resolve: (answer: unknown) => void; reject: (error: Error) => void }>()
   let last = 0
   child.on('message', ({ id, answer }: { id: number; answer: unknown }) => {
-    waiting.get(id)!(answer)
+    waiting.get(id)!.resolve(answer)
     waiting.delete(id)
   })
+  child.on('exit', (code, signal) => {
+    for (const { reject } of waiting.values()) reject(new Error(`the process of the cables ended: ${signal ?? code}`))
+  })
   const ask = <T>(order: object, id = ++last): Promise<T> =>
-    new Promise(resolve => {
-      waiting.set(id, resolve as (answer: unknown) => void)
-      child.send({ id, ...order })
+    new Promise((resolve, reject) => {
+      waiting.set(id, { resolve: resolve as (answer: unknown) => void, reject })
+      child.send({ id, ...order }, error => error && reject(error))
     })
   return {
     memory: async () => Math.round((await ask<number>({ asks: 'memory' })) / 2 ** 20),

@@ -14,11 +14,11 @@ async function attended(t: TestContext, redis: TestRedis) {
   const due: (() => void)[] = []
   const presence = createRedisPresence({
     ...{ broker, ttlSeconds: 60, maxAnswerBytes: 1e6 },
-    later: (_, then) => due.push(then),
+    every: (_, then) => due.push(then),
     failed: error => assert.fail(String(error)),
   })
   const upkeep = async () => {
-    due.shift()!()
+    due[0]!()
     await broker.position()
   }
   return { presence, upkeep, count: async () => (await presence.present('a')).total }

@@ -18,8 +18,8 @@ export interface RedisPresenceParts {
   ttlSeconds: number
   /** Bytes of the records of one answer. */
   maxAnswerBytes: number
-  /** Calls `then` after so many ms. */
-  later: (ms: number, then: () => void) => void
+  /** Calls `then` each so many ms, until the broker stops. */
+  every: (ms: number, then: () => void) => void
   failed: (error: unknown) => void
 }
 
@@ -31,7 +31,7 @@ interface Member {
 const UPKEEP_MS = 1_000
 
 export function createRedisPresence(parts: RedisPresenceParts): Presence {
-  const { broker, ttlSeconds, maxAnswerBytes, later, failed } = parts
+  const { broker, ttlSeconds, maxAnswerBytes, every, failed } = parts
   const ttlMs = ttlSeconds * 1000
   /** The sessions of this node that have joined or tried to: sid ─▶ stream ─▶ member. */
   const sessions = new Map<string, Map<string, Member>>()
@@ -77,14 +77,10 @@ export function createRedisPresence(parts: RedisPresenceParts): Presence {
     await Promise.all(all)
   }
 
-  function repeat(): void {
-    later(UPKEEP_MS, () => {
-      const all = [broker.ask(renew), ...Array.from(owed, ([name, tell]) => say(name, tell))]
-      for (const one of all) one.catch(report)
-      repeat()
-    })
-  }
-  repeat()
+  every(UPKEEP_MS, () => {
+    const all = [broker.ask(renew), ...Array.from(owed, ([name, tell]) => say(name, tell))]
+    for (const one of all) one.catch(report)
+  })
 
   return {
     async join(stream, sid, id, info) {

@@ -23,8 +23,8 @@ type Owner = Pick<Snapshot, 'identity' | 'anonymous'>
 export interface RedisSessionsParts {
   broker: Pick<RedisBroker, 'ask'>
   ttlSeconds: number
-  /** Calls `then` after so many ms. */
-  later: (ms: number, then: () => void) => void
+  /** Calls `then` each so many ms, until the broker stops. */
+  every: (ms: number, then: () => void) => void
   failed: (error: unknown) => void
 }
 
@@ -44,7 +44,7 @@ export interface RedisSessions<S extends Snapshot> {
 const MOST = 200
 
 export function createRedisSessions<S extends Snapshot>(parts: RedisSessionsParts): RedisSessions<S> {
-  const { broker, ttlSeconds, later, failed } = parts
+  const { broker, ttlSeconds, every, failed } = parts
   const pauseSeconds = Math.max(1, Math.ceil(ttlSeconds / 3))
   const longSeconds = ttlSeconds + 2 * pauseSeconds
   /** The connected sessions of this node. */
@@ -65,14 +65,10 @@ export function createRedisSessions<S extends Snapshot>(parts: RedisSessionsPart
     })
   }
 
-  function repeat(): void {
-    later(pauseSeconds * 1000, () => {
-      const sids = [...connected]
-      for (let at = 0; at < sids.length; at += MOST) unawaited(prolong(sids.slice(at, at + MOST)), failed)
-      repeat()
-    })
-  }
-  repeat()
+  every(pauseSeconds * 1000, () => {
+    const sids = [...connected]
+    for (let at = 0; at < sids.length; at += MOST) unawaited(prolong(sids.slice(at, at + MOST)), failed)
+  })
 
   return {
     keep(snapshot) {

@@ -42,14 +42,29 @@ export function createRedisStores(
   if (settings.broker !== 'redis') return undefined
   const { history_limit, history_ttl, redis_prefix } = settings
   const broker = createRedisBroker({ server, prefix: `${redis_prefix}broker`, history_limit, history_ttl, ...parts })
-  const sessions = { broker, ttlSeconds: settings.sessions_ttl, ...parts }
+  const every = (ms: number, then: () => void) => {
+    let cancel = () => {}
+    const wait = () => {
+      cancel = parts.later(ms, () => {
+        wait()
+        then()
+      })
+    }
+    wait()
+    void broker.stopped.then(() => cancel())
+  }
+  const shared = { broker, every, failed: parts.failed }
   return {
     wrapBroker: () => broker,
     wrapPresence: () =>
       createRedisPresence({
-        ...{ broker, ttlSeconds: settings.presence_ttl, ...parts },
+        ...shared,
+        ttlSeconds: settings.presence_ttl,
         maxAnswerBytes: settings.max_presence_answer_size,
       }),
-    wrapResumables: settings.sessions_ttl === 0 ? undefined : () => createRedisSessions(sessions),
+    wrapResumables:
+      settings.sessions_ttl === 0
+        ? undefined
+        : () => createRedisSessions({ ...shared, ttlSeconds: settings.sessions_ttl }),
   }
 }

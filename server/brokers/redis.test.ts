@@ -221,7 +221,7 @@ test('the user of Redis that docs/operating.md describes may do all that a node 
   await broker.signal({ identity: 'ada', reconnect: true })
   broker.unlisten('a')
   await broker.forget('all')
-  const part = { broker, ttlSeconds: 10, later: () => {}, failed: (error: unknown) => assert.fail(String(error)) }
+  const part = { broker, ttlSeconds: 10, every: () => {}, failed: (error: unknown) => assert.fail(String(error)) }
   const presence = createRedisPresence({ ...part, maxAnswerBytes: 1e6 })
   await presence.join('a', 'sid', 'ada', undefined)
   await presence.leave('a', 'sid')

@@ -38,6 +38,8 @@ export interface RedisBroker extends Broker {
   /** Resolves once it is connected, or after two seconds. Rejects {@link BrokerRefused}. */
   start: (to: Feed) => Promise<void>
   stop: () => Promise<void>
+  /** Resolves when it stops. */
+  readonly stopped: Promise<void>
 }
 
 const START_MS = 2_000
@@ -234,6 +236,7 @@ export function createRedisBroker(parts: RedisBrokerParts): RedisBroker {
         void run(refused => (refused === undefined ? resolve() : reject(refused)))
       })
     },
+    stopped,
     async stop() {
       isStopped = true
       // (Redis answers in order, so it has taken what we sent before.)
