@@ -182,7 +182,7 @@ test('a node that starts while Redis is away begins without it, and joins it whe
 }, async t => {
   const redis = await startRedis(t)
   await redis.kill()
-  const node = await startNode(t, redis)
+  const node = await startNode(t, redis, { isAway: true })
   assert.ok(!node.broker.well)
   await unavailable(node.broker.listen('a'))
   await redis.start()

@@ -18,12 +18,15 @@ export interface Node {
   lines: string[]
 }
 
-export type NodeOptions = Partial<Pick<RedisBrokerParts, 'history_limit' | 'history_ttl' | 'prefix'>>
+export interface NodeOptions extends Partial<Pick<RedisBrokerParts, 'history_limit' | 'history_ttl' | 'prefix'>> {
+  /** Redis is away: the node begins without it. */
+  isAway?: boolean
+}
 
 export async function startNode(
   t: TestContext,
   { url, sentinels = [] }: Pick<TestRedis, 'url'> & { sentinels?: readonly string[] },
-  options: NodeOptions = {},
+  { isAway = false, ...options }: NodeOptions = {},
 ): Promise<Node> {
   const [got, lines, failures] = [[] as string[], [] as string[], [] as unknown[]]
   const broker = createRedisBroker({
@@ -47,6 +50,8 @@ export async function startNode(
     assert.deepEqual(failures, [])
   })
   await broker.start(feed)
+  // (A busy machine may take longer than a cable waits for Redis.)
+  while (!broker.well && !isAway) await pause(5)
   got.splice(0) // (its first epoch is a gap for pages of an earlier life)
   return {
     ...{ broker, got, lines },

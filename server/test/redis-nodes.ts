@@ -3,6 +3,7 @@ import type { TestContext } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { EXTENDED } from '../../testing/client.ts'
 import { startRedis, type TestRedis } from '../../testing/redis.ts'
+import { says } from './redis-cable.ts'
 import { METRICS, open, startCable, type TestCable, token } from './test-cable.ts'
 
 export interface RedisNodes {
@@ -16,8 +17,12 @@ export async function startRedisNodes(t: TestContext, flags: readonly string[] =
   return { redis, nodes: await Promise.all([start(), start(), start()]) }
 }
 
-export const startRedisCable = (t: TestContext, { url }: Pick<TestRedis, 'url'>, flags: readonly string[] = []) =>
-  startCable(t, ['--broker=redis', `--redis_url=${url}`, '--public_streams', METRICS, ...flags])
+/** Starts a cable, and waits until it has Redis: a busy machine may take longer than the cable waits. */
+export async function startRedisCable(t: TestContext, { url }: Pick<TestRedis, 'url'>, flags: readonly string[] = []) {
+  const cable = await startCable(t, ['--broker=redis', `--redis_url=${url}`, '--public_streams', METRICS, ...flags])
+  await says(cable, /^200 ready$/)
+  return cable
+}
 
 const ADA = '{"user":"ada"}'
 export const jid = (ext = ADA): string => `?jid=${token({ ext })}`
