@@ -80,22 +80,28 @@ export async function startProgram(
   }
 }
 
+/** Columns of schedstat. */
+const [RAN, WAITED] = [0, 1]
+
 /** CPU in ms, of all threads of the process and its children. */
-export function cpuMs(pid: number): number {
-  let sum = 0
-  for (const ms of cpuMsByProcess(pid).values()) sum += ms
-  return sum
-}
+export const cpuMs = (pid: number): number => sum(cpuMsByProcess(pid))
+
+/** How long, in ms, these threads were ready to run, and another thread had their core. */
+export const waitedMs = (pid: number): number => sum(msByProcess(pid, WAITED))
 
 /** CPU in ms, of all threads of the process, and of each of its children, by their ids. */
-export function cpuMsByProcess(pid: number, into = new Map<number, number>()): Map<number, number> {
+export const cpuMsByProcess = (pid: number): Map<number, number> => msByProcess(pid, RAN)
+
+function msByProcess(pid: number, column: number, into = new Map<number, number>()): Map<number, number> {
   let own = 0
   for (const task of readdirSync(`/proc/${pid}/task`)) {
-    own += Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'latin1').split(' ')[0]) / 1e6
-    for (const child of children(pid, task)) cpuMsByProcess(child, into)
+    own += Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'latin1').split(' ')[column]) / 1e6
+    for (const child of children(pid, task)) msByProcess(child, column, into)
   }
   return into.set(pid, own)
 }
+
+const sum = (ms: ReadonlyMap<number, number>): number => [...ms.values()].reduce((all, one) => all + one, 0)
 
 /** Resident memory in KiB, of the process and its children. */
 export function residentKiB(pid: number): number {

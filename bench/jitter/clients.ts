@@ -7,7 +7,7 @@ import { once } from 'node:events'
 import { Agent, type IncomingMessage, request } from 'node:http'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Line, STOCK, type StockKind, type StockSettings, startClient } from '../peers/stock-clients.ts'
-import { cpuMs } from '../process.ts'
+import { cpuMs, waitedMs } from '../process.ts'
 import { turboStream } from '../wire.ts'
 import { Ledger } from './ledger.ts'
 
@@ -25,10 +25,14 @@ export interface JitterResult {
   readonly lost: number
   readonly doubled: number
   readonly disordered: number
+  /** Subscriptions that the client's library ended for ever. What such a client misses from then on counts as lost. */
+  readonly gaveUp: number
   readonly replaysMs: readonly number[]
   readonly absencesMs: readonly number[]
   /** Share of the time in which this program was busy. */
   readonly load: number
+  /** Share of the time in which its threads waited for their core. */
+  readonly waited: number
 }
 
 /** So that a broadcast does not keep this program busy for long. */
@@ -61,7 +65,7 @@ const streams = Array.from({ length: Math.ceil(count / CLIENTS_OF_A_STREAM) }, (
   name: `jitter${n}`,
   newest: 0,
 }))
-let [cuts, isOver, received] = [0, false, 0]
+let [cuts, isOver, received, gaveUp] = [0, false, 0, 0]
 
 const clients = await Promise.all(Array.from({ length: count }, (_, n) => start(streams[n % streams.length]!)))
 const hasAll = ({ ledger, stream }: CountingClient) => ledger.lost(stream.newest) === 0
@@ -74,13 +78,15 @@ for (const client of clients) cutLater(client)
 const sent = () => clients.reduce((all, { stream }) => all + stream.newest, 0)
 await broadcastFor(WARM_UP_MS)
 for (const { ledger } of clients) ledger.forgetTimes()
-const [began, before, sentBefore] = [performance.now(), cpuMs(process.pid), sent()]
+const [began, before, waitedBefore] = [performance.now(), cpuMs(process.pid), waitedMs(process.pid)]
+const sentBefore = sent()
 console.log('warm')
 await broadcastFor(ms)
 isOver = true
 await allHaveAll()
 
 const sum = (of: (client: CountingClient) => number) => clients.reduce((all, client) => all + of(client), 0)
+const took = performance.now() - began
 const result: JitterResult = {
   deliveries: sent(),
   measured: sent() - sentBefore,
@@ -88,9 +94,11 @@ const result: JitterResult = {
   lost: sum(({ ledger, stream }) => ledger.lost(stream.newest)),
   doubled: sum(({ ledger }) => ledger.doubled),
   disordered: sum(({ ledger }) => ledger.disordered),
+  gaveUp,
   replaysMs: clients.flatMap(({ ledger }) => ledger.replaysMs),
   absencesMs: clients.flatMap(({ ledger }) => ledger.absencesMs),
-  load: (cpuMs(process.pid) - before) / (performance.now() - began),
+  load: (cpuMs(process.pid) - before) / took,
+  waited: (waitedMs(process.pid) - waitedBefore) / took,
 }
 process.stdout.write(`${JSON.stringify(result)}\n`, () => process.exit())
 
@@ -98,6 +106,9 @@ async function start(stream: Stream): Promise<CountingClient> {
   const ledger = new Ledger()
   const line = await startClient(kind, settings, stream.name, {
     opens: () => ledger.opens(performance.now(), stream.newest),
+    gaveUp: () => {
+      gaveUp++
+    },
     receives: text => {
       received++
       ledger.receives(Number.parseInt(text, 10), performance.now())

@@ -27,10 +27,10 @@ export interface StockSettings {
 export interface StockListener {
   /** The client begins to connect. */
   opens: () => void
-  receives: Receives
+  /** The client's library has ended its subscription, for ever. */
+  gaveUp: () => void
+  receives: (text: string) => void
 }
-
-type Receives = (text: string) => void
 
 export interface AppPost {
   readonly path: string
@@ -40,7 +40,7 @@ export interface AppPost {
 
 interface Stock {
   /** Starts a client, which connects by `line` alone; resolves once it is subscribed. */
-  start: (settings: StockSettings, stream: string, line: Line, receives: Receives) => Promise<unknown>
+  start: (settings: StockSettings, stream: string, line: Line, listener: StockListener) => Promise<unknown>
   /** What an app sends to broadcast a text. */
   post: (settings: StockSettings, stream: string, text: string) => AppPost
 }
@@ -89,10 +89,10 @@ export async function startClient(
   kind: StockKind,
   settings: StockSettings,
   stream: string,
-  { opens, receives }: StockListener,
+  listener: StockListener,
 ): Promise<Line> {
-  const line = new Line(opens)
-  await STOCK[kind].start(settings, stream, line, receives)
+  const line = new Line(listener.opens)
+  await STOCK[kind].start(settings, stream, line, listener)
   return line
 }
 
@@ -100,7 +100,12 @@ class TurboChannel extends Channel<{ signed_stream_name: string }> {
   static override readonly identifier = 'Turbo::StreamsChannel'
 }
 
-async function startCable({ port, secret }: StockSettings, stream: string, agent: Line, receives: Receives) {
+async function startCable(
+  { port, secret }: StockSettings,
+  stream: string,
+  agent: Line,
+  { receives, gaveUp }: StockListener,
+) {
   const cable = createCable(`ws://127.0.0.1:${port}/cable`, {
     protocol: 'actioncable-v1-ext-json',
     websocketImplementation: WebSocket,
@@ -112,6 +117,8 @@ async function startCable({ port, secret }: StockSettings, stream: string, agent
   })
   const channel = new TurboChannel({ signed_stream_name: signStream(stream, { secret }) })
   channel.on('message', text => receives(String(text)))
+  // @anycable/core does that if its connection ends before the answer to a subscribe.
+  channel.on('close', gaveUp)
   await cable.subscribe(channel).ensureSubscribed()
 }
 
@@ -123,7 +130,7 @@ function postToCable({ secret }: StockSettings, stream: string, text: string): A
   }
 }
 
-async function startSocketIo({ port, folder }: StockSettings, room: string, agent: Line, receives: Receives) {
+async function startSocketIo({ port, folder }: StockSettings, room: string, agent: Line, { receives }: StockListener) {
   const { io } = createRequire(`${folder}/`)('socket.io-client')
   const socket = io(`http://127.0.0.1:${port}`, { transports: ['websocket'], forceNew: true, agent, query: { room } })
   socket.on('message', receives)
@@ -131,7 +138,7 @@ async function startSocketIo({ port, folder }: StockSettings, room: string, agen
 }
 
 /** (Node's EventSource accepts no agent.) */
-async function startEventSource({ port }: StockSettings, stream: string, agent: Line, receives: Receives) {
+async function startEventSource({ port }: StockSettings, stream: string, agent: Line, { receives }: StockListener) {
   const { promise: isOpen, resolve } = Promise.withResolvers<void>()
   let last: string | undefined
   const open = () => {

@@ -9,7 +9,7 @@ import type { JitterResult, JitterSettings } from '../jitter/clients.ts'
 import { SECRET } from '../peers/cables.ts'
 import type { Peer } from '../peers/peer.ts'
 import type { StockKind } from '../peers/stock-clients.ts'
-import { cpuMs, GENERATOR_CORE, startProgram } from '../process.ts'
+import { cpuMs, GENERATOR_CORE, startProgram, waitedMs } from '../process.ts'
 
 export const JITTER_SIZES = [200, 1_000] as const
 
@@ -18,10 +18,17 @@ export interface JitterContender {
   readonly kind: StockKind
 }
 
+interface Measured extends JitterResult {
+  /** Share of the time in which threads of the server waited for their core. */
+  readonly serverWaited: number
+}
+
 const PROGRAM = 'bench/jitter/clients.ts'
 /** A collection of the clients' garbage would stop all of them for up to 50 ms, which would be the 99th percentile. */
 const WITHOUT_PAUSES = ['--min-semi-space-size=512', '--max-semi-space-size=512']
 const ROUNDS = 2
+/** Of the time: a program that waited longer for its core was not alone, and a 99th percentile shows that first. */
+const DISTURBED = 0.05
 /** We add these up over all rounds: a median would hide the only lost message. */
 const COUNTS = ['lost', 'doubled', 'disordered'] as const
 
@@ -32,7 +39,7 @@ export async function jitter(
   folder: string,
   step: (what: string, measure: () => Promise<void>) => Promise<void>,
 ): Promise<void> {
-  const results = new Map<string, JitterResult[]>()
+  const results = new Map<string, Measured[]>()
   for (let round = 0; round < (bench.quick ? 1 : ROUNDS); round++) {
     for (const size of JITTER_SIZES) {
       for (const contender of contenders) {
@@ -45,25 +52,29 @@ export async function jitter(
   }
   for (const [key, rounds] of results) {
     const [, size, name] = /^(\d+) (.*)/.exec(key)!
-    const sum = (of: (result: JitterResult) => number) => rounds.reduce((all, result) => all + of(result), 0)
+    const sum = (of: (result: Measured) => number) => rounds.reduce((all, result) => all + of(result), 0)
     for (const count of COUNTS)
       bench.figures.add(
         `jitter ${count} ${size}`,
         name!,
         sum(result => result[count]),
       )
+    const most = (of: (result: Measured) => number) => Math.max(...rounds.map(of))
+    const waited = [most(({ serverWaited }) => serverWaited), most(({ waited }) => waited)] as const
+    const gaveUp = sum(result => result.gaveUp)
     bench.note(
-      `jitter: ${name}, ${size} clients: ${sum(({ deliveries }) => deliveries)} deliveries, ${sum(({ cuts }) => cuts)} cuts, ${sum(({ replaysMs }) => replaysMs.length)} replays; the clients were busy for ${Math.round(Math.max(...rounds.map(({ load }) => 100 * load)))} % of the time`,
+      [
+        `jitter: ${name}, ${size} clients: ${sum(({ deliveries }) => deliveries)} deliveries, ${sum(({ cuts }) => cuts)} cuts, ${sum(({ replaysMs }) => replaysMs.length)} replays;`,
+        `the clients were busy for ${percent(most(({ load }) => load))} of the time;`,
+        `the server waited for its core for ${percent(waited[0])} of it, the clients for ${percent(waited[1])}`,
+        ...(gaveUp > 0 ? [`(in ${gaveUp} clients the library ended the subscription)`] : []),
+        ...(Math.max(...waited) > DISTURBED ? ['(unreliable for times)'] : []),
+      ].join(' '),
     )
   }
 }
 
-async function measure(
-  bench: Bench,
-  { peer, kind }: JitterContender,
-  size: number,
-  folder: string,
-): Promise<JitterResult> {
+async function measure(bench: Bench, { peer, kind }: JitterContender, size: number, folder: string): Promise<Measured> {
   const { port, postPort, program } = await peer.start()
   try {
     const ms = bench.quick ? 5_000 : 15_000
@@ -80,9 +91,10 @@ async function measure(
         return text
       }
       await line()
-      const before = cpuMs(program.pid)
+      const [before, waitedBefore, began] = [cpuMs(program.pid), waitedMs(program.pid), performance.now()]
       const result = JSON.parse(await line()) as JitterResult
       const spent = cpuMs(program.pid) - before
+      const serverWaited = (waitedMs(program.pid) - waitedBefore) / (performance.now() - began)
       const add = (what: string, value: number) => bench.figures.add(`jitter ${what} ${size}`, peer.name, value)
       const replays = result.replaysMs.toSorted((a, b) => a - b)
       add('replay p50', quantile(replays, 0.5))
@@ -95,7 +107,7 @@ async function measure(
         ),
       )
       add('us', (1_000 * spent) / result.measured)
-      return result
+      return { ...result, serverWaited }
     } finally {
       await clients.stop()
     }
@@ -103,3 +115,5 @@ async function measure(
     await program.stop()
   }
 }
+
+const percent = (share: number): string => `${Math.round(100 * share)} %`
