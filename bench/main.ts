@@ -2,8 +2,8 @@
  * `npm run bench`: measures the cable against the limit and its peers; prints one Markdown table in less than ten minutes.
  *
  *   --quick         each measurement once, in about a minute; of the peers only the limit, nchan and the bare servers
- *   --only=a,b      only these parts: fan-out, ingest, memory, neighbours, churn, start, and four that run only so: rpc, outbox,
- *                   growth, jitter
+ *   --only=a,b      only these parts: fan-out, ingest, memory, neighbours, churn, start, and five that run only so: rpc, outbox,
+ *                   growth, jitter, action-cable
  *   --strict        exit code 1 when a goal is missed, or a measurement failed
  */
 import { spawnSync } from 'node:child_process'
@@ -12,6 +12,7 @@ import type { Bench } from './bench.ts'
 import { compile, installSocketIo, SCRATCH } from './build.ts'
 import { Figures } from './figures.ts'
 import { describe, unfit } from './machine.ts'
+import { actionCable } from './peers/action-cable.ts'
 import { anycable, hotcable, leastWs } from './peers/cables.ts'
 import type { Peer } from './peers/peer.ts'
 import { bareWs, limit, nchan, rawHttp, socketIo } from './peers/plain.ts'
@@ -45,7 +46,7 @@ if (generator === undefined) quit('the load generator needs a C compiler (cc) (D
 
 spawnSync('taskset', ['-acp', String(GENERATOR_CORE), String(process.pid)])
 const began = performance.now()
-const notes: string[] = []
+const notes = new Set<string>()
 /** The measurements whose last try failed. */
 const failed = new Set<string>()
 const bench: Bench = {
@@ -54,7 +55,7 @@ const bench: Bench = {
   generator,
   scratch: SCRATCH,
   bytes: 0,
-  note: text => notes.push(text),
+  note: text => notes.add(text),
 }
 const { figures } = bench
 const say = (text: string) =>
@@ -67,9 +68,8 @@ const PEERS: readonly Contender[] = [
   ...[limit(compile('limit')), nchan()].map(entry),
   ...(options.quick ? [] : [socketIo(installSocketIo()), anycable(), rawHttp()].map(entry)),
 ]
-if (options.quick) notes.push('--quick: the bench did not measure socket.io and AnyCable')
-for (const { name, peer } of PEERS) if (peer.absent !== undefined) notes.push(`${name}: absent (${peer.absent})`)
-const present = PEERS.filter(({ peer }) => peer.absent === undefined)
+if (options.quick) notes.add('--quick: the bench did not measure socket.io and AnyCable')
+const present = presentOf(PEERS)
 
 const PARTS: Record<string, () => Promise<void>> = {
   async 'fan-out'() {
@@ -92,7 +92,7 @@ const EXTRA_PARTS: Record<string, () => Promise<void>> = {
   async rpc() {
     const missing = noRails() ?? anycable().absent
     if (missing === undefined) await step('rpc', () => rpc(bench))
-    else notes.push(`rpc: not measured (${missing})`)
+    else notes.add(`rpc: not measured (${missing})`)
   },
   outbox: () => step('outbox', () => outbox(bench)),
   async growth() {
@@ -104,11 +104,15 @@ const EXTRA_PARTS: Record<string, () => Promise<void>> = {
     const all: readonly JitterContender[] = [
       { peer: OURS.peer, kind: 'cable' },
       { peer: anycable(), kind: 'cable' },
+      { peer: actionCable(), kind: 'Action Cable' },
       { peer: socketIo(folder, '--recovery'), kind: 'socket.io' },
       { peer: nchan(), kind: 'nchan' },
     ]
-    const present = all.filter(({ peer }) => peer.absent === undefined)
-    await jitter(bench, present, folder ?? '', step)
+    await jitter(bench, presentOf(all), folder ?? '', step)
+  },
+  async 'action-cable'() {
+    for (const theirs of presentOf([entry(actionCable())]))
+      await step('fan-out: Action Cable', () => compare(bench, OURS, theirs))
   },
 }
 const ALL_PARTS = { ...PARTS, ...EXTRA_PARTS }
@@ -130,7 +134,9 @@ for (const name of wanted) if (!repeated.includes(name)) await ALL_PARTS[name]!(
 
 // Leave out the rows of parts that were not asked for.
 const rows = [
-  ...ROWS.filter(({ measure }) => options.only === undefined || figures.get(measure, 'Hotcable') !== undefined),
+  ...ROWS.filter(
+    ({ measure, subject = OURS.name }) => options.only === undefined || figures.get(measure, subject) !== undefined,
+  ),
   ...EXTRA_ROWS.filter(({ measure, subject = OURS.name }) => figures.get(measure, subject) !== undefined),
 ]
 if (rows.length > 0) console.log(`${table(rows, figures)}\n`)
@@ -157,6 +163,13 @@ console.log(`\n${((performance.now() - began) / 60_000).toFixed(1)} minutes`)
 const missed = rows.some(row => verdicts(row, figures).some(([, verdict]) => verdict === 'MISSED'))
 process.exit(options.strict && (missed || failed.size > 0) ? 1 : 0)
 
+/** Those that can be measured here; a note names each of the others. */
+function presentOf<T extends { readonly peer: Peer }>(all: readonly T[]): T[] {
+  for (const { name, absent } of all.map(({ peer }) => peer))
+    if (absent !== undefined) bench.note(`${name}: absent (${absent})`)
+  return all.filter(({ peer }) => peer.absent === undefined)
+}
+
 async function step(what: string, measure: () => Promise<void>): Promise<void> {
   say(what)
   try {
@@ -164,8 +177,9 @@ async function step(what: string, measure: () => Promise<void>): Promise<void> {
     failed.delete(what)
   } catch (error) {
     failed.add(what)
-    notes.push(`${what}: not measured this time: ${(error as Error).message}`)
-    say(notes.at(-1)!)
+    const note = `${what}: not measured this time: ${(error as Error).message}`
+    notes.add(note)
+    say(note)
   }
 }
 

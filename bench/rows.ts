@@ -91,6 +91,7 @@ const JITTER: readonly TableRow[] = JITTER_SIZES.flatMap(size => [
     measure: `jitter us ${size}`,
     goals: [],
   },
+  { title: 'the same, CPU of the server, percent of its core', measure: `jitter busy ${size}`, goals: [] },
 ])
 
 /** Rows of parts that run only when they are asked for. */

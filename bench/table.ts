@@ -24,7 +24,7 @@ export type Goal =
 export type GoalVerdict = 'met' | 'MISSED' | 'absent' | 'not measured'
 
 /** Servers that have a column; all others that a goal names share the last one. */
-export const COLUMNS = ['C limit', 'nchan', 'socket.io', 'AnyCable']
+export const COLUMNS = ['C limit', 'nchan', 'socket.io', 'AnyCable', 'Action Cable']
 const SUBJECT = 'Hotcable'
 
 export function table(rows: readonly TableRow[], figures: Figures): string {

@@ -39,3 +39,17 @@ test('lost, doubled and disordered messages are counted', () => {
 
   assert.deepEqual([ledger.lost(5), ledger.doubled, ledger.disordered], [1, 1, 1])
 })
+
+test('without a history a client has no replay, and what was published meanwhile is lost', () => {
+  const ledger = new Ledger()
+  ledger.receives(1, 100)
+  ledger.cut(200)
+  ledger.opens(1_000, 3)
+  ledger.receives(4, 1_200)
+  ledger.cut(1_300)
+  ledger.opens(2_000, 4)
+  ledger.receives(5, 2_100)
+
+  assert.deepEqual([ledger.replaysMs, ledger.absencesMs], [[], []])
+  assert.deepEqual([ledger.lost(5), ledger.doubled, ledger.disordered], [2, 0, 0])
+})

@@ -1,6 +1,6 @@
 /**
  * The clients that the servers of the jitter row are made for, as npm installs them: @anycable/core with the extended protocol,
- * socket.io-client, and for nchan what a browser's EventSource does.
+ * or for Action Cable with its own, socket.io-client, and for nchan what a browser's EventSource does.
  *
  * All wait for the same random time before they connect again, so that they miss as much.
  */
@@ -9,10 +9,11 @@ import { Agent, type ClientRequestArgs, get, type IncomingMessage } from 'node:h
 import { createRequire } from 'node:module'
 import { connect, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
-import { Channel, createCable } from '@anycable/core'
+import { Channel, type CreateOptions, createCable } from '@anycable/core'
 import { WebSocket } from 'ws'
 import { broadcastKey, issueToken, signStream } from '../../backends/typescript/hotcable.ts'
 import { reset } from '../../testing/proxy.ts'
+import { broadcastByForm } from './action-cable.ts'
 
 export interface StockSettings {
   /** Where clients connect, and where the app POSTs. */
@@ -27,10 +28,10 @@ export interface StockSettings {
 export interface StockListener {
   /** The client begins to connect. */
   opens: () => void
-  /** The client's library has ended its subscription, for ever. */
-  gaveUp: () => void
-  receives: (text: string) => void
+  receives: Receives
 }
+
+type Receives = (text: string) => void
 
 export interface AppPost {
   readonly path: string
@@ -40,15 +41,16 @@ export interface AppPost {
 
 interface Stock {
   /** Starts a client, which connects by `line` alone; resolves once it is subscribed. */
-  start: (settings: StockSettings, stream: string, line: Line, listener: StockListener) => Promise<unknown>
+  start: (settings: StockSettings, stream: string, line: Line, receives: Receives) => Promise<unknown>
   /** What an app sends to broadcast a text. */
   post: (settings: StockSettings, stream: string, text: string) => AppPost
 }
 
-export type StockKind = 'cable' | 'socket.io' | 'nchan'
+export type StockKind = 'cable' | 'Action Cable' | 'socket.io' | 'nchan'
 
 export const STOCK: Readonly<Record<StockKind, Stock>> = {
   cable: { start: startCable, post: postToCable },
+  'Action Cable': { start: startActionCable, post: (_, stream, text) => broadcastByForm(stream, text) },
   'socket.io': {
     start: startSocketIo,
     post: (_, stream, body) => ({ path: `/${stream}`, headers: {}, body }),
@@ -89,10 +91,10 @@ export async function startClient(
   kind: StockKind,
   settings: StockSettings,
   stream: string,
-  listener: StockListener,
+  { opens, receives }: StockListener,
 ): Promise<Line> {
-  const line = new Line(listener.opens)
-  await STOCK[kind].start(settings, stream, line, listener)
+  const line = new Line(opens)
+  await STOCK[kind].start(settings, stream, line, receives)
   return line
 }
 
@@ -100,25 +102,40 @@ class TurboChannel extends Channel<{ signed_stream_name: string }> {
   static override readonly identifier = 'Turbo::StreamsChannel'
 }
 
-async function startCable(
+function startCable(settings: StockSettings, stream: string, line: Line, receives: Receives) {
+  const token = issueToken({ visitor: randomUUID() }, { secret: settings.secret })
+  return listen(settings, stream, line, receives, {
+    protocol: 'actioncable-v1-ext-json',
+    websocketAuthStrategy: 'sub-protocol',
+    auth: { token },
+  })
+}
+
+/** (Rails' own client waits for at least six seconds before it connects again, and would lose more.) */
+function startActionCable(settings: StockSettings, stream: string, line: Line, receives: Receives) {
+  return listen(settings, stream, line, receives, { protocol: 'actioncable-v1-json' })
+}
+
+async function listen(
   { port, secret }: StockSettings,
   stream: string,
   agent: Line,
-  { receives, gaveUp }: StockListener,
+  receives: Receives,
+  options: Partial<CreateOptions<'actioncable-v1-ext-json' | 'actioncable-v1-json'>>,
 ) {
   const cable = createCable(`ws://127.0.0.1:${port}/cable`, {
-    protocol: 'actioncable-v1-ext-json',
+    ...options,
     websocketImplementation: WebSocket,
     websocketOptions: { agent, perMessageDeflate: false },
-    websocketAuthStrategy: 'sub-protocol',
-    auth: { token: issueToken({ visitor: randomUUID() }, { secret }) },
     reconnectStrategy: waitMs,
     logLevel: 'error',
   })
   const channel = new TurboChannel({ signed_stream_name: signStream(stream, { secret }) })
   channel.on('message', text => receives(String(text)))
-  // @anycable/core does that if its connection ends before the answer to a subscribe.
-  channel.on('close', gaveUp)
+  // The client gives up a subscription whose connection ends before the confirmation. Pages make it again (hotcable-status.js).
+  cable.on('connect', () => {
+    if (channel.state === 'closed') cable.subscribe(channel)
+  })
   await cable.subscribe(channel).ensureSubscribed()
 }
 
@@ -130,7 +147,7 @@ function postToCable({ secret }: StockSettings, stream: string, text: string): A
   }
 }
 
-async function startSocketIo({ port, folder }: StockSettings, room: string, agent: Line, { receives }: StockListener) {
+async function startSocketIo({ port, folder }: StockSettings, room: string, agent: Line, receives: Receives) {
   const { io } = createRequire(`${folder}/`)('socket.io-client')
   const socket = io(`http://127.0.0.1:${port}`, { transports: ['websocket'], forceNew: true, agent, query: { room } })
   socket.on('message', receives)
@@ -138,7 +155,7 @@ async function startSocketIo({ port, folder }: StockSettings, room: string, agen
 }
 
 /** (Node's EventSource accepts no agent.) */
-async function startEventSource({ port }: StockSettings, stream: string, agent: Line, { receives }: StockListener) {
+async function startEventSource({ port }: StockSettings, stream: string, agent: Line, receives: Receives) {
   const { promise: isOpen, resolve } = Promise.withResolvers<void>()
   let last: string | undefined
   const open = () => {

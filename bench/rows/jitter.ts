@@ -1,7 +1,6 @@
 /**
  * Jitter: clients whose connections are cut at random while an app broadcasts, each with the server that it was made for.
  */
-import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import type { Bench } from '../bench.ts'
 import { quantile } from '../figures.ts'
@@ -61,13 +60,11 @@ export async function jitter(
       )
     const most = (of: (result: Measured) => number) => Math.max(...rounds.map(of))
     const waited = [most(({ serverWaited }) => serverWaited), most(({ waited }) => waited)] as const
-    const gaveUp = sum(result => result.gaveUp)
     bench.note(
       [
         `jitter: ${name}, ${size} clients: ${sum(({ deliveries }) => deliveries)} deliveries, ${sum(({ cuts }) => cuts)} cuts, ${sum(({ replaysMs }) => replaysMs.length)} replays;`,
         `the clients were busy for ${percent(most(({ load }) => load))} of the time;`,
         `the server waited for its core for ${percent(waited[0])} of it, the clients for ${percent(waited[1])}`,
-        ...(gaveUp > 0 ? [`(in ${gaveUp} clients the library ended the subscription)`] : []),
         ...(Math.max(...waited) > DISTURBED ? ['(unreliable for times)'] : []),
       ].join(' '),
     )
@@ -84,29 +81,28 @@ async function measure(bench: Bench, { peer, kind }: JitterContender, size: numb
       ready: /^live$/,
     })
     try {
-      const output = createInterface({ input: clients.child.stdout! })
+      const lines = createInterface({ input: clients.child.stdout! })[Symbol.asyncIterator]()
       const line = async () => {
-        const [text] = await Promise.race([once(output, 'line'), once(clients.child, 'exit')])
-        if (typeof text !== 'string') throw new Error(`the clients ended:\n${clients.lines.join('\n')}`)
-        return text
+        const { value, done } = await lines.next()
+        if (done) throw new Error(`the clients ended:\n${clients.lines.join('\n')}`)
+        return value
       }
       await line()
       const [before, waitedBefore, began] = [cpuMs(program.pid), waitedMs(program.pid), performance.now()]
+      await line()
+      const lasted = performance.now() - began
+      const [spent, serverWaited] = [cpuMs(program.pid) - before, (waitedMs(program.pid) - waitedBefore) / lasted]
       const result = JSON.parse(await line()) as JitterResult
-      const spent = cpuMs(program.pid) - before
-      const serverWaited = (waitedMs(program.pid) - waitedBefore) / (performance.now() - began)
       const add = (what: string, value: number) => bench.figures.add(`jitter ${what} ${size}`, peer.name, value)
-      const replays = result.replaysMs.toSorted((a, b) => a - b)
-      add('replay p50', quantile(replays, 0.5))
-      add('replay p99', quantile(replays, 0.99))
-      add(
-        'absence p99',
-        quantile(
-          result.absencesMs.toSorted((a, b) => a - b),
-          0.99,
-        ),
-      )
+      // A server without a history replays nothing.
+      if (result.replaysMs.length > 0) {
+        const [replays, absences] = [result.replaysMs, result.absencesMs].map(each => each.toSorted((a, b) => a - b))
+        add('replay p50', quantile(replays!, 0.5))
+        add('replay p99', quantile(replays!, 0.99))
+        add('absence p99', quantile(absences!, 0.99))
+      }
       add('us', (1_000 * spent) / result.measured)
+      add('busy', (100 * spent) / lasted)
       return { ...result, serverWaited }
     } finally {
       await clients.stop()
