@@ -97,12 +97,15 @@ export class World {
   }
 
   /** Lets every node get the stream's messages: until it listens, it may be a second behind. */
-  async heard(identifier: string): Promise<void> {
+  async heard(identifier: string): Promise<Client[]> {
+    const clients: Client[] = []
     for (const url of this.server.nodes) {
       const client = await this.connect({}, url)
       await client.welcomed()
       await client.confirmed(identifier)
+      clients.push(client)
     }
+    return clients
   }
 
   async raw(handshake?: Handshake, rest?: Buffer) {

@@ -12,25 +12,29 @@ import { counted, METRICS, open, refused, startCable, type TestCable, token } fr
 
 const ADA = visit({ identifiers: '{"user":"ada"}' })
 
+/** Rates and limits hold for each node, and only a session of the same node lets the one that resumes it wait. */
+const ONE_NODE = { skip: process.env.HOTCABLE_TEST_NODES === undefined ? false : 'it holds for each node' }
+
 /** A cable with a clock of the test. */
 async function start(t: TestContext, flags: string[] = []) {
   const app = await startRpcApp(t)
   let passed = 0
-  let upkeep = () => {}
+  /** Of each node. */
+  const upkeeps: (() => void)[] = []
   const cable = await startCable(
     t,
     [`--rpc_host=${app.host}`, '--http_rpc_secret=none', METRICS, '--public_streams', ...flags],
     {
       monotonic: () => performance.now() + passed,
       every(_, then) {
-        upkeep = then
+        upkeeps.push(then)
         return () => {}
       },
     },
   )
   const pass = (seconds: number) => {
     passed += 1000 * seconds
-    upkeep()
+    for (const upkeep of upkeeps) upkeep()
   }
   const methods = () => app.calls.map(({ method, request }) => request.command || method)
   const resume = (sid: string, query = ADA) => cable.welcomed({ protocols: EXTENDED, query: `${query}&sid=${sid}` })
@@ -156,22 +160,26 @@ for (const [mode, withToken, withoutToken] of [
   })
 }
 
-test('clients that go at once wait for --disconnect_rate; a cable that stops tells of all, also of lost sessions', async t => {
-  const { app, cable } = await start(t, ['--disconnect_rate=2'])
-  const clients = await Promise.all(Array.from({ length: 8 }, () => cable.welcomed({ query: ADA })))
-  const lost = await cable.welcomed({ protocols: EXTENDED, query: ADA })
-  await lost.drop()
-  await Promise.all(clients.slice(0, 6).map(client => client.drop()))
-  await cable.until(({ sessions }) => sessions === 2)
-  for (let n = 0; n < 2; n++) await app.called('disconnect')
-  while ((await counted(cable, 'disconnect_queue_size')) > 5) await setImmediate()
-  assert.equal(await counted(cable, 'disconnect_queue_size'), 5)
-  await cable.close()
+test(
+  'clients that go at once wait for --disconnect_rate; a cable that stops tells of all, also of lost sessions',
+  ONE_NODE,
+  async t => {
+    const { app, cable } = await start(t, ['--disconnect_rate=2'])
+    const clients = await Promise.all(Array.from({ length: 8 }, () => cable.welcomed({ query: ADA })))
+    const lost = await cable.welcomed({ protocols: EXTENDED, query: ADA })
+    await lost.drop()
+    await Promise.all(clients.slice(0, 6).map(client => client.drop()))
+    await cable.until(({ sessions }) => sessions === 2)
+    for (let n = 0; n < 2; n++) await app.called('disconnect')
+    while ((await counted(cable, 'disconnect_queue_size')) > 5) await setImmediate()
+    assert.equal(await counted(cable, 'disconnect_queue_size'), 5)
+    await cable.close()
 
-  const gone = app.calls.filter(({ method }) => method === 'disconnect').map(({ sid }) => sid)
-  assert.deepEqual(new Set(gone), new Set([...clients, lost].map(({ welcome }) => welcome.sid)))
-  assert.equal(gone.length, 9)
-})
+    const gone = app.calls.filter(({ method }) => method === 'disconnect').map(({ sid }) => sid)
+    assert.deepEqual(new Set(gone), new Set([...clients, lost].map(({ welcome }) => welcome.sid)))
+    assert.equal(gone.length, 9)
+  },
+)
 
 test('a cable that stops waits for the app no longer than --shutdown_timeout', async t => {
   const { app, cable } = await start(t, ['--shutdown_timeout=1'])
@@ -201,24 +209,28 @@ test('a cable that stops while the app is away still tells the app which clients
   assert.equal((await stopped).code, 0)
 })
 
-test('the app hears that a client has gone, if the app admitted it and the cable then refused it', async t => {
-  const { app, cable } = await start(t, ['--max_sessions=1', '--sse'])
-  const first = await cable.welcomed({ query: ADA })
-  const second = await cable.connect({ query: ADA })
-  assert.equal((await second.next()).type, 'disconnect')
-  const connects = () => app.calls.filter(({ method }) => method === 'connect').map(({ sid }) => sid)
-  assert.equal((await app.called('disconnect')).sid, connects()[1])
+test(
+  'the app hears that a client has gone, if the app admitted it and the cable then refused it',
+  ONE_NODE,
+  async t => {
+    const { app, cable } = await start(t, ['--max_sessions=1', '--sse'])
+    const first = await cable.welcomed({ query: ADA })
+    const second = await cable.connect({ query: ADA })
+    assert.equal((await second.next()).type, 'disconnect')
+    const connects = () => app.calls.filter(({ method }) => method === 'connect').map(({ sid }) => sid)
+    assert.equal((await app.called('disconnect')).sid, connects()[1])
 
-  await first.drop()
-  await app.called('disconnect', first.welcome.sid)
-  const events = cable.url.cable.replace(/^ws(.*)cable$/, 'http$1events')
-  for (const init of [{}, { method: 'POST', body: '{' }]) {
-    const answer = await fetch(events + ADA, init)
-    assert.equal(answer.status, 400)
-    const { sid, request } = await app.called('disconnect')
-    assert.deepEqual([sid, request.identifiers, request.subscriptions], [connects().at(-1), '{"user":"ada"}', []])
-  }
-})
+    await first.drop()
+    await app.called('disconnect', first.welcome.sid)
+    const events = cable.url.cable.replace(/^ws(.*)cable$/, 'http$1events')
+    for (const init of [{}, { method: 'POST', body: '{' }]) {
+      const answer = await fetch(events + ADA, init)
+      assert.equal(answer.status, 400)
+      const { sid, request } = await app.called('disconnect')
+      assert.deepEqual([sid, request.identifiers, request.subscriptions], [connects().at(-1), '{"user":"ada"}', []])
+    }
+  },
+)
 
 test('the app hears that a client has gone, if a backend disconnected it while the app admitted it', async t => {
   const { app, cable } = await start(t)
@@ -245,28 +257,32 @@ async function acting({ app, cable }: Awaited<ReturnType<typeof start>>) {
   return { client, held }
 }
 
-test('a client that leaves while it waits for its former session takes nothing, and the app hears of both', async t => {
-  const all = await start(t)
-  const { app, cable, methods, pass } = all
-  const { client, held } = await acting(all)
-  const sid = client.welcome.sid!
-  const second = await cable.connect({ protocols: EXTENDED, query: `${ADA}&sid=${sid}` })
-  await app.called('connect', sid)
-  const { sid: secondSid } = await app.called('connect')
-  await cable.stats()
-  await second.drop()
-  assert.equal((await app.called('disconnect')).sid, secondSid)
-  await client.drop()
-  held.resolve(undefined)
-  // (Redis alone knows the number of lost sessions.)
-  await cable.until(({ sessions, lost_sessions = 1 }) => sessions === 0 && lost_sessions === 1)
+test(
+  'a client that leaves while it waits for its former session takes nothing, and the app hears of both',
+  ONE_NODE,
+  async t => {
+    const all = await start(t)
+    const { app, cable, methods, pass } = all
+    const { client, held } = await acting(all)
+    const sid = client.welcome.sid!
+    const second = await cable.connect({ protocols: EXTENDED, query: `${ADA}&sid=${sid}` })
+    await app.called('connect', sid)
+    const { sid: secondSid } = await app.called('connect')
+    await cable.stats()
+    await second.drop()
+    assert.equal((await app.called('disconnect')).sid, secondSid)
+    await client.drop()
+    held.resolve(undefined)
+    // (Redis alone knows the number of lost sessions.)
+    await cable.until(({ sessions, lost_sessions = 1 }) => sessions === 0 && lost_sessions === 1)
 
-  pass(100_000)
-  assert.equal((await app.called('disconnect')).sid, sid)
-  assert.equal(methods().filter(method => method === 'disconnect').length, 2)
-})
+    pass(100_000)
+    assert.equal((await app.called('disconnect')).sid, sid)
+    assert.equal(methods().filter(method => method === 'disconnect').length, 2)
+  },
+)
 
-test('a client that comes again and leaves takes no subscribe from the session that waits', async t => {
+test('a client that comes again and leaves takes no subscribe from the session that waits', ONE_NODE, async t => {
   const all = await start(t)
   const { app, cable } = all
   const { client, held } = await acting(all)
@@ -301,7 +317,7 @@ test('a session whose connection closes after its client came again is resumed a
   assert.ok(!methods().includes('disconnect'))
 })
 
-test('the app hears of a session that a backend ends while its client waits to resume it', async t => {
+test('the app hears of a session that a backend ends while its client waits to resume it', ONE_NODE, async t => {
   const all = await start(t)
   const { app, cable } = all
   const { client } = await acting(all)
@@ -318,36 +334,40 @@ test('the app hears of a session that a backend ends while its client waits to r
 })
 
 for (const isDropped of [false, true])
-  test(`a session that is resumed while its action runs keeps what the action changes, ${isDropped ? 'after' : 'before'} its connection is lost`, async t => {
-    const { app, cable, resume } = await start(t)
-    const client = await cable.welcomed({ protocols: EXTENDED, query: ADA })
-    const chat = channel({ streams: ['chat'] })
-    await client.confirmed(chat)
-    const held = Promise.withResolvers<undefined>()
-    app.before = ({ request }) => (request.command === 'message' ? held.promise : undefined)
-    client.command('message', chat, act({ env: { istate: { n: '1' }, cstate: { c: '1' } } }))
-    while ((await app.called('command')).request.command !== 'message');
-    if (isDropped) await client.drop()
-    const resuming = resume(client.welcome.sid!)
-    await app.called('connect', client.welcome.sid)
-    await app.called('connect')
-    await cable.stats()
-    held.resolve(undefined)
-    const again = await resuming
+  test(
+    `a session that is resumed while its action runs keeps what the action changes, ${isDropped ? 'after' : 'before'} its connection is lost`,
+    ONE_NODE,
+    async t => {
+      const { app, cable, resume } = await start(t)
+      const client = await cable.welcomed({ protocols: EXTENDED, query: ADA })
+      const chat = channel({ streams: ['chat'] })
+      await client.confirmed(chat)
+      const held = Promise.withResolvers<undefined>()
+      app.before = ({ request }) => (request.command === 'message' ? held.promise : undefined)
+      client.command('message', chat, act({ env: { istate: { n: '1' }, cstate: { c: '1' } } }))
+      while ((await app.called('command')).request.command !== 'message');
+      if (isDropped) await client.drop()
+      const resuming = resume(client.welcome.sid!)
+      await app.called('connect', client.welcome.sid)
+      await app.called('connect')
+      await cable.stats()
+      held.resolve(undefined)
+      const again = await resuming
 
-    assert.equal(again.welcome.restored, true)
-    again.command('message', chat, act({ transmissions: ['{"n":1}'] }))
-    await again.until(({ n }) => n === 1)
-    const { env } = app.calls.at(-1)!.request
-    assert.deepEqual([env.istate, env.cstate.c], [{ n: '1' }, undefined])
-    await cable.until(({ sessions, lost_sessions = 0 }) => sessions === 1 && lost_sessions === 0)
-  })
+      assert.equal(again.welcome.restored, true)
+      again.command('message', chat, act({ transmissions: ['{"n":1}'] }))
+      await again.until(({ n }) => n === 1)
+      const { env } = app.calls.at(-1)!.request
+      assert.deepEqual([env.istate, env.cstate.c], [{ n: '1' }, undefined])
+      await cable.until(({ sessions, lost_sessions = 0 }) => sessions === 1 && lost_sessions === 0)
+    },
+  )
 
 for (const [how, end] of [
   ['a remote disconnect', (cable: TestCable) => cable.post({ command: 'disconnect', payload: { identifier: 'ada' } })],
   ['a shutdown', (cable: TestCable) => cable.close()],
 ] as const)
-  test(`the app hears of an unsubscribe that waits for its turn while ${how} ends the session`, async t => {
+  test(`the app hears of an unsubscribe that waits for its turn while ${how} ends the session`, ONE_NODE, async t => {
     const { app, cable } = await start(t, ['--rpc_concurrency=1'])
     const [client, other] = [
       await cable.welcomed({ query: visit({ identifiers: 'ada' }) }),

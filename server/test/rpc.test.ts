@@ -157,6 +157,10 @@ test('the app names the streams for whispers and for presence, and lets a member
     presence: { type: 'join', id: 'eve', info: '{"name":"Eve"}' },
   })
   await ada.confirmed(chat)
+  // (Her node hears the stream before she joins.)
+  const first = channel({ streams: ['chat'] })
+  await eve.confirmed(first)
+  eve.command('unsubscribe', first)
   await eve.confirmed(joins)
 
   assert.deepEqual((await ada.next()).message, { type: 'join', id: 'eve', info: { name: 'Eve' } })

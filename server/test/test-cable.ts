@@ -106,6 +106,8 @@ export async function startCable(
     }),
   )
   await Promise.all(cables.map(cable => cable.listen()))
+  // (A busy machine may take longer than a cable waits for Redis, and what came before its first epoch is a gap.)
+  await Promise.all(stores.map(one => one?.settled()))
   const nodes = cables.map(cable => cable.url)
   const { urls, closeFronts } = await behindOne(nodes)
   const close = async () => {

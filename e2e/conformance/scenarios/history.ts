@@ -9,13 +9,13 @@ const confirmed = (identifier: string) => ({ type: 'confirm_history', identifier
 const rejected = (identifier: string) => ({ type: 'reject_history', identifier })
 const messages = (frames: readonly Frame[]) => frames.filter(frame => 'message' in frame).map(({ message }) => message)
 
-/** Broadcasts each, and returns the position of each. */
+/** Broadcasts each, and returns the position of each. Each node has them then: a client that came sooner may get the last. */
 async function told(world: World, stream: string, ...all: unknown[]): Promise<Frame[]> {
-  const client = await world.listening(pubsub(stream))
+  const clients = await world.heard(pubsub(stream))
   for (const message of all) await world.broadcast(stream, message)
-  const frames = await Promise.all(all.map(() => client.next()))
-  await client.drop()
-  return frames
+  const [frames] = await Promise.all(clients.map(client => Promise.all(all.map(() => client.next()))))
+  for (const client of clients) await client.drop()
+  return frames!
 }
 
 const at = ({ epoch, offset, stream_id }: Frame, by = 0) => ({
