@@ -162,7 +162,7 @@ export const COMPLAINTS = {
   command_malformed: 'a command is a JSON object with a string command and a string identifier',
   command_too_deep: 'a command may nest lists and objects 64 levels deep',
   command_unknown: 'the cable knows subscribe, unsubscribe, history, whisper, join, leave, presence, ping and pong',
-  command_unsupported: 'the cable performs no actions: streams only carry messages',
+  command_unsupported: 'only a channel of an app takes actions, with --rpc_host: other streams just carry messages',
   message_not_text: 'the data of a message must be a string: JSON text, encoded once more',
   rpc_unavailable: 'the RPC server gave no answer, or status ERROR, so the command is lost: see the log',
   already_subscribed: 'this identifier is subscribed already',
