@@ -116,6 +116,19 @@ for (const [about, name, more, result, saw] of [
   })
 }
 
+test('the doctor warns of --dev, unless only this machine can reach the cable', () => {
+  const at = (cable: string) => {
+    const { result, saw } = row('server', judge(seen({ ...conversation([{ dev: true }]), cable: new URL(cable) })))
+    assert.match(saw, /it runs with --dev$/)
+    return result
+  }
+
+  for (const url of ['ws://localhost:8080/cable', 'ws://127.0.0.1/cable', 'ws://[::1]:8080/cable'])
+    assert.equal(at(url), 'ok', url)
+  for (const url of ['wss://cable.example/cable', 'ws://10.0.0.5:8080/cable', 'wss://localhost/cable'])
+    assert.equal(at(url), 'warn', url)
+})
+
 test('a report has neither the query of the URL nor control characters of an answer', () => {
   const rude = seen({
     socket: { kind: 'refused', connected: { address: '1.2.3.4:443' }, answer: answer(500, {}, '\x1b[31m\r\nno\n') },

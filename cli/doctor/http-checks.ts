@@ -1,4 +1,5 @@
 /** Checks of everything beside the WebSocket: the page, events, broadcasts, positions, the script. Pure. */
+import { isLoopback } from '../../server/config/contradictions.ts'
 import { KEY_MISMATCH } from '../../server/errors.ts'
 import { type Answer, type Failure, isFailure } from './ask.ts'
 import { BUFFERING, IDLE, ROUTE } from './config-lines.ts'
@@ -143,17 +144,23 @@ export function script({ script, page, options, socket }: Seen): Verdict {
 
 const originOf = ({ protocol, host }: URL): string => `${/^(wss|https):$/.test(protocol) ? 'https' : 'http'}://${host}`
 
-export function server({ socket, position, script }: Seen): Verdict {
+export function server({ cable, socket, position, script }: Seen): Verdict {
   const version = socket.kind === 'open' ? socket.answer.headers['x-anycable-version'] : undefined
   if (version !== undefined) return ok(`anycable-go ${quote(String(version))}`)
   const served = (answer: Answer | Failure | undefined) =>
     answer !== undefined && !isFailure(answer) && answer.status === 200
+  const isDev = socket.kind === 'open' && socket.conversation.heard[0]?.dev === true
+  if (isDev && (cable.protocol === 'wss:' || !isLoopback(cable.hostname)))
+    return warn(
+      'Hotcable: it runs with --dev',
+      'if this is production, start it without --dev (HOTCABLE_DEV): it tells clients why it refuses them',
+    )
   const hints = [
     served(script.answer) &&
       /javascript/.test((script.answer as Answer).headers['content-type'] ?? '') &&
       'it serves the script',
     served(position) && 'it knows positions',
-    socket.kind === 'open' && socket.conversation.heard[0]?.dev === true && 'it runs with --dev',
+    isDev && 'it runs with --dev',
   ].filter(hint => typeof hint === 'string')
   if (hints.length > 0) return ok(`Hotcable: ${hints.join(', ')}`)
   return skipped(socket.kind === 'open' ? 'nothing from outside says which kind it is' : 'no WebSocket')

@@ -222,7 +222,7 @@ const WARNINGS: readonly MistakeRow[] = [
 /** Whether other machines may reach the ports. A host name may resolve to any address. */
 const isReachable = ({ config: { host } }: Checked): boolean => !isLoopback(host)
 
-const isLoopback = (host: string): boolean => /^(localhost|\[?::1\]?|127(\.\d+){3})$/.test(host)
+export const isLoopback = (host: string): boolean => /^(localhost|\[?::1\]?|127(\.\d+){3})$/.test(host)
 
 const address = ({ config: { host }, values }: Checked, port: number | 'main'): string =>
   `${host.includes(':') ? `[${host}]` : host}:${port === 'main' ? values.port : port}`
