@@ -23,6 +23,7 @@ COPY client ./client
 COPY server ./server
 COPY cli ./cli
 COPY pack ./pack
+COPY start/options.ts ./start/
 RUN node pack/main.ts --files /package && du -sh /package
 
 # It has no files of the Board, so that a change of the Board does not restart the cable, and no node_modules.

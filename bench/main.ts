@@ -1,13 +1,6 @@
-/**
- * `npm run bench`: measures the cable against the limit and its peers; prints one Markdown table in less than ten minutes.
- *
- *   --quick         each measurement once, in about a minute; of the peers only the limit, nchan and the bare servers
- *   --only=a,b      only these parts: fan-out, ingest, memory, neighbours, churn, start, and five that run only so: rpc, outbox,
- *                   growth, jitter, action-cable
- *   --strict        exit code 1 when a goal is missed, or a measurement failed
- */
+/** `npm run bench`: measures the cable against the limit and its peers, and prints one Markdown table. */
 import { spawnSync } from 'node:child_process'
-import { parseArgs } from 'node:util'
+import { readOptions } from '../start/options.ts'
 import type { Bench } from './bench.ts'
 import { compile, installSocketIo, SCRATCH } from './build.ts'
 import { Figures } from './figures.ts'
@@ -36,8 +29,19 @@ const ROUNDS_MS = 460_000
 /** Rounds of a part alone: more would not change the result. */
 const MOST_ROUNDS = 5
 
-const { values: options } = parseArgs({
-  options: { quick: { type: 'boolean', default: false }, only: { type: 'string' }, strict: { type: 'boolean' } },
+const USAGE = `Usage: npm run bench [-- --quick --only=PARTS --strict]
+
+Measures the cable against the limit and its peers; prints one Markdown table in less than ten minutes.
+
+  --quick       each measurement once, in about a minute; of the peers only the limit, nchan and the bare servers
+  --only=PARTS  only these, comma-separated: fan-out, ingest, memory, neighbours, churn, start, and five that run only so:
+                rpc, outbox, growth, jitter, action-cable
+  --strict      exit code 1 when a goal is missed, or a measurement failed`
+
+const options = readOptions(USAGE, {
+  quick: { type: 'boolean', default: false },
+  only: { type: 'string' },
+  strict: { type: 'boolean' },
 })
 const problem = unfit()
 if (problem !== undefined) quit(problem)

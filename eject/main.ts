@@ -4,7 +4,7 @@ import { cpSync, existsSync, mkdtempSync, readdirSync, rmdirSync, rmSync } from 
 import { tmpdir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline/promises'
-import { parseArgs } from 'node:util'
+import { readOptions } from '../start/options.ts'
 import { LANGUAGES, type LanguageName } from './languages.ts'
 import { lock, ROOT, updateProject, writeProject } from './project.ts'
 
@@ -22,11 +22,11 @@ replace the files of this clone, unless you say so:
   --yes                do not ask whether to replace the files
   --update             replace server/, client/ and the helper of the project in FOLDER by those of this clone`
 
-const given = read()
+const [text, flag] = [{ type: 'string' }, { type: 'boolean' }] as const
+const given = readOptions(USAGE, { language: text, name: text, into: text, yes: flag, update: flag })
 const into = given.into === undefined ? undefined : resolve(given.into)
 
-if (given.help) console.log(USAGE)
-else if (given.update) {
+if (given.update) {
   if (into === undefined) fail('--update needs --into=<the folder of your project>')
   const why = whyUnsaved(into)
   if (why !== undefined)
@@ -44,16 +44,6 @@ else if (given.update) {
   if (!/^[a-z0-9]/.test(name)) fail('--name needs a letter or digit first')
   if (into === undefined) await replaceClone(name, language)
   else writeInto(into, name, language)
-}
-
-function read() {
-  const [text, flag] = [{ type: 'string' }, { type: 'boolean' }] as const
-  const options = { language: text, name: text, into: text, yes: flag, update: flag, help: flag }
-  try {
-    return parseArgs({ options }).values
-  } catch (error) {
-    return fail(`${(error as Error).message} (see npm run eject -- --help)`)
-  }
 }
 
 function writeInto(folder: string, name: string, language: LanguageName): void {

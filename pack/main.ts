@@ -1,14 +1,19 @@
-/**
- * `npm run package`: writes hotcable-<version>.tgz into this folder. `-- --files FOLDER` writes its files instead, for an image.
- */
+/** `npm run package`: the package of the cable, or its files, for an image. */
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { parseArgs } from 'node:util'
+import { readOptions } from '../start/options.ts'
 import { stage } from './stage.ts'
 
-const { values } = parseArgs({ options: { files: { type: 'string' }, into: { type: 'string', default: '.' } } })
+const USAGE = `Usage: npm run package [-- --into=FOLDER | --files=FOLDER]
+
+Writes hotcable-<version>.tgz into this folder.
+
+  --into=FOLDER   into that folder
+  --files=FOLDER  instead writes the files of the package there`
+
+const values = readOptions(USAGE, { files: { type: 'string' }, into: { type: 'string', default: '.' } })
 if (values.files !== undefined) await stage(resolve(values.files))
 else await pack(resolve(values.into))
 

@@ -2,23 +2,25 @@
  * `npm run chaos`: what do pages lose when something fails? Real cables, Redis, Sentinel and PostgreSQL as processes, 40 pages with
  * both stock clients that change nodes at every connection, and one fault a row. The exit code is 1 if a page stayed wrong, if
  * a broadcast that waited in a store became a refresh, if a message came twice or out of order, or if the control lost nothing.
- *
- *   -- --quick           one short row of each kind, in three minutes
- *   -- --only=Sentinel   the rows whose names contain one of these words; comma-separated
- *   -- --seed=…          when which item is written, and which connection breaks
  */
 import { randomInt } from 'node:crypto'
-import { parseArgs } from 'node:util'
+import { readOptions } from '../../start/options.ts'
 import { HEADER, printResult, problemsOf } from './print.ts'
 import { ROWS, type Row } from './rows.ts'
 import { run } from './run.ts'
 
-const { values } = parseArgs({
-  options: {
-    quick: { type: 'boolean', default: false },
-    only: { type: 'string', default: '' },
-    seed: { type: 'string', default: String(randomInt(2 ** 31)) },
-  },
+const USAGE = `Usage: npm run chaos [-- --quick --only=WORDS --seed=NUMBER]
+
+Lets real servers and processes fail, one fault a row, in a quarter of an hour, and says what pages lose.
+
+  --quick        one short row of each kind, in three minutes
+  --only=WORDS   the rows whose names contain one of these words, such as Sentinel; comma-separated
+  --seed=NUMBER  when which item is written, and which connection breaks`
+
+const values = readOptions(USAGE, {
+  quick: { type: 'boolean', default: false },
+  only: { type: 'string', default: '' },
+  seed: { type: 'string', default: String(randomInt(2 ** 31)) },
 })
 const words = values.only.split(',')
 const rows = ROWS.filter(({ name, isQuick }) => (!values.quick || isQuick) && words.some(word => name.includes(word)))

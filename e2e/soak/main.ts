@@ -1,24 +1,26 @@
-/**
- * `npm run soak`: does a page ever stay wrong? Three minutes of broadcasts to 200 pages with bad networks and a cable that
- * the soak kills; the exit code is 1 if a page stayed wrong.
- *
- *   -- --minutes=3 --clients=200 --seed=…    how long, how many pages, and which faults
- *   -- --without-history                     the control: it must lose messages, or the soak proves nothing
- *   -- --pages                               instead: 500 pages refresh after a restart, without overrunning the app
- */
+/** `npm run soak`: does a page ever stay wrong? */
 import { randomInt } from 'node:crypto'
-import { parseArgs } from 'node:util'
+import { readOptions } from '../../start/options.ts'
 import { soak } from './soak.ts'
 import { stampede } from './stampede.ts'
 
-const { values } = parseArgs({
-  options: {
-    minutes: { type: 'string', default: '3' },
-    clients: { type: 'string' },
-    seed: { type: 'string', default: String(randomInt(2 ** 31)) },
-    'without-history': { type: 'boolean', default: false },
-    pages: { type: 'boolean', default: false },
-  },
+const USAGE = `Usage: npm run soak [-- --minutes=3 --clients=200 --seed=NUMBER --without-history]
+       npm run soak -- --pages [--clients=500]
+
+Broadcasts to pages, while networks break and the soak kills the cable. The exit code is 1 if a page stayed wrong.
+
+  --minutes=3        how long
+  --clients=200      how many pages
+  --seed=NUMBER      which faults
+  --without-history  the control: it must lose messages, or the soak proves nothing
+  --pages            instead: 500 pages refresh after a restart, without overrunning the app`
+
+const values = readOptions(USAGE, {
+  minutes: { type: 'string', default: '3' },
+  clients: { type: 'string' },
+  seed: { type: 'string', default: String(randomInt(2 ** 31)) },
+  'without-history': { type: 'boolean', default: false },
+  pages: { type: 'boolean', default: false },
 })
 const isWell = values.pages
   ? await stampede(Number(values.clients ?? 500))
