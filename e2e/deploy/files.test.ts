@@ -23,7 +23,7 @@ const OTHERS = new Set([
 ])
 /** Flags of other programs. */
 const FOREIGN =
-  /^--(config|adapter|build|profile|target|copy-config|no-deploy|ha|from-literal|save|maxmemory|maxmemory-policy|protected-mode|max-semi-space-size|quiet|apply|now)$/
+  /^--(config|adapter|build|profile|target|copy-config|no-deploy|ha|from-literal|save|maxmemory|maxmemory-policy|protected-mode|max-semi-space-size|quiet|apply|now|webroot|deploy-hook)$/
 
 test('the table of targets has every file', () => {
   const readme = read('deploy/README.md')

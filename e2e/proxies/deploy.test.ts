@@ -59,7 +59,7 @@ const FRONTS: Readonly<Record<string, Front>> = {
   nginx: {
     tool: PROXIES.nginx,
     args: ['-p', '.', '-e', 'stderr', '-c', 'nginx.conf'],
-    files: ({ port, app, cables, cert, key }) => ({
+    files: ({ port, redirects, app, cables, cert, key }) => ({
       'nginx.conf': `
 daemon off;
 master_process off;
@@ -77,23 +77,25 @@ http {
 `,
       'hotcable.conf': placed(
         file('nginx.conf'),
+        ['listen 80;', `listen 127.0.0.1:${redirects};`],
         ['listen 443 ssl', `listen 127.0.0.1:${port} ssl`],
         ['# server 127.0.0.1:8081;', 'server 127.0.0.1:8081;'],
         ['127.0.0.1:3000', `127.0.0.1:${app}`],
         ['127.0.0.1:8080', `127.0.0.1:${cables[0]}`],
         ['127.0.0.1:8081', `127.0.0.1:${cables[1]}`],
-        ['/etc/ssl/example.com.pem', cert],
-        ['/etc/ssl/example.com.key', key],
+        ['/etc/letsencrypt/live/example.com/fullchain.pem', cert],
+        ['/etc/letsencrypt/live/example.com/privkey.pem', key],
       ),
     }),
   },
   HAProxy: {
     tool: PROXIES.haproxy,
     args: ['-f', 'haproxy.cfg'],
-    files: ({ port, app, cables, cert, key }) => ({
+    files: ({ port, redirects, app, cables, cert, key }) => ({
       'site.pem': readFileSync(cert, 'utf8') + readFileSync(key, 'utf8'),
       'haproxy.cfg': placed(
         file('haproxy.cfg'),
+        ['bind :80\n', `bind 127.0.0.1:${redirects}\n`],
         ['bind :443', `bind 127.0.0.1:${port}`],
         ['/etc/haproxy/example.com.pem', 'site.pem'],
         ['# server cable-2', 'server cable-2'],
@@ -119,6 +121,8 @@ http {
 interface Site {
   /** `localhost:8443` */
   readonly host: string
+  /** The port without TLS. */
+  readonly redirects: number
   readonly cables: readonly RunningCable[]
   /** The lines of the log of all cables. */
   readonly lines: readonly string[]
@@ -184,6 +188,15 @@ function tests(front: Front): void {
     })
     // nginx and Caddy resolve it, and the app answers; HAProxy does not, and the cable refuses it.
     assert.ok([400, 404].includes(winding.status!))
+  })
+
+  test('a visitor without https is sent there', async t => {
+    const { redirects } = await start(t, front)
+
+    const { status, headers } = await fetch(`http://localhost:${redirects}/page?a=1`, { redirect: 'manual' })
+
+    assert.ok([301, 308].includes(status), String(status))
+    assert.match(headers.get('location')!, /^https:\/\/localhost(:\d+)?\/page\?a=1$/)
   })
 
   test('the log of the cable has the address of a client, and not the one that the client invents', async t => {
@@ -271,7 +284,7 @@ async function start(t: TestContext, { tool, args, files, env }: Front): Promise
   t.after(() => end(child))
   const host = `localhost:${port}`
   await healthy(`https://${host}/page`, child)
-  return { host, cables, lines, posts }
+  return { host, redirects, cables, lines, posts }
 }
 
 const query = () => `?jid=${issueToken({ id: 'ada' }, { secret: SECRET })}`
