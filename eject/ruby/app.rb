@@ -62,6 +62,8 @@ module App
       <style>
       :root { color-scheme: light dark; font: 1rem/1.5 system-ui }
       body { max-width: 40rem; margin: 2rem auto; padding: 0 1rem }
+      header { display: flex; gap: 1rem; align-items: center }
+      h1 { margin: 0 }
       form { display: flex; flex-wrap: wrap; gap: .5rem }
       label { flex: 1; display: flex; gap: .5rem; align-items: center }
       input { flex: 1; min-width: 8rem }
@@ -74,8 +76,8 @@ module App
       </head>
       <body>
       <main>
-      <h1>Notes</h1>
-      <p>Open this page in two windows: a note that you add in one appears in both. <hotcable-status role="status"></hotcable-status></p>
+      <header><h1>Notes</h1> <hotcable-status role="status"></hotcable-status></header>
+      <p>Open this page in two windows: a note that you add in one appears in both.</p>
       #{Hotcable.stream_from("notes", position)}
       <form action="/notes" method="post"><label>Note <input name="body" required pattern=".*[^ ].*" title="1 to 500 characters" maxlength="500" autocomplete="off"></label> <button>Add</button></form>
       <ul id="notes">#{notes.map { |row| note(row) }.join}</ul>
