@@ -107,6 +107,25 @@ for (const [title, viewport] of Object.entries({
       }
       expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(viewport.width)
     })
+
+    test(`no frame of /compare cuts a placeholder, ${title}`, async ({ page }) => {
+      await page.goto('/compare')
+
+      for (const each of await page.locator('iframe').all()) {
+        const frame = each.contentFrame()
+        await expect(frame.locator('#cable-status')).toHaveText('live')
+        const cut = await frame.locator('.add input').evaluateAll(inputs =>
+          (inputs as HTMLInputElement[]).flatMap(input => {
+            const { font, paddingLeft, paddingRight } = getComputedStyle(input)
+            const pen = document.createElement('canvas').getContext('2d')!
+            pen.font = font
+            const room = input.clientWidth - Number.parseFloat(paddingLeft) - Number.parseFloat(paddingRight)
+            return pen.measureText(input.placeholder).width > room ? [input.placeholder] : []
+          }),
+        )
+        expect(cut).toEqual([])
+      }
+    })
   })
 }
 
