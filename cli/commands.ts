@@ -10,6 +10,7 @@ export const COMMANDS: Readonly<Record<string, Row>> = {
   cable: { summary: 'run the cable', load: () => import('./cable.ts') },
   health: { summary: 'ask whether the cable is alive', load: () => import('./health.ts') },
   secret: { summary: 'print a new secret: hotcable secret >> .env', load: () => import('./secret.ts') },
+  key: { summary: 'print a key that derives from the secret', load: () => import('./key.ts') },
   helper: {
     summary: 'print the helper for your language, or save the scripts of pages',
     load: () => import('./helper.ts'),

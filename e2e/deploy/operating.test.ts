@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { broadcast, broadcastKey, issueToken, signStream } from '../../backends/typescript/hotcable.ts'
 import { type RunningCable, startCable } from '../../testing/cable.ts'
@@ -34,12 +34,20 @@ async function startMachine(t: TestContext): Promise<Machine> {
   const secrets = join(root, 'deploy/secrets')
   const calls = join(root, 'calls')
   const shell = (block: string, cwd: string, metrics = ''): string => {
-    const docker = 'docker() { echo "$@" >> "$CALLS"; case "$*" in *" exec "*) "$NODE" -e "$9" ;; esac; }'
+    const docker = 'docker() { echo "$@" >> "$CALLS"; case "$*" in *" exec "*) shift 6; "$@" ;; esac; }'
     writeFileSync(calls, '')
-    const script = `set -e\n${docker}\n${block}`.replaceAll('http://127.0.0.1:9100/metrics', metrics)
+    const script = `set -e\n${docker}\n${block}`
+      .replaceAll('http://127.0.0.1:9100/metrics', metrics)
+      .replaceAll('/with-secrets.sh', resolve('deploy/with-secrets.sh'))
+      .replaceAll('/app/bin/hotcable.js', resolve('cli/main.ts'))
     return execFileSync('sh', ['-c', script], {
       cwd,
-      env: { ...process.env, CALLS: calls, NODE: process.execPath },
+      env: {
+        ...process.env,
+        CALLS: calls,
+        SECRETS_FOLDER: secrets,
+        PATH: `${dirname(process.execPath)}:${process.env.PATH}`,
+      },
       encoding: 'utf8',
     })
   }
