@@ -4,7 +4,16 @@
  */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
@@ -17,29 +26,58 @@ import { apply, editsOf } from '../browser/guide.ts'
 interface Tested {
   readonly needs: Tool
   readonly isExtra?: boolean
-  /** In docs/existing-app.md. */
-  readonly app: string
+  /** Writes the app into a folder. */
+  readonly app: (folder: string) => void
   /** The file that broadcasts. */
   readonly broadcasts: string
   /** The helper, and its place in the app. */
   readonly helper: readonly [from: string, to: string]
   /** The blocks of the section, in order. */
   readonly files: readonly string[]
+  /** What precedes the first of them in its file. */
+  readonly head?: string
   readonly command: () => Promise<readonly [string, ...string[]]>
+}
+
+const PAGE = readFileSync('docs/testing-your-app.md', 'utf8')
+const sectionOf = (page: string, title: string): string => page.split(`\n## ${title}\n`)[1]!.split('\n## ', 1)[0]!
+const blocksOf = (text: string): string[] => [...text.matchAll(/^```\w+\n(.*?)^```/gms)].map(([, block]) => block!)
+
+/** An app that docs/existing-app.md made live. */
+const guide = (name: string) => (folder: string) => {
+  cpSync(join('e2e/browser/guide', name.toLowerCase()), folder, { recursive: true })
+  for (const edit of editsOf(name)) apply(edit, folder)
+}
+
+/** The app of docs/after-commit.md. */
+function cards(folder: string): void {
+  const [settings, urls] = blocksOf(sectionOf(readFileSync('docs/after-commit.md', 'utf8'), 'In Django'))
+  cpSync('e2e/browser/recipes/django', folder, { recursive: true })
+  appendFileSync(join(folder, 'settings.py'), settings!)
+  writeFileSync(join(folder, 'urls.py'), urls!)
 }
 
 const SECTIONS: Readonly<Record<string, Tested>> = {
   Python: {
     needs: LIBRARIES.flask,
-    app: 'Flask',
+    app: guide('Flask'),
     broadcasts: 'app.py',
     helper: ['python/hotcable.py', 'hotcable.py'],
     files: ['test_app.py'],
     command: async () => [(await LIBRARIES.flask.interpreter())!, '-m', 'unittest'],
   },
+  Django: {
+    needs: LIBRARIES.django,
+    app: cards,
+    broadcasts: 'urls.py',
+    helper: ['python/hotcable.py', 'hotcable.py'],
+    head: blocksOf(sectionOf(PAGE, 'Python'))[0]!.split('from app import')[0]!,
+    files: ['test_cards.py'],
+    command: async () => [(await LIBRARIES.django.interpreter())!, ...['-m', 'django', 'test', '--settings=settings']],
+  },
   PHP: {
     needs: LANGUAGES.php,
-    app: 'PHP',
+    app: guide('PHP'),
     broadcasts: 'add.php',
     helper: ['php/hotcable.php', 'hotcable.php'],
     files: ['fake-cable.php', 'test.php'],
@@ -48,7 +86,7 @@ const SECTIONS: Readonly<Record<string, Tested>> = {
   'JavaScript, TypeScript': {
     needs: EXTRAS.express,
     isExtra: true,
-    app: 'Express',
+    app: guide('Express'),
     broadcasts: 'app.js',
     helper: ['typescript/hotcable.js', 'hotcable.js'],
     files: ['app.test.js'],
@@ -56,7 +94,7 @@ const SECTIONS: Readonly<Record<string, Tested>> = {
   },
   Ruby: {
     needs: LIBRARIES.sinatra,
-    app: 'Sinatra',
+    app: guide('Sinatra'),
     broadcasts: 'app.rb',
     helper: ['ruby/hotcable.rb', 'hotcable.rb'],
     files: ['app_test.rb'],
@@ -64,15 +102,13 @@ const SECTIONS: Readonly<Record<string, Tested>> = {
   },
   Go: {
     needs: LANGUAGES.go,
-    app: 'Go',
+    app: guide('Go'),
     broadcasts: 'main.go',
     helper: ['go/hotcable.go', 'hotcable/hotcable.go'],
     files: ['main_test.go'],
     command: async () => ['go', 'test'],
   },
 }
-
-const PAGE = readFileSync('docs/testing-your-app.md', 'utf8')
 
 test('every language of the helpers has a section on testing', () => {
   const titles = [...PAGE.matchAll(/^## (.+)$/gm)].map(([, title]) => title)
@@ -109,18 +145,15 @@ for (const [title, tested] of Object.entries(SECTIONS)) {
 }
 
 /** The app that the section tests, with the section's files; in tmp, where Express is. */
-function makeApp(t: TestContext, title: string, { app, helper: [from, to], files }: Tested): string {
+function makeApp(t: TestContext, title: string, { app, helper: [from, to], head = '', files }: Tested): string {
   mkdirSync('tmp', { recursive: true })
   const folder = mkdtempSync(resolve('tmp/testing-'))
   t.after(() => rmSync(folder, { recursive: true, maxRetries: 5 }))
   mkdirSync(join(folder, dirname(to)), { recursive: true })
   copyFileSync(join('backends', from), join(folder, to))
-  cpSync(join('e2e/browser/guide', app.toLowerCase()), folder, { recursive: true })
-  for (const edit of editsOf(app)) apply(edit, folder)
-  const blocks = blocksOf(PAGE.split(`\n## ${title}\n`)[1]!.split('\n## ', 1)[0]!)
+  app(folder)
+  const blocks = blocksOf(sectionOf(PAGE, title))
   assert.equal(blocks.length, files.length)
-  for (const [at, file] of files.entries()) writeFileSync(join(folder, file), blocks[at]!)
+  for (const [at, file] of files.entries()) writeFileSync(join(folder, file), `${at === 0 ? head : ''}${blocks[at]}`)
   return folder
 }
-
-const blocksOf = (text: string): string[] => [...text.matchAll(/^```\w+\n(.*?)^```/gms)].map(([, block]) => block!)
