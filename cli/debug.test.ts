@@ -48,7 +48,7 @@ test('debug fails with the code and the fix of what is wrong', async () => {
   assert.equal(code, 1)
   assert.match(
     stdout,
-    /✗ token_invalid: give the app and the cable the same ANYCABLE_SECRET .* \(no key that we know has signed it\)\n/,
+    /✗ token_invalid: give app and cable the same ANYCABLE_SECRET .* \(no key that we know has signed it\)\n/,
   )
 })
 

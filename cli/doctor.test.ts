@@ -142,7 +142,7 @@ describe('hotcable doctor', { concurrency: 8 }, () => {
     for (const { failed } of [none, foreign, old]) assert.deepEqual(failed, ['token'])
     assert.match(none.row('token').fix.join(), /hotcable token ada \| hotcable doctor --token <url>/)
     assert.match(foreign.row('token').saw, /^refused as "unauthorized", from HOTCABLE_TOKEN$/)
-    assert.match(foreign.row('token').fix[0]!, /^give the app and the cable the same ANYCABLE_SECRET/)
+    assert.match(foreign.row('token').fix[0]!, /^give app and cable the same ANYCABLE_SECRET/)
     assert.match(old.row('token').fix[0]!, /^it expired 9 min ago/)
     assert.equal(none.row('welcome').result, 'skipped')
   })
