@@ -175,11 +175,17 @@ async function promoteLate({ redis, turnTo }: scenes.RedisScene, stage: Stage): 
 }
 
 /** One worker may have no clients, so each is killed, once the one before it is replaced. */
+/** Each dies once the one before is replaced: a cable without workers takes no broadcasts. */
 async function killWorkers({ nodes }: Scene): Promise<void> {
-  const { pid } = nodes.all[0]!
-  for (const worker of childrenOf(pid)) {
+  const [node] = nodes.all as [Node]
+  const serves = (pid: number) => node.lines.some(line => line.endsWith(` pid=${pid}`))
+  const first = childrenOf(node.pid)
+  for (const worker of first) {
     process.kill(worker, 'SIGKILL')
-    await until(() => childrenOf(pid).length === scenes.WORKERS && !childrenOf(pid).includes(worker))
+    await until(() => {
+      const others = childrenOf(node.pid).filter(pid => !first.includes(pid))
+      return others.length === first.indexOf(worker) + 1 && others.every(serves)
+    })
   }
 }
 

@@ -26,7 +26,7 @@ export interface PostgresScene extends Scene {
 }
 
 const NODES = 3
-export const WORKERS = 3
+const WORKERS = 3
 
 interface RedisSceneOptions {
   /** Lines of the configuration of Redis. */
