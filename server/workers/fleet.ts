@@ -19,6 +19,8 @@ export interface FleetParts {
   numbers: Pick<PrimaryOffers, 'stats' | 'streams' | 'metrics'>
   /** A worker is gone. */
   left: (worker: number) => void
+  /** A worker serves again after none did: backends may have given up broadcasts. */
+  returned: () => void
   failed: ReportFailure
   log: Log
 }
@@ -51,7 +53,7 @@ interface Member {
   unanswered: number
 }
 
-export function createFleet({ count, seat: newSeat, state, numbers, left, failed, log }: FleetParts): Fleet {
+export function createFleet({ count, seat: newSeat, state, numbers, left, returned, failed, log }: FleetParts): Fleet {
   const members = new Map<number, Member>()
   let replaced = 0
   let isStarted = false
@@ -78,6 +80,7 @@ export function createFleet({ count, seat: newSeat, state, numbers, left, failed
           ...numbers,
           alive() {},
           listening(urls) {
+            if (isStarted && listening.size === 0) returned()
             listening.add(worker)
             log.info({ worker, pid: process.process.pid }, 'a worker serves clients')
             if (listening.size === count) ready(urls)

@@ -11,6 +11,7 @@ import { createFailureReporter, guarded } from '../base/failure.ts'
 import { createBackend } from '../broadcast/backend.ts'
 import { createDisconnect } from '../broadcast/disconnect.ts'
 import { createWaysIn } from '../broadcast/ways-in.ts'
+import { unawaited } from '../broker.ts'
 import type { Cable } from '../cable.ts'
 import type { Config } from '../config/config.ts'
 import { createRefreshPace } from '../heal/pace.ts'
@@ -76,6 +77,10 @@ export function createPrimary(config: Config, { log }: { log: Log }): Cable {
     count: countOf(settings.workers),
     seat: seats.add,
     state: () => seats.state,
+    // (In Redis the history is that of all nodes, and another one may have served.)
+    returned: () => {
+      if (memory !== undefined) unawaited(broker.forget('all'), failed)
+    },
     ...{ numbers, left: numbers.left, failed, log },
   })
   const upkeep = setInterval(
