@@ -1,15 +1,8 @@
 /** `hotcable key`: a key that derives from the environment's secret. */
-import { deriveKey } from '../server/auth/keys.ts'
+import { deriveKey, PHRASES, type Purpose } from '../server/auth/keys.ts'
 import { guarded, Misused, readArguments } from './arguments.ts'
 import type { Io } from './io.ts'
 import { readHere } from './keys.ts'
-
-const PHRASES: Readonly<Record<string, string>> = {
-  broadcast: 'broadcast-cable',
-  api: 'api-cable',
-  subscribe: 'subscribe-cable',
-  rpc: 'rpc-cable',
-}
 
 export const help = `Usage: hotcable key broadcast|api|subscribe|rpc
 
@@ -38,6 +31,6 @@ export const run = (args: string[], io: Io): Promise<number> =>
       io.stderr.write('hotcable: no secret from which a key derives: set ANYCABLE_SECRET (hotcable secret >> .env)\n')
       return 1
     }
-    io.stdout.write(`${deriveKey(secret, PHRASES[name]!)}\n`)
+    io.stdout.write(`${deriveKey(secret, name as Purpose)}\n`)
     return 0
   })

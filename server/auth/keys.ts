@@ -11,9 +11,19 @@ import { createHmac, pbkdf2Sync, timingSafeEqual } from 'node:crypto'
 /** Bytes, or a text that stands for its UTF-8 bytes. */
 export type Secret = string | Buffer
 
-/** `phrase` names the purpose: `broadcast-cable`. Hex, 64 characters. */
-export const deriveKey = (secret: string, phrase: string): string =>
-  createHmac('sha256', secret).update(phrase).digest('hex')
+/** What each key that derives from the secret is for, and its phrase. */
+export const PHRASES = {
+  broadcast: 'broadcast-cable',
+  api: 'api-cable',
+  subscribe: 'subscribe-cable',
+  rpc: 'rpc-cable',
+} as const
+
+export type Purpose = keyof typeof PHRASES
+
+/** Hex, 64 characters. */
+export const deriveKey = (secret: string, purpose: Purpose): string =>
+  createHmac('sha256', secret).update(PHRASES[purpose]).digest('hex')
 
 /**
  * The keys with which Turbo verifies names in a Rails application that sets no key: one for today's defaults, and one for

@@ -2,7 +2,7 @@
  * The configuration of a cable, resolved from its settings. Pure.
  */
 import type { PublicTokens } from '../auth/jwks.ts'
-import { deriveKey, railsTurboKeys, type Secret } from '../auth/keys.ts'
+import { deriveKey, type Purpose, railsTurboKeys, type Secret } from '../auth/keys.ts'
 import type { RedisServer } from '../brokers/redis-client.ts'
 import type { ChannelSettings, Signed } from '../channels/channels.ts'
 import type { Tls } from '../http/listener.ts'
@@ -80,8 +80,8 @@ export function resolve(values: Values): Resolved {
   const { secret, rails_secret_key_base: secretKeyBase, streams_previous_secrets: formerSecrets } = values
   const jwtSecret = readsPublicTokens(values) ? '' : values.jwt_secret || secret
   const streamsSecret = values.streams_secret || secret
-  const broadcastKey = keyOf(values.broadcast_key, secret, 'broadcast-cable')
-  const apiKey = keyOf(values.api_secret, secret, 'api-cable')
+  const broadcastKey = keyOf(values.broadcast_key, secret, 'broadcast')
+  const apiKey = keyOf(values.api_secret, secret, 'api')
   // A derived key alone does not open this channel to names that a backend signed with the secret of another channel.
   const signed = ({ isServed, own, derived, cleartext }: Channel): Signed | undefined =>
     isServed || derived.length > 0
@@ -150,14 +150,14 @@ function withoutResolved(values: Values): Settings {
 }
 
 /** A key that was not given derives from the secret. `none` means no key. */
-export const keyOf = (given: string, secret: string, purpose: string): string =>
+export const keyOf = (given: string, secret: string, purpose: Purpose): string =>
   given === 'none' ? '' : given || (secret === '' ? '' : deriveKey(secret, purpose))
 
 /** Where the cable asks for permission to subscribe, and for which streams. */
 function permission(values: Values): Pick<Config, 'asked' | 'authority'> {
   const { subscribe_url: url, subscribe_streams: streams, subscribe_purpose: purpose } = values
   if (url === '') return { asked: undefined, authority: undefined }
-  const key = keyOf(values.subscribe_key, values.secret, 'subscribe-cable')
+  const key = keyOf(values.subscribe_key, values.secret, 'subscribe')
   const request = {
     headers: values.headers,
     cookies: values['proxy-cookies'],

@@ -17,7 +17,7 @@ export function readRpc(values: Values, problem: (sentence: string) => void): Ap
   return {
     host: values.rpc_host,
     kind: rpcKind(values),
-    key: keyOf(values.http_rpc_secret, secret, 'rpc-cable'),
+    key: keyOf(values.http_rpc_secret, secret, 'rpc'),
     tls:
       values.rpc_enable_tls || rootCa !== ''
         ? { rootCa: readRootCa(rootCa, problem), verify: values.rpc_tls_verify }

@@ -78,7 +78,7 @@ const misspelt = ({ name, secret }: Key): Key[] => {
     as('in quotation marks', `"${secret}"`),
     ...(/^(?:[0-9a-f]{2})+$/i.test(secret) ? [as('decoded from hexadecimal', Buffer.from(secret, 'hex'))] : []),
     ...(/^[\w+/=-]+$/.test(secret) ? [as('decoded from base64', Buffer.from(secret, 'base64'))] : []),
-    as('as the key of broadcasts, which derives from it', deriveKey(secret, 'broadcast-cable')),
+    as('as the key of broadcasts, which derives from it', deriveKey(secret, 'broadcast')),
   ]
 }
 
