@@ -5,7 +5,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { bundleClient } from '../client/bundle.ts'
-import type { Clocks, Every } from './base/clocks.ts'
+import { type Clocks, type Every, repeat } from './base/clocks.ts'
 import { createFailureReporter, guarded } from './base/failure.ts'
 import { newSid, randomLetters } from './base/random.ts'
 import { soon } from './base/soon.ts'
@@ -113,7 +113,7 @@ export function createCable(
   const dropped = () => {
     metrics.live_msg_dropped_total++
   }
-  const shared = createRedisStores(config, { later, failed, log })
+  const shared = createRedisStores(config, { later, every, failed, log })
   const stores = createStores(settings, { wall, monotonic, dropped, failed, ...shared, ...wraps })
   const { broker, history, tell, presence, resumables } = stores
   const endUpkeep = every(UPKEEP_MS, () => {
@@ -270,11 +270,6 @@ export function createCable(
       }
     },
   }
-}
-
-const repeat: Every = (ms, then) => {
-  const timer = setInterval(then, ms).unref()
-  return () => clearInterval(timer)
 }
 
 /** The position of a page that is rendered now; no two pages have the same. */

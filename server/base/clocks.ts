@@ -14,6 +14,12 @@ export interface Clocks {
 /** Calls `then` every so many ms. Returns a function that ends that. */
 export type Every = (ms: number, then: () => void) => () => void
 
+/** By a timer that does not keep the process alive. */
+export const repeat: Every = (ms, then) => {
+  const timer = setInterval(then, ms).unref()
+  return () => clearInterval(timer)
+}
+
 export interface AtTime extends Pick<Clocks, 'wall'> {
   /** Calls `then` after so many ms. Returns a function that cancels the call. */
   later: (ms: number, then: () => void) => () => void

@@ -1,5 +1,6 @@
 /** What the cable keeps with --broker=redis. */
-import type { ReportFailure } from '../base/failure.ts'
+import type { Every } from '../base/clocks.ts'
+import { guarded, type ReportFailure } from '../base/failure.ts'
 import type { Log } from '../log.ts'
 import type { Presence } from '../presence/presence.ts'
 import { createRedisBroker, type RedisBroker } from './redis.ts'
@@ -23,6 +24,7 @@ export interface RedisStoresSettings {
 
 export interface RedisStoresParts {
   later: (ms: number, then: () => void) => () => void
+  every: Every
   failed: ReportFailure
   log: Log
 }
@@ -42,18 +44,12 @@ export function createRedisStores(
   if (settings.broker !== 'redis') return undefined
   const { history_limit, history_ttl, redis_prefix } = settings
   const broker = createRedisBroker({ server, prefix: `${redis_prefix}broker`, history_limit, history_ttl, ...parts })
-  const every = (ms: number, then: () => void) => {
-    let cancel = () => {}
-    const wait = () => {
-      cancel = parts.later(ms, () => {
-        wait()
-        then()
-      })
-    }
-    wait()
-    void broker.stopped.then(() => cancel())
+  const { every, failed } = parts
+  const shared = {
+    broker,
+    every: (ms: number, then: () => void) => void broker.stopped.then(every(ms, guarded(then, failed))),
+    failed,
   }
-  const shared = { broker, every, failed: parts.failed }
   return {
     wrapBroker: () => broker,
     wrapPresence: () =>

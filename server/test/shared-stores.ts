@@ -1,6 +1,7 @@
 /** The stores in Redis of a cable in tests, and a wait until nothing is under way between both. */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
+import { repeat } from '../base/clocks.ts'
 import { BrokerUnavailable, type Feed } from '../broker.ts'
 import type { RedisBroker } from '../brokers/redis.ts'
 import { createRedisStores, type RedisStoresSettings } from '../brokers/redis-stores.ts'
@@ -16,6 +17,7 @@ export function sharedStores(config: RedisStoresSettings, log: Log): { wraps: Wr
       const timer = setTimeout(then, ms).unref()
       return () => clearTimeout(timer)
     },
+    every: repeat,
     failed: error => log.error({ code: 'internal' }, String(error)),
     log,
   })!

@@ -7,6 +7,7 @@
  * each worker asks Redis instead, as any cable on another machine, and the primary has nothing but the workers.
  */
 import { setTimeout as pause } from 'node:timers/promises'
+import { repeat } from '../base/clocks.ts'
 import { createFailureReporter, guarded } from '../base/failure.ts'
 import { createBackend } from '../broadcast/backend.ts'
 import { createDisconnect } from '../broadcast/disconnect.ts'
@@ -126,9 +127,4 @@ const NO_CLIENTS = {
   webSockets: { count: 0 },
   pace: undefined,
   authority: undefined,
-}
-
-const repeat = (ms: number, then: () => void) => {
-  const timer = setInterval(then, ms).unref()
-  return () => clearInterval(timer)
 }
