@@ -4,7 +4,7 @@
  */
 import type { Page } from 'playwright/test'
 import { CLIENTS, status } from '../demo.ts'
-import { expect, hear, look, miss, renders, type SiteRequest, serveCounted, test } from '../site.ts'
+import { expect, hear, look, miss, renders, type Site, type SiteRequest, serveCounted, test } from '../site.ts'
 
 /** An app that handles Turbo's answer itself, so that the visit never ends. */
 const HANDLER = `<script>addEventListener('turbo:before-fetch-response', event => {
@@ -16,6 +16,7 @@ const HASTE = `<script>
   window.setTimeout = (then, ms, ...parts) => (ms > 5000 ? 0 : set(then, ms, ...parts))
 </script>`
 const REFRESH = '<turbo-stream action="refresh"></turbo-stream>'
+const LINK = '<a href="/next">next</a>'
 const live = (page: Page) => expect(status(page)).toHaveText('live')
 
 for (const client of CLIENTS) {
@@ -64,22 +65,11 @@ for (const client of CLIENTS) {
     site,
     open,
   }) => {
-    serveCounted(site, client, '<a href="/next">next</a>')
-    const [asked, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
-    site.on('/next', async () => {
-      asked.resolve()
-      await gate.promise
-      return site.page(client, '<p id="content">another page</p>', { streams: ['others'] })
-    })
+    serveCounted(site, client, LINK)
     const page = await open('/')
-    await live(page)
-    await page.getByRole('link').click()
-    await asked.promise
+    const next = () => site.page(client, '<p id="content">another page</p>', { streams: ['others'] })
 
-    await site.broadcast('news', REFRESH)
-    await hear(site, page)
-    await page.waitForTimeout(500)
-    gate.resolve()
+    await refreshDuringVisit(site, page, next)
 
     await expect(page.locator('#content')).toHaveText('another page')
     await page.waitForTimeout(2500)
@@ -87,26 +77,11 @@ for (const client of CLIENTS) {
   })
 
   test(`an app's own refresh during a visit follows it once (${client})`, async ({ site, open }) => {
-    serveCounted(site, client, '<a href="/next">next</a>')
-    const [asked, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
-    let content = 'before'
-    site.on('/next', async () => {
-      const page = site.page(client, `<p id="content">${content}</p>`)
-      asked.resolve()
-      await gate.promise
-      return page
-    })
+    serveCounted(site, client, LINK)
     const page = await open('/')
-    await live(page)
-    await page.getByRole('link').click()
-    await asked.promise
-    content = 'after'
+    const contents = ['before', 'after']
 
-    await site.broadcast('news', REFRESH)
-    await hear(site, page)
-    // Turbo decides 150 ms after it has the refresh.
-    await page.waitForTimeout(500)
-    gate.resolve()
+    await refreshDuringVisit(site, page, () => site.page(client, `<p id="content">${contents.shift()}</p>`))
 
     await expect(page.locator('#content')).toHaveText('after')
     await page.waitForTimeout(2000)
@@ -305,4 +280,23 @@ for (const client of CLIENTS) {
     expect(await page.evaluate(() => (window as unknown as { told: unknown[] }).told)).toEqual([attributes, 'r1'])
     await live(page)
   })
+}
+
+/** Follows the link, whose answer waits until Turbo has dropped a refresh of the app. */
+async function refreshDuringVisit(site: Site, page: Page, answer: () => Promise<string>): Promise<void> {
+  const [asked, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  site.on('/next', async () => {
+    const html = answer()
+    asked.resolve()
+    await gate.promise
+    return html
+  })
+  await live(page)
+  await page.getByRole('link').click()
+  await asked.promise
+  await site.broadcast('news', REFRESH)
+  await hear(site, page)
+  // Turbo decides 150 ms after it has the refresh.
+  await page.waitForTimeout(500)
+  gate.resolve()
 }
