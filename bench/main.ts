@@ -20,7 +20,7 @@ import { outbox } from './rows/outbox.ts'
 import { noRails, rpc } from './rows/rpc.ts'
 import { start } from './rows/start.ts'
 import { storm } from './rows/storm.ts'
-import { EXTRA_ROWS, ROWS } from './rows.ts'
+import { EXTRA_ROWS, ONE_WORKER, ROWS, TWO_WORKERS } from './rows.ts'
 import type { Contender } from './sides.ts'
 import { figure, matrix, table, verdicts } from './table.ts'
 
@@ -28,6 +28,7 @@ import { figure, matrix, table, verdicts } from './table.ts'
 const ROUNDS_MS = 460_000
 /** Rounds of a part alone: more would not change the result. */
 const MOST_ROUNDS = 5
+const TURNS_OF_WORKERS = 6
 
 const USAGE = `Usage: npm run bench [-- --quick --only=PARTS --strict]
 
@@ -100,6 +101,11 @@ const EXTRA_PARTS: Record<string, () => Promise<void>> = {
   },
   outbox: () => step('outbox', () => outbox(bench)),
   async growth() {
+    const two = { ...entry(hotcable([], ['--workers=2'])), name: TWO_WORKERS }
+    const one = { ...OURS, name: ONE_WORKER }
+    // The side that starts first has cost some percent more.
+    for (let turn = 0; turn < (options.quick ? 1 : TURNS_OF_WORKERS); turn++)
+      await step('growth: two workers', () => (turn % 2 === 0 ? compare(bench, two, one) : compare(bench, one, two)))
     for (const topology of TOPOLOGIES) await step(`growth: ${topology.name}`, () => growth(bench, topology))
     await step('growth: storm', () => storm(bench))
   },

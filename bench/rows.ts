@@ -94,8 +94,22 @@ const JITTER: readonly TableRow[] = JITTER_SIZES.flatMap(size => [
   { title: 'the same, CPU of the server, percent of its core', measure: `jitter busy ${size}`, goals: [] },
 ])
 
+export const [ONE_WORKER, TWO_WORKERS] = ['one worker', 'two workers']
+
+const WORKERS: readonly TableRow[] = Object.entries({
+  'us 10k': 'CPU per delivered message of two workers, 1 in flight, 10k subscribers, µs',
+  'us 1k': 'the same, 1k subscribers, µs',
+  'us 10k x16': 'the same, 16 in flight, 10k subscribers, µs',
+}).map(([measure, title]) => ({
+  title,
+  measure,
+  subject: TWO_WORKERS,
+  goals: measure.endsWith('x16') ? [] : [{ than: ONE_WORKER, most: 1.15 }],
+  beside: measure.endsWith('x16') ? [ONE_WORKER] : [],
+}))
+
 /** Rows of parts that run only when they are asked for. */
-export const EXTRA_ROWS: readonly TableRow[] = [...OUTBOX, ...RPC, ...JITTER]
+export const EXTRA_ROWS: readonly TableRow[] = [...OUTBOX, ...RPC, ...WORKERS, ...JITTER]
 
 export const ROWS: readonly TableRow[] = [
   {

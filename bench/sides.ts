@@ -5,6 +5,7 @@
 import { type Bench, withServer } from './bench.ts'
 import type { Generator } from './generator.ts'
 import type { Peer, Target } from './peers/peer.ts'
+import { cpuMsByProcess } from './process.ts'
 
 /** `name` is the server's name in the figures. */
 export interface Contender {
@@ -43,11 +44,12 @@ export async function eachAlone<T>(sides: Sides, measure: (side: Side) => Promis
     [ours, theirs],
     [theirs, ours],
   ] as const) {
-    process.kill(other.target.program.pid, 'SIGSTOP')
+    const stopped = [...cpuMsByProcess(other.target.program.pid).keys()]
+    for (const pid of stopped) process.kill(pid, 'SIGSTOP')
     try {
       results.push(await measure(side))
     } finally {
-      process.kill(other.target.program.pid, 'SIGCONT')
+      for (const pid of stopped) process.kill(pid, 'SIGCONT')
     }
   }
   return results
