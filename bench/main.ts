@@ -20,7 +20,7 @@ import { outbox } from './rows/outbox.ts'
 import { noRails, rpc } from './rows/rpc.ts'
 import { start } from './rows/start.ts'
 import { storm } from './rows/storm.ts'
-import { EXTRA_ROWS, ONE_WORKER, ROWS, TWO_WORKERS } from './rows.ts'
+import { EXTRA_ROWS, ONE_WORKER, OURS_BY_EVENTS, ROWS, TWO_WORKERS } from './rows.ts'
 import type { Contender } from './sides.ts'
 import { figure, matrix, table, verdicts } from './table.ts'
 
@@ -113,6 +113,7 @@ const EXTRA_PARTS: Record<string, () => Promise<void>> = {
     const folder = installSocketIo()
     const all: readonly JitterContender[] = [
       { peer: OURS.peer, kind: 'cable' },
+      { peer: { ...hotcable([], ['--sse']), name: OURS_BY_EVENTS }, kind: 'events' },
       { peer: anycable(), kind: 'cable' },
       { peer: actionCable(), kind: 'Action Cable' },
       { peer: socketIo(folder, '--recovery'), kind: 'socket.io' },

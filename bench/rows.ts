@@ -63,6 +63,8 @@ const RPC: readonly TableRow[] = [
   { title: 'the same, p99, ms', measure: 'rpc grpc p99', goals: [] },
 ]
 
+export const OURS_BY_EVENTS = 'Hotcable, events'
+
 const JITTER: readonly TableRow[] = JITTER_SIZES.flatMap(size => [
   {
     title: `${size} clients, cut at random: messages lost`,
@@ -92,6 +94,21 @@ const JITTER: readonly TableRow[] = JITTER_SIZES.flatMap(size => [
     goals: [],
   },
   { title: 'the same, CPU of the server, percent of its core', measure: `jitter busy ${size}`, goals: [] },
+  ...Object.entries({ lost: 'messages lost', doubled: 'doubled', disordered: 'out of order' }).map(
+    ([count, title]) => ({
+      title: `${size} clients of server-sent events: ${title}`,
+      measure: `jitter ${count} ${size}`,
+      subject: OURS_BY_EVENTS,
+      goals: [{ at: 0 }],
+    }),
+  ),
+  ...['p50', 'p99'].map(share => ({
+    title: `the same, from the new connection until the client has all that it missed, ${share}, ms`,
+    measure: `jitter replay ${share} ${size}`,
+    subject: OURS_BY_EVENTS,
+    goals: [],
+    beside: ['nchan'],
+  })),
 ])
 
 export const [ONE_WORKER, TWO_WORKERS] = ['one worker', 'two workers']

@@ -1,6 +1,6 @@
 /**
  * The clients that the servers of the jitter row are made for, as npm installs them: @anycable/core with the extended protocol,
- * or for Action Cable with its own, socket.io-client, and for nchan what a browser's EventSource does.
+ * or for Action Cable with its own, socket.io-client, and for nchan and for our events what a browser's EventSource does.
  *
  * All wait for the same random time before they connect again, so that they miss as much.
  */
@@ -46,16 +46,27 @@ interface Stock {
   post: (settings: StockSettings, stream: string, text: string) => AppPost
 }
 
-export type StockKind = 'cable' | 'Action Cable' | 'socket.io' | 'nchan'
+export type StockKind = 'cable' | 'events' | 'Action Cable' | 'socket.io' | 'nchan'
 
 export const STOCK: Readonly<Record<StockKind, Stock>> = {
   cable: { start: startCable, post: postToCable },
+  events: {
+    start: ({ port, secret }, stream, ...rest) => {
+      const name = signStream(stream, { secret })
+      const jid = issueToken({ visitor: randomUUID() }, { secret })
+      return startEventSource(port, `/events?${new URLSearchParams({ turbo_signed_stream_name: name, jid })}`, ...rest)
+    },
+    post: postToCable,
+  },
   'Action Cable': { start: startActionCable, post: (_, stream, text) => broadcastByForm(stream, text) },
   'socket.io': {
     start: startSocketIo,
     post: (_, stream, body) => ({ path: `/${stream}`, headers: {}, body }),
   },
-  nchan: { start: startEventSource, post: (_, stream, body) => ({ path: `/pub/${stream}`, headers: {}, body }) },
+  nchan: {
+    start: ({ port }, stream, ...rest) => startEventSource(port, `/events/${stream}`, ...rest),
+    post: (_, stream, body) => ({ path: `/pub/${stream}`, headers: {}, body }),
+  },
 }
 
 /** socket.io-client's own default. */
@@ -155,28 +166,29 @@ async function startSocketIo({ port, folder }: StockSettings, room: string, agen
 }
 
 /** (Node's EventSource accepts no agent.) */
-async function startEventSource({ port }: StockSettings, stream: string, agent: Line, receives: Receives) {
+async function startEventSource(port: number, path: string, agent: Line, receives: Receives) {
   const { promise: isOpen, resolve } = Promise.withResolvers<void>()
   let last: string | undefined
   const open = () => {
     const headers = { accept: 'text/event-stream', ...(last === undefined ? {} : { 'last-event-id': last }) }
-    const request = get({ host: '127.0.0.1', port, path: `/events/${stream}`, agent, headers })
+    const request = get({ host: '127.0.0.1', port, path, agent, headers })
     request.on('response', read).on('error', () => {})
     request.on('close', () => setTimeout(open, waitMs()))
   }
   const read = (response: IncomingMessage) => {
     resolve()
-    let [id, data] = ['', '']
+    let [event, id, data] = ['', last, '']
     const lines = createInterface({ input: response }).on('error', () => {})
     lines.on('line', line => {
-      const [, field, value = ''] = /^(id|data): ?(.*)/.exec(line) ?? []
+      const [, field, value = ''] = /^(event|id|data): ?(.*)/.exec(line) ?? []
+      if (field === 'event') event = value
       if (field === 'id') id = value
       if (field === 'data') data = value
       // An event that is cut short does not count.
-      if (line !== '' || data === '') return
+      if (line !== '') return
       last = id
-      receives(data)
-      data = ''
+      if (data !== '' && event === '') receives(data)
+      event = data = ''
     })
   }
   open()
