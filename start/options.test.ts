@@ -29,3 +29,17 @@ for (const [name, program] of Object.entries(COMMANDS))
     assert.deepEqual([status, stderr], [0, ''])
     assert.ok(stdout.startsWith(`Usage: npm run ${name}`), stdout)
   })
+
+for (const [program, argument] of [
+  ['e2e/soak/main.ts', '--minutes=abc'],
+  ['e2e/soak/main.ts', '--clients='],
+  ['e2e/soak/main.ts', '--seed=0'],
+  ['e2e/chaos/main.ts', '--seed=1e'],
+] as const)
+  test(`${program} refuses ${argument}, which is no number above 0`, () => {
+    const { status, stdout, stderr } = run(program, argument)
+
+    assert.deepEqual([status, stdout], [2, ''], stderr)
+    const [name, value] = argument.split('=')
+    assert.ok(stderr.includes(`: ${name} must be a number above 0: ${value} (see npm run `), stderr)
+  })

@@ -17,11 +17,15 @@ Lets real servers and processes fail, one fault a row, in a quarter of an hour, 
   --only=WORDS   the rows whose names contain one of these words, such as Sentinel; comma-separated
   --seed=NUMBER  when which item is written, and which connection breaks`
 
-const values = readOptions(USAGE, {
-  quick: { type: 'boolean', default: false },
-  only: { type: 'string', default: '' },
-  seed: { type: 'string', default: String(randomInt(2 ** 31)) },
-})
+const values = readOptions(
+  USAGE,
+  {
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string', default: '' },
+    seed: { type: 'string', default: String(randomInt(1, 2 ** 31)) },
+  },
+  ['seed'],
+)
 const words = values.only.split(',')
 const rows = ROWS.filter(({ name, isQuick }) => (!values.quick || isQuick) && words.some(word => name.includes(word)))
 const calmMs = values.quick ? 2_000 : 4_000

@@ -15,13 +15,17 @@ Broadcasts to pages, while networks break and the soak kills the cable. The exit
   --without-history  the control: it must lose messages, or the soak proves nothing
   --pages            instead: 500 pages refresh after a restart, without overrunning the app`
 
-const values = readOptions(USAGE, {
-  minutes: { type: 'string', default: '3' },
-  clients: { type: 'string' },
-  seed: { type: 'string', default: String(randomInt(2 ** 31)) },
-  'without-history': { type: 'boolean', default: false },
-  pages: { type: 'boolean', default: false },
-})
+const values = readOptions(
+  USAGE,
+  {
+    minutes: { type: 'string', default: '3' },
+    clients: { type: 'string' },
+    seed: { type: 'string', default: String(randomInt(1, 2 ** 31)) },
+    'without-history': { type: 'boolean', default: false },
+    pages: { type: 'boolean', default: false },
+  },
+  ['minutes', 'clients', 'seed'],
+)
 const isWell = values.pages
   ? await stampede(Number(values.clients ?? 500))
   : await soak({
