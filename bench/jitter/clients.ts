@@ -6,6 +6,7 @@
  */
 import { once } from 'node:events'
 import { Agent, type IncomingMessage, request } from 'node:http'
+import { PerformanceObserver } from 'node:perf_hooks'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Line, STOCK, type StockKind, type StockSettings, startClient } from '../peers/stock-clients.ts'
 import { cpuMs, waitedMs } from '../process.ts'
@@ -32,6 +33,8 @@ export interface JitterResult {
   readonly load: number
   /** Share of the time in which its threads waited for their core. */
   readonly waited: number
+  /** How long it collected garbage meanwhile. */
+  readonly collectedMs: number
 }
 
 /** So that a broadcast does not keep this program busy for long. */
@@ -66,7 +69,10 @@ const streams = Array.from({ length: Math.ceil(count / CLIENTS_OF_A_STREAM) }, (
   name: `jitter${n}`,
   newest: 0,
 }))
-let [cuts, isOver, received] = [0, false, 0]
+let [cuts, isOver, received, collectedMs] = [0, false, 0, 0]
+new PerformanceObserver(list => {
+  for (const { duration } of list.getEntries()) collectedMs += duration
+}).observe({ entryTypes: ['gc'] })
 
 const clients = await Promise.all(Array.from({ length: count }, (_, n) => start(streams[n % streams.length]!)))
 const hasAll = ({ ledger, stream }: CountingClient) => ledger.lost(stream.newest) === 0
@@ -81,6 +87,7 @@ await broadcastFor(WARM_UP_MS)
 for (const { ledger } of clients) ledger.forgetTimes()
 const [began, before, waitedBefore] = [performance.now(), cpuMs(process.pid), waitedMs(process.pid)]
 const receivedBefore = received
+collectedMs = 0
 console.log('warm')
 await broadcastFor(ms)
 isOver = true
@@ -103,6 +110,7 @@ const result: JitterResult = {
   absencesMs: clients.flatMap(({ ledger }) => ledger.absencesMs),
   load,
   waited,
+  collectedMs,
 }
 process.stdout.write(`${JSON.stringify(result)}\n`, () => process.exit())
 
