@@ -17,6 +17,7 @@ import { ingest } from './rows/ingest.ts'
 import { type JitterContender, jitter } from './rows/jitter.ts'
 import { neighbours } from './rows/neighbours.ts'
 import { outbox } from './rows/outbox.ts'
+import { PROXY_COLUMNS, PROXY_ROWS, proxies } from './rows/proxies.ts'
 import { noRails, rpc } from './rows/rpc.ts'
 import { start } from './rows/start.ts'
 import { storm } from './rows/storm.ts'
@@ -35,8 +36,8 @@ const USAGE = `Usage: npm run bench [-- --quick --only=PARTS --strict]
 Measures the cable against the limit and its peers; prints one Markdown table in less than ten minutes.
 
   --quick       each measurement once, in about a minute; of the peers only the limit, nchan and the bare servers
-  --only=PARTS  only these, comma-separated: fan-out, ingest, memory, neighbours, churn, start, and five that run only so:
-                rpc, outbox, growth, jitter, action-cable
+  --only=PARTS  only these, comma-separated: fan-out, ingest, memory, neighbours, churn, start, and six that run only so:
+                rpc, outbox, growth, proxies, jitter, action-cable
   --strict      exit code 1 when a goal is missed, or a measurement failed`
 
 const options = readOptions(USAGE, {
@@ -109,6 +110,7 @@ const EXTRA_PARTS: Record<string, () => Promise<void>> = {
     for (const topology of TOPOLOGIES) await step(`growth: ${topology.name}`, () => growth(bench, topology))
     await step('growth: storm', () => storm(bench))
   },
+  proxies: () => proxies(bench, step),
   async jitter() {
     const folder = installSocketIo()
     const all: readonly JitterContender[] = [
@@ -151,12 +153,13 @@ const rows = [
   ...EXTRA_ROWS.filter(({ measure, subject = OURS.name }) => figures.get(measure, subject) !== undefined),
 ]
 if (rows.length > 0) console.log(`${table(rows, figures)}\n`)
-const grown = matrix(
-  GROWTH_COLUMNS,
-  TOPOLOGIES.map(({ name }) => name),
-  figures,
-)
-if (grown !== '') console.log(`${grown}\n`)
+for (const [columns, servers] of [
+  [GROWTH_COLUMNS, TOPOLOGIES.map(({ name }) => name)],
+  [PROXY_COLUMNS, PROXY_ROWS],
+] as const) {
+  const grown = matrix(columns, servers, figures)
+  if (grown !== '') console.log(`${grown}\n`)
+}
 console.log(`${describe()}`)
 if (rounds > 0) {
   console.log(

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 
 /** Returns the file names of a new certificate for localhost and of its key. */
-export function certificate(t: TestContext): [cert: string, key: string] {
+export function certificate(t: Pick<TestContext, 'after'>): [cert: string, key: string] {
   const folder = mkdtempSync(join(tmpdir(), 'hotcable-tls-'))
   t.after(() => rmSync(folder, { recursive: true }))
   const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')]

@@ -15,7 +15,7 @@ import { clientFrame, postRequest, upgradeRequest } from '../wire.ts'
 import { type ClientOptions, type Peer, STREAM, type Target } from './peer.ts'
 
 export const SECRET = randomUUID()
-const KEY = broadcastKey({ secret: SECRET })
+export const BROADCAST_KEY = broadcastKey({ secret: SECRET })
 const FLAGS = [
   `--secret=${SECRET}`,
   '--norpc',
@@ -129,14 +129,14 @@ export const subscribe = (stream: string, position?: string): Buffer =>
 
 /** Sends a POST now. */
 export async function send({ postPort }: Target, body: string): Promise<void> {
-  const headers = { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' }
+  const headers = { authorization: `Bearer ${BROADCAST_KEY}`, 'content-type': 'application/json' }
   const { status } = await fetch(`http://127.0.0.1:${postPort}/_broadcast`, { method: 'POST', headers, body })
   if (status !== 201) throw new Error(`a POST was refused: ${status}`)
 }
 
 /** A POST of a body that is already JSON. */
 export const publish = (body: string): Buffer =>
-  postRequest('/_broadcast', body, [`Authorization: Bearer ${KEY}`, 'Content-Type: application/json'])
+  postRequest('/_broadcast', body, [`Authorization: Bearer ${BROADCAST_KEY}`, 'Content-Type: application/json'])
 
 /** A position for each page. AnyCable has no positions, and takes one for a part of the name. */
 async function distinctPositions(port: number, count: number): Promise<string[]> {
@@ -149,7 +149,7 @@ async function distinctPositions(port: number, count: number): Promise<string[]>
           host: '127.0.0.1',
           port,
           path: `/_broadcast/position?stream=${STREAM}`,
-          headers: { authorization: `Bearer ${KEY}` },
+          headers: { authorization: `Bearer ${BROADCAST_KEY}` },
         },
         async answer => {
           if (answer.statusCode === 200) resolve(((await json(answer)) as { position: string }).position)

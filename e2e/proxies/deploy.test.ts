@@ -1,122 +1,24 @@
-/**
- * The files of deploy/ for nginx, HAProxy and Caddy, as they are but for addresses and certificates: an app and two cables on one
- * origin, over TLS.
- */
+/** The files of deploy/ for nginx, HAProxy and Caddy: an app and two cables on one origin, over TLS. */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage } from 'node:http'
 import { get, request } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { missing, PROXIES } from '../../backends/harness/toolchain.ts'
 import { broadcast, broadcastKey, issueToken, signStream } from '../../backends/typescript/hotcable.ts'
-import { freePorts } from '../../start/network.ts'
 import { type RunningCable, startCable } from '../../testing/cable.ts'
-import { certificate } from '../../testing/certificate.ts'
-import { end, endsWithUs, healthy } from '../../testing/child.ts'
+import { healthy } from '../../testing/child.ts'
 import { connect as open, turboIdentifier } from '../../testing/client.ts'
+import { FRONT_NAMES, type FrontName, startFront } from './deployed.ts'
 
 const SECRET = 'canary of a deployment'
 const STREAM = 'news'
 const SIGNED = signStream(STREAM, { secret: SECRET })
 /** Of a client, in the network of this machine. */
 const ELSEWHERE = '127.0.0.2'
-
-interface Places {
-  readonly port: number
-  readonly redirects: number
-  readonly app: number
-  readonly cables: readonly number[]
-  readonly cert: string
-  readonly key: string
-}
-
-interface Front {
-  readonly tool: (typeof PROXIES)[keyof typeof PROXIES]
-  readonly args: readonly string[]
-  /** Its files by name, in a folder of the test. */
-  readonly files: (places: Places) => Readonly<Record<string, string>>
-  readonly env?: (places: Places) => Readonly<Record<string, string>>
-}
-
-const file = (name: string) => readFileSync(new URL(`../../deploy/${name}`, import.meta.url), 'utf8')
-
-/** Replaces each, which must be there. */
-function placed(given: string, ...pairs: readonly (readonly [from: string, to: string])[]): string {
-  return pairs.reduce((text, [from, to]) => {
-    assert.ok(text.includes(from), from)
-    return text.replaceAll(from, to)
-  }, given)
-}
-
-const FRONTS: Readonly<Record<string, Front>> = {
-  nginx: {
-    tool: PROXIES.nginx,
-    args: ['-p', '.', '-e', 'stderr', '-c', 'nginx.conf'],
-    files: ({ port, redirects, app, cables, cert, key }) => ({
-      'nginx.conf': `
-daemon off;
-master_process off;
-pid nginx.pid;
-error_log stderr error;
-events {}
-http {
-  access_log off;
-  gzip on;
-  gzip_types *;
-  gzip_min_length 0;
-  ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(name => `${name}_temp_path ${name};`).join('\n  ')}
-  include hotcable.conf;
-}
-`,
-      'hotcable.conf': placed(
-        file('nginx.conf'),
-        ['listen 80;', `listen 127.0.0.1:${redirects};`],
-        ['listen 443 ssl', `listen 127.0.0.1:${port} ssl`],
-        ['# server 127.0.0.1:8081;', 'server 127.0.0.1:8081;'],
-        ['127.0.0.1:3000', `127.0.0.1:${app}`],
-        ['127.0.0.1:8080', `127.0.0.1:${cables[0]}`],
-        ['127.0.0.1:8081', `127.0.0.1:${cables[1]}`],
-        ['/etc/letsencrypt/live/example.com/fullchain.pem', cert],
-        ['/etc/letsencrypt/live/example.com/privkey.pem', key],
-      ),
-    }),
-  },
-  HAProxy: {
-    tool: PROXIES.haproxy,
-    args: ['-f', 'haproxy.cfg'],
-    files: ({ port, redirects, app, cables, cert, key }) => ({
-      'site.pem': readFileSync(cert, 'utf8') + readFileSync(key, 'utf8'),
-      'haproxy.cfg': placed(
-        file('haproxy.cfg'),
-        ['bind :80\n', `bind 127.0.0.1:${redirects}\n`],
-        ['bind :443', `bind 127.0.0.1:${port}`],
-        ['/etc/haproxy/example.com.pem', 'site.pem'],
-        ['# server cable-2', 'server cable-2'],
-        ['127.0.0.1:3000', `127.0.0.1:${app}`],
-        ['127.0.0.1:8080', `127.0.0.1:${cables[0]}`],
-        ['127.0.0.1:8081', `127.0.0.1:${cables[1]}`],
-      ),
-    }),
-  },
-  Caddy: {
-    tool: PROXIES.caddy,
-    args: ['run', '--config', 'Caddyfile', '--adapter', 'caddyfile'],
-    files: () => ({ Caddyfile: file('Caddyfile') }),
-    env: ({ port, redirects, app, cables }) => ({
-      SITE: `https://localhost:${port}`,
-      HTTP_PORT: String(redirects),
-      APP: `127.0.0.1:${app}`,
-      CABLES: cables.map(cable => `127.0.0.1:${cable}`).join(' '),
-    }),
-  },
-}
 
 interface Site {
   /** `localhost:8443` */
@@ -130,15 +32,16 @@ interface Site {
   readonly posts: readonly string[]
 }
 
-for (const [name, front] of Object.entries(FRONTS)) {
-  if (front.tool.find() !== undefined) describe(`deploy/ for ${name}`, () => tests(front))
+for (const name of FRONT_NAMES) {
+  const tool = PROXIES[name]
+  if (tool.find() !== undefined) describe(`deploy/ for ${tool.title}`, () => tests(name))
   else {
-    console.error(`\n!!! ${missing(front.tool)}\n`)
-    test(`deploy/ for ${name}`, { skip: process.env.CI !== 'true' }, () => assert.fail(missing(front.tool)))
+    console.error(`\n!!! ${missing(tool)}\n`)
+    test(`deploy/ for ${tool.title}`, { skip: process.env.CI !== 'true' }, () => assert.fail(missing(tool)))
   }
 }
 
-function tests(front: Front): void {
+function tests(front: FrontName): void {
   test('a WebSocket and server-sent events stay open beyond pings, and get a broadcast at once', async t => {
     const { host, cables } = await start(t, front)
     const client = await enter(t, `wss://${host}/cable`)
@@ -238,15 +141,13 @@ function tests(front: Front): void {
       welcome = isIn ? welcome + 1 : 0
       if (!isIn) refused++
     }
-    if (front.tool !== PROXIES.caddy) assert.equal(refused, 0)
+    if (front !== 'caddy') assert.equal(refused, 0)
     assert.equal((await fetch(ready)).status, 503, `the first cable still drains, beside ${others}`)
   })
 }
 
 /** Two cables, an app that says what it was asked, and the proxy, until the test ends. */
-async function start(t: TestContext, { tool, args, files, env }: Front): Promise<Site> {
-  const folder = mkdtempSync(join(tmpdir(), 'hotcable-front-'))
-  t.after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }))
+async function start(t: TestContext, name: FrontName): Promise<Site> {
   const posts: string[] = []
   const app = createServer(async (asked, response) => {
     const { url, headers } = asked
@@ -271,20 +172,13 @@ async function start(t: TestContext, { tool, args, files, env }: Front): Promise
     child.stdout!.setEncoding('utf8').on('data', (said: string) => lines.push(...said.trimEnd().split('\n')))
     t.after(() => stop('SIGKILL'))
   }
-  const [port, redirects] = (await freePorts(2)) as [number, number]
-  const [cert, key] = certificate(t)
-  const places: Places = {
-    ...{ port, redirects, cert, key },
+  const front = await startFront(t, name, {
     app: (app.address() as AddressInfo).port,
     cables: cables.map(({ url }) => Number(new URL(url).port)),
-  }
-  for (const [name, content] of Object.entries(files(places))) writeFileSync(join(folder, name), content)
-  const own = { HOME: folder, XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder, ...env?.(places) }
-  const child = endsWithUs(spawn(tool.find()!, args, { cwd: folder, stdio: 'ignore', env: { ...process.env, ...own } }))
-  t.after(() => end(child))
-  const host = `localhost:${port}`
-  await healthy(`https://${host}/page`, child)
-  return { host, redirects, cables, lines, posts }
+  })
+  const host = `localhost:${front.port}`
+  await healthy(`https://${host}/page`, front.child)
+  return { host, redirects: front.redirects, cables, lines, posts }
 }
 
 const query = () => `?jid=${issueToken({ id: 'ada' }, { secret: SECRET })}`
