@@ -55,7 +55,7 @@ test('a restart of the app closes no socket, and its next card arrives', async (
 test('the commands of docs/operating.md copy the database while it is in use', async ({ deployment, add }) => {
   const { shell } = deployment
   test.skip(shell === undefined, 'only with docker-compose')
-  const [, commands] = /^## Backup\n.*?^```sh\n(.*?)^```$/ms.exec(readFileSync('docs/operating.md', 'utf8'))!
+  const [commands] = commandsOf('Backup')
   const folder = mkdtempSync(join(tmpdir(), 'hotcable-backup-'))
   const body = unique('before the backup')
   await add(body)
@@ -66,6 +66,32 @@ test('the commands of docs/operating.md copy the database while it is in use', a
   expect(copy.prepare('select count(*) as found from cards where body = ?').get(body)).toEqual({ found: 1 })
   copy.close()
   rmSync(folder, { recursive: true })
+})
+
+test('the commands of docs/operating.md upgrade the cable, and go back', async ({ deployment, visit, add }) => {
+  const { shell } = deployment
+  test.skip(shell === undefined, 'only with docker-compose')
+  const [upgrade, back] = commandsOf('Upgrades')
+  const cable = '"$(docker compose -f deploy/compose.yml ps -q cable)"'
+  const label = `"$(docker inspect -f '{{index .Config.Labels "version"}}' ${cable})"`
+  await shell!(
+    `image=$(docker inspect -f '{{.Config.Image}}' ${cable})
+printf 'FROM %s\\nLABEL version=old\\n' "$image" | docker build -t "$image" -
+docker compose -f deploy/compose.yml up -d --no-deps cable
+test ${label} = old`,
+    '.',
+  )
+  const { page } = await visit('typescript')
+
+  await shell!(`${upgrade}\ntest ${label} = ""`, '.')
+  const upgraded = unique('after the upgrade')
+  await add(upgraded)
+  await expect(card(page, upgraded)).toHaveCount(1)
+
+  await shell!(`${back}\ntest ${label} = old`, '.')
+  const old = unique('with the old version')
+  await add(old)
+  await expect(card(page, old)).toHaveCount(1)
 })
 
 for (const how of ['stopped properly', 'killed'] as const) {
@@ -89,4 +115,10 @@ for (const how of ['stopped properly', 'killed'] as const) {
 
     for (const page of pages) await expectTrue(page, render, bodies, deadline - performance.now())
   })
+}
+
+/** The commands of a section of docs/operating.md, by block. */
+function commandsOf(section: string): string[] {
+  const text = readFileSync('docs/operating.md', 'utf8').split(`\n## ${section}\n`)[1]!.split('\n## ')[0]!
+  return [...text.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, block]) => block!)
 }
