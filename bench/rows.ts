@@ -113,17 +113,27 @@ const JITTER: readonly TableRow[] = JITTER_SIZES.flatMap(size => [
 
 export const [ONE_WORKER, TWO_WORKERS] = ['one worker', 'two workers']
 
-const WORKERS: readonly TableRow[] = Object.entries({
-  'us 10k': 'CPU per delivered message of two workers, 1 in flight, 10k subscribers, µs',
-  'us 1k': 'the same, 1k subscribers, µs',
-  'us 10k x16': 'the same, 16 in flight, 10k subscribers, µs',
-}).map(([measure, title]) => ({
-  title,
-  measure,
-  subject: TWO_WORKERS,
-  goals: measure.endsWith('x16') ? [] : [{ than: ONE_WORKER, most: 1.15 }],
-  beside: measure.endsWith('x16') ? [ONE_WORKER] : [],
-}))
+const WORKERS: readonly TableRow[] = [
+  {
+    title: 'CPU per delivered message of two workers, 1 in flight, 10k subscribers, µs',
+    measure: 'us 10k',
+    subject: TWO_WORKERS,
+    goals: [{ than: ONE_WORKER, most: 1.15 }],
+  },
+  {
+    title: 'the same, 1k subscribers, µs',
+    measure: 'us 1k',
+    subject: TWO_WORKERS,
+    goals: [{ than: ONE_WORKER, most: 1.15 }],
+  },
+  {
+    title: 'the same, 16 in flight, 10k subscribers, µs',
+    measure: 'us 10k x16',
+    subject: TWO_WORKERS,
+    goals: [],
+    beside: [ONE_WORKER],
+  },
+]
 
 /** Rows of parts that run only when they are asked for. */
 export const EXTRA_ROWS: readonly TableRow[] = [...OUTBOX, ...RPC, ...WORKERS, ...JITTER]
