@@ -1,6 +1,7 @@
 /**
  * Several cables that share a broker, on one core: what they cost together. Redis has the core of the generator.
  */
+import { withEnds } from '../testing/ends.ts'
 import { startRedis, type TestRedis } from '../testing/redis.ts'
 import { hotcable } from './peers/cables.ts'
 import type { Target } from './peers/peer.ts'
@@ -38,14 +39,13 @@ export async function withTopology(
   { nodes, isInRedis, flags }: Omit<Topology, 'name'>,
   measure: (topology: RunningTopology) => Promise<void>,
 ): Promise<void> {
-  const ends: (() => unknown)[] = []
-  try {
-    const redis = isInRedis ? await startRedis({ after: end => ends.push(end) }) : undefined
+  await withEnds(async t => {
+    const redis = isInRedis ? await startRedis(t) : undefined
     const own = redis === undefined ? [] : ['--broker=redis', `--redis_url=${redis.url}`]
     const targets: Target[] = []
     for (let node = 0; node < nodes; node++) {
       const target = await hotcable([], [...own, ...flags]).start()
-      ends.push(() => target.program.stop())
+      t.after(() => target.program.stop())
       targets.push(target)
     }
     const running = () => targets.flatMap(({ program: { child, pid } }) => (child.exitCode === null ? [pid] : []))
@@ -57,9 +57,7 @@ export async function withTopology(
       residentKiB: () => sum(residentKiB),
       redis: redis && measured(redis),
     })
-  } finally {
-    for (const end of ends.reverse()) await end()
-  }
+  })
 }
 
 function measured({ cli }: TestRedis): MeasuredRedis {

@@ -3,10 +3,10 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { TestContext } from 'node:test'
+import type { Ends } from './ends.ts'
 
 /** Returns the file names of a new certificate for localhost and of its key. */
-export function certificate(t: Pick<TestContext, 'after'>): [cert: string, key: string] {
+export function certificate(t: Ends): [cert: string, key: string] {
   const folder = mkdtempSync(join(tmpdir(), 'hotcable-tls-'))
   t.after(() => rmSync(folder, { recursive: true }))
   const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')]

@@ -10,6 +10,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import pg from 'pg'
 import { openOutboxDatabase } from '../../server/broadcast/outbox-databases.ts'
 import { connect } from '../../testing/client.ts'
+import { type Ends, withEnds } from '../../testing/ends.ts'
 import { NO_POSTGRES, startPostgres } from '../../testing/postgres.ts'
 import { type Bench, withServer } from '../bench.ts'
 import { quantile } from '../figures.ts'
@@ -32,8 +33,6 @@ interface Store {
 }
 
 /** What a measurement leaves to be ended, the last one first. */
-type Ends = (() => unknown)[]
-
 const STORES = { SQLite: openSqlite, PostgreSQL: openPostgres } as const
 
 export async function outbox(bench: Bench): Promise<void> {
@@ -43,12 +42,7 @@ export async function outbox(bench: Bench): Promise<void> {
       bench.note(`outbox: PostgreSQL: absent (${NO_POSTGRES})`)
       continue
     }
-    const ends: Ends = []
-    try {
-      await measure(bench, name, await open(bench, ends))
-    } finally {
-      for (const end of ends.reverse()) await end()
-    }
+    await withEnds(async ends => measure(bench, name, await open(bench, ends)))
   }
 }
 
@@ -161,12 +155,12 @@ async function openPage(port: number): Promise<Page> {
 
 async function openSqlite({ scratch }: Bench, ends: Ends): Promise<Store> {
   const folder = mkdtempSync(join(scratch, 'outbox-'))
-  ends.push(() => rmSync(folder, { recursive: true }))
+  ends.after(() => rmSync(folder, { recursive: true }))
   const path = join(folder, 'app.sqlite')
   const url = `sqlite:${path}`
   await (await openOutboxDatabase(url)).apply()
   const database = new DatabaseSync(path, { timeout: 5_000 })
-  ends.push(() => database.close())
+  ends.after(() => database.close())
   database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL')
   const insert = database.prepare('INSERT INTO hotcable_outbox (publication) VALUES (?)')
   const count = database.prepare('SELECT count(*) AS rows FROM hotcable_outbox')
@@ -182,11 +176,11 @@ async function openSqlite({ scratch }: Bench, ends: Ends): Promise<Store> {
 }
 
 async function openPostgres(_: Bench, ends: Ends): Promise<Store> {
-  const { url } = await startPostgres({ after: end => ends.push(end) })
+  const { url } = await startPostgres(ends)
   await (await openOutboxDatabase(url)).apply()
   const client = new pg.Client(url)
   await client.connect()
-  ends.push(() => client.end())
+  ends.after(() => client.end())
   return {
     url,
     async insert(publications) {

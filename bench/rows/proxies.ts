@@ -11,9 +11,10 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { WebSocket } from 'ws'
 import { PROXIES } from '../../backends/harness/toolchain.ts'
 import { issueToken } from '../../backends/typescript/hotcable.ts'
-import { FRONT_NAMES, startFront } from '../../e2e/proxies/deployed.ts'
+import { PROXY_NAMES, startDeployed } from '../../e2e/proxies/deployed-proxy.ts'
 import { certificate } from '../../testing/certificate.ts'
 import { healthy } from '../../testing/child.ts'
+import { type Ends, withEnds } from '../../testing/ends.ts'
 import { type Bench, HTML } from '../bench.ts'
 import { BROADCAST_KEY, hotcable, identifierOf, SECRET } from '../peers/cables.ts'
 import { STREAM } from '../peers/peer.ts'
@@ -29,24 +30,24 @@ export const PROXY_COLUMNS: Readonly<Record<string, string>> = {
 const PLAIN = 'the cable, without TLS'
 const OURS = 'the cable, `--ssl_cert`'
 /** The rows of the table. */
-export const PROXY_ROWS: readonly string[] = [PLAIN, OURS, ...FRONT_NAMES.map(name => PROXIES[name].title)]
+export const PROXY_ROWS: readonly string[] = [PLAIN, OURS, ...PROXY_NAMES.map(name => PROXIES[name].title)]
 
 const FEW = 200
 const MANY = 2_000
 const AT_ONCE = 50
 
 export async function proxies(bench: Bench, step: (what: string, measure: () => Promise<void>) => Promise<void>) {
-  await step('proxies: none', () => within(t => direct(bench, t, false)))
-  await step('proxies: TLS in the cable', () => within(t => direct(bench, t, true)))
-  for (const name of FRONT_NAMES) {
+  await step('proxies: none', () => withEnds(t => direct(bench, t, false)))
+  await step('proxies: TLS in the cable', () => withEnds(t => direct(bench, t, true)))
+  for (const name of PROXY_NAMES) {
     const { title, find } = PROXIES[name]
     if (find() === undefined) bench.note(`proxies: ${title}: absent (npm run setup -- --proxies)`)
     else
       await step(`proxies: ${title}`, () =>
-        within(async t => {
+        withEnds(async t => {
           const { port: cable, program } = await hotcable().start()
           t.after(() => program.stop())
-          const { port, child } = await startFront(t, name, { app: cable, cables: [cable, cable] })
+          const { port, child } = await startDeployed(t, name, { app: cable, cables: [cable, cable] })
           spawnSync('taskset', ['-acp', String(SERVER_CORE), String(child.pid)])
           await healthy(`https://localhost:${port}/cable/hotcable.js`, child)
           await measure(bench, title, {
@@ -56,19 +57,6 @@ export async function proxies(bench: Bench, step: (what: string, measure: () => 
           })
         }),
       )
-  }
-}
-
-interface Ends {
-  after: (end: () => unknown) => void
-}
-
-async function within(run: (t: Ends) => Promise<void>): Promise<void> {
-  const ends: (() => unknown)[] = []
-  try {
-    await run({ after: end => ends.push(end) })
-  } finally {
-    for (const end of ends.reverse()) await end()
   }
 }
 

@@ -1,5 +1,6 @@
 /** Plays a row: pages with both stock clients, an app that writes, a fault; then it counts. */
 import { setTimeout as pause } from 'node:timers/promises'
+import { withEnds } from '../../testing/ends.ts'
 import { createProxy, type TcpProxy } from '../../testing/proxy.ts'
 import { Random } from '../conformance/fuzz/random.ts'
 import { comesAbout, type FleetPage, isTrue, missing, openPage, sum } from '../soak/fleet.ts'
@@ -41,10 +42,9 @@ const LAST_MS = 5_000
 const SHOWN = 3
 
 /** `calmMs`: how long the app writes before the fault, and after it. */
-export async function run({ play, mustLose }: Row, seed: number, calmMs: number): Promise<Result> {
-  const ends: (() => Promise<void>)[] = []
-  try {
-    const { nodes, wayIn, fault } = await play({ after: end => void ends.push(end) })
+export function run({ play, mustLose }: Row, seed: number, calmMs: number): Promise<Result> {
+  return withEnds(async stage => {
+    const { nodes, wayIn, fault } = await play(stage)
     const app = new App(STREAMS, nodes, wayIn)
     const open = async (n: number): Promise<Member> => {
       let turn = n
@@ -54,7 +54,7 @@ export async function run({ play, mustLose }: Row, seed: number, calmMs: number)
       return Object.assign(await openPage(n, network.port, own, of => app.render(of)), { network })
     }
     const members = await Promise.all(Array.from({ length: PAGES }, (_, n) => open(n)))
-    ends.push(async () => {
+    stage.after(async () => {
       for (const { page } of members) page.close()
       await Promise.all(members.map(({ network }) => network.close()))
     })
@@ -94,9 +94,7 @@ export async function run({ play, mustLose }: Row, seed: number, calmMs: number)
       ...{ refreshed: refreshed.length, lost: untrue.length, doubled, outOfOrder, seconds: await seconds },
       details: mustLose ? [] : wrong,
     }
-  } finally {
-    for (const end of ends.reverse()) await end()
-  }
+  })
 }
 
 /** Whether a page does not show one of these items. */

@@ -12,7 +12,8 @@ import { broadcast, broadcastKey, issueToken, signStream } from '../../backends/
 import { type RunningCable, startCable } from '../../testing/cable.ts'
 import { healthy } from '../../testing/child.ts'
 import { connect as open, turboIdentifier } from '../../testing/client.ts'
-import { FRONT_NAMES, type FrontName, startFront } from './deployed.ts'
+import { withEnds } from '../../testing/ends.ts'
+import { PROXY_NAMES, type ProxyName, startDeployed } from './deployed-proxy.ts'
 
 const SECRET = 'canary of a deployment'
 const STREAM = 'news'
@@ -32,7 +33,7 @@ interface Site {
   readonly posts: readonly string[]
 }
 
-for (const name of FRONT_NAMES) {
+for (const name of PROXY_NAMES) {
   const tool = PROXIES[name]
   if (tool.find() !== undefined) describe(`deploy/ for ${tool.title}`, () => tests(name))
   else {
@@ -41,7 +42,7 @@ for (const name of FRONT_NAMES) {
   }
 }
 
-function tests(front: FrontName): void {
+function tests(front: ProxyName): void {
   test('a WebSocket and server-sent events stay open beyond pings, and get a broadcast at once', async t => {
     const { host, cables } = await start(t, front)
     const client = await enter(t, `wss://${host}/cable`)
@@ -147,7 +148,7 @@ function tests(front: FrontName): void {
 }
 
 /** Two cables, an app that says what it was asked, and the proxy, until the test ends. */
-async function start(t: TestContext, name: FrontName): Promise<Site> {
+async function start(t: TestContext, name: ProxyName): Promise<Site> {
   const posts: string[] = []
   const app = createServer(async (asked, response) => {
     const { url, headers } = asked
@@ -172,7 +173,7 @@ async function start(t: TestContext, name: FrontName): Promise<Site> {
     child.stdout!.setEncoding('utf8').on('data', (said: string) => lines.push(...said.trimEnd().split('\n')))
     t.after(() => stop('SIGKILL'))
   }
-  const front = await startFront(t, name, {
+  const front = await startDeployed(t, name, {
     app: (app.address() as AddressInfo).port,
     cables: cables.map(({ url }) => Number(new URL(url).port)),
   })
@@ -192,21 +193,11 @@ async function enter(t: TestContext, url: string) {
   return client
 }
 
-async function isWelcome(host: string): Promise<boolean> {
-  const cleaning: (() => void)[] = []
-  try {
-    const url = `wss://${host}/cable`
-    const client = await open({ after: clean => cleaning.push(clean) }, url, {
-      query: query(),
-      rejectUnauthorized: false,
-    })
+const isWelcome = (host: string): Promise<boolean> =>
+  withEnds(async t => {
+    const client = await open(t, `wss://${host}/cable`, { query: query(), rejectUnauthorized: false })
     return (await client.next()).type === 'welcome'
-  } catch {
-    return false
-  } finally {
-    for (const clean of cleaning) clean()
-  }
-}
+  }).catch(() => false)
 
 const send = ({ broadcast: url }: RunningCable, html: string) =>
   broadcast(STREAM, html, { url, key: broadcastKey({ secret: SECRET }) })

@@ -7,14 +7,14 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { TestContext } from 'node:test'
 import { PROXIES } from '../../backends/harness/toolchain.ts'
 import { freePorts } from '../../start/network.ts'
 import { certificate } from '../../testing/certificate.ts'
 import { end, endsWithUs } from '../../testing/child.ts'
+import type { Ends } from '../../testing/ends.ts'
 
-export type FrontName = keyof typeof PROXIES
-export const FRONT_NAMES = Object.keys(PROXIES) as FrontName[]
+export type ProxyName = keyof typeof PROXIES
+export const PROXY_NAMES = Object.keys(PROXIES) as ProxyName[]
 
 /** The ports that a proxy asks; of the second cable nothing needs to listen. */
 interface Behind {
@@ -29,7 +29,7 @@ interface Places extends Behind {
   readonly key: string
 }
 
-interface FrontFiles {
+interface DeployedProxy {
   readonly args: readonly string[]
   /** Its files by name, in a folder. */
   readonly files: (places: Places) => Readonly<Record<string, string>>
@@ -46,7 +46,7 @@ function placed(given: string, ...pairs: readonly (readonly [from: string, to: s
   }, given)
 }
 
-const FRONTS: Readonly<Record<FrontName, FrontFiles>> = {
+const DEPLOYED: Readonly<Record<ProxyName, DeployedProxy>> = {
   nginx: {
     args: ['-p', '.', '-e', 'stderr', '-c', 'nginx.conf'],
     files: ({ port, redirects, app, cables, cert, key }) => ({
@@ -107,13 +107,13 @@ http {
 }
 
 /** The proxy, until the test ends. It may not answer yet. */
-export async function startFront(
-  t: Pick<TestContext, 'after'>,
-  name: FrontName,
+export async function startDeployed(
+  t: Ends,
+  name: ProxyName,
   behind: Behind,
 ): Promise<{ readonly port: number; readonly redirects: number; readonly child: ChildProcess }> {
-  const { args, files, env } = FRONTS[name]
-  const folder = mkdtempSync(join(tmpdir(), 'hotcable-front-'))
+  const { args, files, env } = DEPLOYED[name]
+  const folder = mkdtempSync(join(tmpdir(), 'hotcable-deployed-'))
   t.after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }))
   const [port, redirects] = (await freePorts(2)) as [number, number]
   const [cert, key] = certificate(t)
