@@ -8,15 +8,11 @@ import { type TestContext, test } from 'node:test'
 import { broadcast, broadcastKey, issueToken, signStream } from '../../backends/typescript/hotcable.ts'
 import { type RunningCable, startCable } from '../../testing/cable.ts'
 import { connect, turboIdentifier } from '../../testing/client.ts'
+import { blocksOf, commandsOf } from './commands.ts'
 
 const PAGE = readFileSync('docs/operating.md', 'utf8')
-const COMMANDS = blocksOf(PAGE.split('\n### A drill\n')[1]!.split('\n### ')[0]!)
-const [SETUP] = blocksOf(readFileSync('deploy/README.md', 'utf8').split('\n## docker-compose\n')[1]!) as [string]
-
-/** The commands in a text, by block. */
-function blocksOf(text: string): string[] {
-  return [...text.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, block]) => block!)
-}
+const COMMANDS = commandsOf('docs/operating.md', '### A drill')
+const [SETUP] = commandsOf('deploy/README.md', '## docker-compose') as [string]
 
 interface Machine {
   cable: RunningCable

@@ -68,8 +68,8 @@ const RUNS: Readonly<Record<string, readonly [file: string, words: string]>> = {
 
 /** Pages, or sections of them, whose commands run in one test, all but those with Docker. */
 const RUN_PAGES: Readonly<Record<string, readonly [file: string, words: string]>> = {
-  'deploy/README.md': ['e2e/deploy/operating.test.ts', "readFileSync('deploy/README.md'"],
-  'docs/operating.md#Upgrades': ['e2e/browser/deploy/one.spec.ts', "commandsOf('Upgrades')"],
+  'deploy/README.md': ['e2e/deploy/operating.test.ts', "commandsOf('deploy/README.md'"],
+  'docs/operating.md#Upgrades': ['e2e/browser/deploy/one.spec.ts', "'## Upgrades'"],
   'docs/operating.md#A drill': ['e2e/deploy/operating.test.ts', 'the drill changes the secret'],
   'docs/from-action-cable.md': ['e2e/rails/from-action-cable.test.ts', 'its commands run'],
   'eject/project/AGENTS.md': ['e2e/eject/run.test.ts', 'checked by its types, linter and tests'],

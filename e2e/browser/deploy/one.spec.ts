@@ -1,10 +1,11 @@
 /** deploy/compose.yml with one cable: over TLS, in every language, and while one service at a time restarts. */
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { connect } from 'node:tls'
+import { commandsOf } from '../../deploy/commands.ts'
 import { CLIENTS, card, unique } from '../demo.ts'
 import { expect, expectTrue, test } from './visitors.ts'
 
@@ -55,7 +56,7 @@ test('a restart of the app closes no socket, and its next card arrives', async (
 test('the commands of docs/operating.md copy the database while it is in use', async ({ deployment, add }) => {
   const { shell } = deployment
   test.skip(shell === undefined, 'only with docker-compose')
-  const [commands] = commandsOf('Backup')
+  const [commands] = commandsOf('docs/operating.md', '## Backup')
   const folder = mkdtempSync(join(tmpdir(), 'hotcable-backup-'))
   const body = unique('before the backup')
   await add(body)
@@ -71,7 +72,7 @@ test('the commands of docs/operating.md copy the database while it is in use', a
 test('the commands of docs/operating.md upgrade the cable, and go back', async ({ deployment, visit, add }) => {
   const { shell } = deployment
   test.skip(shell === undefined, 'only with docker-compose')
-  const [upgrade, back] = commandsOf('Upgrades')
+  const [upgrade, back] = commandsOf('docs/operating.md', '## Upgrades')
   const cable = '"$(docker compose -f deploy/compose.yml ps -q cable)"'
   const label = `"$(docker inspect -f '{{index .Config.Labels "version"}}' ${cable})"`
   await shell!(
@@ -115,10 +116,4 @@ for (const how of ['stopped properly', 'killed'] as const) {
 
     for (const page of pages) await expectTrue(page, render, bodies, deadline - performance.now())
   })
-}
-
-/** The commands of a section of docs/operating.md, by block. */
-function commandsOf(section: string): string[] {
-  const text = readFileSync('docs/operating.md', 'utf8').split(`\n## ${section}\n`)[1]!.split('\n## ')[0]!
-  return [...text.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, block]) => block!)
 }
